@@ -1,0 +1,49 @@
+//! The error every fallible call of this crate returns, and the kinds of media it speaks about.
+
+use thiserror::Error;
+
+/// What an m-line or a transceiver carries.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum MediaType {
+    Audio,
+    Video,
+    Data,
+    Unsupported,
+}
+
+/// The class of an [`RtcError`]: what a program can decide on.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum RtcErrorType {
+    /// The machine or this crate failed: no socket, no runtime, or a feature that is not there.
+    Internal,
+    /// A session description or a candidate was not understood, or cannot be applied here.
+    InvalidSdp,
+    /// The call is not allowed now: wrong signalling state, or the connection is closed.
+    InvalidState,
+}
+
+/// What went wrong and, where there is something to do, what to do.
+#[derive(Error, Debug)]
+#[error("an RtcError occurred: {error_type:?} - {message}")]
+pub struct RtcError {
+    pub error_type: RtcErrorType,
+    pub message: String,
+}
+
+impl RtcError {
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(RtcErrorType::Internal, message)
+    }
+
+    pub(crate) fn invalid_sdp(message: impl Into<String>) -> Self {
+        Self::new(RtcErrorType::InvalidSdp, message)
+    }
+
+    pub(crate) fn invalid_state(message: impl Into<String>) -> Self {
+        Self::new(RtcErrorType::InvalidState, message)
+    }
+
+    fn new(error_type: RtcErrorType, message: impl Into<String>) -> Self {
+        Self { error_type, message: message.into() }
+    }
+}

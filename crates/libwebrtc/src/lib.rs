@@ -1,0 +1,80 @@
+//! A drop-in for the crate `libwebrtc`, in Rust.
+//!
+//! LiveKit's client crate `livekit` talks WebRTC through `libwebrtc`, which links a prebuilt C++ library. This crate has
+//! the same public API and implements it over [`str0m`], so the unmodified `livekit` runs without that library:
+//!
+//! ```toml
+//! [patch.crates-io]
+//! libwebrtc = { path = "crates/libwebrtc" }
+//! ```
+//!
+//! # What works
+//!
+//! - Peer connections: offers and answers in one or two connections, offers that are dropped, rolled back or edited,
+//!   renegotiation, ICE restart, connection states, close from either side.
+//! - ICE with host candidates over UDP, and over TCP when UDP does not come up within two seconds.
+//! - DTLS and SCTP; data channels in-band and negotiated, ordered or not, reliable or not.
+//! - Audio and video m-lines negotiate: transceivers, directions, streams and [`on_track`] are as in the C++ library.
+//!
+//! # What does not, and says so
+//!
+//! - No media flows. Captured audio goes nowhere, audio streams stay silent, video frames are refused.
+//! - STUN and TURN are not asked. A configuration that needs them ([`IceTransportsType::Relay`]) is refused.
+//! - There are no audio devices, no desktop capture, no end-to-end encryption and no statistics.
+//!
+//! # How it runs
+//!
+//! Each connection has one task on the tokio runtime of whoever created it; without a runtime, on one of the crate's own.
+//! That task alone owns the sockets and the `str0m` instance, and runs all callbacks, one after another. So callbacks must
+//! not block and must not wait for a call on their own connection; calls that do not wait are fine, `close` included.
+//! Asynchronous calls return after the callbacks that they led to.
+//!
+//! The task sleeps until a datagram, a call or a deadline; it ends with [`PeerConnection::close`] or with the last handle,
+//! after telling the peer, within a second.
+//!
+//! # Limits
+//!
+//! Nothing grows without bound: 16 MiB wait in a channel's send queue, then [`DataChannel::send`] refuses; incoming
+//! messages have at most 256 KiB; a connection has at most 1024 channels and 512 transceivers; descriptions of more than
+//! 1 MiB are not read. What a peer sends or signals never panics: it is dropped or becomes an error.
+//!
+//! [`on_track`]: peer_connection::PeerConnection::on_track
+//! [`PeerConnection::close`]: peer_connection::PeerConnection::close
+//! [`DataChannel::send`]: data_channel::DataChannel::send
+//! [`IceTransportsType::Relay`]: peer_connection_factory::IceTransportsType::Relay
+
+#![forbid(unsafe_code)]
+
+mod audio_device;
+mod enum_dispatch;
+mod error;
+mod idle_stream;
+mod net;
+mod pc;
+mod unsupported;
+
+pub mod audio_frame;
+pub mod audio_source;
+pub mod audio_stream;
+pub mod audio_track;
+pub mod data_channel;
+pub mod desktop_capturer;
+pub mod ice_candidate;
+pub mod media_stream;
+pub mod media_stream_track;
+pub mod native;
+pub mod peer_connection;
+pub mod peer_connection_factory;
+pub mod prelude;
+pub mod rtp_parameters;
+pub mod rtp_receiver;
+pub mod rtp_sender;
+pub mod rtp_transceiver;
+pub mod session_description;
+pub mod stats;
+pub mod video_frame;
+pub mod video_source;
+pub mod video_stream;
+pub mod video_track;
+
+pub use error::{MediaType, RtcError, RtcErrorType};

@@ -1,0 +1,100 @@
+//! UDP: one socket per address, because ICE must know which of its addresses a datagram came to.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    task::{Context, Poll},
+};
+
+use tokio::{io::ReadBuf, net::UdpSocket};
+
+use crate::RtcError;
+
+/// Machines with many virtual interfaces would otherwise make every check a matter of hundreds of pairs.
+const MAX_SOCKETS: usize = 16;
+
+pub(super) struct UdpSockets {
+    sockets: Vec<Socket>,
+    /// Where the next round of polling begins, so that a busy socket does not starve the others.
+    next: usize,
+    dropped: u64,
+}
+
+struct Socket {
+    address: SocketAddr,
+    socket: UdpSocket,
+}
+
+/// Length, source, destination.
+type Datagram = (usize, SocketAddr, SocketAddr);
+
+impl UdpSockets {
+    pub(super) fn bind(addresses: &[IpAddr]) -> Result<Self, RtcError> {
+        let sockets: Vec<Socket> = addresses.iter().take(MAX_SOCKETS).filter_map(bind_one).collect();
+        if sockets.is_empty() {
+            let message =
+                format!("no UDP socket could be bound on any of {addresses:?}: check limits and permissions");
+            return Err(RtcError::internal(message));
+        }
+        Ok(Self { sockets, next: 0, dropped: 0 })
+    }
+
+    pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.sockets.iter().map(|socket| socket.address)
+    }
+
+    pub(super) fn send(&mut self, source: SocketAddr, destination: SocketAddr, data: &[u8]) {
+        let Some(socket) = self.sockets.iter().find(|socket| socket.address == source) else { return };
+        if let Err(error) = socket.socket.try_send_to(data, destination) {
+            self.dropped += 1;
+            let level = if self.dropped == 1 { log::Level::Debug } else { log::Level::Trace };
+            log::log!(level, "datagram {source} to {destination} dropped, {} so far: {error}", self.dropped);
+        }
+    }
+
+    pub(super) fn poll_receive(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Datagram> {
+        let count = self.sockets.len();
+        for offset in 0..count {
+            let index = (self.next + offset) % count;
+            let Socket { address, socket } = &self.sockets[index];
+            let mut buffer = ReadBuf::new(buffer);
+            // An error is an ICMP message about an earlier datagram: ICE notices by itself, so the socket is read on.
+            while let Poll::Ready(received) = socket.poll_recv_from(context, &mut buffer) {
+                if let Ok(source) = received {
+                    self.next = index + 1;
+                    return Poll::Ready((buffer.filled().len(), source, *address));
+                }
+                buffer.clear();
+            }
+        }
+        Poll::Pending
+    }
+
+    pub(super) fn try_receive(&mut self, buffer: &mut [u8]) -> Option<Datagram> {
+        let count = self.sockets.len();
+        (0..count).find_map(|offset| {
+            let index = (self.next + offset) % count;
+            let Socket { address, socket } = &self.sockets[index];
+            let (len, source) = socket.try_recv_from(buffer).ok()?;
+            self.next = index + 1;
+            Some((len, source, *address))
+        })
+    }
+}
+
+fn bind_one(ip: &IpAddr) -> Option<Socket> {
+    let bound = std::net::UdpSocket::bind(SocketAddr::new(*ip, 0)).and_then(prepare);
+    match bound {
+        Ok(socket) => Some(socket),
+        Err(error) => {
+            log::debug!("no UDP socket on {ip}: {error}");
+            None
+        }
+    }
+}
+
+fn prepare(socket: std::net::UdpSocket) -> io::Result<Socket> {
+    socket.set_nonblocking(true)?;
+    let address = socket.local_addr()?;
+    Ok(Socket { address, socket: UdpSocket::from_std(socket)? })
+}

@@ -1,0 +1,172 @@
+//! The connection behind [`PeerConnection`](crate::peer_connection::PeerConnection).
+//!
+//! Programs hold a [`Connection`], which shares state with one driver task. Calls that do not wait change the shared state
+//! and wake the driver; calls that wait send it a command. Only the driver touches `str0m` and the sockets:
+//!
+//! - [`state`], [`transport`] and [`tcp_fallback`] are pure state machines: offer/answer, reachability, when to use TCP;
+//! - [`engine`] joins them with `str0m`: datagrams and commands in, datagrams and effects out, no sockets;
+//! - [`driver`] is the task that feeds the engine from the sockets of [`net`](crate::net) and runs the effects.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::{
+    RtcError,
+    data_channel::{DataChannelInit, DataChannelState},
+    ice_candidate::IceCandidate,
+    media_stream_track::MediaStreamTrack,
+    net::Network,
+    pc::{
+        channel::Channel,
+        driver::{Command, Driver},
+        effect::Callbacks,
+        state::State,
+        transceiver::{Kind, Transceiver},
+    },
+    peer_connection::{IceConnectionState, OfferOptions, PeerConnectionState},
+    rtp_transceiver::RtpTransceiverInit,
+    session_description::SessionDescription,
+};
+
+mod callback;
+pub(crate) mod channel;
+mod driver;
+mod effect;
+mod engine;
+pub(crate) mod payload_types;
+pub(crate) mod runtime;
+pub(crate) mod sdp;
+mod state;
+mod tcp_fallback;
+pub(crate) mod transceiver;
+mod transport;
+
+/// Commands that wait for the driver. More than a few at a time is a program in a loop: it waits here.
+const COMMANDS: usize = 32;
+
+/// What programs and the driver share.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    callbacks: Callbacks,
+    wake: Arc<Notify>,
+}
+
+/// The program's end of a connection. Dropping the last one closes the connection.
+pub(crate) struct Connection {
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<Command>,
+}
+
+impl Connection {
+    /// Binds the sockets and starts the driver, on the caller's runtime or on one of this crate's own.
+    pub(crate) fn open() -> Result<Self, RtcError> {
+        let runtime = runtime::handle()?;
+        let _entered = runtime.enter();
+        let network = Network::bind()?;
+        let wake = Arc::new(Notify::new());
+        let state = State::new(network.candidates(), wake.clone());
+        let shared = Arc::new(Shared { state: Mutex::new(state), callbacks: Callbacks::default(), wake });
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        runtime.spawn(Driver::new(shared.clone(), network, inbox).run());
+        Ok(Self { shared, commands })
+    }
+
+    pub(crate) async fn create_offer(&self, options: OfferOptions) -> Result<SessionDescription, RtcError> {
+        self.call(|reply| Command::CreateOffer(options, reply)).await
+    }
+
+    pub(crate) async fn create_answer(&self) -> Result<SessionDescription, RtcError> {
+        self.call(Command::CreateAnswer).await
+    }
+
+    pub(crate) async fn set_local(&self, description: SessionDescription) -> Result<(), RtcError> {
+        self.call(|reply| Command::SetLocal(description, reply)).await
+    }
+
+    pub(crate) async fn set_remote(&self, description: SessionDescription) -> Result<(), RtcError> {
+        self.call(|reply| Command::SetRemote(description, reply)).await
+    }
+
+    pub(crate) async fn add_candidate(&self, candidate: IceCandidate) -> Result<(), RtcError> {
+        self.call(|reply| Command::AddCandidate(candidate, reply)).await
+    }
+
+    pub(crate) fn create_data_channel(
+        &self,
+        label: &str,
+        init: &DataChannelInit,
+    ) -> Result<Arc<Channel>, RtcError> {
+        let config = channel::config_of(label, init)?;
+        let channel = Arc::new(Channel::new(config, DataChannelState::Connecting, self.shared.wake.clone()));
+        self.shared.state.lock().add_channel(channel.clone())?;
+        self.shared.wake.notify_one();
+        Ok(channel)
+    }
+
+    pub(crate) fn add_transceiver(
+        &self,
+        kind: Kind,
+        track: Option<MediaStreamTrack>,
+        init: RtpTransceiverInit,
+    ) -> Result<Arc<Transceiver>, RtcError> {
+        let transceiver = Arc::new(Transceiver::new(kind, track, init, self.shared.wake.clone()));
+        self.shared.state.lock().add_transceiver(transceiver.clone())?;
+        self.shared.wake.notify_one();
+        Ok(transceiver)
+    }
+
+    pub(crate) fn remove_track(&self, transceiver: &Arc<Transceiver>) -> Result<(), RtcError> {
+        self.shared.state.lock().remove_track(transceiver)?;
+        self.shared.wake.notify_one();
+        Ok(())
+    }
+
+    pub(crate) fn restart_ice(&self) {
+        self.shared.state.lock().want_ice_restart();
+        self.shared.wake.notify_one();
+    }
+
+    /// Reads the offer/answer state.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        read(&self.shared.state.lock())
+    }
+
+    pub(crate) fn connection_state(&self) -> PeerConnectionState {
+        self.read(
+            |state| if state.is_closed() { PeerConnectionState::Closed } else { state.transport.state() },
+        )
+    }
+
+    pub(crate) fn ice_state(&self) -> IceConnectionState {
+        self.read(|state| if state.is_closed() { IceConnectionState::Closed } else { state.transport.ice() })
+    }
+
+    pub(crate) fn callbacks(&self) -> &Callbacks {
+        &self.shared.callbacks
+    }
+
+    /// Takes effect at once for the program; the driver tells the peer and goes.
+    pub(crate) fn close(&self) {
+        self.shared.state.lock().close();
+        self.shared.wake.notify_one();
+    }
+
+    async fn call<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, RtcError>>) -> Command,
+    ) -> Result<T, RtcError> {
+        self.read(State::ensure_open)?;
+        let gone = || RtcError::invalid_state("the peer connection has ended: create a new one");
+        let (reply, result) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| gone())?;
+        result.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,155 @@
+//! The one task of a connection: it waits, feeds the engine, sends what comes out and runs the callbacks.
+
+use std::{sync::Arc, time::Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    RtcError,
+    ice_candidate::IceCandidate,
+    net::{Network, Packet},
+    pc::{
+        Shared,
+        effect::Effect,
+        engine::{Engine, NetworkAction, new_rtc},
+    },
+    peer_connection::{OfferOptions, PeerConnectionState},
+    session_description::SessionDescription,
+};
+
+/// Datagrams handled in one go before effects are run and other work gets its turn.
+const BATCH: usize = 32;
+
+type Reply<T> = oneshot::Sender<Result<T, RtcError>>;
+
+/// A call that waits for the driver.
+pub(super) enum Command {
+    CreateOffer(OfferOptions, Reply<SessionDescription>),
+    CreateAnswer(Reply<SessionDescription>),
+    SetLocal(SessionDescription, Reply<()>),
+    SetRemote(SessionDescription, Reply<()>),
+    AddCandidate(IceCandidate, Reply<()>),
+}
+
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    engine: Engine,
+    network: Network,
+    commands: mpsc::Receiver<Command>,
+}
+
+/// What woke the driver.
+enum Woken {
+    Command(Command),
+    Packet(Packet),
+    Changed,
+    Due,
+}
+
+/// Marks the connection closed however the driver ends, so that a fault in it cannot leave a program waiting.
+struct CloseOnExit(Arc<Shared>);
+
+impl Driver {
+    pub(super) fn new(shared: Arc<Shared>, network: Network, commands: mpsc::Receiver<Command>) -> Self {
+        let now = Instant::now();
+        let mut engine = Engine::new(new_rtc(now), shared.clone(), now);
+        engine.add_local_addresses(network.candidates(), now);
+        Self { shared, engine, network, commands }
+    }
+
+    pub(super) async fn run(mut self) {
+        let _exit = CloseOnExit(self.shared.clone());
+        loop {
+            self.settle();
+            let now = Instant::now();
+            if self.engine.is_finished(now) {
+                return;
+            }
+            match self.wait(self.engine.deadline(now)).await {
+                Woken::Command(command) => self.command(command),
+                Woken::Packet(packet) => self.packets(packet),
+                Woken::Changed => self.engine.sync(Instant::now()),
+                Woken::Due => self.engine.timeout(Instant::now()),
+            }
+        }
+    }
+
+    async fn wait(&mut self, deadline: Instant) -> Woken {
+        tokio::select! {
+            Some(command) = self.commands.recv() => Woken::Command(command),
+            () = self.shared.wake.notified() => Woken::Changed,
+            packet = self.network.receive() => Woken::Packet(packet),
+            () = tokio::time::sleep_until(deadline.into()) => Woken::Due,
+        }
+    }
+
+    /// Brings everything the engine produced to its receiver. No lock is held while callbacks run.
+    fn settle(&mut self) {
+        for action in self.engine.take_network_actions() {
+            match action {
+                NetworkAction::Send(transmit) => self.network.send(&transmit),
+                NetworkAction::CloseTcp => self.network.close_tcp(),
+            }
+        }
+        for effect in self.engine.take_effects() {
+            effect.dispatch(&self.shared.callbacks);
+        }
+    }
+
+    fn packets(&mut self, first: Packet) {
+        self.packet(&first);
+        for _ in 1..BATCH {
+            let Some(packet) = self.network.try_receive() else { break };
+            self.packet(&packet);
+        }
+    }
+
+    fn packet(&mut self, packet: &Packet) {
+        let data = self.network.data(packet);
+        self.engine.receive(Instant::now(), packet.proto, packet.source, packet.destination, data);
+    }
+
+    /// The caller gets its answer after the callbacks that its call led to, as in the W3C API.
+    fn command(&mut self, command: Command) {
+        let now = Instant::now();
+        match command {
+            Command::CreateOffer(options, reply) => {
+                let result = self.engine.create_offer(now, &options);
+                self.reply(reply, result);
+            }
+            Command::CreateAnswer(reply) => {
+                let result = self.engine.create_answer();
+                self.reply(reply, result);
+            }
+            Command::SetLocal(description, reply) => {
+                let result = self.engine.set_local(now, description);
+                self.reply(reply, result);
+            }
+            Command::SetRemote(description, reply) => {
+                let result = self.engine.set_remote(now, description);
+                self.reply(reply, result);
+            }
+            Command::AddCandidate(candidate, reply) => {
+                let result = self.engine.add_candidate(now, candidate);
+                self.reply(reply, result);
+            }
+        }
+    }
+
+    fn reply<T>(&mut self, reply: Reply<T>, result: Result<T, RtcError>) {
+        self.settle();
+        // A caller that stopped waiting needs no answer.
+        let _ = reply.send(result);
+    }
+}
+
+impl Drop for CloseOnExit {
+    fn drop(&mut self) {
+        self.0.state.lock().close();
+        if std::thread::panicking() {
+            // The program would otherwise wait for an event that never comes.
+            Effect::Connection(PeerConnectionState::Failed).dispatch(&self.0.callbacks);
+        }
+        self.0.callbacks.clear();
+    }
+}

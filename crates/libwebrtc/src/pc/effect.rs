@@ -1,0 +1,89 @@
+//! What the program is to be told, in order, once no lock is held.
+
+use std::sync::Arc;
+
+use crate::{
+    data_channel::{DataBuffer, DataChannel, DataChannelState},
+    ice_candidate::IceCandidate,
+    pc::{callback::Slot, channel::Channel},
+    peer_connection::{
+        IceConnectionState, IceGatheringState, OnConnectionChange, OnDataChannel, OnIceCandidate,
+        OnIceCandidateError, OnIceConnectionChange, OnIceGatheringChange, OnNegotiationNeeded,
+        OnSignalingChange, OnTrack, PeerConnectionState, SignalingState, TrackEvent,
+    },
+};
+
+pub(crate) enum Effect {
+    Connection(PeerConnectionState),
+    Ice(IceConnectionState),
+    Gathering(IceGatheringState),
+    Signaling(SignalingState),
+    NegotiationNeeded(u32),
+    Candidate(IceCandidate),
+    Track(Box<TrackEvent>),
+    /// The peer opened a channel. It comes before anything else about that channel.
+    Channel(Arc<Channel>),
+    ChannelState(Arc<Channel>, DataChannelState),
+    ChannelMessage {
+        channel: Arc<Channel>,
+        data: Vec<u8>,
+        binary: bool,
+    },
+    ChannelSent(Arc<Channel>, u64),
+}
+
+/// The callbacks of one connection.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    pub(crate) connection: Slot<OnConnectionChange>,
+    pub(crate) ice: Slot<OnIceConnectionChange>,
+    pub(crate) gathering: Slot<OnIceGatheringChange>,
+    pub(crate) signaling: Slot<OnSignalingChange>,
+    pub(crate) negotiation_needed: Slot<OnNegotiationNeeded>,
+    pub(crate) candidate: Slot<OnIceCandidate>,
+    pub(crate) candidate_error: Slot<OnIceCandidateError>,
+    pub(crate) track: Slot<OnTrack>,
+    pub(crate) data_channel: Slot<OnDataChannel>,
+}
+
+impl Effect {
+    pub(crate) fn dispatch(self, callbacks: &Callbacks) {
+        match self {
+            Self::Connection(state) => callbacks.connection.with(|f| f(state)),
+            Self::Ice(state) => callbacks.ice.with(|f| f(state)),
+            Self::Gathering(state) => callbacks.gathering.with(|f| f(state)),
+            Self::Signaling(state) => callbacks.signaling.with(|f| f(state)),
+            Self::NegotiationNeeded(id) => callbacks.negotiation_needed.with(|f| f(id)),
+            Self::Candidate(candidate) => callbacks.candidate.with(|f| f(candidate)),
+            Self::Track(event) => callbacks.track.with(|f| f(*event)),
+            Self::Channel(inner) => callbacks.data_channel.with(|f| f(DataChannel { inner })),
+            Self::ChannelState(channel, state) => {
+                channel.callbacks().state_change.with(|f| f(state));
+                if state == DataChannelState::Closed {
+                    channel.callbacks().clear();
+                }
+            }
+            Self::ChannelMessage { channel, data, binary } => {
+                channel.callbacks().message.with(|f| f(DataBuffer { data: &data, binary }));
+            }
+            Self::ChannelSent(channel, bytes) => {
+                channel.callbacks().buffered_amount_change.with(|f| f(bytes))
+            }
+        }
+    }
+}
+
+impl Callbacks {
+    /// Drops every callback: after a close nothing more is told, and a callback may own handles that should go.
+    pub(crate) fn clear(&self) {
+        self.connection.set(None);
+        self.ice.set(None);
+        self.gathering.set(None);
+        self.signaling.set(None);
+        self.negotiation_needed.set(None);
+        self.candidate.set(None);
+        self.candidate_error.set(None);
+        self.track.set(None);
+        self.data_channel.set(None);
+    }
+}

@@ -1,0 +1,362 @@
+//! A connection without its sockets: commands, datagrams and time in; datagrams and effects out.
+//!
+//! The engine owns the `str0m` instance and keeps its one rule: every mutation is followed by a complete drain before the
+//! next one. That is why nobody else may touch it, and why programs talk to it through commands and shared state.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use str0m::{
+    Candidate, Event, IceConnectionState as StrIce, Input, Output, Rtc,
+    net::{Protocol, Receive, TcpType, Transmit},
+};
+
+use crate::{
+    pc::{
+        Shared,
+        effect::Effect,
+        engine::{channels::Links, negotiation::Pending},
+        tcp_fallback::{self, TcpFallback},
+        transport,
+    },
+    peer_connection::{IceConnectionState, SignalingState},
+};
+
+mod channels;
+mod negotiation;
+
+/// Bytes of data channel payload the association may hold unacknowledged: throughput is about this much a round trip.
+const SCTP_BUFFER: usize = 2 << 20;
+/// The largest message taken from a peer, in bytes; what browsers announce.
+const MAX_INCOMING_MESSAGE: u32 = 256 << 10;
+/// How long a close may take to tell the peer.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// `str0m` says "never" with a time far away; timers want something nearer.
+const LONG_SLEEP: Duration = Duration::from_secs(3600);
+/// Keeps the driver off the processor should a deadline ever fail to move.
+const MIN_SLEEP: Duration = Duration::from_millis(1);
+/// The port a TCP candidate names that only ever connects out (RFC 6544, section 4.5).
+const TCP_ACTIVE_PORT: u16 = 9;
+/// `poll_output` failures in a row after which the connection counts as broken.
+const MAX_FAULTS: u32 = 16;
+/// The first byte of a DTLS record is at least this (RFC 7983); smaller ones are STUN.
+const FIRST_DTLS_BYTE: u8 = 20;
+
+pub(crate) struct Engine {
+    rtc: Rtc,
+    shared: Arc<Shared>,
+    pending: Pending,
+    links: Links,
+    tcp: TcpFallback,
+    tcp_candidates: Vec<Candidate>,
+    /// The protocol of the nominated pair, seen from what DTLS goes out over.
+    over_tcp: bool,
+    /// The peer's end of the nominated pair, and when something came from there last.
+    peer: Option<SocketAddr>,
+    heard: Instant,
+    silent: bool,
+    outbox: Vec<NetworkAction>,
+    effects: Vec<Effect>,
+    rtc_deadline: Instant,
+    closing_until: Option<Instant>,
+    /// The peer closed, or the transport broke: nothing can come any more.
+    ended: bool,
+    faults: u32,
+}
+
+/// What the engine asks of the network.
+pub(crate) enum NetworkAction {
+    Send(Transmit),
+    CloseTcp,
+}
+
+/// A fresh `str0m` instance: Opus, VP8 and H.264 are negotiated, RTP comes packet by packet.
+pub(crate) fn new_rtc(now: Instant) -> Rtc {
+    Rtc::builder()
+        .set_rtp_mode(true)
+        .clear_codecs()
+        .enable_opus(true, false)
+        .enable_vp8(true)
+        .enable_h264(true)
+        .set_sctp_max_buffered_amount(SCTP_BUFFER)
+        .set_sctp_max_message_size(MAX_INCOMING_MESSAGE)
+        .build(now)
+}
+
+impl Engine {
+    pub(crate) fn new(rtc: Rtc, shared: Arc<Shared>, now: Instant) -> Self {
+        Self {
+            rtc,
+            shared,
+            pending: Pending::None,
+            links: Links::default(),
+            tcp: TcpFallback::default(),
+            tcp_candidates: Vec::new(),
+            over_tcp: false,
+            peer: None,
+            heard: now,
+            silent: false,
+            outbox: Vec::new(),
+            effects: Vec::new(),
+            rtc_deadline: now,
+            closing_until: None,
+            ended: false,
+            faults: 0,
+        }
+    }
+
+    /// Adds the addresses this side can be reached at. They go into every description.
+    pub(crate) fn add_local_addresses(&mut self, candidates: Vec<Candidate>, now: Instant) {
+        for candidate in candidates {
+            self.tcp_candidates.extend(active_tcp(candidate.addr()));
+            self.rtc.add_local_candidate(candidate);
+            self.drain(now);
+        }
+    }
+
+    /// When [`Engine::timeout`] wants to be called at the latest.
+    pub(crate) fn deadline(&self, now: Instant) -> Instant {
+        let transport = self.shared.state.lock().transport.deadline();
+        let silence = self.listens().then_some(self.heard + transport::SILENCE);
+        let rtc = self.rtc.is_alive().then_some(self.rtc_deadline);
+        let deadlines = [rtc, transport, silence, self.tcp.deadline(), self.closing_until];
+        let soonest = deadlines.into_iter().flatten().min().unwrap_or(now + LONG_SLEEP);
+        soonest.clamp(now, now + LONG_SLEEP)
+    }
+
+    /// The connection was closed and the peer was told, as far as that was possible.
+    pub(crate) fn is_finished(&self, now: Instant) -> bool {
+        self.closing_until.is_some_and(|until| until <= now || !self.rtc.is_alive())
+    }
+
+    pub(crate) fn take_network_actions(&mut self) -> Vec<NetworkAction> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// One datagram, or one frame of a TCP stream. Whatever a stranger sends must end here.
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        proto: Protocol,
+        source: SocketAddr,
+        destination: SocketAddr,
+        data: &[u8],
+    ) {
+        match Receive::new(proto, source, destination, data) {
+            Ok(receive) => {
+                self.hear(now, source);
+                self.input(Input::Receive(now, receive), now);
+            }
+            Err(error) => log::trace!("dropped {} bytes from {source}: {error}", data.len()),
+        }
+    }
+
+    pub(crate) fn timeout(&mut self, now: Instant) {
+        if self.rtc.is_alive() && self.rtc_deadline <= now {
+            self.kick(now);
+            self.rtc_deadline = self.rtc_deadline.max(now + MIN_SLEEP);
+        }
+        self.transport_event(now, transport::Event::Timeout);
+        if self.listens() && self.heard + transport::SILENCE <= now {
+            self.silent = true;
+            self.transport_event(now, transport::Event::Silent);
+        }
+        match self.tcp.step(now, tcp_fallback::Event::Timeout { over_tcp: self.over_tcp }) {
+            Some(tcp_fallback::Action::Start) => self.start_tcp(now),
+            Some(tcp_fallback::Action::Stop) => self.stop_tcp(now),
+            None => {}
+        }
+    }
+
+    /// Looks at what programs changed by calls that do not wait: channels, messages to send, a close.
+    pub(crate) fn sync(&mut self, now: Instant) {
+        let (closed, needed) = {
+            let mut state = self.shared.state.lock();
+            (state.is_closed(), state.take_negotiation_needed())
+        };
+        if closed {
+            self.close(now);
+            return;
+        }
+        self.effects.extend(needed);
+        self.sync_channels(now);
+    }
+
+    /// Whether silence would be news.
+    fn listens(&self) -> bool {
+        self.peer.is_some() && !self.silent && self.rtc.is_alive()
+    }
+
+    /// Strangers do not count. What the peer's address sends may be forged, but that only delays the news of an outage.
+    fn hear(&mut self, now: Instant, source: SocketAddr) {
+        if self.peer != Some(source) {
+            return;
+        }
+        self.heard = now;
+        if std::mem::take(&mut self.silent) {
+            self.transport_event(now, transport::Event::Heard);
+        }
+    }
+
+    fn close(&mut self, now: Instant) {
+        if self.closing_until.is_some() {
+            return;
+        }
+        self.closing_until = Some(now + CLOSE_TIMEOUT);
+        self.close_all_channels();
+        self.effects.push(Effect::Signaling(SignalingState::Closed));
+        let was_secured = self.shared.state.lock().transport.is_secured();
+        self.transport_event(now, transport::Event::Closed);
+        if !was_secured {
+            self.closing_until = Some(now);
+        }
+        if let Err(error) = self.rtc.close() {
+            log::debug!("the peer could not be told of the close: {error}");
+        }
+        self.drain(now);
+    }
+
+    /// Lets `str0m` act on what it was told: its clocks only start to run, and its checks only begin, with a timeout.
+    fn kick(&mut self, now: Instant) {
+        self.input(Input::Timeout(now), now);
+    }
+
+    fn input(&mut self, input: Input<'_>, now: Instant) {
+        if let Err(error) = self.rtc.handle_input(input) {
+            log::debug!("input refused: {error}");
+        }
+        self.drain(now);
+        self.sync_channels(now);
+    }
+
+    /// Takes everything out of `str0m` until it only wants to wait.
+    fn drain(&mut self, now: Instant) {
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(at)) => {
+                    self.rtc_deadline = at;
+                    break;
+                }
+                Ok(Output::Transmit(transmit)) => self.transmit(now, transmit),
+                Ok(Output::Event(event)) => self.event(now, event),
+                Err(error) if self.is_fatal(&error) => {
+                    self.break_off(now, &error.to_string());
+                    break;
+                }
+                Err(_) => {}
+            }
+        }
+        if !self.rtc.is_alive() {
+            self.peer_closed(now);
+        }
+    }
+
+    /// A fault or two may be a bad packet; a series of them, or a dead instance, is the end of the connection.
+    fn is_fatal(&mut self, error: &str0m::RtcError) -> bool {
+        self.faults += 1;
+        log::warn!("WebRTC fault {}: {error}", self.faults);
+        !self.rtc.is_alive() || self.faults >= MAX_FAULTS
+    }
+
+    fn break_off(&mut self, now: Instant, reason: &str) {
+        log::error!("the peer connection failed: {reason}; create a new one");
+        self.ended = true;
+        self.close_all_channels();
+        self.rtc.disconnect();
+        self.transport_event(now, transport::Event::Broken);
+    }
+
+    fn transmit(&mut self, now: Instant, transmit: Transmit) {
+        if transmit.contents.first().is_some_and(|first| *first >= FIRST_DTLS_BYTE) {
+            self.over_tcp = transmit.proto == Protocol::Tcp;
+            if self.peer.replace(transmit.destination) != Some(transmit.destination) {
+                self.heard = now;
+            }
+        }
+        self.outbox.push(NetworkAction::Send(transmit));
+    }
+
+    fn event(&mut self, now: Instant, event: Event) {
+        self.faults = 0;
+        match event {
+            Event::Connected => self.transport_event(now, transport::Event::Secured),
+            Event::IceConnectionStateChange(state) => self.ice_changed(now, state),
+            Event::ChannelOpen(id, label) => self.channel_opened(id, &label),
+            Event::ChannelData(data) => self.channel_data(data),
+            Event::ChannelClose(id) => self.channel_closed(id),
+            Event::Closed => self.peer_closed(now),
+            // Media is negotiated but not played yet.
+            _ => {}
+        }
+    }
+
+    fn ice_changed(&mut self, now: Instant, state: StrIce) {
+        let state = match state {
+            StrIce::New => IceConnectionState::New,
+            StrIce::Checking => IceConnectionState::Checking,
+            StrIce::Connected => IceConnectionState::Connected,
+            StrIce::Completed => IceConnectionState::Completed,
+            StrIce::Disconnected => IceConnectionState::Disconnected,
+        };
+        self.transport_event(now, transport::Event::Ice(state));
+        let tcp = match state {
+            IceConnectionState::Connected | IceConnectionState::Completed => tcp_fallback::Event::Connected,
+            IceConnectionState::Disconnected => tcp_fallback::Event::Disconnected,
+            _ => return,
+        };
+        self.tcp.step(now, tcp);
+    }
+
+    fn peer_closed(&mut self, now: Instant) {
+        if self.closing_until.is_none() && !self.ended {
+            self.ended = true;
+            self.close_all_channels();
+            self.transport_event(now, transport::Event::PeerClosed);
+        }
+    }
+
+    fn transport_event(&mut self, now: Instant, event: transport::Event) {
+        let effects = self.shared.state.lock().transport.step(now, event);
+        for effect in &effects {
+            if let Effect::Connection(state) = effect {
+                log::debug!("peer connection is {state:?}");
+            }
+        }
+        self.effects.extend(effects);
+    }
+
+    fn remote_candidate(&mut self, now: Instant, candidate: &Candidate) {
+        let tcp = candidate.proto() != Protocol::Udp;
+        self.tcp.step(now, tcp_fallback::Event::RemoteCandidate { tcp });
+    }
+
+    fn start_tcp(&mut self, now: Instant) {
+        log::debug!("UDP did not come up: trying ICE over TCP");
+        for candidate in self.tcp_candidates.clone() {
+            self.rtc.add_local_candidate(candidate);
+            self.drain(now);
+        }
+        self.kick(now);
+    }
+
+    fn stop_tcp(&mut self, now: Instant) {
+        log::debug!("UDP works: giving ICE over TCP up");
+        for candidate in self.tcp_candidates.clone() {
+            self.rtc.direct_api().invalidate_candidate(&candidate);
+            self.drain(now);
+        }
+        self.outbox.push(NetworkAction::CloseTcp);
+    }
+}
+
+fn active_tcp(address: SocketAddr) -> Option<Candidate> {
+    let address = SocketAddr::new(address.ip(), TCP_ACTIVE_PORT);
+    Candidate::builder().tcp().host(address).tcptype(TcpType::Active).build().ok()
+}

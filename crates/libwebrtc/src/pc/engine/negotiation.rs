@@ -1,0 +1,291 @@
+//! Offers and answers: the plans of the state machine, carried out by `str0m`.
+
+use std::{sync::Arc, time::Instant};
+
+use str0m::{
+    change::{SdpAnswer, SdpApi, SdpOffer, SdpPendingOffer},
+    channel::ChannelConfig,
+    media::{Direction, MediaKind, Mid},
+};
+
+use crate::{
+    RtcError,
+    ice_candidate::IceCandidate,
+    pc::{
+        engine::Engine,
+        sdp,
+        state::{OfferPlan, RemoteStep},
+        transceiver::{Kind, Transceiver},
+        transport,
+    },
+    peer_connection::OfferOptions,
+    rtp_transceiver::RtpTransceiverDirection,
+    session_description::{SdpType, SessionDescription},
+};
+
+/// Our offer, as far as `str0m` still knows it.
+pub(super) enum Pending {
+    None,
+    Offer(SdpPendingOffer),
+    /// The description in force was offered once more: the answer changes nothing.
+    Unchanged,
+}
+
+/// The transceivers an offer places, with the mids it gives them.
+type Placed = Vec<(Arc<Transceiver>, String)>;
+
+impl Engine {
+    pub(crate) fn create_offer(
+        &mut self,
+        now: Instant,
+        options: &OfferOptions,
+    ) -> Result<SessionDescription, RtcError> {
+        let plan = self.shared.state.lock().plan_offer(options)?;
+        self.ensure_alive()?;
+        let (text, placed) = match self.str0m_offer(&plan) {
+            Some((text, placed, pending)) => {
+                self.pending = Pending::Offer(pending);
+                (text, placed)
+            }
+            None => {
+                self.pending = Pending::Unchanged;
+                (offer_in_force(&plan)?, Vec::new())
+            }
+        };
+        self.drain(now);
+        self.shared.state.lock().offer_made(placed, plan.ice_restart);
+        Ok(SessionDescription::from_text(text, SdpType::Offer))
+    }
+
+    pub(crate) fn create_answer(&mut self) -> Result<SessionDescription, RtcError> {
+        self.shared.state.lock().plan_answer()
+    }
+
+    pub(crate) fn set_local(
+        &mut self,
+        now: Instant,
+        description: SessionDescription,
+    ) -> Result<(), RtcError> {
+        let effects = self.shared.state.lock().set_local(description)?;
+        self.effects.extend(effects);
+        self.sync(now);
+        Ok(())
+    }
+
+    pub(crate) fn set_remote(
+        &mut self,
+        now: Instant,
+        description: SessionDescription,
+    ) -> Result<(), RtcError> {
+        let step = self.shared.state.lock().plan_remote(&description)?;
+        let effects = match step {
+            RemoteStep::Rollback => {
+                self.pending = Pending::None;
+                self.shared.state.lock().rollback()
+            }
+            RemoteStep::AcceptAnswer => {
+                self.accept_answer(now, description.text())?;
+                self.read_remote(now, description.text());
+                self.shared.state.lock().answer_accepted(description)
+            }
+            RemoteStep::AcceptOffer(directions) => {
+                let answer = self.accept_offer(now, &directions, description.text())?;
+                self.read_remote(now, description.text());
+                self.shared.state.lock().offer_accepted(description, answer)
+            }
+        };
+        self.effects.extend(effects);
+        self.sync(now);
+        Ok(())
+    }
+
+    pub(crate) fn add_candidate(&mut self, now: Instant, candidate: IceCandidate) -> Result<(), RtcError> {
+        {
+            let state = self.shared.state.lock();
+            state.ensure_open()?;
+            if !state.has_remote() {
+                let message =
+                    "a candidate came before the peer's description: set the remote description first";
+                return Err(RtcError::invalid_state(message));
+            }
+        }
+        if let Some(candidate) = candidate.into_parsed() {
+            self.remote_candidate(now, &candidate);
+            self.rtc.add_remote_candidate(candidate);
+            self.drain(now);
+            self.kick(now);
+        }
+        Ok(())
+    }
+
+    /// Lets `str0m` write the offer; `None` when the plan changes nothing that needs one.
+    fn str0m_offer(&mut self, plan: &OfferPlan) -> Option<(String, Placed, SdpPendingOffer)> {
+        let carrier = plan.add_data_section.then(|| self.links.next_carrier());
+        let mut changes = self.rtc.sdp_api();
+        let placed = apply_plan(&mut changes, plan);
+        if let Some(config) = carrier {
+            self.links.carriers.push(changes.add_channel_with_config(config));
+        }
+        if !changes.has_changes() {
+            force_offer(&mut changes, plan);
+        }
+        let (offer, pending) = changes.apply()?;
+        Some((offer.to_sdp_string(), placed, pending))
+    }
+
+    fn accept_answer(&mut self, now: Instant, text: &str) -> Result<(), RtcError> {
+        self.ensure_alive()?;
+        let answer =
+            SdpAnswer::from_sdp_string(text).map_err(|error| RtcError::invalid_sdp(error.to_string()))?;
+        let result = match std::mem::replace(&mut self.pending, Pending::None) {
+            Pending::Offer(pending) => self.rtc.sdp_api().accept_answer(pending, answer),
+            Pending::Unchanged => {
+                self.add_candidates_of(now, text);
+                Ok(())
+            }
+            Pending::None => {
+                let message =
+                    "the offer was given up after an answer that did not fit: roll back and offer again";
+                return Err(RtcError::invalid_state(message));
+            }
+        };
+        self.drain(now);
+        result.map_err(|error| RtcError::invalid_sdp(format!("the answer cannot be applied: {error}")))
+    }
+
+    /// The known m-lines get our current wishes first, because `str0m` answers with what it has stored.
+    fn accept_offer(
+        &mut self,
+        now: Instant,
+        directions: &[(String, RtpTransceiverDirection)],
+        text: &str,
+    ) -> Result<String, RtcError> {
+        self.ensure_alive()?;
+        let offer =
+            SdpOffer::from_sdp_string(text).map_err(|error| RtcError::invalid_sdp(error.to_string()))?;
+        let mut changes = self.rtc.sdp_api();
+        for (mid, direction) in directions {
+            changes.set_direction(Mid::from(mid.as_str()), direction_of(*direction));
+        }
+        drop(changes);
+        self.drain(now);
+        self.pending = Pending::None;
+        let result = self.rtc.sdp_api().accept_offer(offer);
+        self.drain(now);
+        match result {
+            Ok(answer) => Ok(self.receive_only(now, directions, answer.to_sdp_string())),
+            Err(error) => Err(RtcError::invalid_sdp(format!("the offer cannot be applied: {error}"))),
+        }
+    }
+
+    /// `str0m` answers an m-line that the peer added with whatever fits the offer, sending included. Nobody here has a
+    /// track for it, so the answer promises none, and `str0m` is told.
+    fn receive_only(
+        &mut self,
+        now: Instant,
+        known: &[(String, RtpTransceiverDirection)],
+        mut answer: String,
+    ) -> String {
+        let is_new =
+            |section: &sdp::Section| section.sends() && !known.iter().any(|(mid, _)| *mid == section.mid);
+        for section in sdp::sections(&answer).into_iter().filter(is_new) {
+            let direction = if section.receives() { Direction::RecvOnly } else { Direction::Inactive };
+            self.rtc.sdp_api().set_direction(Mid::from(section.mid.as_str()), direction);
+            self.drain(now);
+            answer = sdp::without_sending(&answer, &section.mid);
+        }
+        answer
+    }
+
+    /// What a remote description says beside what `str0m` reads from it.
+    fn read_remote(&mut self, now: Instant, text: &str) {
+        for candidate in sdp::candidates(text) {
+            self.remote_candidate(now, &candidate);
+        }
+        if let Some(size) = sdp::max_message_size(text) {
+            self.links.set_max_message(size);
+        }
+        self.transport_event(now, transport::Event::Started);
+        self.kick(now);
+    }
+
+    fn add_candidates_of(&mut self, now: Instant, text: &str) {
+        for candidate in sdp::candidates(text) {
+            self.rtc.add_remote_candidate(candidate);
+            self.drain(now);
+        }
+    }
+
+    fn ensure_alive(&self) -> Result<(), RtcError> {
+        if self.rtc.is_alive() {
+            return Ok(());
+        }
+        Err(RtcError::invalid_state(
+            "the transport of this peer connection has ended: create a new peer connection",
+        ))
+    }
+}
+
+fn apply_plan(changes: &mut SdpApi<'_>, plan: &OfferPlan) -> Placed {
+    for (mid, direction) in &plan.directions {
+        changes.set_direction(Mid::from(mid.as_str()), direction_of(*direction));
+    }
+    for mid in &plan.stop {
+        changes.stop_media(Mid::from(mid.as_str()));
+    }
+    if plan.ice_restart {
+        changes.ice_restart(true);
+    }
+    plan.add.iter().map(|transceiver| (transceiver.clone(), add_media(changes, transceiver))).collect()
+}
+
+fn add_media(changes: &mut SdpApi<'_>, transceiver: &Transceiver) -> String {
+    let kind = match transceiver.kind() {
+        Kind::Audio => MediaKind::Audio,
+        Kind::Video => MediaKind::Video,
+    };
+    let (stream, track) = transceiver.offered_msid();
+    changes.add_media(kind, direction_of(transceiver.direction()), stream, track, None).to_string()
+}
+
+/// `str0m` makes no offer when nothing changes, but programs renegotiate all the same. A direction that is changed and
+/// changed back makes one. The detour leaves the half that carries media alone, except when both do.
+fn force_offer(changes: &mut SdpApi<'_>, plan: &OfferPlan) {
+    use RtpTransceiverDirection::{Inactive, RecvOnly, SendOnly, SendRecv, Stopped};
+    if let Some((mid, wanted)) = plan.directions.first() {
+        let detour = match wanted {
+            RecvOnly | SendOnly => SendRecv,
+            SendRecv => RecvOnly,
+            Inactive | Stopped => SendOnly,
+        };
+        changes.set_direction(Mid::from(mid.as_str()), direction_of(detour));
+        changes.set_direction(Mid::from(mid.as_str()), direction_of(*wanted));
+    }
+}
+
+/// A session of data channels alone has no direction to change: what is in force is offered again.
+fn offer_in_force(plan: &OfferPlan) -> Result<String, RtcError> {
+    match &plan.in_force {
+        Some(description) => Ok(sdp::as_offer(description.text())),
+        None => Err(RtcError::invalid_state(
+            "there is nothing to offer: add a transceiver or a data channel first",
+        )),
+    }
+}
+
+fn direction_of(direction: RtpTransceiverDirection) -> Direction {
+    match direction {
+        RtpTransceiverDirection::SendRecv => Direction::SendRecv,
+        RtpTransceiverDirection::SendOnly => Direction::SendOnly,
+        RtpTransceiverDirection::RecvOnly => Direction::RecvOnly,
+        RtpTransceiverDirection::Inactive | RtpTransceiverDirection::Stopped => Direction::Inactive,
+    }
+}
+
+/// The m-line for data channels only exists in an offer that adds a channel. The program's own channels are opened later,
+/// when the association is up: one that is closed or dropped with its offer until then never reaches `str0m`, which could
+/// neither take it back nor take its id again. So a channel that nobody uses carries the m-line. It is negotiated
+/// out-of-band, which means that the peer never hears of it, at an id that nobody reaches.
+pub(super) fn carrier_config(id: u16) -> ChannelConfig {
+    ChannelConfig { label: "m-line carrier".to_owned(), negotiated: Some(id), ..Default::default() }
+}

@@ -1,0 +1,31 @@
+//! Which tokio runtime the crate's tasks and timers run on.
+
+use std::sync::OnceLock;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::RtcError;
+
+/// For programs that call the crate outside of a runtime. It is made on first use and stays.
+static FALLBACK: OnceLock<Result<Runtime, String>> = OnceLock::new();
+
+pub(crate) fn handle() -> Result<Handle, RtcError> {
+    if let Ok(handle) = Handle::try_current() {
+        return Ok(handle);
+    }
+    match FALLBACK.get_or_init(build) {
+        Ok(runtime) => Ok(runtime.handle().clone()),
+        Err(error) => {
+            Err(RtcError::internal(format!("no tokio runtime, and none could be started: {error}")))
+        }
+    }
+}
+
+fn build() -> Result<Runtime, String> {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("libwebrtc")
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())
+}

@@ -1,0 +1,243 @@
+//! What this crate reads and writes in session descriptions itself.
+//!
+//! `str0m` applies descriptions; the m-sections are read here as well because tracks, streams and directions are told to
+//! the program from the peer's own words. The text stays as it came, since `livekit` edits it between our calls.
+
+use str0m::{
+    Candidate,
+    change::{SdpAnswer, SdpOffer},
+};
+
+use crate::{
+    rtp_transceiver::RtpTransceiverDirection,
+    session_description::{SdpParseError, SdpType},
+};
+
+/// Descriptions of this size hold thousands of m-lines; a longer one is an accident or an attack.
+const MAX_TEXT: usize = 1 << 20;
+const MAX_MID: usize = 16;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SectionKind {
+    Audio,
+    Video,
+    Application,
+    Other,
+}
+
+/// One m-section of a description.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Section {
+    pub(crate) kind: SectionKind,
+    pub(crate) mid: String,
+    /// Port 0: the section is rejected or stopped.
+    pub(crate) rejected: bool,
+    /// As the writer of the description sees it.
+    pub(crate) direction: RtpTransceiverDirection,
+    pub(crate) msid: Option<Msid>,
+}
+
+/// `a=msid:<stream> <track>` (RFC 8830).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Msid {
+    pub(crate) stream: String,
+    pub(crate) track: String,
+}
+
+/// Whether `str0m` will understand the text when it is applied.
+pub(crate) fn validate(text: &str, sdp_type: SdpType) -> Result<(), SdpParseError> {
+    if text.len() > MAX_TEXT {
+        return Err(refuse(
+            "",
+            format!("the description has {} bytes, at most {MAX_TEXT} are read", text.len()),
+        ));
+    }
+    let parsed = match sdp_type {
+        SdpType::Offer => SdpOffer::from_sdp_string(text).map(drop),
+        SdpType::Answer | SdpType::PrAnswer | SdpType::Rollback => SdpAnswer::from_sdp_string(text).map(drop),
+    };
+    parsed.map_err(|error| refuse(text.lines().next().unwrap_or_default(), error.to_string()))?;
+    sections(text).iter().try_for_each(check_mid)
+}
+
+/// `str0m` would shorten and rewrite other mids, and the peer would not know them again.
+fn check_mid(section: &Section) -> Result<(), SdpParseError> {
+    let plain = |char: char| char.is_ascii_alphanumeric() || char == '_';
+    if section.mid.len() <= MAX_MID && section.mid.chars().all(plain) {
+        return Ok(());
+    }
+    let reason = format!("a mid has at most {MAX_MID} letters, digits and underscores here");
+    Err(refuse(&format!("a=mid:{}", section.mid), reason))
+}
+
+/// The m-sections of a description, in order.
+pub(crate) fn sections(text: &str) -> Vec<Section> {
+    let mut sections: Vec<Section> = Vec::new();
+    for line in text.lines() {
+        if let Some(media) = line.strip_prefix("m=") {
+            sections.push(Section::of_media_line(media));
+        } else if let (Some(section), Some(attribute)) = (sections.last_mut(), line.strip_prefix("a=")) {
+            section.read_attribute(attribute);
+        }
+    }
+    sections
+}
+
+/// The candidates that came inside a description.
+pub(crate) fn candidates(text: &str) -> Vec<Candidate> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("a="))
+        .filter(|attribute| attribute.starts_with("candidate:"))
+        .filter_map(|attribute| Candidate::from_sdp_string(attribute).ok())
+        .collect()
+}
+
+/// The largest message the writer of the description takes (RFC 8841, section 6.1); `None` when it does not say.
+pub(crate) fn max_message_size(text: &str) -> Option<usize> {
+    let size = text.lines().find_map(|line| line.strip_prefix("a=max-message-size:"))?;
+    size.trim().parse().ok()
+}
+
+/// Turns the description in force into an offer of the same: only the DTLS role is open again (RFC 8842, section 5.1).
+pub(crate) fn as_offer(text: &str) -> String {
+    text.replace("a=setup:active\r\n", "a=setup:actpass\r\n")
+        .replace("a=setup:passive\r\n", "a=setup:actpass\r\n")
+}
+
+/// Takes the sending half out of an m-section: a peer must not expect media that nobody sends.
+pub(crate) fn without_sending(text: &str, mid: &str) -> String {
+    let (mut changed, mut section) = (String::with_capacity(text.len()), String::new());
+    for line in text.split_inclusive('\n') {
+        if line.starts_with("m=") {
+            changed.push_str(&receiving_only(&section, mid));
+            section.clear();
+        }
+        section.push_str(line);
+    }
+    changed + &receiving_only(&section, mid)
+}
+
+fn receiving_only(section: &str, mid: &str) -> String {
+    let mut lines = section.lines();
+    if !section.starts_with("m=") || !lines.any(|line| line.strip_prefix("a=mid:") == Some(mid)) {
+        return section.to_owned();
+    }
+    section.replace("a=sendrecv\r\n", "a=recvonly\r\n").replace("a=sendonly\r\n", "a=inactive\r\n")
+}
+
+impl Section {
+    fn of_media_line(media: &str) -> Self {
+        let mut words = media.split_ascii_whitespace();
+        let kind = match words.next() {
+            Some("audio") => SectionKind::Audio,
+            Some("video") => SectionKind::Video,
+            Some("application") => SectionKind::Application,
+            _ => SectionKind::Other,
+        };
+        Self {
+            kind,
+            mid: String::new(),
+            rejected: words.next() == Some("0"),
+            direction: RtpTransceiverDirection::SendRecv,
+            msid: None,
+        }
+    }
+
+    fn read_attribute(&mut self, attribute: &str) {
+        let (name, value) = attribute.split_once(':').unwrap_or((attribute, ""));
+        match name {
+            "mid" => self.mid = value.trim().to_owned(),
+            "sendrecv" => self.direction = RtpTransceiverDirection::SendRecv,
+            "sendonly" => self.direction = RtpTransceiverDirection::SendOnly,
+            "recvonly" => self.direction = RtpTransceiverDirection::RecvOnly,
+            "inactive" => self.direction = RtpTransceiverDirection::Inactive,
+            "msid" => self.msid = Msid::read(value),
+            _ => {}
+        }
+    }
+
+    /// Whether the writer of the description sends media on this section.
+    pub(crate) fn sends(&self) -> bool {
+        use RtpTransceiverDirection::{SendOnly, SendRecv};
+        !self.rejected && matches!(self.direction, SendOnly | SendRecv)
+    }
+
+    /// Whether the writer of the description takes media on this section.
+    pub(crate) fn receives(&self) -> bool {
+        use RtpTransceiverDirection::{RecvOnly, SendRecv};
+        !self.rejected && matches!(self.direction, RecvOnly | SendRecv)
+    }
+}
+
+impl Msid {
+    fn read(value: &str) -> Option<Self> {
+        let mut words = value.split_ascii_whitespace();
+        let stream = words.next()?.to_owned();
+        let track = words.next().unwrap_or_default().to_owned();
+        Some(Self { stream, track })
+    }
+}
+
+fn refuse(line: &str, description: String) -> SdpParseError {
+    SdpParseError { line: line.to_owned(), description }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "v=0\r\ns=-\r\na=group:BUNDLE 0 1\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=sendonly\r\na=msid:PA_1|TR_2 TR_2\r\n\
+        m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\na=sendrecv\r\n\
+        m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2\r\n";
+
+    #[test]
+    fn sections_carry_kind_mid_direction_and_msid() {
+        let sections = sections(TEXT);
+        assert_eq!(sections.len(), 3);
+        assert_eq!(sections[0].kind, SectionKind::Audio);
+        assert_eq!(sections[0].mid, "0");
+        assert_eq!(sections[0].msid, Some(Msid { stream: "PA_1|TR_2".into(), track: "TR_2".into() }));
+        assert!(sections[0].sends() && !sections[0].receives());
+        assert_eq!(sections[2].kind, SectionKind::Application);
+    }
+
+    #[test]
+    fn a_section_with_port_zero_neither_sends_nor_receives() {
+        let video = &sections(TEXT)[1];
+        assert!(video.rejected && !video.sends() && !video.receives());
+    }
+
+    #[test]
+    fn attributes_before_the_first_section_belong_to_none() {
+        assert!(sections("a=mid:7\r\na=sendonly\r\n").is_empty());
+    }
+
+    #[test]
+    fn a_mid_that_would_be_rewritten_is_refused() {
+        let section = |mid: &str| sections(&format!("m=audio 9 x\r\na=mid:{mid}\r\n")).remove(0);
+        assert!(check_mid(&section("audio_1")).is_ok());
+        for mid in ["a-b", "12345678901234567", "grüße"] {
+            assert!(check_mid(&section(mid)).unwrap_err().line.contains(mid));
+        }
+    }
+
+    #[test]
+    fn a_description_that_is_too_long_is_refused_unread() {
+        let error = validate(&"a".repeat(MAX_TEXT + 1), SdpType::Offer).unwrap_err();
+        assert!(error.description.contains("1048577 bytes"));
+    }
+
+    #[test]
+    fn the_sending_half_is_taken_out_of_the_named_section_alone() {
+        let text = "v=0\r\na=sendonly\r\nm=audio 9 x\r\na=mid:a\r\na=sendonly\r\nm=audio 9 x\r\na=mid:b\r\na=sendrecv\r\n";
+        let changed = without_sending(text, "a");
+        assert_eq!(changed, text.replace("a=mid:a\r\na=sendonly", "a=mid:a\r\na=inactive"));
+        assert!(without_sending(text, "b").ends_with("a=mid:b\r\na=recvonly\r\n"));
+    }
+
+    #[test]
+    fn an_answer_becomes_an_offer_by_its_dtls_role_alone() {
+        assert_eq!(as_offer("a=setup:active\r\na=mid:0\r\n"), "a=setup:actpass\r\na=mid:0\r\n");
+    }
+}

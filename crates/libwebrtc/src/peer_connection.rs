@@ -1,0 +1,345 @@
+//! A connection to one peer (W3C webrtc-pc, section 4).
+
+use std::{
+    fmt::{self, Debug},
+    sync::Arc,
+};
+
+use crate::{
+    MediaType, RtcError,
+    data_channel::{DataChannel, DataChannelInit},
+    ice_candidate::IceCandidate,
+    media_stream::MediaStream,
+    media_stream_track::MediaStreamTrack,
+    pc::{
+        Connection,
+        transceiver::{Kind, Transceiver},
+    },
+    peer_connection_factory::{IceTransportsType, RtcConfiguration},
+    rtp_receiver::RtpReceiver,
+    rtp_sender::RtpSender,
+    rtp_transceiver::{RtpTransceiver, RtpTransceiverDirection, RtpTransceiverInit},
+    session_description::SessionDescription,
+    stats::RtcStats,
+};
+
+/// ICE and DTLS together: whether data can flow.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum PeerConnectionState {
+    New,
+    Connecting,
+    Connected,
+    /// The peer does not answer at the moment. It may come back by itself.
+    Disconnected,
+    /// The peer did not answer for 20 s, or never did. Only an ICE restart or a new connection helps.
+    Failed,
+    Closed,
+}
+
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum IceConnectionState {
+    New,
+    Checking,
+    Connected,
+    Completed,
+    Failed,
+    Disconnected,
+    Closed,
+    Max,
+}
+
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum IceGatheringState {
+    New,
+    Gathering,
+    Complete,
+}
+
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum SignalingState {
+    Stable,
+    HaveLocalOffer,
+    HaveLocalPrAnswer,
+    HaveRemoteOffer,
+    HaveRemotePrAnswer,
+    Closed,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct OfferOptions {
+    /// Look for a new network path, with new credentials.
+    pub ice_restart: bool,
+    /// Ask for audio even though no transceiver does.
+    pub offer_to_receive_audio: bool,
+    /// Ask for video even though no transceiver does.
+    pub offer_to_receive_video: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct AnswerOptions {}
+
+/// Limits for everything a connection sends, in bits per second. They are checked and, while no media is sent, not used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BitrateSettings {
+    pub min_bitrate_bps: Option<u64>,
+    pub start_bitrate_bps: Option<u64>,
+    pub max_bitrate_bps: Option<u64>,
+}
+
+/// An ICE server that could not be used. This crate asks none yet, so it reports none.
+#[derive(Debug, Clone)]
+pub struct IceCandidateError {
+    pub address: String,
+    pub port: i32,
+    pub url: String,
+    pub error_code: i32,
+    pub error_text: String,
+}
+
+/// The peer began to send a track.
+#[derive(Debug, Clone)]
+pub struct TrackEvent {
+    pub receiver: RtpReceiver,
+    pub streams: Vec<MediaStream>,
+    pub track: MediaStreamTrack,
+    pub transceiver: RtpTransceiver,
+}
+
+pub type OnConnectionChange = Box<dyn FnMut(PeerConnectionState) + Send + Sync>;
+pub type OnDataChannel = Box<dyn FnMut(DataChannel) + Send + Sync>;
+pub type OnIceCandidate = Box<dyn FnMut(IceCandidate) + Send + Sync>;
+pub type OnIceCandidateError = Box<dyn FnMut(IceCandidateError) + Send + Sync>;
+pub type OnIceConnectionChange = Box<dyn FnMut(IceConnectionState) + Send + Sync>;
+pub type OnIceGatheringChange = Box<dyn FnMut(IceGatheringState) + Send + Sync>;
+pub type OnNegotiationNeeded = Box<dyn FnMut(u32) + Send + Sync>;
+pub type OnSignalingChange = Box<dyn FnMut(SignalingState) + Send + Sync>;
+pub type OnTrack = Box<dyn FnMut(TrackEvent) + Send + Sync>;
+
+/// A connection to one peer. Clones are the same connection; dropping the last one closes it.
+///
+/// Callbacks run one after another on the connection's own task, in the order things happened. They must not block, and
+/// may call everything that does not wait.
+#[derive(Clone)]
+pub struct PeerConnection {
+    connection: Arc<Connection>,
+}
+
+impl PeerConnection {
+    pub(crate) fn open(config: &RtcConfiguration) -> Result<Self, RtcError> {
+        refuse_unreachable(config)?;
+        Ok(Self { connection: Arc::new(Connection::open()?) })
+    }
+
+    /// Replaces the configuration. ICE servers are not asked yet, so there is nothing that changes on a live connection.
+    pub fn set_configuration(&self, config: RtcConfiguration) -> Result<(), RtcError> {
+        self.connection.read(|state| state.ensure_open())?;
+        if let Err(error) = refuse_unreachable(&config) {
+            log::warn!("{error}; this connection keeps its host candidates");
+        }
+        Ok(())
+    }
+
+    /// Checks `settings`; nothing is sent yet that they could limit.
+    pub fn set_bitrate(&self, settings: BitrateSettings) -> Result<(), RtcError> {
+        self.connection.read(|state| state.ensure_open())?;
+        let ordered = [settings.min_bitrate_bps, settings.start_bitrate_bps, settings.max_bitrate_bps];
+        if !ordered.into_iter().flatten().is_sorted() {
+            return Err(RtcError::invalid_state(format!(
+                "bitrates must be min <= start <= max, not {settings:?}"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Makes an offer of everything this connection is to carry.
+    ///
+    /// The offer takes effect with [`PeerConnection::set_local_description`]. One that is never set costs nothing; the
+    /// next call replaces it. Only the last offer can be set, and only the last can be answered: a call while an
+    /// offer is pending withdraws that one.
+    pub async fn create_offer(&self, options: OfferOptions) -> Result<SessionDescription, RtcError> {
+        self.connection.create_offer(options).await
+    }
+
+    /// The answer to the offer set last with [`PeerConnection::set_remote_description`].
+    pub async fn create_answer(&self, _options: AnswerOptions) -> Result<SessionDescription, RtcError> {
+        self.connection.create_answer().await
+    }
+
+    /// Puts an offer or an answer of this side in force. Edits of its text are passed to the peer but not acted on.
+    pub async fn set_local_description(&self, desc: SessionDescription) -> Result<(), RtcError> {
+        self.connection.set_local(desc).await
+    }
+
+    /// Applies what the peer described.
+    ///
+    /// While an offer of this side is pending, the answer that is already in force withdraws that offer, and so does an
+    /// offer of the peer.
+    pub async fn set_remote_description(&self, desc: SessionDescription) -> Result<(), RtcError> {
+        self.connection.set_remote(desc).await
+    }
+
+    /// Adds an address of the peer. The end-of-candidates mark is accepted and changes nothing.
+    pub async fn add_ice_candidate(&self, candidate: IceCandidate) -> Result<(), RtcError> {
+        self.connection.add_candidate(candidate).await
+    }
+
+    /// Creates a channel. It opens once both sides agreed on data channels and the transport is up.
+    pub fn create_data_channel(&self, label: &str, init: DataChannelInit) -> Result<DataChannel, RtcError> {
+        let inner = self.connection.create_data_channel(label, &init)?;
+        Ok(DataChannel { inner })
+    }
+
+    /// Adds a track to send, on a new transceiver.
+    pub fn add_track<T: AsRef<str>>(
+        &self,
+        track: MediaStreamTrack,
+        streams_ids: &[T],
+    ) -> Result<RtpSender, RtcError> {
+        let init = RtpTransceiverInit {
+            direction: RtpTransceiverDirection::SendRecv,
+            stream_ids: streams_ids.iter().map(|id| id.as_ref().to_owned()).collect(),
+            send_encodings: Vec::new(),
+        };
+        Ok(self.add_transceiver(track, init)?.sender())
+    }
+
+    /// Stops sending the sender's track with the next offer.
+    pub fn remove_track(&self, sender: RtpSender) -> Result<(), RtcError> {
+        self.connection.remove_track(&sender.inner)
+    }
+
+    /// Statistics of the connection. None are collected yet: the list is empty.
+    pub async fn get_stats(&self) -> Result<Vec<RtcStats>, RtcError> {
+        Ok(Vec::new())
+    }
+
+    pub fn add_transceiver(
+        &self,
+        track: MediaStreamTrack,
+        init: RtpTransceiverInit,
+    ) -> Result<RtpTransceiver, RtcError> {
+        let kind = Kind::of_track(&track);
+        Ok(RtpTransceiver { inner: self.connection.add_transceiver(kind, Some(track), init)? })
+    }
+
+    pub fn add_transceiver_for_media(
+        &self,
+        media_type: MediaType,
+        init: RtpTransceiverInit,
+    ) -> Result<RtpTransceiver, RtcError> {
+        let kind = match media_type {
+            MediaType::Audio => Kind::Audio,
+            MediaType::Video => Kind::Video,
+            MediaType::Data | MediaType::Unsupported => {
+                return Err(RtcError::invalid_state(format!(
+                    "a transceiver carries audio or video, not {media_type:?}"
+                )));
+            }
+        };
+        Ok(RtpTransceiver { inner: self.connection.add_transceiver(kind, None, init)? })
+    }
+
+    /// Ends the connection. This returns at once; the peer is told in the background.
+    pub fn close(&self) {
+        self.connection.close()
+    }
+
+    /// Makes the next offer restart ICE.
+    pub fn restart_ice(&self) {
+        self.connection.restart_ice()
+    }
+
+    pub fn connection_state(&self) -> PeerConnectionState {
+        self.connection.connection_state()
+    }
+
+    pub fn ice_connection_state(&self) -> IceConnectionState {
+        self.connection.ice_state()
+    }
+
+    pub fn ice_gathering_state(&self) -> IceGatheringState {
+        self.connection.read(|state| state.gathering())
+    }
+
+    pub fn signaling_state(&self) -> SignalingState {
+        self.connection.read(|state| state.signaling())
+    }
+
+    pub fn current_local_description(&self) -> Option<SessionDescription> {
+        self.connection.read(|state| state.current_local())
+    }
+
+    pub fn current_remote_description(&self) -> Option<SessionDescription> {
+        self.connection.read(|state| state.current_remote())
+    }
+
+    pub fn senders(&self) -> Vec<RtpSender> {
+        self.map_transceivers(|inner| RtpSender { inner })
+    }
+
+    pub fn receivers(&self) -> Vec<RtpReceiver> {
+        self.map_transceivers(|inner| RtpReceiver { inner })
+    }
+
+    pub fn transceivers(&self) -> Vec<RtpTransceiver> {
+        self.map_transceivers(|inner| RtpTransceiver { inner })
+    }
+
+    pub fn on_connection_state_change(&self, f: Option<OnConnectionChange>) {
+        self.connection.callbacks().connection.set(f)
+    }
+
+    pub fn on_data_channel(&self, f: Option<OnDataChannel>) {
+        self.connection.callbacks().data_channel.set(f)
+    }
+
+    pub fn on_ice_candidate(&self, f: Option<OnIceCandidate>) {
+        self.connection.callbacks().candidate.set(f)
+    }
+
+    pub fn on_ice_candidate_error(&self, f: Option<OnIceCandidateError>) {
+        self.connection.callbacks().candidate_error.set(f)
+    }
+
+    pub fn on_ice_connection_state_change(&self, f: Option<OnIceConnectionChange>) {
+        self.connection.callbacks().ice.set(f)
+    }
+
+    pub fn on_ice_gathering_state_change(&self, f: Option<OnIceGatheringChange>) {
+        self.connection.callbacks().gathering.set(f)
+    }
+
+    pub fn on_negotiation_needed(&self, f: Option<OnNegotiationNeeded>) {
+        self.connection.callbacks().negotiation_needed.set(f)
+    }
+
+    pub fn on_signaling_state_change(&self, f: Option<OnSignalingChange>) {
+        self.connection.callbacks().signaling.set(f)
+    }
+
+    pub fn on_track(&self, f: Option<OnTrack>) {
+        self.connection.callbacks().track.set(f)
+    }
+
+    fn map_transceivers<T>(&self, map: impl Fn(Arc<Transceiver>) -> T) -> Vec<T> {
+        self.connection.read(|state| state.transceivers().iter().cloned().map(map).collect())
+    }
+}
+
+impl Debug for PeerConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerConnection")
+            .field("state", &self.connection_state())
+            .field("ice_state", &self.ice_connection_state())
+            .finish()
+    }
+}
+
+fn refuse_unreachable(config: &RtcConfiguration) -> Result<(), RtcError> {
+    match config.ice_transport_type {
+        IceTransportsType::All => Ok(()),
+        other => Err(RtcError::internal(format!(
+            "ice_transport_type {other:?} needs STUN or TURN, which is not there yet: use IceTransportsType::All"
+        ))),
+    }
+}

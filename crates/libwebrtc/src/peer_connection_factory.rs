@@ -1,0 +1,323 @@
+//! Where peer connections and tracks are made.
+
+use std::{
+    fmt::{self, Debug},
+    sync::Arc,
+};
+
+use crate::{
+    MediaType, RtcError,
+    audio_device::AudioDevice,
+    peer_connection::PeerConnection,
+    rtp_parameters::{RtpCapabilities, RtpCodecCapability},
+};
+
+/// A STUN or TURN server. It is accepted and not asked: connections use host candidates over UDP and TCP.
+#[derive(Debug, Clone)]
+pub struct IceServer {
+    pub urls: Vec<String>,
+    pub username: String,
+    pub password: String,
+}
+
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum ContinualGatheringPolicy {
+    GatherOnce,
+    /// Accepted; interfaces that appear later are not used.
+    GatherContinually,
+}
+
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum IceTransportsType {
+    /// Refused: there is no TURN yet.
+    Relay,
+    /// Refused: there is no STUN and no TURN yet.
+    NoHost,
+    All,
+}
+
+/// How a connection is made. Start from [`RtcConfiguration::default`] and set what you need.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RtcConfiguration {
+    pub ice_servers: Vec<IceServer>,
+    pub continual_gathering_policy: ContinualGatheringPolicy,
+    pub ice_transport_type: IceTransportsType,
+    /// Accepted and not offered: SCTP always starts with its handshake.
+    pub enable_sctp_snap: bool,
+}
+
+#[derive(Clone, Default)]
+pub struct PeerConnectionFactory {
+    audio_device: Arc<AudioDevice>,
+}
+
+impl PeerConnectionFactory {
+    /// The delay concerns video, which is not received: this is the default factory.
+    pub fn with_zero_playout_delay() -> Self {
+        Self::default()
+    }
+
+    /// Both options are accepted: the first concerns video, the second shortens a handshake with peers that can.
+    pub fn with_options(_zero_playout_delay: bool, _enable_warp: bool) -> Self {
+        Self::default()
+    }
+
+    /// Binds a UDP socket per network interface and starts the connection's task, on the caller's tokio runtime if there
+    /// is one.
+    pub fn create_peer_connection(&self, config: RtcConfiguration) -> Result<PeerConnection, RtcError> {
+        PeerConnection::open(&config)
+    }
+
+    /// What every connection offers to send.
+    pub fn get_rtp_sender_capabilities(&self, media_type: MediaType) -> RtpCapabilities {
+        capabilities(media_type)
+    }
+
+    /// What every connection offers to receive.
+    pub fn get_rtp_receiver_capabilities(&self, media_type: MediaType) -> RtpCapabilities {
+        capabilities(media_type)
+    }
+}
+
+impl Debug for PeerConnectionFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerConnectionFactory").finish()
+    }
+}
+
+impl Default for RtcConfiguration {
+    fn default() -> Self {
+        Self {
+            ice_servers: Vec::new(),
+            continual_gathering_policy: ContinualGatheringPolicy::GatherContinually,
+            ice_transport_type: IceTransportsType::All,
+            enable_sctp_snap: false,
+        }
+    }
+}
+
+fn capabilities(media_type: MediaType) -> RtpCapabilities {
+    let codecs = match media_type {
+        MediaType::Audio => vec![codec("audio/opus", 48_000, Some(2), Some("minptime=10;useinbandfec=1"))],
+        MediaType::Video => vec![
+            codec("video/VP8", 90_000, None, None),
+            codec(
+                "video/H264",
+                90_000,
+                None,
+                Some("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"),
+            ),
+        ],
+        MediaType::Data | MediaType::Unsupported => Vec::new(),
+    };
+    RtpCapabilities { codecs, header_extensions: Vec::new() }
+}
+
+fn codec(mime_type: &str, clock_rate: u64, channels: Option<u16>, fmtp: Option<&str>) -> RtpCodecCapability {
+    RtpCodecCapability {
+        channels,
+        clock_rate: Some(clock_rate),
+        mime_type: mime_type.to_owned(),
+        sdp_fmtp_line: fmtp.map(str::to_owned),
+    }
+}
+
+pub mod native {
+    //! Tracks from sources of this program, and the machine's audio devices, of which there are none.
+
+    use super::PeerConnectionFactory;
+    use crate::{
+        audio_source::native::NativeAudioSource, audio_track::RtcAudioTrack,
+        video_source::native::NativeVideoSource, video_track::RtcVideoTrack,
+    };
+
+    /// What the factory offers beyond the browser's API.
+    ///
+    /// This crate plays and records no audio. The device lists are empty, switching a device on returns `false`, and what
+    /// is set is remembered and returned.
+    pub trait PeerConnectionFactoryExt {
+        fn create_video_track(&self, label: &str, source: NativeVideoSource) -> RtcVideoTrack;
+        fn create_audio_track(&self, label: &str, source: NativeAudioSource) -> RtcAudioTrack;
+        fn create_device_audio_track(&self, label: &str) -> RtcAudioTrack;
+
+        fn playout_devices(&self) -> i16;
+        fn recording_devices(&self) -> i16;
+        fn playout_device_name(&self, index: u16) -> String;
+        fn recording_device_name(&self, index: u16) -> String;
+        fn playout_device_guid(&self, index: u16) -> String;
+        fn recording_device_guid(&self, index: u16) -> String;
+
+        fn set_playout_device(&self, index: u16) -> bool;
+        fn set_recording_device(&self, index: u16) -> bool;
+        fn set_playout_device_by_guid(&self, guid: &str) -> bool;
+        fn set_recording_device_by_guid(&self, guid: &str) -> bool;
+
+        fn stop_recording(&self) -> bool;
+        fn init_recording(&self) -> bool;
+        fn start_recording(&self) -> bool;
+        fn recording_is_initialized(&self) -> bool;
+
+        fn stop_playout(&self) -> bool;
+        fn init_playout(&self) -> bool;
+        fn start_playout(&self) -> bool;
+        fn playout_is_initialized(&self) -> bool;
+
+        fn builtin_aec_is_available(&self) -> bool;
+        fn builtin_agc_is_available(&self) -> bool;
+        fn builtin_ns_is_available(&self) -> bool;
+        fn enable_builtin_aec(&self, enable: bool) -> bool;
+        fn enable_builtin_agc(&self, enable: bool) -> bool;
+        fn enable_builtin_ns(&self, enable: bool) -> bool;
+
+        fn set_adm_recording_enabled(&self, enabled: bool);
+        fn adm_recording_enabled(&self) -> bool;
+        fn set_adm_playout_enabled(&self, enabled: bool);
+        fn adm_playout_enabled(&self) -> bool;
+
+        fn acquire_platform_adm(&self) -> bool;
+        fn release_platform_adm(&self);
+        fn platform_adm_ref_count(&self) -> i32;
+        fn is_platform_adm_active(&self) -> bool;
+    }
+
+    impl PeerConnectionFactoryExt for PeerConnectionFactory {
+        fn create_video_track(&self, label: &str, _source: NativeVideoSource) -> RtcVideoTrack {
+            RtcVideoTrack::new(label.to_owned())
+        }
+
+        fn create_audio_track(&self, label: &str, _source: NativeAudioSource) -> RtcAudioTrack {
+            RtcAudioTrack::new(label.to_owned())
+        }
+
+        fn create_device_audio_track(&self, label: &str) -> RtcAudioTrack {
+            RtcAudioTrack::new(label.to_owned())
+        }
+
+        fn playout_devices(&self) -> i16 {
+            0
+        }
+
+        fn recording_devices(&self) -> i16 {
+            0
+        }
+
+        fn playout_device_name(&self, _index: u16) -> String {
+            String::new()
+        }
+
+        fn recording_device_name(&self, _index: u16) -> String {
+            String::new()
+        }
+
+        fn playout_device_guid(&self, _index: u16) -> String {
+            String::new()
+        }
+
+        fn recording_device_guid(&self, _index: u16) -> String {
+            String::new()
+        }
+
+        fn set_playout_device(&self, _index: u16) -> bool {
+            false
+        }
+
+        fn set_recording_device(&self, _index: u16) -> bool {
+            false
+        }
+
+        fn set_playout_device_by_guid(&self, _guid: &str) -> bool {
+            false
+        }
+
+        fn set_recording_device_by_guid(&self, _guid: &str) -> bool {
+            false
+        }
+
+        fn stop_recording(&self) -> bool {
+            false
+        }
+
+        fn init_recording(&self) -> bool {
+            false
+        }
+
+        fn start_recording(&self) -> bool {
+            false
+        }
+
+        fn recording_is_initialized(&self) -> bool {
+            false
+        }
+
+        fn stop_playout(&self) -> bool {
+            false
+        }
+
+        fn init_playout(&self) -> bool {
+            false
+        }
+
+        fn start_playout(&self) -> bool {
+            false
+        }
+
+        fn playout_is_initialized(&self) -> bool {
+            false
+        }
+
+        fn builtin_aec_is_available(&self) -> bool {
+            false
+        }
+
+        fn builtin_agc_is_available(&self) -> bool {
+            false
+        }
+
+        fn builtin_ns_is_available(&self) -> bool {
+            false
+        }
+
+        fn enable_builtin_aec(&self, _enable: bool) -> bool {
+            false
+        }
+
+        fn enable_builtin_agc(&self, _enable: bool) -> bool {
+            false
+        }
+
+        fn enable_builtin_ns(&self, _enable: bool) -> bool {
+            false
+        }
+
+        fn set_adm_recording_enabled(&self, enabled: bool) {
+            self.audio_device.set_recording_enabled(enabled)
+        }
+
+        fn adm_recording_enabled(&self) -> bool {
+            self.audio_device.recording_enabled()
+        }
+
+        fn set_adm_playout_enabled(&self, enabled: bool) {
+            self.audio_device.set_playout_enabled(enabled)
+        }
+
+        fn adm_playout_enabled(&self) -> bool {
+            self.audio_device.playout_enabled()
+        }
+
+        fn acquire_platform_adm(&self) -> bool {
+            false
+        }
+
+        fn release_platform_adm(&self) {}
+
+        fn platform_adm_ref_count(&self) -> i32 {
+            0
+        }
+
+        fn is_platform_adm_active(&self) -> bool {
+            false
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The sending half of a transceiver.
+
+use std::{
+    fmt::{self, Debug},
+    sync::Arc,
+};
+
+use crate::{
+    RtcError, media_stream_track::MediaStreamTrack, pc::transceiver::Transceiver,
+    rtp_parameters::RtpParameters, stats::RtcStats,
+};
+
+/// The video encoder a program would like on an [`RtpSender`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VideoEncoderBackend {
+    #[default]
+    Auto,
+    Software,
+    Hardware,
+    Nvenc,
+    Vaapi,
+    VideoToolbox,
+    PreEncoded,
+}
+
+impl VideoEncoderBackend {
+    /// The backends of this process. This crate encodes no video, so there is none to choose from but the default.
+    pub fn list_available() -> impl IntoIterator<Item = VideoEncoderBackend> {
+        [Self::Auto]
+    }
+}
+
+#[derive(Clone)]
+pub struct RtpSender {
+    pub(crate) inner: Arc<Transceiver>,
+}
+
+impl RtpSender {
+    pub fn track(&self) -> Option<MediaStreamTrack> {
+        self.inner.sender_track()
+    }
+
+    /// Statistics of this sender. Media does not flow yet, so the list is empty.
+    pub async fn get_stats(&self) -> Result<Vec<RtcStats>, RtcError> {
+        Ok(Vec::new())
+    }
+
+    /// Replaces the track without a new negotiation. The track must be of the transceiver's kind.
+    pub fn set_track(&self, track: Option<MediaStreamTrack>) -> Result<(), RtcError> {
+        self.inner.set_sender_track(track)
+    }
+
+    pub fn parameters(&self) -> RtpParameters {
+        self.inner.sender_parameters()
+    }
+
+    /// Stores `parameters` for [`RtpSender::parameters`] to return.
+    pub fn set_parameters(&self, parameters: RtpParameters) -> Result<(), RtcError> {
+        self.inner.set_sender_parameters(parameters);
+        Ok(())
+    }
+
+    /// Accepted and ignored: there is no video encoder in this crate.
+    pub fn set_video_encoder_backend(&self, backend: VideoEncoderBackend) {
+        log::debug!("video encoder backend {backend:?} is ignored: this crate encodes no video");
+    }
+}
+
+impl Debug for RtpSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RtpSender").field("cname", &self.parameters().rtcp.cname).finish()
+    }
+}

@@ -1,0 +1,95 @@
+//! What the crate has types for but cannot do yet, with the words it says so in.
+//!
+//! One list serves every refusal, so that the log, the errors and the README stay in step.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::RtcError;
+
+static WARNED: AtomicU32 = AtomicU32::new(0);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unsupported {
+    AudioProcessing,
+    AudioReceive,
+    AudioSend,
+    DesktopCapture,
+    DmaBuf,
+    Encryption,
+    VideoReceive,
+    VideoSend,
+}
+
+impl Unsupported {
+    /// Names the feature, then the way around it.
+    pub(crate) fn message(self) -> &'static str {
+        match self {
+            Self::AudioProcessing => {
+                "audio processing (echo, gain, noise) is not implemented: process the samples before capture_frame"
+            }
+            Self::AudioReceive => {
+                "receiving audio is not implemented: the audio stream stays silent until it is closed"
+            }
+            Self::AudioSend => {
+                "sending audio is not implemented: captured frames are paced and then discarded"
+            }
+            Self::DesktopCapture => "desktop capture is not implemented: DesktopCapturer::new returns None",
+            Self::DmaBuf => "DMA-BUF frames cannot be read: convert them to an I420Buffer yourself",
+            Self::Encryption => {
+                "end-to-end encryption is not implemented: connect without E2EE options, or use the C++ libwebrtc"
+            }
+            Self::VideoReceive => {
+                "receiving video is not implemented: the video stream yields no frame until it is closed"
+            }
+            Self::VideoSend => {
+                "sending video is not implemented: capture_frame drops the frame and returns false"
+            }
+        }
+    }
+
+    pub(crate) fn error(self) -> RtcError {
+        RtcError::internal(self.message())
+    }
+
+    /// Logs the refusal the first time it is met in this process; returns whether it did.
+    pub(crate) fn warn_once(self) -> bool {
+        let bit = 1 << self as u32;
+        let first = WARNED.fetch_or(bit, Ordering::Relaxed) & bit == 0;
+        if first {
+            log::warn!("{}", self.message());
+        }
+        first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Unsupported; 8] = [
+        Unsupported::AudioProcessing,
+        Unsupported::AudioReceive,
+        Unsupported::AudioSend,
+        Unsupported::DesktopCapture,
+        Unsupported::DmaBuf,
+        Unsupported::Encryption,
+        Unsupported::VideoReceive,
+        Unsupported::VideoSend,
+    ];
+
+    #[test]
+    fn every_refusal_says_what_is_missing_and_what_happens_or_helps() {
+        for feature in ALL {
+            let message = feature.error().to_string();
+            assert!(message.contains(": "), "{feature:?}: {message}");
+            assert!(message.contains(" not ") || message.contains("cannot"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_logged_once_in_a_process() {
+        // No other test meets this feature, so the first call is the first of the process.
+        assert!(Unsupported::DmaBuf.warn_once());
+        assert!(!Unsupported::DmaBuf.warn_once());
+    }
+}

@@ -1,0 +1,13 @@
+//! Two peers in one process, over real sockets. The modules are named for what they make claims about.
+
+#![allow(clippy::unwrap_used)] // The helpers of these tests are tests too.
+
+mod two_peers {
+    pub(crate) mod support;
+
+    mod data_channels;
+    mod hostile_input;
+    mod lifetime;
+    mod negotiation;
+    mod network;
+}

@@ -1,0 +1,142 @@
+//! Peers, their signalling, and waiting for what they do.
+
+use std::{fmt::Debug, time::Duration};
+
+use libwebrtc::{
+    peer_connection_factory::{PeerConnectionFactory, RtcConfiguration},
+    prelude::*,
+};
+use tokio::sync::mpsc;
+
+pub(crate) mod relay;
+
+/// Only a hang takes this long: nothing is asserted about speed.
+const HANG: Duration = Duration::from_secs(60);
+
+/// A connection and what it told us.
+pub(crate) struct Peer {
+    pub(crate) pc: PeerConnection,
+    pub(crate) states: Events<PeerConnectionState>,
+    pub(crate) channels: Events<DataChannel>,
+    pub(crate) tracks: Events<String>,
+}
+
+/// A data channel and what came out of it.
+pub(crate) struct Line {
+    pub(crate) channel: DataChannel,
+    pub(crate) states: Events<DataChannelState>,
+    pub(crate) messages: Events<(Vec<u8>, bool)>,
+    pub(crate) sent: Events<u64>,
+}
+
+pub(crate) struct Events<T>(mpsc::UnboundedReceiver<T>);
+
+impl Peer {
+    pub(crate) fn new() -> Self {
+        let pc =
+            PeerConnectionFactory::default().create_peer_connection(RtcConfiguration::default()).unwrap();
+        let (state, states) = mpsc::unbounded_channel();
+        pc.on_connection_state_change(Some(Box::new(move |new| _ = state.send(new))));
+        let (channel, channels) = mpsc::unbounded_channel();
+        pc.on_data_channel(Some(Box::new(move |new| _ = channel.send(new))));
+        let (track, tracks) = mpsc::unbounded_channel();
+        pc.on_track(Some(Box::new(move |event| {
+            let streams: Vec<_> = event.streams.iter().map(MediaStream::id).collect();
+            _ = track.send(format!("{} in {}", event.track.id(), streams.join(",")));
+        })));
+        Self { pc, states: Events(states), channels: Events(channels), tracks: Events(tracks) }
+    }
+
+    pub(crate) async fn offer(&self) -> SessionDescription {
+        let offer = self.pc.create_offer(OfferOptions::default()).await.unwrap();
+        self.pc.set_local_description(offer.clone()).await.unwrap();
+        offer
+    }
+
+    pub(crate) async fn answer(&self, offer: SessionDescription) -> SessionDescription {
+        self.pc.set_remote_description(offer).await.unwrap();
+        let answer = self.pc.create_answer(AnswerOptions::default()).await.unwrap();
+        self.pc.set_local_description(answer.clone()).await.unwrap();
+        answer
+    }
+
+    pub(crate) async fn connected(&mut self) {
+        self.states.until(|state| *state == PeerConnectionState::Connected).await;
+    }
+
+    pub(crate) fn line(&self, label: &str, init: DataChannelInit) -> Line {
+        Line::over(self.pc.create_data_channel(label, init).unwrap())
+    }
+}
+
+impl Line {
+    pub(crate) fn over(channel: DataChannel) -> Self {
+        let (state, states) = mpsc::unbounded_channel();
+        channel.on_state_change(Some(Box::new(move |new| _ = state.send(new))));
+        let (message, messages) = mpsc::unbounded_channel();
+        channel.on_message(Some(Box::new(move |buffer| {
+            _ = message.send((buffer.data.to_vec(), buffer.binary))
+        })));
+        let (bytes, sent) = mpsc::unbounded_channel();
+        channel.on_buffered_amount_change(Some(Box::new(move |count| _ = bytes.send(count))));
+        Self { channel, states: Events(states), messages: Events(messages), sent: Events(sent) }
+    }
+
+    pub(crate) async fn open(&mut self) {
+        if self.channel.state() != DataChannelState::Open {
+            self.states.until(|state| *state == DataChannelState::Open).await;
+        }
+    }
+
+    pub(crate) async fn closed(&mut self) {
+        if self.channel.state() != DataChannelState::Closed {
+            self.states.until(|state| *state == DataChannelState::Closed).await;
+        }
+    }
+}
+
+impl<T: Debug> Events<T> {
+    pub(crate) async fn next(&mut self) -> T {
+        let next = tokio::time::timeout(HANG, self.0.recv()).await;
+        next.expect("nothing happened for a minute").expect("the connection is gone")
+    }
+
+    pub(crate) async fn until(&mut self, wanted: impl Fn(&T) -> bool) -> T {
+        loop {
+            let event = self.next().await;
+            if wanted(&event) {
+                return event;
+            }
+        }
+    }
+
+    pub(crate) fn so_far(&mut self) -> Vec<T> {
+        std::iter::from_fn(|| self.0.try_recv().ok()).collect()
+    }
+}
+
+/// One offer/answer exchange.
+pub(crate) async fn negotiate(offerer: &Peer, answerer: &Peer) {
+    let answer = answerer.answer(offerer.offer().await).await;
+    offerer.pc.set_remote_description(answer).await.unwrap();
+}
+
+/// Two peers with one open in-band channel between them: the end of the offerer, then that of the answerer.
+pub(crate) async fn connected_pair(init: DataChannelInit) -> (Peer, Line, Peer, Line) {
+    let (a, mut b) = (Peer::new(), Peer::new());
+    let mut near = a.line("chat", init);
+    negotiate(&a, &b).await;
+    let mut far = Line::over(b.channels.next().await);
+    near.open().await;
+    far.open().await;
+    (a, near, b, far)
+}
+
+/// Waits for something that no event tells of.
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < HANG, "{what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,38 @@
+//! An OpenAI-compatible chat completions server that says what it is told to.
+//!
+//! It has two faces. The binary `scripted-model` is the demo's model: it answers from a few rules about the user's
+//! words and says that it is no language model. The library gives tests a provider that misbehaves on demand, on a
+//! real port: wrong statuses, silence, stalls, resets, broken streams.
+//!
+//! ```no_run
+//! # async fn example() -> std::io::Result<()> {
+//! use scripted_model::{Ending, Script, ScriptedModel, Step};
+//!
+//! let script = Script::new([
+//!     Step::status(429).retry_after("1"),
+//!     Step::reply("one two three").ending(Ending::Stall).after(2),
+//! ]);
+//! let model = ScriptedModel::start(script).await?;
+//! println!("point a client at {}", model.base_url());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Layout
+//! - `script`: what to do with each request, and the behaviours that a model name can ask for.
+//! - `server`: the HTTP routes; `answer`: one answer as bytes and pauses; `talk`: the demo's words.
+//! - `record`: what was asked, and whether the client stayed to the end.
+//! - `listener`: connections that can be reset on purpose.
+
+mod answer;
+mod listener;
+mod named;
+mod record;
+mod script;
+mod server;
+mod talk;
+
+pub use named::BEHAVIOURS;
+pub use record::{Ended, Recorded, TimedOut};
+pub use script::{Ending, Reply, Rule, Script, Step, Usage};
+pub use server::ScriptedModel;

@@ -1,0 +1,140 @@
+//! What was asked, and whether the client stayed to the end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+/// Requests beyond this many are answered but not recorded, so that a process can serve for ever.
+const MOST_RECORDED: usize = 10_000;
+
+/// One request to the chat completions endpoint.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// Names in lower case. A repeated header keeps its last value.
+    pub headers: BTreeMap<String, String>,
+    /// Null when the body was not JSON.
+    pub body: Value,
+    /// Which TCP connection it came in on, counted from 0.
+    pub connection: u64,
+    pub ended: Ended,
+}
+
+/// How the answer to a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It is still going on.
+    Open,
+    /// Everything that the step told us to send was sent.
+    Answered,
+    /// The client closed the connection before that.
+    Cut,
+}
+
+/// The requests did not come to be as the test waits for; these are what they were.
+#[derive(Debug)]
+pub struct TimedOut(pub Vec<Recorded>);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Journal {
+    requests: Arc<Mutex<Vec<Recorded>>>,
+    changed: Arc<watch::Sender<()>>,
+}
+
+/// Marks its request as cut when it is dropped before `answered`: the server drops an answer when its client left.
+#[derive(Debug)]
+pub(crate) struct Open {
+    journal: Journal,
+    /// None: not recorded.
+    index: Option<usize>,
+}
+
+// === impl Journal ===
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { requests: Arc::default(), changed: Arc::new(watch::Sender::new(())) }
+    }
+}
+
+impl Journal {
+    pub(crate) fn open(&self, headers: BTreeMap<String, String>, body: Value, connection: u64) -> Open {
+        let mut requests = self.lock();
+        let index = Some(requests.len()).filter(|index| *index < MOST_RECORDED);
+        if index.is_some() {
+            requests.push(Recorded { headers, body, connection, ended: Ended::Open });
+        }
+        drop(requests);
+        self.changed.send_replace(());
+        Open { journal: self.clone(), index }
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Recorded> {
+        self.lock().clone()
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.lock().iter().filter(|request| request.ended == Ended::Open).count()
+    }
+
+    /// Waits until the requests are as `wanted`. The limit is only there so that a test that fails also ends.
+    pub(crate) async fn wait(
+        &self,
+        wanted: impl Fn(&[Recorded]) -> bool,
+        limit: Duration,
+    ) -> Result<Vec<Recorded>, TimedOut> {
+        let mut changed = self.changed.subscribe();
+        let waiting = async {
+            while !wanted(&self.lock()) {
+                let _ = changed.changed().await;
+            }
+        };
+        match tokio::time::timeout(limit, waiting).await {
+            Ok(()) => Ok(self.requests()),
+            Err(_) => Err(TimedOut(self.requests())),
+        }
+    }
+
+    /// The first end counts.
+    fn end(&self, index: Option<usize>, ended: Ended) {
+        let mut requests = self.lock();
+        if let Some(request) = index.and_then(|index| requests.get_mut(index))
+            && request.ended == Ended::Open
+        {
+            request.ended = ended;
+            drop(requests);
+            self.changed.send_replace(());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Recorded>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Open ===
+
+impl Open {
+    pub(crate) fn answered(self) {
+        self.journal.end(self.index, Ended::Answered);
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.journal.end(self.index, Ended::Cut);
+    }
+}
+
+// === impl TimedOut ===
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the requests did not come to be as expected: {:?}", self.0)
+    }
+}
+
+impl std::error::Error for TimedOut {}

@@ -1,0 +1,257 @@
+//! What to do with each request.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::Deserialize;
+
+/// How a server behaves: the first steps in order, then whatever the request itself selects.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Script {
+    /// One for each request, in the order in which they come in.
+    pub steps: VecDeque<Step>,
+    /// Once the steps are used up: the first rule whose text is in the last user message.
+    pub rules: Vec<Rule>,
+    /// When no step and no rule is left, and the model name asks for nothing special.
+    pub otherwise: Step,
+    /// The only models known; a request for any other is a 404. Empty: every name is known.
+    pub models: Vec<String>,
+    /// When set, a request with another bearer token is a 401.
+    pub api_key: Option<String>,
+}
+
+/// A step for the requests whose last user message contains a text.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    pub contains: String,
+    pub step: Step,
+}
+
+/// What to do with one request.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Step {
+    /// Anything but 200 is answered with an error object and no stream.
+    pub status: u16,
+    /// `error.message` and `error.code` of an error object, in the body or in the stream.
+    pub error_message: String,
+    pub error_code: String,
+    pub headers: BTreeMap<String, String>,
+    pub reply: Reply,
+    pub usage: Usage,
+    /// The model that says it served; None: the one that was asked for.
+    pub model: Option<String>,
+    pub finish_reason: String,
+    /// Before anything is sent.
+    pub delay_ms: u64,
+    /// Before each piece of the reply.
+    pub pause_ms: u64,
+    /// Writes of at most so many bytes each, to cut characters and events in two. 0: a write for each event.
+    pub split_bytes: usize,
+    /// Pieces (words) of the reply to send before `ending`. None: all of them.
+    pub after: Option<usize>,
+    pub ending: Ending,
+}
+
+/// The words of a reply.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// A few friendly rules about the user's words.
+    #[default]
+    Demo,
+    /// "You said: " and the last user message.
+    Echo,
+    Text(String),
+    /// So many bytes of filler, in pieces of 1 KiB.
+    Bytes(usize),
+}
+
+/// What the server says about tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Usage {
+    /// One token for each word of the messages and of the reply.
+    #[default]
+    Counted,
+    /// Nothing, whatever the request asked for.
+    None,
+    Exact {
+        input: u64,
+        output: u64,
+        #[serde(default)]
+        cached: Option<u64>,
+    },
+}
+
+/// How an answer ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// With the finish reason, usage and `[DONE]`.
+    #[default]
+    Finish,
+    /// No byte of an answer ever comes; the connection stays open.
+    Hang,
+    /// The connection is reset before any byte of an answer.
+    Drop,
+    /// Silence in the middle of the reply; the connection stays open.
+    Stall,
+    /// The connection is closed in the middle of the chunked body.
+    Close,
+    /// As `Close`, but the finish reason was sent before.
+    CloseFinished,
+    /// As `Close`, with a TCP reset.
+    Reset,
+    /// A data line that is not JSON, then the end of the body.
+    Malformed,
+    /// An error object as a data line, then the end of the body.
+    Error,
+    /// The body ends well, without finish reason and `[DONE]`.
+    Truncate,
+}
+
+// === impl Script ===
+
+impl Script {
+    pub fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+        Self { steps: steps.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Every request gets this step.
+    pub fn always(step: Step) -> Self {
+        Self { otherwise: step, ..Self::default() }
+    }
+
+    pub fn otherwise(mut self, step: Step) -> Self {
+        self.otherwise = step;
+        self
+    }
+
+    pub fn rule(mut self, contains: impl Into<String>, step: Step) -> Self {
+        self.rules.push(Rule { contains: contains.into(), step });
+        self
+    }
+
+    pub fn models<'a>(mut self, models: impl IntoIterator<Item = &'a str>) -> Self {
+        self.models = models.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.api_key = Some(key.into());
+        self
+    }
+}
+
+// === impl Step ===
+
+impl Default for Step {
+    fn default() -> Self {
+        Self {
+            status: 200,
+            error_message: "scripted failure".into(),
+            error_code: "scripted".into(),
+            headers: BTreeMap::new(),
+            reply: Reply::Demo,
+            usage: Usage::Counted,
+            model: None,
+            finish_reason: "stop".into(),
+            delay_ms: 0,
+            pause_ms: 0,
+            split_bytes: 0,
+            after: None,
+            ending: Ending::Finish,
+        }
+    }
+}
+
+impl Step {
+    pub fn reply(text: impl Into<String>) -> Self {
+        Self { reply: Reply::Text(text.into()), ..Self::default() }
+    }
+
+    pub fn echo() -> Self {
+        Self { reply: Reply::Echo, ..Self::default() }
+    }
+
+    pub fn bytes(count: usize) -> Self {
+        Self { reply: Reply::Bytes(count), ..Self::default() }
+    }
+
+    pub fn status(status: u16) -> Self {
+        Self { status, ..Self::default() }
+    }
+
+    /// Accepts the request and never answers.
+    pub fn hang() -> Self {
+        Self { ending: Ending::Hang, ..Self::default() }
+    }
+
+    pub fn ending(mut self, ending: Ending) -> Self {
+        self.ending = ending;
+        self
+    }
+
+    pub fn after(mut self, pieces: usize) -> Self {
+        self.after = Some(pieces);
+        self
+    }
+
+    pub fn usage(mut self, input: u64, output: u64) -> Self {
+        self.usage = Usage::Exact { input, output, cached: None };
+        self
+    }
+
+    pub fn cached_usage(mut self, input: u64, output: u64, cached: u64) -> Self {
+        self.usage = Usage::Exact { input, output, cached: Some(cached) };
+        self
+    }
+
+    pub fn no_usage(mut self) -> Self {
+        self.usage = Usage::None;
+        self
+    }
+
+    pub fn model(mut self, name: impl Into<String>) -> Self {
+        self.model = Some(name.into());
+        self
+    }
+
+    pub fn finish_reason(mut self, reason: impl Into<String>) -> Self {
+        self.finish_reason = reason.into();
+        self
+    }
+
+    pub fn error(mut self, code: impl Into<String>, message: impl Into<String>) -> Self {
+        self.error_code = code.into();
+        self.error_message = message.into();
+        self
+    }
+
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// Seconds or an HTTP date.
+    pub fn retry_after(self, value: impl Into<String>) -> Self {
+        self.header("retry-after", value)
+    }
+
+    pub fn delay_ms(mut self, delay: u64) -> Self {
+        self.delay_ms = delay;
+        self
+    }
+
+    pub fn pause_ms(mut self, pause: u64) -> Self {
+        self.pause_ms = pause;
+        self
+    }
+
+    pub fn split_bytes(mut self, bytes: usize) -> Self {
+        self.split_bytes = bytes;
+        self
+    }
+}

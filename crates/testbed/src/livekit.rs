@@ -1,0 +1,220 @@
+//! A LiveKit server of our own.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use crate::{Process, free_ports, http, tools, unique_hex};
+
+/// Generous: it hides no slowness, it only ends a hang.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+/// Somebody may take a port between our looking and the server's binding.
+const PORT_ATTEMPTS: usize = 4;
+
+/// A running LiveKit server on loopback, with a key of its own. Dropping it kills it.
+///
+/// `stop` and `restart` take `&self`, so that a test can pull the server away from under a worker that shares it.
+#[derive(Debug)]
+pub struct LivekitServer {
+    program: PathBuf,
+    directory: TempDir,
+    ports: Ports,
+    url: String,
+    api_key: String,
+    api_secret: String,
+    process: Mutex<Option<Process>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    signal: u16,
+    udp: u16,
+    tcp: u16,
+}
+
+impl LivekitServer {
+    /// Finds or builds the server, starts it and returns when it answers.
+    pub fn start() -> Result<Self> {
+        let mut attempt = 1;
+        loop {
+            let server = Self::configured()?;
+            match server.restart() {
+                Ok(()) => return Ok(server),
+                Err(error) if attempt < PORT_ATTEMPTS && is_port_clash(&error) => attempt += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// A server with its address and keys settled, but not running: `restart` brings it up.
+    pub fn configured() -> Result<Self> {
+        let program = tools::livekit_server()?;
+        let directory = tempfile::Builder::new().prefix("livekit-server-").tempdir()?;
+        let [signal, udp, tcp] = free_ports()?;
+        let ports = Ports { signal, udp, tcp };
+        let api_key = format!("key{}", unique_hex());
+        let api_secret = format!("{}{}", unique_hex(), unique_hex());
+        fs::write(directory.path().join("livekit.yaml"), configuration(ports, &api_key, &api_secret))?;
+        let url = format!("ws://127.0.0.1:{signal}");
+        Ok(Self { program, directory, ports, url, api_key, api_secret, process: Mutex::new(None) })
+    }
+
+    /// The URL that clients and workers connect to, `ws://127.0.0.1:PORT`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The TCP port of both URLs.
+    pub fn port(&self) -> u16 {
+        self.ports.signal
+    }
+
+    /// The URL of the server's HTTP APIs, `http://127.0.0.1:PORT`.
+    pub fn http_url(&self) -> String {
+        self.url.replacen("ws://", "http://", 1)
+    }
+
+    /// The key that signs tokens.
+    pub fn api_key(&self) -> &str {
+        &self.api_key
+    }
+
+    /// The secret of [`Self::api_key`].
+    pub fn api_secret(&self) -> &str {
+        &self.api_secret
+    }
+
+    /// What clients and workers need to reach this server, under the names they look for.
+    pub fn environment(&self) -> [(&'static str, String); 3] {
+        [
+            ("LIVEKIT_URL", self.url.clone()),
+            ("LIVEKIT_API_KEY", self.api_key.clone()),
+            ("LIVEKIT_API_SECRET", self.api_secret.clone()),
+        ]
+    }
+
+    /// Where the server writes its log, as JSON lines.
+    pub fn log(&self) -> PathBuf {
+        self.directory.path().join("livekit-server.log")
+    }
+
+    /// The end of the server's log, for the message of a failed test.
+    pub fn log_tail(&self) -> Result<String> {
+        let process = self.process();
+        Ok(process.as_ref().context("livekit-server is not running")?.log_tail())
+    }
+
+    /// The id of the running process.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process().as_ref().map(Process::id)
+    }
+
+    /// Kills the server as a crash would; its rooms are gone.
+    pub fn stop(&self) {
+        *self.process() = None;
+    }
+
+    /// Starts the server again, after stopping it if it runs: same ports, same keys, no rooms. Returns when it answers.
+    pub fn restart(&self) -> Result<()> {
+        let mut slot = self.process();
+        *slot = None;
+        let mut command = Command::new(&self.program);
+        // The server reads these too, and they would win over the file.
+        for variable in
+            ["LIVEKIT_CONFIG", "LIVEKIT_KEYS", "LIVEKIT_REGION", "NODE_IP", "UDP_PORT", "REDIS_HOST"]
+        {
+            command.env_remove(variable);
+        }
+        command.arg("--config").arg(self.directory.path().join("livekit.yaml"));
+        let process = Process::spawn("livekit-server", &mut command, &self.log())?;
+        *slot = Some(wait_until_up(process, self.ports.signal)?);
+        Ok(())
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wait_until_up(mut process: Process, port: u16) -> Result<Process> {
+    let deadline = Instant::now() + START_TIMEOUT;
+    loop {
+        if let Some(status) = process.exit_status()? {
+            bail!("livekit-server ended at once ({status}); {}", process.log_tail());
+        }
+        if http::get(port, "/").is_ok_and(|answer| answer.status == 200) {
+            return Ok(process);
+        }
+        if Instant::now() > deadline {
+            bail!(
+                "livekit-server does not answer on port {port} after {START_TIMEOUT:?}; {}",
+                process.log_tail()
+            );
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+fn is_port_clash(error: &anyhow::Error) -> bool {
+    format!("{error:#}").contains("address already in use")
+}
+
+/// Loopback only, for signalling and for media, and nothing that would ask the outside world for an address.
+fn configuration(ports: Ports, api_key: &str, api_secret: &str) -> String {
+    let Ports { signal, udp, tcp } = ports;
+    format!(
+        "\
+port: {signal}
+bind_addresses: [127.0.0.1]
+keys:
+  {api_key}: {api_secret}
+rtc:
+  node_ip: 127.0.0.1
+  use_external_ip: false
+  enable_loopback_candidate: true
+  interfaces: {{includes: [lo, lo0]}}
+  ips: {{includes: [127.0.0.0/8]}}
+  udp_port: {udp}
+  tcp_port: {tcp}
+  # Without an entry clients are told to ask public STUN servers.
+  stun_servers: ['127.0.0.1:{udp}']
+logging:
+  json: true
+  level: info
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_stays_on_loopback() {
+        let ports = Ports { signal: 1, udp: 2, tcp: 3 };
+        let text = configuration(ports, "key", "secret");
+        for line in [
+            "port: 1",
+            "bind_addresses: [127.0.0.1]",
+            "  key: secret",
+            "  node_ip: 127.0.0.1",
+            "  ips: {includes: [127.0.0.0/8]}",
+            "  udp_port: 2",
+            "  tcp_port: 3",
+        ] {
+            assert!(text.lines().any(|it| it == line), "no line {line:?} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_clash_of_ports_is_told_from_other_failures() {
+        assert!(is_port_clash(&anyhow::anyhow!("listen tcp :7880: bind: address already in use")));
+        assert!(!is_port_clash(&anyhow::anyhow!("one of key-file or keys must be provided")));
+    }
+}

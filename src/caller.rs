@@ -1,0 +1,207 @@
+//! The other side of a session: a caller who joins a room, writes on `lk.chat` and reads the agent's replies.
+//!
+//! It goes through the same room code as the agent, so what it measures is what a person would see.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::room::text::{IncomingText, TRANSCRIPTION_TOPIC};
+use crate::room::{JoinError, JoinOptions, Room, RoomEvent};
+use crate::secret::Speech;
+
+/// Replies that came without a question, such as a greeting, and were not read yet. Older ones are dropped.
+const UNREAD: usize = 16;
+/// A reply that is silent for this long is paused.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A caller in a room, with an agent to talk to.
+pub struct Caller {
+    room: Room,
+    agent: String,
+    unread: VecDeque<Box<IncomingText>>,
+}
+
+/// One reply, and how long it took.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub text: Speech,
+    /// From sending the text to the first word of the reply.
+    pub first_word: Duration,
+    /// From sending the text to the end of the reply.
+    pub total: Duration,
+}
+
+#[derive(Debug, Error)]
+pub enum CallError {
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    #[error("no agent came into room {room:?} within {}; is a worker registered, and does its agent_name fit the dispatch?", seconds(.timeout))]
+    NoAgent { room: String, timeout: Duration },
+    #[error("no reply came in room {room:?} within {}; the worker's log tells what became of the turn", seconds(.timeout))]
+    NoReply { room: String, timeout: Duration },
+    #[error("the agent left room {room:?}; the worker's log tells why")]
+    AgentLeft { room: String },
+    #[error("room {room:?} was closed: {why}")]
+    RoomClosed { room: String, why: String },
+    #[error("the text could not be sent to room {room:?}: {why}")]
+    NotSent { room: String, why: String },
+    #[error("the reply in room {room:?} broke off: {why}")]
+    Broken { room: String, why: String },
+}
+
+// === impl Caller ===
+
+impl Caller {
+    /// Joins the room and waits until an agent listens in it.
+    pub async fn join(options: JoinOptions, timeout: Duration) -> Result<Self, CallError> {
+        let room = Room::join(options, &CancellationToken::new()).await?;
+        let mut caller = Self { room, agent: String::new(), unread: VecDeque::new() };
+        let name = caller.name();
+        match tokio::time::timeout(timeout, caller.wait_for_agent()).await {
+            Ok(Ok(())) => Ok(caller),
+            Ok(Err(error)) => caller.give_up(error).await,
+            Err(_) => caller.give_up(CallError::NoAgent { room: name, timeout }).await,
+        }
+    }
+
+    /// The identity of the agent we talk to.
+    pub fn agent(&self) -> &str {
+        &self.agent
+    }
+
+    /// Writes `text` and waits for the reply; `words` gets it piece by piece as it comes.
+    pub async fn say(
+        &mut self,
+        text: &str,
+        timeout: Duration,
+        words: impl FnMut(&str),
+    ) -> Result<Reply, CallError> {
+        let sent = Instant::now();
+        self.send(text).await?;
+        let room = self.name();
+        match tokio::time::timeout(timeout, self.reply(sent, words)).await {
+            Ok(reply) => reply,
+            Err(_) => Err(CallError::NoReply { room, timeout }),
+        }
+    }
+
+    /// Writes `text` and returns as soon as the reply pauses for half a second, with what came so far. The rest of this
+    /// reply is not read.
+    pub async fn start_saying(&mut self, text: &str, timeout: Duration) -> Result<Speech, CallError> {
+        self.send(text).await?;
+        let room = self.name();
+        let mut stream = match tokio::time::timeout(timeout, self.next_text()).await {
+            Ok(stream) => stream?,
+            Err(_) => return Err(CallError::NoReply { room, timeout }),
+        };
+        let mut heard = String::new();
+        while let Ok(Some(chunk)) = tokio::time::timeout(PAUSE, stream.chunk()).await {
+            let chunk =
+                chunk.map_err(|error| CallError::Broken { room: room.clone(), why: error.to_string() })?;
+            heard.push_str(chunk.expose());
+        }
+        Ok(heard.into())
+    }
+
+    /// What the agent said without being asked, if anything came within `patience`.
+    pub async fn greeting(&mut self, patience: Duration) -> Option<Speech> {
+        let sent = Instant::now();
+        let greeting = tokio::time::timeout(patience, self.reply(sent, |_| ())).await;
+        greeting.ok()?.ok().map(|reply| reply.text)
+    }
+
+    pub async fn leave(self) {
+        self.room.leave().await;
+    }
+
+    /// Writes `text` without waiting for anything.
+    pub async fn send(&mut self, text: &str) -> Result<(), CallError> {
+        self.unread.clear();
+        let room = self.name();
+        self.room.chat(text).await.map_err(|why| CallError::NotSent { room, why })
+    }
+
+    async fn give_up<T>(self, error: CallError) -> Result<T, CallError> {
+        self.leave().await;
+        Err(error)
+    }
+
+    async fn wait_for_agent(&mut self) -> Result<(), CallError> {
+        for (identity, state) in self.room.agents() {
+            if is_ready(&state) {
+                self.agent = identity;
+                return Ok(());
+            }
+        }
+        loop {
+            match self.room.next().await {
+                RoomEvent::Agent { identity, state } if is_ready(&state) => {
+                    self.agent = identity;
+                    return Ok(());
+                }
+                RoomEvent::Closed(why) => return Err(CallError::RoomClosed { room: self.name(), why }),
+                RoomEvent::Text(text) => self.keep(text),
+                _ => {}
+            }
+        }
+    }
+
+    async fn reply(&mut self, sent: Instant, mut words: impl FnMut(&str)) -> Result<Reply, CallError> {
+        let mut stream = self.next_text().await?;
+        let mut text = String::new();
+        let mut first_word = None;
+        while let Some(chunk) = stream.chunk().await {
+            let chunk =
+                chunk.map_err(|error| CallError::Broken { room: self.name(), why: error.to_string() })?;
+            first_word.get_or_insert_with(|| sent.elapsed());
+            words(chunk.expose());
+            text.push_str(chunk.expose());
+        }
+        let total = sent.elapsed();
+        Ok(Reply { text: text.into(), first_word: first_word.unwrap_or(total), total })
+    }
+
+    async fn next_text(&mut self) -> Result<Box<IncomingText>, CallError> {
+        if let Some(text) = self.unread.pop_front() {
+            return Ok(text);
+        }
+        loop {
+            match self.room.next().await {
+                RoomEvent::Text(text) if self.is_reply(&text) => return Ok(text),
+                RoomEvent::Text(text) => text.discard(),
+                RoomEvent::AgentLeft(identity) if identity == self.agent => {
+                    return Err(CallError::AgentLeft { room: self.name() });
+                }
+                RoomEvent::Closed(why) => return Err(CallError::RoomClosed { room: self.name(), why }),
+                _ => {}
+            }
+        }
+    }
+
+    fn keep(&mut self, text: Box<IncomingText>) {
+        if text.topic() != TRANSCRIPTION_TOPIC || self.unread.len() >= UNREAD {
+            return text.discard();
+        }
+        self.unread.push_back(text);
+    }
+
+    fn is_reply(&self, text: &IncomingText) -> bool {
+        text.topic() == TRANSCRIPTION_TOPIC && text.sender() == self.agent
+    }
+
+    fn name(&self) -> String {
+        self.room.place().room.clone()
+    }
+}
+
+/// Before `listening` the agent is still joining; frontends wait for the same.
+fn is_ready(state: &str) -> bool {
+    ["listening", "thinking", "speaking"].contains(&state)
+}
+
+fn seconds(duration: &Duration) -> String {
+    format!("{} s", duration.as_secs_f32())
+}

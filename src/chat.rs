@@ -1,0 +1,192 @@
+//! The vocabulary of a conversation: utterances, messages, the agent's state, token usage, failures.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::secret::Speech;
+
+/// Who a message is from, in the words of the chat completions API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    System,
+    User,
+    Assistant,
+}
+
+/// One message of a conversation, serialised once when it is made.
+///
+/// A history is sent with every turn and written into every trace; keeping the JSON beside the text makes that a copy
+/// of bytes instead of work that grows with the conversation.
+#[derive(Clone)]
+pub struct Message {
+    role: Role,
+    content: Speech,
+    wire: Arc<RawValue>,
+    parts: Arc<RawValue>,
+}
+
+/// Something a person said, once and whole.
+#[derive(Clone, Debug)]
+pub struct Utterance {
+    /// The participant identity of who said it.
+    pub speaker: String,
+    pub text: Speech,
+    /// The id that makes it count once, whichever way it came.
+    pub segment: Option<String>,
+    /// W3C `traceparent` that came with the message.
+    pub traceparent: Option<String>,
+}
+
+/// `lk.agent.state`, as LiveKit's frontends read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentState {
+    Initializing,
+    Listening,
+    Thinking,
+    Speaking,
+}
+
+/// Tokens of one turn, as the provider reported them or as we estimated them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Prompt tokens, cached ones included.
+    pub input: u64,
+    /// Completion tokens.
+    pub output: u64,
+    /// The part of `input` that the provider served from its cache, when it says so.
+    pub cached_input: Option<u64>,
+    /// True when the provider never reported usage and these are our estimate.
+    pub estimated: bool,
+}
+
+/// Why a question got no whole answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// `error.type` of the span: an HTTP status ("429") or a class ("first_token_timeout").
+    pub class: String,
+    /// One sentence for the operator: what happened, where, what to do next. Holds no secret and no speech.
+    pub message: String,
+}
+
+// === impl AgentState ===
+
+impl AgentState {
+    /// The attribute's value, from LiveKit's attribute definitions.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AgentState::Initializing => "initializing",
+            AgentState::Listening => "listening",
+            AgentState::Thinking => "thinking",
+            AgentState::Speaking => "speaking",
+        }
+    }
+}
+
+// === impl Role ===
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::System => "system",
+            Role::User => "user",
+            Role::Assistant => "assistant",
+        })
+    }
+}
+
+// === impl Message ===
+
+#[derive(Serialize)]
+struct WireMessage<'a> {
+    role: Role,
+    content: &'a str,
+}
+
+#[derive(Serialize)]
+struct PartsMessage<'a> {
+    role: Role,
+    parts: [TextPart<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct TextPart<'a> {
+    r#type: &'static str,
+    content: &'a str,
+}
+
+impl Message {
+    pub fn new(role: Role, content: impl Into<Speech>) -> Self {
+        let content = content.into();
+        let wire = raw_json(&WireMessage { role, content: content.expose() });
+        let text = TextPart { r#type: "text", content: content.expose() };
+        let parts = raw_json(&PartsMessage { role, parts: [text] });
+        Self { role, content, wire, parts }
+    }
+
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    pub fn content(&self) -> &Speech {
+        &self.content
+    }
+
+    /// `{"role":…,"content":…}`: the shape of the chat completions API and of `llm.input`.
+    pub fn wire(&self) -> &RawValue {
+        &self.wire
+    }
+
+    /// `{"role":…,"parts":[{"type":"text","content":…}]}`: the shape of `gen_ai.input.messages` in the GenAI semantic
+    /// conventions.
+    pub fn parts(&self) -> &RawValue {
+        &self.parts
+    }
+
+    /// A rough count of this message's tokens, used to bound the history and where a provider reports no usage: four
+    /// bytes a token and four tokens for the role and separators.
+    pub fn estimated_tokens(&self) -> u64 {
+        estimate_tokens(self.content.expose()) + 4
+    }
+}
+
+/// Four bytes a token, rounded up: within about a quarter of what tokenizers count for English prose.
+pub fn estimate_tokens(text: &str) -> u64 {
+    (text.len() as u64).div_ceil(4)
+}
+
+fn raw_json(value: &impl Serialize) -> Arc<RawValue> {
+    // Strings and a fixed shape cannot fail to serialise; a null would be visible in the trace.
+    serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned()).into()
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {:?}", self.role, self.content)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_serialised_in_both_shapes() {
+        let message = Message::new(Role::User, "say \"hi\"\n");
+        assert_eq!(message.wire().get(), r#"{"role":"user","content":"say \"hi\"\n"}"#);
+        assert_eq!(
+            message.parts().get(),
+            r#"{"role":"user","parts":[{"type":"text","content":"say \"hi\"\n"}]}"#
+        );
+    }
+
+    #[test]
+    fn tokens_are_estimated_from_bytes() {
+        assert_eq!(estimate_tokens(""), 0);
+        assert_eq!(estimate_tokens("abcde"), 2);
+        assert_eq!(Message::new(Role::User, "abcd").estimated_tokens(), 5);
+    }
+}

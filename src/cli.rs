@@ -1,0 +1,199 @@
+//! The command line: what was typed, and the command that does it.
+
+mod ask;
+mod call;
+mod config;
+mod connect;
+mod start;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{ConfigError, EX_CONFIG, Env, LoadArgs, Loaded};
+use crate::log::Format;
+use crate::telemetry::Telemetry;
+
+/// How long the last spans may take to leave at the end.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A voice agent worker for LiveKit: joins rooms, answers what people say through an LLM, and records each turn as an
+/// OpenTelemetry trace.
+#[derive(Debug, Parser)]
+#[command(name = "voiced", version, max_term_width = 110, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  voiced config                          what is configured, and where each value came from
+  voiced ask \"What is tracing?\"          one traced call to the model, without a LiveKit server
+  voiced start                           serve the rooms that LiveKit dispatches, until SIGTERM
+  voiced call --room try-it              talk to the agent from this terminal
+
+Exit codes: 0 all went well, 1 it did not, 2 wrong arguments, 78 wrong configuration.
+The configuration is read from agent.toml, the environment and --set; `voiced config` shows the outcome.")]
+pub struct Cli {
+    /// The configuration file [default: $VOICED_CONFIG, ./agent.toml, /etc/voiced/agent.toml]
+    #[arg(long, global = true, value_name = "PATH")]
+    config: Option<PathBuf>,
+    /// Set one key, over everything else; repeatable
+    #[arg(long = "set", global = true, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// How log lines look on stderr; RUST_LOG chooses which
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    log_format: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Register with LiveKit as an agent worker and serve jobs
+    ///
+    /// Runs until SIGTERM or SIGINT, then takes no new jobs and waits until the sessions under way have ended, at most
+    /// worker.drain_timeout. A second signal ends at once.
+    Start,
+    /// Join one room, without a dispatch
+    ///
+    /// The session is the same as under `start`. It ends when the room ends, when the last person has left, or on
+    /// Ctrl-C.
+    Connect(ConnectArgs),
+    /// Ask the model once, without a LiveKit server
+    ///
+    /// The answer is streamed to stdout. The trace is exported before the command ends.
+    Ask(AskArgs),
+    /// Play the caller: join a room, write to the agent, print its replies
+    ///
+    /// In a terminal and with nothing to say this is a text chat. With --rooms and --turns it is a load generator that
+    /// ends with a summary. A new room gets the configured agent dispatched; an existing one must have one already.
+    Call(CallArgs),
+    /// Print the effective configuration, each value with where it came from
+    ///
+    /// Secrets are shown as set or unset, never in part.
+    Config(ConfigArgs),
+}
+
+#[derive(Args, Debug)]
+struct ConnectArgs {
+    /// The room to join
+    #[arg(long)]
+    room: String,
+    /// Our participant identity in it [default: agent- and a random part]
+    #[arg(long)]
+    identity: Option<String>,
+}
+
+#[derive(Args, Debug)]
+struct AskArgs {
+    /// The question; `-` or nothing reads it from stdin
+    text: Option<String>,
+    /// Print one JSON object: answer, tokens, times, trace id
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct CallArgs {
+    /// The room to join; several rooms get -1, -2, ... behind it
+    #[arg(long)]
+    room: String,
+    /// Say this on lk.chat and wait for the reply; repeatable
+    #[arg(long = "say", value_name = "TEXT")]
+    say: Vec<String>,
+    /// Play this recording as a microphone; repeatable (not available in this version)
+    #[arg(long = "wav", value_name = "FILE")]
+    wav: Vec<PathBuf>,
+    /// How many rooms to call at the same time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rooms: u32,
+    /// How many turns in each room; what there is to say is said round and round [default: all that --say gives, once]
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    turns: Option<u32>,
+    /// How long to wait for the agent, and for each reply
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::config::parse_duration)]
+    timeout: Duration,
+    /// Our participant identity [default: caller- and a random part]
+    #[arg(long)]
+    identity: Option<String>,
+}
+
+#[derive(Args, Debug)]
+struct ConfigArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+// === impl Cli ===
+
+impl Cli {
+    /// Runs the command to its end.
+    pub fn run(self) -> ExitCode {
+        let env = Env::process();
+        let loaded = match crate::config::load(&LoadArgs { config: self.config, set: self.set }, &env) {
+            Ok(loaded) => loaded,
+            Err(error) => return refuse(&error.into()),
+        };
+        if let Command::Config(args) = &self.command {
+            return finish(config::run(&loaded, args.json).map(|()| ExitCode::SUCCESS));
+        }
+        crate::log::init(self.log_format);
+        crate::tls::install_crypto_provider();
+        loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        finish(serve(self.command, loaded))
+    }
+}
+
+fn serve(command: Command, loaded: Loaded) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(async {
+        match command {
+            Command::Start => start::run(loaded.config).await,
+            Command::Connect(args) => connect::run(loaded.config, args).await,
+            Command::Ask(args) => ask::run(loaded.config, args).await,
+            Command::Call(args) => call::run(loaded.config, args).await,
+            Command::Config(_) => Ok(ExitCode::SUCCESS),
+        }
+    });
+    // A blocked read of stdin must not keep the process alive.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    done
+}
+
+fn finish(done: anyhow::Result<ExitCode>) -> ExitCode {
+    done.unwrap_or_else(|error| refuse(&error))
+}
+
+/// Says what is wrong; a wrong configuration has an exit code of its own.
+fn refuse(error: &anyhow::Error) -> ExitCode {
+    if let Some(config) = error.downcast_ref::<ConfigError>() {
+        eprintln!("{config}");
+        return ExitCode::from(EX_CONFIG);
+    }
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}
+
+/// Exports what is still queued. What could not leave in time has been logged by then.
+async fn flush(telemetry: Telemetry) {
+    telemetry.shutdown(FLUSH_TIMEOUT).await;
+}
+
+/// A participant identity or session id that nobody else has.
+fn random_identity(prefix: &str) -> String {
+    let random: String =
+        std::iter::repeat_with(|| fastrand::alphanumeric().to_ascii_lowercase()).take(10).collect();
+    format!("{prefix}-{random}")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

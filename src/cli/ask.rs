@@ -1,0 +1,178 @@
+//! `voiced ask`: one traced call to the model, without a LiveKit server.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::chat::{Message, Role};
+use crate::config::Config;
+use crate::llm::{Answer, Answerer, OpenAi, Outcome, Question};
+use crate::secret::Speech;
+use crate::telemetry::Telemetry;
+use crate::telemetry::spans::{Conversation, Tracer, TurnEnd, TurnOutcome, TurnStart};
+
+use super::AskArgs;
+
+const DELTAS: usize = 64;
+
+/// One question and what came of it.
+struct Asked {
+    answer: Answer,
+    trace_id: String,
+    total: Duration,
+}
+
+pub(super) async fn run(config: Config, args: AskArgs) -> anyhow::Result<ExitCode> {
+    config.require_llm()?;
+    let question = question(args.text, config.agent.max_turn_bytes).await?;
+    let telemetry = Telemetry::start(&config.telemetry, &super::random_identity("ask"))?;
+    let answerer = OpenAi::new(&config.llm)?;
+    let asked = ask(&config, &answerer, &telemetry.tracer(), question, !args.json).await;
+    super::flush(telemetry).await;
+    report(&asked, args.json)
+}
+
+async fn question(text: Option<String>, max_bytes: usize) -> anyhow::Result<Speech> {
+    let text = match text {
+        Some(text) if text != "-" => text,
+        None if std::io::stdin().is_terminal() => {
+            bail!("nothing was asked; give the question as an argument or on stdin")
+        }
+        _ => read_stdin(max_bytes).await?,
+    };
+    if text.len() > max_bytes {
+        bail!("the question has {} bytes; agent.max_turn_bytes allows {max_bytes}", text.len());
+    }
+    match text.trim() {
+        "" => bail!("the question is empty"),
+        text => Ok(text.into()),
+    }
+}
+
+async fn read_stdin(max_bytes: usize) -> anyhow::Result<String> {
+    let mut text = Vec::new();
+    // One byte more than allowed is enough to know that it is too long.
+    tokio::io::stdin().take(max_bytes as u64 + 1).read_to_end(&mut text).await.context("reading stdin")?;
+    String::from_utf8(text).context("the question on stdin is not UTF-8")
+}
+
+async fn ask(config: &Config, answerer: &OpenAi, tracer: &Tracer, question: Speech, print: bool) -> Asked {
+    let started = Instant::now();
+    // There is no room; the call is a session of its own.
+    let conversation = Conversation { id: super::random_identity("ask"), user: "cli".to_owned() };
+    let turn = tracer.turn(&conversation, TurnStart { index: 0, question: &question, traceparent: None });
+    let trace_id = turn.trace_id();
+    let (sender, mut deltas) = mpsc::channel(DELTAS);
+    let cancel = CancellationToken::new();
+    let answering = answerer.answer(
+        Question { messages: messages(config, &question), context: turn.context(), cancel: cancel.clone() },
+        sender,
+    );
+    let printing = async {
+        let mut first = None;
+        while let Some(text) = deltas.recv().await {
+            first.get_or_insert_with(|| started.elapsed());
+            if print {
+                show(&text);
+            }
+        }
+        first
+    };
+    let interrupted = async {
+        // Ctrl-C ends the call, not the process: the trace must still be exported.
+        if tokio::signal::ctrl_c().await.is_ok() {
+            cancel.cancel();
+        }
+        std::future::pending::<()>().await
+    };
+    let (answer, first) = tokio::select! {
+        done = async { tokio::join!(answering, printing) } => done,
+        () = interrupted => unreachable!("pending for ever"),
+    };
+    let total = started.elapsed();
+    turn.end(TurnEnd {
+        outcome: outcome(&answer),
+        answer: &answer.text,
+        usage: answer.usage,
+        e2e_latency: first,
+    });
+    Asked { answer, trace_id, total }
+}
+
+fn messages(config: &Config, question: &Speech) -> Arc<[Message]> {
+    let instructions = config.agent.instructions.trim();
+    let system = (!instructions.is_empty()).then(|| Message::new(Role::System, instructions));
+    system.into_iter().chain([Message::new(Role::User, question.clone())]).collect()
+}
+
+fn show(text: &Speech) {
+    let mut stdout = std::io::stdout().lock();
+    // A reader that went away, as in `voiced ask … | head`, is no reason to fail.
+    let _ = stdout.write_all(text.expose().as_bytes()).and_then(|()| stdout.flush());
+}
+
+fn outcome(answer: &Answer) -> TurnOutcome {
+    match &answer.outcome {
+        Outcome::Complete => TurnOutcome::Answered,
+        Outcome::Interrupted => TurnOutcome::Interrupted,
+        Outcome::Failed(failure) => TurnOutcome::Failed(failure.clone()),
+    }
+}
+
+fn report(asked: &Asked, as_json: bool) -> anyhow::Result<ExitCode> {
+    let Asked { answer, trace_id, total } = asked;
+    let usage = answer.usage;
+    if as_json {
+        println!("{}", to_json(asked));
+    } else if !answer.text.is_empty() {
+        println!();
+    }
+    match &answer.outcome {
+        Outcome::Failed(failure) => {
+            tracing::error!(
+                trace_id,
+                class = failure.class,
+                attempts = answer.attempts,
+                "{}",
+                failure.message
+            );
+            return Ok(ExitCode::FAILURE);
+        }
+        Outcome::Interrupted => return Ok(ExitCode::FAILURE),
+        Outcome::Complete => {}
+    }
+    let first_word_ms = answer.time_to_first_token.map(|first| first.as_millis());
+    let total_ms = total.as_millis();
+    tracing::info!(trace_id, first_word_ms, total_ms, input = usage.input, output = usage.output, "answered");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn to_json(asked: &Asked) -> serde_json::Value {
+    let Asked { answer, trace_id, total } = asked;
+    let (status, error) = match &answer.outcome {
+        Outcome::Complete => ("ok", None),
+        Outcome::Interrupted => ("interrupted", None),
+        Outcome::Failed(failure) => {
+            ("error", Some(json!({ "type": failure.class, "message": failure.message })))
+        }
+    };
+    json!({
+        "status": status,
+        "error": error,
+        "answer": answer.text.expose(),
+        "input_tokens": answer.usage.input,
+        "output_tokens": answer.usage.output,
+        "usage_estimated": answer.usage.estimated,
+        "attempts": answer.attempts,
+        "time_to_first_token_s": answer.time_to_first_token.map(|first| first.as_secs_f64()),
+        "total_s": total.as_secs_f64(),
+        "trace_id": trace_id,
+    })
+}

@@ -1,0 +1,111 @@
+//! Many callers at the same time, and a summary of how they fared.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::{Line, millis};
+
+/// What is said when nothing was given.
+const SMALL_TALK: [&str; 4] =
+    ["Hello, who are you?", "What can you do?", "Tell me something short.", "Thank you, that was all."];
+
+/// Joins begin this far apart: a hundred at the same instant measure the server's door, not the agent.
+const STAGGER: Duration = Duration::from_millis(20);
+
+/// What one caller saw.
+#[derive(Default)]
+struct Seen {
+    replies: Vec<(Duration, Duration)>,
+    error: Option<String>,
+}
+
+pub(super) async fn run(line: Line, rooms: u32, turns: u32, say: Vec<String>) -> anyhow::Result<ExitCode> {
+    let texts = texts(say, Some(turns));
+    println!("calling {rooms} rooms, {turns} turns each");
+    let started = Instant::now();
+    let mut calls = JoinSet::new();
+    for number in 1..=rooms {
+        calls.spawn(call(line.in_room(number), texts.clone()));
+        tokio::time::sleep(STAGGER).await;
+    }
+    let seen = calls.join_all().await;
+    Ok(summarise(&seen, rooms * turns, started.elapsed()))
+}
+
+/// `turns` texts, taken round and round; all of them once when no number is given.
+pub(super) fn texts(say: Vec<String>, turns: Option<u32>) -> Vec<String> {
+    let all = if say.is_empty() { SMALL_TALK.map(String::from).to_vec() } else { say };
+    let count = turns.map_or(all.len(), |turns| turns as usize);
+    all.into_iter().cycle().take(count).collect()
+}
+
+async fn call(line: Line, texts: Vec<String>) -> Seen {
+    let mut seen = Seen::default();
+    let mut caller = match line.dial().await {
+        Ok(caller) => caller,
+        Err(error) => return Seen { error: Some(format!("{error:#}")), ..seen },
+    };
+    line.greeting(&mut caller).await;
+    for text in texts {
+        match caller.say(&text, line.timeout, |_| ()).await {
+            Ok(reply) => seen.replies.push((reply.first_word, reply.total)),
+            Err(error) => {
+                seen.error = Some(error.to_string());
+                break;
+            }
+        }
+    }
+    caller.leave().await;
+    seen
+}
+
+fn summarise(seen: &[Seen], asked: u32, took: Duration) -> ExitCode {
+    let replies: Vec<_> = seen.iter().flat_map(|seen| &seen.replies).collect();
+    let errors: Vec<_> = seen.iter().filter_map(|seen| seen.error.as_deref()).collect();
+    errors.iter().take(10).for_each(|error| eprintln!("error: {error}"));
+    println!(
+        "{} of {asked} turns answered in {:.1} s, {} rooms failed",
+        replies.len(),
+        took.as_secs_f64(),
+        errors.len()
+    );
+    print_quantiles("first word", replies.iter().map(|(first, _)| *first).collect());
+    print_quantiles("whole reply", replies.iter().map(|(_, total)| *total).collect());
+    if errors.is_empty() && replies.len() == asked as usize { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn print_quantiles(name: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let Some(last) = times.last() else { return };
+    let at = |share: f64| millis(quantile(&times, share));
+    println!("{name:<12} p50 {}, p95 {}, max {}", at(0.50), at(0.95), millis(*last));
+}
+
+/// The smallest value that at least `share` of the sorted values do not exceed.
+fn quantile(sorted: &[Duration], share: f64) -> Duration {
+    let rank = (share * sorted.len() as f64).ceil().max(1.0) as usize;
+    sorted.get(rank - 1).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_go_round_until_there_are_enough() {
+        let said = texts(vec!["a".into(), "b".into()], Some(3));
+        assert_eq!(said, ["a", "b", "a"]);
+        assert_eq!(texts(vec!["a".into(), "b".into()], None).len(), 2);
+        assert_eq!(texts(vec![], None).len(), SMALL_TALK.len());
+    }
+
+    #[test]
+    fn quantiles_are_values_that_were_seen() {
+        let times: Vec<_> = (1..=20).map(Duration::from_millis).collect();
+        assert_eq!(quantile(&times, 0.50), Duration::from_millis(10));
+        assert_eq!(quantile(&times, 0.95), Duration::from_millis(19));
+        assert_eq!(quantile(&times[..1], 0.50), Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,72 @@
+//! `voiced config`: the effective configuration, and where each value came from.
+
+use std::io::{self, ErrorKind, Write};
+
+use serde_json::{Map, Value, json};
+
+use crate::config::{Listed, Loaded, Shown};
+
+/// A value longer than this has its source right behind it instead of in the column.
+const COLUMN: usize = 44;
+
+pub(super) fn run(loaded: &Loaded, json: bool) -> anyhow::Result<()> {
+    loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    match write(loaded, json, &mut io::stdout().lock()) {
+        // `voiced config | head` has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => Ok(done?),
+    }
+}
+
+/// Prints the configuration. No part of a secret is printed, only whether it is set.
+fn write(loaded: &Loaded, json: bool, out: &mut impl Write) -> io::Result<()> {
+    if json {
+        return writeln!(out, "{:#}", as_json(loaded));
+    }
+    match &loaded.file {
+        Some(file) => writeln!(out, "# {}", file.display())?,
+        None => writeln!(out, "# no agent.toml was found")?,
+    }
+    let mut section = "";
+    for listed in loaded.listed() {
+        if listed.section != section {
+            section = listed.section;
+            writeln!(out, "\n[{section}]")?;
+        }
+        let setting = format!("{} = {}", listed.name, value_text(&listed.value));
+        writeln!(out, "{setting:COLUMN$}  # {}", listed.source)?;
+    }
+    Ok(())
+}
+
+fn value_text(value: &Shown) -> String {
+    match value {
+        Shown::Unset => "unset".to_owned(),
+        Shown::Secret => "set".to_owned(),
+        Shown::Headers(names) => names.iter().map(|name| format!("{name}=…")).collect::<Vec<_>>().join(","),
+        Shown::Plain(Value::Array(items)) => {
+            let items: Vec<String> = items.iter().map(Value::to_string).collect();
+            format!("[{}]", items.join(", "))
+        }
+        // What is a string or number in JSON is the same in TOML.
+        Shown::Plain(value) => value.to_string(),
+    }
+}
+
+fn as_json(loaded: &Loaded) -> Value {
+    let mut sections = Map::new();
+    for listed in loaded.listed() {
+        sections.entry(listed.section).or_insert_with(|| json!({}))[listed.name] = listed_json(&listed);
+    }
+    json!({ "file": loaded.file, "config": sections })
+}
+
+fn listed_json(listed: &Listed) -> Value {
+    let source = &listed.source;
+    match &listed.value {
+        Shown::Unset => json!({ "set": false, "source": source }),
+        Shown::Secret => json!({ "set": true, "source": source }),
+        Shown::Headers(names) => json!({ "set": true, "names": names, "source": source }),
+        Shown::Plain(value) => json!({ "set": true, "value": value, "source": source }),
+    }
+}

@@ -1,0 +1,38 @@
+//! `voiced connect`: one session in one room, without a dispatch.
+
+use std::process::ExitCode;
+
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::config::Config;
+use crate::room::{JoinOptions, Room, token};
+use crate::session;
+use crate::shutdown::Shutdown;
+use crate::telemetry::Telemetry;
+
+use super::ConnectArgs;
+use super::start::parts;
+
+pub(super) async fn run(config: Config, args: ConnectArgs) -> anyhow::Result<ExitCode> {
+    config.require_llm()?;
+    let credentials = config.livekit_credentials()?;
+    let shutdown = Shutdown::on_signals()?;
+    let identity = args.identity.unwrap_or_else(|| super::random_identity("agent"));
+    let permissions = &config.worker.permissions;
+    let token = token::agent(&credentials, &args.room, &identity, &config.agent.name, permissions)?;
+    let telemetry = Telemetry::start(&config.telemetry, &identity)?;
+    let parts = parts(&config, &telemetry)?;
+    let options = JoinOptions { url: credentials.url, token, max_text_bytes: config.agent.max_turn_bytes };
+    let span = tracing::info_span!("session", room = args.room, session = tracing::field::Empty);
+    let held = hold(options, parts, shutdown.drain).instrument(span).await;
+    super::flush(telemetry).await;
+    held.map(|()| ExitCode::SUCCESS)
+}
+
+async fn hold(options: JoinOptions, parts: session::Parts, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut room = Room::join(options, &stop).await?;
+    session::run(&mut room, parts, stop).await;
+    room.leave().await;
+    Ok(())
+}

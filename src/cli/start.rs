@@ -1,0 +1,76 @@
+//! `voiced start`: the worker, its health endpoints and its telemetry, from start to drain.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::http;
+use crate::job::SessionJobs;
+use crate::llm::OpenAi;
+use crate::session::Parts;
+use crate::shutdown::Shutdown;
+use crate::systemd;
+use crate::telemetry::Telemetry;
+use crate::worker::{self, Health};
+
+pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    // Everything that can refuse does so before the first socket is opened.
+    config.require_llm()?;
+    let settings = worker::Settings::new(&config)?;
+    let shutdown = Shutdown::on_signals()?;
+    let telemetry = Telemetry::start(&config.telemetry, &settings.instance_id)?;
+    let (health, healthy) = watch::channel(Health::default());
+    let stop_http = CancellationToken::new();
+    let http = serve_http(&config, healthy.clone(), stop_http.clone()).await?;
+    let notifying = tokio::spawn(systemd::follow(healthy));
+
+    let jobs = Arc::new(SessionJobs::new(parts(&config, &telemetry)?));
+    let outcome = worker::run(settings, jobs, shutdown, health).await;
+
+    stop_http.cancel();
+    if let Some(http) = http {
+        http.await?;
+    }
+    notifying.abort();
+    super::flush(telemetry).await;
+    Ok(exit_code(outcome))
+}
+
+/// What sessions are made of, here and in `connect`.
+pub(super) fn parts(config: &Config, telemetry: &Telemetry) -> anyhow::Result<Parts> {
+    let answerer = Arc::new(OpenAi::new(&config.llm)?);
+    Ok(Parts { answerer, tracer: telemetry.tracer(), agent: config.agent.clone(), traceparent: None })
+}
+
+async fn serve_http(
+    config: &Config,
+    health: watch::Receiver<Health>,
+    stop: CancellationToken,
+) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
+    let Some(address) = config.http.listen else { return Ok(None) };
+    let listener = http::bind(address).await?;
+    tracing::info!(address = %listener.local_addr()?, "health endpoints are listening");
+    let router = http::router(&config.worker.agent_name, health);
+    Ok(Some(tokio::spawn(http::serve(listener, router, stop))))
+}
+
+/// Sessions that had to be cut are no clean drain.
+fn exit_code(outcome: worker::Outcome) -> ExitCode {
+    match outcome {
+        worker::Outcome::Drained => {
+            tracing::info!("drained; every session has ended by itself");
+            ExitCode::SUCCESS
+        }
+        worker::Outcome::DrainTimedOut { sessions } => {
+            tracing::warn!(sessions, "worker.drain_timeout was over; the remaining sessions were stopped");
+            ExitCode::FAILURE
+        }
+        worker::Outcome::EndedNow { sessions } => {
+            tracing::warn!(sessions, "ended by a second signal; the remaining sessions were stopped");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What `agent.toml`, the environment and the command line say, as values that cannot be wrong.
+//!
+//! Every key is defined once, in `config/keys.rs`: its kind, default, documentation and the environment variables that also set
+//! it. The defaults, the reference `agent.toml`, the hints for mistyped keys and the listing of `voiced config` all come
+//! from there.
+//!
+//! Sources in order, later wins:
+//!
+//! 1. the built-in defaults;
+//! 2. `agent.toml`: `--config`, else `$VOICED_CONFIG`, else `./agent.toml`, else `/etc/voiced/agent.toml`;
+//! 3. systemd credentials, `$CREDENTIALS_DIRECTORY/<section>_<key>`, for secrets;
+//! 4. the environment, in which a `.env` file of the working directory fills what is unset. `VOICED_<SECTION>__<KEY>`
+//!    beats the variable that others know the same setting by (`LIVEKIT_URL`, `OTEL_SERVICE_NAME`);
+//! 5. `--set SECTION.KEY=VALUE`, the last of a key.
+//!
+//! A secret may also be the content of a file: `api_secret_file` beside `api_secret`, in every one of these sources.
+
+mod de;
+mod dotenv;
+mod duration;
+mod env;
+mod error;
+mod file;
+mod flags;
+mod hint;
+mod keys;
+mod kind;
+mod listing;
+mod load;
+mod needs;
+mod origin;
+mod setting;
+mod template;
+mod variables;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use url::Url;
+
+pub use self::duration::parse as parse_duration;
+pub use self::env::Env;
+pub use self::error::{ConfigError, EX_CONFIG};
+pub use self::listing::{Listed, Shown};
+pub use self::load::{LoadArgs, Loaded, load};
+pub use self::needs::Credentials;
+pub use self::template::agent_toml;
+use crate::secret::Secret;
+
+/// The whole configuration, validated.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub livekit: Livekit,
+    pub worker: Worker,
+    pub agent: Agent,
+    pub llm: Llm,
+    pub telemetry: Telemetry,
+    pub http: Http,
+}
+
+/// `[livekit]`: the server and the key pair that signs our tokens.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Livekit {
+    /// `ws`, `wss`, `http` or `https`.
+    #[serde(deserialize_with = "de::url")]
+    pub url: Url,
+    pub api_key: Option<String>,
+    pub api_secret: Option<Secret>,
+}
+
+/// `[worker]`: how this process offers itself for jobs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worker {
+    /// Empty: automatic dispatch to every new room. Set: explicit dispatch by this name only.
+    pub agent_name: String,
+    pub max_sessions: u32,
+    #[serde(deserialize_with = "de::duration")]
+    pub drain_timeout: Duration,
+    pub permissions: Vec<Permission>,
+}
+
+/// What the agent participant may do in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    Subscribe,
+    Publish,
+    PublishData,
+    UpdateMetadata,
+}
+
+/// `[agent]`: who answers, and how much of the conversation it remembers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agent {
+    /// The participant's display name and `lk.agent.name`.
+    pub name: String,
+    pub instructions: String,
+    /// Said when the session starts; nothing is said when empty.
+    pub greeting: String,
+    /// Said when a call failed; nothing is said when empty.
+    pub apology: String,
+    /// How many past turns the model sees.
+    pub history_turns: usize,
+    /// How many estimated tokens of past turns the model sees.
+    pub history_tokens: u64,
+    /// A longer user turn is refused, counted and logged. Bytes of UTF-8.
+    pub max_turn_bytes: usize,
+    /// How long a session stays after the last person left.
+    #[serde(deserialize_with = "de::duration")]
+    pub leave_grace: Duration,
+}
+
+/// `[llm]`: the model that answers, and for how long we wait for it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Llm {
+    /// Base URL of an OpenAI-compatible API, with its `/v1`.
+    #[serde(deserialize_with = "de::url")]
+    pub base_url: Url,
+    /// Local servers need none.
+    pub api_key: Option<Secret>,
+    pub model: String,
+    pub temperature: Option<f32>,
+    pub max_tokens: Option<u32>,
+    /// TCP and TLS.
+    #[serde(deserialize_with = "de::duration")]
+    pub connect_timeout: Duration,
+    /// From sending the request to the first token.
+    #[serde(deserialize_with = "de::duration")]
+    pub first_token_timeout: Duration,
+    /// Between two tokens.
+    #[serde(deserialize_with = "de::duration")]
+    pub stall_timeout: Duration,
+    /// All attempts and waits of one turn.
+    #[serde(deserialize_with = "de::duration")]
+    pub total_timeout: Duration,
+    /// Attempts per turn, the first included.
+    pub max_attempts: u32,
+    /// A longer reply is cut there, counted and logged. Bytes of UTF-8.
+    pub max_reply_bytes: usize,
+}
+
+/// `[telemetry]`: where traces go and what they may hold.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// `OTEL_SDK_DISABLED=true` clears this.
+    pub enabled: bool,
+    pub service_name: String,
+    /// `OTEL_RESOURCE_ATTRIBUTES`, decoded.
+    #[serde(deserialize_with = "de::attributes")]
+    pub resource_attributes: Vec<(String, String)>,
+    /// The full URL that traces are posted to, `/v1/traces` included. None: traces are not exported.
+    #[serde(deserialize_with = "de::optional_url")]
+    pub otlp_endpoint: Option<Url>,
+    /// Header names and values, decoded. Values are secrets.
+    #[serde(default, deserialize_with = "de::headers")]
+    pub otlp_headers: Vec<(String, Secret)>,
+    #[serde(deserialize_with = "de::duration")]
+    pub otlp_timeout: Duration,
+    #[serde(rename = "otlp_compression", deserialize_with = "de::gzip")]
+    pub otlp_gzip: bool,
+    pub capture_content: CaptureContent,
+}
+
+/// Whether what people and the model said goes into spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureContent {
+    Full,
+    Off,
+}
+
+/// `[http]`: the health and status endpoints.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// None: no listener.
+    #[serde(deserialize_with = "de::listen")]
+    pub listen: Option<SocketAddr>,
+}

@@ -1,0 +1,48 @@
+//! How the canonical values deserialise into the types of `Config`. Each was read by its [`Kind`](super::kind::Kind)
+//! before, so the errors here are for the day on which the two disagree.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+use super::{duration as durations, kind};
+use crate::secret::Secret;
+use crate::telemetry::endpoint;
+
+pub(super) fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+    Url::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+pub(super) fn optional_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "" => Ok(None),
+        text => Url::parse(text).map(Some).map_err(D::Error::custom),
+    }
+}
+
+pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    durations::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+pub(super) fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, Secret)>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
+    endpoint::parse_headers(&text).map_err(D::Error::custom)
+}
+
+pub(super) fn attributes<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<(String, String)>, D::Error> {
+    kind::attributes(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+pub(super) fn gzip<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(String::deserialize(deserializer)? == "gzip")
+}
+
+pub(super) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    kind::listen(&text).map_err(|_| D::Error::custom("no address and port"))
+}

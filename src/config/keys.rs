@@ -1,0 +1,291 @@
+//! Every key of `agent.toml`, defined once.
+
+use super::kind::Kind;
+use super::variables::{self as read, Variable};
+
+/// One `[section]`.
+pub(super) struct Section {
+    pub(super) name: &'static str,
+    /// What the section is about; the comment above it in `agent.toml`.
+    pub(super) doc: &'static str,
+    pub(super) keys: &'static [Key],
+}
+
+/// One key of a section.
+pub(super) struct Key {
+    /// `section.name`.
+    pub(super) path: &'static str,
+    pub(super) kind: Kind,
+    pub(super) default: Default,
+    /// Well-known environment variables that set this key too, the strongest first.
+    pub(super) variables: &'static [Variable],
+    /// The comment above the key in `agent.toml`.
+    pub(super) doc: &'static str,
+}
+
+/// What a key is when nobody says anything, written as TOML.
+#[derive(Clone, Copy)]
+pub(super) enum Default {
+    Is(&'static str),
+    /// Unset; the text is the example that `agent.toml` shows commented out.
+    Unset(&'static str),
+}
+
+/// A key or section that later versions know: refused as such, not as a typing mistake.
+pub(super) struct Later {
+    pub(super) path: &'static str,
+    pub(super) feature: &'static str,
+}
+
+// === impl Key ===
+
+impl Key {
+    const fn new(path: &'static str, kind: Kind, default: Default) -> Self {
+        Self { path, kind, default, variables: &[], doc: "" }
+    }
+
+    const fn variables(mut self, variables: &'static [Variable]) -> Self {
+        self.variables = variables;
+        self
+    }
+
+    const fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
+    pub(super) fn section(&self) -> &'static str {
+        self.path.split_once('.').map_or("", |(section, _)| section)
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.path.split_once('.').map_or("", |(_, name)| name)
+    }
+
+    /// `VOICED_<SECTION>__<KEY>`.
+    pub(super) fn own_variable(&self) -> String {
+        format!("VOICED_{}__{}", self.section(), self.name()).to_ascii_uppercase()
+    }
+
+    pub(super) fn is_headers(&self) -> bool {
+        matches!(self.kind, Kind::Headers)
+    }
+
+    /// The name of the systemd credential, for secrets.
+    pub(super) fn credential(&self) -> Option<String> {
+        self.kind.is_secret().then(|| self.path.replace('.', "_"))
+    }
+
+    /// The key beside this one that names a file with the value, for secrets.
+    pub(super) fn file_key(&self) -> Option<String> {
+        self.kind.is_secret().then(|| format!("{}_file", self.name()))
+    }
+}
+
+pub(super) fn all() -> impl Iterator<Item = &'static Key> {
+    SECTIONS.iter().flat_map(|section| section.keys)
+}
+
+pub(super) fn by_path(path: &str) -> Option<&'static Key> {
+    all().find(|key| key.path == path)
+}
+
+// === the table ===
+
+pub(super) const SECTIONS: &[Section] = &[
+    Section {
+        name: "livekit",
+        doc: "The LiveKit server, and the key pair that signs our tokens.",
+        keys: LIVEKIT,
+    },
+    Section { name: "worker", doc: "How this process offers itself to the server for jobs.", keys: WORKER },
+    Section { name: "agent", doc: "Who answers, and how much of a conversation it remembers.", keys: AGENT },
+    Section { name: "llm", doc: "The model that answers, and how long we wait for it.", keys: LLM },
+    Section {
+        name: "telemetry",
+        doc: "Where the trace of each turn goes, and what it may hold.",
+        keys: TELEMETRY,
+    },
+    Section { name: "http", doc: "Health and status over HTTP.", keys: HTTP },
+];
+
+pub(super) const LATER: &[Later] = &[
+    Later { path: "speech", feature: "speech" },
+    Later { path: "store", feature: "the local record of sessions" },
+    Later { path: "llm.fallback", feature: "a fallback model" },
+    Later { path: "telemetry.spool_dir", feature: "the trace spool" },
+    Later { path: "telemetry.spool_max_bytes", feature: "the trace spool" },
+    Later { path: "telemetry.spool_max_age", feature: "the trace spool" },
+    Later { path: "http.token", feature: "a token for the HTTP endpoints" },
+];
+
+const LIVEKIT: &[Key] = &[
+    Key::new(
+        "livekit.url",
+        Kind::Url { schemes: &["ws", "wss", "http", "https"] },
+        Default::Is(r#""ws://127.0.0.1:7880""#),
+    )
+    .variables(&[Variable::plain("LIVEKIT_URL")])
+    .doc("The server's address: ws://, wss://, http:// or https://. LiveKit Cloud: wss://<project>.livekit.cloud"),
+    Key::new("livekit.api_key", Kind::Secret, Default::Unset(r#""devkey""#))
+        .variables(&[Variable::plain("LIVEKIT_API_KEY")])
+        .doc(
+            "One of the server's API keys. `livekit-server --dev` has the key \"devkey\" with the secret \"secret\".\n\
+             Needed by `start`, `connect` and `call`.",
+        ),
+    Key::new("livekit.api_secret", Kind::Secret, Default::Unset(r#""secret""#))
+        .variables(&[Variable::plain("LIVEKIT_API_SECRET")])
+        .doc("The secret that belongs to api_key. Better kept out of this file: see api_secret_file."),
+];
+
+const WORKER: &[Key] = &[
+    Key::new("worker.agent_name", Kind::Text, Default::Is(r#""""#))
+        .variables(&[Variable::plain("LIVEKIT_AGENT_NAME")])
+        .doc(
+            "Empty: the server dispatches us to every new room.\n\
+             Set: only to rooms that ask for an agent of this name, by token, API or `lk dispatch create`.",
+        ),
+    Key::new("worker.max_sessions", Kind::Integer { min: 1, max: 10_000 }, Default::Is("100"))
+        .doc("How many rooms we serve at the same time. The server sees our load as the part of them in use."),
+    Key::new("worker.drain_timeout", Kind::Duration { zero: true }, Default::Is(r#""1h""#)).doc(
+        "After SIGTERM we take no new jobs, and running sessions may go on for this long.\n\
+         A service manager must wait at least as long (TimeoutStopSec).",
+    ),
+    Key::new(
+        "worker.permissions",
+        Kind::Set { of: &["subscribe", "publish", "publish_data", "update_metadata"] },
+        Default::Is(r#"["subscribe", "publish_data", "update_metadata"]"#),
+    )
+    .doc(
+        "What the agent may do in a room: \"subscribe\" to tracks, \"publish\" tracks, \"publish_data\" (its text\n\
+         replies), \"update_metadata\" (its name and state).",
+    ),
+];
+
+const AGENT: &[Key] = &[
+    Key::new("agent.name", Kind::Name, Default::Is(r#""voiced""#))
+        .doc("The name that people in the room see."),
+    Key::new(
+        "agent.instructions",
+        Kind::Text,
+        Default::Is(
+            r#""""\
+    You are a friendly voice assistant. Answer in one to three short sentences, in the language you are spoken to in, \
+    and in words that sound natural when read aloud: no lists, headings, code or emoji. If you did not understand, \
+    ask.""""#,
+        ),
+    )
+    .doc("The system message at the start of every conversation."),
+    Key::new("agent.greeting", Kind::Text, Default::Is(r#""""#))
+        .doc("Said when a session starts. Empty: we wait until somebody says something."),
+    Key::new(
+        "agent.apology",
+        Kind::Text,
+        Default::Is(r#""Sorry, I could not answer that. Please try again.""#),
+    )
+    .doc("Said when the model gave no answer. Empty: nothing is said."),
+    Key::new("agent.history_turns", Kind::Integer { min: 0, max: 10_000 }, Default::Is("50"))
+        .doc("How many past turns the model sees with each new one."),
+    Key::new("agent.history_tokens", Kind::Integer { min: 0, max: 10_000_000 }, Default::Is("8000"))
+        .doc("How many tokens of past turns, estimated at four bytes each. The oldest turns go first."),
+    Key::new("agent.max_turn_bytes", Kind::Integer { min: 1, max: 16 << 20 }, Default::Is("65536"))
+        .doc("What a person says at once may be this long, in bytes of UTF-8. A longer turn is refused."),
+    Key::new("agent.leave_grace", Kind::Duration { zero: true }, Default::Is(r#""10s""#))
+        .doc("A session ends this long after the last person left; whoever comes back in time goes on with it."),
+];
+
+const LLM: &[Key] = &[
+    Key::new(
+        "llm.base_url",
+        Kind::Url { schemes: &["http", "https"] },
+        Default::Is(r#""https://api.openai.com/v1""#),
+    )
+    .variables(&[Variable::plain("OPENAI_BASE_URL")])
+    .doc("The base URL of an API that speaks OpenAI's chat completions. Ollama: http://127.0.0.1:11434/v1"),
+    Key::new("llm.api_key", Kind::Secret, Default::Unset(r#""sk-...""#))
+        .variables(&[Variable::plain("OPENAI_API_KEY")])
+        .doc("The API key. OpenAI needs one, most local servers none."),
+    Key::new("llm.model", Kind::Name, Default::Is(r#""gpt-4o-mini""#)).doc("The model that answers."),
+    Key::new("llm.temperature", Kind::Number { min: 0.0, max: 2.0 }, Default::Unset("0.7"))
+        .doc("How freely the model picks its words, 0 to 2. Unset: the model's own default."),
+    Key::new("llm.max_tokens", Kind::Integer { min: 1, max: u32::MAX as i64 }, Default::Unset("400"))
+        .doc("The longest reply, in tokens. Unset: the model's own limit."),
+    Key::new("llm.connect_timeout", Kind::Duration { zero: false }, Default::Is(r#""5s""#))
+        .doc("How long an attempt may take to connect, TLS included."),
+    Key::new("llm.first_token_timeout", Kind::Duration { zero: false }, Default::Is(r#""10s""#))
+        .doc("How long an attempt may take from sending the request to the first token."),
+    Key::new("llm.stall_timeout", Kind::Duration { zero: false }, Default::Is(r#""10s""#))
+        .doc("How long the model may pause between two tokens."),
+    Key::new("llm.total_timeout", Kind::Duration { zero: false }, Default::Is(r#""60s""#))
+        .doc("How long a turn may take altogether, all attempts and the waits between them."),
+    Key::new("llm.max_attempts", Kind::Integer { min: 1, max: 10 }, Default::Is("3"))
+        .doc("How often one turn is tried, the first time included. Once the reply has begun nothing is tried again."),
+    Key::new("llm.max_reply_bytes", Kind::Integer { min: 1, max: 64 << 20 }, Default::Is("4194304"))
+        .doc("A longer reply is cut here, in bytes of UTF-8."),
+];
+
+const TELEMETRY: &[Key] = &[
+    Key::new("telemetry.enabled", Kind::Boolean, Default::Is("true"))
+        .variables(&[Variable::new("OTEL_SDK_DISABLED", read::not_disabled)])
+        .doc("false: no traces at all. OTEL_SDK_DISABLED=true means enabled = false."),
+    Key::new("telemetry.service_name", Kind::Name, Default::Is(r#""voiced""#))
+        .variables(&[
+            Variable::plain("OTEL_SERVICE_NAME"),
+            Variable::new("OTEL_RESOURCE_ATTRIBUTES", read::service_name),
+        ])
+        .doc("service.name, by which the traces are found."),
+    Key::new("telemetry.resource_attributes", Kind::Attributes, Default::Is(r#""""#))
+        .variables(&[Variable::new("OTEL_RESOURCE_ATTRIBUTES", read::other_attributes)])
+        .doc(
+            "More attributes of this process, as \"deployment.environment.name=prod,service.namespace=support\".\n\
+             A comma within a value is written %2C.",
+        ),
+    Key::new("telemetry.otlp_endpoint", Kind::Endpoint, Default::Is(r#""""#))
+        .variables(&[
+            Variable::new("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", read::traces_endpoint),
+            Variable::plain("OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ])
+        .doc(
+            "Where traces are sent, by OTLP over HTTP (protobuf). Empty: nowhere. /v1/traces is appended where missing.\n\
+             A collector: http://127.0.0.1:4318   OpenObserve: https://api.openobserve.ai/api/<organisation>\n\
+             OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used exactly as it is written.",
+        ),
+    Key::new(
+        "telemetry.otlp_headers",
+        Kind::Headers,
+        Default::Unset(r#""Authorization=Basic <base64 of user:token>""#),
+    )
+    .variables(&[
+        Variable::plain("OTEL_EXPORTER_OTLP_TRACES_HEADERS"),
+        Variable::plain("OTEL_EXPORTER_OTLP_HEADERS"),
+    ])
+    .doc("Headers to send with them: \"name=value,name=value\". A comma in a value is written %2C, a percent sign %25."),
+    Key::new("telemetry.otlp_timeout", Kind::Duration { zero: false }, Default::Is(r#""10s""#))
+        .variables(&[
+            Variable::new("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", read::milliseconds),
+            Variable::new("OTEL_EXPORTER_OTLP_TIMEOUT", read::milliseconds),
+        ])
+        .doc("How long one export may take. The OTEL_ variables are in milliseconds."),
+    Key::new(
+        "telemetry.otlp_compression",
+        Kind::Choice { of: &["gzip", "none"], later: &[] },
+        Default::Is(r#""gzip""#),
+    )
+    .variables(&[
+        Variable::plain("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"),
+        Variable::plain("OTEL_EXPORTER_OTLP_COMPRESSION"),
+    ])
+    .doc("\"gzip\" or \"none\"."),
+    Key::new(
+        "telemetry.capture_content",
+        Kind::Choice { of: &["full", "off"], later: &["redacted"] },
+        Default::Is(r#""full""#),
+    )
+    .variables(&[Variable::new("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", read::capture_content)])
+    .doc("Whether traces hold what people and the model said: \"full\" or \"off\"."),
+];
+
+const HTTP: &[Key] = &[Key::new("http.listen", Kind::Listen, Default::Is(r#""127.0.0.1:8081""#)).doc(
+    "The address and port of /healthz, /readyz and /worker; \"off\" for none. They say which rooms are served, so\n\
+     think before you open them to a network. 0.0.0.0:8081 listens on every interface.",
+)];

@@ -1,0 +1,165 @@
+//! From all sources to one `Config`.
+
+use std::path::PathBuf;
+
+use figment::Figment;
+
+use super::error::Problem;
+use super::keys::{self, Key};
+use super::kind::Raw;
+use super::listing::Listed;
+use super::origin::{Layer, Origin};
+use super::setting::{Gathered, Said, Setting, Target};
+use super::{Config, ConfigError, Env, duration, file, flags, template};
+
+/// A longer secret is some other file.
+const MAX_SECRET_BYTES: u64 = 64 << 10;
+
+/// What the command line says about the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct LoadArgs {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--set`, each as SECTION.KEY=VALUE.
+    pub set: Vec<String>,
+}
+
+/// A configuration and where it came from.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub config: Config,
+    /// The agent.toml that was read; None when there is none.
+    pub file: Option<PathBuf>,
+    /// What is not wrong, but surely not meant. For the log, once there is one.
+    pub warnings: Vec<String>,
+    pub(super) settings: Vec<Setting>,
+}
+
+/// Reads all sources. Everything that is wrong in any of them is reported at once.
+pub fn load(args: &LoadArgs, env: &Env) -> Result<Loaded, ConfigError> {
+    let (env, problems) = env.with_dotenv();
+    let path = file::find(args.config.as_deref(), &env);
+    let mut gathered = Gathered { settings: defaults(), problems };
+    if let Some(path) = &path {
+        gathered.append(file::read(path));
+    }
+    gathered.append(credentials(&env));
+    gathered.append(env.settings());
+    gathered.append(flags::settings(&args.set, env.dir()));
+    gathered.append(contents(&gathered.settings));
+    gathered.append(limits(&gathered.settings));
+    ConfigError::check(gathered.problems)?;
+
+    let settings = gathered.settings;
+    let config = merge(&settings)?;
+    Ok(Loaded { config, file: path, warnings: env.nearly_ours().collect(), settings })
+}
+
+impl Loaded {
+    /// Every key with its value, as it may be shown, and its source.
+    pub fn listed(&self) -> impl Iterator<Item = Listed> {
+        keys::all().map(|key| Listed::new(key, winner(&self.settings, key)))
+    }
+}
+
+impl Default for Config {
+    /// The built-in defaults.
+    fn default() -> Self {
+        merge(&defaults()).expect("the defaults are a valid configuration, as tests check")
+    }
+}
+
+/// The reference agent.toml says every default; reading it is what makes that true.
+fn defaults() -> Vec<Setting> {
+    let settings = file::read_text("the defaults", &template::agent_toml()).settings;
+    settings.into_iter().map(|setting| Setting { origin: Origin::Default, ..setting }).collect()
+}
+
+/// Secrets that systemd passes to the service as files.
+fn credentials(env: &Env) -> Gathered {
+    let mut gathered = Gathered::default();
+    let Some(dir) = env.var("CREDENTIALS_DIRECTORY").map(PathBuf::from) else { return gathered };
+    for key in keys::all() {
+        let Some(name) = key.credential() else { continue };
+        let path = dir.join(&name);
+        // What cannot be looked at is not absent: reading it will say why.
+        if path.try_exists().unwrap_or(true) {
+            let origin = Origin::Credential(name);
+            gathered.settings.push(Setting { key, said: Said::File(path), origin });
+        }
+    }
+    gathered
+}
+
+/// The setting of `key` that counts: sources are in order, the strongest last.
+fn winner<'s>(settings: &'s [Setting], key: &Key) -> Option<&'s Setting> {
+    settings.iter().rfind(|setting| setting.key.path == key.path)
+}
+
+fn merge(settings: &[Setting]) -> Result<Config, ConfigError> {
+    let figment = settings.iter().cloned().fold(Figment::new(), Figment::merge);
+    // Each value was read by its kind already, so this is a mistake of ours; still no reason to panic.
+    figment
+        .extract()
+        .map_err(|error| Problem::new(format!("the configuration does not fit together: {error}")).into())
+}
+
+// === secrets in files ===
+
+/// The secrets that stand in files. Only files that count are read: whoever overrides a secret need not have the file.
+fn contents(settings: &[Setting]) -> Gathered {
+    let mut gathered = Gathered::default();
+    for key in keys::all() {
+        if let Some(Setting { said: Said::File(path), origin, .. }) = winner(settings, key) {
+            let file = path.display().to_string();
+            let origin = Origin::Content { file, named_by: Box::new(origin.clone()) };
+            gathered.push(content(key, path, origin));
+        }
+    }
+    gathered
+}
+
+fn content(key: &'static Key, path: &std::path::Path, origin: Origin) -> Result<Setting, Problem> {
+    let what = format!("the file of `{}`", key.path);
+    let text =
+        file::read_utf8(path, MAX_SECRET_BYTES, &what).map_err(|problem| problem.at(origin.to_string()))?;
+    if text.trim().is_empty() {
+        return Err(Problem::new(format!("{what} is empty")).at(origin.to_string()));
+    }
+    Setting::read(Target::Value(key), &Raw::Untyped(text), std::path::Path::new(""), origin)
+}
+
+// === timeouts within a timeout ===
+
+/// Time limits of an attempt that are longer than that of the whole turn. Said by the same source this is a mistake;
+/// else the stronger source means what it says, and the weaker limit gives way.
+fn limits(settings: &[Setting]) -> Gathered {
+    let mut gathered = Gathered::default();
+    let Some(total) = keys::by_path("llm.total_timeout").and_then(|key| winner(settings, key)) else {
+        return gathered;
+    };
+    for path in ["llm.connect_timeout", "llm.first_token_timeout", "llm.stall_timeout"] {
+        let Some(part) = keys::by_path(path).and_then(|key| winner(settings, key)) else { continue };
+        if length(part) > length(total) {
+            gathered.push(limited(part, total));
+        }
+    }
+    gathered
+}
+
+fn limited(part: &Setting, total: &Setting) -> Result<Setting, Problem> {
+    if part.origin.layer() >= total.origin.layer() && part.origin.layer() != Layer::Default {
+        let problem = Problem::new(format!("`{}` is longer than `{}`", part.key.path, total.key.path));
+        let whole = format!("`{}` stands at: {}", total.key.path, total.origin);
+        return Err(problem.at(part.origin.to_string()).help(whole));
+    }
+    let origin = Origin::Limited { by: total.key.path };
+    Ok(Setting { key: part.key, said: total.said.clone(), origin })
+}
+
+fn length(setting: &Setting) -> Option<std::time::Duration> {
+    match &setting.said {
+        Said::Value(value) => duration::parse(value.as_str()?).ok(),
+        Said::File(_) => None,
+    }
+}

@@ -1,0 +1,77 @@
+//! What a command cannot do without, beyond a valid configuration.
+
+use url::Url;
+
+use super::error::Problem;
+use super::keys::{self, Key};
+use super::{Config, ConfigError};
+use crate::secret::Secret;
+
+/// The host that answers nobody without a key.
+const OPENAI_HOST: &str = "api.openai.com";
+
+/// What it takes to talk to the LiveKit server.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    pub url: Url,
+    pub key: String,
+    pub secret: Secret,
+}
+
+impl Config {
+    /// The key pair for `start`, `connect` and `call`; the error says every way to set what is missing.
+    pub fn livekit_credentials(&self) -> Result<Credentials, ConfigError> {
+        let livekit = &self.livekit;
+        if let (Some(key), Some(secret)) = (&livekit.api_key, &livekit.api_secret) {
+            return Ok(Credentials { url: livekit.url.clone(), key: key.clone(), secret: secret.clone() });
+        }
+        let mut problems = Vec::new();
+        if livekit.api_key.is_none() {
+            problems.push(missing(
+                "livekit.api_key",
+                &format!("the LiveKit server at {} wants one", livekit.url),
+            ));
+        }
+        if livekit.api_secret.is_none() {
+            problems.push(missing("livekit.api_secret", "it signs the tokens by which the server knows us"));
+        }
+        Err(ConfigError::of(problems))
+    }
+
+    /// The API key of the model for `start`, `connect` and `ask`, where one is surely needed: other servers than
+    /// OpenAI's may want none.
+    pub fn require_llm(&self) -> Result<(), ConfigError> {
+        if self.llm.api_key.is_some() || self.llm.base_url.host_str() != Some(OPENAI_HOST) {
+            return Ok(());
+        }
+        let problem = missing("llm.api_key", &format!("{OPENAI_HOST} wants one")).help(
+            "another server: llm.base_url or OPENAI_BASE_URL, such as http://127.0.0.1:11434/v1 for Ollama",
+        );
+        Err(problem.into())
+    }
+}
+
+fn missing(path: &str, why: &str) -> Problem {
+    let problem = Problem::new(format!("`{path}` is not set, and {why}"));
+    match keys::by_path(path) {
+        Some(key) => ways_to_set(key).into_iter().fold(problem, Problem::help),
+        None => problem,
+    }
+}
+
+fn ways_to_set(key: &Key) -> Vec<String> {
+    let variables: Vec<&str> = key.variables.iter().map(|variable| variable.name).collect();
+    let mut ways = vec![
+        format!("environment, or .env here: {}, or {}", variables.join(", "), key.own_variable()),
+        format!("agent.toml: {} = \"…\" in [{}]", key.name(), key.section()),
+    ];
+    if let (Some(file), Some(credential)) = (key.file_key(), key.credential()) {
+        ways.push(format!(
+            "a file that holds it: {file} = \"/path\" in [{}], or {}_FILE",
+            key.section(),
+            key.own_variable()
+        ));
+        ways.push(format!("systemd: LoadCredential={credential}:/path"));
+    }
+    ways
+}

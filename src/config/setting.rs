@@ -1,0 +1,166 @@
+//! One key, set once: what every source is made of, and what figment merges.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use figment::value::{Dict, Map, Value};
+use figment::{Metadata, Profile, Provider};
+
+use super::error::Problem;
+use super::hint;
+use super::keys::{self, Key, LATER, SECTIONS};
+use super::kind::{Raw, Reason};
+use super::origin::Origin;
+
+/// One key, set by one source.
+#[derive(Clone)]
+pub(super) struct Setting {
+    pub(super) key: &'static Key,
+    pub(super) said: Said,
+    pub(super) origin: Origin,
+}
+
+#[derive(Clone)]
+pub(super) enum Said {
+    Value(Value),
+    /// The value is the content of this file.
+    File(PathBuf),
+}
+
+/// Which part of which key a name means.
+#[derive(Clone, Copy)]
+pub(super) enum Target {
+    Value(&'static Key),
+    /// `<key>_file`.
+    File(&'static Key),
+}
+
+/// The settings of one source, and what is wrong with it.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) settings: Vec<Setting>,
+    pub(super) problems: Vec<Problem>,
+}
+
+// === impl Target ===
+
+impl Target {
+    /// The target that `origin` names, or why there is none.
+    pub(super) fn find(section: &str, name: &str, origin: &Origin) -> Result<Self, Problem> {
+        let path = format!("{section}.{name}");
+        let file_of = |key: &&Key| key.section() == section && key.file_key().as_deref() == Some(name);
+        if let Some(key) = keys::by_path(&path) {
+            return Ok(Self::Value(key));
+        }
+        if let Some(key) = keys::all().find(file_of) {
+            return Ok(Self::File(key));
+        }
+        Err(not_available(&path).unwrap_or_else(|| unknown_key(section, name, origin)).at(origin.to_string()))
+    }
+
+    pub(super) fn key(self) -> &'static Key {
+        match self {
+            Self::Value(key) | Self::File(key) => key,
+        }
+    }
+}
+
+/// The refusal of `path` when it belongs to a feature of a later version.
+pub(super) fn not_available(path: &str) -> Option<Problem> {
+    let is_or_holds =
+        |later: &str| path.strip_prefix(later).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let later = LATER.iter().find(|later| is_or_holds(later.path))?;
+    Some(
+        Problem::new(format!("`{path}`: {} is not available in this version", later.feature))
+            .help("remove it"),
+    )
+}
+
+fn unknown_key(section: &str, name: &str, origin: &Origin) -> Problem {
+    let problem = Problem::new(format!("unknown key `{section}.{name}`"));
+    if let Some(key) = hint::nearest_key(section, name) {
+        return problem.help(format!("did you mean `{}`?", origin.spell(key, name.ends_with("_file"))));
+    }
+    match SECTIONS.iter().find(|known| known.name == section) {
+        Some(section) => {
+            let names: Vec<&str> = section.keys.iter().map(Key::name).collect();
+            problem.help(format!("[{}] has the keys {}", section.name, names.join(", ")))
+        }
+        None => problem.help(sections()),
+    }
+}
+
+pub(super) fn sections() -> String {
+    let names: Vec<String> = SECTIONS.iter().map(|section| format!("[{}]", section.name)).collect();
+    format!("the sections are {}", names.join(", "))
+}
+
+// === impl Setting ===
+
+impl fmt::Debug for Setting {
+    /// Without the value, which may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.key.path, self.origin)
+    }
+}
+
+impl Setting {
+    /// Reads a value for `target`. A relative path is taken from `base`.
+    pub(super) fn read(target: Target, raw: &Raw, base: &Path, origin: Origin) -> Result<Self, Problem> {
+        let key = target.key();
+        let said = match target {
+            Target::Value(key) => key.kind.read(raw).map(Said::Value).map_err(|why| mistyped(key, raw, why)),
+            Target::File(key) => file_name(key, raw).map(|name| Said::File(base.join(name))),
+        };
+        match said {
+            Ok(said) => Ok(Self { key, said, origin }),
+            Err(problem) => Err(problem.at(origin.to_string())),
+        }
+    }
+}
+
+fn mistyped(key: &Key, raw: &Raw, reason: Reason) -> Problem {
+    let found = raw.found(key.kind.is_secret());
+    let problem = Problem::new(format!("`{}` expects {}, found {found}", key.path, key.kind.expected()));
+    match reason {
+        Some(reason) => problem.help(reason),
+        None => problem,
+    }
+}
+
+fn file_name<'a>(key: &Key, raw: &'a Raw) -> Result<&'a str, Problem> {
+    match raw {
+        Raw::Untyped(text) | Raw::String(text) if !text.is_empty() => Ok(text),
+        _ => Err(Problem::new(format!("`{}_file` expects the path of a file", key.path))),
+    }
+}
+
+impl Provider for Setting {
+    fn metadata(&self) -> Metadata {
+        Metadata::from(self.origin.layer().name(), self.origin.short().as_str())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        // A file that still counted was read before, and its content is a setting of its own.
+        let Said::Value(value) = &self.said else { return Ok(Map::new()) };
+        let section = Dict::from([(self.key.name().to_owned(), value.clone())]);
+        let whole = Dict::from([(self.key.section().to_owned(), section.into())]);
+        Ok(Map::from([(Profile::Default, whole)]))
+    }
+}
+
+// === impl Gathered ===
+
+impl Gathered {
+    pub(super) fn push(&mut self, setting: Result<Setting, Problem>) {
+        match setting {
+            Ok(setting) => self.settings.push(setting),
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.settings.append(&mut other.settings);
+        self.problems.append(&mut other.problems);
+    }
+}

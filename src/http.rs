@@ -1,0 +1,153 @@
+//! The health and status endpoints.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/`, `/healthz` | 200 `OK` while the worker lives; its connection to LiveKit does not matter |
+//! | `/readyz` | 200 `OK` while registered and not draining, else 503 and the reason |
+//! | `/worker` | the worker as LiveKit Cloud reads it, [`WorkerInfo`] as JSON |
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use crate::worker::{Health, WorkerInfo};
+
+/// From the first byte of a request, or from the last answer, to the end of the request's head.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// More clients than this wait in the listener's backlog.
+const MAX_CONNECTIONS: usize = 64;
+/// How long answers that are under way may take when we stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
+const ACCEPT_RETRY: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Error)]
+#[error(
+    "cannot listen on {address} for the health endpoints: {reason}; choose another address with http.listen (VOICED_HTTP__LISTEN)"
+)]
+pub struct BindError {
+    address: SocketAddr,
+    reason: io::Error,
+}
+
+#[derive(Clone)]
+struct Worker {
+    agent_name: Arc<str>,
+    health: watch::Receiver<Health>,
+}
+
+/// Port 0 picks a free one.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    TcpListener::bind(address).await.map_err(|reason| BindError { address, reason })
+}
+
+/// The endpoints of the worker that sends `health`.
+pub fn router(agent_name: &str, health: watch::Receiver<Health>) -> Router {
+    Router::new()
+        .route("/", get(healthz))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/worker", get(worker))
+        .with_state(Worker { agent_name: agent_name.into(), health })
+}
+
+/// Serves `router` until `stop`. Not axum's own server, which gives a client all the time in the world to send its request.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = TaskTracker::new();
+    let accept = async {
+        while let Ok(permit) = permits.clone().acquire_owned().await {
+            let stream = accept(&listener).await;
+            let connection = serve_connection(stream, router.clone(), stop.clone());
+            connections.spawn(async move {
+                connection.await;
+                drop(permit);
+            });
+        }
+    };
+    tokio::select! {
+        () = accept => {}
+        () = stop.cancelled() => {}
+    }
+    connections.close();
+    let _ = tokio::time::timeout(STOP_TIMEOUT, connections.wait()).await;
+}
+
+/// Errors here are the client's, or a lack of file descriptors that passes.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                warn!(%error, "cannot accept a connection to the health endpoints");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+}
+
+async fn serve_connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        debug!(%error, "a client of the health endpoints went away");
+    }
+}
+
+async fn healthz(State(worker): State<Worker>) -> (StatusCode, &'static str) {
+    if worker.is_alive() {
+        (StatusCode::OK, "OK")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the worker has ended")
+    }
+}
+
+async fn readyz(State(worker): State<Worker>) -> (StatusCode, String) {
+    let health = worker.health.borrow();
+    if !worker.is_alive() {
+        (StatusCode::SERVICE_UNAVAILABLE, "the worker has ended".to_owned())
+    } else if health.is_ready() {
+        (StatusCode::OK, "OK".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, health.reason.clone())
+    }
+}
+
+async fn worker(State(worker): State<Worker>) -> Json<WorkerInfo> {
+    Json(WorkerInfo::new(&worker.agent_name, &worker.health.borrow()))
+}
+
+// === impl Worker ===
+
+impl Worker {
+    /// The worker's loop holds the sender for as long as it runs.
+    fn is_alive(&self) -> bool {
+        self.health.has_changed().is_ok()
+    }
+}

@@ -1,0 +1,40 @@
+//! `voiced`: a voice agent worker daemon for LiveKit.
+//!
+//! A dispatch becomes a job, a job a room, a room a session, each user turn an LLM request, and each turn a trace:
+//! [`worker`] → [`job`] → [`room`] → [`session`] → [`llm`] → [`telemetry`].
+//!
+//! # Layout
+//!
+//! - [`cli`]: the commands; `start` is the boot order of the daemon
+//! - [`config`]: `agent.toml`, environment and command line as one validated value
+//! - [`worker`]: the agent worker protocol: registration, offers, slots, drain
+//! - [`job`]: one dispatched job, from the join to the report of its end
+//! - [`room`]: a joined room: what people write, what we write and announce
+//! - [`session`]: one conversation; its rules are a pure state machine
+//! - [`llm`]: what answers a turn, behind the trait [`llm::Answerer`]
+//! - [`telemetry`]: the three spans of a turn, and their way out
+//! - [`http`], [`systemd`], [`shutdown`], [`log`], [`tls`]: what a daemon needs besides
+//! - [`caller`]: the other side of a session, for `voiced call` and for tests
+//! - [`chat`], [`secret`]: the words that all of them use
+//!
+//! # Invariants
+//!
+//! Each outside world is named in one place: the worker protocol in `worker/protocol.rs`, the crate `livekit` in `room.rs`
+//! and below it, `async-openai` in `llm/openai.rs`, OpenTelemetry in `telemetry/otel.rs`. `ARCHITECTURE.md` has the others.
+
+pub mod caller;
+pub mod chat;
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod job;
+pub mod llm;
+pub mod log;
+pub mod room;
+pub mod secret;
+pub mod session;
+pub mod shutdown;
+pub mod systemd;
+pub mod telemetry;
+pub mod tls;
+pub mod worker;

@@ -1,0 +1,135 @@
+//! Asking the model: what answers a turn, behind one small trait.
+//!
+//! [`OpenAi`] is the answerer there is: streamed chat completions of an OpenAI-compatible provider. A question becomes
+//! a `request`, which makes one `attempt` after the other as `machine` decides, until one passes words on.
+//!
+//! # Layout
+//! - `request`: `llm_request`, the asynchronous shell around `machine`; `attempt`: `llm_request_run`.
+//! - `machine`: when to try, wait and give up, without clocks and sockets.
+//! - `openai`: the seam to the provider and the only place that names `async-openai`.
+//! - `usage`: measured or estimated tokens. `error`, `excerpt`: what the operator is told, and what not.
+
+mod attempt;
+mod error;
+mod excerpt;
+mod machine;
+mod openai;
+mod request;
+mod usage;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::chat::{Failure, Message, Usage};
+use crate::config;
+use crate::secret::Speech;
+use crate::telemetry::spans::{RequestStart, TurnContext};
+
+pub use error::BuildError;
+
+/// One turn, put to whatever answers it.
+pub struct Question {
+    /// The instructions, the history and, last, what the user just said.
+    pub messages: Arc<[Message]>,
+    /// The turn's span: the parent of all spans that answering makes.
+    pub context: TurnContext,
+    /// Cancelled when the user interrupts or the session ends. The answerer stops at once, and still returns what it
+    /// has said so far with its usage.
+    pub cancel: CancellationToken,
+}
+
+/// What came of a question.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub outcome: Outcome,
+    /// Everything that was sent as deltas, whatever the outcome.
+    pub text: Speech,
+    pub usage: Usage,
+    /// From the question to the first delta. None when nothing was said.
+    pub time_to_first_token: Option<Duration>,
+    /// Attempts made, the first included. 0 when cancelled before the first.
+    pub attempts: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Complete,
+    /// Cancelled by the asker.
+    Interrupted,
+    Failed(Failure),
+}
+
+/// What answers a turn: the LLM call today; tools, other models or people's own logic later.
+pub trait Answerer: Send + Sync + 'static {
+    /// Answers one turn. Deltas go into `deltas` as they come; waiting for room in it is the back-pressure of a slow
+    /// room. A closed `deltas` is a cancellation.
+    fn answer(&self, question: Question, deltas: mpsc::Sender<Speech>) -> BoxFuture<'static, Answer>;
+}
+
+/// Streamed chat completions of an OpenAI-compatible provider. Clones share the connections.
+#[derive(Clone, Debug)]
+pub struct OpenAi {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: Arc<config::Llm>,
+    provider: openai::Provider,
+    /// The base URL as it may be shown.
+    url: String,
+    cut_replies: AtomicU64,
+}
+
+// === impl OpenAi ===
+
+impl OpenAi {
+    /// # Errors
+    /// The key cannot be sent, the URL cannot be called, or HTTPS cannot be set up.
+    pub fn new(config: &config::Llm) -> Result<Self, BuildError> {
+        let shared = Shared {
+            provider: openai::Provider::new(config)?,
+            url: openai::shown(&config.base_url),
+            config: Arc::new(config.clone()),
+            cut_replies: AtomicU64::new(0),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Replies that were cut at `max_reply_bytes` so far.
+    pub fn cut_replies(&self) -> u64 {
+        self.shared.cut_replies.load(Ordering::Relaxed)
+    }
+}
+
+impl Answerer for OpenAi {
+    fn answer(&self, question: Question, deltas: mpsc::Sender<Speech>) -> BoxFuture<'static, Answer> {
+        Box::pin(request::Request::new(self.shared.clone(), question, deltas).run())
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn request_start<'a>(&'a self, messages: &'a [Message]) -> RequestStart<'a> {
+        let url = &self.config.base_url;
+        RequestStart {
+            messages,
+            model: &self.config.model,
+            server_address: url.host_str().unwrap_or_default(),
+            server_port: url.port_or_known_default().unwrap_or_default(),
+            temperature: self.config.temperature,
+            max_tokens: self.config.max_tokens,
+        }
+    }
+
+    /// Counts one more, and says how many that makes.
+    fn count_cut_reply(&self) -> u64 {
+        self.cut_replies.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}

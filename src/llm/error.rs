@@ -1,0 +1,264 @@
+//! What can go wrong with an LLM call, whether trying again may help, and what the operator is told.
+
+use std::time::Duration;
+
+use crate::chat::Failure;
+use crate::config;
+
+/// One attempt's failure.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind:?} {}", .detail.as_deref().unwrap_or_default())]
+pub(super) struct Fault {
+    pub(super) kind: Kind,
+    /// The provider's or the network's own words. They may quote the conversation, so they are shown only after
+    /// `excerpt::safe`.
+    pub(super) detail: Option<String>,
+    /// How long the provider asks us to stay away.
+    pub(super) retry_after: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// An HTTP status other than 2xx.
+    Status(u16),
+    /// 429 for good: the account's quota is used up.
+    QuotaExceeded,
+    /// No connection: refused, unknown host, TLS.
+    Connect,
+    ConnectTimeout,
+    FirstTokenTimeout,
+    StallTimeout,
+    TotalTimeout,
+    /// The connection broke off.
+    ConnectionLost,
+    /// Not server-sent events, not UTF-8, not JSON, or lines without end.
+    MalformedStream,
+    /// A web page or another answer that is no event stream.
+    NotAStream,
+    /// The body ended well, but the reply did not.
+    StreamEndedEarly,
+    /// The reply ended well, and was empty.
+    EmptyReply,
+    /// The provider's filter held the reply back.
+    ContentFilter,
+    /// An error object in the stream that says it is our fault.
+    RequestRefused,
+    /// An error object in the stream.
+    ProviderError,
+}
+
+/// What a failure's message is made of.
+pub(super) struct Account<'a> {
+    pub(super) config: &'a config::Llm,
+    /// The URL as it may be shown: without user, password and query.
+    pub(super) url: &'a str,
+    pub(super) attempts: u32,
+}
+
+/// Why no client could be made for a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error(
+        "[llm] api_key holds characters that no HTTP header may hold (a line break?): copy the key again"
+    )]
+    ApiKey,
+    #[error("[llm] base_url = \"{0}\" is no http or https URL with a host")]
+    BaseUrl(String),
+    #[error("cannot set up HTTPS for the LLM: {0}")]
+    Http(String),
+}
+
+// === impl Fault ===
+
+impl Fault {
+    pub(super) fn new(kind: Kind) -> Self {
+        Self { kind, detail: None, retry_after: None }
+    }
+
+    pub(super) fn with_detail(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: Some(detail.into()), retry_after: None }
+    }
+
+    /// The failure as callers and spans see it. `detail` is what of ours may be shown.
+    pub(super) fn failure(&self, detail: Option<&str>, account: &Account<'_>) -> Failure {
+        let what = self.kind.what_happened(account);
+        let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let tries = if account.attempts > 1 {
+            format!(" after {} attempts", account.attempts)
+        } else {
+            String::new()
+        };
+        Failure {
+            class: self.kind.class(),
+            message: format!("{what}{detail}{tries}: {}", self.kind.what_to_do(account)),
+        }
+    }
+}
+
+impl From<Kind> for Fault {
+    fn from(kind: Kind) -> Self {
+        Self::new(kind)
+    }
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// `error.type`: the HTTP status, or a class of our own.
+    pub(super) fn class(self) -> String {
+        let class = match self {
+            Kind::Status(status) => return status.to_string(),
+            Kind::QuotaExceeded => "429",
+            Kind::Connect => "connect",
+            Kind::ConnectTimeout => "connect_timeout",
+            Kind::FirstTokenTimeout => "first_token_timeout",
+            Kind::StallTimeout => "stall_timeout",
+            Kind::TotalTimeout => "total_timeout",
+            Kind::ConnectionLost => "connection_lost",
+            Kind::MalformedStream => "malformed_stream",
+            Kind::NotAStream => "not_a_stream",
+            Kind::StreamEndedEarly => "stream_ended_early",
+            Kind::EmptyReply => "empty_reply",
+            Kind::ContentFilter => "content_filter",
+            Kind::RequestRefused => "request_refused",
+            Kind::ProviderError => "provider_error",
+        };
+        class.to_owned()
+    }
+
+    /// Whether the same request may go well a moment later.
+    pub(super) fn is_retryable(self) -> bool {
+        match self {
+            Kind::Status(status) => matches!(status, 408 | 409 | 429 | 500..),
+            Kind::QuotaExceeded
+            | Kind::TotalTimeout
+            | Kind::NotAStream
+            | Kind::ContentFilter
+            | Kind::RequestRefused => false,
+            Kind::Connect
+            | Kind::ConnectTimeout
+            | Kind::FirstTokenTimeout
+            | Kind::StallTimeout
+            | Kind::ConnectionLost
+            | Kind::MalformedStream
+            | Kind::StreamEndedEarly
+            | Kind::EmptyReply
+            | Kind::ProviderError => true,
+        }
+    }
+
+    fn what_happened(self, account: &Account<'_>) -> String {
+        let Account { config, url, .. } = account;
+        match self {
+            Kind::Status(status @ (401 | 403)) => format!("{url} refused our key with HTTP {status}"),
+            Kind::Status(status) => format!("{url} answered HTTP {status}"),
+            Kind::QuotaExceeded => format!("{url} answered HTTP 429: the account's quota is used up"),
+            Kind::Connect => format!("cannot connect to {url}"),
+            Kind::ConnectTimeout => format!("no connection to {url} within {:?}", config.connect_timeout),
+            Kind::FirstTokenTimeout => format!("no token from {url} within {:?}", config.first_token_timeout),
+            Kind::StallTimeout => format!("{url} fell silent for {:?} mid-reply", config.stall_timeout),
+            Kind::TotalTimeout => format!("no whole reply from {url} within {:?}", config.total_timeout),
+            Kind::ConnectionLost => format!("the connection to {url} broke off"),
+            Kind::MalformedStream => format!("{url} sent a stream that cannot be read"),
+            Kind::NotAStream => format!("{url} answered with something other than an event stream"),
+            Kind::StreamEndedEarly => format!("{url} ended the stream before the reply was finished"),
+            Kind::EmptyReply => format!("{url} sent an empty reply"),
+            Kind::ContentFilter => format!("the content filter of {url} held the reply back"),
+            Kind::RequestRefused => format!("{url} refused the request in the stream"),
+            Kind::ProviderError => format!("{url} reported an error in the stream"),
+        }
+    }
+
+    fn what_to_do(self, account: &Account<'_>) -> String {
+        let advice = match self {
+            Kind::Status(401 | 403) if account.config.api_key.is_none() => {
+                "set [llm] api_key or OPENAI_API_KEY"
+            }
+            Kind::Status(401 | 403) => "check [llm] api_key",
+            Kind::Status(404) => {
+                return format!("check [llm] model = \"{}\" and base_url", account.config.model);
+            }
+            Kind::Status(300..400) => "put the address that it redirects to into [llm] base_url",
+            Kind::Status(429) => "ask the provider for a higher rate limit, or lower [worker] max_sessions",
+            Kind::Status(400..500) | Kind::RequestRefused => "check [llm] model, temperature and max_tokens",
+            Kind::QuotaExceeded => "see to the account's plan and billing at the provider",
+            Kind::Connect | Kind::ConnectTimeout => "check that the server is up and [llm] base_url is right",
+            Kind::FirstTokenTimeout => {
+                "see whether the provider is overloaded, or raise [llm] first_token_timeout"
+            }
+            Kind::StallTimeout => "see whether the provider is overloaded, or raise [llm] stall_timeout",
+            Kind::TotalTimeout => "see whether the provider is overloaded, or raise [llm] total_timeout",
+            Kind::NotAStream | Kind::MalformedStream => {
+                "check that [llm] base_url is an OpenAI-compatible API, with its /v1"
+            }
+            Kind::EmptyReply => {
+                "try the same prompt by hand; a reasoning model may need a higher [llm] max_tokens"
+            }
+            Kind::ContentFilter => "see the provider's content policy",
+            Kind::Status(_) | Kind::ConnectionLost | Kind::StreamEndedEarly | Kind::ProviderError => {
+                "see the provider's status page or its log"
+            }
+        };
+        advice.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    fn config() -> config::Llm {
+        config::Llm {
+            base_url: "http://llm.test/v1".parse().unwrap(),
+            api_key: Some(Secret::new("sk-hidden")),
+            model: "gpt-x".into(),
+            temperature: None,
+            max_tokens: None,
+            connect_timeout: Duration::from_secs(5),
+            first_token_timeout: Duration::from_secs(8),
+            stall_timeout: Duration::from_secs(10),
+            total_timeout: Duration::from_secs(60),
+            max_attempts: 3,
+            max_reply_bytes: 1 << 20,
+        }
+    }
+
+    fn message(kind: Kind, attempts: u32) -> String {
+        let config = config();
+        let account = Account { config: &config, url: "http://llm.test/v1", attempts };
+        Fault::new(kind).failure(Some("its words"), &account).message
+    }
+
+    #[test]
+    fn only_some_statuses_are_worth_another_attempt() {
+        let retryable = |status| Kind::Status(status).is_retryable();
+        assert!([408, 409, 429, 500, 502, 503, 504, 529].into_iter().all(retryable));
+        assert!(![301, 400, 401, 403, 404, 413, 422].into_iter().any(retryable));
+    }
+
+    #[test]
+    fn messages_say_what_happened_where_and_what_to_do() {
+        assert_eq!(
+            message(Kind::Status(401), 1),
+            "http://llm.test/v1 refused our key with HTTP 401 (its words): check [llm] api_key"
+        );
+        assert_eq!(
+            message(Kind::Status(404), 1),
+            "http://llm.test/v1 answered HTTP 404 (its words): check [llm] model = \"gpt-x\" and base_url"
+        );
+        assert_eq!(
+            message(Kind::FirstTokenTimeout, 3),
+            "no token from http://llm.test/v1 within 8s (its words) after 3 attempts: see whether the provider is \
+             overloaded, or raise [llm] first_token_timeout"
+        );
+    }
+
+    #[test]
+    fn a_missing_key_is_told_from_a_wrong_one() {
+        let config = config::Llm { api_key: None, ..config() };
+        let account = Account { config: &config, url: "u", attempts: 1 };
+        let failure = Fault::new(Kind::Status(401)).failure(None, &account);
+        assert!(failure.message.ends_with("set [llm] api_key or OPENAI_API_KEY"), "{}", failure.message);
+    }
+}

@@ -1,0 +1,89 @@
+//! The provider's own words about an error, as far as they may be shown.
+//!
+//! They often are the only useful hint ("use 'max_completion_tokens' instead"), yet some servers echo the request, and
+//! with it the key or what people said.
+
+use crate::chat::{Message, Role};
+use crate::secret::Secret;
+
+const MAX_CHARS: usize = 200;
+
+/// So many characters in a row that also stand in the conversation are a quotation, not a coincidence.
+const QUOTATION_CHARS: usize = 16;
+
+/// `detail` on one line and short. None when it holds the key, or words of the conversation.
+pub(super) fn safe(detail: &str, messages: &[Message], key: Option<&Secret>) -> Option<String> {
+    let line = one_line(detail);
+    let holds_key = key.is_some_and(|key| !key.is_empty() && detail.contains(key.expose()));
+    let spoken = messages.iter().filter(|message| message.role() != Role::System);
+    let quotes = spoken.map(|message| one_line(message.content().expose())).any(|said| quotes(&line, &said));
+    if line.is_empty() || holds_key || quotes {
+        return None;
+    }
+    Some(shortened(&line))
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+fn quotes(line: &str, said: &str) -> bool {
+    stands_in(line, said) || windows(line, QUOTATION_CHARS).any(|window| said.contains(window))
+}
+
+/// Whether `said` stands in `line` as words of its own.
+fn stands_in(line: &str, said: &str) -> bool {
+    !said.is_empty()
+        && line.match_indices(said).any(|(start, _)| {
+            let before = line[..start].chars().next_back();
+            let after = line[start + said.len()..].chars().next();
+            ![before, after].into_iter().flatten().any(char::is_alphanumeric)
+        })
+}
+
+fn windows(text: &str, chars: usize) -> impl Iterator<Item = &str> {
+    let starts = text.char_indices().map(|(start, _)| start);
+    let ends = text.char_indices().map(|(end, _)| end).chain([text.len()]).skip(chars);
+    starts.zip(ends).map(|(start, end)| &text[start..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(detail: &str, said: &str) -> Option<String> {
+        safe(detail, &[Message::new(Role::User, said)], Some(&Secret::new("sk-abcdef")))
+    }
+
+    #[test]
+    fn the_providers_hint_is_kept() {
+        let hint = "Unsupported parameter: 'max_tokens'.\n Use 'max_completion_tokens' instead.";
+        let expected = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.";
+        assert_eq!(shown(hint, "hello").as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn the_key_and_the_conversation_are_not() {
+        assert_eq!(shown("bad key sk-abcdef", "x"), None);
+        assert_eq!(shown("input was [{'content': 'Ada'}]", "Ada"), None);
+        assert_eq!(shown("bad input: my number is 0170 555", "Hi, my number is 0170 5550 99"), None);
+    }
+
+    #[test]
+    fn a_short_word_inside_another_is_no_quotation() {
+        assert!(shown("this model does not exist", "hi").is_some());
+    }
+
+    #[test]
+    fn long_words_are_cut_between_characters() {
+        let cut = shown(&"ü".repeat(500), "x").unwrap();
+        assert_eq!(cut.chars().count(), MAX_CHARS + 1);
+    }
+}

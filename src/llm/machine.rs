@@ -1,0 +1,192 @@
+//! When to try, wait, give up: the course of one LLM request without clocks, sockets and tasks.
+//!
+//! Feed it what happens with [`Machine::step`] and do what it says; call it with [`Event::Tick`] at
+//! [`Machine::deadline`].
+
+use std::time::{Duration, Instant};
+
+use crate::config;
+use crate::llm::error::{Fault, Kind};
+
+/// The first wait is up to this long, and the waits double.
+const BACKOFF_BASE: Duration = Duration::from_millis(200);
+const BACKOFF_CAP: Duration = Duration::from_secs(2);
+
+/// A provider that asks for more gets this much: nobody waits longer for an answer.
+const RETRY_AFTER_CAP: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) first_token: Duration,
+    pub(super) stall: Duration,
+    pub(super) total: Duration,
+    pub(super) attempts: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Machine {
+    limits: Limits,
+    phase: Phase,
+    /// The end of `limits.total`.
+    until: Instant,
+    /// Attempts begun.
+    attempts: u32,
+    /// Words of the reply were passed on, so that another attempt would say them twice.
+    said: bool,
+    rng: fastrand::Rng,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing has come yet of the attempt that began then.
+    Asking(Instant),
+    /// The last token came then.
+    Listening(Instant),
+    /// The next attempt begins then.
+    Waiting(Instant),
+    Over,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Event<'a> {
+    /// A token came, be it of the reply or of the reasoning before it.
+    Token,
+    /// Words of the reply were passed on.
+    Said,
+    /// The attempt went well.
+    Finished,
+    Failed(&'a Fault),
+    Cancelled,
+    /// The deadline has come.
+    Tick,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Go on with what you do.
+    Continue,
+    /// Begin an attempt. Counted from 0.
+    Attempt(u32),
+    /// End the attempt with this fault, and report that as `Failed`.
+    Abort(Kind),
+    /// Wait so long.
+    Wait(Duration),
+    End(End),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Complete,
+    Interrupted,
+    /// With the fault that was reported last.
+    Failed,
+}
+
+// === impl Limits ===
+
+impl From<&config::Llm> for Limits {
+    fn from(config: &config::Llm) -> Self {
+        Self {
+            first_token: config.first_token_timeout,
+            stall: config.stall_timeout,
+            total: config.total_timeout,
+            attempts: config.max_attempts.max(1),
+        }
+    }
+}
+
+// === impl Machine ===
+
+impl Machine {
+    /// A request that begins now, with its first attempt. The random numbers spread the waits.
+    pub(super) fn new(now: Instant, limits: Limits, rng: fastrand::Rng) -> Self {
+        let until = now + limits.total;
+        Self { limits, phase: Phase::Waiting(now), until, attempts: 0, said: false, rng }
+    }
+
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// When the time for all attempts and waits is up.
+    pub(super) fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// When to call with `Tick` if nothing else happens before.
+    pub(super) fn deadline(&self) -> Instant {
+        match self.phase {
+            Phase::Asking(since) => self.until.min(since + self.limits.first_token),
+            Phase::Listening(since) => self.until.min(since + self.limits.stall),
+            Phase::Waiting(until) => until,
+            Phase::Over => self.until,
+        }
+    }
+
+    pub(super) fn step(&mut self, now: Instant, event: Event<'_>) -> Action {
+        match (self.phase, event) {
+            (Phase::Over, _) => Action::Continue,
+            (_, Event::Cancelled) => self.end(End::Interrupted),
+            (Phase::Waiting(_), Event::Tick) => self.waited(now),
+            (Phase::Waiting(_), _) => Action::Continue,
+            (_, Event::Tick) => self.tick(now),
+            (_, Event::Finished) => self.end(End::Complete),
+            (_, Event::Failed(fault)) => self.failed(now, fault),
+            (_, Event::Token) => self.listen(now),
+            (_, Event::Said) => {
+                self.said = true;
+                self.listen(now)
+            }
+        }
+    }
+
+    fn listen(&mut self, now: Instant) -> Action {
+        self.phase = Phase::Listening(now);
+        Action::Continue
+    }
+
+    fn waited(&mut self, now: Instant) -> Action {
+        if now < self.deadline() {
+            return Action::Continue;
+        }
+        self.phase = Phase::Asking(now);
+        self.attempts += 1;
+        Action::Attempt(self.attempts - 1)
+    }
+
+    fn tick(&self, now: Instant) -> Action {
+        if now < self.deadline() {
+            return Action::Continue;
+        }
+        Action::Abort(match self.phase {
+            _ if now >= self.until => Kind::TotalTimeout,
+            Phase::Asking(_) => Kind::FirstTokenTimeout,
+            _ => Kind::StallTimeout,
+        })
+    }
+
+    fn failed(&mut self, now: Instant, fault: &Fault) -> Action {
+        let may_retry = fault.kind.is_retryable() && !self.said && self.attempts < self.limits.attempts;
+        let wait = self.backoff().max(fault.retry_after.unwrap_or_default().min(RETRY_AFTER_CAP));
+        if !may_retry || now + wait >= self.until {
+            return self.end(End::Failed);
+        }
+        self.phase = Phase::Waiting(now + wait);
+        Action::Wait(wait)
+    }
+
+    /// Full jitter: anything between nothing and the doubling bound, so that clients do not come back together.
+    fn backoff(&mut self) -> Duration {
+        let doublings = self.attempts.saturating_sub(1).min(16);
+        let bound = BACKOFF_BASE.saturating_mul(1 << doublings).min(BACKOFF_CAP);
+        bound.mul_f64(self.rng.f64())
+    }
+
+    fn end(&mut self, end: End) -> Action {
+        self.phase = Phase::Over;
+        Action::End(end)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,329 @@
+//! The seam to the provider: one streamed chat completion. The only file that names `async-openai`.
+//!
+//! The library retries by itself unless it gets an HTTP service of ours, and it logs what it cannot read, which may be
+//! what people said. So requests go out through [`Transport`], which sends once, turns refusals into faults before the
+//! library reads them, and hands it a body that holds nothing it could stumble over ([`guard`]).
+
+mod body;
+mod chunk;
+mod guard;
+mod refusal;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_openai::config::Config as OpenAiConfig;
+use async_openai::error::OpenAIError;
+use async_openai::middleware::HttpRequestFactory;
+use async_openai::types::stream::StreamResponse;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use secrecy::SecretString;
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+use url::Url;
+
+use crate::config;
+use crate::llm::error::{BuildError, Fault, Kind};
+
+pub(super) use body::Ask;
+pub(super) use chunk::Chunk;
+
+use body::{Body, LimitField};
+
+/// An idle connection is kept this long: the next turn is then spared the TCP and TLS handshakes.
+const KEEP_IDLE: Duration = Duration::from_secs(90);
+
+/// A provider as configured, with its pool of connections. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Provider {
+    http: reqwest::Client,
+    endpoint: Arc<Endpoint>,
+    limit_field: LimitField,
+}
+
+/// What is known of the HTTP exchange of one attempt, whether it went well or not.
+#[derive(Debug, Default)]
+pub(super) struct Exchange {
+    head: OnceLock<Head>,
+    /// Why the body broke off, for the library passes errors on as text only.
+    broken: OnceLock<Fault>,
+    /// The provider has said `[DONE]`.
+    done: AtomicBool,
+}
+
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) status: u16,
+    pub(super) request_id: Option<String>,
+}
+
+/// A reply as it comes. Dropping it closes the connection, unless the reply has ended.
+pub(super) struct Reply {
+    stream: StreamResponse<Box<RawValue>>,
+    exchange: Arc<Exchange>,
+    /// The body is read only while somebody waits for it.
+    wanted: watch::Sender<bool>,
+}
+
+/// Where the API is and what opens it.
+struct Endpoint {
+    base: String,
+    query: Vec<(String, String)>,
+    headers: HeaderMap,
+    /// The trait asks for one. Ours is in `headers`, where it is marked as sensitive and cannot panic.
+    no_key: SecretString,
+}
+
+/// Sends one request, once.
+#[derive(Clone)]
+struct Transport {
+    http: reqwest::Client,
+    exchange: Arc<Exchange>,
+    wanted: watch::Receiver<bool>,
+}
+
+// === impl Provider ===
+
+impl Provider {
+    pub(super) fn new(config: &config::Llm) -> Result<Self, BuildError> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("voiced/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(config.connect_timeout)
+            .pool_idle_timeout(KEEP_IDLE)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .build()
+            .map_err(|error| BuildError::Http(innermost(&error)))?;
+        let endpoint = Arc::new(Endpoint::new(config)?);
+        Ok(Self { http, endpoint, limit_field: LimitField::of(&config.base_url) })
+    }
+
+    /// Sends a request and waits for the head of the answer. What is learnt goes into `exchange` at once.
+    pub(super) async fn ask(&self, ask: &Ask<'_>, exchange: Arc<Exchange>) -> Result<Reply, Fault> {
+        let (wanted, reader) = watch::channel(false);
+        let transport = Transport { http: self.http.clone(), exchange: exchange.clone(), wanted: reader };
+        let endpoint: Arc<dyn OpenAiConfig> = self.endpoint.clone();
+        let client = async_openai::Client::build(self.http.clone(), endpoint).with_http_service(transport);
+        let opened = client.chat().create_stream_byot(Body::new(ask, self.limit_field)).await;
+        Ok(Reply { stream: opened.map_err(fault)?, exchange, wanted })
+    }
+}
+
+fn fault(error: OpenAIError) -> Fault {
+    match error {
+        OpenAIError::Boxed(error) => match error.downcast::<Fault>() {
+            Ok(fault) => *fault,
+            Err(error) => Fault::with_detail(Kind::ConnectionLost, error.to_string()),
+        },
+        OpenAIError::Reqwest(error) => transport_fault(error),
+        // What the library fails to read it quotes, and that may be what was said.
+        _ => Kind::MalformedStream.into(),
+    }
+}
+
+fn transport_fault(error: reqwest::Error) -> Fault {
+    let kind = match (error.is_connect(), error.is_timeout()) {
+        (true, true) => return Kind::ConnectTimeout.into(),
+        (true, false) => Kind::Connect,
+        (false, _) => Kind::ConnectionLost,
+    };
+    Fault::with_detail(kind, innermost(&error.without_url()))
+}
+
+/// The innermost cause of an error: the outer ones say "error sending request".
+fn innermost(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .last()
+        .map(ToString::to_string)
+        .unwrap_or_default()
+}
+
+/// A base URL without user, password, query and the last slash.
+pub(super) fn shown(base_url: &Url) -> String {
+    let mut url = base_url.clone();
+    // These refuse URLs that have no host, which hold no password either.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    /// None before the head of an answer has come.
+    pub(super) fn head(&self) -> Option<&Head> {
+        self.head.get()
+    }
+}
+
+// === impl Head ===
+
+impl Head {
+    pub(super) fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+}
+
+// === impl Reply ===
+
+impl Reply {
+    /// The next part of the reply. None when the stream has ended.
+    pub(super) async fn next(&mut self) -> Option<Result<Chunk, Fault>> {
+        self.wanted.send_replace(true);
+        let item = self.stream.next().await;
+        self.wanted.send_replace(false);
+        match item? {
+            Ok(raw) => Some(Chunk::decode(raw.get())),
+            Err(_) => Some(Err(self.broken())),
+        }
+    }
+
+    /// Whether the provider has said `[DONE]`.
+    pub(super) fn is_done(&self) -> bool {
+        self.exchange.done.load(Ordering::Acquire)
+    }
+
+    fn broken(&self) -> Fault {
+        self.exchange.broken.get().cloned().unwrap_or_else(|| Kind::MalformedStream.into())
+    }
+}
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    fn new(config: &config::Llm) -> Result<Self, BuildError> {
+        if !matches!(config.base_url.scheme(), "http" | "https") || !config.base_url.has_host() {
+            return Err(BuildError::BaseUrl(shown(&config.base_url)));
+        }
+        let mut base = config.base_url.clone();
+        let query = base.query_pairs().into_owned().collect();
+        base.set_query(None);
+        base.set_fragment(None);
+        let mut headers = HeaderMap::new();
+        if let Some(key) = config.api_key.as_ref().filter(|key| !key.is_empty()) {
+            let bearer = format!("Bearer {}", key.expose());
+            let mut bearer = HeaderValue::try_from(bearer).map_err(|_| BuildError::ApiKey)?;
+            bearer.set_sensitive(true);
+            headers.insert(AUTHORIZATION, bearer);
+        }
+        let base = base.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { base, query, headers, no_key: SecretString::default() })
+    }
+}
+
+impl OpenAiConfig for Endpoint {
+    fn headers(&self) -> HeaderMap {
+        self.headers.clone()
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    fn query(&self) -> Vec<(&str, &str)> {
+        self.query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
+    fn api_base(&self) -> &str {
+        &self.base
+    }
+
+    fn api_key(&self) -> &SecretString {
+        &self.no_key
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").finish_non_exhaustive()
+    }
+}
+
+// === impl Transport ===
+
+impl tower_service::Service<HttpRequestFactory> for Transport {
+    type Response = reqwest::Response;
+    type Error = OpenAIError;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: HttpRequestFactory) -> Self::Future {
+        let transport = self.clone();
+        Box::pin(transport.send(request))
+    }
+}
+
+impl Transport {
+    async fn send(self, request: HttpRequestFactory) -> Result<reqwest::Response, OpenAIError> {
+        let request = request.build().await?;
+        let response = self.http.execute(request).await?;
+        let status = response.status();
+        let head = Head { status: status.as_u16(), request_id: refusal::request_id(response.headers()) };
+        let _ = self.exchange.head.set(head);
+        if refusal::is_refusal(&response) {
+            return Err(OpenAIError::Boxed(Box::new(refusal::read(response).await)));
+        }
+        let body = guard::guarded(response.bytes_stream(), self.exchange, self.wanted);
+        let mut guarded = http::Response::new(reqwest::Body::wrap_stream(body));
+        *guarded.status_mut() = status;
+        Ok(guarded.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    fn config(base_url: &str) -> config::Llm {
+        config::Llm {
+            base_url: base_url.parse().unwrap(),
+            api_key: Some(Secret::new("sk-1")),
+            model: "gpt-x".into(),
+            temperature: Some(0.7),
+            max_tokens: Some(100),
+            connect_timeout: Duration::from_secs(5),
+            first_token_timeout: Duration::from_secs(8),
+            stall_timeout: Duration::from_secs(10),
+            total_timeout: Duration::from_secs(60),
+            max_attempts: 3,
+            max_reply_bytes: 1 << 20,
+        }
+    }
+
+    #[test]
+    fn a_key_that_no_header_can_hold_is_refused_and_not_shown() {
+        let config = config::Llm { api_key: Some(Secret::new("sk-1\n")), ..config("http://localhost/v1") };
+        let error = Provider::new(&config).unwrap_err().to_string();
+        assert!(error.contains("[llm] api_key") && !error.contains("sk-1"), "{error}");
+    }
+
+    #[test]
+    fn only_http_urls_are_called() {
+        let error = Provider::new(&config("ftp://host/v1")).unwrap_err().to_string();
+        assert!(error.contains("base_url") && error.contains("ftp://host/v1"), "{error}");
+    }
+
+    #[test]
+    fn the_shown_url_holds_neither_password_nor_query() {
+        let url = "https://user:secret@host:8443/v1/?api-key=secret".parse().unwrap();
+        assert_eq!(shown(&url), "https://host:8443/v1");
+    }
+
+    #[test]
+    fn a_query_of_the_base_url_goes_along_with_each_call() {
+        let endpoint = Endpoint::new(&config("http://host/v1/?api-version=3")).unwrap();
+        assert_eq!(endpoint.url("/chat/completions"), "http://host/v1/chat/completions");
+        assert_eq!(endpoint.query(), [("api-version", "3")]);
+    }
+}

@@ -1,0 +1,318 @@
+//! One `llm_request`: attempts and waits as [`Machine`] decides them, each attempt with its `llm_request_run`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+
+use crate::chat::{Failure, Message, Usage};
+use crate::llm::attempt::{Attempt, Piece, Received};
+use crate::llm::error::{Account, Fault, Kind};
+use crate::llm::excerpt;
+use crate::llm::machine::{Action, End, Event, Machine};
+use crate::llm::openai::Head;
+use crate::llm::usage::{self, Spent};
+use crate::llm::{Answer, Outcome, Question, Shared};
+use crate::secret::Speech;
+use crate::telemetry::spans::{AttemptEnd, RequestEnd, RequestSpan};
+
+/// A question on its way to an answer.
+pub(super) struct Request {
+    shared: Arc<Shared>,
+    messages: Arc<[Message]>,
+    asker: Asker,
+    trace_id: String,
+    span: RequestSpan,
+    machine: Machine,
+    asked: Instant,
+    /// What was passed on.
+    text: String,
+    /// The reply was longer than it may be.
+    is_cut: bool,
+    /// Of all attempts.
+    usage: Usage,
+    time_to_first_token: Option<Duration>,
+    /// Of the last attempt.
+    received: Received,
+    fault: Option<Fault>,
+}
+
+/// Whoever waits for the words.
+struct Asker {
+    cancel: CancellationToken,
+    deltas: mpsc::Sender<Speech>,
+}
+
+/// Why an attempt ended before its reply did.
+enum Stop {
+    Cancelled,
+    Fault(Fault),
+}
+
+/// Whether the reply may go on.
+#[derive(PartialEq, Eq)]
+enum Room {
+    Left,
+    None,
+}
+
+// === impl Request ===
+
+impl Request {
+    pub(super) fn new(shared: Arc<Shared>, question: Question, deltas: mpsc::Sender<Speech>) -> Self {
+        let Question { messages, context, cancel } = question;
+        let asked = now();
+        let span = context.request(shared.request_start(&messages));
+        Self {
+            machine: Machine::new(asked, (&*shared.config).into(), fastrand::Rng::new()),
+            trace_id: context.trace_id(),
+            asker: Asker { cancel, deltas },
+            shared,
+            messages,
+            span,
+            asked,
+            text: String::new(),
+            is_cut: false,
+            usage: Usage::default(),
+            time_to_first_token: None,
+            received: Received::default(),
+            fault: None,
+        }
+    }
+
+    pub(super) async fn run(mut self) -> Answer {
+        loop {
+            let action = match self.wait().await {
+                Action::Attempt(index) => self.attempt(index).await,
+                action => action,
+            };
+            if let Action::End(end) = action {
+                return self.end(end);
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> Action {
+        let deadline = self.machine.deadline();
+        let event = if self.asker.is_gone() {
+            Event::Cancelled
+        } else if deadline <= now() {
+            // A timer would round this up to the next millisecond.
+            Event::Tick
+        } else {
+            tokio::select! {
+                biased;
+                () = self.asker.gone() => Event::Cancelled,
+                () = sleep_until(deadline.into()) => Event::Tick,
+            }
+        };
+        self.machine.step(now(), event)
+    }
+
+    async fn attempt(&mut self, index: u32) -> Action {
+        let span = self.span.attempt(index);
+        let mut attempt = Attempt::new(&self.shared.provider, &self.shared.config, &self.messages);
+        let stop = self.listen(&mut attempt).await.err();
+        let stop = stop.filter(|stop| matches!(stop, Stop::Cancelled) || !attempt.received().is_whole());
+        let action = self.machine.step(now(), Stop::event(stop.as_ref()));
+        self.settle(&attempt, stop.as_ref());
+        let (exchange, received) = attempt.close();
+        self.received = received;
+        let failure = self.note_fault(stop, action);
+        let head = exchange.head();
+        span.end(AttemptEnd {
+            failure: failure.as_ref(),
+            http_status: head.map(|head| head.status),
+            provider_request_id: head.and_then(Head::request_id),
+        });
+        action
+    }
+
+    /// Passes the words of an attempt on until it ends.
+    async fn listen(&mut self, attempt: &mut Attempt) -> Result<(), Stop> {
+        loop {
+            let piece = tokio::select! {
+                biased;
+                () = self.asker.gone() => return Err(Stop::Cancelled),
+                () = sleep_until(self.machine.deadline().into()) => {
+                    match self.machine.step(now(), Event::Tick) {
+                        Action::Abort(kind) => return Err(kind.into()),
+                        _ => continue,
+                    }
+                }
+                piece = attempt.next() => piece?,
+            };
+            match piece {
+                None => return Ok(()),
+                Some(Piece::Thought) => {
+                    self.machine.step(now(), Event::Token);
+                }
+                Some(Piece::Words(words)) => {
+                    if self.pass_on(words).await? == Room::None {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    async fn pass_on(&mut self, mut words: String) -> Result<Room, Stop> {
+        let came = now();
+        let room = self.shared.config.max_reply_bytes.saturating_sub(self.text.len());
+        let is_too_long = words.len() > room;
+        if is_too_long {
+            let end = (0..=room).rev().find(|end| words.is_char_boundary(*end));
+            words.truncate(end.unwrap_or_default());
+        }
+        if !words.is_empty() {
+            self.asker.send(&words, self.machine.until()).await?;
+            self.text.push_str(&words);
+            self.time_to_first_token.get_or_insert(came - self.asked);
+            self.machine.step(now(), Event::Said);
+        }
+        if is_too_long {
+            self.note_cut();
+            return Ok(Room::None);
+        }
+        Ok(Room::Left)
+    }
+
+    fn note_cut(&mut self) {
+        self.is_cut = true;
+        let cut = self.shared.count_cut_reply();
+        let limit = self.shared.config.max_reply_bytes;
+        tracing::warn!(trace_id = self.trace_id, cut, "reply cut at [llm] max_reply_bytes = {limit}");
+    }
+
+    fn settle(&mut self, attempt: &Attempt, stop: Option<&Stop>) {
+        let spent = match stop {
+            Some(Stop::Fault(_)) if self.text.is_empty() => Spent::Nothing,
+            _ => Spent::Worked,
+        };
+        let usage = attempt.received().reported.settle(spent, &self.messages, &self.text);
+        self.usage = usage::sum(self.usage, usage);
+    }
+
+    /// Logs and keeps what went wrong; None when nothing did.
+    fn note_fault(&mut self, stop: Option<Stop>, action: Action) -> Option<Failure> {
+        let Some(Stop::Fault(fault)) = stop else { return None };
+        let failure = self.failure(&fault, 1);
+        let wait_ms = match action {
+            Action::Wait(wait) => Some(wait.as_millis() as u64),
+            _ => None,
+        };
+        tracing::warn!(
+            trace_id = self.trace_id,
+            class = failure.class,
+            attempt = self.machine.attempts(),
+            max_attempts = self.shared.config.max_attempts,
+            wait_ms,
+            "LLM attempt failed: {}",
+            failure.message
+        );
+        self.fault = Some(fault);
+        Some(failure)
+    }
+
+    fn failure(&self, fault: &Fault, attempts: u32) -> Failure {
+        let config = &self.shared.config;
+        let detail = fault.detail.as_deref();
+        let detail = detail.and_then(|detail| excerpt::safe(detail, &self.messages, config.api_key.as_ref()));
+        fault.failure(detail.as_deref(), &Account { config, url: &self.shared.url, attempts })
+    }
+
+    fn end(mut self, end: End) -> Answer {
+        let outcome = self.outcome(end);
+        if self.is_cut {
+            self.received.finish_reason = Some("length".to_owned());
+        }
+        let text = Speech::from(self.text.as_str());
+        self.span.end(RequestEnd {
+            failure: match &outcome {
+                Outcome::Failed(failure) => Some(failure),
+                Outcome::Complete | Outcome::Interrupted => None,
+            },
+            text: &text,
+            usage: self.usage,
+            time_to_first_chunk: self.time_to_first_token,
+            response_model: self.received.model.as_deref(),
+            response_id: self.received.id.as_deref(),
+            finish_reasons: self.received.finish_reason.as_slice(),
+        });
+        Answer {
+            outcome,
+            text,
+            usage: self.usage,
+            time_to_first_token: self.time_to_first_token,
+            attempts: self.machine.attempts(),
+        }
+    }
+
+    fn outcome(&self, end: End) -> Outcome {
+        match end {
+            End::Complete => Outcome::Complete,
+            End::Interrupted => Outcome::Interrupted,
+            End::Failed => {
+                let unknown = Kind::ConnectionLost.into();
+                let fault = self.fault.as_ref().unwrap_or(&unknown);
+                Outcome::Failed(self.failure(fault, self.machine.attempts()))
+            }
+        }
+    }
+}
+
+/// The runtime's clock, which tests can stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+// === impl Asker ===
+
+impl Asker {
+    fn is_gone(&self) -> bool {
+        self.cancel.is_cancelled() || self.deltas.is_closed()
+    }
+
+    async fn gone(&self) {
+        tokio::select! {
+            () = self.cancel.cancelled() => {}
+            () = self.deltas.closed() => {}
+        }
+    }
+
+    /// Waits for room: that is the back-pressure of a slow room, and it ends with the request's time.
+    async fn send(&self, words: &str, until: Instant) -> Result<(), Stop> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Stop::Cancelled),
+            sent = self.deltas.send(Speech::from(words)) => sent.map_err(|_| Stop::Cancelled),
+            () = sleep_until(until.into()) => Err(Kind::TotalTimeout.into()),
+        }
+    }
+}
+
+// === impl Stop ===
+
+impl Stop {
+    fn event(stop: Option<&Self>) -> Event<'_> {
+        match stop {
+            None => Event::Finished,
+            Some(Stop::Cancelled) => Event::Cancelled,
+            Some(Stop::Fault(fault)) => Event::Failed(fault),
+        }
+    }
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Stop::Fault(fault)
+    }
+}
+
+impl From<Kind> for Stop {
+    fn from(kind: Kind) -> Self {
+        Stop::Fault(kind.into())
+    }
+}

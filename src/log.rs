@@ -1,0 +1,227 @@
+//! Logs: one line an event on stderr, as text or JSON, with priorities when stderr is the journal.
+//!
+//! Stdout carries results only. The crates that use `log` are heard too.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+
+use clap::ValueEnum;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, Layer};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+/// What is logged when `RUST_LOG` does not say: our story, and what others warn of. OpenTelemetry is off because it
+/// reports every failed batch, where the exporter says once what is wrong and what to do.
+const DEFAULT_FILTER: &str = "warn,voiced=info,opentelemetry=off,str0m=error";
+
+/// The shape of a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where the lines go, which decides what they need to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Destination {
+    /// A person is watching: the time of day, in colours.
+    Terminal,
+    /// The journal keeps the time itself and reads a priority from the start of the line.
+    Journal,
+    Other,
+}
+
+/// The lines of [`Format::Text`].
+struct Text {
+    destination: Destination,
+}
+
+/// Lines of another format, with priorities for the journal.
+struct Prioritised<F> {
+    format: F,
+    destination: Destination,
+}
+
+/// Starts logging to stderr, as `RUST_LOG` says. To be called first of all; more calls do nothing.
+pub fn init(format: Format) {
+    let destination = destination();
+    let colours = destination == Destination::Terminal && std::env::var_os("NO_COLOR").is_none();
+    let layer = Layer::new().with_writer(io::stderr).with_ansi(colours);
+    let layer = match format {
+        Format::Text => layer.event_format(Text { destination }).boxed(),
+        Format::Json => {
+            let json = layer.json().with_current_span(false).flatten_event(true);
+            json.map_event_format(|format| Prioritised { format, destination }).boxed()
+        }
+    };
+    let (filter, refused) = filter(std::env::var("RUST_LOG").ok());
+    // Also installs the bridge from the crate `log`. It fails when there is a subscriber already, and then that one logs.
+    let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
+    if let Some(refused) = refused {
+        tracing::warn!("{refused}");
+    }
+}
+
+/// The filter, and why it is not the one asked for. A slip in `RUST_LOG` must not keep a worker from starting.
+fn filter(variable: Option<String>) -> (EnvFilter, Option<String>) {
+    let asked = variable.filter(|text| !text.trim().is_empty());
+    let parsed = asked.as_deref().map(EnvFilter::try_new);
+    match parsed {
+        Some(Ok(filter)) => (filter, None),
+        Some(Err(error)) => {
+            let asked = asked.unwrap_or_default();
+            let refused =
+                format!("RUST_LOG={asked:?} is ignored: {error}; expected a filter like voiced=debug,warn");
+            (EnvFilter::new(DEFAULT_FILTER), Some(refused))
+        }
+        None => (EnvFilter::new(DEFAULT_FILTER), None),
+    }
+}
+
+fn destination() -> Destination {
+    let stream = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    match stderr_inode() {
+        Ok(inode) if is_journal(&stream, inode) => Destination::Journal,
+        _ if io::stderr().is_terminal() => Destination::Terminal,
+        _ => Destination::Other,
+    }
+}
+
+/// The device and inode numbers of what stderr is connected to.
+fn stderr_inode() -> io::Result<(u64, u64)> {
+    let metadata = File::from(io::stderr().as_fd().try_clone_to_owned()?).metadata()?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// systemd names the journal's socket in `$JOURNAL_STREAM` as `DEVICE:INODE` (systemd.exec(5)). The variable is inherited
+/// by children whose stderr goes elsewhere, so it must be compared.
+fn is_journal(stream: &str, (device, inode): (u64, u64)) -> bool {
+    let Some((stream_device, stream_inode)) = stream.split_once(':') else { return false };
+    stream_device.parse() == Ok(device) && stream_inode.parse() == Ok(inode)
+}
+
+/// The syslog priority of a level, as sd-daemon(3) wants it at the start of a line.
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "<3>",
+        Level::WARN => "<4>",
+        Level::INFO => "<6>",
+        Level::DEBUG | Level::TRACE => "<7>",
+    }
+}
+
+// === impl Text ===
+
+impl<S, N> FormatEvent<S, N> for Text
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        self.start(&mut writer, *event.metadata().level())?;
+        let target = event.metadata().target();
+        if !is_ours(target) {
+            write!(writer, "{target}: ")?;
+        }
+        let mut said = String::new();
+        let mut fields = Writer::new(&mut said);
+        context.format_fields(fields.by_ref(), event)?;
+        for span in context.event_scope().into_iter().flatten() {
+            if let Some(known) =
+                span.extensions().get::<FormattedFields<N>>().filter(|known| !known.is_empty())
+            {
+                write!(fields, " {known}")?;
+            }
+        }
+        writeln!(writer, "{}", one_line(&said))
+    }
+}
+
+impl Text {
+    /// What stands before the message: priority, or time and level.
+    fn start(&self, writer: &mut Writer<'_>, level: Level) -> fmt::Result {
+        let colours = writer.has_ansi_escapes();
+        let level_text = if colours { coloured(level) } else { format!("{level:>5}") };
+        match self.destination {
+            Destination::Journal => writer.write_str(priority(level)),
+            Destination::Other => write!(writer, "{} {level_text} ", now()?),
+            Destination::Terminal if colours => {
+                write!(writer, "\x1b[2m{}\x1b[0m {level_text} ", time_of_day(&now()?))
+            }
+            Destination::Terminal => write!(writer, "{} {level_text} ", time_of_day(&now()?)),
+        }
+    }
+}
+
+fn is_ours(target: &str) -> bool {
+    target.split("::").next() == Some("voiced")
+}
+
+fn coloured(level: Level) -> String {
+    let colour = match level {
+        Level::ERROR => 31,
+        Level::WARN => 33,
+        Level::INFO => 32,
+        Level::DEBUG => 34,
+        Level::TRACE => 35,
+    };
+    format!("\x1b[{colour}m{level:>5}\x1b[0m")
+}
+
+/// UTC, to the millisecond: `2026-11-23T10:07:04.123Z`.
+fn now() -> Result<String, fmt::Error> {
+    let mut time = String::new();
+    SystemTime.format_time(&mut Writer::new(&mut time))?;
+    let milliseconds = time.find('.').map_or(time.len(), |point| point + 4);
+    time.truncate(milliseconds);
+    Ok(time + "Z")
+}
+
+fn time_of_day(time: &str) -> &str {
+    time.split_once('T').map_or(time, |(_, time)| time)
+}
+
+/// An event is one line: a room's name with a line break in it must not look like a second event.
+fn one_line(text: &str) -> String {
+    text.replace('\n', "\\n").replace('\r', "\\r")
+}
+
+// === impl Prioritised ===
+
+impl<S, N, F> FormatEvent<S, N> for Prioritised<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        if self.destination == Destination::Journal {
+            writer.write_str(priority(*event.metadata().level()))?;
+        }
+        self.format.format_event(context, writer, event)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use tracing::{error, info, info_span, warn};
+
+use super::*;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What `speak` logs, as lines of text.
+fn text(destination: Destination, speak: impl FnOnce()) -> Vec<String> {
+    let lines = Lines::default();
+    let sink = lines.clone();
+    let layer = Layer::new().with_writer(move || sink.clone()).with_ansi(false);
+    let layer = layer.event_format(Text { destination });
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), speak);
+    let written = lines.0.lock().unwrap().clone();
+    String::from_utf8(written).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_line_is_time_level_message_and_fields_with_those_of_its_spans() {
+    let lines = text(Destination::Other, || {
+        let _session = info_span!("session", room = "demo").entered();
+        info!(turn = 3, "turn answered");
+    });
+    let (time, rest) = lines[0].split_once(' ').unwrap();
+    assert_eq!(rest, " INFO turn answered turn=3 room=\"demo\"");
+    assert!(time.len() == 24 && time.ends_with('Z'), "{time}");
+}
+
+#[test]
+fn the_journal_gets_priorities_and_no_time() {
+    let lines = text(Destination::Journal, || {
+        error!("it broke");
+        warn!("it may break");
+        info!("it works");
+    });
+    assert_eq!(lines, ["<3>it broke", "<4>it may break", "<6>it works"]);
+}
+
+#[test]
+fn what_others_say_is_told_apart() {
+    let lines = text(Destination::Journal, || warn!(target: "hyper::proto", "closed"));
+    assert_eq!(lines, ["<4>hyper::proto: closed"]);
+}
+
+#[test]
+fn text_from_outside_cannot_start_a_line() {
+    let lines = text(Destination::Journal, || info!("joined {}", "room\n<3>forged\r"));
+    assert_eq!(lines, ["<6>joined room\\n<3>forged\\r"]);
+}
+
+#[test]
+fn stderr_is_the_journal_only_when_device_and_inode_match() {
+    assert!(is_journal("9:4711", (9, 4711)));
+    for stream in ["", "9", "9:4712", "8:4711", "9:x", "9:4711:"] {
+        assert!(!is_journal(stream, (9, 4711)), "{stream}");
+    }
+}
+
+#[test]
+fn a_filter_that_is_none_is_ignored_and_said() {
+    let default = EnvFilter::new(DEFAULT_FILTER).to_string();
+    for text in [None, Some(" ".to_owned())] {
+        let (filter, refused) = filter(text);
+        assert_eq!((filter.to_string(), refused), (default.clone(), None));
+    }
+    let (filter, refused) = filter(Some("voiced=loud".to_owned()));
+    assert_eq!(filter.to_string(), default);
+    let refused = refused.unwrap();
+    assert!(refused.contains("voiced=loud") && refused.contains("expected"), "{refused}");
+    assert_eq!(super::filter(Some("debug".to_owned())).0.to_string(), "debug");
+}
+
+#[test]
+fn time_is_shown_to_the_millisecond() {
+    let time = now().unwrap();
+    assert_eq!(time.len(), "2026-11-23T10:07:04.123Z".len(), "{time}");
+    assert_eq!(time_of_day("2026-11-23T10:07:04.123Z"), "10:07:04.123Z");
+}
+
+/// What a process writes to stderr that logs in this format; `journal` says whether stderr claims to be the journal.
+fn logged(format: &str, journal: bool) -> Vec<String> {
+    let path = std::env::temp_dir().join(format!("voiced-log-{}-{format}-{journal}", std::process::id()));
+    let file = OpenOptions::new().create(true).truncate(true).write(true).open(&path).unwrap();
+    let metadata = file.metadata().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "log::tests::a_process_that_logs", "--nocapture", "--ignored"]);
+    child.env("LOG_FORMAT", format).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM").stderr(file);
+    if journal {
+        child.env("JOURNAL_STREAM", format!("{}:{}", metadata.dev(), metadata.ino()));
+    }
+    assert!(child.output().unwrap().status.success());
+    let text = fs::read_to_string(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+#[ignore = "runs in a process of its own, started by the tests below"]
+fn a_process_that_logs() {
+    let format = std::env::var("LOG_FORMAT").unwrap_or_else(|_| "text".to_owned());
+    init(Format::from_str(&format, true).unwrap());
+    info!(room = "demo", "joined");
+    tracing::debug!("not said");
+    warn!(target: "opentelemetry_sdk", "not said either");
+}
+
+#[test]
+fn text_goes_to_stderr_with_priorities_only_for_the_journal() {
+    assert_eq!(logged("text", true), ["<6>joined room=\"demo\""]);
+    let lines = logged("text", false);
+    assert!(lines.len() == 1 && lines[0].ends_with("Z  INFO joined room=\"demo\""), "{lines:?}");
+}
+
+#[test]
+fn json_is_one_object_a_line() {
+    let journal = logged("json", true).remove(0);
+    for line in [logged("json", false).remove(0), journal.strip_prefix("<6>").unwrap().to_owned()] {
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            (&event["level"], &event["message"], &event["room"]),
+            (&"INFO".into(), &"joined".into(), &"demo".into())
+        );
+    }
+}

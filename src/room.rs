@@ -1,0 +1,292 @@
+//! A LiveKit room, joined: who is in it, what they write, and what we write and announce in it.
+//!
+//! With its submodules this is the only code that names the crate `livekit`.
+
+mod people;
+pub mod text;
+pub mod token;
+pub mod voice;
+
+use std::time::Duration;
+
+use livekit::participant::Participant;
+use livekit::prelude as lk;
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::secret::{Secret, Speech};
+
+use self::people::{People, agent_state, is_agent, is_person};
+use self::text::IncomingText;
+use self::voice::Voice;
+
+/// How long a join may take before it is given up.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the room's SID may take to arrive after the join.
+const SID_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long leaving may take; the server notices a vanished participant by itself.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// What joining needs.
+#[derive(Clone, Debug)]
+pub struct JoinOptions {
+    pub url: Url,
+    pub token: Secret,
+    /// A longer incoming text is refused. Bytes.
+    pub max_text_bytes: usize,
+}
+
+/// A joined room. Dropping it without `leave` lets the SDK close it in the background.
+pub struct Room {
+    inner: lk::Room,
+    events: mpsc::UnboundedReceiver<lk::RoomEvent>,
+    place: Place,
+    people: People,
+    /// Nothing comes any more.
+    closed: bool,
+    max_text_bytes: usize,
+}
+
+/// Where we are, for logs and traces.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub room: String,
+    /// The room's SID, `RM_…`: the session id of everything recorded here.
+    pub sid: String,
+    /// Our own identity in it.
+    pub identity: String,
+}
+
+/// What happened in the room, as far as a conversation cares.
+pub enum RoomEvent {
+    PersonJoined(String),
+    PersonLeft(String),
+    /// An agent is here, or announced its state (`lk.agent.state`; empty when it has told none).
+    Agent {
+        identity: String,
+        state: String,
+    },
+    AgentLeft(String),
+    /// Somebody opened a text stream.
+    Text(Box<IncomingText>),
+    /// Segments of a legacy `Transcription` packet in a person's name.
+    Transcript {
+        speaker: String,
+        segments: Vec<Segment>,
+    },
+    /// The connection is lost and being restored; what we write meanwhile waits or is lost.
+    Reconnecting,
+    Reconnected,
+    /// The room is over for us; nothing comes after this.
+    Closed(String),
+}
+
+/// One segment of a legacy transcription.
+pub struct Segment {
+    pub id: String,
+    pub text: Speech,
+    pub is_final: bool,
+}
+
+#[derive(Debug, Error)]
+pub enum JoinError {
+    #[error(
+        "joining {url} failed: {why}; check that the server is reachable and that the token is valid for it"
+    )]
+    Refused { url: Url, why: Box<lk::RoomError> },
+    #[error("joining {url} did not finish within {} s; check the network between here and the server, UDP and TCP", JOIN_TIMEOUT.as_secs())]
+    TimedOut { url: Url },
+    #[error("joining {url} was cancelled")]
+    Cancelled { url: Url },
+}
+
+// === impl Room ===
+
+impl Room {
+    /// Joins a room. A join that is cancelled or takes too long is finished and closed in the background, because a
+    /// dropped `Room::connect` leaks its sockets in the SDK.
+    pub async fn join(options: JoinOptions, stop: &CancellationToken) -> Result<Self, JoinError> {
+        let url = options.url.clone();
+        let mut joining = tokio::spawn(connect(options));
+        tokio::select! {
+            joined = &mut joining => joined.unwrap_or_else(|panic| Err(panicked(url, panic))),
+            _ = tokio::time::sleep(JOIN_TIMEOUT) => {
+                close_when_joined(joining);
+                Err(JoinError::TimedOut { url })
+            }
+            _ = stop.cancelled() => {
+                close_when_joined(joining);
+                Err(JoinError::Cancelled { url })
+            }
+        }
+    }
+
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The identities of the people who are here now.
+    pub fn people(&self) -> Vec<String> {
+        let participants = self.inner.remote_participants();
+        participants.values().filter(|p| is_person(p)).map(|p| p.identity().to_string()).collect()
+    }
+
+    /// The agents who are here now, with their `lk.agent.state`.
+    pub fn agents(&self) -> Vec<(String, String)> {
+        let participants = self.inner.remote_participants();
+        participants
+            .values()
+            .filter(|p| is_agent(p))
+            .map(|p| (p.identity().to_string(), agent_state(p)))
+            .collect()
+    }
+
+    /// What we say and announce in this room.
+    pub fn voice(&self, agent_name: &str) -> Voice {
+        Voice::start(self.inner.local_participant(), agent_name)
+    }
+
+    /// Writes one whole text on `lk.chat`, as a person does.
+    pub async fn chat(&self, text: &str) -> Result<(), String> {
+        voice::chat(&self.inner.local_participant(), text).await
+    }
+
+    /// The next event. After `Closed` it stays pending for ever.
+    pub async fn next(&mut self) -> RoomEvent {
+        loop {
+            if let Some(text) = self.people.introduced() {
+                return RoomEvent::Text(text);
+            }
+            if self.closed {
+                return std::future::pending().await;
+            }
+            let event = self.events.recv().await;
+            let Some(event) = event else { return self.close("the SDK gave it up".to_owned()) };
+            if let Some(event) = self.translate(event) {
+                return event;
+            }
+        }
+    }
+
+    /// Leaves the room. Problems on the way out are only logged: the server removes us in any case.
+    pub async fn leave(self) {
+        match tokio::time::timeout(LEAVE_TIMEOUT, self.inner.close()).await {
+            Ok(Ok(())) | Ok(Err(lk::RoomError::AlreadyClosed)) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "leaving the room"),
+            Err(_) => tracing::warn!("leaving the room took longer than {} s", LEAVE_TIMEOUT.as_secs()),
+        }
+    }
+
+    fn translate(&mut self, event: lk::RoomEvent) -> Option<RoomEvent> {
+        match event {
+            lk::RoomEvent::Connected { participants_with_tracks } => {
+                participants_with_tracks.iter().for_each(|(participant, _)| self.people.meet(participant));
+                None
+            }
+            lk::RoomEvent::ParticipantConnected(who) | lk::RoomEvent::ParticipantActive(who) => {
+                self.people.meet(&who);
+                people::arrived(&who)
+            }
+            lk::RoomEvent::ParticipantDisconnected(who) => people::left(&who),
+            lk::RoomEvent::ParticipantAttributesChanged { participant: Participant::Remote(who), .. } => {
+                people::is_agent(&who).then(|| people::agent(&who))
+            }
+            lk::RoomEvent::TextStreamOpened { reader, topic, participant_identity } => {
+                let sender = participant_identity.to_string();
+                self.text_opened(Box::new(IncomingText::new(reader.take()?, topic, sender)))
+            }
+            lk::RoomEvent::TranscriptionReceived { participant: Some(participant), segments, .. } => {
+                self.transcript(participant.identity().to_string(), segments)
+            }
+            lk::RoomEvent::Reconnecting => Some(RoomEvent::Reconnecting),
+            lk::RoomEvent::Reconnected => Some(RoomEvent::Reconnected),
+            lk::RoomEvent::Disconnected { reason } => Some(self.close(reason.as_str_name().to_lowercase())),
+            _ => None,
+        }
+    }
+
+    fn text_opened(&mut self, mut text: Box<IncomingText>) -> Option<RoomEvent> {
+        match self.kind_of(text.sender()) {
+            Some(from_person) => {
+                text.from_person = from_person;
+                Some(RoomEvent::Text(text))
+            }
+            None => {
+                self.people.keep(text);
+                None
+            }
+        }
+    }
+
+    fn transcript(&self, speaker: String, segments: Vec<lk::TranscriptionSegment>) -> Option<RoomEvent> {
+        let fits = |segment: &lk::TranscriptionSegment| segment.text.len() <= self.max_text_bytes;
+        let (segments, oversized): (Vec<_>, Vec<_>) = segments.into_iter().partition(fits);
+        if !oversized.is_empty() {
+            tracing::warn!(
+                speaker,
+                segments = oversized.len(),
+                "a transcription is longer than [agent] max_turn_bytes and was refused"
+            );
+        }
+        let segments = segments.into_iter().map(Segment::from).collect();
+        (self.kind_of(&speaker) == Some(true)).then_some(RoomEvent::Transcript { speaker, segments })
+    }
+
+    /// Whether this identity is a person's; None when we have not been told of it.
+    fn kind_of(&self, identity: &str) -> Option<bool> {
+        let here = self.inner.remote_participants();
+        match here.get(&identity.to_owned().into()) {
+            Some(participant) => Some(is_person(participant)),
+            None => self.people.has_met(identity).then_some(true),
+        }
+    }
+
+    fn close(&mut self, why: String) -> RoomEvent {
+        self.closed = true;
+        RoomEvent::Closed(why)
+    }
+}
+
+impl From<lk::TranscriptionSegment> for Segment {
+    fn from(segment: lk::TranscriptionSegment) -> Self {
+        Self { id: segment.id, text: segment.text.into(), is_final: segment.r#final }
+    }
+}
+
+async fn connect(options: JoinOptions) -> Result<Room, JoinError> {
+    let mut room_options = lk::RoomOptions::default();
+    // Text needs no media; what is published by others stays on the server.
+    room_options.auto_subscribe = false;
+    room_options.data_stream = room_options.data_stream.with_max_payload_byte_length(options.max_text_bytes);
+    let joined = lk::Room::connect(options.url.as_str(), options.token.expose(), room_options).await;
+    let (inner, events) =
+        joined.map_err(|why| JoinError::Refused { url: options.url, why: Box::new(why) })?;
+    let sid = tokio::time::timeout(SID_TIMEOUT, inner.sid()).await;
+    let place = Place {
+        room: inner.name(),
+        // A session must have an id of its own; the name is the next best when the server does not tell.
+        sid: sid.map_or_else(|_| inner.name(), |sid| sid.to_string()),
+        identity: inner.local_participant().identity().to_string(),
+    };
+    Ok(Room {
+        inner,
+        events,
+        place,
+        people: People::default(),
+        closed: false,
+        max_text_bytes: options.max_text_bytes,
+    })
+}
+
+fn close_when_joined(joining: tokio::task::JoinHandle<Result<Room, JoinError>>) {
+    tokio::spawn(async move {
+        if let Ok(Ok(room)) = joining.await {
+            room.leave().await;
+        }
+    });
+}
+
+fn panicked(url: Url, panic: tokio::task::JoinError) -> JoinError {
+    JoinError::Refused { url, why: Box::new(lk::RoomError::Internal(panic.to_string())) }
+}

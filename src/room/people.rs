@@ -1,0 +1,103 @@
+//! Who is who in a room, and the texts of those we have not been told of yet.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use livekit::participant::ParticipantKind;
+use livekit::prelude::RemoteParticipant;
+
+use super::RoomEvent;
+use super::text::IncomingText;
+use super::voice::STATE_ATTRIBUTE;
+
+/// Texts of strangers that wait: data can overtake the news that somebody joined.
+const STRANGERS: usize = 64;
+/// How long such a text is kept.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How many people a room remembers, those who left included.
+const REMEMBERED: usize = 4096;
+
+#[derive(Default)]
+pub(super) struct People {
+    /// Everybody who was here as a person. What they wrote may arrive after the news that they are gone.
+    met: HashSet<String>,
+    strangers: VecDeque<(Instant, Box<IncomingText>)>,
+    /// Texts whose sender has turned up.
+    introduced: VecDeque<Box<IncomingText>>,
+}
+
+// === impl People ===
+
+impl People {
+    /// Whether somebody who is not here now was here as a person.
+    pub(super) fn has_met(&self, identity: &str) -> bool {
+        self.met.contains(identity)
+    }
+
+    /// Remembers who has come, and lets through what came from them before.
+    pub(super) fn meet(&mut self, participant: &RemoteParticipant) {
+        let identity = participant.identity().to_string();
+        for (since, mut text) in std::mem::take(&mut self.strangers) {
+            if text.sender() == identity {
+                text.from_person = is_person(participant);
+                self.introduced.push_back(text);
+            } else {
+                self.strangers.push_back((since, text));
+            }
+        }
+        if is_person(participant) && self.met.len() < REMEMBERED {
+            self.met.insert(identity);
+        }
+    }
+
+    /// Keeps a text until its sender turns up.
+    pub(super) fn keep(&mut self, text: Box<IncomingText>) {
+        self.strangers.retain(|(since, _)| since.elapsed() < PATIENCE);
+        if self.strangers.len() < STRANGERS {
+            return self.strangers.push_back((Instant::now(), text));
+        }
+        let sender = text.sender();
+        tracing::warn!(sender, "a text was refused: too many texts of unknown senders are waiting");
+        text.discard();
+    }
+
+    /// A text that waited for the news of its sender.
+    pub(super) fn introduced(&mut self) -> Option<Box<IncomingText>> {
+        self.introduced.pop_front()
+    }
+}
+
+/// The news that somebody is here.
+pub(super) fn arrived(participant: &RemoteParticipant) -> Option<RoomEvent> {
+    if is_agent(participant) {
+        return Some(agent(participant));
+    }
+    is_person(participant).then(|| RoomEvent::PersonJoined(participant.identity().to_string()))
+}
+
+/// The news that somebody is gone.
+pub(super) fn left(participant: &RemoteParticipant) -> Option<RoomEvent> {
+    let identity = participant.identity().to_string();
+    if is_agent(participant) {
+        return Some(RoomEvent::AgentLeft(identity));
+    }
+    is_person(participant).then_some(RoomEvent::PersonLeft(identity))
+}
+
+pub(super) fn agent(participant: &RemoteParticipant) -> RoomEvent {
+    RoomEvent::Agent { identity: participant.identity().to_string(), state: agent_state(participant) }
+}
+
+pub(super) fn agent_state(participant: &RemoteParticipant) -> String {
+    participant.attributes().get(STATE_ATTRIBUTE).cloned().unwrap_or_default()
+}
+
+pub(super) fn is_agent(participant: &RemoteParticipant) -> bool {
+    participant.kind() == ParticipantKind::Agent
+}
+
+/// People join as standard participants, by telephone, or through an ingress, connector or bridge. Agents and
+/// recorders are not people.
+pub(super) fn is_person(participant: &RemoteParticipant) -> bool {
+    !matches!(participant.kind(), ParticipantKind::Agent | ParticipantKind::Egress)
+}

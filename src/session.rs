@@ -1,0 +1,251 @@
+//! One conversation in one room: a thin async shell around the state machine.
+//!
+//! Everything a session does happens in one task, so its turns cannot overlap. What can wait for the outside world
+//! runs beside it behind bounded queues: the call to the model, and the writes to the room.
+
+mod call;
+mod heard;
+mod history;
+mod machine;
+mod record;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio_util::sync::CancellationToken;
+
+use crate::chat::{AgentState, Utterance};
+use crate::config;
+use crate::llm::Answerer;
+use crate::room::text::{IncomingText, Reading};
+use crate::room::voice::Voice;
+use crate::room::{Room, RoomEvent};
+use crate::telemetry::spans::Tracer;
+
+use self::call::{Call, CallEvent};
+pub use self::machine::EndReason;
+use self::machine::{Action, Event, Machine, Rules};
+use self::record::Record;
+pub use self::record::Totals;
+
+/// How many text streams of one room may be arriving at the same time. More are refused and counted. A burst of some
+/// hundred short texts must pass; the worst case is this many times `agent.max_turn_bytes` of memory.
+const READERS: usize = 1024;
+
+/// What a session is made of.
+#[derive(Clone)]
+pub struct Parts {
+    pub answerer: Arc<dyn Answerer>,
+    pub tracer: Tracer,
+    pub agent: config::Agent,
+    /// W3C `traceparent` of the dispatcher; a message's own one wins over it.
+    pub traceparent: Option<String>,
+}
+
+/// How a session went.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    pub reason: EndReason,
+    pub totals: Totals,
+}
+
+/// A session while it runs.
+struct Session<'a> {
+    room: &'a mut Room,
+    parts: Parts,
+    machine: Machine,
+    voice: Voice,
+    readers: FuturesUnordered<BoxFuture<'static, Reading>>,
+    call: Option<Call>,
+    record: Record,
+}
+
+/// Holds the conversation in `room` until it ends. The room is left joined, so that the end can be reported first.
+pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summary {
+    tracing::Span::current().record("session", &room.place().sid);
+    tracing::info!(people = room.people().len(), "session started");
+    let voice = room.voice(&parts.agent.name);
+    let record = Record::new(parts.tracer.clone(), &room.place().sid, parts.traceparent.clone());
+    let machine = Machine::new(Rules::from(&parts.agent));
+    let readers = FuturesUnordered::new();
+    let session = Session { room, parts, machine, voice, readers, call: None, record };
+    let summary = session.converse(stop).await;
+    tracing::info!(reason = %summary.reason, totals = %summary.totals, "session ended");
+    summary
+}
+
+// === impl Session ===
+
+impl Session<'_> {
+    async fn converse(mut self, stop: CancellationToken) -> Summary {
+        self.voice.announce(AgentState::Initializing);
+        let people = self.room.people();
+        let mut event = Event::Joined { people };
+        let mut stopping = false;
+        loop {
+            if let Some(reason) = self.step(event).await {
+                self.voice.finish().await;
+                return Summary { reason, totals: self.record.totals() };
+            }
+            event = tokio::select! {
+                _ = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    Event::Stop
+                }
+                event = self.next_event() => event,
+            };
+        }
+    }
+
+    /// Feeds the machine and does what it says; the reason once the session is over.
+    async fn step(&mut self, event: Event) -> Option<EndReason> {
+        for action in self.machine.step(Instant::now(), event) {
+            match action {
+                Action::SetState(state) => self.voice.announce(state),
+                Action::Ask { turn, utterance, messages } => {
+                    let span = self.record.begin(turn, &utterance);
+                    self.call = Some(Call::start(&self.parts.answerer, turn, messages, span));
+                }
+                Action::Cancel { turn } => {
+                    self.call.iter_mut().filter(|call| call.turn() == turn).for_each(Call::cancel)
+                }
+                Action::OpenSegment => self.voice.open_segment().await,
+                Action::Say(text) => self.voice.say(text).await,
+                Action::CloseSegment => self.voice.close_segment().await,
+                Action::Finish { turn, result } => self.record.finish(turn, &result),
+                Action::Overtaken { turn, utterance } => self.record.overtaken(turn, &utterance),
+                Action::End(reason) => return Some(reason),
+            }
+        }
+        None
+    }
+
+    async fn next_event(&mut self) -> Event {
+        loop {
+            let deadline = self.machine.deadline();
+            tokio::select! {
+                event = self.room.next() => {
+                    if let Some(event) = self.room_event(event) {
+                        return event;
+                    }
+                }
+                Some(reading) = self.readers.next() => {
+                    if let Some(event) = self.read(reading) {
+                        return event;
+                    }
+                }
+                event = reply(&mut self.call, &self.voice) => return self.reply_event(event),
+                _ = sleep_until(deadline) => return Event::Tick,
+            }
+        }
+    }
+
+    fn room_event(&mut self, event: RoomEvent) -> Option<Event> {
+        match event {
+            RoomEvent::PersonJoined(person) => Some(Event::PersonJoined(person)),
+            RoomEvent::PersonLeft(person) => Some(Event::PersonLeft(person)),
+            RoomEvent::Text(text) => {
+                self.listen(text);
+                None
+            }
+            RoomEvent::Transcript { speaker, segments } => {
+                let last = segments.into_iter().filter(|segment| segment.is_final);
+                // Several final segments in one packet are one utterance to the ear, but each keeps its own id.
+                last.for_each(|segment| {
+                    let utterance = Utterance {
+                        speaker: speaker.clone(),
+                        text: segment.text,
+                        segment: Some(segment.id),
+                        traceparent: None,
+                    };
+                    self.readers.push(Box::pin(std::future::ready(Reading::Turn(utterance))));
+                });
+                None
+            }
+            RoomEvent::Agent { .. } | RoomEvent::AgentLeft(_) => None,
+            RoomEvent::Reconnecting => {
+                tracing::warn!("the connection to the room is lost; the SDK is restoring it");
+                None
+            }
+            RoomEvent::Reconnected => {
+                tracing::info!("the connection to the room is back");
+                None
+            }
+            RoomEvent::Closed(why) => Some(Event::RoomClosed(why)),
+        }
+    }
+
+    /// Starts reading a text stream, if it may be a turn.
+    fn listen(&mut self, text: Box<IncomingText>) {
+        if !text.may_be_turn() {
+            return text.discard();
+        }
+        if self.readers.len() >= READERS {
+            self.record.refused(text.sender(), &format!("more than {READERS} texts are arriving at once"));
+            return text.discard();
+        }
+        // Unconstrained, because tokio's cooperative budget would send a reader that is done to the back of the queue
+        // behind later ones, and turns would change places.
+        let reading = tokio::task::unconstrained(text.read(self.parts.agent.max_turn_bytes));
+        self.readers.push(Box::pin(reading));
+    }
+
+    fn read(&mut self, reading: Reading) -> Option<Event> {
+        match reading {
+            Reading::Turn(utterance) => Some(Event::Heard(utterance)),
+            Reading::Interim => None,
+            Reading::Refused { sender, why } => {
+                self.record.refused(&sender, &why.to_string());
+                None
+            }
+        }
+    }
+
+    fn reply_event(&mut self, event: CallEvent) -> Event {
+        match event {
+            CallEvent::Delta { turn, text } => Event::Delta { turn, text },
+            CallEvent::Answered { turn, answer } => {
+                self.call = None;
+                Event::Answered { turn, answer }
+            }
+        }
+    }
+}
+
+impl From<&config::Agent> for Rules {
+    fn from(agent: &config::Agent) -> Self {
+        Self {
+            instructions: agent.instructions.clone(),
+            greeting: agent.greeting.clone(),
+            apology: agent.apology.clone(),
+            history_turns: agent.history_turns,
+            history_tokens: agent.history_tokens,
+            leave_grace: agent.leave_grace,
+        }
+    }
+}
+
+/// The next event of the call under way. The model has to wait while the room is slow, except when the call is
+/// cancelled and only its end is awaited.
+async fn reply(call: &mut Option<Call>, voice: &Voice) -> CallEvent {
+    match call {
+        Some(call) => {
+            if !call.is_cancelled() {
+                voice.ready().await;
+            }
+            call.next().await
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Pending for ever without a deadline.
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,114 @@
+//! The call to the model that is under way, as the session sees it: deltas, then an answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::chat::{Failure, Message, Usage};
+use crate::llm::{Answer, Answerer, Outcome, Question};
+use crate::secret::Speech;
+use crate::telemetry::spans::TurnContext;
+
+/// Deltas waiting for the room. A full queue makes the model's stream wait.
+const DELTAS: usize = 64;
+/// An answerer that has not come to its end this long after it was cancelled is aborted.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) enum CallEvent {
+    Delta { turn: u64, text: Speech },
+    Answered { turn: u64, answer: Answer },
+}
+
+pub(super) struct Call {
+    turn: u64,
+    cancel: CancellationToken,
+    cancelled_at: Option<Instant>,
+    deltas: mpsc::Receiver<Speech>,
+    task: JoinHandle<Answer>,
+}
+
+// === impl Call ===
+
+impl Call {
+    pub(super) fn start(
+        answerer: &Arc<dyn Answerer>,
+        turn: u64,
+        messages: Arc<[Message]>,
+        context: TurnContext,
+    ) -> Self {
+        let (sender, deltas) = mpsc::channel(DELTAS);
+        let cancel = CancellationToken::new();
+        let question = Question { messages, context, cancel: cancel.clone() };
+        let task = tokio::spawn(answerer.answer(question, sender).in_current_span());
+        Self { turn, cancel, cancelled_at: None, deltas, task }
+    }
+
+    pub(super) fn turn(&self) -> u64 {
+        self.turn
+    }
+
+    pub(super) fn cancel(&mut self) {
+        self.cancelled_at.get_or_insert_with(Instant::now);
+        self.cancel.cancel();
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled_at.is_some()
+    }
+
+    /// The next delta, or after the last one the answer. Safe to drop and call again.
+    pub(super) async fn next(&mut self) -> CallEvent {
+        let turn = self.turn;
+        let patience = self.cancelled_at.map(|at| at + CANCEL_PATIENCE);
+        tokio::select! {
+            biased;
+            event = going_on(turn, &mut self.deltas, &mut self.task) => event,
+            _ = super::sleep_until(patience) => {
+                self.task.abort();
+                CallEvent::Answered { turn, answer: Answer::nothing(Outcome::Interrupted) }
+            }
+        }
+    }
+}
+
+impl Drop for Call {
+    /// A session that ends by a panic must not leave a call running that nobody listens to.
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+impl Answer {
+    /// An answer in which nothing was said.
+    pub(crate) fn nothing(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            text: Speech::default(),
+            usage: Usage::default(),
+            time_to_first_token: None,
+            attempts: 0,
+        }
+    }
+}
+
+/// The answerer drops its sender when it is done, so a closed queue means that the answer is there or about to be.
+async fn going_on(
+    turn: u64,
+    deltas: &mut mpsc::Receiver<Speech>,
+    task: &mut JoinHandle<Answer>,
+) -> CallEvent {
+    match deltas.recv().await {
+        Some(text) => CallEvent::Delta { turn, text },
+        None => CallEvent::Answered { turn, answer: task.await.unwrap_or_else(broken) },
+    }
+}
+
+fn broken(error: JoinError) -> Answer {
+    let message =
+        format!("answering the turn broke down: {error}; this is a defect of voiced, please report it");
+    Answer::nothing(Outcome::Failed(Failure { class: "panic".to_owned(), message }))
+}

@@ -1,0 +1,149 @@
+//! What the model remembers of a conversation: the instructions, and as many of the latest turns as the limits allow.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::chat::{Message, Role};
+use crate::secret::Speech;
+
+/// Appended to what the agent had said when the user cut in, so that the model knows how much was heard.
+const CUT_MARK: &str = " … [interrupted by the user]";
+/// Appended to a reply that broke off because the call failed.
+const BROKEN_MARK: &str = " … [the reply broke off]";
+
+/// The messages of one turn, oldest first, and their estimated tokens.
+#[derive(Default)]
+struct Exchange {
+    messages: Vec<Message>,
+    tokens: u64,
+}
+
+/// A conversation bounded by turns and by estimated tokens. The instructions are always kept, and so is the latest
+/// turn, however long it is.
+pub(crate) struct History {
+    instructions: Option<Message>,
+    exchanges: VecDeque<Exchange>,
+    tokens: u64,
+    max_turns: usize,
+    max_tokens: u64,
+}
+
+/// How a reply came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    Whole,
+    Interrupted,
+    Broken,
+}
+
+// === impl History ===
+
+impl History {
+    pub(crate) fn new(instructions: &str, max_turns: usize, max_tokens: u64) -> Self {
+        let instructions =
+            (!instructions.trim().is_empty()).then(|| Message::new(Role::System, instructions));
+        Self { instructions, exchanges: VecDeque::new(), tokens: 0, max_turns: max_turns.max(1), max_tokens }
+    }
+
+    /// Begins a new turn with what the user said.
+    pub(crate) fn heard(&mut self, text: &Speech) {
+        self.exchanges.push_back(Exchange::default());
+        self.push(Message::new(Role::User, text.clone()));
+    }
+
+    /// Adds what the agent said to the turn under way. Nothing said is not remembered.
+    pub(crate) fn said(&mut self, text: &str, how: Said) {
+        if text.is_empty() {
+            return;
+        }
+        let mark = match how {
+            Said::Whole => "",
+            Said::Interrupted => CUT_MARK,
+            Said::Broken => BROKEN_MARK,
+        };
+        if self.exchanges.is_empty() {
+            self.exchanges.push_back(Exchange::default());
+        }
+        self.push(Message::new(Role::Assistant, format!("{text}{mark}")));
+    }
+
+    /// What the model is sent: the instructions, then the turns, oldest first.
+    pub(crate) fn messages(&self) -> Arc<[Message]> {
+        let turns = self.exchanges.iter().flat_map(|exchange| &exchange.messages);
+        self.instructions.iter().chain(turns).cloned().collect()
+    }
+
+    fn push(&mut self, message: Message) {
+        let tokens = message.estimated_tokens();
+        if let Some(exchange) = self.exchanges.back_mut() {
+            exchange.tokens += tokens;
+            exchange.messages.push(message);
+            self.tokens += tokens;
+        }
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        while self.exchanges.len() > 1
+            && (self.exchanges.len() > self.max_turns || self.tokens > self.max_tokens)
+        {
+            if let Some(oldest) = self.exchanges.pop_front() {
+                self.tokens -= oldest.tokens;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(history: &History) -> Vec<String> {
+        history.messages().iter().map(|m| format!("{}: {}", m.role(), m.content().expose())).collect()
+    }
+
+    #[test]
+    fn the_oldest_turns_are_forgotten_whole_and_the_instructions_never() {
+        let mut history = History::new("be brief", 2, 1_000);
+        for n in 1..=3 {
+            history.heard(&format!("q{n}").into());
+            history.said(&format!("a{n}"), Said::Whole);
+        }
+        assert_eq!(
+            texts(&history),
+            ["system: be brief", "user: q2", "assistant: a2", "user: q3", "assistant: a3"]
+        );
+    }
+
+    #[test]
+    fn tokens_bound_the_history_but_never_the_turn_under_way() {
+        let mut history = History::new("be brief", 50, 20);
+        history.heard(&"short".into());
+        history.said("answer", Said::Whole);
+        history.heard(&"x".repeat(400).into());
+        assert_eq!(history.messages().len(), 2, "the instructions and the long turn");
+        history.heard(&"next".into());
+        assert_eq!(texts(&history), ["system: be brief", "user: next"]);
+    }
+
+    #[test]
+    fn what_was_cut_is_marked_and_silence_is_not_remembered() {
+        let mut history = History::new("", 50, 1_000);
+        history.heard(&"q".into());
+        history.said("half an", Said::Interrupted);
+        history.heard(&"q2".into());
+        history.said("", Said::Broken);
+        let texts = texts(&history);
+        assert_eq!(texts.len(), 3);
+        assert!(texts[1].starts_with("assistant: half an …"), "{texts:?}");
+        assert!(texts[1].contains("interrupted"), "{texts:?}");
+    }
+
+    #[test]
+    fn a_greeting_comes_before_the_first_turn() {
+        let mut history = History::new("", 50, 1_000);
+        history.said("Hello!", Said::Whole);
+        history.heard(&"hi".into());
+        assert_eq!(texts(&history), ["assistant: Hello!", "user: hi"]);
+    }
+}

@@ -1,0 +1,379 @@
+//! The conversation as a pure state machine: what happened in, what to do out. It knows no clock, room or model.
+//!
+//! At most one reply is under way. A new turn interrupts it: the call is cancelled, and the new turn waits until the
+//! call has come to its end, so turns never overlap. A turn that is overtaken while it waits is recorded as
+//! interrupted without a call, and what was said in it stays in the history.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::chat::{AgentState, Failure, Message, Utterance};
+use crate::llm::{Answer, Outcome};
+use crate::secret::Speech;
+
+use super::heard::HeardSegments;
+use super::history::{History, Said};
+
+/// Why a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// The last person left and did not come back within the grace period.
+    EverybodyLeft,
+    /// The room was closed, or we were removed from it.
+    RoomClosed(String),
+    /// The job was terminated, or the worker is ending.
+    Stopped,
+}
+
+pub(crate) enum Event {
+    /// We are in the room, with these people.
+    Joined {
+        people: Vec<String>,
+    },
+    PersonJoined(String),
+    PersonLeft(String),
+    Heard(Utterance),
+    /// A piece of the reply to `turn`.
+    Delta {
+        turn: u64,
+        text: Speech,
+    },
+    /// The call of `turn` came to its end; all its deltas were delivered before.
+    Answered {
+        turn: u64,
+        answer: Answer,
+    },
+    RoomClosed(String),
+    Stop,
+    /// The time of `Machine::deadline` came.
+    Tick,
+}
+
+#[derive(Debug)]
+pub(crate) enum Action {
+    SetState(AgentState),
+    /// Ask the model; the turn's span starts here.
+    Ask {
+        turn: u64,
+        utterance: Utterance,
+        messages: Arc<[Message]>,
+    },
+    /// Cancel the call of this turn; its `Answered` is still awaited.
+    Cancel {
+        turn: u64,
+    },
+    OpenSegment,
+    Say(Speech),
+    CloseSegment,
+    /// The turn is over: end its span and record it.
+    Finish {
+        turn: u64,
+        result: TurnResult,
+    },
+    /// A turn that was overtaken before its call could start: record it as interrupted.
+    Overtaken {
+        turn: u64,
+        utterance: Utterance,
+    },
+    End(EndReason),
+}
+
+/// What a turn came to.
+#[derive(Debug)]
+pub(crate) struct TurnResult {
+    pub(crate) outcome: TurnEnding,
+    pub(crate) answer: Answer,
+    /// From the end of the utterance to the first word of the reply.
+    pub(crate) latency: Option<Duration>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TurnEnding {
+    Answered,
+    Interrupted,
+    Failed(Failure),
+}
+
+/// What the machine must know of `[agent]`.
+pub(crate) struct Rules {
+    pub(crate) instructions: String,
+    pub(crate) greeting: String,
+    pub(crate) apology: String,
+    pub(crate) history_turns: usize,
+    pub(crate) history_tokens: u64,
+    pub(crate) leave_grace: Duration,
+}
+
+pub(crate) struct Machine {
+    rules: Rules,
+    history: History,
+    heard: HeardSegments,
+    people: BTreeSet<String>,
+    state: AgentState,
+    greeted: bool,
+    reply: Option<Reply>,
+    waiting: Option<Waiting>,
+    next_turn: u64,
+    /// When to give up on people coming back.
+    alone_until: Option<Instant>,
+    ending: Option<EndReason>,
+    actions: Vec<Action>,
+}
+
+/// The reply under way.
+struct Reply {
+    turn: u64,
+    heard_at: Instant,
+    /// What was said in the room so far.
+    said: String,
+    first_word_at: Option<Instant>,
+    interrupted: bool,
+}
+
+/// A turn that waits for the interrupted call to end.
+struct Waiting {
+    turn: u64,
+    heard_at: Instant,
+    utterance: Utterance,
+}
+
+// === impl EndReason ===
+
+impl std::fmt::Display for EndReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            EndReason::EverybodyLeft => f.write_str("everybody left"),
+            EndReason::RoomClosed(why) => write!(f, "the room closed: {why}"),
+            EndReason::Stopped => f.write_str("stopped"),
+        }
+    }
+}
+
+// === impl Machine ===
+
+impl Machine {
+    pub(crate) fn new(rules: Rules) -> Self {
+        let history = History::new(&rules.instructions, rules.history_turns, rules.history_tokens);
+        Self {
+            rules,
+            history,
+            heard: HeardSegments::default(),
+            people: BTreeSet::new(),
+            state: AgentState::Initializing,
+            greeted: false,
+            reply: None,
+            waiting: None,
+            next_turn: 0,
+            alone_until: None,
+            ending: None,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Takes one event and says what to do about it, in order.
+    pub(crate) fn step(&mut self, now: Instant, event: Event) -> Vec<Action> {
+        match event {
+            Event::Joined { people } => self.joined(people),
+            Event::PersonJoined(person) => self.person_joined(person),
+            Event::PersonLeft(person) => self.person_left(now, &person),
+            Event::Heard(utterance) => self.heard(now, utterance),
+            Event::Delta { turn, text } => self.delta(now, turn, text),
+            Event::Answered { turn, answer } => self.answered(turn, answer),
+            Event::RoomClosed(why) => self.end(EndReason::RoomClosed(why)),
+            Event::Stop => self.end(EndReason::Stopped),
+            Event::Tick => self.tick(now),
+        }
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When `Event::Tick` is wanted.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.alone_until
+    }
+
+    fn joined(&mut self, people: Vec<String>) {
+        self.set_state(AgentState::Listening);
+        for person in people {
+            self.person_joined(person);
+        }
+    }
+
+    fn person_joined(&mut self, person: String) {
+        self.people.insert(person);
+        self.alone_until = None;
+        if !self.greeted && self.reply.is_none() {
+            self.greeted = true;
+            self.say_whole(self.rules.greeting.clone());
+        }
+    }
+
+    fn person_left(&mut self, now: Instant, person: &str) {
+        if self.people.remove(person) && self.people.is_empty() {
+            self.alone_until = Some(now + self.rules.leave_grace);
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        if self.alone_until.is_some_and(|deadline| now >= deadline) {
+            self.end(EndReason::EverybodyLeft);
+        }
+    }
+
+    fn heard(&mut self, now: Instant, utterance: Utterance) {
+        if self.ending.is_some() || utterance.text.expose().trim().is_empty() || !self.is_new(&utterance) {
+            return;
+        }
+        let turn = self.next_turn;
+        self.next_turn += 1;
+        let heard = Waiting { turn, heard_at: now, utterance };
+        if self.reply.is_none() {
+            return self.ask(heard);
+        }
+        self.interrupt();
+        if let Some(overtaken) = self.waiting.replace(heard) {
+            self.overtake(overtaken);
+        }
+    }
+
+    fn is_new(&mut self, utterance: &Utterance) -> bool {
+        utterance.segment.as_deref().is_none_or(|segment| self.heard.insert(segment))
+    }
+
+    fn ask(&mut self, heard: Waiting) {
+        self.history.heard(&heard.utterance.text);
+        self.set_state(AgentState::Thinking);
+        self.reply = Some(Reply {
+            turn: heard.turn,
+            heard_at: heard.heard_at,
+            said: String::new(),
+            first_word_at: None,
+            interrupted: false,
+        });
+        let messages = self.history.messages();
+        self.actions.push(Action::Ask { turn: heard.turn, utterance: heard.utterance, messages });
+    }
+
+    /// Stops the reply under way; nothing more of it is said.
+    fn interrupt(&mut self) {
+        let Some(reply) = self.reply.as_mut().filter(|reply| !reply.interrupted) else { return };
+        reply.interrupted = true;
+        self.actions.push(Action::Cancel { turn: reply.turn });
+        if reply.first_word_at.is_some() {
+            self.actions.push(Action::CloseSegment);
+        }
+        self.set_state(AgentState::Thinking);
+    }
+
+    fn overtake(&mut self, overtaken: Waiting) {
+        self.history.heard(&overtaken.utterance.text);
+        self.actions.push(Action::Overtaken { turn: overtaken.turn, utterance: overtaken.utterance });
+    }
+
+    fn delta(&mut self, now: Instant, turn: u64, text: Speech) {
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.turn == turn && !reply.interrupted) else {
+            return;
+        };
+        if text.is_empty() {
+            return;
+        }
+        reply.said.push_str(text.expose());
+        if reply.first_word_at.is_none() {
+            reply.first_word_at = Some(now);
+            self.set_state(AgentState::Speaking);
+            self.actions.push(Action::OpenSegment);
+        }
+        self.actions.push(Action::Say(text));
+    }
+
+    fn answered(&mut self, turn: u64, answer: Answer) {
+        let Some(reply) = self.reply.take_if(|reply| reply.turn == turn) else { return };
+        if reply.first_word_at.is_some() && !reply.interrupted {
+            self.actions.push(Action::CloseSegment);
+        }
+        let outcome = ending(&reply, &answer.outcome);
+        self.remember(&reply, &outcome);
+        let latency = reply.first_word_at.map(|first| first.saturating_duration_since(reply.heard_at));
+        let apologise = matches!(outcome, TurnEnding::Failed(_)) && self.ending.is_none();
+        self.actions.push(Action::Finish { turn, result: TurnResult { outcome, answer, latency } });
+        if apologise {
+            self.say_whole(self.rules.apology.clone());
+        }
+        self.go_on();
+    }
+
+    fn remember(&mut self, reply: &Reply, outcome: &TurnEnding) {
+        // The next turn may have been overtaken already and stand in the history before this reply. That only happens
+        // when several turns come within one cancellation, and the model copes with it.
+        let how = match outcome {
+            TurnEnding::Answered => Said::Whole,
+            TurnEnding::Interrupted => Said::Interrupted,
+            TurnEnding::Failed(_) => Said::Broken,
+        };
+        self.history.said(&reply.said, how);
+    }
+
+    /// What comes after a reply: the end, the turn that waits, or listening.
+    fn go_on(&mut self) {
+        if let Some(reason) = self.ending.clone() {
+            self.actions.push(Action::End(reason));
+        } else if let Some(waiting) = self.waiting.take() {
+            self.ask(waiting);
+        } else {
+            self.set_state(AgentState::Listening);
+        }
+    }
+
+    fn end(&mut self, reason: EndReason) {
+        if self.ending.is_some() {
+            return;
+        }
+        self.alone_until = None;
+        self.ending = Some(reason.clone());
+        if let Some(waiting) = self.waiting.take() {
+            self.overtake(waiting);
+        }
+        match self.reply {
+            Some(_) => self.interrupt(),
+            None => self.actions.push(Action::End(reason)),
+        }
+    }
+
+    /// Says a text of our own, such as the greeting.
+    fn say_whole(&mut self, text: String) {
+        if text.is_empty() {
+            return;
+        }
+        self.history.said(&text, Said::Whole);
+        let speaking = self.reply.is_none();
+        if speaking {
+            self.set_state(AgentState::Speaking);
+        }
+        self.actions.push(Action::OpenSegment);
+        self.actions.push(Action::Say(text.into()));
+        self.actions.push(Action::CloseSegment);
+        if speaking {
+            self.set_state(AgentState::Listening);
+        }
+    }
+
+    fn set_state(&mut self, state: AgentState) {
+        if self.state != state {
+            self.state = state;
+            self.actions.push(Action::SetState(state));
+        }
+    }
+}
+
+/// The call's outcome as the room saw it: a reply that was cut is interrupted, even if its call had just ended well.
+fn ending(reply: &Reply, outcome: &Outcome) -> TurnEnding {
+    match outcome {
+        Outcome::Failed(failure) if !reply.interrupted => TurnEnding::Failed(failure.clone()),
+        Outcome::Complete if !reply.interrupted => TurnEnding::Answered,
+        _ => TurnEnding::Interrupted,
+    }
+}
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;

@@ -1,0 +1,254 @@
+//! What a session does, without a clock, a room or a model.
+
+use super::*;
+use crate::chat::Usage;
+
+fn rules() -> Rules {
+    Rules {
+        instructions: "be brief".into(),
+        greeting: String::new(),
+        apology: "sorry".into(),
+        history_turns: 10,
+        history_tokens: 1_000,
+        leave_grace: Duration::from_secs(10),
+    }
+}
+
+fn heard(text: &str) -> Event {
+    Event::Heard(Utterance { speaker: "ada".into(), text: text.into(), segment: None, traceparent: None })
+}
+
+fn segment(text: &str, id: &str) -> Event {
+    let segment = Some(id.to_owned());
+    Event::Heard(Utterance { speaker: "ada".into(), text: text.into(), segment, traceparent: None })
+}
+
+fn delta(turn: u64, text: &str) -> Event {
+    Event::Delta { turn, text: text.into() }
+}
+
+fn answered(turn: u64, outcome: Outcome) -> Event {
+    let answer =
+        Answer { outcome, text: "".into(), usage: Usage::default(), time_to_first_token: None, attempts: 1 };
+    Event::Answered { turn, answer }
+}
+
+fn failure() -> Outcome {
+    Outcome::Failed(Failure { class: "500".into(), message: "the model broke".into() })
+}
+
+/// A machine under test, driven at a fixed time that tests may move.
+struct Session {
+    machine: Machine,
+    now: Instant,
+}
+
+impl Session {
+    fn joined(rules: Rules) -> Self {
+        let mut session = Self { machine: Machine::new(rules), now: Instant::now() };
+        session.on(Event::Joined { people: vec!["ada".into()] });
+        session
+    }
+
+    /// Feeds one event; the actions in short words.
+    fn on(&mut self, event: Event) -> Vec<String> {
+        self.machine.step(self.now, event).iter().map(short).collect()
+    }
+
+    fn prompt(&self) -> Vec<String> {
+        self.machine.history.messages().iter().map(|m| m.content().expose().to_owned()).collect()
+    }
+}
+
+fn short(action: &Action) -> String {
+    match action {
+        Action::SetState(state) => state.as_str().into(),
+        Action::Ask { turn, messages, .. } => format!("ask {turn} with {}", messages.len()),
+        Action::Cancel { turn } => format!("cancel {turn}"),
+        Action::OpenSegment => "open".into(),
+        Action::Say(text) => format!("say {}", text.expose()),
+        Action::CloseSegment => "close".into(),
+        Action::Finish { turn, result } => format!("finish {turn} {}", ending_word(&result.outcome)),
+        Action::Overtaken { turn, .. } => format!("overtaken {turn}"),
+        Action::End(reason) => format!("end: {reason}"),
+    }
+}
+
+fn ending_word(ending: &TurnEnding) -> &'static str {
+    match ending {
+        TurnEnding::Answered => "answered",
+        TurnEnding::Interrupted => "interrupted",
+        TurnEnding::Failed(_) => "failed",
+    }
+}
+
+#[test]
+fn a_turn_goes_from_listening_through_thinking_and_speaking_back_to_listening() {
+    let mut session = Session::joined(rules());
+    assert_eq!(session.on(heard("hi")), ["thinking", "ask 0 with 2"]);
+    assert_eq!(session.on(delta(0, "Hel")), ["speaking", "open", "say Hel"]);
+    assert_eq!(session.on(delta(0, "lo")), ["say lo"]);
+    assert_eq!(session.on(answered(0, Outcome::Complete)), ["close", "finish 0 answered", "listening"]);
+    assert_eq!(session.prompt(), ["be brief", "hi", "Hello"]);
+}
+
+#[test]
+fn joining_moves_the_state_from_initializing_to_listening() {
+    let mut machine = Machine::new(rules());
+    let actions = machine.step(Instant::now(), Event::Joined { people: vec![] });
+    assert_eq!(actions.iter().map(short).collect::<Vec<_>>(), ["listening"]);
+}
+
+#[test]
+fn the_greeting_is_said_once_when_the_first_person_is_there() {
+    let greeting = Rules { greeting: "Hello!".into(), ..rules() };
+    let mut session = Session { machine: Machine::new(greeting), now: Instant::now() };
+    assert_eq!(session.on(Event::Joined { people: vec![] }), ["listening"]);
+    let said = session.on(Event::PersonJoined("ada".into()));
+    assert_eq!(said, ["speaking", "open", "say Hello!", "close", "listening"]);
+    assert!(session.on(Event::PersonJoined("bob".into())).is_empty());
+    assert_eq!(session.prompt(), ["be brief", "Hello!"]);
+}
+
+#[test]
+fn a_new_turn_interrupts_the_reply_and_starts_when_the_call_has_ended() {
+    let mut session = Session::joined(rules());
+    session.on(heard("tell me a story"));
+    session.on(delta(0, "Once upon"));
+    assert_eq!(session.on(heard("stop")), ["cancel 0", "close", "thinking"]);
+    assert!(session.on(delta(0, " a time")).is_empty(), "nothing more of the old reply is said");
+    let next = session.on(answered(0, Outcome::Interrupted));
+    assert_eq!(next, ["finish 0 interrupted", "ask 1 with 4"]);
+    let prompt = session.prompt();
+    assert!(prompt[2].starts_with("Once upon …") && prompt[2].contains("interrupted"), "{prompt:?}");
+}
+
+#[test]
+fn a_reply_that_ended_well_while_it_was_being_cut_counts_as_interrupted() {
+    let mut session = Session::joined(rules());
+    session.on(heard("a"));
+    session.on(delta(0, "x"));
+    session.on(heard("b"));
+    assert_eq!(session.on(answered(0, Outcome::Complete))[0], "finish 0 interrupted");
+}
+
+#[test]
+fn of_many_turns_at_once_each_is_recorded_and_only_the_last_is_asked() {
+    let mut session = Session::joined(rules());
+    session.on(heard("0"));
+    assert_eq!(session.on(heard("1")), ["cancel 0", "thinking"].map(String::from)[..1]);
+    for n in 2..500 {
+        assert_eq!(session.on(heard(&n.to_string())), [format!("overtaken {}", n - 1)]);
+    }
+    let next = session.on(answered(0, Outcome::Interrupted));
+    assert_eq!(next[0], "finish 0 interrupted");
+    assert!(next[1].starts_with("ask 499"), "{next:?}");
+    assert_eq!(session.prompt().last().map(String::as_str), Some("499"));
+}
+
+#[test]
+fn one_segment_counts_once() {
+    let mut session = Session::joined(rules());
+    assert_eq!(session.on(segment("hi", "SG_1")).len(), 2);
+    assert!(session.on(segment("hi", "SG_1")).is_empty());
+}
+
+#[test]
+fn blank_text_is_no_turn() {
+    let mut session = Session::joined(rules());
+    assert!(session.on(heard("  \n\t")).is_empty());
+}
+
+#[test]
+fn a_failed_call_is_apologised_for_and_the_session_goes_on() {
+    let mut session = Session::joined(rules());
+    session.on(heard("hi"));
+    let actions = session.on(answered(0, failure()));
+    assert_eq!(actions, ["finish 0 failed", "speaking", "open", "say sorry", "close", "listening"]);
+    assert_eq!(session.on(heard("again"))[1], "ask 1 with 4");
+}
+
+#[test]
+fn a_reply_that_broke_off_is_closed_and_remembered_as_broken() {
+    let mut session = Session::joined(rules());
+    session.on(heard("hi"));
+    session.on(delta(0, "The answer is"));
+    let actions = session.on(answered(0, failure()));
+    assert_eq!(actions[..2], ["close", "finish 0 failed"]);
+    assert!(session.prompt()[2].contains("broke off"));
+}
+
+#[test]
+fn an_empty_reply_opens_no_segment() {
+    let mut session = Session::joined(rules());
+    session.on(heard("hi"));
+    assert!(session.on(delta(0, "")).is_empty());
+    assert_eq!(session.on(answered(0, Outcome::Complete)), ["finish 0 answered", "listening"]);
+}
+
+#[test]
+fn the_session_ends_when_the_last_person_stays_away() {
+    let mut session = Session::joined(rules());
+    session.on(Event::PersonJoined("bob".into()));
+    assert!(session.on(Event::PersonLeft("ada".into())).is_empty());
+    assert!(session.machine.deadline().is_none(), "bob is still there");
+    session.on(Event::PersonLeft("bob".into()));
+    assert_eq!(session.machine.deadline(), Some(session.now + Duration::from_secs(10)));
+    assert!(session.on(Event::Tick).is_empty(), "the grace period runs");
+    session.now += Duration::from_secs(10);
+    assert_eq!(session.on(Event::Tick), ["end: everybody left"]);
+}
+
+#[test]
+fn a_person_who_comes_back_in_time_keeps_the_session() {
+    let mut session = Session::joined(rules());
+    session.on(Event::PersonLeft("ada".into()));
+    session.on(Event::PersonJoined("ada".into()));
+    session.now += Duration::from_secs(60);
+    assert!(session.on(Event::Tick).is_empty());
+}
+
+#[test]
+fn a_session_nobody_came_to_waits_for_the_room_to_close() {
+    let mut session = Session { machine: Machine::new(rules()), now: Instant::now() };
+    session.on(Event::Joined { people: vec![] });
+    assert!(session.machine.deadline().is_none());
+    assert_eq!(session.on(Event::RoomClosed("deleted".into())), ["end: the room closed: deleted"]);
+}
+
+#[test]
+fn a_stop_in_the_middle_of_a_reply_waits_for_the_call_to_end() {
+    let mut session = Session::joined(rules());
+    session.on(heard("hi"));
+    session.on(delta(0, "x"));
+    assert_eq!(session.on(Event::Stop), ["cancel 0", "close", "thinking"]);
+    assert!(session.on(heard("too late")).is_empty());
+    assert_eq!(session.on(answered(0, Outcome::Interrupted)), ["finish 0 interrupted", "end: stopped"]);
+}
+
+#[test]
+fn a_stop_records_the_turn_that_was_still_waiting() {
+    let mut session = Session::joined(rules());
+    session.on(heard("a"));
+    session.on(heard("b"));
+    assert_eq!(session.on(Event::Stop), ["overtaken 1"]);
+    assert_eq!(session.on(answered(0, Outcome::Interrupted)), ["finish 0 interrupted", "end: stopped"]);
+}
+
+#[test]
+fn latency_is_from_the_utterance_to_the_first_word() {
+    let mut session = Session::joined(rules());
+    session.on(heard("hi"));
+    session.now += Duration::from_millis(300);
+    session.on(delta(0, "x"));
+    session.now += Duration::from_secs(5);
+    let actions = session.machine.step(session.now, {
+        let Event::Answered { turn, answer } = answered(0, Outcome::Complete) else { unreachable!() };
+        Event::Answered { turn, answer }
+    });
+    let finish = actions.iter().find_map(|action| match action {
+        Action::Finish { result, .. } => Some(result.latency),
+        _ => None,
+    });
+    assert_eq!(finish, Some(Some(Duration::from_millis(300))));
+}

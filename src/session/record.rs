@@ -1,0 +1,214 @@
+//! What is recorded of a session: a trace and a log line per turn, and totals at the end.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Instant;
+
+use crate::chat::{Usage, Utterance};
+use crate::secret::Speech;
+use crate::telemetry::spans::{Conversation, Tracer, TurnContext, TurnEnd, TurnOutcome, TurnSpan, TurnStart};
+
+use super::machine::{TurnEnding, TurnResult};
+
+/// A refused text is logged for each of the first few, then only counted, so that nobody can fill the log.
+const REFUSALS_LOGGED: u64 = 5;
+
+/// The figures of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub turns: u64,
+    pub interrupted: u64,
+    pub failed: u64,
+    /// Texts that were not taken as turns: too long, not UTF-8, too many at once.
+    pub refused: u64,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+}
+
+pub(super) struct Record {
+    tracer: Tracer,
+    session_id: String,
+    traceparent: Option<String>,
+    /// The turns under way: at most the one that is being answered.
+    open: HashMap<u64, OpenTurn>,
+    totals: Totals,
+}
+
+struct OpenTurn {
+    span: TurnSpan,
+    trace_id: String,
+    speaker: String,
+    started: Instant,
+}
+
+// === impl Record ===
+
+impl Record {
+    pub(super) fn new(tracer: Tracer, session_id: &str, traceparent: Option<String>) -> Self {
+        let session_id = session_id.to_owned();
+        Self { tracer, session_id, traceparent, open: HashMap::new(), totals: Totals::default() }
+    }
+
+    /// Opens the turn's trace; what is returned is the parent of everything that answering it does.
+    pub(super) fn begin(&mut self, turn: u64, utterance: &Utterance) -> TurnContext {
+        let span = self.span(turn, utterance);
+        let context = span.context();
+        let trace_id = span.trace_id();
+        let speaker = utterance.speaker.clone();
+        self.open.insert(turn, OpenTurn { span, trace_id, speaker, started: Instant::now() });
+        context
+    }
+
+    pub(super) fn finish(&mut self, turn: u64, result: &TurnResult) {
+        let Some(open) = self.open.remove(&turn) else { return };
+        self.count(result);
+        log(turn, &open, result);
+        open.span.end(TurnEnd {
+            outcome: result.outcome.clone().into(),
+            answer: &result.answer.text,
+            usage: result.answer.usage,
+            e2e_latency: result.latency,
+        });
+    }
+
+    /// Records a turn that was overtaken by the next one before it could be asked.
+    pub(super) fn overtaken(&mut self, turn: u64, utterance: &Utterance) {
+        let span = self.span(turn, utterance);
+        self.totals.turns += 1;
+        self.totals.interrupted += 1;
+        tracing::info!(turn, trace_id = span.trace_id(), "turn overtaken by the next before it was asked");
+        span.end(TurnEnd {
+            outcome: TurnOutcome::Interrupted,
+            answer: &Speech::default(),
+            usage: Usage::default(),
+            e2e_latency: None,
+        });
+    }
+
+    pub(super) fn refused(&mut self, sender: &str, why: &str) {
+        self.totals.refused += 1;
+        if self.totals.refused <= REFUSALS_LOGGED {
+            tracing::warn!(sender, refused = self.totals.refused, "a text was refused: {why}");
+        }
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    fn span(&self, turn: u64, utterance: &Utterance) -> TurnSpan {
+        let conversation = Conversation { id: self.session_id.clone(), user: utterance.speaker.clone() };
+        let traceparent = utterance.traceparent.as_deref().or(self.traceparent.as_deref());
+        self.tracer.turn(&conversation, TurnStart { index: turn, question: &utterance.text, traceparent })
+    }
+
+    fn count(&mut self, result: &TurnResult) {
+        self.totals.turns += 1;
+        self.totals.interrupted += u64::from(result.outcome == TurnEnding::Interrupted);
+        self.totals.failed += u64::from(matches!(result.outcome, TurnEnding::Failed(_)));
+        self.totals.input_tokens += result.answer.usage.input;
+        self.totals.output_tokens += result.answer.usage.output;
+    }
+}
+
+impl Drop for Record {
+    /// A turn that is still open here was cut by a panic or an abort; its span closes itself as `aborted`.
+    fn drop(&mut self) {
+        for (turn, open) in &self.open {
+            let OpenTurn { trace_id, speaker, .. } = open;
+            tracing::error!(turn, speaker, trace_id, "the session broke down in the middle of this turn");
+        }
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { turns, interrupted, failed, refused, input_tokens, output_tokens } = self;
+        write!(f, "{turns} turns, {interrupted} interrupted, {failed} failed, {refused} texts refused, ")?;
+        write!(f, "{input_tokens} tokens in, {output_tokens} out")
+    }
+}
+
+impl From<TurnEnding> for TurnOutcome {
+    fn from(ending: TurnEnding) -> Self {
+        match ending {
+            TurnEnding::Answered => TurnOutcome::Answered,
+            TurnEnding::Interrupted => TurnOutcome::Interrupted,
+            TurnEnding::Failed(failure) => TurnOutcome::Failed(failure),
+        }
+    }
+}
+
+fn log(turn: u64, open: &OpenTurn, result: &TurnResult) {
+    let trace_id = &open.trace_id;
+    let speaker = &open.speaker;
+    let total_ms = open.started.elapsed().as_millis();
+    let first_word_ms = result.latency.map(|latency| latency.as_millis());
+    let Usage { input, output, estimated, .. } = result.answer.usage;
+    let attempts = result.answer.attempts;
+    let how = match &result.outcome {
+        TurnEnding::Answered => "turn answered",
+        TurnEnding::Interrupted => "turn interrupted",
+        TurnEnding::Failed(failure) => {
+            let class = &failure.class;
+            let why = &failure.message;
+            tracing::error!(turn, speaker, trace_id, total_ms, attempts, class, "turn failed: {why}");
+            return;
+        }
+    };
+    tracing::info!(
+        turn,
+        speaker,
+        trace_id,
+        first_word_ms,
+        total_ms,
+        attempts,
+        input,
+        output,
+        estimated,
+        "{how}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_session_that_panics_logs_the_trace_of_the_turn_it_was_in() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let mut trace_id = String::new();
+        tracing::subscriber::with_default(subscriber, || {
+            let mut record = Record::new(Tracer::default(), "RM_1", None);
+            let utterance =
+                Utterance { speaker: "ada".into(), text: "hi".into(), segment: None, traceparent: None };
+            trace_id = record.begin(7, &utterance).trace_id();
+            let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+                let _record = record;
+                panic!("a defect");
+            }));
+            assert!(broken.is_err());
+        });
+        let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert!(said.contains(&trace_id) && said.contains("turn=7"), "{said}");
+    }
+}

@@ -1,0 +1,44 @@
+//! Signals as values that can be passed around.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// When to stop. Clones share the same two tokens.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    /// Take nothing new and end when what runs has ended.
+    pub drain: CancellationToken,
+    /// End now. Implies `drain`.
+    pub end_now: CancellationToken,
+}
+
+impl Shutdown {
+    /// The first SIGTERM or SIGINT drains, the second ends now. Must be called within a tokio runtime.
+    pub fn on_signals() -> io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        let shutdown = Self::default();
+        // A task of its own, so that no work of ours can hold up a signal.
+        tokio::spawn(shutdown.clone().follow(terminate, interrupt));
+        Ok(shutdown)
+    }
+
+    async fn follow(self, mut terminate: Signal, mut interrupt: Signal) {
+        let name = next_signal(&mut terminate, &mut interrupt).await;
+        info!(signal = name, "finishing; a second signal ends at once");
+        self.drain.cancel();
+        let name = next_signal(&mut terminate, &mut interrupt).await;
+        warn!(signal = name, "ending now");
+        self.end_now.cancel();
+    }
+}
+
+async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}

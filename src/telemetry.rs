@@ -1,0 +1,105 @@
+//! Traces: what is recorded of a turn, and how it leaves the process.
+//!
+//! - [`spans`]: the three spans of a turn, made with explicit parents
+//! - [`attributes`]: every key that they carry
+//! - [`endpoint`]: where traces go, as settings write it
+//! - `otel`: the seam to OpenTelemetry
+//! - `export`: the queue and the thread between a turn's end and the receiver
+
+pub mod attributes;
+mod delivery;
+pub mod endpoint;
+mod export;
+mod otel;
+mod otlp_http;
+pub mod recorder;
+pub mod spans;
+mod traceparent;
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+pub use self::export::{ExportStatus, Flushed};
+use self::recorder::Recorder;
+use self::spans::Tracer;
+use crate::config::{self, CaptureContent};
+
+/// The process's telemetry. Cheap to clone; spans still queued go out in the background when the last clone is dropped,
+/// but only [`Telemetry::shutdown`] waits for them.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    tracer: Tracer,
+    exporter: Option<otel::SpanExport>,
+}
+
+/// Why telemetry could not be started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error("[telemetry] otlp_headers: {name} is no header that can be sent")]
+    Header { name: String },
+    #[error("cannot make the HTTP client for traces: {0}")]
+    Client(String),
+    #[error("cannot make the trace exporter: {0}")]
+    Exporter(String),
+    #[error("cannot start the thread that exports traces: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+// === impl Telemetry ===
+
+impl Telemetry {
+    /// Starts exporting as configured. Without an endpoint turns still get trace ids, for logs. May be called inside
+    /// and outside async runtimes.
+    pub fn start(config: &config::Telemetry, instance_id: &str) -> Result<Self, StartError> {
+        let Some(url) = config.otlp_endpoint.clone().filter(|_| config.enabled) else {
+            tracing::info!("{}", silence(config));
+            return Ok(Self { tracer: Tracer::default(), exporter: None });
+        };
+        let (source, exporter) = otel::SpanSource::exported(config, url, instance_id)?;
+        Ok(Self { tracer: Tracer::new(source, config.capture_content), exporter: Some(exporter) })
+    }
+
+    /// Keeps finished spans in memory, for tests.
+    pub fn in_memory(capture: CaptureContent) -> (Self, Recorder) {
+        let recorder = Recorder::default();
+        let source = otel::SpanSource::recorded(recorder.clone());
+        (Self { tracer: Tracer::new(source, capture), exporter: None }, recorder)
+    }
+
+    pub fn tracer(&self) -> Tracer {
+        self.tracer.clone()
+    }
+
+    pub fn status(&self) -> ExportStatus {
+        self.exporter.as_ref().map(otel::SpanExport::status).unwrap_or_default()
+    }
+
+    /// Exports what is queued; returns when that is done, or at the deadline. Spans that end later are lost.
+    pub async fn shutdown(&self, deadline: Duration) -> Flushed {
+        let telemetry = self.clone();
+        // The wait is a blocking one, and on a single-threaded runtime it would stop everything else.
+        let flush = tokio::task::spawn_blocking(move || telemetry.shutdown_blocking(deadline));
+        flush.await.unwrap_or_default()
+    }
+
+    /// [`Telemetry::shutdown`] where there is no runtime, or none any more.
+    pub fn shutdown_blocking(&self, deadline: Duration) -> Flushed {
+        let Some(exporter) = &self.exporter else { return Flushed::default() };
+        let flushed = exporter.flush(deadline);
+        if flushed.lost > 0 {
+            let reason = exporter.status().last_error;
+            let reason = reason.as_deref().unwrap_or("the receiver did not answer in time");
+            tracing::error!("{} spans were not exported before exit: {reason}", flushed.lost);
+        }
+        flushed
+    }
+}
+
+fn silence(config: &config::Telemetry) -> &'static str {
+    if config.enabled {
+        "traces are not exported: set [telemetry] otlp_endpoint or OTEL_EXPORTER_OTLP_ENDPOINT"
+    } else {
+        "traces are not exported: OTEL_SDK_DISABLED is set"
+    }
+}

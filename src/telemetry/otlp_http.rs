@@ -1,0 +1,291 @@
+//! One POST of traces to the OTLP receiver, and what to tell an operator of its outcome.
+
+use std::io::Read;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use prost::Message;
+use reqwest::StatusCode;
+use reqwest::blocking::Client;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use reqwest::redirect::Policy;
+use url::Url;
+
+use super::StartError;
+use super::delivery::Trouble;
+use crate::config;
+use crate::secret::Secret;
+
+/// No OTLP response is longer; what is past it is not read.
+const MAX_RESPONSE_BYTES: u64 = 64 * 1024;
+/// How much of a response's body is repeated in a message.
+const QUOTED_CHARS: usize = 160;
+/// A shorter word of a header's value is a scheme or a name (`Basic`, `default`), no secret.
+const SECRET_BYTES: usize = 8;
+
+/// The client of one OTLP receiver. It must be made, used and dropped outside async runtimes.
+#[derive(Debug)]
+pub(super) struct OtlpHttp {
+    client: Client,
+    url: Url,
+    headers: HeaderMap,
+    secrets: Vec<Secret>,
+    last: Mutex<Option<Attempt>>,
+}
+
+/// What the receiver said.
+#[derive(Clone, Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+/// One try: an answer, or why there was none.
+type Attempt = Result<Reply, String>;
+
+/// `google.rpc.Status`, the body of a failed OTLP request (OTLP specification, "Failures").
+#[derive(Clone, PartialEq, Message)]
+struct RpcStatus {
+    #[prost(int32, tag = "1")]
+    code: i32,
+    #[prost(string, tag = "2")]
+    message: String,
+}
+
+// === impl OtlpHttp ===
+
+impl OtlpHttp {
+    pub(super) fn new(url: Url, headers: &[(String, Secret)], timeout: Duration) -> Result<Self, StartError> {
+        let client = Client::builder()
+            .timeout(timeout)
+            // A redirected POST arrives as a GET, which a receiver may well answer with 200.
+            .redirect(Policy::none())
+            .build()
+            .map_err(|error| StartError::Client(causes(&error)))?;
+        let secrets = headers.iter().map(|(_, value)| value.clone()).collect();
+        Ok(Self { client, url, headers: header_map(headers)?, secrets, last: Mutex::default() })
+    }
+
+    pub(super) fn from_config(config: &config::Telemetry, url: Url) -> Result<Self, StartError> {
+        Self::new(url, &config.otlp_headers, config.otlp_timeout)
+    }
+
+    /// Posts a body with the headers that describe it, and ours.
+    pub(super) fn post(&self, described: HeaderMap, body: Vec<u8>) -> Result<Reply, String> {
+        let attempt = self.try_post(described, body);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(attempt.clone());
+        attempt
+    }
+
+    /// The latest attempt, once.
+    pub(super) fn take_last(&self) -> Option<Attempt> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Why an attempt did not deliver; None when it did, as far as HTTP goes.
+    pub(super) fn explain(&self, attempt: &Attempt) -> Option<Trouble> {
+        let url = self.shown_url();
+        match attempt {
+            Err(cause) => Some(Trouble {
+                class: "unreachable".to_owned(),
+                message: format!("cannot post to {url}: {cause}; {}", unreachable_advice(&self.url)),
+            }),
+            Ok(reply) if reply.is_web_page() => Some(Trouble {
+                class: "web page".to_owned(),
+                message: format!(
+                    "POST {url} was answered with a web page: check the path of [telemetry] otlp_endpoint"
+                ),
+            }),
+            Ok(reply) if reply.status.is_success() => None,
+            Ok(reply) => Some(Trouble {
+                class: reply.status.as_u16().to_string(),
+                message: format!(
+                    "POST {url} was answered {}{}; {}",
+                    reply.status,
+                    self.quote(reply),
+                    advice(reply.status, reply.location())
+                ),
+            }),
+        }
+    }
+
+    /// The URL without its query, which may hold a key.
+    pub(super) fn shown_url(&self) -> Url {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        url
+    }
+
+    fn try_post(&self, described: HeaderMap, body: Vec<u8>) -> Attempt {
+        let request = self.client.post(self.url.clone()).headers(described).headers(self.headers.clone());
+        let response = request.body(body).send().map_err(|error| causes(&error.without_url()))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        response
+            .take(MAX_RESPONSE_BYTES)
+            .read_to_end(&mut body)
+            .map_err(|error| format!("answered {status}, then: {}", causes(&error)))?;
+        Ok(Reply { status, headers, body })
+    }
+
+    /// `: "<first words of the body>"`. A receiver may echo the request's headers; our secrets are blotted out.
+    fn quote(&self, reply: &Reply) -> String {
+        let mut text = reply.text().replace(char::is_control, " ");
+        for secret in &self.secrets {
+            // Word by word, because the scheme in front of a token may be missing from the echo.
+            for word in secret.expose().split_whitespace().filter(|word| word.len() >= SECRET_BYTES) {
+                text = text.replace(word, "[secret]");
+            }
+        }
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut quoted: String = words.chars().take(QUOTED_CHARS).collect();
+        if quoted.len() < words.len() {
+            quoted.push('…');
+        }
+        if quoted.is_empty() { quoted } else { format!(": \"{quoted}\"") }
+    }
+}
+
+fn header_map(headers: &[(String, Secret)]) -> Result<HeaderMap, StartError> {
+    let mut map = HeaderMap::new();
+    map.insert(USER_AGENT, HeaderValue::from_static(concat!("voiced/", env!("CARGO_PKG_VERSION"))));
+    for (name, value) in headers {
+        let invalid = || StartError::Header { name: name.clone() };
+        let mut secret = HeaderValue::from_str(value.expose()).map_err(|_| invalid())?;
+        secret.set_sensitive(true);
+        map.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?, secret);
+    }
+    Ok(map)
+}
+
+/// An error with its causes; reqwest's own text stops before the interesting one.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn unreachable_advice(url: &Url) -> &'static str {
+    // 4317 is the port of OTLP over gRPC, which closes the connection on HTTP/1.1.
+    match url.port() {
+        Some(4317) => "4317 is usually the gRPC port; this is OTLP over HTTP, usually on 4318",
+        _ => "is the receiver running, and [telemetry] otlp_endpoint its address?",
+    }
+}
+
+fn advice(status: StatusCode, location: Option<&str>) -> String {
+    match status.as_u16() {
+        300..=399 => {
+            let target = location.unwrap_or("another address");
+            return format!("traces are not sent after redirects: set [telemetry] otlp_endpoint to {target}");
+        }
+        400 => "the receiver could not read it: does this path speak OTLP http/protobuf?",
+        401 => "check the credentials in [telemetry] otlp_headers (Authorization=Basic …)",
+        403 => "the credentials in [telemetry] otlp_headers may not write traces there",
+        404 | 405 => {
+            "check the path of [telemetry] otlp_endpoint (OpenObserve: /api/<organisation>/v1/traces)"
+        }
+        413 => "the receiver takes only smaller requests: raise its limit",
+        408 | 429 | 500..=599 => "the receiver is overloaded or broken: see its own log",
+        _ => "see the receiver's own log",
+    }
+    .to_owned()
+}
+
+// === impl Reply ===
+
+impl Reply {
+    fn content_type(&self) -> &str {
+        self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    fn location(&self) -> Option<&str> {
+        self.headers.get(LOCATION)?.to_str().ok()
+    }
+
+    /// The success of a web server that knows nothing of OTLP.
+    fn is_web_page(&self) -> bool {
+        self.status.is_success() && self.content_type().starts_with("text/html")
+    }
+
+    fn text(&self) -> String {
+        if self.content_type().starts_with("application/x-protobuf") {
+            return RpcStatus::decode(self.body.as_slice()).map(|status| status.message).unwrap_or_default();
+        }
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receiver(headers: &[(String, Secret)]) -> OtlpHttp {
+        let url = Url::parse("http://127.0.0.1:9/v1/traces?key=hidden").unwrap();
+        OtlpHttp::new(url, headers, Duration::from_secs(1)).unwrap()
+    }
+
+    fn reply(status: u16, content_type: &str, body: &[u8]) -> Attempt {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
+        Ok(Reply { status: StatusCode::from_u16(status).unwrap(), headers, body: body.to_vec() })
+    }
+
+    #[test]
+    fn a_refusal_names_url_status_words_and_what_to_do_but_no_secret() {
+        let token = Secret::new("Basic c2VjcmV0");
+        let receiver = receiver(&[("Authorization".to_owned(), token)]);
+        let refused = reply(401, "text/plain", b"no such user\n\x07 Basic c2VjcmV0");
+        let trouble = receiver.explain(&refused).unwrap();
+        assert_eq!(trouble.class, "401");
+        assert_eq!(
+            trouble.message,
+            "POST http://127.0.0.1:9/v1/traces was answered 401 Unauthorized: \"no such user Basic [secret]\"; \
+             check the credentials in [telemetry] otlp_headers (Authorization=Basic …)"
+        );
+    }
+
+    #[test]
+    fn the_message_of_a_protobuf_error_is_read() {
+        let body = RpcStatus { code: 3, message: "unknown field".to_owned() }.encode_to_vec();
+        let trouble = receiver(&[]).explain(&reply(400, "application/x-protobuf", &body)).unwrap();
+        assert!(trouble.message.contains("400 Bad Request: \"unknown field\""), "{}", trouble.message);
+    }
+
+    #[test]
+    fn a_long_body_is_cut_and_an_empty_one_left_out() {
+        let long = receiver(&[]).explain(&reply(500, "text/plain", &[b'x'; 5000])).unwrap().message;
+        assert!(long.contains("xxx…\"") && long.len() < 400, "{long}");
+        let empty = receiver(&[]).explain(&reply(404, "text/plain", b"")).unwrap().message;
+        assert!(empty.contains("answered 404 Not Found; check the path"), "{empty}");
+    }
+
+    #[test]
+    fn a_web_page_is_no_success() {
+        let receiver = receiver(&[]);
+        assert_eq!(receiver.explain(&reply(200, "application/x-protobuf", b"")), None);
+        let page = receiver.explain(&reply(200, "text/html; charset=utf-8", b"<html>")).unwrap();
+        assert!(page.message.contains("web page"), "{}", page.message);
+    }
+
+    #[test]
+    fn nobody_there_is_said_with_the_cause() {
+        let receiver = receiver(&[]);
+        let attempt = receiver.post(HeaderMap::new(), Vec::new());
+        let trouble = receiver.explain(&attempt).unwrap();
+        assert_eq!(trouble.class, "unreachable");
+        assert!(
+            trouble.message.contains("refused") && !trouble.message.contains("hidden"),
+            "{}",
+            trouble.message
+        );
+    }
+}

@@ -1,0 +1,294 @@
+//! The three spans of a turn: `livekit.llm_call` > `llm_request` > one `llm_request_run` per attempt.
+//!
+//! Parents are passed as values, never through a thread-local. A span that is dropped without `end` is closed as
+//! ERROR `aborted`, so a panic or a cancelled task does not lose its turn.
+
+mod clock;
+mod content;
+mod open;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::clock::Clock;
+use self::open::OpenSpan;
+use super::attributes::{self as key, Attribute, Value};
+use super::otel::{Kind, Parent, SpanSource};
+use super::traceparent::TraceParent;
+use crate::chat::{Failure, Message, Usage};
+use crate::config::CaptureContent;
+
+use crate::secret::Speech;
+
+/// The root span of a turn.
+pub const TURN: &str = "livekit.llm_call";
+/// The span of an LLM request with all its attempts.
+pub const REQUEST: &str = "llm_request";
+/// The span of one attempt.
+pub const ATTEMPT: &str = "llm_request_run";
+
+/// What the root says of a turn that nobody ended.
+const NOTHING_SAID: [Attribute; 2] =
+    [(key::LIVEKIT_INPUT_TOKENS, Value::Int(0)), (key::LIVEKIT_OUTPUT_TOKENS, Value::Int(0))];
+
+/// The usage of a failed request. Without it OpenObserve would count the prompt's tokens itself, and a price for them.
+const NOTHING_USED: [Attribute; 4] = [
+    (key::GEN_AI_USAGE_INPUT_TOKENS, Value::Int(0)),
+    (key::GEN_AI_USAGE_OUTPUT_TOKENS, Value::Int(0)),
+    (key::GEN_AI_USAGE_TOTAL_TOKENS, Value::Int(0)),
+    (key::GEN_AI_USAGE_COST, Value::Double(0.0)),
+];
+
+/// What every span of a session carries.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    /// `session.id` and `gen_ai.conversation.id`: the room's SID.
+    pub id: String,
+    /// `user.id`: the identity of who spoke.
+    pub user: String,
+}
+
+/// The start of a turn.
+pub struct TurnStart<'a> {
+    /// Counted from 0 in each session.
+    pub index: u64,
+    pub question: &'a Speech,
+    /// W3C `traceparent` of the caller, if the job or message carried one. An invalid one is ignored.
+    pub traceparent: Option<&'a str>,
+}
+
+/// The end of a turn.
+pub struct TurnEnd<'a> {
+    pub outcome: TurnOutcome,
+    pub answer: &'a Speech,
+    pub usage: Usage,
+    /// From the end of what the user said to the first word of the reply in the room.
+    pub e2e_latency: Option<Duration>,
+}
+
+pub enum TurnOutcome {
+    Answered,
+    Interrupted,
+    Failed(Failure),
+}
+
+/// The start of an LLM request.
+pub struct RequestStart<'a> {
+    pub messages: &'a [Message],
+    /// The model asked for.
+    pub model: &'a str,
+    /// Host and port of the base URL: `server.address`, `server.port`, `gen_ai.system`.
+    pub server_address: &'a str,
+    pub server_port: u16,
+    pub temperature: Option<f32>,
+    pub max_tokens: Option<u32>,
+}
+
+/// The end of an LLM request.
+pub struct RequestEnd<'a> {
+    /// None: the request went well or was interrupted.
+    pub failure: Option<&'a Failure>,
+    pub text: &'a Speech,
+    pub usage: Usage,
+    pub time_to_first_chunk: Option<Duration>,
+    pub response_model: Option<&'a str>,
+    pub response_id: Option<&'a str>,
+    /// Empty when interrupted before the model finished.
+    pub finish_reasons: &'a [String],
+}
+
+/// The end of one attempt.
+pub struct AttemptEnd<'a> {
+    /// None: the attempt went well or was interrupted.
+    pub failure: Option<&'a Failure>,
+    pub http_status: Option<u16>,
+    pub provider_request_id: Option<&'a str>,
+}
+
+/// Makes the spans of turns. Cheap to clone. The default one makes valid trace ids, for logs, and records nothing.
+#[derive(Clone, Debug)]
+pub struct Tracer {
+    source: SpanSource,
+    capture: CaptureContent,
+}
+
+/// The open root span of a turn, `livekit.llm_call`.
+pub struct TurnSpan {
+    span: OpenSpan,
+}
+
+/// The turn's span as a parent, for whoever makes spans below it.
+#[derive(Clone, Debug)]
+pub struct TurnContext {
+    turn: Arc<Turn>,
+    parent: Parent,
+}
+
+/// The open `llm_request` span.
+pub struct RequestSpan {
+    span: OpenSpan,
+}
+
+/// The open `llm_request_run` span of one attempt.
+pub struct AttemptSpan {
+    span: OpenSpan,
+}
+
+/// What the spans of one turn share.
+#[derive(Debug)]
+struct Turn {
+    source: SpanSource,
+    capture: CaptureContent,
+    conversation: Conversation,
+    clock: Clock,
+}
+
+// === impl Tracer ===
+
+impl Default for Tracer {
+    fn default() -> Self {
+        Self::new(SpanSource::silent(), CaptureContent::Off)
+    }
+}
+
+impl Tracer {
+    pub(super) fn new(source: SpanSource, capture: CaptureContent) -> Self {
+        Self { source, capture }
+    }
+
+    pub fn turn(&self, conversation: &Conversation, start: TurnStart<'_>) -> TurnSpan {
+        let turn = Turn {
+            source: self.source.clone(),
+            capture: self.capture,
+            conversation: conversation.clone(),
+            clock: Clock::start(),
+        };
+        let caller = start.traceparent.and_then(TraceParent::parse);
+        let root = self.source.root(TURN, caller, turn.clock.now());
+        let mut span = OpenSpan::new(Arc::new(turn), root, &NOTHING_SAID);
+        span.set(key::LIVEKIT_TURN_INDEX, start.index);
+        span.content(key::LIVEKIT_QUESTION, || start.question.expose().to_owned());
+        TurnSpan { span }
+    }
+}
+
+// === impl TurnSpan ===
+
+impl TurnSpan {
+    /// The trace id as 32 hex digits, for logs.
+    pub fn trace_id(&self) -> String {
+        self.span.parent().trace_id()
+    }
+
+    pub fn context(&self) -> TurnContext {
+        TurnContext { turn: self.span.turn().clone(), parent: self.span.parent() }
+    }
+
+    pub fn end(mut self, end: TurnEnd<'_>) {
+        let span = &mut self.span;
+        span.set(key::LIVEKIT_INPUT_TOKENS, end.usage.input);
+        span.set(key::LIVEKIT_OUTPUT_TOKENS, end.usage.output);
+        span.set_if(key::LIVEKIT_USAGE_ESTIMATED, end.usage.estimated.then_some(true));
+        span.content(key::LIVEKIT_ANSWER_PREVIEW, || content::preview(end.answer));
+        span.set_if(key::LK_E2E_LATENCY, end.e2e_latency.map(|latency| latency.as_secs_f64()));
+        match end.outcome {
+            TurnOutcome::Answered => self.span.end(None),
+            TurnOutcome::Interrupted => {
+                span.set(key::LK_INTERRUPTED, true);
+                self.span.end(None);
+            }
+            TurnOutcome::Failed(failure) => self.span.end(Some(&failure)),
+        }
+    }
+}
+
+// === impl TurnContext ===
+
+impl TurnContext {
+    pub fn trace_id(&self) -> String {
+        self.parent.trace_id()
+    }
+
+    pub fn request(&self, start: RequestStart<'_>) -> RequestSpan {
+        let child = self.turn.source.child(&self.parent, REQUEST, Kind::Client, self.turn.clock.now());
+        let mut span = OpenSpan::new(self.turn.clone(), child, &NOTHING_USED);
+        span.set(key::GEN_AI_OPERATION_NAME, "chat");
+        span.set(key::GEN_AI_PROVIDER_NAME, "openai");
+        span.set(key::GEN_AI_SYSTEM, start.server_address);
+        span.set(key::SERVER_ADDRESS, start.server_address);
+        span.set(key::SERVER_PORT, start.server_port);
+        span.set(key::GEN_AI_REQUEST_MODEL, start.model);
+        span.set(key::GEN_AI_REQUEST_STREAM, true);
+        span.set_if(key::GEN_AI_REQUEST_TEMPERATURE, start.temperature.map(shortest_double));
+        span.set_if(key::GEN_AI_REQUEST_MAX_TOKENS, start.max_tokens);
+        span.content(key::LLM_INPUT, || content::json_array(start.messages.iter().map(Message::wire)));
+        span.content(key::GEN_AI_INPUT_MESSAGES, || {
+            content::json_array(start.messages.iter().map(Message::parts))
+        });
+        RequestSpan { span }
+    }
+}
+
+/// The double that prints like the float: 0.7 as a float is 0.699999988 as a double.
+fn shortest_double(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
+}
+
+// === impl RequestSpan ===
+
+impl RequestSpan {
+    /// Opens the span of one attempt. `index` counts from 0.
+    pub fn attempt(&self, index: u32) -> AttemptSpan {
+        let turn = self.span.turn();
+        let child = turn.source.child(&self.span.parent(), ATTEMPT, Kind::Internal, turn.clock.now());
+        let mut span = OpenSpan::new(turn.clone(), child, &[]);
+        span.set(key::LK_RETRY_COUNT, index);
+        AttemptSpan { span }
+    }
+
+    pub fn end(mut self, end: RequestEnd<'_>) {
+        let span = &mut self.span;
+        match end.failure {
+            // A reply that broke off has cost tokens all the same.
+            Some(_) if end.usage == Usage::default() => span.extend(&NOTHING_USED),
+            _ => set_usage(span, end.usage),
+        }
+        span.set_if(key::GEN_AI_RESPONSE_MODEL, end.response_model);
+        span.set_if(key::GEN_AI_RESPONSE_ID, end.response_id);
+        let reasons = Some(end.finish_reasons).filter(|reasons| !reasons.is_empty());
+        span.set_if(key::GEN_AI_RESPONSE_FINISH_REASONS, reasons);
+        let first = end.time_to_first_chunk.map(|time| time.as_secs_f64());
+        span.set_if(key::GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK, first);
+        if reasons.is_some() || !end.text.is_empty() {
+            span.content(key::LLM_OUTPUT_CONTENT, || end.text.expose().to_owned());
+            span.content(key::GEN_AI_OUTPUT_MESSAGES, || {
+                content::output_messages(end.text, finish_reason(&end))
+            });
+        }
+        self.span.end(end.failure);
+    }
+}
+
+fn set_usage(span: &mut OpenSpan, usage: Usage) {
+    span.set(key::GEN_AI_USAGE_INPUT_TOKENS, usage.input);
+    span.set(key::GEN_AI_USAGE_OUTPUT_TOKENS, usage.output);
+    span.set_if(key::GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, usage.cached_input);
+    span.set_if(key::LIVEKIT_USAGE_ESTIMATED, usage.estimated.then_some(true));
+}
+
+/// The convention requires a reason in each output message; where the model gave none, something cut it short.
+fn finish_reason<'a>(end: &RequestEnd<'a>) -> &'a str {
+    let cut_short = if end.failure.is_some() { "error" } else { "interrupted" };
+    end.finish_reasons.first().map_or(cut_short, String::as_str)
+}
+
+// === impl AttemptSpan ===
+
+impl AttemptSpan {
+    pub fn end(mut self, end: AttemptEnd<'_>) {
+        self.span.set_if(key::HTTP_RESPONSE_STATUS_CODE, end.http_status);
+        let ids = end.provider_request_id.map(|id| Value::Texts(vec![id.to_owned()]));
+        self.span.set_if(key::LK_PROVIDER_REQUEST_IDS, ids);
+        self.span.end(end.failure);
+    }
+}

@@ -1,0 +1,92 @@
+//! A span that has not ended yet, and what becomes of it when nobody ends it.
+
+use std::sync::Arc;
+
+use super::Turn;
+use crate::chat::Failure;
+use crate::config::CaptureContent;
+use crate::telemetry::attributes::{self as key, Attribute, Value};
+use crate::telemetry::otel::{Parent, Span};
+
+/// An open span of a turn. Dropped without `end`, it is closed as ERROR `aborted`.
+pub(super) struct OpenSpan {
+    turn: Arc<Turn>,
+    /// None once it ended.
+    span: Option<Span>,
+    parent: Parent,
+    /// What an aborted span carries besides its error.
+    if_aborted: &'static [Attribute],
+}
+
+impl OpenSpan {
+    pub(super) fn new(turn: Arc<Turn>, mut span: Span, if_aborted: &'static [Attribute]) -> Self {
+        let parent = span.parent();
+        let conversation = &turn.conversation;
+        span.set((key::SESSION_ID, conversation.id.as_str().into()));
+        span.set((key::GEN_AI_CONVERSATION_ID, conversation.id.as_str().into()));
+        span.set((key::USER_ID, conversation.user.as_str().into()));
+        Self { turn, span: Some(span), parent, if_aborted }
+    }
+
+    pub(super) fn turn(&self) -> &Arc<Turn> {
+        &self.turn
+    }
+
+    /// This span, as the parent of others.
+    pub(super) fn parent(&self) -> Parent {
+        self.parent.clone()
+    }
+
+    pub(super) fn set(&mut self, key: &'static str, value: impl Into<Value>) {
+        if let Some(span) = &mut self.span {
+            span.set((key, value.into()));
+        }
+    }
+
+    pub(super) fn set_if(&mut self, key: &'static str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.set(key, value);
+        }
+    }
+
+    pub(super) fn extend(&mut self, attributes: &[Attribute]) {
+        for (key, value) in attributes {
+            self.set(key, value.clone());
+        }
+    }
+
+    /// Sets what somebody said, unless that is not to be captured or nobody will see it.
+    pub(super) fn content(&mut self, key: &'static str, said: impl FnOnce() -> String) {
+        let seen = self.span.as_ref().is_some_and(Span::is_recording);
+        if seen && self.turn.capture == CaptureContent::Full {
+            self.set(key, said());
+        }
+    }
+
+    /// Ends the span: as Ok, or as the failure says.
+    pub(super) fn end(mut self, failure: Option<&Failure>) {
+        self.close(failure);
+    }
+
+    fn close(&mut self, failure: Option<&Failure>) {
+        let Some(mut span) = self.span.take() else { return };
+        if let Some(failure) = failure {
+            span.set((key::ERROR_TYPE, failure.class.as_str().into()));
+        }
+        let outcome = failure.map_or(Ok(()), |failure| Err(failure.message.clone()));
+        span.end(outcome, self.turn.clock.now());
+    }
+}
+
+impl Drop for OpenSpan {
+    fn drop(&mut self) {
+        if self.span.is_none() {
+            return;
+        }
+        self.extend(self.if_aborted);
+        self.close(Some(&Failure {
+            class: "aborted".to_owned(),
+            message: "the work ended without a result: its task was cancelled or panicked".to_owned(),
+        }));
+    }
+}

@@ -1,0 +1,13 @@
+//! The one choice of cryptography for every TLS connection of the process.
+
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+
+/// Makes aws-lc the provider of every TLS connection. To be called before the first; more calls do nothing.
+///
+/// Two providers are linked in (the `livekit` crate brings another), and rustls refuses to choose between them.
+pub fn install_crypto_provider() {
+    if CryptoProvider::get_default().is_none() {
+        // Fails only when somebody else was faster, and then there is one.
+        let _ = aws_lc_rs::default_provider().install_default();
+    }
+}

@@ -1,0 +1,342 @@
+//! The `/agent` websocket: opens it, carries frames both ways, and says in plain words why it could not.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tracing::{debug, warn};
+use url::Url;
+
+use super::message::{ServerMessage, WorkerMessage};
+use super::protocol;
+use crate::secret::Secret;
+
+/// DNS, TCP, TLS and the upgrade together.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// A frame that cannot be written for so long means that nobody reads.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// For the server to close its side as well.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Offers carry the room's and the dispatch's metadata, which servers keep well below this.
+const MAX_FRAME: usize = 4 << 20;
+/// Every job has a handful of messages in its life, so this many waiting ones mean that the socket is stuck.
+const OUTBOX: usize = 256;
+const INBOX: usize = 64;
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Where the worker registers, and with which key.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    /// The `/agent` URL itself.
+    url: Url,
+    api_key: String,
+    api_secret: Secret,
+}
+
+/// One attempt to hold a socket, from the first SYN to the close. Dropping it closes the socket after what was
+/// already sent is written.
+pub(crate) struct Connection {
+    outbox: mpsc::Sender<Outgoing>,
+    inbox: mpsc::Receiver<Incoming>,
+    task: JoinHandle<()>,
+}
+
+/// What a connection tells.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    Opened,
+    Message(Box<ServerMessage>),
+    /// A sign of life that says nothing else.
+    Heard,
+    /// The end of this job is on its way to the server.
+    EndWritten {
+        job_id: String,
+    },
+    /// The last thing that is told.
+    Closed {
+        reason: String,
+    },
+}
+
+/// The queue to the socket is full.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stuck;
+
+enum Outgoing {
+    Message(WorkerMessage),
+    Ping,
+}
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    /// `base` is the server's URL as people write it: `ws`, `wss`, `http` or `https`, with or without a path.
+    pub(crate) fn new(base: &Url, api_key: &str, api_secret: &Secret) -> Self {
+        Self { url: agent_url(base), api_key: api_key.to_owned(), api_secret: api_secret.clone() }
+    }
+
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    fn request(&self) -> Result<Request, String> {
+        let token = protocol::worker_token(&self.api_key, &self.api_secret)
+            .map_err(|error| format!("cannot sign a token with livekit.api_secret: {error}"))?;
+        let mut request = self.url.as_str().into_client_request().map_err(|error| self.describe(&error))?;
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+            .map_err(|_| "the signed token is not a valid header".to_owned())?;
+        bearer.set_sensitive(true);
+        request.headers_mut().insert(header::AUTHORIZATION, bearer);
+        Ok(request)
+    }
+
+    /// Why the socket could not be opened and what to do about it. Stable from attempt to attempt, so that it is logged
+    /// once. Nothing of the request is quoted, since that holds the token.
+    fn describe(&self, error: &Error) -> String {
+        let url = &self.url;
+        match error {
+            Error::Http(response) => self.describe_status(response.status()),
+            Error::Io(error) => format!(
+                "cannot reach LiveKit at {url}: {error}; is the server up and livekit.url (LIVEKIT_URL) right?"
+            ),
+            Error::Tls(error) => format!(
+                "no TLS with LiveKit at {url}: {error}; does the server speak TLS there, with a certificate this machine trusts?"
+            ),
+            error => format!("no websocket with LiveKit at {url}: {error}"),
+        }
+    }
+
+    fn describe_status(&self, status: StatusCode) -> String {
+        let Self { url, api_key, .. } = self;
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => format!(
+                "LiveKit at {url} refused API key `{api_key}` ({status}): either the server does not know the key, or the secret \
+                 is not the key's, or the clocks differ; compare livekit.api_key and livekit.api_secret (LIVEKIT_API_KEY, \
+                 LIVEKIT_API_SECRET) with the server's `keys`"
+            ),
+            StatusCode::NOT_FOUND => format!(
+                "there is no agent endpoint at {url} ({status}): is livekit.url (LIVEKIT_URL) the address of a LiveKit server?"
+            ),
+            status => format!("LiveKit at {url} did not open the worker socket: {status}"),
+        }
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// Starts to open the socket. How that went is the first thing that `next` tells.
+    pub(crate) fn open(endpoint: Endpoint) -> Self {
+        let (outbox, outgoing) = mpsc::channel(OUTBOX);
+        let (incoming, inbox) = mpsc::channel(INBOX);
+        let task = tokio::spawn(async move {
+            let reason = match open(&endpoint).await {
+                Ok(socket) => Pump { socket, incoming: &incoming, outgoing, malformed: 0 }.run().await,
+                Err(reason) => reason,
+            };
+            let _ = incoming.send(Incoming::Closed { reason }).await;
+        });
+        Self { outbox, inbox, task }
+    }
+
+    /// Queues a message, without waiting.
+    pub(crate) fn send(&self, message: WorkerMessage) -> Result<(), Stuck> {
+        self.queue(Outgoing::Message(message))
+    }
+
+    /// Queues a websocket ping, without waiting.
+    pub(crate) fn ping(&self) -> Result<(), Stuck> {
+        self.queue(Outgoing::Ping)
+    }
+
+    /// The next thing that happens. Never ends by itself: after `Closed` the connection is to be dropped.
+    pub(crate) async fn next(&mut self) -> Incoming {
+        let gone = || Incoming::Closed { reason: "the connection's task ended".to_owned() };
+        self.inbox.recv().await.unwrap_or_else(gone)
+    }
+
+    /// Closes the socket after what was queued is written. The task that does so ends in limited time.
+    pub(crate) fn close(self) -> JoinHandle<()> {
+        self.task
+    }
+
+    /// A queue whose reader is gone is no error: `next` is about to tell why.
+    fn queue(&self, outgoing: Outgoing) -> Result<(), Stuck> {
+        match self.outbox.try_send(outgoing) {
+            Err(TrySendError::Full(_)) => Err(Stuck),
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+        }
+    }
+}
+
+/// Moves frames between the socket and the two queues.
+struct Pump<'a> {
+    socket: Socket,
+    incoming: &'a mpsc::Sender<Incoming>,
+    outgoing: mpsc::Receiver<Outgoing>,
+    /// Frames that were no messages.
+    malformed: u64,
+}
+
+impl Pump<'_> {
+    /// Returns why the socket closed.
+    async fn run(mut self) -> String {
+        self.tell(Incoming::Opened).await;
+        loop {
+            let step = tokio::select! {
+                outgoing = self.outgoing.recv() => match outgoing {
+                    Some(outgoing) => self.write(outgoing).await,
+                    None => return self.close().await,
+                },
+                frame = self.socket.next() => self.read(frame).await,
+            };
+            if let Err(reason) = step {
+                return reason;
+            }
+        }
+    }
+
+    async fn write(&mut self, outgoing: Outgoing) -> Result<(), String> {
+        let (frame, ended) = match outgoing {
+            Outgoing::Ping => (Message::Ping(Bytes::new()), None),
+            Outgoing::Message(message) => {
+                let ended = match &message {
+                    WorkerMessage::Ended { job_id, .. } => Some(job_id.clone()),
+                    _ => None,
+                };
+                (Message::Binary(protocol::encode(message).into()), ended)
+            }
+        };
+        match timeout(WRITE_TIMEOUT, self.socket.send(frame)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(format!("the connection to LiveKit broke: {error}")),
+            Err(_) => return Err(format!("LiveKit took no data for {WRITE_TIMEOUT:?}")),
+        }
+        if let Some(job_id) = ended {
+            self.tell(Incoming::EndWritten { job_id }).await;
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self, frame: Option<Result<Message, Error>>) -> Result<(), String> {
+        match frame {
+            Some(Ok(Message::Binary(frame))) => match protocol::decode(&frame) {
+                Ok(message) => self.tell(Incoming::Message(Box::new(message))).await,
+                Err(error) => self.ignore(frame.len(), error).await,
+            },
+            // The server writes text only to workers that write text.
+            Some(Ok(Message::Text(text))) => self.ignore(text.len(), "it is text").await,
+            Some(Ok(Message::Close(close))) => return Err(describe_close(close)),
+            Some(Ok(_)) => self.tell(Incoming::Heard).await,
+            Some(Err(error)) => return Err(format!("the connection to LiveKit broke: {error}")),
+            None => return Err("LiveKit closed the connection".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// Logged aloud once per connection, so that a server gone mad does not fill the disk.
+    async fn ignore(&mut self, bytes: usize, why: impl Display) {
+        self.malformed += 1;
+        match self.malformed {
+            1 => {
+                warn!(bytes, %why, "ignored a frame from LiveKit that is no message; further ones are logged at debug")
+            }
+            count => debug!(bytes, %why, count, "ignored a frame from LiveKit that is no message"),
+        }
+        self.tell(Incoming::Heard).await;
+    }
+
+    /// Reads to the end: a socket that is closed with unread data resets the connection, and what the server has not read
+    /// by then may be lost.
+    async fn close(&mut self) -> String {
+        let goodbye = async {
+            let _ = self.socket.close(None).await;
+            while let Some(Ok(_)) = self.socket.next().await {}
+        };
+        let _ = timeout(CLOSE_TIMEOUT, goodbye).await;
+        "closed by us".to_owned()
+    }
+
+    /// Nobody may be listening any more while the last frames are written.
+    async fn tell(&self, incoming: Incoming) {
+        let _ = self.incoming.send(incoming).await;
+    }
+}
+
+async fn open(endpoint: &Endpoint) -> Result<Socket, String> {
+    let request = endpoint.request()?;
+    let config = WebSocketConfig::default().max_message_size(Some(MAX_FRAME)).max_frame_size(Some(MAX_FRAME));
+    match timeout(OPEN_TIMEOUT, connect_async_with_config(request, Some(config), true)).await {
+        Ok(Ok((socket, _))) => Ok(socket),
+        Ok(Err(error)) => Err(endpoint.describe(&error)),
+        Err(_) => Err(format!("LiveKit at {} did not answer within {OPEN_TIMEOUT:?}", endpoint.url)),
+    }
+}
+
+fn agent_url(base: &Url) -> Url {
+    let mut url = base.clone();
+    let scheme = match base.scheme() {
+        "http" => "ws",
+        "https" => "wss",
+        other => other,
+    };
+    // Cannot fail between these four schemes; a foreign one stays and is reported when it is opened.
+    let _ = url.set_scheme(scheme);
+    // We authenticate by token, and this URL is shown to people.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_path(&format!("{}/agent", base.path().trim_end_matches('/')));
+    url
+}
+
+fn describe_close(close: Option<CloseFrame>) -> String {
+    match close {
+        Some(close) if !close.reason.is_empty() => {
+            format!("LiveKit closed the connection: {} ({})", close.reason, close.code)
+        }
+        _ => "LiveKit closed the connection".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agent(base: &str) -> String {
+        agent_url(&Url::parse(base).unwrap()).to_string()
+    }
+
+    #[test]
+    fn the_agent_url_keeps_host_port_and_path() {
+        assert_eq!(agent("ws://127.0.0.1:7880"), "ws://127.0.0.1:7880/agent");
+        assert_eq!(agent("http://localhost:7880/"), "ws://localhost:7880/agent");
+        assert_eq!(agent("https://example.com/livekit/"), "wss://example.com/livekit/agent");
+        assert_eq!(agent("wss://example.com"), "wss://example.com/agent");
+    }
+
+    #[test]
+    fn neither_the_request_nor_an_error_shows_the_token_or_the_secret() {
+        let secret = "not-to-be-seen-not-to-be-seen-1234";
+        let endpoint =
+            Endpoint::new(&Url::parse("ws://127.0.0.1:1").unwrap(), "devkey", &Secret::new(secret));
+        let request = endpoint.request().unwrap();
+        let token = request.headers()[header::AUTHORIZATION].to_str().unwrap().to_owned();
+        let shown =
+            format!("{endpoint:?} {request:?} {}", endpoint.describe_status(StatusCode::UNAUTHORIZED));
+        assert!(token.starts_with("Bearer ey"));
+        assert!(!shown.contains(&token[7..]) && !shown.contains(secret), "{shown}");
+        assert!(shown.contains("refused API key `devkey`"));
+    }
+}

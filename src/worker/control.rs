@@ -1,0 +1,70 @@
+//! The line between a job and its worker.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::JobEnd;
+
+/// A report that takes longer than this is not worth keeping people waiting in a room.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The job's line back to its worker.
+#[derive(Debug)]
+pub struct JobControl {
+    /// Cancelled when the server terminates the job, when the drain timeout is over, and when a second signal ends the
+    /// worker now. The job is then to leave its room within seconds.
+    pub stop: CancellationToken,
+    reporter: Option<Reporter>,
+}
+
+#[derive(Debug)]
+struct Reporter {
+    job_id: String,
+    reports: mpsc::Sender<Report>,
+}
+
+/// A job tells how it ended.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) job_id: String,
+    pub(super) end: JobEnd,
+    /// Sent to, or dropped, when there is nothing more to wait for.
+    pub(super) written: oneshot::Sender<()>,
+}
+
+// === impl JobControl ===
+
+impl JobControl {
+    /// For a session that no worker dispatched: `stop` ends it and reports go nowhere.
+    pub fn detached(stop: CancellationToken) -> Self {
+        Self { stop, reporter: None }
+    }
+
+    pub(super) fn new(job_id: String, stop: CancellationToken, reports: mpsc::Sender<Report>) -> Self {
+        Self { stop, reporter: Some(Reporter { job_id, reports }) }
+    }
+
+    /// Tells the server how the job ended, once; to be called before the room is left.
+    ///
+    /// Returns when that was written to the worker socket, when the socket is known to be down (the worker then tells
+    /// the server after it reconnected), or after two seconds.
+    pub async fn report(&mut self, end: JobEnd) {
+        let Some(Reporter { job_id, reports }) = self.reporter.take() else {
+            return;
+        };
+        let (written, heard) = oneshot::channel();
+        let id = job_id.clone();
+        let told = async {
+            if reports.send(Report { job_id, end, written }).await.is_ok() {
+                let _ = heard.await;
+            }
+        };
+        if timeout(REPORT_TIMEOUT, told).await.is_err() {
+            debug!(job_id = %id, "the end of the job is still unwritten after {REPORT_TIMEOUT:?}; leaving the room");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Who occupies the worker: jobs that we said yes to and jobs that run.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Instant;
+
+use crate::worker::message::Job;
+
+/// A slot is taken from the moment before we say "available" until the job's task is over.
+#[derive(Debug)]
+pub(super) struct Slots {
+    limit: u32,
+    reserved: HashMap<String, Reservation>,
+    running: HashMap<String, Running>,
+}
+
+#[derive(Debug)]
+struct Reservation {
+    room_name: String,
+    until: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct Running {
+    room_name: String,
+    /// The job said how it ended and is leaving its room.
+    pub(super) reported: bool,
+    /// When a job that is to end is ended by force.
+    until: Option<Instant>,
+    aborted: bool,
+}
+
+/// Why a job is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Draining,
+    GoingAway,
+    Full,
+    /// We are that job's worker already.
+    JobIsKnown,
+    /// One of our jobs serves that room.
+    RoomIsServed,
+    /// The job names no room.
+    NoRoom,
+}
+
+// === impl Slots ===
+
+impl Slots {
+    pub(super) fn new(limit: u32) -> Self {
+        Self { limit, reserved: HashMap::new(), running: HashMap::new() }
+    }
+
+    pub(super) fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    pub(super) fn used(&self) -> u32 {
+        self.running() + u32::try_from(self.reserved.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn running(&self) -> u32 {
+        u32::try_from(self.running.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn running_ids(&self) -> Vec<String> {
+        self.running.keys().cloned().collect()
+    }
+
+    pub(super) fn refusal(&self, job: &Job) -> Option<Refusal> {
+        if self.reserved.contains_key(&job.id) || self.running.contains_key(&job.id) {
+            return Some(Refusal::JobIsKnown);
+        }
+        if job.room_name.is_empty() {
+            return Some(Refusal::NoRoom);
+        }
+        if self.serves(&job.room_name) {
+            return Some(Refusal::RoomIsServed);
+        }
+        (self.used() >= self.limit).then_some(Refusal::Full)
+    }
+
+    pub(super) fn reserve(&mut self, job: &Job, until: Instant) {
+        let reservation = Reservation { room_name: job.room_name.clone(), until };
+        self.reserved.insert(job.id.clone(), reservation);
+    }
+
+    /// False if there was none.
+    pub(super) fn release_reservation(&mut self, job_id: &str) -> bool {
+        self.reserved.remove(job_id).is_some()
+    }
+
+    pub(super) fn release_reservations(&mut self) {
+        self.reserved.clear();
+    }
+
+    pub(super) fn expire_reservations(&mut self, now: Instant) -> Vec<String> {
+        self.reserved.extract_if(|_, reservation| reservation.until <= now).map(|(id, _)| id).collect()
+    }
+
+    pub(super) fn start(&mut self, job: &Job) {
+        let running =
+            Running { room_name: job.room_name.clone(), reported: false, until: None, aborted: false };
+        self.running.insert(job.id.clone(), running);
+    }
+
+    /// Notes that a job is to end. False if it does not run.
+    pub(super) fn stop(&mut self, job_id: &str, until: Instant) -> bool {
+        let Some(running) = self.running.get_mut(job_id) else {
+            return false;
+        };
+        running.end_by(until);
+        true
+    }
+
+    /// Notes that a job told how it ended. False if it does not run or told that before.
+    pub(super) fn reported(&mut self, job_id: &str, until: Instant) -> bool {
+        let Some(running) = self.running.get_mut(job_id).filter(|running| !running.reported) else {
+            return false;
+        };
+        running.reported = true;
+        running.end_by(until);
+        true
+    }
+
+    pub(super) fn finish(&mut self, job_id: &str) -> Option<Running> {
+        self.running.remove(job_id)
+    }
+
+    /// The jobs whose time to end is over, each once. They keep their slots until their tasks are really gone.
+    pub(super) fn overdue(&mut self, now: Instant) -> Vec<String> {
+        let overdue = self.running.iter_mut().filter(|(_, running)| running.is_overdue(now));
+        overdue
+            .map(|(job_id, running)| {
+                running.aborted = true;
+                job_id.clone()
+            })
+            .collect()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let reserved = self.reserved.values().map(|reservation| reservation.until);
+        let waited_for = self.running.values().filter(|running| !running.aborted);
+        reserved.chain(waited_for.filter_map(|running| running.until)).min()
+    }
+
+    /// By name, not by SID: after a restart of the server the same conversation goes on in a room with a new SID. A job
+    /// that is on its way out serves nobody any more.
+    fn serves(&self, room_name: &str) -> bool {
+        self.reserved.values().any(|reservation| reservation.room_name == room_name)
+            || self.running.values().any(|running| running.until.is_none() && running.room_name == room_name)
+    }
+}
+
+// === impl Running ===
+
+impl Running {
+    fn end_by(&mut self, until: Instant) {
+        self.until = Some(self.until.map_or(until, |sooner| sooner.min(until)));
+    }
+
+    fn is_overdue(&self, now: Instant) -> bool {
+        !self.aborted && self.until.is_some_and(|until| until <= now)
+    }
+}
+
+// === impl Refusal ===
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Draining => "the worker is draining",
+            Self::GoingAway => "the worker is about to reconnect",
+            Self::Full => "all slots of the worker are in use",
+            Self::JobIsKnown => "the worker has this job already",
+            Self::RoomIsServed => "the worker serves this room already",
+            Self::NoRoom => "the job names no room",
+        })
+    }
+}

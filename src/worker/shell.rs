@@ -1,0 +1,222 @@
+//! Performs what the machine decides: holds the socket, the jobs' tasks and the clock.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep_until, timeout};
+use tracing::{info, warn};
+
+use super::connection::{Connection, Endpoint, Incoming, Stuck};
+use super::control::Report;
+use super::machine::{Action, Event, Machine, Rules, Unavailable};
+use super::message::Registration;
+use super::running::RunningJobs;
+use super::{Health, Jobs, Outcome, Settings};
+use crate::shutdown::Shutdown;
+
+/// Jobs wait for their turn to report; each reports once.
+const REPORTS: usize = 64;
+/// How long the last socket may take to close when the worker ends.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(super) struct Shell {
+    endpoint: Endpoint,
+    machine: Machine,
+    connection: Option<Connection>,
+    /// The connection was given up; the machine is to hear of it.
+    stuck: bool,
+    /// The socket that was closed last, while it writes what was queued.
+    closing: Option<JoinHandle<()>>,
+    running: RunningJobs,
+    reports: mpsc::Receiver<Report>,
+    /// Jobs that wait until their end is written, by job id.
+    reporters: HashMap<String, oneshot::Sender<()>>,
+    health: watch::Sender<Health>,
+    outcome: Option<Outcome>,
+}
+
+/// Each signal counts once.
+#[derive(Default)]
+struct Signals {
+    drain_seen: bool,
+    end_seen: bool,
+}
+
+impl Shell {
+    pub(super) fn new(settings: Settings, jobs: Jobs, health: watch::Sender<Health>) -> Self {
+        let endpoint = Endpoint::new(&settings.url, &settings.api_key, &settings.api_secret);
+        let (report, reports) = mpsc::channel(REPORTS);
+        info!(url = %endpoint.url(), agent_name = %settings.agent_name, slots = settings.max_sessions, "worker starts");
+        Self {
+            endpoint,
+            machine: Machine::new(rules(settings), Instant::now(), fastrand::u64(..)),
+            connection: None,
+            stuck: false,
+            closing: None,
+            running: RunningJobs::new(jobs, report),
+            reports,
+            reporters: HashMap::new(),
+            health,
+            outcome: None,
+        }
+    }
+
+    pub(super) async fn run(mut self, shutdown: Shutdown) -> Outcome {
+        crate::tls::install_crypto_provider();
+        let mut signals = Signals::default();
+        let mut event = Event::Tick;
+        loop {
+            for action in self.machine.step(Instant::now(), event) {
+                self.perform(action);
+            }
+            self.publish_health();
+            if let Some(outcome) = self.outcome {
+                self.close().await;
+                return outcome;
+            }
+            // A signal must get through however much the server talks.
+            event = tokio::select! {
+                biased;
+                event = signals.next(&shutdown) => event,
+                event = self.next_event() => event,
+            };
+        }
+    }
+
+    async fn next_event(&mut self) -> Event {
+        if std::mem::take(&mut self.stuck) {
+            return Event::Closed { reason: "LiveKit reads too slowly what the worker sends".to_owned() };
+        }
+        let deadline = self.machine.deadline();
+        tokio::select! {
+            incoming = next_incoming(&mut self.connection) => self.receive(incoming),
+            Some(report) = self.reports.recv() => {
+                let Report { job_id, end, written } = report;
+                self.reporters.insert(job_id.clone(), written);
+                Event::JobReported { job_id, end }
+            }
+            (job_id, end) = self.running.next() => Event::JobFinished { job_id, end },
+            () = wait_until(deadline) => Event::Tick,
+        }
+    }
+
+    fn receive(&mut self, incoming: Incoming) -> Event {
+        match incoming {
+            Incoming::Opened => Event::Opened,
+            Incoming::Message(message) => Event::Message(*message),
+            Incoming::Heard => Event::Heard,
+            Incoming::EndWritten { job_id } => Event::EndWritten { job_id },
+            Incoming::Closed { reason } => {
+                self.connection = None;
+                Event::Closed { reason }
+            }
+        }
+    }
+
+    /// Never waits: whatever is slow happens in a task of its own.
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Connect => self.connection = Some(Connection::open(self.endpoint.clone())),
+            Action::Disconnect => {
+                self.closing = self.connection.take().map(Connection::close);
+            }
+            Action::Send(message) => self.write(|connection| connection.send(message)),
+            Action::PingFrame => self.write(Connection::ping),
+            Action::Start(assignment) => self.running.start(*assignment),
+            Action::Stop { job_id } => self.running.stop(&job_id),
+            Action::Abort { job_id } => self.running.abort(&job_id),
+            Action::Release { job_id } => {
+                self.reporters.remove(&job_id);
+            }
+            Action::Announce(why) => announce(why),
+            Action::Finish(outcome) => self.outcome = Some(outcome),
+        }
+    }
+
+    /// A message that does not fit into the queue would be missing in the conversation, so the socket is given up.
+    fn write(&mut self, write: impl FnOnce(&Connection) -> Result<(), Stuck>) {
+        if let Some(Err(Stuck)) = self.connection.as_ref().map(write) {
+            self.connection = None;
+            self.stuck = true;
+        }
+    }
+
+    fn publish_health(&self) {
+        let now = self.machine.health();
+        self.health.send_if_modified(|health| {
+            let changed = *health != now;
+            *health = now;
+            changed
+        });
+    }
+
+    async fn close(&mut self) {
+        if let Some(closing) = self.closing.take() {
+            let _ = timeout(CLOSE_TIMEOUT, closing).await;
+        }
+    }
+}
+
+// === impl Signals ===
+
+impl Signals {
+    async fn next(&mut self, shutdown: &Shutdown) -> Event {
+        tokio::select! {
+            biased;
+            () = shutdown.end_now.cancelled(), if !self.end_seen => {
+                self.end_seen = true;
+                Event::EndNow
+            }
+            () = shutdown.drain.cancelled(), if !self.drain_seen => {
+                self.drain_seen = true;
+                Event::Drain
+            }
+            () = std::future::pending() => Event::Tick,
+        }
+    }
+}
+
+fn rules(settings: Settings) -> Rules {
+    let registration = Registration {
+        agent_name: settings.agent_name,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        instance_id: settings.instance_id,
+        permissions: settings.permissions,
+    };
+    Rules {
+        registration,
+        display_name: settings.display_name,
+        url: settings.url,
+        max_sessions: settings.max_sessions,
+        drain_timeout: settings.drain_timeout,
+    }
+}
+
+fn announce(why: Option<Unavailable>) {
+    match why {
+        None => info!("available for jobs"),
+        Some(Unavailable::NotRegistered(trouble)) => warn!("not registered: {trouble}; trying again"),
+        Some(Unavailable::GoingAway) => info!("taking no jobs until reconnected"),
+        // Said by the drain itself, with how many sessions it waits for.
+        Some(Unavailable::Draining) => {}
+        Some(Unavailable::Full { slots }) => {
+            info!("taking no jobs: all {slots} slots (worker.max_sessions) are in use");
+        }
+    }
+}
+
+async fn next_incoming(connection: &mut Option<Connection>) -> Incoming {
+    match connection {
+        Some(connection) => connection.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn wait_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

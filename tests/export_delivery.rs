@@ -1,0 +1,251 @@
+//! Spans reach an OTLP receiver as configured; when they do not, that is counted, explained and harms nobody.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says why by panicking")]
+
+#[path = "support/otlp_receiver.rs"]
+mod otlp_receiver;
+#[allow(dead_code, reason = "shared with other test programs")]
+#[path = "support/turns.rs"]
+mod turns;
+
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::Duration;
+
+use otlp_receiver::{AUTHORIZATION, Mode, PATH, Receiver, closing, hanging, wait_until};
+use turns::{good, settings};
+use url::Url;
+use voiced::telemetry::{Telemetry, endpoint};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const HEADERS: [(&str, &str); 2] = [("Authorization", AUTHORIZATION), ("stream-name", "voice calls")];
+
+fn telemetry(url: Url) -> Telemetry {
+    Telemetry::start(&settings(Some(url), &HEADERS), "instance-1").unwrap()
+}
+
+/// One turn against a receiver in this mode; what the exporter says of it.
+fn last_error(mode: Mode) -> (Telemetry, String) {
+    let receiver = Receiver::start(mode);
+    last_error_at(receiver.url())
+}
+
+fn last_error_at(url: Url) -> (Telemetry, String) {
+    let telemetry = telemetry(url);
+    good(&telemetry.tracer(), "RM_1", 0);
+    let flushed = telemetry.shutdown_blocking(PATIENCE);
+    assert_eq!(flushed.lost, telemetry.status().dropped);
+    let error = telemetry.status().last_error.expect("an error");
+    (telemetry, error)
+}
+
+#[test]
+fn a_turn_arrives_by_itself_gzipped_with_our_headers_resource_and_scope() {
+    let receiver = Receiver::start(Mode::Accept);
+    let telemetry = telemetry(receiver.url());
+    good(&telemetry.tracer(), "RM_1", 0);
+    wait_until("the turn's three spans", || receiver.span_names().len() == 3);
+    wait_until("the count of them", || telemetry.status().exported == 3);
+
+    let received = receiver.received();
+    assert_eq!(received[0].headers["content-encoding"], "gzip");
+    assert_eq!(received[0].headers["stream-name"], "voice calls");
+    let resource_spans = &received[0].request.resource_spans[0];
+    let resource = format!("{:?}", resource_spans.resource);
+    for text in
+        ["service.name", "voiced-test", "service.version", "instance-1", "deployment.environment.name"]
+    {
+        assert!(resource.contains(text), "{text} is missing in {resource}");
+    }
+    let scope = resource_spans.scope_spans[0].scope.as_ref().unwrap();
+    assert_eq!((scope.name.as_str(), scope.version.as_str()), ("voiced", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn without_compression_the_body_is_plain() {
+    let receiver = Receiver::start(Mode::Accept);
+    let mut settings = settings(Some(receiver.url()), &HEADERS);
+    settings.otlp_gzip = false;
+    let telemetry = Telemetry::start(&settings, "instance-1").unwrap();
+    good(&telemetry.tracer(), "RM_1", 0);
+    assert_eq!(telemetry.shutdown_blocking(PATIENCE).lost, 0);
+    assert!(!receiver.received()[0].headers.contains_key("content-encoding"));
+}
+
+#[test]
+fn the_endpoint_works_as_openobserve_and_as_the_specification_write_it() {
+    let receiver = Receiver::start(Mode::Accept);
+    let base = PATH.trim_end_matches("/v1/traces");
+    for path in [PATH, base, &format!("{base}/")] {
+        let url = endpoint::traces_url(receiver.at(path).as_str(), false).unwrap();
+        let headers = endpoint::parse_headers(&format!("Authorization={AUTHORIZATION}")).unwrap();
+        let mut settings = settings(Some(url), &[]);
+        settings.otlp_headers = headers;
+        let telemetry = Telemetry::start(&settings, "instance-1").unwrap();
+        good(&telemetry.tracer(), "RM_1", 0);
+        assert_eq!(telemetry.shutdown_blocking(PATIENCE).lost, 0, "{path}");
+    }
+    assert_eq!(receiver.span_names().len(), 9);
+}
+
+/// The exporter's crate reads these variables itself; the configuration has read them already and may have overruled
+/// them.
+#[test]
+fn variables_cannot_overrule_the_configuration() {
+    const CHILD: &str = "EXPORT_DELIVERY_CHILD";
+    if std::env::var_os(CHILD).is_none() {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "variables_cannot_overrule_the_configuration"]).env(CHILD, "1");
+        child.env("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Basic wrong,x-stray=1");
+        child.env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:1/");
+        child.env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc").env("OTEL_TRACES_SAMPLER", "always_off");
+        child
+            .env("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "1")
+            .env("OTEL_RESOURCE_ATTRIBUTES", "service.name=stray");
+        assert!(child.status().unwrap().success());
+        return;
+    }
+    let receiver = Receiver::start(Mode::Accept);
+    let telemetry = telemetry(receiver.url());
+    good(&telemetry.tracer(), "RM_1", 0);
+    assert_eq!(telemetry.shutdown_blocking(PATIENCE).lost, 0);
+    let received = receiver.received().remove(0);
+    assert!(!received.headers.contains_key("x-stray"));
+    let request = format!("{:?}", received.request);
+    assert!(request.contains("livekit.answer_preview") && !request.contains("stray"), "{request}");
+}
+
+#[test]
+fn a_refused_token_is_explained_and_the_spans_are_counted_as_lost() {
+    let receiver = Receiver::start(Mode::Accept);
+    let headers = [("Authorization", "Basic d3Jvbmc6cGFzcw=="), ("x-key", "k")];
+    let telemetry = Telemetry::start(&settings(Some(receiver.url()), &headers), "instance-1").unwrap();
+    good(&telemetry.tracer(), "RM_1", 0);
+    assert_eq!(telemetry.shutdown_blocking(PATIENCE).lost, 3);
+    let status = telemetry.status();
+    assert_eq!((status.exported, status.dropped, status.failed_batches), (0, 3, 1));
+    let error = status.last_error.unwrap();
+    for text in [receiver.url().as_str(), "401 Unauthorized", "Unauthorized Access", "otlp_headers"] {
+        assert!(error.contains(text), "{error}");
+    }
+    assert!(!error.contains("d3Jvbmc6cGFzcw"), "{error}");
+    assert_eq!(receiver.knocks(), 1, "a wrong token does not become right by trying again");
+}
+
+#[test]
+fn a_wrong_path_is_explained() {
+    let receiver = Receiver::start(Mode::Accept);
+    let (_, error) = last_error_at(receiver.at(&format!("{PATH}/v1/traces")));
+    assert!(error.contains("404 Not Found") && error.contains("check the path"), "{error}");
+}
+
+#[test]
+fn nobody_listening_is_explained() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url: Url = format!("http://{}/v1/traces", listener.local_addr().unwrap()).parse().unwrap();
+    drop(listener);
+    let (_, error) = last_error_at(url.clone());
+    assert!(error.contains(url.as_str()) && error.contains("refused"), "{error}");
+}
+
+#[test]
+fn a_connection_that_is_closed_is_explained() {
+    let (_, error) = last_error_at(closing());
+    assert!(error.contains("cannot post to"), "{error}");
+}
+
+#[test]
+fn a_web_page_or_a_redirect_is_not_taken_for_success() {
+    let (_, page) = last_error(Mode::WebPage);
+    assert!(page.contains("web page"), "{page}");
+    let (_, redirect) = last_error(Mode::Redirect);
+    assert!(redirect.contains("set [telemetry] otlp_endpoint to http://127.0.0.1:1/elsewhere"), "{redirect}");
+}
+
+#[test]
+fn an_overloaded_receiver_is_tried_again() {
+    for status in [429, 503] {
+        let receiver = Receiver::start(Mode::StatusTimes(status, 2));
+        let telemetry = telemetry(receiver.url());
+        good(&telemetry.tracer(), "RM_1", 0);
+        assert_eq!(telemetry.shutdown_blocking(PATIENCE).lost, 0);
+        assert_eq!((receiver.knocks(), receiver.span_names().len()), (3, 3));
+    }
+    let (telemetry, error) = last_error(Mode::Status(503, "overloaded"));
+    assert!(error.contains("503") && error.contains("overloaded"), "{error}");
+    assert_eq!(telemetry.status().dropped, 3);
+}
+
+#[test]
+fn a_partial_success_counts_what_was_rejected_and_repeats_the_reason() {
+    let (telemetry, error) = last_error(Mode::Partial(2, "exceeding the allowed retention period"));
+    assert!(error.contains("rejected 2 spans") && error.contains("retention period"), "{error}");
+    let status = telemetry.status();
+    assert_eq!((status.exported, status.dropped, status.failed_batches), (1, 2, 0));
+}
+
+#[test]
+fn export_recovers_with_its_receiver() {
+    let receiver = Receiver::start(Mode::Status(500, "disk full"));
+    let telemetry = telemetry(receiver.url());
+    good(&telemetry.tracer(), "RM_1", 0);
+    wait_until("the failure", || telemetry.status().failed_batches == 1);
+    receiver.set(Mode::Accept);
+    good(&telemetry.tracer(), "RM_1", 1);
+    wait_until("the success", || telemetry.status().exported == 3);
+    assert_eq!(telemetry.status().last_error, None);
+}
+
+#[test]
+fn a_hanging_receiver_holds_up_neither_turns_nor_exit() {
+    let (_listener, url) = hanging();
+    let mut settings = settings(Some(url), &HEADERS);
+    settings.otlp_timeout = Duration::from_secs(3600);
+    let telemetry = Telemetry::start(&settings, "instance-1").unwrap();
+    (0..10).for_each(|index| good(&telemetry.tracer(), "RM_1", index));
+    // Were either of them to wait for the receiver, this test would take an hour.
+    assert_eq!(telemetry.shutdown_blocking(Duration::from_millis(100)).lost, 30);
+}
+
+#[test]
+fn without_an_endpoint_turns_have_trace_ids_and_nothing_is_lost() {
+    let telemetry = Telemetry::start(&settings(None, &[]), "instance-1").unwrap();
+    let turn = turns::start(&telemetry.tracer(), "RM_1", 0);
+    let trace_id = turn.trace_id();
+    assert!(trace_id.len() == 32 && trace_id.bytes().any(|digit| digit != b'0'), "{trace_id}");
+    assert_eq!(turn.context().trace_id(), trace_id);
+    drop(turn);
+    assert_eq!(telemetry.shutdown_blocking(PATIENCE).lost, 0);
+    assert_eq!(telemetry.status().dropped, 0);
+}
+
+#[test]
+fn a_disabled_sdk_exports_nothing() {
+    let receiver = Receiver::start(Mode::Accept);
+    let mut settings = settings(Some(receiver.url()), &HEADERS);
+    settings.enabled = false;
+    let telemetry = Telemetry::start(&settings, "instance-1").unwrap();
+    good(&telemetry.tracer(), "RM_1", 0);
+    telemetry.shutdown_blocking(PATIENCE);
+    assert_eq!(receiver.knocks(), 0);
+}
+
+async fn exports_inside_a_runtime() {
+    let receiver = Receiver::start(Mode::Accept);
+    let telemetry = telemetry(receiver.url());
+    good(&telemetry.tracer(), "RM_1", 0);
+    assert_eq!(telemetry.shutdown(PATIENCE).await.lost, 0);
+    assert_eq!(receiver.span_names().len(), 3);
+    // A blocking HTTP client that is dropped inside a runtime panics; ours lives on the export thread.
+    drop(telemetry);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_works_inside_a_multi_threaded_runtime() {
+    exports_inside_a_runtime().await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn it_works_inside_a_single_threaded_runtime() {
+    exports_inside_a_runtime().await;
+}

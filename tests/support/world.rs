@@ -1,0 +1,190 @@
+//! Everything around the worker: a real LiveKit server, a real OpenTelemetry Collector, a scripted model, and the
+//! `voiced` binary itself as its own process.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use scripted_model::{Script, ScriptedModel};
+use testbed::{LivekitServer, OtelCollector, Process, Span};
+use url::Url;
+use voiced::caller::Caller;
+use voiced::config::Credentials;
+use voiced::room::{JoinOptions, Room, token};
+use voiced::secret::Secret;
+
+/// Long enough for a busy machine; only a hang takes this long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) const AGENT_NAME: &str = "tester";
+
+pub(crate) struct World {
+    pub(crate) livekit: LivekitServer,
+    pub(crate) collector: OtelCollector,
+    pub(crate) model: ScriptedModel,
+    dir: PathBuf,
+}
+
+/// A running `voiced start`.
+pub(crate) struct Worker {
+    pub(crate) process: Process,
+    pub(crate) http_port: u16,
+    log: PathBuf,
+}
+
+/// The spans of one turn.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    pub(crate) root: Span,
+    pub(crate) request: Option<Span>,
+    pub(crate) runs: Vec<Span>,
+}
+
+// === impl World ===
+
+impl World {
+    pub(crate) async fn start(script: Script) -> Self {
+        voiced::tls::install_crypto_provider();
+        let dir = std::env::temp_dir().join(format!("voiced-world-{}", testbed::unique_hex()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let livekit = LivekitServer::start().expect("livekit-server starts");
+        let collector = OtelCollector::start().expect("the collector starts");
+        let model = ScriptedModel::start(script).await.expect("the scripted model starts");
+        Self { livekit, collector, model, dir }
+    }
+
+    /// `voiced` with everything it needs in its environment, and nothing of ours.
+    pub(crate) fn voiced(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_voiced"));
+        command.current_dir(&self.dir).env_clear().envs(self.livekit.environment());
+        command.envs(self.collector.environment());
+        command.env("OPENAI_BASE_URL", self.model.base_url()).env("OPENAI_API_KEY", "sk-test");
+        command.env("LIVEKIT_AGENT_NAME", AGENT_NAME).env("RUST_LOG", "voiced=debug,info");
+        command
+    }
+
+    /// Starts a worker with `--set` for each setting, and waits until it is registered.
+    pub(crate) fn worker(&self, settings: &[&str]) -> Worker {
+        let worker = self.spawn_worker(settings);
+        worker.wait_until_ready();
+        worker
+    }
+
+    pub(crate) fn spawn_worker(&self, settings: &[&str]) -> Worker {
+        let http_port = testbed::free_port().unwrap();
+        let log = self.dir.join(format!("worker-{http_port}.log"));
+        let mut command = self.voiced();
+        command.args(settings.iter().flat_map(|setting| ["--set", setting]));
+        command.args(["--set", &format!("http.listen=127.0.0.1:{http_port}"), "start"]);
+        let process = Process::spawn("voiced", &mut command, &log).expect("voiced starts");
+        Worker { process, http_port, log }
+    }
+
+    /// Joins `room` as a caller; the agent is dispatched and listens when this returns.
+    pub(crate) async fn call(&self, room: &str) -> Caller {
+        self.call_as(room, "caller").await
+    }
+
+    pub(crate) async fn call_as(&self, room: &str, identity: &str) -> Caller {
+        let token = token::caller(&self.credentials(), room, identity, Some(AGENT_NAME)).unwrap();
+        Caller::join(self.join_options(token), PATIENCE).await.expect("the agent comes")
+    }
+
+    /// Joins `room` as a person, with nothing dispatched.
+    pub(crate) async fn person(&self, room: &str, identity: &str) -> Room {
+        let token = token::caller(&self.credentials(), room, identity, None).unwrap();
+        Room::join(self.join_options(token), &Default::default()).await.expect("the room can be joined")
+    }
+
+    pub(crate) fn credentials(&self) -> Credentials {
+        Credentials {
+            url: Url::parse(self.livekit.url()).unwrap(),
+            key: self.livekit.api_key().to_owned(),
+            secret: Secret::new(self.livekit.api_secret()),
+        }
+    }
+
+    fn join_options(&self, token: Secret) -> JoinOptions {
+        JoinOptions { url: self.credentials().url, token, max_text_bytes: 16 << 20 }
+    }
+
+    /// Waits until the collector holds `turns` whole traces; ordered by when they began.
+    pub(crate) fn traces(&self, turns: usize) -> Vec<Trace> {
+        let roots = |spans: &[Span]| spans.iter().filter(|span| span.name == "livekit.llm_call").count();
+        let spans = self.collector.wait_for_spans(PATIENCE, |spans| roots(spans) >= turns);
+        let spans = spans.unwrap_or_else(|_| {
+            let came = roots(&self.collector.spans().unwrap_or_default());
+            panic!("{came} of {turns} traces came");
+        });
+        let mut traces: Vec<_> = testbed::spans::by_trace(&spans).into_iter().map(Trace::from).collect();
+        traces.sort_by_key(|trace| trace.root.start_ns);
+        assert_eq!(traces.len(), turns, "more traces than turns");
+        traces
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = std::fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+// === impl Worker ===
+
+impl Worker {
+    pub(crate) fn wait_until_ready(&self) {
+        wait_until("the worker is registered", || self.readiness().0 == 200, || self.log());
+    }
+
+    /// Status and body of `/readyz`; status 0 when nothing listens.
+    pub(crate) fn readiness(&self) -> (u16, String) {
+        testbed::http::get(self.http_port, "/readyz").map_or((0, String::new()), |got| (got.status, got.body))
+    }
+
+    /// `/worker`, decoded.
+    pub(crate) fn info(&self) -> serde_json::Value {
+        let answer = testbed::http::get(self.http_port, "/worker").unwrap();
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        wait_until(&format!("the log says {text:?}"), || self.log().contains(text), || self.log());
+    }
+
+    /// SIGTERM, and the exit code of the drain.
+    pub(crate) fn drain(mut self) -> Option<i32> {
+        self.process.terminate().unwrap();
+        let status = self.process.wait(PATIENCE).unwrap();
+        status.unwrap_or_else(|| panic!("the worker did not drain:\n{}", self.log())).code()
+    }
+}
+
+// === impl Trace ===
+
+impl From<Vec<Span>> for Trace {
+    fn from(spans: Vec<Span>) -> Self {
+        let of = |name: &str| spans.iter().filter(|span| span.name == name).cloned().collect::<Vec<_>>();
+        let mut runs = of("llm_request_run");
+        runs.sort_by_key(|run| run.start_ns);
+        let root =
+            of("livekit.llm_call").into_iter().next().unwrap_or_else(|| panic!("no root in {spans:?}"));
+        Self { root, request: of("llm_request").into_iter().next(), runs }
+    }
+}
+
+/// Polls until `done`; panics with what `explain` says when it takes too long.
+pub(crate) fn wait_until(what: &str, done: impl Fn() -> bool, explain: impl Fn() -> String) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}:\n{}", explain());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

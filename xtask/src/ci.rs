@@ -1,0 +1,79 @@
+//! `cargo xtask ci`: what has to be green before a change goes in.
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use testbed::process;
+use testbed::tools::find_on_path;
+
+use crate::terminal::Terminal;
+use crate::test;
+
+/// One check, as the cargo command that makes it.
+struct Check {
+    name: &'static str,
+    cargo: &'static [&'static str],
+    environment: Option<(&'static str, &'static str)>,
+    /// How to get it when cargo cannot do it.
+    remedy: &'static str,
+}
+
+const CHECKS: [Check; 3] = [
+    Check {
+        name: "format",
+        cargo: &["fmt", "--all", "--check"],
+        environment: None,
+        remedy: "`cargo fmt` repairs it; `rustup component add rustfmt` installs it",
+    },
+    Check {
+        name: "lints",
+        cargo: &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+        environment: None,
+        remedy: "`rustup component add clippy` installs it",
+    },
+    Check {
+        name: "documentation",
+        cargo: &["doc", "--workspace", "--no-deps", "--locked"],
+        environment: Some(("RUSTDOCFLAGS", "-D warnings")),
+        remedy: "see the warnings above",
+    },
+];
+
+const DEPENDENCIES: Check = Check {
+    name: "dependencies",
+    // The advisories need the network, and a new one must not break a build that changed nothing.
+    cargo: &["deny", "check", "bans", "licenses", "sources"],
+    environment: None,
+    remedy: "deny.toml names what is allowed and why",
+};
+
+pub(crate) fn run() -> Result<()> {
+    let terminal = Terminal::detect();
+    for check in &CHECKS {
+        check.run(&terminal)?;
+    }
+    if find_on_path("cargo-deny").is_some() {
+        DEPENDENCIES.run(&terminal)?;
+    } else {
+        terminal.step(
+            "dependencies: not checked, cargo-deny is not installed (cargo install cargo-deny --locked)",
+        );
+    }
+    terminal.step("tests");
+    test::run(&test::Options::default())
+}
+
+impl Check {
+    fn run(&self, terminal: &Terminal) -> Result<()> {
+        let started = Instant::now();
+        let command_line = self.cargo.join(" ");
+        terminal.step(format!("{}: cargo {command_line}", self.name));
+        let mut command = testbed::cargo();
+        command.args(self.cargo).envs(self.environment).current_dir(testbed::root());
+        if !process::run(&mut command)?.status.success() {
+            bail!("cargo {command_line} failed; {}", self.remedy);
+        }
+        terminal.step(format!("{} ok {}", self.name, terminal.took(started.elapsed())));
+        Ok(())
+    }
+}

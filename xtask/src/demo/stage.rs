@@ -1,0 +1,232 @@
+//! The demo's processes, from the servers up to the worker, and the caller who talks to it.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+use testbed::{LivekitServer, OtelCollector, Process, free_port, http, unique_hex};
+
+use crate::demo::programs::Programs;
+use crate::interrupt::Interrupt;
+use crate::terminal::{Style, Terminal};
+
+const REGISTER_PATIENCE: Duration = Duration::from_secs(30);
+const MODEL_PATIENCE: Duration = Duration::from_secs(10);
+const CALL_PATIENCE: Duration = Duration::from_secs(300);
+/// More than the worker's own grace for a room that everybody left.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(60);
+/// Variables of the person's shell that would send the worker's traces elsewhere or nowhere.
+const STRAY_VARIABLES: [&str; 4] = [
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_SDK_DISABLED",
+];
+
+/// What runs during the demo. Fields are dropped from the top: the worker goes before what it talks to.
+pub(crate) struct Stage {
+    worker: Process,
+    http_port: u16,
+    model: Option<Model>,
+    collector: OtelCollector,
+    livekit: LivekitServer,
+    voiced: PathBuf,
+    logs: TempDir,
+}
+
+/// The built-in model, running.
+struct Model {
+    base_url: String,
+    _process: Process,
+}
+
+impl Stage {
+    /// Starts one after the other and tells about each.
+    pub(crate) fn set(terminal: &Terminal, interrupt: &Interrupt, programs: &Programs) -> Result<Self> {
+        let logs = tempfile::Builder::new().prefix("voiced-demo-").tempdir()?;
+        let livekit = start_livekit(terminal)?;
+        let collector = start_collector(terminal)?;
+        let model = match &programs.scripted_model {
+            Some(program) => Some(Model::start(terminal, interrupt, program, &logs)?),
+            None => None,
+        };
+        let http_port = free_port()?;
+        let mut command = Command::new(&programs.voiced);
+        command.arg("start").env("VOICED_HTTP__LISTEN", format!("127.0.0.1:{http_port}"));
+        set_environment(&mut command, &livekit, &collector, model.as_ref());
+        let worker = Process::spawn("voiced", &mut command, &logs.path().join("voiced.log"))?;
+        let voiced = programs.voiced.clone();
+        let mut stage = Self { worker, http_port, model, collector, livekit, voiced, logs };
+        stage.wait_until_registered(terminal, interrupt)?;
+        Ok(stage)
+    }
+
+    pub(crate) fn collector(&self) -> &OtelCollector {
+        &self.collector
+    }
+
+    pub(crate) fn worker_log_tail(&self) -> String {
+        self.worker.log_tail()
+    }
+
+    /// Lets a caller join a new room and say each line; what is said appears on our own terminal.
+    pub(crate) fn call(&self, terminal: &Terminal, interrupt: &Interrupt, lines: &[&str]) -> Result<()> {
+        let room = format!("demo-{}", &unique_hex()[..4]);
+        terminal.heading(format!("A caller joins room {room}"));
+        let mut command = Command::new(&self.voiced);
+        command.args(["call", "--room", &room]);
+        for line in lines {
+            command.args(["--say", line]);
+        }
+        set_environment(&mut command, &self.livekit, &self.collector, self.model.as_ref());
+        let mut caller = Process::attached("voiced call", &mut command)?;
+        match interrupt.wait_for(CALL_PATIENCE, || caller.exit_status())? {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => bail!("the call failed: `voiced call` ended with {status}"),
+            None => bail!("the call did not end within {CALL_PATIENCE:?}"),
+        }
+    }
+
+    /// Stops the worker as an init system would and sees that it leaves in order.
+    pub(crate) fn drain(&mut self, terminal: &Terminal) -> Result<()> {
+        let started = Instant::now();
+        terminal.step("SIGTERM to the worker: it takes no new job and lets running sessions end");
+        self.worker.terminate()?;
+        match self.worker.wait(DRAIN_PATIENCE)? {
+            Some(status) if status.success() => {
+                terminal.step(format!("it drained and exited with 0 {}", terminal.took(started.elapsed())));
+                Ok(())
+            }
+            Some(status) => bail!("the worker did not drain cleanly: it ended with {status}"),
+            None => bail!("the worker did not drain within {DRAIN_PATIENCE:?}"),
+        }
+    }
+
+    /// For `--keep`: how to reach what runs.
+    pub(crate) fn print_addresses(&self, terminal: &Terminal) {
+        terminal.heading("Everything runs on until Ctrl-C. In another terminal:");
+        for (name, value) in self.livekit.environment() {
+            println!("  export {name}={value}");
+        }
+        println!("  {} call --room demo", self.voiced.display());
+        println!("  curl http://127.0.0.1:{}/worker", self.http_port);
+        println!("  tail -f {}", self.collector.file().display());
+        println!("  tail -f {}", self.logs.path().join("voiced.log").display());
+        if let Some(model) = &self.model {
+            println!("  curl {}/models", model.base_url);
+        }
+    }
+
+    fn wait_until_registered(&mut self, terminal: &Terminal, interrupt: &Interrupt) -> Result<()> {
+        let started = Instant::now();
+        let mut last_answer = String::from("no answer");
+        let ready = interrupt.wait_for(REGISTER_PATIENCE, || {
+            if let Some(status) = self.worker.exit_status()? {
+                bail!("`voiced start` ended at once ({status}); {}", self.worker.log_tail());
+            }
+            let answer = http::get(self.http_port, "/readyz").ok();
+            if let Some(answer) = &answer {
+                last_answer = format!("{} {}", answer.status, answer.body.trim());
+            }
+            Ok(answer.filter(|answer| answer.status == 200))
+        })?;
+        if ready.is_none() {
+            bail!(
+                "the worker did not register within {REGISTER_PATIENCE:?} (/readyz: {last_answer}); {}",
+                self.worker.log_tail()
+            );
+        }
+        terminal.step(format!(
+            "voiced start has registered with it as a worker {}",
+            terminal.took(started.elapsed())
+        ));
+        Ok(())
+    }
+}
+
+impl Model {
+    /// The model prints its address as its first line, because it chooses the port itself.
+    fn start(terminal: &Terminal, interrupt: &Interrupt, program: &PathBuf, logs: &TempDir) -> Result<Self> {
+        let log = logs.path().join("scripted-model.log");
+        let mut command = Command::new(program);
+        let mut process = Process::spawn("scripted-model", command.args(["--listen", "127.0.0.1:0"]), &log)?;
+        let base_url = interrupt.wait_for(MODEL_PATIENCE, || {
+            if let Some(status) = process.exit_status()? {
+                bail!("scripted-model ended at once ({status}); {}", process.log_tail());
+            }
+            let text = std::fs::read_to_string(&log)?;
+            Ok(announced_url(&text).map(str::to_owned))
+        })?;
+        let base_url =
+            base_url.with_context(|| format!("scripted-model names no address; {}", process.log_tail()))?;
+        terminal.step(format!(
+            "the model is a built-in stand-in at {base_url} {}",
+            terminal.paint(Style::Faint, "(set OPENAI_API_KEY or OPENAI_BASE_URL for a real one)")
+        ));
+        Ok(Self { base_url, _process: process })
+    }
+}
+
+/// The URL of a complete line `listening on URL`.
+fn announced_url(output: &str) -> Option<&str> {
+    let complete = &output[..output.rfind('\n')?];
+    complete.lines().find_map(|line| line.strip_prefix("listening on ")).map(str::trim)
+}
+
+fn start_livekit(terminal: &Terminal) -> Result<LivekitServer> {
+    let started = Instant::now();
+    let livekit = LivekitServer::start()?;
+    terminal.step(format!(
+        "a LiveKit server listens on {} {}",
+        livekit.url(),
+        terminal.took(started.elapsed())
+    ));
+    Ok(livekit)
+}
+
+fn start_collector(terminal: &Terminal) -> Result<OtelCollector> {
+    let started = Instant::now();
+    let collector = OtelCollector::start()?;
+    terminal.step(format!(
+        "an OpenTelemetry Collector takes traces at {}, behind Basic auth {}",
+        collector.endpoint(),
+        terminal.took(started.elapsed())
+    ));
+    Ok(collector)
+}
+
+fn set_environment(
+    command: &mut Command,
+    livekit: &LivekitServer,
+    collector: &OtelCollector,
+    model: Option<&Model>,
+) {
+    for variable in STRAY_VARIABLES {
+        command.env_remove(variable);
+    }
+    command.envs(livekit.environment()).envs(collector.environment()).current_dir(testbed::root());
+    if let Some(model) = model {
+        command.env("OPENAI_BASE_URL", &model.base_url).env("OPENAI_API_KEY", "none-needed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_is_found_where_it_says_it_listens() {
+        assert_eq!(
+            announced_url("listening on http://127.0.0.1:4711/v1\nmore\n"),
+            Some("http://127.0.0.1:4711/v1")
+        );
+        assert_eq!(
+            announced_url("listening on http://127.0.0.1:47"),
+            None,
+            "a line that is still being written"
+        );
+        assert_eq!(announced_url(""), None);
+    }
+}

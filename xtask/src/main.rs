@@ -1,0 +1,83 @@
+//! The project's own commands: `cargo xtask demo | test | ci | setup`.
+//!
+//! Each does its own set-up, says what takes long, and ends what it started, also when it is interrupted.
+
+mod ci;
+mod demo;
+mod interrupt;
+mod setup;
+mod terminal;
+mod test;
+mod waterfall;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Everything a clone of this repository can do without further knowledge.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = ENVIRONMENT)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Shows the whole thing: a LiveKit server, the worker, a caller, and each turn's trace.
+    ///
+    /// Builds what it needs, starts a LiveKit server, an OpenTelemetry Collector and a model on free loopback ports,
+    /// lets `voiced start` register and `voiced call` talk to it, then draws each turn's trace as the collector got it
+    /// and drains the worker. The first run takes up to 15 minutes on 2 cores, all of it building; later ones seconds.
+    Demo(demo::Options),
+    /// Runs all tests, after the set-up they need, and ends with the line `N passed, N failed`.
+    ///
+    /// The first run takes up to 25 minutes on 2 cores.
+    Test(test::Options),
+    /// What has to be green before a change goes in: format, lints, documentation, dependencies, then all tests.
+    Ci,
+    /// Makes ready what the tests run: the LiveKit server, the OpenTelemetry Collector, LiveKit's Python SDK.
+    ///
+    /// Installs missing Debian packages when it may (as root), else prints the line to run. Takes seconds when all is
+    /// there.
+    Setup,
+}
+
+const ENVIRONMENT: &str = "\
+Environment:
+  LIVEKIT_SERVER   the LiveKit server; else `livekit-server` on PATH, else built into target/tools/
+  OTELCOL          the OpenTelemetry Collector, likewise
+  OPENAI_API_KEY, OPENAI_BASE_URL
+                   demo: the model that answers; else a built-in stand-in
+  NO_COLOR         no colours; there are none either when the output is no terminal";
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Ci => ci::run(),
+        Command::Setup => setup::everything(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<interrupt::Interrupted>() => {
+            eprintln!("{error}");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}
