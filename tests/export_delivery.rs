@@ -8,7 +8,6 @@ mod otlp_receiver;
 #[path = "support/turns.rs"]
 mod turns;
 
-use std::net::TcpListener;
 use std::process::Command;
 use std::time::Duration;
 
