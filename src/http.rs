@@ -5,6 +5,7 @@
 //! | `/`, `/healthz` | 200 `OK` while the worker lives; its connection to LiveKit does not matter |
 //! | `/readyz` | 200 `OK` while registered and not draining, else 503 and the reason |
 //! | `/worker` | the worker as LiveKit Cloud reads it, [`WorkerInfo`] as JSON |
+//! | `/metrics` | [`Metrics`] in Prometheus' text format |
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use hyper::server::conn::http1;
@@ -25,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use crate::metrics::{self, Metrics};
 use crate::worker::{Health, WorkerInfo};
 
 /// From the first byte of a request, or from the last answer, to the end of the request's head.
@@ -56,14 +59,15 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     TcpListener::bind(address).await.map_err(|reason| BindError { address, reason })
 }
 
-/// The endpoints of the worker that sends `health`.
-pub fn router(agent_name: &str, health: watch::Receiver<Health>) -> Router {
+/// The endpoints of the worker that sends `health` and is counted by `metrics`.
+pub fn router(agent_name: &str, health: watch::Receiver<Health>, metrics: Metrics) -> Router {
     Router::new()
         .route("/", get(healthz))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/worker", get(worker))
         .with_state(Worker { agent_name: agent_name.into(), health })
+        .route("/metrics", get(async move || prometheus(&metrics)))
 }
 
 /// Serves `router` until `stop`. Not axum's own server, which gives a client all the time in the world to send its request.
@@ -141,6 +145,10 @@ async fn readyz(State(worker): State<Worker>) -> (StatusCode, String) {
 
 async fn worker(State(worker): State<Worker>) -> Json<WorkerInfo> {
     Json(WorkerInfo::new(&worker.agent_name, &worker.health.borrow()))
+}
+
+fn prometheus(metrics: &Metrics) -> impl IntoResponse + use<> {
+    ([(header::CONTENT_TYPE, metrics::TEXT_FORMAT)], metrics.text())
 }
 
 // === impl Worker ===

@@ -13,6 +13,7 @@
 //! - [`session`]: one conversation; its rules are a pure state machine
 //! - [`llm`]: what answers a turn, behind the trait [`llm::Answerer`]
 //! - [`telemetry`]: the three spans of a turn, and their way out
+//! - [`metrics`]: what the process counts, for `/metrics` and OTLP
 //! - [`http`], [`systemd`], [`shutdown`], [`log`], [`tls`]: what a daemon needs besides
 //! - [`caller`]: the other side of a session, for `voiced call` and for tests
 //! - [`chat`], [`secret`]: the words that all of them use
@@ -30,6 +31,7 @@ pub mod http;
 pub mod job;
 pub mod llm;
 pub mod log;
+pub mod metrics;
 pub mod room;
 pub mod secret;
 pub mod session;

@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chat::{Failure, Message, Usage};
 use crate::config;
+use crate::metrics::{LlmMetrics, Metrics};
 use crate::secret::Speech;
 use crate::telemetry::spans::{RequestStart, TurnContext};
 
@@ -84,6 +85,7 @@ struct Shared {
     /// The base URL as it may be shown.
     url: String,
     cut_replies: AtomicU64,
+    metrics: LlmMetrics,
 }
 
 // === impl OpenAi ===
@@ -92,11 +94,17 @@ impl OpenAi {
     /// # Errors
     /// The key cannot be sent, the URL cannot be called, or HTTPS cannot be set up.
     pub fn new(config: &config::Llm) -> Result<Self, BuildError> {
+        Self::counted(config, &Metrics::default())
+    }
+
+    /// As `new`, and counted by `metrics`.
+    pub fn counted(config: &config::Llm, metrics: &Metrics) -> Result<Self, BuildError> {
         let shared = Shared {
             provider: openai::Provider::new(config)?,
             url: openai::shown(&config.base_url),
             config: Arc::new(config.clone()),
             cut_replies: AtomicU64::new(0),
+            metrics: metrics.llm(config),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -110,6 +118,18 @@ impl OpenAi {
 impl Answerer for OpenAi {
     fn answer(&self, question: Question, deltas: mpsc::Sender<Speech>) -> BoxFuture<'static, Answer> {
         Box::pin(request::Request::new(self.shared.clone(), question, deltas).run())
+    }
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// None when it went well or was interrupted.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure),
+            Self::Complete | Self::Interrupted => None,
+        }
     }
 }
 
@@ -130,6 +150,7 @@ impl Shared {
 
     /// Counts one more, and says how many that makes.
     fn count_cut_reply(&self) -> u64 {
+        self.metrics.reply_cut();
         self.cut_replies.fetch_add(1, Ordering::Relaxed) + 1
     }
 }

@@ -20,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 use crate::chat::{AgentState, Utterance};
 use crate::config;
 use crate::llm::Answerer;
-use crate::room::text::{IncomingText, Reading};
+use crate::metrics::{Metrics, Refusal};
+use crate::room::text::{IncomingText, Reading, TextError};
 use crate::room::voice::Voice;
 use crate::room::{Room, RoomEvent};
 use crate::telemetry::spans::Tracer;
@@ -40,6 +41,7 @@ const READERS: usize = 1024;
 pub struct Parts {
     pub answerer: Arc<dyn Answerer>,
     pub tracer: Tracer,
+    pub metrics: Metrics,
     pub agent: config::Agent,
     /// W3C `traceparent` of the dispatcher; a message's own one wins over it.
     pub traceparent: Option<String>,
@@ -68,7 +70,8 @@ pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summ
     tracing::Span::current().record("session", &room.place().sid);
     tracing::info!(people = room.people().len(), "session started");
     let voice = room.voice(&parts.agent.name);
-    let record = Record::new(parts.tracer.clone(), &room.place().sid, parts.traceparent.clone());
+    let Parts { tracer, metrics, traceparent, .. } = parts.clone();
+    let record = Record::new(tracer, metrics, &room.place().sid, traceparent);
     let machine = Machine::new(Rules::from(&parts.agent));
     let readers = FuturesUnordered::new();
     let session = Session { room, parts, machine, voice, readers, call: None, record };
@@ -107,7 +110,7 @@ impl Session<'_> {
                 Action::SetState(state) => self.voice.announce(state),
                 Action::Ask { turn, utterance, messages } => {
                     let span = self.record.begin(turn, &utterance);
-                    self.call = Some(Call::start(&self.parts.answerer, turn, messages, span));
+                    self.call = Some(Call::start(&self.parts, turn, messages, span));
                 }
                 Action::Cancel { turn } => {
                     self.call.iter_mut().filter(|call| call.turn() == turn).for_each(Call::cancel)
@@ -184,7 +187,8 @@ impl Session<'_> {
             return text.discard();
         }
         if self.readers.len() >= READERS {
-            self.record.refused(text.sender(), &format!("more than {READERS} texts are arriving at once"));
+            let why = format!("more than {READERS} texts are arriving at once");
+            self.record.refused(text.sender(), Refusal::TooMany, &why);
             return text.discard();
         }
         // Unconstrained, because tokio's cooperative budget would send a reader that is done to the back of the queue
@@ -198,7 +202,7 @@ impl Session<'_> {
             Reading::Turn(utterance) => Some(Event::Heard(utterance)),
             Reading::Interim => None,
             Reading::Refused { sender, why } => {
-                self.record.refused(&sender, &why.to_string());
+                self.record.refused(&sender, Refusal::from(&why), &why.to_string());
                 None
             }
         }
@@ -224,6 +228,17 @@ impl From<&config::Agent> for Rules {
             history_turns: agent.history_turns,
             history_tokens: agent.history_tokens,
             leave_grace: agent.leave_grace,
+        }
+    }
+}
+
+impl From<&TextError> for Refusal {
+    fn from(why: &TextError) -> Self {
+        match why {
+            TextError::TooLong => Self::TooLong,
+            TextError::NotUtf8 => Self::NotUtf8,
+            TextError::Idle => Self::Idle,
+            TextError::Broken(_) => Self::Broken,
         }
     }
 }

@@ -75,6 +75,9 @@ pub struct Health {
     /// Given by the server with each registration; empty when not registered.
     pub worker_id: String,
     pub active_jobs: u32,
+    /// Slots that running jobs and offers that were taken occupy, and how many there are.
+    pub slots_used: u32,
+    pub slots: u32,
     /// The used part of the slots, scaled to stay below 0.7, where servers stop offering jobs.
     pub load: f32,
 }

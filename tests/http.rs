@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use voiced::http;
+use voiced::metrics::Metrics;
 use voiced::worker::Health;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,7 +27,11 @@ impl Endpoints {
         let listener = http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let served = tokio::spawn(http::serve(listener, http::router("support", health), stop.clone()));
+        let served = tokio::spawn(http::serve(
+            listener,
+            http::router("support", health, Metrics::default()),
+            stop.clone(),
+        ));
         Self { address, health: publish, stop, served }
     }
 
@@ -96,6 +101,14 @@ async fn the_worker_is_described_as_livekit_cloud_reads_it() {
     assert_eq!(body, expected);
     let answer = endpoints.raw("HEAD /worker HTTP/1.0\r\n\r\n");
     assert!(answer.contains("content-type: application/json"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_served_as_prometheus_reads_them() {
+    let endpoints = Endpoints::start().await;
+    let answer = endpoints.raw("GET /metrics HTTP/1.0\r\n\r\n");
+    assert!(answer.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{answer}");
+    assert!(answer.contains("\n# TYPE voiced_turns_total counter\n"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::room::{JoinOptions, Room, token};
 use crate::session;
 use crate::shutdown::Shutdown;
@@ -22,7 +23,7 @@ pub(super) async fn run(config: Config, args: ConnectArgs) -> anyhow::Result<Exi
     let permissions = &config.worker.permissions;
     let token = token::agent(&credentials, &args.room, &identity, &config.agent.name, permissions)?;
     let telemetry = Telemetry::start(&config.telemetry, &identity)?;
-    let parts = parts(&config, &telemetry)?;
+    let parts = parts(&config, &telemetry, Metrics::default())?;
     let options = JoinOptions { url: credentials.url, token, max_text_bytes: config.agent.max_turn_bytes };
     let span = tracing::info_span!("session", room = args.room, session = tracing::field::Empty);
     let held = hold(options, parts, shutdown.drain).instrument(span).await;

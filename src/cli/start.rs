@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::http;
 use crate::job::SessionJobs;
 use crate::llm::OpenAi;
+use crate::metrics::Metrics;
 use crate::session::Parts;
 use crate::shutdown::Shutdown;
 use crate::systemd;
@@ -19,15 +20,19 @@ use crate::worker::{self, Health};
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     // Everything that can refuse does so before the first socket is opened.
     config.require_llm()?;
-    let settings = worker::Settings::new(&config)?;
+    let metrics = Metrics::default();
+    let settings = worker::Settings::new(&config, &metrics)?;
     let shutdown = Shutdown::on_signals()?;
     let telemetry = Telemetry::start(&config.telemetry, &settings.instance_id)?;
     let (health, healthy) = watch::channel(Health::default());
+    metrics.observe_worker(healthy.clone());
+    let exported = telemetry.clone();
+    metrics.observe_export(move || exported.status());
     let stop_http = CancellationToken::new();
-    let http = serve_http(&config, healthy.clone(), stop_http.clone()).await?;
+    let http = serve_http(&config, healthy.clone(), metrics.clone(), stop_http.clone()).await?;
     let notifying = tokio::spawn(systemd::follow(healthy));
 
-    let jobs = Arc::new(SessionJobs::new(parts(&config, &telemetry)?));
+    let jobs = Arc::new(SessionJobs::new(parts(&config, &telemetry, metrics)?));
     let outcome = worker::run(settings, jobs, shutdown, health).await;
 
     stop_http.cancel();
@@ -40,20 +45,22 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
 }
 
 /// What sessions are made of, here and in `connect`.
-pub(super) fn parts(config: &Config, telemetry: &Telemetry) -> anyhow::Result<Parts> {
-    let answerer = Arc::new(OpenAi::new(&config.llm)?);
-    Ok(Parts { answerer, tracer: telemetry.tracer(), agent: config.agent.clone(), traceparent: None })
+pub(super) fn parts(config: &Config, telemetry: &Telemetry, metrics: Metrics) -> anyhow::Result<Parts> {
+    let answerer = Arc::new(OpenAi::counted(&config.llm, &metrics)?);
+    let (tracer, agent) = (telemetry.tracer(), config.agent.clone());
+    Ok(Parts { answerer, tracer, metrics, agent, traceparent: None })
 }
 
 async fn serve_http(
     config: &Config,
     health: watch::Receiver<Health>,
+    metrics: Metrics,
     stop: CancellationToken,
 ) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
     let Some(address) = config.http.listen else { return Ok(None) };
     let listener = http::bind(address).await?;
     tracing::info!(address = %listener.local_addr()?, "health endpoints are listening");
-    let router = http::router(&config.worker.agent_name, health);
+    let router = http::router(&config.worker.agent_name, health, metrics);
     Ok(Some(tokio::spawn(http::serve(listener, router, stop))))
 }
 

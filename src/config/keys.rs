@@ -286,6 +286,6 @@ const TELEMETRY: &[Key] = &[
 ];
 
 const HTTP: &[Key] = &[Key::new("http.listen", Kind::Listen, Default::Is(r#""127.0.0.1:8081""#)).doc(
-    "The address and port of /healthz, /readyz and /worker; \"off\" for none. They say which rooms are served, so\n\
-     think before you open them to a network. 0.0.0.0:8081 listens on every interface.",
+    "The address and port of /healthz, /readyz, /worker and /metrics; \"off\" for none. They say how much the worker is\n\
+     used, so think before you open them to a network. 0.0.0.0:8081 listens on every interface.",
 )];

@@ -238,6 +238,31 @@ mod tests {
     }
 
     #[test]
+    fn every_class_is_one_that_metrics_tell_apart() {
+        let kinds = [
+            Kind::Status(429),
+            Kind::QuotaExceeded,
+            Kind::Connect,
+            Kind::ConnectTimeout,
+            Kind::FirstTokenTimeout,
+            Kind::StallTimeout,
+            Kind::TotalTimeout,
+            Kind::ConnectionLost,
+            Kind::MalformedStream,
+            Kind::NotAStream,
+            Kind::StreamEndedEarly,
+            Kind::EmptyReply,
+            Kind::ContentFilter,
+            Kind::RequestRefused,
+            Kind::ProviderError,
+        ];
+        for kind in kinds {
+            let failure = Failure { class: kind.class(), message: String::new() };
+            assert_eq!(crate::metrics::error_class(&failure), kind.class());
+        }
+    }
+
+    #[test]
     fn messages_say_what_happened_where_and_what_to_do() {
         assert_eq!(
             message(Kind::Status(401), 1),

@@ -15,6 +15,7 @@ use crate::llm::machine::{Action, End, Event, Machine};
 use crate::llm::openai::Head;
 use crate::llm::usage::{self, Spent};
 use crate::llm::{Answer, Outcome, Question, Shared};
+use crate::metrics::{self, OpenRequest};
 use crate::secret::Speech;
 use crate::telemetry::spans::{AttemptEnd, RequestEnd, RequestSpan};
 
@@ -26,6 +27,7 @@ pub(super) struct Request {
     trace_id: String,
     span: RequestSpan,
     machine: Machine,
+    counted: OpenRequest,
     asked: Instant,
     /// What was passed on.
     text: String,
@@ -67,6 +69,7 @@ impl Request {
         let span = context.request(shared.request_start(&messages));
         Self {
             machine: Machine::new(asked, (&*shared.config).into(), fastrand::Rng::new()),
+            counted: shared.metrics.request(asked),
             trace_id: context.trace_id(),
             asker: Asker { cancel, deltas },
             shared,
@@ -116,11 +119,13 @@ impl Request {
         let mut attempt = Attempt::new(&self.shared.provider, &self.shared.config, &self.messages);
         let stop = self.listen(&mut attempt).await.err();
         let stop = stop.filter(|stop| matches!(stop, Stop::Cancelled) || !attempt.received().is_whole());
+        let interrupted = matches!(stop, Some(Stop::Cancelled));
         let action = self.machine.step(now(), Stop::event(stop.as_ref()));
         self.settle(&attempt, stop.as_ref());
         let (exchange, received) = attempt.close();
         self.received = received;
         let failure = self.note_fault(stop, action);
+        self.shared.metrics.attempt_ended(failure.as_ref(), interrupted);
         let head = exchange.head();
         span.end(AttemptEnd {
             failure: failure.as_ref(),
@@ -229,11 +234,18 @@ impl Request {
             self.received.finish_reason = Some("length".to_owned());
         }
         let text = Speech::from(self.text.as_str());
-        self.span.end(RequestEnd {
-            failure: match &outcome {
-                Outcome::Failed(failure) => Some(failure),
-                Outcome::Complete | Outcome::Interrupted => None,
+        let failure = outcome.failure();
+        self.counted.end(
+            now(),
+            &metrics::RequestEnd {
+                failure,
+                interrupted: outcome == Outcome::Interrupted,
+                usage: self.usage,
+                time_to_first_token: self.time_to_first_token,
             },
+        );
+        self.span.end(RequestEnd {
+            failure,
             text: &text,
             usage: self.usage,
             time_to_first_chunk: self.time_to_first_token,

@@ -9,9 +9,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::chat::{Failure, Message, Usage};
-use crate::llm::{Answer, Answerer, Outcome, Question};
+use crate::llm::{Answer, Outcome, Question};
+use crate::metrics::{Metrics, Panicked};
 use crate::secret::Speech;
 use crate::telemetry::spans::TurnContext;
+
+use super::Parts;
 
 /// Deltas waiting for the room. A full queue makes the model's stream wait.
 const DELTAS: usize = 64;
@@ -29,22 +32,18 @@ pub(super) struct Call {
     cancelled_at: Option<Instant>,
     deltas: mpsc::Receiver<Speech>,
     task: JoinHandle<Answer>,
+    metrics: Metrics,
 }
 
 // === impl Call ===
 
 impl Call {
-    pub(super) fn start(
-        answerer: &Arc<dyn Answerer>,
-        turn: u64,
-        messages: Arc<[Message]>,
-        context: TurnContext,
-    ) -> Self {
+    pub(super) fn start(parts: &Parts, turn: u64, messages: Arc<[Message]>, context: TurnContext) -> Self {
         let (sender, deltas) = mpsc::channel(DELTAS);
         let cancel = CancellationToken::new();
         let question = Question { messages, context, cancel: cancel.clone() };
-        let task = tokio::spawn(answerer.answer(question, sender).in_current_span());
-        Self { turn, cancel, cancelled_at: None, deltas, task }
+        let task = tokio::spawn(parts.answerer.answer(question, sender).in_current_span());
+        Self { turn, cancel, cancelled_at: None, deltas, task, metrics: parts.metrics.clone() }
     }
 
     pub(super) fn turn(&self) -> u64 {
@@ -66,7 +65,7 @@ impl Call {
         let patience = self.cancelled_at.map(|at| at + CANCEL_PATIENCE);
         tokio::select! {
             biased;
-            event = going_on(turn, &mut self.deltas, &mut self.task) => event,
+            event = going_on(turn, &mut self.deltas, &mut self.task, &self.metrics) => event,
             _ = super::sleep_until(patience) => {
                 self.task.abort();
                 CallEvent::Answered { turn, answer: Answer::nothing(Outcome::Interrupted) }
@@ -100,14 +99,20 @@ async fn going_on(
     turn: u64,
     deltas: &mut mpsc::Receiver<Speech>,
     task: &mut JoinHandle<Answer>,
+    metrics: &Metrics,
 ) -> CallEvent {
     match deltas.recv().await {
         Some(text) => CallEvent::Delta { turn, text },
-        None => CallEvent::Answered { turn, answer: task.await.unwrap_or_else(broken) },
+        None => {
+            CallEvent::Answered { turn, answer: task.await.unwrap_or_else(|error| broken(error, metrics)) }
+        }
     }
 }
 
-fn broken(error: JoinError) -> Answer {
+fn broken(error: JoinError, metrics: &Metrics) -> Answer {
+    if error.is_panic() {
+        metrics.panicked(Panicked::Answer);
+    }
     let message =
         format!("answering the turn broke down: {error}; this is a defect of voiced, please report it");
     Answer::nothing(Outcome::Failed(Failure { class: "panic".to_owned(), message }))

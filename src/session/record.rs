@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Instant;
 
 use crate::chat::{Usage, Utterance};
+use crate::metrics::{self, Metrics, Phase, Refusal};
 use crate::secret::Speech;
 use crate::telemetry::spans::{Conversation, Tracer, TurnContext, TurnEnd, TurnOutcome, TurnSpan, TurnStart};
 
@@ -27,6 +28,7 @@ pub struct Totals {
 
 pub(super) struct Record {
     tracer: Tracer,
+    metrics: Metrics,
     session_id: String,
     traceparent: Option<String>,
     /// The turns under way: at most the one that is being answered.
@@ -44,9 +46,14 @@ struct OpenTurn {
 // === impl Record ===
 
 impl Record {
-    pub(super) fn new(tracer: Tracer, session_id: &str, traceparent: Option<String>) -> Self {
+    pub(super) fn new(
+        tracer: Tracer,
+        metrics: Metrics,
+        session_id: &str,
+        traceparent: Option<String>,
+    ) -> Self {
         let session_id = session_id.to_owned();
-        Self { tracer, session_id, traceparent, open: HashMap::new(), totals: Totals::default() }
+        Self { tracer, metrics, session_id, traceparent, open: HashMap::new(), totals: Totals::default() }
     }
 
     /// Opens the turn's trace; what is returned is the parent of everything that answering it does.
@@ -62,6 +69,7 @@ impl Record {
     pub(super) fn finish(&mut self, turn: u64, result: &TurnResult) {
         let Some(open) = self.open.remove(&turn) else { return };
         self.count(result);
+        self.metrics.turn_ended(result.ending(), result.latency, Some(open.started.elapsed()));
         log(turn, &open, result);
         open.span.end(TurnEnd {
             outcome: result.outcome.clone().into(),
@@ -76,6 +84,7 @@ impl Record {
         let span = self.span(turn, utterance);
         self.totals.turns += 1;
         self.totals.interrupted += 1;
+        self.metrics.turn_ended(metrics::TurnEnding::Interrupted(Phase::Waiting), None, None);
         tracing::info!(turn, trace_id = span.trace_id(), "turn overtaken by the next before it was asked");
         span.end(TurnEnd {
             outcome: TurnOutcome::Interrupted,
@@ -85,8 +94,9 @@ impl Record {
         });
     }
 
-    pub(super) fn refused(&mut self, sender: &str, why: &str) {
+    pub(super) fn refused(&mut self, sender: &str, refusal: Refusal, why: &str) {
         self.totals.refused += 1;
+        self.metrics.text_refused(refusal);
         if self.totals.refused <= REFUSALS_LOGGED {
             tracing::warn!(sender, refused = self.totals.refused, "a text was refused: {why}");
         }
@@ -115,7 +125,8 @@ impl Drop for Record {
     /// A turn that is still open here was cut by a panic or an abort; its span closes itself as `aborted`.
     fn drop(&mut self) {
         for (turn, open) in &self.open {
-            let OpenTurn { trace_id, speaker, .. } = open;
+            let OpenTurn { trace_id, speaker, started, .. } = open;
+            self.metrics.turn_ended(metrics::TurnEnding::Aborted, None, Some(started.elapsed()));
             tracing::error!(turn, speaker, trace_id, "the session broke down in the middle of this turn");
         }
     }
@@ -126,6 +137,18 @@ impl fmt::Display for Totals {
         let Self { turns, interrupted, failed, refused, input_tokens, output_tokens } = self;
         write!(f, "{turns} turns, {interrupted} interrupted, {failed} failed, {refused} texts refused, ")?;
         write!(f, "{input_tokens} tokens in, {output_tokens} out")
+    }
+}
+
+impl TurnResult {
+    /// As it is counted.
+    fn ending(&self) -> metrics::TurnEnding {
+        match (&self.outcome, self.latency) {
+            (TurnEnding::Answered, _) => metrics::TurnEnding::Answered,
+            (TurnEnding::Failed(_), _) => metrics::TurnEnding::Failed,
+            (TurnEnding::Interrupted, None) => metrics::TurnEnding::Interrupted(Phase::Thinking),
+            (TurnEnding::Interrupted, Some(_)) => metrics::TurnEnding::Interrupted(Phase::Speaking),
+        }
     }
 }
 
@@ -198,7 +221,7 @@ mod tests {
             tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         let mut trace_id = String::new();
         tracing::subscriber::with_default(subscriber, || {
-            let mut record = Record::new(Tracer::default(), "RM_1", None);
+            let mut record = Record::new(Tracer::default(), Metrics::default(), "RM_1", None);
             let utterance =
                 Utterance { speaker: "ada".into(), text: "hi".into(), segment: None, traceparent: None };
             trace_id = record.begin(7, &utterance).trace_id();

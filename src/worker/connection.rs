@@ -1,33 +1,30 @@
 //! The `/agent` websocket: opens it, carries frames both ways, and says in plain words why it could not.
 
-use std::fmt::Display;
+mod pump;
+
 use std::time::Duration;
 
-use futures::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header};
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
-use tracing::{debug, warn};
 use url::Url;
 
+use self::pump::Pump;
 use super::message::{ServerMessage, WorkerMessage};
 use super::protocol;
+use crate::metrics::Metrics;
 use crate::secret::Secret;
 
 /// DNS, TCP, TLS and the upgrade together.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
-/// A frame that cannot be written for so long means that nobody reads.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
-/// For the server to close its side as well.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Offers carry the room's and the dispatch's metadata, which servers keep well below this.
 const MAX_FRAME: usize = 4 << 20;
 /// Every job has a handful of messages in its life, so this many waiting ones mean that the socket is stuck.
@@ -138,12 +135,12 @@ impl Endpoint {
 
 impl Connection {
     /// Starts to open the socket. How that went is the first thing that `next` tells.
-    pub(crate) fn open(endpoint: Endpoint) -> Self {
+    pub(crate) fn open(endpoint: Endpoint, metrics: Metrics) -> Self {
         let (outbox, outgoing) = mpsc::channel(OUTBOX);
         let (incoming, inbox) = mpsc::channel(INBOX);
         let task = tokio::spawn(async move {
             let reason = match open(&endpoint).await {
-                Ok(socket) => Pump { socket, incoming: &incoming, outgoing, malformed: 0 }.run().await,
+                Ok(socket) => Pump::new(socket, &incoming, outgoing, metrics).run().await,
                 Err(reason) => reason,
             };
             let _ = incoming.send(Incoming::Closed { reason }).await;
@@ -181,100 +178,6 @@ impl Connection {
     }
 }
 
-/// Moves frames between the socket and the two queues.
-struct Pump<'a> {
-    socket: Socket,
-    incoming: &'a mpsc::Sender<Incoming>,
-    outgoing: mpsc::Receiver<Outgoing>,
-    /// Frames that were no messages.
-    malformed: u64,
-}
-
-impl Pump<'_> {
-    /// Returns why the socket closed.
-    async fn run(mut self) -> String {
-        self.tell(Incoming::Opened).await;
-        loop {
-            let step = tokio::select! {
-                outgoing = self.outgoing.recv() => match outgoing {
-                    Some(outgoing) => self.write(outgoing).await,
-                    None => return self.close().await,
-                },
-                frame = self.socket.next() => self.read(frame).await,
-            };
-            if let Err(reason) = step {
-                return reason;
-            }
-        }
-    }
-
-    async fn write(&mut self, outgoing: Outgoing) -> Result<(), String> {
-        let (frame, ended) = match outgoing {
-            Outgoing::Ping => (Message::Ping(Bytes::new()), None),
-            Outgoing::Message(message) => {
-                let ended = match &message {
-                    WorkerMessage::Ended { job_id, .. } => Some(job_id.clone()),
-                    _ => None,
-                };
-                (Message::Binary(protocol::encode(message).into()), ended)
-            }
-        };
-        match timeout(WRITE_TIMEOUT, self.socket.send(frame)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(format!("the connection to LiveKit broke: {error}")),
-            Err(_) => return Err(format!("LiveKit took no data for {WRITE_TIMEOUT:?}")),
-        }
-        if let Some(job_id) = ended {
-            self.tell(Incoming::EndWritten { job_id }).await;
-        }
-        Ok(())
-    }
-
-    async fn read(&mut self, frame: Option<Result<Message, Error>>) -> Result<(), String> {
-        match frame {
-            Some(Ok(Message::Binary(frame))) => match protocol::decode(&frame) {
-                Ok(message) => self.tell(Incoming::Message(Box::new(message))).await,
-                Err(error) => self.ignore(frame.len(), error).await,
-            },
-            // The server writes text only to workers that write text.
-            Some(Ok(Message::Text(text))) => self.ignore(text.len(), "it is text").await,
-            Some(Ok(Message::Close(close))) => return Err(describe_close(close)),
-            Some(Ok(_)) => self.tell(Incoming::Heard).await,
-            Some(Err(error)) => return Err(format!("the connection to LiveKit broke: {error}")),
-            None => return Err("LiveKit closed the connection".to_owned()),
-        }
-        Ok(())
-    }
-
-    /// Logged aloud once per connection, so that a server gone mad does not fill the disk.
-    async fn ignore(&mut self, bytes: usize, why: impl Display) {
-        self.malformed += 1;
-        match self.malformed {
-            1 => {
-                warn!(bytes, %why, "ignored a frame from LiveKit that is no message; further ones are logged at debug")
-            }
-            count => debug!(bytes, %why, count, "ignored a frame from LiveKit that is no message"),
-        }
-        self.tell(Incoming::Heard).await;
-    }
-
-    /// Reads to the end: a socket that is closed with unread data resets the connection, and what the server has not read
-    /// by then may be lost.
-    async fn close(&mut self) -> String {
-        let goodbye = async {
-            let _ = self.socket.close(None).await;
-            while let Some(Ok(_)) = self.socket.next().await {}
-        };
-        let _ = timeout(CLOSE_TIMEOUT, goodbye).await;
-        "closed by us".to_owned()
-    }
-
-    /// Nobody may be listening any more while the last frames are written.
-    async fn tell(&self, incoming: Incoming) {
-        let _ = self.incoming.send(incoming).await;
-    }
-}
-
 async fn open(endpoint: &Endpoint) -> Result<Socket, String> {
     let request = endpoint.request()?;
     let config = WebSocketConfig::default().max_message_size(Some(MAX_FRAME)).max_frame_size(Some(MAX_FRAME));
@@ -299,15 +202,6 @@ fn agent_url(base: &Url) -> Url {
     let _ = url.set_password(None);
     url.set_path(&format!("{}/agent", base.path().trim_end_matches('/')));
     url
-}
-
-fn describe_close(close: Option<CloseFrame>) -> String {
-    match close {
-        Some(close) if !close.reason.is_empty() => {
-            format!("LiveKit closed the connection: {} ({})", close.reason, close.code)
-        }
-        _ => "LiveKit closed the connection".to_owned(),
-    }
 }
 
 #[cfg(test)]

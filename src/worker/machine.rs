@@ -207,6 +207,8 @@ impl Machine {
             reason: self.why_not_ready(),
             worker_id: self.link.worker_id().to_owned(),
             active_jobs: self.slots.running(),
+            slots_used: self.slots.used(),
+            slots: self.slots.limit(),
             load: self.load(),
         }
     }

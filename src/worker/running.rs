@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 
 use super::control::Report;
 use super::{Assignment, JobControl, JobEnd, Jobs};
+use crate::metrics::{JobResult, Metrics, Panicked};
 
 /// Dropping it ends every job's task.
 pub(super) struct RunningJobs {
@@ -18,6 +19,7 @@ pub(super) struct RunningJobs {
     tasks: JoinSet<JobEnd>,
     by_task: HashMap<Id, Running>,
     by_job: HashMap<String, Handles>,
+    metrics: Metrics,
 }
 
 struct Running {
@@ -31,8 +33,9 @@ struct Handles {
 }
 
 impl RunningJobs {
-    pub(super) fn new(jobs: Jobs, reports: mpsc::Sender<Report>) -> Self {
-        Self { jobs, reports, tasks: JoinSet::new(), by_task: HashMap::new(), by_job: HashMap::new() }
+    pub(super) fn new(jobs: Jobs, reports: mpsc::Sender<Report>, metrics: Metrics) -> Self {
+        let (by_task, by_job) = (HashMap::new(), HashMap::new());
+        Self { jobs, reports, tasks: JoinSet::new(), by_task, by_job, metrics }
     }
 
     pub(super) fn start(&mut self, assignment: Assignment) {
@@ -69,10 +72,24 @@ impl RunningJobs {
                 continue;
             };
             self.by_job.remove(&job_id);
+            self.count(&joined);
             let end = joined.map_or_else(|error| failure(error, &job_id, &room_name), |(_, end)| end);
             log_end(&end, &job_id, &room_name);
             return (job_id, end);
         }
+    }
+
+    fn count(&self, joined: &Result<(Id, JobEnd), JoinError>) {
+        let result = match joined {
+            Ok((_, JobEnd::Success)) => JobResult::Success,
+            Ok((_, JobEnd::Failed(_))) => JobResult::Failed,
+            Err(error) if error.is_panic() => JobResult::Panicked,
+            Err(_) => JobResult::Aborted,
+        };
+        if result == JobResult::Panicked {
+            self.metrics.panicked(Panicked::Session);
+        }
+        self.metrics.job_ended(result);
     }
 }
 

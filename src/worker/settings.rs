@@ -5,6 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::config::{Config, ConfigError, Credentials, Permission};
+use crate::metrics::Metrics;
 use crate::secret::Secret;
 
 /// How this process offers itself for jobs, and to which server.
@@ -23,11 +24,13 @@ pub struct Settings {
     pub permissions: Vec<Permission>,
     /// Random per process: tells a reconnect from a second worker, and one process's telemetry from another's.
     pub instance_id: String,
+    /// What counts jobs and answers to offers.
+    pub metrics: Metrics,
 }
 
 impl Settings {
     /// Fails when there is no key pair to sign the registration with.
-    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+    pub fn new(config: &Config, metrics: &Metrics) -> Result<Self, ConfigError> {
         let Credentials { url, key, secret } = config.livekit_credentials()?;
         Ok(Self {
             url,
@@ -39,6 +42,7 @@ impl Settings {
             drain_timeout: config.worker.drain_timeout,
             permissions: config.worker.permissions.clone(),
             instance_id: format!("{:032x}", fastrand::u128(..)),
+            metrics: metrics.clone(),
         })
     }
 }

@@ -14,6 +14,7 @@ use super::machine::{Action, Event, Machine, Rules, Unavailable};
 use super::message::Registration;
 use super::running::RunningJobs;
 use super::{Health, Jobs, Outcome, Settings};
+use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
 
 /// Jobs wait for their turn to report; each reports once.
@@ -35,6 +36,7 @@ pub(super) struct Shell {
     reporters: HashMap<String, oneshot::Sender<()>>,
     health: watch::Sender<Health>,
     outcome: Option<Outcome>,
+    metrics: Metrics,
 }
 
 /// Each signal counts once.
@@ -47,6 +49,7 @@ struct Signals {
 impl Shell {
     pub(super) fn new(settings: Settings, jobs: Jobs, health: watch::Sender<Health>) -> Self {
         let endpoint = Endpoint::new(&settings.url, &settings.api_key, &settings.api_secret);
+        let metrics = settings.metrics.clone();
         let (report, reports) = mpsc::channel(REPORTS);
         info!(url = %endpoint.url(), agent_name = %settings.agent_name, slots = settings.max_sessions, "worker starts");
         Self {
@@ -55,11 +58,12 @@ impl Shell {
             connection: None,
             stuck: false,
             closing: None,
-            running: RunningJobs::new(jobs, report),
+            running: RunningJobs::new(jobs, report, metrics.clone()),
             reports,
             reporters: HashMap::new(),
             health,
             outcome: None,
+            metrics,
         }
     }
 
@@ -118,7 +122,9 @@ impl Shell {
     /// Never waits: whatever is slow happens in a task of its own.
     fn perform(&mut self, action: Action) {
         match action {
-            Action::Connect => self.connection = Some(Connection::open(self.endpoint.clone())),
+            Action::Connect => {
+                self.connection = Some(Connection::open(self.endpoint.clone(), self.metrics.clone()));
+            }
             Action::Disconnect => {
                 self.closing = self.connection.take().map(Connection::close);
             }

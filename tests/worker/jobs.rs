@@ -94,6 +94,16 @@ async fn a_panicking_job_is_reported_as_failed_and_touches_no_other() {
     good.finish(JobEnd::Success);
     let update = socket.job_update().await;
     assert_eq!((update.job_id.as_str(), update.status()), ("AJ_2", JobStatus::JsSuccess));
+
+    let counted = worker.metrics.text();
+    for line in [
+        "voiced_panics_total{task=\"session\"} 1\n",
+        "voiced_worker_jobs_total{result=\"panicked\"} 1\n",
+        "voiced_worker_jobs_total{result=\"success\"} 1\n",
+        "voiced_worker_dispatch_answer_seconds_count{answer=\"taken\"} 2\n",
+    ] {
+        assert!(counted.contains(line), "{line} is missing in {counted}");
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use url::Url;
 use voiced::config::Permission;
+use voiced::metrics::Metrics;
 use voiced::secret::Secret;
 use voiced::shutdown::Shutdown;
 use voiced::worker::{self, Assignment, Health, JobControl, JobEnd, Outcome, RunJob, Settings};
@@ -19,6 +20,7 @@ pub const API_SECRET: &str = "a-secret-of-at-least-32-characters";
 
 pub struct RunningWorker {
     pub shutdown: Shutdown,
+    pub metrics: Metrics,
     health: watch::Receiver<Health>,
     jobs: mpsc::UnboundedReceiver<LiveJob>,
     task: JoinHandle<Outcome>,
@@ -38,8 +40,9 @@ impl RunningWorker {
         let (started, jobs) = mpsc::unbounded_channel();
         let (publish, health) = watch::channel(Health::default());
         let shutdown = Shutdown::default();
+        let metrics = settings.metrics.clone();
         let run = worker::run(settings, Arc::new(HandedOut(started)), shutdown.clone(), publish);
-        Self { shutdown, health, jobs, task: tokio::spawn(run) }
+        Self { shutdown, metrics, health, jobs, task: tokio::spawn(run) }
     }
 
     pub fn health(&self) -> Health {
@@ -109,5 +112,6 @@ pub fn settings(url: &str) -> Settings {
             Permission::UpdateMetadata,
         ],
         instance_id: "1f".repeat(16),
+        metrics: Metrics::default(),
     }
 }

@@ -1,0 +1,232 @@
+//! What the process counts and measures of itself: one set of instruments, read by `/metrics` and sent over OTLP.
+//!
+//! [`Metrics`] is passed as a value to whoever has something to count, and has a verb for each thing that happens. The
+//! state machines know nothing of it; their shells count. Every label has a closed set of values: no room, session or
+//! person ever becomes one.
+//!
+//! - `catalogue`: every metric once, with both of its names
+//! - `label`: the closed sets
+//! - `llm`: what is counted of a request to the model
+//! - `observed`: what is looked up when somebody reads: the worker, the export, the process
+//! - `meter`: the seam to OpenTelemetry's instruments; `text`: the format that Prometheus reads
+
+mod catalogue;
+mod label;
+mod llm;
+mod meter;
+mod observed;
+mod process;
+mod text;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+#[cfg(test)]
+pub(crate) use self::label::error_class;
+pub use self::label::{Answered, JobResult, Panicked, Phase, Refusal, TurnEnding};
+pub(crate) use self::llm::RequestEnd;
+pub use self::llm::{LlmMetrics, OpenRequest};
+pub use self::meter::Temporality;
+use self::meter::{Counter, Histogram, Label, Meter, Reader};
+use crate::telemetry::ExportStatus;
+use crate::worker::Health;
+
+/// The media type of [`Metrics::text`].
+pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The process's instruments. Cheap to clone; the default ones are nobody else's, for commands and tests.
+#[derive(Clone)]
+pub struct Metrics {
+    instruments: Arc<Instruments>,
+}
+
+/// How metrics are pushed.
+#[derive(Clone, Debug)]
+pub struct Push {
+    pub temporality: Temporality,
+    /// The attributes of this process, `service.name` and the like.
+    pub resource: Vec<(String, String)>,
+}
+
+struct Instruments {
+    meter: Meter,
+    dispatch_answer: Histogram<f64>,
+    jobs: Counter,
+    panics: Counter,
+    turns: Counter,
+    interruptions: Counter,
+    first_word: Histogram<f64>,
+    turn_duration: Histogram<f64>,
+    texts_refused: Counter,
+    llm: llm::Instruments,
+}
+
+// === impl Metrics ===
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+impl Metrics {
+    /// With `push`, the metrics can also be taken by [`Metrics::otlp_request`].
+    pub fn new(push: Option<Push>) -> Self {
+        let instruments = Instruments::new(Meter::new(push));
+        instruments.start_at_zero();
+        observed::process(&instruments.meter);
+        Self { instruments: Arc::new(instruments) }
+    }
+
+    /// An offered job was answered; `took` is from the frame that brought the offer to the frame of the answer.
+    pub fn dispatch_answered(&self, answer: Answered, took: Duration) {
+        self.instruments.dispatch_answer.record(took.as_secs_f64(), &[Label::new("answer", answer.as_str())]);
+    }
+
+    pub fn job_ended(&self, result: JobResult) {
+        self.instruments.jobs.add(1, &[Label::new("result", result.as_str())]);
+    }
+
+    pub fn panicked(&self, what: Panicked) {
+        self.instruments.panics.add(1, &[Label::new("task", what.as_str())]);
+    }
+
+    /// A turn is over. `first_word` is since its words were heard, `duration` since its call began; None: there was none.
+    pub fn turn_ended(&self, ending: TurnEnding, first_word: Option<Duration>, duration: Option<Duration>) {
+        let instruments = &self.instruments;
+        let outcome = Label::new("outcome", ending.as_str());
+        if let TurnEnding::Interrupted(phase) = ending {
+            instruments.interruptions.add(1, &[Label::new("while", phase.as_str())]);
+        }
+        if let Some(first_word) = first_word {
+            instruments.first_word.record(first_word.as_secs_f64(), &[]);
+        }
+        if let Some(duration) = duration {
+            instruments.turn_duration.record(duration.as_secs_f64(), std::slice::from_ref(&outcome));
+        }
+        instruments.turns.add(1, &[outcome]);
+    }
+
+    /// A text that a person sent was not taken as a turn.
+    pub fn text_refused(&self, refusal: Refusal) {
+        self.instruments.texts_refused.add(1, &[Label::new("reason", refusal.as_str())]);
+    }
+
+    /// What counts the requests to one model.
+    pub fn llm(&self, config: &crate::config::Llm) -> LlmMetrics {
+        LlmMetrics::new(self.clone(), config)
+    }
+
+    /// Shows the worker whose health this is. To be called once.
+    pub fn observe_worker(&self, health: watch::Receiver<Health>) {
+        observed::worker(&self.instruments.meter, health);
+    }
+
+    /// Shows how the export of traces goes. To be called once.
+    pub fn observe_export(&self, status: impl Fn() -> ExportStatus + Send + Sync + 'static) {
+        observed::export(&self.instruments.meter, Arc::new(status));
+    }
+
+    /// All metrics in Prometheus' text format.
+    pub fn text(&self) -> String {
+        text::render(&self.instruments.meter.read())
+    }
+
+    /// All metrics as the body of an OTLP request; None when nobody is to push them.
+    pub fn otlp_request(&self) -> Option<Vec<u8>> {
+        self.instruments.meter.pushed().map(Reader::otlp_request)
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+// === impl Instruments ===
+
+impl Instruments {
+    fn new(meter: Meter) -> Self {
+        Self {
+            dispatch_answer: meter.seconds(&catalogue::DISPATCH_ANSWER),
+            jobs: meter.counter(&catalogue::JOBS),
+            panics: meter.counter(&catalogue::PANICS),
+            turns: meter.counter(&catalogue::TURNS),
+            interruptions: meter.counter(&catalogue::INTERRUPTIONS),
+            first_word: meter.seconds(&catalogue::FIRST_WORD),
+            turn_duration: meter.seconds(&catalogue::TURN_DURATION),
+            texts_refused: meter.counter(&catalogue::TEXTS_REFUSED),
+            llm: llm::Instruments::new(&meter),
+            meter,
+        }
+    }
+
+    /// A counter that is not there until something goes wrong cannot be alerted on.
+    fn start_at_zero(&self) {
+        self.jobs.start("result", JobResult::ALL.map(JobResult::as_str));
+        self.panics.start("task", Panicked::ALL.map(Panicked::as_str));
+        self.turns.start("outcome", TurnEnding::ALL.map(TurnEnding::as_str));
+        self.interruptions.start("while", Phase::ALL.map(Phase::as_str));
+        self.texts_refused.start("reason", Refusal::ALL.map(Refusal::as_str));
+        self.llm.start_at_zero();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Failure;
+    use crate::config;
+
+    fn llm_config() -> config::Llm {
+        config::Llm {
+            base_url: "http://llm.test/v1".parse().unwrap(),
+            api_key: None,
+            model: "gpt-x".into(),
+            temperature: None,
+            max_tokens: None,
+            connect_timeout: Duration::from_secs(5),
+            first_token_timeout: Duration::from_secs(8),
+            stall_timeout: Duration::from_secs(10),
+            total_timeout: Duration::from_secs(60),
+            max_attempts: 3,
+            max_reply_bytes: 1 << 20,
+        }
+    }
+
+    #[test]
+    fn failures_with_names_of_two_hundred_rooms_make_one_series() {
+        let metrics = Metrics::default();
+        let llm = metrics.llm(&llm_config());
+        for room in 0..200 {
+            let failure = Failure { class: format!("room-{room}"), message: String::new() };
+            llm.attempt_ended(Some(&failure), false);
+        }
+        let text = metrics.text();
+        let errors: Vec<&str> =
+            text.lines().filter(|line| line.starts_with("voiced_llm_attempt_errors_total{")).collect();
+        assert_eq!(errors, [r#"voiced_llm_attempt_errors_total{class="other"} 200"#]);
+    }
+
+    #[test]
+    fn a_request_that_nobody_ended_is_counted_as_aborted() {
+        let metrics = Metrics::default();
+        drop(metrics.llm(&llm_config()).request(std::time::Instant::now()));
+        let text = metrics.text();
+        assert!(text.contains("voiced_llm_requests_total{outcome=\"aborted\"} 1\n"), "{text}");
+    }
+
+    #[test]
+    fn a_scrape_and_a_push_of_differences_do_not_disturb_each_other() {
+        let push = Push { temporality: Temporality::Delta, resource: Vec::new() };
+        let metrics = Metrics::new(Some(push));
+        for _ in 0..2 {
+            metrics.job_ended(JobResult::Failed);
+            assert!(metrics.otlp_request().is_some());
+        }
+        assert!(metrics.text().contains("voiced_worker_jobs_total{result=\"failed\"} 2\n"));
+    }
+}

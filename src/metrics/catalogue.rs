@@ -1,0 +1,156 @@
+//! Every metric, once: its name over OTLP, its name for Prometheus, and what it says.
+//!
+//! Names over OTLP are those of the GenAI semantic conventions (in development; as they stood beside semantic
+//! conventions 1.42) and of the process conventions where there is one, else `voiced.*`. Prometheus' names follow its own
+//! rules: base units, `_total` for counters.
+
+/// One metric.
+#[derive(Debug)]
+pub(super) struct Definition {
+    pub(super) name: &'static str,
+    pub(super) text_name: &'static str,
+    pub(super) kind: Kind,
+    /// UCUM, as OTLP wants it.
+    pub(super) unit: &'static str,
+    pub(super) help: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+    /// With the upper bounds of its buckets.
+    Histogram(&'static [f64]),
+}
+
+/// What the GenAI conventions prescribe for durations of calls.
+const CALL_SECONDS: Kind = Kind::Histogram(&[
+    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+]);
+/// What they prescribe for tokens.
+const TOKENS_USED: Kind = Kind::Histogram(&[
+    1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262144.0, 1048576.0, 4194304.0,
+    16777216.0, 67108864.0,
+]);
+/// A server gives up on an offer after 3 s; what is healthy is far below.
+const ANSWER_SECONDS: Kind =
+    Kind::Histogram(&[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0]);
+const TOKENS_PER_SECOND: Kind =
+    Kind::Histogram(&[1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0, 150.0, 200.0, 500.0, 1000.0]);
+
+macro_rules! catalogue {
+    ($($id:ident: $kind:expr, $name:literal, $text_name:literal, $unit:literal, $help:literal;)*) => {
+        $(pub(super) const $id: Definition =
+            Definition { name: $name, text_name: $text_name, kind: $kind, unit: $unit, help: $help };)*
+        const ALL: &[&Definition] = &[$(&$id),*];
+    };
+}
+
+catalogue! {
+    REGISTERED: Kind::Gauge, "voiced.worker.registered", "voiced_worker_registered", "1",
+        "1 while the worker is registered with LiveKit, else 0.";
+    DRAINING: Kind::Gauge, "voiced.worker.draining", "voiced_worker_draining", "1",
+        "1 once the worker takes no more jobs because it is about to end.";
+    SLOTS: Kind::Gauge, "voiced.worker.slots", "voiced_worker_slots", "{slot}",
+        "How many sessions the worker takes at the same time, worker.max_sessions.";
+    SLOTS_USED: Kind::Gauge, "voiced.worker.slots.used", "voiced_worker_slots_used", "{slot}",
+        "Slots that a running job or an offer that was taken occupies.";
+    JOBS_RUNNING: Kind::Gauge, "voiced.worker.jobs.running", "voiced_worker_jobs_running", "{job}",
+        "Jobs that run now, each a session in a room.";
+    JOBS: Kind::Counter, "voiced.worker.jobs", "voiced_worker_jobs_total", "{job}",
+        "Jobs that ended, by result: success, failed, panicked, aborted (did not stop in time).";
+    DISPATCH_ANSWER: ANSWER_SECONDS, "voiced.worker.dispatch_answer.duration", "voiced_worker_dispatch_answer_seconds", "s",
+        "From the offer of a job to our answer on the socket, by answer: taken, declined, superfluous.";
+    PANICS: Kind::Counter, "voiced.panics", "voiced_panics_total", "{panic}",
+        "Tasks that broke down by a defect of voiced, by task: a whole session, or the answer to one turn.";
+    TURNS: Kind::Counter, "voiced.turns", "voiced_turns_total", "{turn}",
+        "Turns that ended, by outcome: answered, interrupted, failed, aborted.";
+    INTERRUPTIONS: Kind::Counter, "voiced.turn.interruptions", "voiced_turn_interruptions_total", "{turn}",
+        "Interrupted turns, by what they were cut in: waiting for their call, thinking, speaking.";
+    FIRST_WORD: CALL_SECONDS, "voiced.turn.first_word.duration", "voiced_turn_first_word_seconds", "s",
+        "From the end of what a person said to the first word of the reply in the room.";
+    TURN_DURATION: CALL_SECONDS, "voiced.turn.duration", "voiced_turn_duration_seconds", "s",
+        "From the call to the model to the end of the turn, by outcome.";
+    TEXTS_REFUSED: Kind::Counter, "voiced.texts.refused", "voiced_texts_refused_total", "{text}",
+        "Texts of people that were not taken as turns, by reason: too_long, not_utf8, idle, broken, too_many.";
+    LLM_REQUESTS: Kind::Counter, "voiced.llm.requests", "voiced_llm_requests_total", "{request}",
+        "Requests to the model, all attempts of one counted once, by outcome: complete, interrupted, failed, aborted.";
+    LLM_ATTEMPTS: Kind::Counter, "voiced.llm.attempts", "voiced_llm_attempts_total", "{attempt}",
+        "HTTP calls to the model, by outcome.";
+    LLM_ERRORS: Kind::Counter, "voiced.llm.attempt.errors", "voiced_llm_attempt_errors_total", "{attempt}",
+        "Failed attempts by class of error: an HTTP status, or a class like first_token_timeout.";
+    LLM_DURATION: CALL_SECONDS, "gen_ai.client.operation.duration", "voiced_llm_request_duration_seconds", "s",
+        "How long requests to the model took, all attempts and waits included; failed ones by error_type.";
+    LLM_FIRST_TOKEN: CALL_SECONDS, "gen_ai.client.operation.time_to_first_chunk", "voiced_llm_time_to_first_token_seconds", "s",
+        "From the question to the first token of the answer.";
+    LLM_TOKENS_USED: TOKENS_USED, "gen_ai.client.token.usage", "voiced_llm_request_tokens", "{token}",
+        "Tokens of a request as the provider measured them, by type: input, output. Estimates are not in here.";
+    LLM_TOKENS: Kind::Counter, "voiced.llm.tokens", "voiced_llm_tokens_total", "{token}",
+        "Tokens by type: input, output, and cached_input, which is a part of input. estimated: the provider did not count.";
+    LLM_TOKEN_RATE: TOKENS_PER_SECOND, "voiced.llm.output.rate", "voiced_llm_output_tokens_per_second", "{token}/s",
+        "Output tokens a second between the first token and the end of a complete answer.";
+    LLM_CUT: Kind::Counter, "voiced.llm.replies.cut", "voiced_llm_replies_cut_total", "{reply}",
+        "Replies that were cut at llm.max_reply_bytes.";
+    SPANS_SENT: Kind::Counter, "voiced.export.spans.sent", "voiced_export_spans_sent_total", "{span}",
+        "Spans that the OTLP receiver took.";
+    SPANS_DROPPED: Kind::Counter, "voiced.export.spans.dropped", "voiced_export_spans_dropped_total", "{span}",
+        "Spans that are lost.";
+    BATCHES_FAILED: Kind::Counter, "voiced.export.batches.failed", "voiced_export_batches_failed_total", "{batch}",
+        "Attempts to send a batch of spans that failed.";
+    EXPORT_FAILING: Kind::Gauge, "voiced.export.failing", "voiced_export_failing", "1",
+        "1 while the latest batch of spans met with an error, else 0.";
+    BUILD: Kind::Gauge, "voiced.build", "voiced_build_info", "1",
+        "Always 1; its labels say what runs.";
+    PROCESS_START: Kind::Gauge, "voiced.process.start_time", "process_start_time_seconds", "s",
+        "When the process started, in seconds since 1970.";
+    PROCESS_CPU: Kind::Counter, "process.cpu.time", "process_cpu_seconds_total", "s",
+        "Processor time that the process has used, user and system.";
+    PROCESS_MEMORY: Kind::Gauge, "process.memory.usage", "process_resident_memory_bytes", "By",
+        "Memory of the process that is in RAM.";
+    PROCESS_VIRTUAL: Kind::Gauge, "process.memory.virtual", "process_virtual_memory_bytes", "By",
+        "Address space of the process.";
+    PROCESS_FDS: Kind::Gauge, "process.unix.file_descriptor.count", "process_open_fds", "{file_descriptor}",
+        "Open file descriptors.";
+    PROCESS_THREADS: Kind::Gauge, "process.thread.count", "process_threads", "{thread}",
+        "Threads of the process.";
+}
+
+pub(super) fn by_name(name: &str) -> Option<&'static Definition> {
+    ALL.iter().copied().find(|definition| definition.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_rules_of_prometheus() {
+        for definition in ALL {
+            let name = definition.text_name;
+            let legal = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            assert!(legal, "{name}");
+            assert_eq!(name.ends_with("_total"), definition.kind == Kind::Counter, "{name}");
+            let unit = match definition.unit {
+                "s" => "_seconds",
+                "By" => "_bytes",
+                _ => "",
+            };
+            assert!(name.trim_end_matches("_total").ends_with(unit), "{name} lacks its unit");
+            assert!(definition.help.ends_with('.'), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_name_is_given_twice_and_the_readme_has_them_all() {
+        let readme = include_str!("../../README.md");
+        for (index, definition) in ALL.iter().enumerate() {
+            let clashes = |other: &&&Definition| {
+                other.name == definition.name || other.text_name == definition.text_name
+            };
+            assert_eq!(ALL.iter().skip(index).filter(clashes).count(), 1, "{definition:?}");
+            for name in [definition.name, definition.text_name] {
+                assert!(readme.contains(&format!("`{name}`")), "README.md lacks {name}");
+            }
+        }
+    }
+}

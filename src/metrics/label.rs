@@ -1,0 +1,263 @@
+//! The values that labels may have. They are closed sets, so the number of time series has a bound that nobody outside
+//! can move.
+
+use crate::chat::Failure;
+
+/// How an offered job was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    Taken,
+    Declined,
+    /// The room has its agent already.
+    Superfluous,
+}
+
+/// How a job's task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobResult {
+    Success,
+    Failed,
+    Panicked,
+    /// It did not stop in time and was ended.
+    Aborted,
+}
+
+/// What broke down by a defect of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Panicked {
+    Session,
+    /// The task that answers one turn; its session goes on.
+    Answer,
+}
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnEnding {
+    Answered,
+    Interrupted(Phase),
+    Failed,
+    /// Its session broke down or was ended in the middle.
+    Aborted,
+}
+
+/// How far a turn had come when it was interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// It waited for the call before it to end; the model was never asked.
+    Waiting,
+    Thinking,
+    Speaking,
+}
+
+/// Why a text was not taken as a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    TooLong,
+    NotUtf8,
+    /// Its stream fell silent.
+    Idle,
+    /// Its stream broke off.
+    Broken,
+    TooMany,
+}
+
+/// How a request to the model, or one attempt of it, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Complete,
+    Interrupted,
+    Failed,
+    /// Nobody waited for its end.
+    Aborted,
+}
+
+/// The classes of error that are told apart. Providers answer with whatever status they like; those that call for an
+/// answer of their own are here, the others are counted by their hundred.
+const CLASSES: [&str; 31] = [
+    "400",
+    "401",
+    "403",
+    "404",
+    "408",
+    "409",
+    "413",
+    "422",
+    "429",
+    "500",
+    "502",
+    "503",
+    "504",
+    "529",
+    "3xx",
+    "4xx",
+    "5xx",
+    "connect",
+    "connect_timeout",
+    "first_token_timeout",
+    "stall_timeout",
+    "total_timeout",
+    "connection_lost",
+    "malformed_stream",
+    "not_a_stream",
+    "stream_ended_early",
+    "empty_reply",
+    "content_filter",
+    "request_refused",
+    "provider_error",
+    "panic",
+];
+
+/// What every other class is counted as.
+const OTHER: &str = "other";
+
+/// The class under which a failure is counted.
+pub(crate) fn error_class(failure: &Failure) -> &'static str {
+    bounded_class(&failure.class)
+}
+
+fn bounded_class(class: &str) -> &'static str {
+    let known = |wanted: &str| CLASSES.into_iter().find(|class| *class == wanted);
+    let hundred = || match class.as_bytes() {
+        [first, second, third] if second.is_ascii_digit() && third.is_ascii_digit() => match first {
+            b'3' => Some("3xx"),
+            b'4' => Some("4xx"),
+            b'5' => Some("5xx"),
+            _ => None,
+        },
+        _ => None,
+    };
+    known(class).or_else(hundred).unwrap_or(OTHER)
+}
+
+// === impl Answered ===
+
+impl Answered {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Declined => "declined",
+            Self::Superfluous => "superfluous",
+        }
+    }
+}
+
+// === impl JobResult ===
+
+impl JobResult {
+    pub(super) const ALL: [Self; 4] = [Self::Success, Self::Failed, Self::Panicked, Self::Aborted];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failed => "failed",
+            Self::Panicked => "panicked",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+// === impl Panicked ===
+
+impl Panicked {
+    pub(super) const ALL: [Self; 2] = [Self::Session, Self::Answer];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Answer => "answer",
+        }
+    }
+}
+
+// === impl TurnEnding ===
+
+impl TurnEnding {
+    pub(super) const ALL: [Self; 4] =
+        [Self::Answered, Self::Interrupted(Phase::Waiting), Self::Failed, Self::Aborted];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Interrupted(_) => "interrupted",
+            Self::Failed => "failed",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+// === impl Phase ===
+
+impl Phase {
+    pub(super) const ALL: [Self; 3] = [Self::Waiting, Self::Thinking, Self::Speaking];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Thinking => "thinking",
+            Self::Speaking => "speaking",
+        }
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    pub(super) const ALL: [Self; 5] = [Self::TooLong, Self::NotUtf8, Self::Idle, Self::Broken, Self::TooMany];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLong => "too_long",
+            Self::NotUtf8 => "not_utf8",
+            Self::Idle => "idle",
+            Self::Broken => "broken",
+            Self::TooMany => "too_many",
+        }
+    }
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    pub(super) const ALL: [Self; 4] = [Self::Complete, Self::Interrupted, Self::Failed, Self::Aborted];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn an_unusual_status_is_counted_by_its_hundred_and_anything_else_as_other() {
+        let cases = [
+            ("429", "429"),
+            ("418", "4xx"),
+            ("599", "5xx"),
+            ("302", "3xx"),
+            ("999", "other"),
+            ("4x9", "other"),
+            ("a room's name", "other"),
+            ("", "other"),
+            ("first_token_timeout", "first_token_timeout"),
+        ];
+        for (class, expected) in cases {
+            assert_eq!(bounded_class(class), expected, "{class}");
+        }
+    }
+
+    #[test]
+    fn no_class_of_error_can_add_a_label_of_its_own() {
+        let asked = (0..10_000).map(|number| number.to_string()).chain((0..200).map(|n| format!("room-{n}")));
+        let labels: BTreeSet<&str> = asked.map(|class| bounded_class(&class)).collect();
+        assert!(labels.iter().all(|label| CLASSES.contains(label) || *label == OTHER), "{labels:?}");
+    }
+}

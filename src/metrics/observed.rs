@@ -1,0 +1,66 @@
+//! What is looked up at the moment somebody reads: nothing has to be counted along.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::catalogue::{self, Definition};
+use super::meter::{Label, Meter};
+use super::process;
+use crate::telemetry::ExportStatus;
+use crate::worker::Health;
+
+/// A figure of the worker, and where it stands.
+type WorkerReading = (&'static Definition, fn(&Health) -> f64);
+
+const WORKER: [WorkerReading; 5] = [
+    (&catalogue::REGISTERED, |health| flag(health.registered)),
+    (&catalogue::DRAINING, |health| flag(health.draining)),
+    (&catalogue::SLOTS, |health| health.slots.into()),
+    (&catalogue::SLOTS_USED, |health| health.slots_used.into()),
+    (&catalogue::JOBS_RUNNING, |health| health.active_jobs.into()),
+];
+
+/// A figure of the export, and where it stands.
+type ExportReading = (&'static Definition, fn(&ExportStatus) -> f64);
+
+/// The whole mapping from the status of the export to metrics. Counts are exact as f64 for longer than any process runs.
+const EXPORT: [ExportReading; 4] = [
+    (&catalogue::SPANS_SENT, |status| status.exported as f64),
+    (&catalogue::SPANS_DROPPED, |status| status.dropped as f64),
+    (&catalogue::BATCHES_FAILED, |status| status.failed_batches as f64),
+    (&catalogue::EXPORT_FAILING, |status| flag(status.last_error.is_some())),
+];
+
+pub(super) fn worker(meter: &Meter, health: watch::Receiver<Health>) {
+    for (definition, read) in WORKER {
+        let health = health.clone();
+        meter.observe(definition, Vec::new(), move || Some(read(&health.borrow())));
+    }
+}
+
+pub(super) fn export(meter: &Meter, status: Arc<dyn Fn() -> ExportStatus + Send + Sync>) {
+    for (definition, read) in EXPORT {
+        let status = status.clone();
+        meter.observe(definition, Vec::new(), move || Some(read(&status())));
+    }
+}
+
+pub(super) fn process(meter: &Meter) {
+    let version = Label::new("version", env!("CARGO_PKG_VERSION"));
+    let target = Label::new("target", concat_target());
+    meter.observe(&catalogue::BUILD, vec![version, target], || Some(1.0));
+    for (definition, read) in process::READINGS {
+        meter.observe(definition, Vec::new(), read);
+    }
+    let started = process::start_time();
+    meter.observe(&catalogue::PROCESS_START, Vec::new(), move || Some(started));
+}
+
+fn concat_target() -> String {
+    format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)
+}
+
+fn flag(on: bool) -> f64 {
+    if on { 1.0 } else { 0.0 }
+}

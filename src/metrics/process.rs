@@ -1,0 +1,82 @@
+//! What the system knows of this process, where it is cheap to ask: Linux' `/proc`. Elsewhere there is nothing.
+
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::catalogue::{self, Definition};
+
+/// What a reading is of, and how it is made.
+type Reading = (&'static Definition, fn() -> Option<f64>);
+
+pub(super) const READINGS: [Reading; 5] = [
+    (&catalogue::PROCESS_CPU, || cpu_seconds(&stat()?)),
+    (&catalogue::PROCESS_MEMORY, || kibibytes(&status()?, "VmRSS:")),
+    (&catalogue::PROCESS_VIRTUAL, || kibibytes(&status()?, "VmSize:")),
+    (&catalogue::PROCESS_FDS, open_files),
+    (&catalogue::PROCESS_THREADS, || field(&status()?, "Threads:")),
+];
+
+/// Linux reports processor time in ticks of a hundredth of a second to every program, whatever the kernel's own clock.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// To be called at the start; asking the kernel would need the time of boot.
+pub(super) fn start_time() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+fn status() -> Option<String> {
+    fs::read_to_string("/proc/self/status").ok()
+}
+
+fn stat() -> Option<String> {
+    fs::read_to_string("/proc/self/stat").ok()
+}
+
+fn open_files() -> Option<f64> {
+    let open = fs::read_dir("/proc/self/fd").ok()?.count();
+    // The listing itself is one of them.
+    u32::try_from(open.saturating_sub(1)).ok().map(f64::from)
+}
+
+fn kibibytes(status: &str, name: &str) -> Option<f64> {
+    field(status, name).map(|number| number * 1024.0)
+}
+
+fn field(status: &str, name: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// The 14th and 15th field; the second, the program's name, may hold spaces and ends at the last parenthesis.
+fn cpu_seconds(stat: &str) -> Option<f64> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks: Vec<f64> =
+        fields.split_whitespace().skip(11).take(2).filter_map(|text| text.parse().ok()).collect();
+    (ticks.len() == 2).then(|| ticks.iter().sum::<f64>() / TICKS_PER_SECOND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fields_are_read() {
+        let status = "Name:\tvoiced\nVmSize:\t  2048 kB\nVmRSS:\t    12 kB\nThreads:\t7\n";
+        assert_eq!(kibibytes(status, "VmRSS:"), Some(12288.0));
+        assert_eq!(field(status, "Threads:"), Some(7.0));
+        assert_eq!(field(status, "Nothing:"), None);
+        let stat = "42 (a name) with) S 1 42 42 0 -1 4194560 500 0 0 0 150 50 0 0 20 0 7 0 1 2 3";
+        assert_eq!(cpu_seconds(stat), Some(2.0));
+        assert_eq!(cpu_seconds("garbage"), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn this_process_has_memory_threads_and_files() {
+        for (definition, read) in READINGS {
+            let value = read().unwrap_or_else(|| panic!("{} cannot be read", definition.name));
+            let may_be_zero = definition.name == catalogue::PROCESS_CPU.name;
+            assert!(value > 0.0 || may_be_zero, "{} = {value}", definition.name);
+        }
+    }
+}

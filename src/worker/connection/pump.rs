@@ -1,0 +1,191 @@
+//! Moves frames between the socket and the two queues of a connection.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::time::{Duration, Instant};
+
+use futures::{SinkExt, StreamExt};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tracing::{debug, warn};
+
+use super::{Incoming, Outgoing, Socket};
+use crate::metrics::{Answered, Metrics};
+use crate::worker::message::{Answer, ServerMessage, WorkerMessage};
+use crate::worker::protocol;
+
+/// A frame that cannot be written for so long means that nobody reads.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// For the server to close its side as well.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Offers that wait for their answer, as far as their time is taken.
+const TIMED_OFFERS: usize = 256;
+
+/// Moves frames between the socket and the two queues.
+pub(super) struct Pump<'a> {
+    socket: Socket,
+    incoming: &'a mpsc::Sender<Incoming>,
+    outgoing: mpsc::Receiver<Outgoing>,
+    /// Frames that were no messages.
+    malformed: u64,
+    offers: Offers,
+}
+
+/// When offers came, until they are answered.
+struct Offers {
+    metrics: Metrics,
+    waiting: HashMap<String, Instant>,
+}
+
+/// What to do once a message was written.
+enum Written {
+    End { job_id: String },
+    Answer { job_id: String, answer: Answered },
+}
+
+// === impl Pump ===
+
+impl<'a> Pump<'a> {
+    pub(super) fn new(
+        socket: Socket,
+        incoming: &'a mpsc::Sender<Incoming>,
+        outgoing: mpsc::Receiver<Outgoing>,
+        metrics: Metrics,
+    ) -> Self {
+        let offers = Offers { metrics, waiting: HashMap::new() };
+        Self { socket, incoming, outgoing, malformed: 0, offers }
+    }
+
+    /// Returns why the socket closed.
+    pub(super) async fn run(mut self) -> String {
+        self.tell(Incoming::Opened).await;
+        loop {
+            let step = tokio::select! {
+                outgoing = self.outgoing.recv() => match outgoing {
+                    Some(outgoing) => self.write(outgoing).await,
+                    None => return self.close().await,
+                },
+                frame = self.socket.next() => self.read(frame).await,
+            };
+            if let Err(reason) = step {
+                return reason;
+            }
+        }
+    }
+
+    async fn write(&mut self, outgoing: Outgoing) -> Result<(), String> {
+        let (frame, written) = match outgoing {
+            Outgoing::Ping => (Message::Ping(Bytes::new()), None),
+            Outgoing::Message(message) => {
+                let written = Written::of(&message);
+                (Message::Binary(protocol::encode(message).into()), written)
+            }
+        };
+        match timeout(WRITE_TIMEOUT, self.socket.send(frame)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(format!("the connection to LiveKit broke: {error}")),
+            Err(_) => return Err(format!("LiveKit took no data for {WRITE_TIMEOUT:?}")),
+        }
+        match written {
+            Some(Written::End { job_id }) => self.tell(Incoming::EndWritten { job_id }).await,
+            Some(Written::Answer { job_id, answer }) => self.offers.answered(&job_id, answer),
+            None => {}
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self, frame: Option<Result<Message, Error>>) -> Result<(), String> {
+        match frame {
+            Some(Ok(Message::Binary(frame))) => match protocol::decode(&frame) {
+                Ok(message) => {
+                    self.offers.note(&message);
+                    self.tell(Incoming::Message(Box::new(message))).await;
+                }
+                Err(error) => self.ignore(frame.len(), error).await,
+            },
+            // The server writes text only to workers that write text.
+            Some(Ok(Message::Text(text))) => self.ignore(text.len(), "it is text").await,
+            Some(Ok(Message::Close(close))) => return Err(describe_close(close)),
+            Some(Ok(_)) => self.tell(Incoming::Heard).await,
+            Some(Err(error)) => return Err(format!("the connection to LiveKit broke: {error}")),
+            None => return Err("LiveKit closed the connection".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// Logged aloud once per connection, so that a server gone mad does not fill the disk.
+    async fn ignore(&mut self, bytes: usize, why: impl Display) {
+        self.malformed += 1;
+        match self.malformed {
+            1 => {
+                warn!(bytes, %why, "ignored a frame from LiveKit that is no message; further ones are logged at debug")
+            }
+            count => debug!(bytes, %why, count, "ignored a frame from LiveKit that is no message"),
+        }
+        self.tell(Incoming::Heard).await;
+    }
+
+    /// Reads to the end: a socket that is closed with unread data resets the connection, and what the server has not read
+    /// by then may be lost.
+    async fn close(&mut self) -> String {
+        let goodbye = async {
+            let _ = self.socket.close(None).await;
+            while let Some(Ok(_)) = self.socket.next().await {}
+        };
+        let _ = timeout(CLOSE_TIMEOUT, goodbye).await;
+        "closed by us".to_owned()
+    }
+
+    /// Nobody may be listening any more while the last frames are written.
+    async fn tell(&self, incoming: Incoming) {
+        let _ = self.incoming.send(incoming).await;
+    }
+}
+
+// === impl Offers ===
+
+impl Offers {
+    fn note(&mut self, message: &ServerMessage) {
+        if let ServerMessage::Offer(job) = message
+            && self.waiting.len() < TIMED_OFFERS
+        {
+            self.waiting.insert(job.id.clone(), Instant::now());
+        }
+    }
+
+    fn answered(&mut self, job_id: &str, answer: Answered) {
+        if let Some(came) = self.waiting.remove(job_id) {
+            self.metrics.dispatch_answered(answer, came.elapsed());
+        }
+    }
+}
+
+// === impl Written ===
+
+impl Written {
+    fn of(message: &WorkerMessage) -> Option<Self> {
+        match message {
+            WorkerMessage::Ended { job_id, .. } => Some(Self::End { job_id: job_id.clone() }),
+            WorkerMessage::Answer { job_id, answer } => {
+                let answer = match answer {
+                    Answer::Yes(_) => Answered::Taken,
+                    Answer::No => Answered::Declined,
+                    Answer::Superfluous => Answered::Superfluous,
+                };
+                Some(Self::Answer { job_id: job_id.clone(), answer })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn describe_close(close: Option<CloseFrame>) -> String {
+    match close {
+        Some(close) if !close.reason.is_empty() => {
+            format!("LiveKit closed the connection: {} ({})", close.reason, close.code)
+        }
+        _ => "LiveKit closed the connection".to_owned(),
+    }
+}
