@@ -11,7 +11,7 @@ async fn a_refused_key_is_named_with_what_to_do_and_tried_again() {
     let endpoint = AgentEndpoint::bind().await;
     let mut worker = RunningWorker::start(settings(endpoint.url()));
     endpoint.refuse(StatusCode::UNAUTHORIZED).await;
-    let health = worker.until(|health| health.reason.contains("401")).await;
+    let health = worker.until(|health| health.reason.contains("401 Unauthorized")).await;
     assert!(!health.is_ready());
     for wanted in [endpoint.url(), "`devkey`", "livekit.api_secret", "LIVEKIT_API_SECRET"] {
         assert!(health.reason.contains(wanted), "{wanted} is missing in: {}", health.reason);
@@ -26,7 +26,7 @@ async fn a_server_that_is_no_livekit_server_is_told_from_one_that_refuses() {
     let endpoint = AgentEndpoint::bind().await;
     let mut worker = RunningWorker::start(settings(endpoint.url()));
     endpoint.refuse(StatusCode::NOT_FOUND).await;
-    let health = worker.until(|health| health.reason.contains("404")).await;
+    let health = worker.until(|health| health.reason.contains("404 Not Found")).await;
     assert!(health.reason.contains("no agent endpoint"), "{}", health.reason);
     endpoint.refuse(StatusCode::BAD_GATEWAY).await;
     worker.until(|health| health.reason.contains("502 Bad Gateway")).await;
