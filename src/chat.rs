@@ -1,11 +1,12 @@
 //! The vocabulary of a conversation: utterances, messages, the agent's state, token usage, failures.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::privacy::Privacy;
 use crate::secret::Speech;
 
 /// Who a message is from, in the words of the chat completions API.
@@ -27,6 +28,13 @@ pub struct Message {
     content: Speech,
     wire: Arc<RawValue>,
     parts: Arc<RawValue>,
+    redacted: Arc<OnceLock<Redacted>>,
+}
+
+/// A message as it may be recorded, and by whose rules.
+struct Redacted {
+    by: Privacy,
+    message: Message,
 }
 
 /// Something a person said, once and whole.
@@ -124,7 +132,7 @@ impl Message {
         let wire = raw_json(&WireMessage { role, content: content.expose() });
         let text = TextPart { r#type: "text", content: content.expose() };
         let parts = raw_json(&PartsMessage { role, parts: [text] });
-        Self { role, content, wire, parts }
+        Self { role, content, wire, parts, redacted: Arc::default() }
     }
 
     pub fn role(&self) -> Role {
@@ -144,6 +152,21 @@ impl Message {
     /// conventions.
     pub fn parts(&self) -> &RawValue {
         &self.parts
+    }
+
+    /// This message as it may be recorded; None when it may not be. It is redacted once, and not with every turn that
+    /// its history is recorded in.
+    pub(crate) fn recorded(&self, privacy: &Privacy) -> Option<Message> {
+        if !privacy.redacts() {
+            return (!privacy.is_silent()).then(|| self.clone());
+        }
+        if let Some(known) = self.redacted.get().filter(|known| known.by.is(privacy)) {
+            return Some(known.message.clone());
+        }
+        let message = Message::new(self.role, privacy.said(&self.content)?);
+        // Where somebody else's rules came first there is no place to remember it.
+        let _ = self.redacted.set(Redacted { by: privacy.clone(), message: message.clone() });
+        Some(message)
     }
 
     /// A rough count of this message's tokens, used to bound the history and where a provider reports no usage: four
@@ -172,6 +195,7 @@ impl fmt::Debug for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::CaptureContent;
 
     #[test]
     fn a_message_is_serialised_in_both_shapes() {
@@ -181,6 +205,22 @@ mod tests {
             message.parts().get(),
             r#"{"role":"user","parts":[{"type":"text","content":"say \"hi\"\n"}]}"#
         );
+    }
+
+    #[test]
+    fn a_message_is_recorded_by_the_rules_of_whoever_records_it() {
+        let message = Message::new(Role::User, "ada@example.com");
+        let recorded =
+            |privacy: &Privacy| message.recorded(privacy).map(|shown| shown.wire().get().to_owned());
+        let [full, off, one, other] =
+            [CaptureContent::Full, CaptureContent::Off, CaptureContent::Redacted, CaptureContent::Redacted]
+                .map(Privacy::from);
+        for _ in 0..2 {
+            assert_eq!(recorded(&one).unwrap(), r#"{"role":"user","content":"[email]"}"#);
+            assert_eq!(recorded(&other).unwrap(), r#"{"role":"user","content":"[email]"}"#);
+        }
+        assert_eq!(recorded(&full).unwrap(), message.wire().get());
+        assert_eq!(recorded(&off), None);
     }
 
     #[test]

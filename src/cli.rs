@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{ConfigError, EX_CONFIG, Env, LoadArgs, Loaded};
 use crate::log::Format;
+use crate::privacy::Privacy;
 use crate::telemetry::Telemetry;
 
 /// How long the last spans may take to leave at the end.
@@ -140,6 +141,7 @@ impl Cli {
         crate::log::init(self.log_format);
         crate::tls::install_crypto_provider();
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        crate::panics::report(Privacy::new(&loaded.config.telemetry), loaded.config.secrets());
         finish(serve(self.command, loaded))
     }
 }

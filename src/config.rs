@@ -46,6 +46,8 @@ pub use self::listing::{Listed, Shown};
 pub use self::load::{LoadArgs, Loaded, load};
 pub use self::needs::Credentials;
 pub use self::template::agent_toml;
+use crate::privacy::Builtin;
+use crate::privacy::pattern::Pattern;
 use crate::secret::Secret;
 
 /// The whole configuration, validated.
@@ -166,14 +168,34 @@ pub struct Telemetry {
     #[serde(rename = "otlp_compression", deserialize_with = "de::gzip")]
     pub otlp_gzip: bool,
     pub capture_content: CaptureContent,
+    /// Which of our own finders `Redacted` uses.
+    pub redact_builtins: Vec<Builtin>,
+    /// What it takes out besides.
+    #[serde(deserialize_with = "de::patterns")]
+    pub redact: Vec<Pattern>,
+    pub user_id: UserId,
+    /// Set when `user_id` is `Hashed`.
+    pub user_id_key: Option<Secret>,
 }
 
-/// Whether what people and the model said goes into spans.
+/// Whether what people and the model said is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CaptureContent {
     Full,
+    /// Without what [`Telemetry::redact_builtins`] and [`Telemetry::redact`] find.
+    Redacted,
     Off,
+}
+
+/// How people are named in spans, records and logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserId {
+    /// By their participant identity.
+    Plain,
+    /// By a hash of it, with a key.
+    Hashed,
 }
 
 /// `[http]`: the health and status endpoints.

@@ -14,7 +14,8 @@
 //! - [`llm`]: what answers a turn, behind the trait [`llm::Answerer`]
 //! - [`telemetry`]: the three spans of a turn, and their way out
 //! - [`metrics`]: what the process counts, for `/metrics` and OTLP
-//! - [`http`], [`systemd`], [`shutdown`], [`log`], [`tls`]: what a daemon needs besides
+//! - [`privacy`]: what may be recorded of what people said and who they are
+//! - [`http`], [`systemd`], [`shutdown`], [`log`], [`panics`], [`tls`]: what a daemon needs besides
 //! - [`caller`]: the other side of a session, for `voiced call` and for tests
 //! - [`chat`], [`secret`]: the words that all of them use
 //!
@@ -32,6 +33,8 @@ pub mod job;
 pub mod llm;
 pub mod log;
 pub mod metrics;
+pub mod panics;
+pub mod privacy;
 pub mod room;
 pub mod secret;
 pub mod session;

@@ -23,7 +23,8 @@ use thiserror::Error;
 pub use self::export::{ExportStatus, Flushed};
 use self::recorder::Recorder;
 use self::spans::Tracer;
-use crate::config::{self, CaptureContent};
+use crate::config;
+use crate::privacy::Privacy;
 
 /// The process's telemetry. Cheap to clone; spans still queued go out in the background when the last clone is dropped,
 /// but only [`Telemetry::shutdown`] waits for them.
@@ -52,19 +53,20 @@ impl Telemetry {
     /// Starts exporting as configured. Without an endpoint turns still get trace ids, for logs. May be called inside
     /// and outside async runtimes.
     pub fn start(config: &config::Telemetry, instance_id: &str) -> Result<Self, StartError> {
+        let privacy = Privacy::new(config);
         let Some(url) = config.otlp_endpoint.clone().filter(|_| config.enabled) else {
             tracing::info!("{}", silence(config));
-            return Ok(Self { tracer: Tracer::default(), exporter: None });
+            return Ok(Self { tracer: Tracer::new(otel::SpanSource::silent(), privacy), exporter: None });
         };
         let (source, exporter) = otel::SpanSource::exported(config, url, instance_id)?;
-        Ok(Self { tracer: Tracer::new(source, config.capture_content), exporter: Some(exporter) })
+        Ok(Self { tracer: Tracer::new(source, privacy), exporter: Some(exporter) })
     }
 
     /// Keeps finished spans in memory, for tests.
-    pub fn in_memory(capture: CaptureContent) -> (Self, Recorder) {
+    pub fn in_memory(privacy: impl Into<Privacy>) -> (Self, Recorder) {
         let recorder = Recorder::default();
         let source = otel::SpanSource::recorded(recorder.clone());
-        (Self { tracer: Tracer::new(source, capture), exporter: None }, recorder)
+        (Self { tracer: Tracer::new(source, privacy.into()), exporter: None }, recorder)
     }
 
     pub fn tracer(&self) -> Tracer {

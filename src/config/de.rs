@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::{duration as durations, kind};
+use crate::privacy::pattern::Pattern;
 use crate::secret::Secret;
 use crate::telemetry::endpoint;
 
@@ -36,6 +37,11 @@ pub(super) fn attributes<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<(String, String)>, D::Error> {
     kind::attributes(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+pub(super) fn patterns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Pattern>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| Pattern::new(text).map_err(D::Error::custom)).collect()
 }
 
 pub(super) fn gzip<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {

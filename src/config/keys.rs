@@ -278,11 +278,43 @@ const TELEMETRY: &[Key] = &[
     .doc("\"gzip\" or \"none\"."),
     Key::new(
         "telemetry.capture_content",
-        Kind::Choice { of: &["full", "off"], later: &["redacted"] },
+        Kind::Choice { of: &["full", "redacted", "off"], later: &[] },
         Default::Is(r#""full""#),
     )
     .variables(&[Variable::new("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", read::capture_content)])
-    .doc("Whether traces hold what people and the model said: \"full\" or \"off\"."),
+    .doc(
+        "Whether traces, records and error messages hold what people and the model said:\n\
+         \"full\"; \"redacted\", without what the two keys below find; or \"off\", nothing of it.\n\
+         Redaction finds what has a shape. It knows no names, no street addresses and no birthdays, and no number that\n\
+         is spelt in words: where those must not be recorded, choose \"off\".",
+    ),
+    Key::new(
+        "telemetry.redact_builtins",
+        Kind::Set { of: &["email", "phone", "card", "iban", "token"] },
+        Default::Is(r#"["email", "phone", "card", "iban", "token"]"#),
+    )
+    .doc(
+        "What \"redacted\" takes out by itself; each leaves its name, as in [email]. A card and an IBAN must have the right\n\
+         check digits, a phone number a sign that it is one (+49, a leading zero, \"call me\"). Tokens are keys of well-known\n\
+         issuers, JWTs, Bearer and Basic credentials, passwords after the word, and long random text.",
+    ),
+    Key::new("telemetry.redact", Kind::Patterns, Default::Is("[]")).doc(
+        "What it takes out besides, as regular expressions in the syntax of Rust's crate regex, in single quotes:\n\
+         ['\\bC-[0-9]{6}\\b', '(?i)project \\w+']. Each place becomes [redacted]. As a variable: one pattern, or a JSON list.",
+    ),
+    Key::new(
+        "telemetry.user_id",
+        Kind::Choice { of: &["plain", "hashed"], later: &[] },
+        Default::Is(r#""plain""#),
+    )
+    .doc(
+        "How people are named in traces, records and logs: \"plain\", by their participant identity, or \"hashed\", by an HMAC\n\
+         of it (user.id = u_…). Names of rooms stay as they are.",
+    ),
+    Key::new("telemetry.user_id_key", Kind::Secret, Default::Unset(r#""<openssl rand -hex 32>""#)).doc(
+        "The key of that hash. With the same key a person has the same name everywhere; whoever has it can find out who\n\
+         that is, by trying identities.",
+    ),
 ];
 
 const HTTP: &[Key] = &[Key::new("http.listen", Kind::Listen, Default::Is(r#""127.0.0.1:8081""#)).doc(

@@ -6,6 +6,7 @@ use figment::value::{Empty, Value};
 use url::Url;
 
 use super::{duration, hint};
+use crate::privacy::pattern::{self, Pattern};
 use crate::telemetry::endpoint;
 
 /// The resource attribute that has a key of its own.
@@ -49,6 +50,8 @@ pub(super) enum Kind {
     Set {
         of: &'static [&'static str],
     },
+    /// Regular expressions, each compiled once to see that it can be.
+    Patterns,
     /// An address and port, or "off".
     Listen,
 }
@@ -95,6 +98,7 @@ impl Kind {
             Self::Boolean => boolean(raw),
             Self::Choice { of, later } => choice(raw.text()?, of, later),
             Self::Set { of } => set(raw, of),
+            Self::Patterns => patterns(raw),
             Self::Listen => listen_text(raw.text()?),
         }
     }
@@ -117,6 +121,7 @@ impl Kind {
             Self::Boolean => "true or false".to_owned(),
             Self::Choice { of, .. } => either(&quoted(of)),
             Self::Set { of } => format!("a list of {}", either(&quoted(of))),
+            Self::Patterns => "a list of regular expressions like ['C-[0-9]{6}']".to_owned(),
             Self::Listen => "an address and port like \"127.0.0.1:8081\", or \"off\"".to_owned(),
         }
     }
@@ -276,6 +281,26 @@ fn set(raw: &Raw, of: &[&str]) -> Result<Value, Reason> {
         }
     }
     Ok(set.into())
+}
+
+/// A list. Where there is only text, a list in JSON, or one pattern: a comma may be part of it.
+fn patterns(raw: &Raw) -> Result<Value, Reason> {
+    let texts: Vec<String> = match raw {
+        Raw::Array(items) => {
+            items.iter().map(|item| item.text().map(str::to_owned)).collect::<Result<_, _>>()?
+        }
+        Raw::Untyped(text) if text.trim().is_empty() => Vec::new(),
+        Raw::Untyped(text) => serde_json::from_str(text).unwrap_or_else(|_| vec![text.clone()]),
+        _ => return Err(None),
+    };
+    if texts.len() > pattern::MOST {
+        return Err(Some(format!("there are {}; at most {} are allowed", texts.len(), pattern::MOST)));
+    }
+    for (index, text) in texts.iter().enumerate() {
+        let refused = |error| Some(format!("pattern {}, {}: {error}", index + 1, shortened(text)));
+        Pattern::new(text).map_err(refused)?;
+    }
+    Ok(texts.into())
 }
 
 fn listen_text(text: &str) -> Result<Value, Reason> {

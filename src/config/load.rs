@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use figment::Figment;
+use figment::value::Value;
 
 use super::error::Problem;
 use super::keys::{self, Key};
@@ -10,10 +11,11 @@ use super::kind::Raw;
 use super::listing::Listed;
 use super::origin::{Layer, Origin};
 use super::setting::{Gathered, Said, Setting, Target};
-use super::{Config, ConfigError, Env, duration, file, flags, template};
+use super::{Config, ConfigError, Env, duration, file, flags, needs, template};
 
 /// A longer secret is some other file.
 const MAX_SECRET_BYTES: u64 = 64 << 10;
+const USER_ID_KEY: &str = "telemetry.user_id_key";
 
 /// What the command line says about the configuration.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +50,7 @@ pub fn load(args: &LoadArgs, env: &Env) -> Result<Loaded, ConfigError> {
     gathered.append(flags::settings(&args.set, env.dir()));
     gathered.append(contents(&gathered.settings));
     gathered.append(limits(&gathered.settings));
+    gathered.problems.extend(nameless(&gathered.settings));
     ConfigError::check(gathered.problems)?;
 
     let settings = gathered.settings;
@@ -127,6 +130,21 @@ fn content(key: &'static Key, path: &std::path::Path, origin: Origin) -> Result<
         return Err(Problem::new(format!("{what} is empty")).at(origin.to_string()));
     }
     Setting::read(Target::Value(key), &Raw::Untyped(text), std::path::Path::new(""), origin)
+}
+
+// === a hash without a key ===
+
+/// Identities that are to be hashed, and no key to do that with.
+fn nameless(settings: &[Setting]) -> Option<Problem> {
+    let said = |path: &str| keys::by_path(path).and_then(|key| winner(settings, key));
+    let hashed = said("telemetry.user_id").filter(|setting| is_text(setting, "hashed"))?;
+    let is_set = said(USER_ID_KEY).is_some_and(|key| !matches!(key.said, Said::Value(Value::Empty(..))));
+    let problem = || needs::missing(USER_ID_KEY, "`telemetry.user_id` = \"hashed\" wants one");
+    (!is_set).then(|| problem().at(hashed.origin.to_string()))
+}
+
+fn is_text(setting: &Setting, text: &str) -> bool {
+    matches!(&setting.said, Said::Value(value) if value.as_str() == Some(text))
 }
 
 // === timeouts within a timeout ===

@@ -38,6 +38,13 @@ impl Config {
         Err(ConfigError::of(problems))
     }
 
+    /// Every secret there is, to be kept out of texts of others' making.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let headers = self.telemetry.otlp_headers.iter().map(|(_, value)| value);
+        let keys = [&self.livekit.api_secret, &self.llm.api_key, &self.telemetry.user_id_key];
+        keys.into_iter().flatten().chain(headers).cloned().collect()
+    }
+
     /// The API key of the model for `start`, `connect` and `ask`, where one is surely needed: other servers than
     /// OpenAI's may want none.
     pub fn require_llm(&self) -> Result<(), ConfigError> {
@@ -51,7 +58,7 @@ impl Config {
     }
 }
 
-fn missing(path: &str, why: &str) -> Problem {
+pub(super) fn missing(path: &str, why: &str) -> Problem {
     let problem = Problem::new(format!("`{path}` is not set, and {why}"));
     match keys::by_path(path) {
         Some(key) => ways_to_set(key).into_iter().fold(problem, Problem::help),
@@ -60,9 +67,10 @@ fn missing(path: &str, why: &str) -> Problem {
 }
 
 fn ways_to_set(key: &Key) -> Vec<String> {
-    let variables: Vec<&str> = key.variables.iter().map(|variable| variable.name).collect();
+    let variables = key.variables.iter().map(|variable| variable.name.to_owned());
+    let variables: Vec<String> = variables.chain([key.own_variable()]).collect();
     let mut ways = vec![
-        format!("environment, or .env here: {}, or {}", variables.join(", "), key.own_variable()),
+        format!("environment, or .env here: {}", variables.join(", or ")),
         format!("agent.toml: {} = \"…\" in [{}]", key.name(), key.section()),
     ];
     if let (Some(file), Some(credential)) = (key.file_key(), key.credential()) {

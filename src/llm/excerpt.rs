@@ -4,6 +4,7 @@
 //! with it the key or what people said.
 
 use crate::chat::{Message, Role};
+use crate::privacy::Privacy;
 use crate::secret::Secret;
 
 const MAX_CHARS: usize = 200;
@@ -11,8 +12,14 @@ const MAX_CHARS: usize = 200;
 /// So many characters in a row that also stand in the conversation are a quotation, not a coincidence.
 const QUOTATION_CHARS: usize = 16;
 
-/// `detail` on one line and short. None when it holds the key, or words of the conversation.
-pub(super) fn safe(detail: &str, messages: &[Message], key: Option<&Secret>) -> Option<String> {
+/// `detail` on one line and short. None when it holds the key, or words of the conversation, and when nothing that was
+/// said may be recorded: whether a server quotes somebody can be guessed, but not known.
+pub(super) fn safe(
+    detail: &str,
+    messages: &[Message],
+    key: Option<&Secret>,
+    privacy: &Privacy,
+) -> Option<String> {
     let line = one_line(detail);
     let holds_key = key.is_some_and(|key| !key.is_empty() && detail.contains(key.expose()));
     let spoken = messages.iter().filter(|message| message.role() != Role::System);
@@ -20,7 +27,8 @@ pub(super) fn safe(detail: &str, messages: &[Message], key: Option<&Secret>) -> 
     if line.is_empty() || holds_key || quotes {
         return None;
     }
-    Some(shortened(&line))
+    // Redacted before it is cut: half a number would not be recognised.
+    privacy.quoted(&line).map(|line| shortened(&line))
 }
 
 fn one_line(text: &str) -> String {
@@ -57,9 +65,15 @@ fn windows(text: &str, chars: usize) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::CaptureContent;
 
     fn shown(detail: &str, said: &str) -> Option<String> {
-        safe(detail, &[Message::new(Role::User, said)], Some(&Secret::new("sk-abcdef")))
+        shown_by(CaptureContent::Full, detail, said)
+    }
+
+    fn shown_by(capture: CaptureContent, detail: &str, said: &str) -> Option<String> {
+        let messages = [Message::new(Role::User, said)];
+        safe(detail, &messages, Some(&Secret::new("sk-abcdef")), &capture.into())
     }
 
     #[test]
@@ -79,6 +93,14 @@ mod tests {
     #[test]
     fn a_short_word_inside_another_is_no_quotation() {
         assert!(shown("this model does not exist", "hi").is_some());
+    }
+
+    #[test]
+    fn nothing_is_quoted_when_capture_is_off_and_redaction_comes_before_the_cut() {
+        let detail = format!("{} reach ada.lovelace@example.com", "x".repeat(MAX_CHARS - 20));
+        assert_eq!(shown_by(CaptureContent::Off, &detail, "hi"), None);
+        let redacted = shown_by(CaptureContent::Redacted, &detail, "hi").unwrap();
+        assert!(redacted.ends_with("reach [email]"), "{redacted}");
     }
 
     #[test]

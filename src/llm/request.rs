@@ -16,6 +16,7 @@ use crate::llm::openai::Head;
 use crate::llm::usage::{self, Spent};
 use crate::llm::{Answer, Outcome, Question, Shared};
 use crate::metrics::{self, OpenRequest};
+use crate::privacy::Privacy;
 use crate::secret::Speech;
 use crate::telemetry::spans::{AttemptEnd, RequestEnd, RequestSpan};
 
@@ -25,6 +26,7 @@ pub(super) struct Request {
     messages: Arc<[Message]>,
     asker: Asker,
     trace_id: String,
+    privacy: Privacy,
     span: RequestSpan,
     machine: Machine,
     counted: OpenRequest,
@@ -71,6 +73,7 @@ impl Request {
             machine: Machine::new(asked, (&*shared.config).into(), fastrand::Rng::new()),
             counted: shared.metrics.request(asked),
             trace_id: context.trace_id(),
+            privacy: context.privacy().clone(),
             asker: Asker { cancel, deltas },
             shared,
             messages,
@@ -224,7 +227,8 @@ impl Request {
     fn failure(&self, fault: &Fault, attempts: u32) -> Failure {
         let config = &self.shared.config;
         let detail = fault.detail.as_deref();
-        let detail = detail.and_then(|detail| excerpt::safe(detail, &self.messages, config.api_key.as_ref()));
+        let detail = detail
+            .and_then(|detail| excerpt::safe(detail, &self.messages, config.api_key.as_ref(), &self.privacy));
         fault.failure(detail.as_deref(), &Account { config, url: &self.shared.url, attempts })
     }
 

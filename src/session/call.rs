@@ -109,11 +109,11 @@ async fn going_on(
     }
 }
 
+/// A panic's own words may quote what was said; they are logged where it happened, as far as they may be.
 fn broken(error: JoinError, metrics: &Metrics) -> Answer {
     if error.is_panic() {
         metrics.panicked(Panicked::Answer);
     }
-    let message =
-        format!("answering the turn broke down: {error}; this is a defect of voiced, please report it");
-    Answer::nothing(Outcome::Failed(Failure { class: "panic".to_owned(), message }))
+    let message = "answering the turn broke down, as the worker's log says; this is a defect of voiced, please report it";
+    Answer::nothing(Outcome::Failed(Failure { class: "panic".to_owned(), message: message.to_owned() }))
 }

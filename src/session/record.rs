@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::chat::{Usage, Utterance};
 use crate::metrics::{self, Metrics, Phase, Refusal};
+use crate::privacy::Privacy;
 use crate::secret::Speech;
 use crate::telemetry::spans::{Conversation, Tracer, TurnContext, TurnEnd, TurnOutcome, TurnSpan, TurnStart};
 
@@ -39,6 +40,7 @@ pub(super) struct Record {
 struct OpenTurn {
     span: TurnSpan,
     trace_id: String,
+    /// As logs may name them.
     speaker: String,
     started: Instant,
 }
@@ -61,7 +63,7 @@ impl Record {
         let span = self.span(turn, utterance);
         let context = span.context();
         let trace_id = span.trace_id();
-        let speaker = utterance.speaker.clone();
+        let speaker = self.tracer.privacy().user(&utterance.speaker);
         self.open.insert(turn, OpenTurn { span, trace_id, speaker, started: Instant::now() });
         context
     }
@@ -70,7 +72,7 @@ impl Record {
         let Some(open) = self.open.remove(&turn) else { return };
         self.count(result);
         self.metrics.turn_ended(result.ending(), result.latency, Some(open.started.elapsed()));
-        log(turn, &open, result);
+        log(turn, &open, result, self.tracer.privacy());
         open.span.end(TurnEnd {
             outcome: result.outcome.clone().into(),
             answer: &result.answer.text,
@@ -98,6 +100,7 @@ impl Record {
         self.totals.refused += 1;
         self.metrics.text_refused(refusal);
         if self.totals.refused <= REFUSALS_LOGGED {
+            let sender = self.tracer.privacy().user(sender);
             tracing::warn!(sender, refused = self.totals.refused, "a text was refused: {why}");
         }
     }
@@ -162,7 +165,7 @@ impl From<TurnEnding> for TurnOutcome {
     }
 }
 
-fn log(turn: u64, open: &OpenTurn, result: &TurnResult) {
+fn log(turn: u64, open: &OpenTurn, result: &TurnResult, privacy: &Privacy) {
     let trace_id = &open.trace_id;
     let speaker = &open.speaker;
     let total_ms = open.started.elapsed().as_millis();
@@ -174,7 +177,7 @@ fn log(turn: u64, open: &OpenTurn, result: &TurnResult) {
         TurnEnding::Interrupted => "turn interrupted",
         TurnEnding::Failed(failure) => {
             let class = &failure.class;
-            let why = &failure.message;
+            let why = privacy.message(&failure.message);
             tracing::error!(turn, speaker, trace_id, total_ms, attempts, class, "turn failed: {why}");
             return;
         }

@@ -327,7 +327,7 @@ impl Carrier<SpanData> for OtlpCarrier {
             return Delivery::Failed(Trouble { class: "encoding".to_owned(), message });
         }
         let partial = attempt.and_then(Result::ok).and_then(|reply| partial_success(&reply.body));
-        partial.map_or(Delivery::Accepted, |partial| rejection(&partial, self.http.shown_url()))
+        partial.map_or(Delivery::Accepted, |partial| rejection(&partial, &self.http))
     }
 }
 
@@ -337,9 +337,9 @@ fn partial_success(body: &[u8]) -> Option<ExportTracePartialSuccess> {
     (partial.rejected_spans > 0 || !partial.error_message.is_empty()).then_some(partial)
 }
 
-fn rejection(partial: &ExportTracePartialSuccess, url: url::Url) -> Delivery {
+fn rejection(partial: &ExportTracePartialSuccess, http: &OtlpHttp) -> Delivery {
     let rejected = u64::try_from(partial.rejected_spans).unwrap_or(0);
-    let reason = partial.error_message.as_str();
+    let (url, reason) = (http.shown_url(), http.quoted(&partial.error_message));
     let message = match rejected {
         0 => format!("{url} took the spans with a warning: \"{reason}\""),
         _ => format!(

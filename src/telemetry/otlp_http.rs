@@ -129,9 +129,17 @@ impl OtlpHttp {
         Ok(Reply { status, headers, body })
     }
 
-    /// `: "<first words of the body>"`. A receiver may echo the request's headers; our secrets are blotted out.
+    /// `: "<first words of the body>"`.
     fn quote(&self, reply: &Reply) -> String {
-        let mut text = reply.text().replace(char::is_control, " ");
+        match self.quoted(&reply.text()).as_str() {
+            "" => String::new(),
+            words => format!(": \"{words}\""),
+        }
+    }
+
+    /// The first of the receiver's words. It may echo the request's headers; our secrets are blotted out.
+    pub(super) fn quoted(&self, words: &str) -> String {
+        let mut text = words.replace(char::is_control, " ");
         for secret in &self.secrets {
             // Word by word, because the scheme in front of a token may be missing from the echo.
             for word in secret.expose().split_whitespace().filter(|word| word.len() >= SECRET_BYTES) {
@@ -143,7 +151,7 @@ impl OtlpHttp {
         if quoted.len() < words.len() {
             quoted.push('…');
         }
-        if quoted.is_empty() { quoted } else { format!(": \"{quoted}\"") }
+        quoted
     }
 }
 

@@ -17,7 +17,7 @@ use super::otel::{Kind, Parent, SpanSource};
 use super::traceparent::TraceParent;
 use crate::chat::{Failure, Message, Usage};
 use crate::config::CaptureContent;
-
+use crate::privacy::Privacy;
 use crate::secret::Speech;
 
 /// The root span of a turn.
@@ -109,7 +109,7 @@ pub struct AttemptEnd<'a> {
 #[derive(Clone, Debug)]
 pub struct Tracer {
     source: SpanSource,
-    capture: CaptureContent,
+    privacy: Privacy,
 }
 
 /// The open root span of a turn, `livekit.llm_call`.
@@ -138,7 +138,7 @@ pub struct AttemptSpan {
 #[derive(Debug)]
 struct Turn {
     source: SpanSource,
-    capture: CaptureContent,
+    privacy: Privacy,
     conversation: Conversation,
     clock: Clock,
 }
@@ -147,27 +147,35 @@ struct Turn {
 
 impl Default for Tracer {
     fn default() -> Self {
-        Self::new(SpanSource::silent(), CaptureContent::Off)
+        Self::new(SpanSource::silent(), CaptureContent::Off.into())
     }
 }
 
 impl Tracer {
-    pub(super) fn new(source: SpanSource, capture: CaptureContent) -> Self {
-        Self { source, capture }
+    pub(super) fn new(source: SpanSource, privacy: Privacy) -> Self {
+        Self { source, privacy }
+    }
+
+    /// The rules by which turns are recorded, for whoever records them elsewhere.
+    pub fn privacy(&self) -> &Privacy {
+        &self.privacy
     }
 
     pub fn turn(&self, conversation: &Conversation, start: TurnStart<'_>) -> TurnSpan {
         let turn = Turn {
             source: self.source.clone(),
-            capture: self.capture,
-            conversation: conversation.clone(),
+            conversation: Conversation {
+                id: conversation.id.clone(),
+                user: self.privacy.user(&conversation.user),
+            },
+            privacy: self.privacy.clone(),
             clock: Clock::start(),
         };
         let caller = start.traceparent.and_then(TraceParent::parse);
         let root = self.source.root(TURN, caller, turn.clock.now());
         let mut span = OpenSpan::new(Arc::new(turn), root, &NOTHING_SAID);
         span.set(key::LIVEKIT_TURN_INDEX, start.index);
-        span.content(key::LIVEKIT_QUESTION, || start.question.expose().to_owned());
+        span.set_if(key::LIVEKIT_QUESTION, span.recorded(|privacy| privacy.said(start.question)));
         TurnSpan { span }
     }
 }
@@ -189,7 +197,9 @@ impl TurnSpan {
         span.set(key::LIVEKIT_INPUT_TOKENS, end.usage.input);
         span.set(key::LIVEKIT_OUTPUT_TOKENS, end.usage.output);
         span.set_if(key::LIVEKIT_USAGE_ESTIMATED, end.usage.estimated.then_some(true));
-        span.content(key::LIVEKIT_ANSWER_PREVIEW, || content::preview(end.answer));
+        // Redacted before it is cut: half a number would not be recognised.
+        let answer = span.recorded(|privacy| privacy.said(end.answer));
+        span.set_if(key::LIVEKIT_ANSWER_PREVIEW, answer.map(|answer| content::preview(&answer)));
         span.set_if(key::LK_E2E_LATENCY, end.e2e_latency.map(|latency| latency.as_secs_f64()));
         match end.outcome {
             TurnOutcome::Answered => self.span.end(None),
@@ -209,6 +219,10 @@ impl TurnContext {
         self.parent.trace_id()
     }
 
+    pub fn privacy(&self) -> &Privacy {
+        &self.turn.privacy
+    }
+
     pub fn request(&self, start: RequestStart<'_>) -> RequestSpan {
         let child = self.turn.source.child(&self.parent, REQUEST, Kind::Client, self.turn.clock.now());
         let mut span = OpenSpan::new(self.turn.clone(), child, &NOTHING_USED);
@@ -221,10 +235,10 @@ impl TurnContext {
         span.set(key::GEN_AI_REQUEST_STREAM, true);
         span.set_if(key::GEN_AI_REQUEST_TEMPERATURE, start.temperature.map(shortest_double));
         span.set_if(key::GEN_AI_REQUEST_MAX_TOKENS, start.max_tokens);
-        span.content(key::LLM_INPUT, || content::json_array(start.messages.iter().map(Message::wire)));
-        span.content(key::GEN_AI_INPUT_MESSAGES, || {
-            content::json_array(start.messages.iter().map(Message::parts))
-        });
+        if let Some(messages) = span.recorded(|privacy| content::recorded(start.messages, privacy)) {
+            span.set(key::LLM_INPUT, content::json_array(messages.iter().map(Message::wire)));
+            span.set(key::GEN_AI_INPUT_MESSAGES, content::json_array(messages.iter().map(Message::parts)));
+        }
         RequestSpan { span }
     }
 }
@@ -259,11 +273,10 @@ impl RequestSpan {
         span.set_if(key::GEN_AI_RESPONSE_FINISH_REASONS, reasons);
         let first = end.time_to_first_chunk.map(|time| time.as_secs_f64());
         span.set_if(key::GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK, first);
-        if reasons.is_some() || !end.text.is_empty() {
-            span.content(key::LLM_OUTPUT_CONTENT, || end.text.expose().to_owned());
-            span.content(key::GEN_AI_OUTPUT_MESSAGES, || {
-                content::output_messages(end.text, finish_reason(&end))
-            });
+        let said = reasons.is_some() || !end.text.is_empty();
+        if let Some(text) = span.recorded(|privacy| privacy.said(end.text)).filter(|_| said) {
+            span.set(key::GEN_AI_OUTPUT_MESSAGES, content::output_messages(&text, finish_reason(&end)));
+            span.set(key::LLM_OUTPUT_CONTENT, text);
         }
         self.span.end(end.failure);
     }

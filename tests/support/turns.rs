@@ -27,6 +27,10 @@ pub(crate) fn settings(url: Option<url::Url>, headers: &[(&str, &str)]) -> confi
         otlp_timeout: Duration::from_secs(10),
         otlp_gzip: true,
         capture_content: CaptureContent::Full,
+        redact_builtins: voiced::privacy::Builtin::ALL.to_vec(),
+        redact: Vec::new(),
+        user_id: config::UserId::Plain,
+        user_id_key: None,
     }
 }
 

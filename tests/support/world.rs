@@ -3,7 +3,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -73,9 +73,24 @@ impl World {
     }
 
     pub(crate) fn spawn_worker(&self, settings: &[&str]) -> Worker {
+        self.spawn(self.voiced(), settings)
+    }
+
+    /// [`World::worker`] with an environment of the caller's making.
+    pub(crate) fn worker_of(&self, command: Command, settings: &[&str]) -> Worker {
+        let worker = self.spawn(command, settings);
+        worker.wait_until_ready();
+        worker
+    }
+
+    /// The working directory of the worker, where its logs are too.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn spawn(&self, mut command: Command, settings: &[&str]) -> Worker {
         let http_port = testbed::free_port().unwrap();
         let log = self.dir.join(format!("worker-{http_port}.log"));
-        let mut command = self.voiced();
         command.args(settings.iter().flat_map(|setting| ["--set", setting]));
         command.args(["--set", &format!("http.listen=127.0.0.1:{http_port}"), "start"]);
         let process = Process::spawn("voiced", &mut command, &log).expect("voiced starts");
@@ -153,6 +168,10 @@ impl Worker {
 
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    pub(crate) fn log_file(&self) -> PathBuf {
+        self.log.clone()
     }
 
     pub(crate) fn wait_for_log(&self, text: &str) {

@@ -3,12 +3,17 @@
 use serde_json::value::RawValue;
 
 use crate::chat::{Message, Role};
-use crate::secret::Speech;
+use crate::privacy::Privacy;
 use crate::telemetry::attributes::ANSWER_PREVIEW_CHARS;
 
 /// The first characters of a reply, counted as Unicode scalar values so that none is cut in two.
-pub(super) fn preview(answer: &Speech) -> String {
-    answer.expose().chars().take(ANSWER_PREVIEW_CHARS).collect()
+pub(super) fn preview(answer: &str) -> String {
+    answer.chars().take(ANSWER_PREVIEW_CHARS).collect()
+}
+
+/// A history as it may be recorded.
+pub(super) fn recorded(messages: &[Message], privacy: &Privacy) -> Option<Vec<Message>> {
+    messages.iter().map(|message| message.recorded(privacy)).collect()
 }
 
 /// Joins values that are JSON already. A history is serialised when its messages are made, not with each turn.
@@ -27,8 +32,8 @@ pub(super) fn json_array<'a>(items: impl Iterator<Item = &'a RawValue> + Clone) 
 }
 
 /// `[{"role":"assistant","parts":[…],"finish_reason":…}]`.
-pub(super) fn output_messages(text: &Speech, finish_reason: &str) -> String {
-    let message = Message::new(Role::Assistant, text.clone());
+pub(super) fn output_messages(text: &str, finish_reason: &str) -> String {
+    let message = Message::new(Role::Assistant, text);
     let object = message.parts().get();
     let open = object.strip_suffix('}').unwrap_or(object);
     let reason = serde_json::Value::from(finish_reason);
@@ -41,9 +46,9 @@ mod tests {
 
     #[test]
     fn a_preview_is_eighty_characters_whatever_their_size() {
-        assert_eq!(preview(&Speech::from("short")), "short");
+        assert_eq!(preview("short"), "short");
         let long = "ä€😀".repeat(40);
-        let cut = preview(&Speech::new(long.as_str()));
+        let cut = preview(&long);
         assert_eq!(cut.chars().count(), 80);
         assert!(long.starts_with(&cut));
     }
@@ -61,7 +66,7 @@ mod tests {
     #[test]
     fn an_output_message_ends_with_its_finish_reason() {
         assert_eq!(
-            output_messages(&Speech::from("a {b}"), "st\"op"),
+            output_messages("a {b}", "st\"op"),
             r#"[{"role":"assistant","parts":[{"type":"text","content":"a {b}"}],"finish_reason":"st\"op"}]"#
         );
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Turn;
 use crate::chat::Failure;
-use crate::config::CaptureContent;
+use crate::privacy::Privacy;
 use crate::telemetry::attributes::{self as key, Attribute, Value};
 use crate::telemetry::otel::{Parent, Span};
 
@@ -55,12 +55,10 @@ impl OpenSpan {
         }
     }
 
-    /// Sets what somebody said, unless that is not to be captured or nobody will see it.
-    pub(super) fn content(&mut self, key: &'static str, said: impl FnOnce() -> String) {
+    /// What may be recorded of something that was said; nothing of it when nobody will see the span.
+    pub(super) fn recorded<T>(&self, said: impl FnOnce(&Privacy) -> Option<T>) -> Option<T> {
         let seen = self.span.as_ref().is_some_and(Span::is_recording);
-        if seen && self.turn.capture == CaptureContent::Full {
-            self.set(key, said());
-        }
+        if seen { said(&self.turn.privacy) } else { None }
     }
 
     /// Ends the span: as Ok, or as the failure says.
@@ -73,7 +71,7 @@ impl OpenSpan {
         if let Some(failure) = failure {
             span.set((key::ERROR_TYPE, failure.class.as_str().into()));
         }
-        let outcome = failure.map_or(Ok(()), |failure| Err(failure.message.clone()));
+        let outcome = failure.map_or(Ok(()), |failure| Err(self.turn.privacy.message(&failure.message)));
         span.end(outcome, self.turn.clock.now());
     }
 }

@@ -1,0 +1,91 @@
+//! Regular expressions of the operator's own. The engine takes linear time, whatever the pattern and the text.
+
+use std::ops::Range;
+
+use regex::{Regex, RegexBuilder};
+use thiserror::Error;
+
+/// How many there may be: each reads every text once.
+pub const MOST: usize = 64;
+/// A longer one is no pattern that somebody wrote.
+const MAX_BYTES: usize = 1024;
+/// Of a compiled pattern. Repeated classes of all of Unicode are what grows.
+const MAX_COMPILED_BYTES: usize = 1 << 20;
+
+/// A compiled pattern.
+#[derive(Clone, Debug)]
+pub struct Pattern(Regex);
+
+/// Why a pattern is none, for the person who wrote it.
+#[derive(Debug, Error)]
+pub enum PatternError {
+    #[error("it is longer than {MAX_BYTES} bytes")]
+    TooLong,
+    #[error(
+        "compiled it is larger than {MAX_COMPILED_BYTES} bytes: repeat less, or write [0-9] for \\d and [A-Za-z] for \\w"
+    )]
+    TooLarge,
+    #[error("it matches the empty text, so it would match everywhere")]
+    MatchesNothing,
+    #[error("{0}")]
+    Syntax(String),
+}
+
+// === impl Pattern ===
+
+impl Pattern {
+    pub fn new(text: &str) -> Result<Self, PatternError> {
+        if text.len() > MAX_BYTES {
+            return Err(PatternError::TooLong);
+        }
+        let regex = RegexBuilder::new(text).size_limit(MAX_COMPILED_BYTES).build()?;
+        if regex.is_match("") { Err(PatternError::MatchesNothing) } else { Ok(Self(regex)) }
+    }
+
+    pub(super) fn find(&self, text: &str) -> Vec<Range<usize>> {
+        // An anchor or a word boundary is empty only within a text.
+        self.0.find_iter(text).map(|found| found.range()).filter(|range| !range.is_empty()).collect()
+    }
+}
+
+// === impl PatternError ===
+
+impl From<regex::Error> for PatternError {
+    fn from(error: regex::Error) -> Self {
+        match error {
+            regex::Error::CompiledTooBig(_) => Self::TooLarge,
+            // The engine draws the pattern with a mark below it; its last line says what is wrong.
+            other => {
+                let text = other.to_string();
+                let last = text.lines().last().unwrap_or_default();
+                Self::Syntax(last.trim().trim_start_matches("error: ").to_owned())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_finds_each_of_its_places() {
+        let pattern = Pattern::new(r"\bC-\d{4}\b").unwrap();
+        assert_eq!(pattern.find("C-1234, xC-1234, C-99999 and C-0001"), [0..6, 29..35]);
+    }
+
+    #[test]
+    fn what_cannot_be_a_pattern_is_refused_with_the_reason() {
+        let cases = [
+            ("(", "unclosed group"),
+            (r"\d*", "empty text"),
+            ("a(?=b)", "look-ahead"),
+            (r"(\w{100}){100}", "larger than"),
+        ];
+        for (text, reason) in cases {
+            let error = Pattern::new(text).unwrap_err().to_string();
+            assert!(error.contains(reason) && !error.contains('\n'), "{text}: {error}");
+        }
+        assert!(matches!(Pattern::new(&"a".repeat(2000)), Err(PatternError::TooLong)));
+    }
+}
