@@ -138,10 +138,10 @@ impl Cli {
         if let Command::Config(args) = &self.command {
             return finish(config::run(&loaded, args.json).map(|()| ExitCode::SUCCESS));
         }
-        crate::log::init(self.log_format);
+        crate::log::init(self.log_format, loaded.config.secrets());
         crate::tls::install_crypto_provider();
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        crate::panics::report(Privacy::new(&loaded.config.telemetry), loaded.config.secrets());
+        crate::panics::report(Privacy::new(&loaded.config.telemetry));
         finish(serve(self.command, loaded))
     }
 }

@@ -4,12 +4,13 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
 use clap::ValueEnum;
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, Layer};
@@ -17,6 +18,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::secret::Secrets;
 
 /// What is logged when `RUST_LOG` does not say: our story, and what others warn of. OpenTelemetry is off because it
 /// reports every failed batch, where the exporter says once what is wrong and what to do.
@@ -53,11 +56,20 @@ struct Prioritised<F> {
     destination: Destination,
 }
 
-/// Starts logging to stderr, as `RUST_LOG` says. To be called first of all; more calls do nothing.
-pub fn init(format: Format) {
+/// Makes writers of whole lines to stderr, without the secrets that a library may have logged.
+struct Stderr {
+    secrets: Secrets,
+}
+
+/// One line on its way.
+struct Line<'s>(&'s Secrets);
+
+/// Starts logging to stderr, as `RUST_LOG` says, and never one of `secrets`. To be called first of all; more calls do
+/// nothing.
+pub fn init(format: Format, secrets: Secrets) {
     let destination = destination();
     let colours = destination == Destination::Terminal && std::env::var_os("NO_COLOR").is_none();
-    let layer = Layer::new().with_writer(io::stderr).with_ansi(colours);
+    let layer = Layer::new().with_writer(Stderr { secrets }).with_ansi(colours);
     let layer = match format {
         Format::Text => layer.event_format(Text { destination }).boxed(),
         Format::Json => {
@@ -118,6 +130,31 @@ fn priority(level: Level) -> &'static str {
         Level::WARN => "<4>",
         Level::INFO => "<6>",
         Level::DEBUG | Level::TRACE => "<7>",
+    }
+}
+
+// === impl Stderr ===
+
+impl<'s> MakeWriter<'s> for Stderr {
+    type Writer = Line<'s>;
+
+    fn make_writer(&'s self) -> Line<'s> {
+        Line(&self.secrets)
+    }
+}
+
+// === impl Line ===
+
+impl Write for Line<'_> {
+    /// The subscriber writes a line at once, so that no secret comes in two parts.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        io::stderr().write_all(self.0.taken_out(&text).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
     }
 }
 

@@ -8,20 +8,16 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{self, PanicHookInfo};
 
 use crate::privacy::Privacy;
-use crate::secret::Secret;
 
-/// A shorter word of a secret is a scheme or a name (`Basic`, `default`), and replacing it would spoil the message.
-const SECRET_BYTES: usize = 8;
-
-/// Logs every panic of this process from now on; the last call counts. A message never holds one of `secrets`.
-pub fn report(privacy: Privacy, secrets: Vec<Secret>) {
-    panic::set_hook(Box::new(move |info| log(info, &privacy, &secrets)));
+/// Logs every panic of this process from now on; the last call counts.
+pub fn report(privacy: Privacy) {
+    panic::set_hook(Box::new(move |info| log(info, &privacy)));
 }
 
-fn log(info: &PanicHookInfo<'_>, privacy: &Privacy, secrets: &[Secret]) {
+fn log(info: &PanicHookInfo<'_>, privacy: &Privacy) {
     let thread = std::thread::current();
     let place = info.location().map(ToString::to_string).unwrap_or_default();
-    let why = privacy.quoted(&without(secrets, words(info.payload())));
+    let why = privacy.quoted(words(info.payload()));
     let why =
         why.unwrap_or_else(|| "its message is not shown with telemetry.capture_content = \"off\"".to_owned());
     let backtrace = Backtrace::capture();
@@ -34,23 +30,9 @@ fn words(payload: &(dyn Any + Send)) -> &str {
     text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
-/// Word by word, because a header's scheme may be missing from where its token turns up.
-fn without(secrets: &[Secret], text: &str) -> String {
-    let words = secrets.iter().flat_map(|secret| secret.expose().split_whitespace());
-    words
-        .filter(|word| word.len() >= SECRET_BYTES)
-        .fold(text.to_owned(), |text, word| text.replace(word, "[secret]"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_are_taken_out_word_by_word() {
-        let secrets = [Secret::new("Basic dXNlcjpwYXNz"), Secret::new("key")];
-        assert_eq!(without(&secrets, "bad dXNlcjpwYXNz, a Basic key"), "bad [secret], a Basic key");
-    }
 
     #[test]
     fn the_words_of_both_kinds_of_panic_are_found() {

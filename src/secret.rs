@@ -1,5 +1,6 @@
 //! Strings that do not print: secrets, and what people said.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,6 +10,13 @@ use serde::Deserialize;
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(Arc<str>);
+
+/// All secrets that a text could hold which is not of our making: a log line of a library, the words of a server.
+/// Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    words: Arc<[Secret]>,
+}
 
 /// Something a person or the model said. It may be personal, so logs show its length only.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -40,6 +48,30 @@ impl fmt::Debug for Secret {
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[secret]")
+    }
+}
+
+// === impl Secrets ===
+
+impl Secrets {
+    /// A shorter word is a scheme or a name (`Basic`, `default`), and taking it out would spoil every text.
+    const LEAST_BYTES: usize = 8;
+
+    /// The text without them.
+    pub fn taken_out<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let held = self.words.iter().filter(|word| text.contains(word.expose()));
+        held.fold(Cow::Borrowed(text), |text, word| text.replace(word.expose(), "[secret]").into())
+    }
+}
+
+impl FromIterator<Secret> for Secrets {
+    /// Word by word, because the scheme in front of a token may be missing where the token turns up.
+    fn from_iter<I: IntoIterator<Item = Secret>>(secrets: I) -> Self {
+        let words = |secret: Secret| {
+            let words = secret.expose().split_whitespace().filter(|word| word.len() >= Self::LEAST_BYTES);
+            words.map(Secret::new).collect::<Vec<_>>()
+        };
+        Self { words: secrets.into_iter().flat_map(words).collect() }
     }
 }
 
@@ -102,5 +134,12 @@ mod tests {
             assert!(!shown.contains("very") && !shown.contains("Ada"), "{shown}");
         }
         assert_eq!(speech.expose(), "my name is Ada");
+    }
+
+    #[test]
+    fn secrets_are_taken_out_of_a_text_word_by_word() {
+        let secrets: Secrets = ["Basic dXNlcjpwYXNz", "key"].map(Secret::new).into_iter().collect();
+        assert_eq!(secrets.taken_out("bad dXNlcjpwYXNz, a Basic key"), "bad [secret], a Basic key");
+        assert!(matches!(secrets.taken_out("nothing"), Cow::Borrowed("nothing")));
     }
 }

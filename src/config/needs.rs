@@ -5,7 +5,7 @@ use url::Url;
 use super::error::Problem;
 use super::keys::{self, Key};
 use super::{Config, ConfigError};
-use crate::secret::Secret;
+use crate::secret::{Secret, Secrets};
 
 /// The host that answers nobody without a key.
 const OPENAI_HOST: &str = "api.openai.com";
@@ -38,8 +38,8 @@ impl Config {
         Err(ConfigError::of(problems))
     }
 
-    /// Every secret there is, to be kept out of texts of others' making.
-    pub fn secrets(&self) -> Vec<Secret> {
+    /// Every secret there is. A new one is added here, or it is in danger of being logged.
+    pub fn secrets(&self) -> Secrets {
         let headers = self.telemetry.otlp_headers.iter().map(|(_, value)| value);
         let keys = [&self.livekit.api_secret, &self.llm.api_key, &self.telemetry.user_id_key];
         keys.into_iter().flatten().chain(headers).cloned().collect()

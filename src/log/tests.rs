@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use tracing::{error, info, info_span, warn};
 
 use super::*;
+use crate::secret::Secret;
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -114,17 +115,20 @@ fn logged(format: &str, journal: bool) -> Vec<String> {
 #[ignore = "runs in a process of its own, started by the tests below"]
 fn a_process_that_logs() {
     let format = std::env::var("LOG_FORMAT").unwrap_or_else(|_| "text".to_owned());
-    init(Format::from_str(&format, true).unwrap());
+    let secrets = [Secret::new("hush-hush-hush")].into_iter().collect();
+    init(Format::from_str(&format, true).unwrap(), secrets);
     info!(room = "demo", "joined");
+    warn!(target: "library", key = "hush-hush-hush", "sent");
     tracing::debug!("not said");
     warn!(target: "opentelemetry_sdk", "not said either");
 }
 
 #[test]
 fn text_goes_to_stderr_with_priorities_only_for_the_journal() {
-    assert_eq!(logged("text", true), ["<6>joined room=\"demo\""]);
+    let written = ["<6>joined room=\"demo\"", "<4>library: sent key=\"[secret]\""];
+    assert_eq!(logged("text", true), written);
     let lines = logged("text", false);
-    assert!(lines.len() == 1 && lines[0].ends_with("Z  INFO joined room=\"demo\""), "{lines:?}");
+    assert!(lines.len() == 2 && lines[0].ends_with("Z  INFO joined room=\"demo\""), "{lines:?}");
 }
 
 #[test]

@@ -14,14 +14,12 @@ use url::Url;
 use super::StartError;
 use super::delivery::Trouble;
 use crate::config;
-use crate::secret::Secret;
+use crate::secret::{Secret, Secrets};
 
 /// No OTLP response is longer; what is past it is not read.
 const MAX_RESPONSE_BYTES: u64 = 64 * 1024;
 /// How much of a response's body is repeated in a message.
 const QUOTED_CHARS: usize = 160;
-/// A shorter word of a header's value is a scheme or a name (`Basic`, `default`), no secret.
-const SECRET_BYTES: usize = 8;
 
 /// The client of one OTLP receiver. It must be made, used and dropped outside async runtimes.
 #[derive(Debug)]
@@ -29,7 +27,7 @@ pub(super) struct OtlpHttp {
     client: Client,
     url: Url,
     headers: HeaderMap,
-    secrets: Vec<Secret>,
+    secrets: Secrets,
     last: Mutex<Option<Attempt>>,
 }
 
@@ -139,13 +137,8 @@ impl OtlpHttp {
 
     /// The first of the receiver's words. It may echo the request's headers; our secrets are blotted out.
     pub(super) fn quoted(&self, words: &str) -> String {
-        let mut text = words.replace(char::is_control, " ");
-        for secret in &self.secrets {
-            // Word by word, because the scheme in front of a token may be missing from the echo.
-            for word in secret.expose().split_whitespace().filter(|word| word.len() >= SECRET_BYTES) {
-                text = text.replace(word, "[secret]");
-            }
-        }
+        let text = words.replace(char::is_control, " ");
+        let text = self.secrets.taken_out(&text);
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let mut quoted: String = words.chars().take(QUOTED_CHARS).collect();
         if quoted.len() < words.len() {

@@ -196,3 +196,44 @@ fn no_text_is_too_hostile() {
         assert!(once.is_char_boundary(once.len()), "{text:?}");
     }
 }
+
+/// Prints how long hostile texts take, for `bench/redaction.sh`: twice the text must take about twice the time.
+#[test]
+#[ignore = "measures; bench/redaction.sh runs it"]
+fn time_taken_by_hostile_texts() {
+    const UNITS: &[&str] = &[
+        "1",
+        "1-",
+        "4 ",
+        "0170 ",
+        "4111 1111 1111 1111 ",
+        "1.2.",
+        "01.02.2024 ",
+        "a@",
+        "a",
+        "aA1",
+        "@a.bb ",
+        "DE89 ",
+        "DE893704004405320130 ",
+        "Bearer ",
+        "eyJ",
+        "sk-",
+        "password=",
+        "://a:",
+        "-----BEGIN PRIVATE KEY-----",
+        "+(",
+        "tel tel 1 ",
+        "é",
+        "What is distributed tracing? ",
+    ];
+    let redactor = Redactor::new(Builtin::ALL, &[]);
+    for unit in UNITS {
+        let times = [1, 2].map(|times| {
+            let text = unit.repeat(times * (64 << 10) / unit.len());
+            let started = std::time::Instant::now();
+            std::hint::black_box(redactor.redact(&text));
+            started.elapsed()
+        });
+        println!("{unit:?}: 64 KiB {:?}, 128 KiB {:?}", times[0], times[1]);
+    }
+}
