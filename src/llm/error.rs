@@ -126,6 +126,11 @@ impl Kind {
         class.to_owned()
     }
 
+    /// Whether a fault's detail comes from the network or a header, where nothing of what was said can stand.
+    pub(super) fn quotes_nobody(self) -> bool {
+        matches!(self, Kind::Connect | Kind::Status(300..400))
+    }
+
     /// Whether the same request may go well a moment later.
     pub(super) fn is_retryable(self) -> bool {
         match self {

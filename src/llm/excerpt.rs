@@ -4,7 +4,6 @@
 //! with it the key or what people said.
 
 use crate::chat::{Message, Role};
-use crate::privacy::Privacy;
 use crate::secret::Secret;
 
 const MAX_CHARS: usize = 200;
@@ -12,13 +11,13 @@ const MAX_CHARS: usize = 200;
 /// So many characters in a row that also stand in the conversation are a quotation, not a coincidence.
 const QUOTATION_CHARS: usize = 16;
 
-/// `detail` on one line and short. None when it holds the key, or words of the conversation, and when nothing that was
-/// said may be recorded: whether a server quotes somebody can be guessed, but not known.
+/// `detail` on one line and short, as `allowed` leaves it. None when it holds the key, or words of the conversation:
+/// whether a server quotes somebody can be guessed, but not known.
 pub(super) fn safe(
     detail: &str,
     messages: &[Message],
     key: Option<&Secret>,
-    privacy: &Privacy,
+    allowed: impl Fn(&str) -> Option<String>,
 ) -> Option<String> {
     let line = one_line(detail);
     let holds_key = key.is_some_and(|key| !key.is_empty() && detail.contains(key.expose()));
@@ -28,7 +27,7 @@ pub(super) fn safe(
         return None;
     }
     // Redacted before it is cut: half a number would not be recognised.
-    privacy.quoted(&line).map(|line| shortened(&line))
+    allowed(&line).map(|line| shortened(&line))
 }
 
 fn one_line(text: &str) -> String {
@@ -66,6 +65,7 @@ fn windows(text: &str, chars: usize) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
     use crate::config::CaptureContent;
+    use crate::privacy::Privacy;
 
     fn shown(detail: &str, said: &str) -> Option<String> {
         shown_by(CaptureContent::Full, detail, said)
@@ -73,7 +73,8 @@ mod tests {
 
     fn shown_by(capture: CaptureContent, detail: &str, said: &str) -> Option<String> {
         let messages = [Message::new(Role::User, said)];
-        safe(detail, &messages, Some(&Secret::new("sk-abcdef")), &capture.into())
+        let privacy = Privacy::from(capture);
+        safe(detail, &messages, Some(&Secret::new("sk-abcdef")), |line| privacy.quoted(line))
     }
 
     #[test]

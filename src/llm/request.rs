@@ -226,10 +226,16 @@ impl Request {
 
     fn failure(&self, fault: &Fault, attempts: u32) -> Failure {
         let config = &self.shared.config;
-        let detail = fault.detail.as_deref();
-        let detail = detail
-            .and_then(|detail| excerpt::safe(detail, &self.messages, config.api_key.as_ref(), &self.privacy));
+        let detail = fault.detail.as_deref().and_then(|detail| self.shown(fault.kind, detail));
         fault.failure(detail.as_deref(), &Account { config, url: &self.shared.url, attempts })
+    }
+
+    fn shown(&self, kind: Kind, detail: &str) -> Option<String> {
+        let privacy = &self.privacy;
+        let allowed = |line: &str| {
+            if kind.quotes_nobody() { Some(privacy.message(line)) } else { privacy.quoted(line) }
+        };
+        excerpt::safe(detail, &self.messages, self.shared.config.api_key.as_ref(), allowed)
     }
 
     fn end(mut self, end: End) -> Answer {

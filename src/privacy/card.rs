@@ -75,7 +75,7 @@ fn is_decimal(text: &str, run: &[Group]) -> bool {
 fn luhn(text: &str, run: &[Group]) -> bool {
     let from_right = digits::values(text, run).rev().enumerate();
     let sum: u32 = from_right.map(|(place, digit)| if place % 2 == 0 { digit } else { twice(digit) }).sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 fn twice(digit: u32) -> u32 {

@@ -8,10 +8,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use voiced::chat::{Message, Role};
-use voiced::config;
+use voiced::config::{self, CaptureContent};
 use voiced::llm::{Answer, Answerer, OpenAi, Outcome, Question};
 use voiced::secret::{Secret, Speech};
-use voiced::telemetry::spans::{Conversation, Tracer, TurnStart};
+use voiced::telemetry::Telemetry;
+use voiced::telemetry::spans::{Conversation, TurnStart};
 
 pub(crate) const KEY: &str = "sk-test-0123456789";
 pub(crate) const SAID: &str = "What is distributed tracing?";
@@ -54,7 +55,9 @@ pub(crate) fn question(cancel: CancellationToken) -> Question {
     let conversation = Conversation { id: "RM_test".into(), user: "ada".into() };
     let said = Speech::from(SAID);
     let start = TurnStart { index: 0, question: &said, traceparent: None };
-    let turn = Tracer::default().turn(&conversation, start);
+    // Its rules let the provider be quoted.
+    let tracer = Telemetry::in_memory(CaptureContent::Full).0.tracer();
+    let turn = tracer.turn(&conversation, start);
     let messages = [Message::new(Role::System, "Be brief."), Message::new(Role::User, said.clone())];
     Question { messages: Arc::new(messages), context: turn.context(), cancel }
 }
