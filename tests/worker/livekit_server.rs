@@ -16,10 +16,8 @@ async fn a_dispatch_becomes_a_job_that_the_server_sees_succeed() {
     let server = LivekitServer::start().expect("a server");
     let mut worker = RunningWorker::start(settings_for(&server));
     worker.until_registered().await;
-    let dispatch = create_dispatch(&server, "lobby", "hello");
 
-    let mut job = worker.job().await;
-    assert_eq!(job.assignment.dispatch_id, dispatch);
+    let mut job = dispatched(&server, &mut worker, "lobby", "hello").await;
     assert_eq!((job.assignment.room_name.as_str(), job.assignment.metadata.as_str()), ("lobby", "hello"));
     assert!(job.assignment.room_sid.starts_with("RM_"), "{}", job.assignment.room_sid);
     assert_eq!(job.assignment.identity, format!("agent-{}", job.assignment.job_id));
@@ -37,14 +35,12 @@ async fn a_full_worker_is_asked_again_once_a_slot_is_free() {
     let server = LivekitServer::start().expect("a server");
     let mut worker = RunningWorker::start(Settings { max_sessions: 2, ..settings_for(&server) });
     worker.until_registered().await;
-    create_dispatch(&server, "one", "");
-    let first = worker.job().await;
+    let first = dispatched(&server, &mut worker, "one", "").await;
     // The last free slot: the load of 0.345 must not hide the worker from the server.
-    create_dispatch(&server, "two", "");
-    let second = worker.job().await;
+    let second = dispatched(&server, &mut worker, "two", "").await;
     first.finish(JobEnd::Success);
     worker.until(|health| health.active_jobs == 1).await;
-    let third = dispatched(&server, &mut worker, "three").await;
+    let third = dispatched(&server, &mut worker, "three", "").await;
     assert_eq!(third.assignment.room_name, "three");
     second.finish(JobEnd::Success);
     third.finish(JobEnd::Success);
@@ -56,8 +52,8 @@ async fn a_deleted_dispatch_stops_its_job() {
     let server = LivekitServer::start().expect("a server");
     let mut worker = RunningWorker::start(settings_for(&server));
     worker.until_registered().await;
-    let dispatch = create_dispatch(&server, "lobby", "");
-    let job = worker.job().await;
+    let job = dispatched(&server, &mut worker, "lobby", "").await;
+    let dispatch = job.assignment.dispatch_id.clone();
     // The server learns only with the answer of the whole dispatch that the job runs.
     let deadline = Instant::now() + PATIENCE;
     while !job.control.stop.is_cancelled() && Instant::now() < deadline {
@@ -94,8 +90,7 @@ async fn jobs_live_through_the_death_of_the_server_and_new_ones_come_after_it() 
     let server = LivekitServer::start().expect("a server");
     let mut worker = RunningWorker::start(settings_for(&server));
     let first_id = worker.until_registered().await.worker_id;
-    create_dispatch(&server, "lobby", "");
-    let job = worker.job().await;
+    let job = dispatched(&server, &mut worker, "lobby", "").await;
 
     server.stop();
     let health = worker.until(|health| !health.registered).await;
@@ -106,8 +101,7 @@ async fn jobs_live_through_the_death_of_the_server_and_new_ones_come_after_it() 
     assert_eq!(health.active_jobs, 1);
     assert!(!job.control.stop.is_cancelled());
 
-    create_dispatch(&server, "another", "");
-    let next = worker.job().await;
+    let next = dispatched(&server, &mut worker, "another", "").await;
     assert_eq!(next.assignment.room_name, "another");
     next.finish(JobEnd::Success);
     job.finish(JobEnd::Success);
@@ -122,20 +116,26 @@ fn settings_for(server: &LivekitServer) -> Settings {
     }
 }
 
-/// Returns the dispatch's id.
-/// Dispatches the worker until its job starts: a server that has not yet read that a slot is free finds no worker, and
-/// tries no second time.
-async fn dispatched(server: &LivekitServer, worker: &mut RunningWorker, room: &str) -> LiveJob {
-    let deadline = Instant::now() + PATIENCE;
+/// Dispatches the worker until its job starts: a server that has not yet read that a worker is there, or has a free
+/// slot, finds none, and tries no second time.
+async fn dispatched(
+    server: &LivekitServer,
+    worker: &mut RunningWorker,
+    room: &str,
+    metadata: &str,
+) -> LiveJob {
+    let (mut dispatches, deadline) = (Vec::new(), Instant::now() + PATIENCE);
     while Instant::now() < deadline {
-        create_dispatch(server, room, "");
-        if let Ok(job) = tokio::time::timeout(Duration::from_secs(2), worker.job()).await {
+        dispatches.push(create_dispatch(server, room, metadata));
+        if let Ok(job) = tokio::time::timeout(Duration::from_secs(3), worker.job()).await {
+            assert!(dispatches.contains(&job.assignment.dispatch_id), "{dispatches:?}");
             return job;
         }
     }
     panic!("no job starts: {:?}", worker.health());
 }
 
+/// Returns the dispatch's id.
 fn create_dispatch(server: &LivekitServer, room: &str, metadata: &str) -> String {
     let body = json!({ "agent_name": "support", "room": room, "metadata": metadata });
     let dispatch = call(server, "CreateDispatch", room, &body);
