@@ -169,3 +169,29 @@ fn assert_one_turn(spans: &[FinishedSpan]) {
         assert_eq!(attempt.attribute("lk.retry_count"), Some(&Value::Int(index as i64)));
     }
 }
+
+#[test]
+fn a_number_that_the_previews_end_would_cut_in_two_is_redacted_whole() {
+    let (telemetry, recorder) = Telemetry::in_memory(CaptureContent::Redacted);
+    let words = "x".repeat(70);
+    let answer = Speech::from(format!("{words} 4111 1111 1111 1111"));
+    let turn = turns::start(&telemetry.tracer(), "RM_1", 0);
+    turn.end(turns::turn_end(TurnOutcome::Answered, &answer, USAGE));
+    let preview = format!("{words} [card]");
+    assert_eq!(recorder.spans()[0].text("livekit.answer_preview"), Some(preview.as_str()));
+}
+
+#[test]
+fn the_error_of_a_span_holds_no_personal_data_unless_everything_may_be_recorded() {
+    let failure = voiced::chat::Failure { class: "500".to_owned(), message: "no ada@example.com".to_owned() };
+    for (capture, expected) in [
+        (CaptureContent::Full, "no ada@example.com"),
+        (CaptureContent::Redacted, "no [email]"),
+        (CaptureContent::Off, "no [email]"),
+    ] {
+        let (telemetry, recorder) = Telemetry::in_memory(capture);
+        let turn = turns::start(&telemetry.tracer(), "RM_1", 0);
+        turn.end(turns::turn_end(TurnOutcome::Failed(failure.clone()), &Speech::default(), USAGE));
+        assert_eq!(recorder.spans()[0].error.as_deref(), Some(expected), "{capture:?}");
+    }
+}

@@ -286,7 +286,8 @@ const TELEMETRY: &[Key] = &[
         "Whether traces, records and error messages hold what people and the model said:\n\
          \"full\"; \"redacted\", without what the two keys below find; or \"off\", nothing of it.\n\
          Redaction finds what has a shape. It knows no names, no street addresses and no birthdays, and no number that\n\
-         is spelt in words: where those must not be recorded, choose \"off\".",
+         is spelt in words: where those must not be recorded, choose \"off\". The variable, which wins over this file, knows\n\
+         full (true) and off (false) only.",
     ),
     Key::new(
         "telemetry.redact_builtins",
