@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use livekit_token::{AccessToken, VideoGrants};
 use scripted_model::{Script, ScriptedModel};
+use serde_json::json;
 use testbed::{LivekitServer, OtelCollector, Process, Span};
 use url::Url;
 use voiced::caller::Caller;
@@ -17,6 +19,9 @@ use voiced::secret::Secret;
 
 /// Long enough for a busy machine; only a hang takes this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// After which an agent is sent for once more: a server that is too busy to assign a job forgets it.
+const DISPATCH_AGAIN: Duration = Duration::from_secs(15);
 
 pub(crate) const AGENT_NAME: &str = "tester";
 
@@ -104,7 +109,26 @@ impl World {
 
     pub(crate) async fn call_as(&self, room: &str, identity: &str) -> Caller {
         let token = token::caller(&self.credentials(), room, identity, Some(AGENT_NAME)).unwrap();
-        Caller::join(self.join_options(token), PATIENCE).await.expect("the agent comes")
+        let join = Caller::join(self.join_options(token), PATIENCE);
+        tokio::pin!(join);
+        loop {
+            match tokio::time::timeout(DISPATCH_AGAIN, &mut join).await {
+                Ok(caller) => return caller.expect("the agent comes"),
+                Err(_) => self.dispatch(room),
+            }
+        }
+    }
+
+    /// Asks the server to send the agent into the room.
+    fn dispatch(&self, room: &str) {
+        let grants = VideoGrants { room_admin: true, room: room.to_owned(), ..Default::default() };
+        let livekit = &self.livekit;
+        let token = AccessToken::with_api_key(livekit.api_key(), livekit.api_secret()).with_grants(grants);
+        let authorization = format!("Authorization: Bearer {}\r\n", token.to_jwt().unwrap());
+        let path = "/twirp/livekit.AgentDispatchService/CreateDispatch";
+        let body = json!({ "agent_name": AGENT_NAME, "room": room }).to_string();
+        let answer = testbed::http::post_json(livekit.port(), path, &authorization, &body).unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
     }
 
     /// Joins `room` as a person, with nothing dispatched.
