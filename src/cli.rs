@@ -16,6 +16,7 @@ use crate::config::{ConfigError, EX_CONFIG, Env, LoadArgs, Loaded};
 use crate::log::Format;
 use crate::privacy::Privacy;
 use crate::telemetry::Telemetry;
+use crate::telemetry::signals::{LogQueue, Signals};
 
 /// How long the last spans may take to leave at the end.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -138,21 +139,22 @@ impl Cli {
         if let Command::Config(args) = &self.command {
             return finish(config::run(&loaded, args.json).map(|()| ExitCode::SUCCESS));
         }
-        crate::log::init(self.log_format, loaded.config.secrets());
+        let logs = LogQueue::wanted(&loaded.config.telemetry);
+        crate::log::init(self.log_format, loaded.config.secrets(), logs.as_ref());
         crate::tls::install_crypto_provider();
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         crate::panics::report(Privacy::new(&loaded.config.telemetry));
-        finish(serve(self.command, loaded))
+        finish(serve(self.command, loaded, logs))
     }
 }
 
-fn serve(command: Command, loaded: Loaded) -> anyhow::Result<ExitCode> {
+fn serve(command: Command, loaded: Loaded, logs: Option<LogQueue>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(async {
         match command {
-            Command::Start => start::run(loaded.config).await,
-            Command::Connect(args) => connect::run(loaded.config, args).await,
-            Command::Ask(args) => ask::run(loaded.config, args).await,
+            Command::Start => start::run(loaded.config, logs).await,
+            Command::Connect(args) => connect::run(loaded.config, args, logs).await,
+            Command::Ask(args) => ask::run(loaded.config, args, logs).await,
             Command::Call(args) => call::run(loaded.config, args).await,
             Command::Config(_) => Ok(ExitCode::SUCCESS),
         }
@@ -177,8 +179,9 @@ fn refuse(error: &anyhow::Error) -> ExitCode {
 }
 
 /// Exports what is still queued. What could not leave in time has been logged by then.
-async fn flush(telemetry: Telemetry) {
-    telemetry.shutdown(FLUSH_TIMEOUT).await;
+async fn flush(telemetry: Telemetry, signals: Signals) {
+    // At the same time, so that a receiver that hangs keeps us for one time-out and not for three.
+    tokio::join!(telemetry.shutdown(FLUSH_TIMEOUT), signals.stop(FLUSH_TIMEOUT));
 }
 
 /// A participant identity or session id that nobody else has.

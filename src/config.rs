@@ -46,6 +46,7 @@ pub use self::listing::{Listed, Shown};
 pub use self::load::{LoadArgs, Loaded, load};
 pub use self::needs::Credentials;
 pub use self::template::agent_toml;
+use crate::metrics::Temporality;
 use crate::privacy::Builtin;
 use crate::privacy::pattern::Pattern;
 use crate::secret::Secret;
@@ -176,6 +177,19 @@ pub struct Telemetry {
     pub user_id: UserId,
     /// Set when `user_id` is `Hashed`.
     pub user_id_key: Option<Secret>,
+    /// Whether metrics are pushed over OTLP.
+    pub metrics: bool,
+    /// None: beside the traces.
+    #[serde(default, deserialize_with = "de::url_or_none")]
+    pub metrics_endpoint: Option<Url>,
+    #[serde(deserialize_with = "de::duration")]
+    pub metrics_interval: Duration,
+    pub metrics_temporality: Temporality,
+    /// Whether the log is sent over OTLP, besides to stderr.
+    pub logs: bool,
+    /// None: beside the traces.
+    #[serde(default, deserialize_with = "de::url_or_none")]
+    pub logs_endpoint: Option<Url>,
 }
 
 /// Whether what people and the model said is recorded.

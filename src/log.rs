@@ -20,6 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::secret::Secrets;
+use crate::telemetry::signals::LogQueue;
 
 /// What is logged when `RUST_LOG` does not say: our story, and what others warn of. OpenTelemetry is off because it
 /// reports every failed batch, where the exporter says once what is wrong and what to do.
@@ -64,11 +65,12 @@ struct Stderr {
 /// One line on its way.
 struct Line<'s>(&'s Secrets);
 
-/// Starts logging to stderr, as `RUST_LOG` says, and never one of `secrets`. To be called first of all; more calls do
-/// nothing.
-pub fn init(format: Format, secrets: Secrets) {
+/// Starts logging to stderr and into the queue for export, as `RUST_LOG` says, and never one of `secrets`. To be called
+/// first of all; more calls do nothing.
+pub fn init(format: Format, secrets: Secrets, exported: Option<&LogQueue>) {
     let destination = destination();
     let colours = destination == Destination::Terminal && std::env::var_os("NO_COLOR").is_none();
+    let exported = exported.map(|queue| queue.layer(secrets.clone()));
     let layer = Layer::new().with_writer(Stderr { secrets }).with_ansi(colours);
     let layer = match format {
         Format::Text => layer.event_format(Text { destination }).boxed(),
@@ -79,7 +81,7 @@ pub fn init(format: Format, secrets: Secrets) {
     };
     let (filter, refused) = filter(std::env::var("RUST_LOG").ok());
     // Also installs the bridge from the crate `log`. It fails when there is a subscriber already, and then that one logs.
-    let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
+    let _ = tracing_subscriber::registry().with(filter).with(layer).with(exported).try_init();
     if let Some(refused) = refused {
         tracing::warn!("{refused}");
     }

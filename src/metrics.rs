@@ -31,6 +31,7 @@ pub use self::llm::{LlmMetrics, OpenRequest};
 pub use self::meter::Temporality;
 use self::meter::{Counter, Histogram, Label, Meter, Reader};
 use crate::telemetry::ExportStatus;
+use crate::telemetry::signals::SignalStatus;
 use crate::worker::Health;
 
 /// The media type of [`Metrics::text`].
@@ -127,6 +128,11 @@ impl Metrics {
     /// Shows how the export of traces goes. To be called once.
     pub fn observe_export(&self, status: impl Fn() -> ExportStatus + Send + Sync + 'static) {
         observed::export(&self.instruments.meter, Arc::new(status));
+    }
+
+    /// Shows how the export of metrics and logs goes. To be called once.
+    pub fn observe_signals(&self, status: impl Fn() -> SignalStatus + Send + Sync + 'static) {
+        observed::signals(&self.instruments.meter, Arc::new(status));
     }
 
     /// All metrics in Prometheus' text format.

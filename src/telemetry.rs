@@ -5,6 +5,7 @@
 //! - [`endpoint`]: where traces go, as settings write it
 //! - `otel`: the seam to OpenTelemetry
 //! - `export`: the queue and the thread between a turn's end and the receiver
+//! - [`signals`]: metrics and logs, when they are sent too
 
 pub mod attributes;
 mod delivery;
@@ -13,6 +14,8 @@ mod export;
 mod otel;
 mod otlp_http;
 pub mod recorder;
+mod resource;
+pub mod signals;
 pub mod spans;
 mod traceparent;
 
@@ -39,6 +42,11 @@ pub struct Telemetry {
 pub enum StartError {
     #[error("[telemetry] otlp_headers: {name} is no header that can be sent")]
     Header { name: String },
+    #[error(
+        "[telemetry] {signal}: where they go cannot be told from the traces' URL {traces}, which does not end in /v1/traces; \
+         set {signal}_endpoint"
+    )]
+    NoEndpoint { signal: &'static str, traces: url::Url },
     #[error("cannot make the HTTP client for traces: {0}")]
     Client(String),
     #[error("cannot make the trace exporter: {0}")]

@@ -52,6 +52,7 @@ impl Run {
         let mut command = self.world.voiced();
         let headers = format!("{},x-stream={OTLP_HEADER}", self.world.collector.environment()[1].1);
         command.env("OPENAI_API_KEY", LLM_KEY).env("OTEL_EXPORTER_OTLP_HEADERS", headers);
+        command.env("OTEL_METRICS_EXPORTER", "otlp").env("OTEL_LOGS_EXPORTER", "otlp");
         command.env("VOICED_TELEMETRY__USER_ID_KEY", USER_ID_KEY).env("VOICED_TELEMETRY__USER_ID", "hashed");
         command
     }
@@ -83,7 +84,9 @@ impl Run {
 
     /// All that was written anywhere: printed, logged, left in the working directory, or sent to the collector.
     fn everything(&self) -> String {
-        let collected = fs::read_to_string(self.world.collector.file()).unwrap_or_default();
+        let collector = &self.world.collector;
+        let files = [collector.file(), collector.metrics_file(), collector.logs_file()];
+        let collected = files.map(|file| fs::read_to_string(file).unwrap_or_default()).concat();
         let mut all = self.printed.clone() + &collected;
         read_all(self.world.dir(), &mut all);
         all
@@ -134,6 +137,8 @@ async fn with_capture_off_neither_a_secret_nor_a_word_is_left_anywhere() {
     assert!(log.contains("HTTP 401") && log.contains("HTTP 400") && log.contains("turn answered"), "{log}");
     assert!(log.contains("speaker=\"u_"), "{log}");
     run.world.traces(3);
+    let exported = || !run.world.collector.logs().unwrap().is_empty();
+    world::wait_until("the log is exported, too", exported, String::new);
 
     // A receiver that answers with what it was sent: headers, in a refusal and in a partial success.
     let receiver = echo_receiver::start();
@@ -220,7 +225,7 @@ fn a_process_that_panics() {
         _ => CaptureContent::Off,
     };
     let secrets = [voiced::secret::Secret::new(LLM_KEY)].into_iter().collect();
-    voiced::log::init(voiced::log::Format::Text, secrets);
+    voiced::log::init(voiced::log::Format::Text, secrets, None);
     voiced::panics::report(capture.into());
     let said = format!("é zebra {EMAIL} {LLM_KEY}");
     let broken = std::panic::catch_unwind(|| said.split_at(1).0.len());

@@ -11,11 +11,12 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::chat::{Message, Role};
+use crate::chat::{Message, Role, Usage};
 use crate::config::Config;
 use crate::llm::{Answer, Answerer, OpenAi, Outcome, Question};
 use crate::secret::Speech;
 use crate::telemetry::Telemetry;
+use crate::telemetry::signals::{LogQueue, Signals};
 use crate::telemetry::spans::{Conversation, Tracer, TurnEnd, TurnOutcome, TurnStart};
 
 use super::AskArgs;
@@ -26,17 +27,21 @@ const DELTAS: usize = 64;
 struct Asked {
     answer: Answer,
     trace_id: String,
+    span_id: String,
     total: Duration,
 }
 
-pub(super) async fn run(config: Config, args: AskArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(config: Config, args: AskArgs, logs: Option<LogQueue>) -> anyhow::Result<ExitCode> {
     config.require_llm()?;
     let question = question(args.text, config.agent.max_turn_bytes).await?;
-    let telemetry = Telemetry::start(&config.telemetry, &super::random_identity("ask"))?;
-    let answerer = OpenAi::new(&config.llm)?;
+    let instance_id = super::random_identity("ask");
+    let telemetry = Telemetry::start(&config.telemetry, &instance_id)?;
+    let signals = Signals::start(&config.telemetry, &instance_id, logs)?;
+    let answerer = OpenAi::counted(&config.llm, signals.metrics())?;
     let asked = ask(&config, &answerer, &telemetry.tracer(), question, !args.json).await;
-    super::flush(telemetry).await;
-    report(&asked, args.json)
+    let reported = report(&asked, args.json);
+    super::flush(telemetry, signals).await;
+    reported
 }
 
 async fn question(text: Option<String>, max_bytes: usize) -> anyhow::Result<Speech> {
@@ -68,7 +73,7 @@ async fn ask(config: &Config, answerer: &OpenAi, tracer: &Tracer, question: Spee
     // There is no room; the call is a session of its own.
     let conversation = Conversation { id: super::random_identity("ask"), user: "cli".to_owned() };
     let turn = tracer.turn(&conversation, TurnStart { index: 0, question: &question, traceparent: None });
-    let trace_id = turn.trace_id();
+    let (trace_id, span_id) = (turn.trace_id(), turn.span_id());
     let (sender, mut deltas) = mpsc::channel(DELTAS);
     let cancel = CancellationToken::new();
     let answering = answerer.answer(
@@ -103,7 +108,7 @@ async fn ask(config: &Config, answerer: &OpenAi, tracer: &Tracer, question: Spee
         usage: answer.usage,
         e2e_latency: first,
     });
-    Asked { answer, trace_id, total }
+    Asked { answer, trace_id, span_id, total }
 }
 
 fn messages(config: &Config, question: &Speech) -> Arc<[Message]> {
@@ -127,7 +132,7 @@ fn outcome(answer: &Answer) -> TurnOutcome {
 }
 
 fn report(asked: &Asked, as_json: bool) -> anyhow::Result<ExitCode> {
-    let Asked { answer, trace_id, total } = asked;
+    let Asked { answer, trace_id, span_id, total } = asked;
     let usage = answer.usage;
     if as_json {
         println!("{}", to_json(asked));
@@ -138,6 +143,7 @@ fn report(asked: &Asked, as_json: bool) -> anyhow::Result<ExitCode> {
         Outcome::Failed(failure) => {
             tracing::error!(
                 trace_id,
+                span_id,
                 class = failure.class,
                 attempts = answer.attempts,
                 "{}",
@@ -150,12 +156,13 @@ fn report(asked: &Asked, as_json: bool) -> anyhow::Result<ExitCode> {
     }
     let first_word_ms = answer.time_to_first_token.map(|first| first.as_millis());
     let total_ms = total.as_millis();
-    tracing::info!(trace_id, first_word_ms, total_ms, input = usage.input, output = usage.output, "answered");
+    let Usage { input, output, .. } = usage;
+    tracing::info!(trace_id, span_id, first_word_ms, total_ms, input, output, "answered");
     Ok(ExitCode::SUCCESS)
 }
 
 fn to_json(asked: &Asked) -> serde_json::Value {
-    let Asked { answer, trace_id, total } = asked;
+    let Asked { answer, trace_id, total, .. } = asked;
     let (status, error) = match &answer.outcome {
         Outcome::Complete => ("ok", None),
         Outcome::Interrupted => ("interrupted", None),

@@ -6,16 +6,20 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::config::Config;
-use crate::metrics::Metrics;
 use crate::room::{JoinOptions, Room, token};
 use crate::session;
 use crate::shutdown::Shutdown;
 use crate::telemetry::Telemetry;
+use crate::telemetry::signals::{LogQueue, Signals};
 
 use super::ConnectArgs;
 use super::start::parts;
 
-pub(super) async fn run(config: Config, args: ConnectArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    config: Config,
+    args: ConnectArgs,
+    logs: Option<LogQueue>,
+) -> anyhow::Result<ExitCode> {
     config.require_llm()?;
     let credentials = config.livekit_credentials()?;
     let shutdown = Shutdown::on_signals()?;
@@ -23,11 +27,12 @@ pub(super) async fn run(config: Config, args: ConnectArgs) -> anyhow::Result<Exi
     let permissions = &config.worker.permissions;
     let token = token::agent(&credentials, &args.room, &identity, &config.agent.name, permissions)?;
     let telemetry = Telemetry::start(&config.telemetry, &identity)?;
-    let parts = parts(&config, &telemetry, Metrics::default())?;
+    let signals = Signals::start(&config.telemetry, &identity, logs)?;
+    let parts = parts(&config, &telemetry, signals.metrics())?;
     let options = JoinOptions { url: credentials.url, token, max_text_bytes: config.agent.max_turn_bytes };
     let span = tracing::info_span!("session", room = args.room, session = tracing::field::Empty);
     let held = hold(options, parts, shutdown.drain).instrument(span).await;
-    super::flush(telemetry).await;
+    super::flush(telemetry, signals).await;
     held.map(|()| ExitCode::SUCCESS)
 }
 

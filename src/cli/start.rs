@@ -15,15 +15,18 @@ use crate::session::Parts;
 use crate::shutdown::Shutdown;
 use crate::systemd;
 use crate::telemetry::Telemetry;
+use crate::telemetry::signals::{LogQueue, Signals};
 use crate::worker::{self, Health};
 
-pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(config: Config, logs: Option<LogQueue>) -> anyhow::Result<ExitCode> {
     // Everything that can refuse does so before the first socket is opened.
     config.require_llm()?;
-    let metrics = Metrics::default();
-    let settings = worker::Settings::new(&config, &metrics)?;
+    let mut settings = worker::Settings::new(&config)?;
     let shutdown = Shutdown::on_signals()?;
     let telemetry = Telemetry::start(&config.telemetry, &settings.instance_id)?;
+    let signals = Signals::start(&config.telemetry, &settings.instance_id, logs)?;
+    let metrics = signals.metrics().clone();
+    settings.metrics = metrics.clone();
     let (health, healthy) = watch::channel(Health::default());
     metrics.observe_worker(healthy.clone());
     let exported = telemetry.clone();
@@ -32,7 +35,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let http = serve_http(&config, healthy.clone(), metrics.clone(), stop_http.clone()).await?;
     let notifying = tokio::spawn(systemd::follow(healthy));
 
-    let jobs = Arc::new(SessionJobs::new(parts(&config, &telemetry, metrics)?));
+    let jobs = Arc::new(SessionJobs::new(parts(&config, &telemetry, &metrics)?));
     let outcome = worker::run(settings, jobs, shutdown, health).await;
 
     stop_http.cancel();
@@ -40,13 +43,16 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
         http.await?;
     }
     notifying.abort();
-    super::flush(telemetry).await;
-    Ok(exit_code(outcome))
+    // Said before the log's last records leave.
+    let code = exit_code(outcome);
+    super::flush(telemetry, signals).await;
+    Ok(code)
 }
 
 /// What sessions are made of, here and in `connect`.
-pub(super) fn parts(config: &Config, telemetry: &Telemetry, metrics: Metrics) -> anyhow::Result<Parts> {
-    let answerer = Arc::new(OpenAi::counted(&config.llm, &metrics)?);
+pub(super) fn parts(config: &Config, telemetry: &Telemetry, metrics: &Metrics) -> anyhow::Result<Parts> {
+    let answerer = Arc::new(OpenAi::counted(&config.llm, metrics)?);
+    let metrics = metrics.clone();
     let (tracer, agent) = (telemetry.tracer(), config.agent.clone());
     Ok(Parts { answerer, tracer, metrics, agent, traceparent: None })
 }

@@ -24,6 +24,12 @@ pub(super) fn optional_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     }
 }
 
+/// For keys that are unset by default.
+pub(super) fn url_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| Url::parse(&text).map_err(D::Error::custom)).transpose()
+}
+
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     durations::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }

@@ -316,6 +316,42 @@ const TELEMETRY: &[Key] = &[
         "The key of that hash. With the same key a person has the same name everywhere; whoever has it can find out who\n\
          that is, by trying identities.",
     ),
+    Key::new("telemetry.metrics", Kind::Boolean, Default::Is("false"))
+        .variables(&[Variable::new("OTEL_METRICS_EXPORTER", read::exporter)])
+        .doc(
+            "Also push metrics over OTLP, to the same receiver with the same headers. /metrics has them in any case.\n\
+             OTEL_METRICS_EXPORTER=otlp means true, none means false.",
+        ),
+    Key::new(
+        "telemetry.metrics_endpoint",
+        Kind::Url { schemes: &["http", "https"] },
+        Default::Unset(r#""http://127.0.0.1:4318/v1/metrics""#),
+    )
+    .variables(&[Variable::plain("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")])
+    .doc("The whole URL for metrics. Unset: the traces' URL, with /v1/metrics for /v1/traces."),
+    Key::new("telemetry.metrics_interval", Kind::Duration { zero: false }, Default::Is(r#""60s""#))
+        .variables(&[Variable::new("OTEL_METRIC_EXPORT_INTERVAL", read::milliseconds)])
+        .doc("How often metrics are pushed; once more at the end. The OTEL_ variable is in milliseconds."),
+    Key::new(
+        "telemetry.metrics_temporality",
+        Kind::Choice { of: &["cumulative", "delta", "lowmemory"], later: &[] },
+        Default::Is(r#""cumulative""#),
+    )
+    .variables(&[Variable::new("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", read::lower_case)])
+    .doc("Whether pushed counts are since the start (\"cumulative\") or since the push before (\"delta\", \"lowmemory\")."),
+    Key::new("telemetry.logs", Kind::Boolean, Default::Is("false"))
+        .variables(&[Variable::new("OTEL_LOGS_EXPORTER", read::exporter)])
+        .doc(
+            "Also send the log over OTLP, what stderr gets at INFO and above, with trace and span ids.\n\
+             OTEL_LOGS_EXPORTER=otlp means true, none means false.",
+        ),
+    Key::new(
+        "telemetry.logs_endpoint",
+        Kind::Url { schemes: &["http", "https"] },
+        Default::Unset(r#""http://127.0.0.1:4318/v1/logs""#),
+    )
+    .variables(&[Variable::plain("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")])
+    .doc("The whole URL for logs. Unset: the traces' URL, with /v1/logs for /v1/traces."),
 ];
 
 const HTTP: &[Key] = &[Key::new("http.listen", Kind::Listen, Default::Is(r#""127.0.0.1:8081""#)).doc(

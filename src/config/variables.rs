@@ -61,6 +61,21 @@ pub(super) fn milliseconds(text: &str) -> Result<Option<Raw>, String> {
     }
 }
 
+/// `OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER`. Metrics can be scraped whatever it says.
+pub(super) fn exporter(text: &str) -> Result<Option<Raw>, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "otlp" => Ok(Some(Raw::Boolean(true))),
+        "none" => Ok(Some(Raw::Boolean(false))),
+        "prometheus" => Ok(None),
+        _ => Err("expected otlp or none".to_owned()),
+    }
+}
+
+/// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` does not mind upper and lower case.
+pub(super) fn lower_case(text: &str) -> Result<Option<Raw>, String> {
+    Ok(Some(Raw::Untyped(text.to_ascii_lowercase())))
+}
+
 /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is the whole URL: nothing is appended to it.
 pub(super) fn traces_endpoint(text: &str) -> Result<Option<Raw>, String> {
     Ok(Some(Raw::TracesUrl(text.to_owned())))

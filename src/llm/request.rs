@@ -191,7 +191,13 @@ impl Request {
         self.is_cut = true;
         let cut = self.shared.count_cut_reply();
         let limit = self.shared.config.max_reply_bytes;
-        tracing::warn!(trace_id = self.trace_id, cut, "reply cut at [llm] max_reply_bytes = {limit}");
+        let span_id = self.span.span_id();
+        tracing::warn!(
+            trace_id = self.trace_id,
+            span_id,
+            cut,
+            "reply cut at [llm] max_reply_bytes = {limit}"
+        );
     }
 
     fn settle(&mut self, attempt: &Attempt, stop: Option<&Stop>) {
@@ -213,6 +219,7 @@ impl Request {
         };
         tracing::warn!(
             trace_id = self.trace_id,
+            span_id = self.span.span_id(),
             class = failure.class,
             attempt = self.machine.attempts(),
             max_attempts = self.shared.config.max_attempts,

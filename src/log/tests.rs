@@ -116,7 +116,7 @@ fn logged(format: &str, journal: bool) -> Vec<String> {
 fn a_process_that_logs() {
     let format = std::env::var("LOG_FORMAT").unwrap_or_else(|_| "text".to_owned());
     let secrets = [Secret::new("hush-hush-hush")].into_iter().collect();
-    init(Format::from_str(&format, true).unwrap(), secrets);
+    init(Format::from_str(&format, true).unwrap(), secrets, None);
     info!(room = "demo", "joined");
     warn!(target: "library", key = "hush-hush-hush", "sent");
     tracing::debug!("not said");

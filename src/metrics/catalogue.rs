@@ -99,6 +99,12 @@ catalogue! {
         "Attempts to send a batch of spans that failed.";
     EXPORT_FAILING: Kind::Gauge, "voiced.export.failing", "voiced_export_failing", "1",
         "1 while the latest batch of spans met with an error, else 0.";
+    PUSHES_FAILED: Kind::Counter, "voiced.export.metric_pushes.failed", "voiced_export_metric_pushes_failed_total", "{push}",
+        "Attempts to push metrics over OTLP that failed.";
+    LOGS_SENT: Kind::Counter, "voiced.export.logs.sent", "voiced_export_logs_sent_total", "{record}",
+        "Log records that the OTLP receiver took.";
+    LOGS_DROPPED: Kind::Counter, "voiced.export.logs.dropped", "voiced_export_logs_dropped_total", "{record}",
+        "Log records that were not exported; they stand in the log itself.";
     BUILD: Kind::Gauge, "voiced.build", "voiced_build_info", "1",
         "Always 1; its labels say what runs.";
     PROCESS_START: Kind::Gauge, "voiced.process.start_time", "process_start_time_seconds", "s",

@@ -8,6 +8,7 @@ use super::catalogue::{self, Definition};
 use super::meter::{Label, Meter};
 use super::process;
 use crate::telemetry::ExportStatus;
+use crate::telemetry::signals::SignalStatus;
 use crate::worker::Health;
 
 /// A figure of the worker, and where it stands.
@@ -32,6 +33,15 @@ const EXPORT: [ExportReading; 4] = [
     (&catalogue::EXPORT_FAILING, |status| flag(status.last_error.is_some())),
 ];
 
+/// A figure of the other signals' export, and where it stands.
+type SignalReading = (&'static Definition, fn(&SignalStatus) -> f64);
+
+const SIGNALS: [SignalReading; 3] = [
+    (&catalogue::PUSHES_FAILED, |status| status.pushes_failed as f64),
+    (&catalogue::LOGS_SENT, |status| status.logs_sent as f64),
+    (&catalogue::LOGS_DROPPED, |status| status.logs_dropped as f64),
+];
+
 pub(super) fn worker(meter: &Meter, health: watch::Receiver<Health>) {
     for (definition, read) in WORKER {
         let health = health.clone();
@@ -41,6 +51,13 @@ pub(super) fn worker(meter: &Meter, health: watch::Receiver<Health>) {
 
 pub(super) fn export(meter: &Meter, status: Arc<dyn Fn() -> ExportStatus + Send + Sync>) {
     for (definition, read) in EXPORT {
+        let status = status.clone();
+        meter.observe(definition, Vec::new(), move || Some(read(&status())));
+    }
+}
+
+pub(super) fn signals(meter: &Meter, status: Arc<dyn Fn() -> SignalStatus + Send + Sync>) {
+    for (definition, read) in SIGNALS {
         let status = status.clone();
         meter.observe(definition, Vec::new(), move || Some(read(&status())));
     }

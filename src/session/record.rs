@@ -40,6 +40,7 @@ pub(super) struct Record {
 struct OpenTurn {
     span: TurnSpan,
     trace_id: String,
+    span_id: String,
     /// As logs may name them.
     speaker: String,
     started: Instant,
@@ -63,8 +64,9 @@ impl Record {
         let span = self.span(turn, utterance);
         let context = span.context();
         let trace_id = span.trace_id();
+        let span_id = span.span_id();
         let speaker = self.tracer.privacy().user(&utterance.speaker);
-        self.open.insert(turn, OpenTurn { span, trace_id, speaker, started: Instant::now() });
+        self.open.insert(turn, OpenTurn { span, trace_id, span_id, speaker, started: Instant::now() });
         context
     }
 
@@ -87,7 +89,8 @@ impl Record {
         self.totals.turns += 1;
         self.totals.interrupted += 1;
         self.metrics.turn_ended(metrics::TurnEnding::Interrupted(Phase::Waiting), None, None);
-        tracing::info!(turn, trace_id = span.trace_id(), "turn overtaken by the next before it was asked");
+        let (trace_id, span_id) = (span.trace_id(), span.span_id());
+        tracing::info!(turn, trace_id, span_id, "turn overtaken by the next before it was asked");
         span.end(TurnEnd {
             outcome: TurnOutcome::Interrupted,
             answer: &Speech::default(),
@@ -128,9 +131,15 @@ impl Drop for Record {
     /// A turn that is still open here was cut by a panic or an abort; its span closes itself as `aborted`.
     fn drop(&mut self) {
         for (turn, open) in &self.open {
-            let OpenTurn { trace_id, speaker, started, .. } = open;
+            let OpenTurn { trace_id, span_id, speaker, started, .. } = open;
             self.metrics.turn_ended(metrics::TurnEnding::Aborted, None, Some(started.elapsed()));
-            tracing::error!(turn, speaker, trace_id, "the session broke down in the middle of this turn");
+            tracing::error!(
+                turn,
+                speaker,
+                trace_id,
+                span_id,
+                "the session broke down in the middle of this turn"
+            );
         }
     }
 }
@@ -166,7 +175,7 @@ impl From<TurnEnding> for TurnOutcome {
 }
 
 fn log(turn: u64, open: &OpenTurn, result: &TurnResult, privacy: &Privacy) {
-    let trace_id = &open.trace_id;
+    let OpenTurn { trace_id, span_id, .. } = open;
     let speaker = &open.speaker;
     let total_ms = open.started.elapsed().as_millis();
     let first_word_ms = result.latency.map(|latency| latency.as_millis());
@@ -178,7 +187,16 @@ fn log(turn: u64, open: &OpenTurn, result: &TurnResult, privacy: &Privacy) {
         TurnEnding::Failed(failure) => {
             let class = &failure.class;
             let why = privacy.message(&failure.message);
-            tracing::error!(turn, speaker, trace_id, total_ms, attempts, class, "turn failed: {why}");
+            tracing::error!(
+                turn,
+                speaker,
+                trace_id,
+                span_id,
+                total_ms,
+                attempts,
+                class,
+                "turn failed: {why}"
+            );
             return;
         }
     };
@@ -186,6 +204,7 @@ fn log(turn: u64, open: &OpenTurn, result: &TurnResult, privacy: &Privacy) {
         turn,
         speaker,
         trace_id,
+        span_id,
         first_word_ms,
         total_ms,
         attempts,

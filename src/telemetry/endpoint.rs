@@ -80,6 +80,15 @@ pub fn traces_url(text: &str, signal_specific: bool) -> Result<Url, EndpointErro
     Ok(url)
 }
 
+/// Where another signal (`metrics`, `logs`) goes that is sent to the same receiver; None when the traces' URL does not end as
+/// the specification has it.
+pub(crate) fn signal_url(traces: &Url, signal: &str) -> Option<Url> {
+    let base = traces.path().strip_suffix(TRACES_PATH)?;
+    let mut url = traces.clone();
+    url.set_path(&format!("{base}/v1/{signal}"));
+    Some(url)
+}
+
 /// Reads `OTEL_EXPORTER_OTLP_HEADERS`: `NAME=VALUE[,NAME=VALUE]…`, values percent-encoded where they hold `,` or `%`.
 /// Only the first `=` separates, so `Authorization=Basic dXNlcjpwYXNz==` needs no encoding. An empty text is no headers.
 pub fn parse_headers(text: &str) -> Result<Vec<(String, Secret)>, HeadersError> {
@@ -188,6 +197,18 @@ mod tests {
         {
             assert_eq!(traces_url(text, true).unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn other_signals_go_beside_the_traces() {
+        let beside = |traces: &str| signal_url(&Url::parse(traces).unwrap(), "logs").map(String::from);
+        let expected = "https://o2.example/api/org/v1/logs?x=1";
+        assert_eq!(beside("https://o2.example/api/org/v1/traces?x=1").as_deref(), Some(expected));
+        assert_eq!(
+            beside("http://127.0.0.1:4318/v1/traces").as_deref(),
+            Some("http://127.0.0.1:4318/v1/logs")
+        );
+        assert_eq!(beside("http://127.0.0.1:4318/in"), None);
     }
 
     #[test]

@@ -152,13 +152,10 @@ impl SpanSource {
 }
 
 fn resource(config: &config::Telemetry, instance_id: &str) -> Resource {
-    let given = config.resource_attributes.iter();
+    let attributes = super::resource::attributes(config, instance_id).into_iter();
     // Built empty: the SDK's detectors would read the variables once more, past the configuration.
     Resource::builder_empty()
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-        .with_attribute(KeyValue::new("service.instance.id", instance_id.to_owned()))
-        .with_attributes(given.map(|(key, value)| KeyValue::new(key.clone(), value.clone())))
-        .with_attribute(KeyValue::new("service.name", config.service_name.clone()))
+        .with_attributes(attributes.map(|(key, value)| KeyValue::new(key, value)))
         .build()
 }
 
@@ -204,6 +201,11 @@ impl Parent {
     /// 32 hexadecimal digits.
     pub(super) fn trace_id(&self) -> String {
         self.0.trace_id().to_string()
+    }
+
+    /// 16 hexadecimal digits.
+    pub(super) fn span_id(&self) -> String {
+        self.0.span_id().to_string()
     }
 }
 

@@ -188,6 +188,11 @@ impl TurnSpan {
         self.span.parent().trace_id()
     }
 
+    /// The span id as 16 hex digits, for logs.
+    pub fn span_id(&self) -> String {
+        self.span.parent().span_id()
+    }
+
     pub fn context(&self) -> TurnContext {
         TurnContext { turn: self.span.turn().clone(), parent: self.span.parent() }
     }
@@ -251,6 +256,11 @@ fn shortest_double(value: f32) -> f64 {
 // === impl RequestSpan ===
 
 impl RequestSpan {
+    /// The span id as 16 hex digits, for logs.
+    pub fn span_id(&self) -> String {
+        self.span.parent().span_id()
+    }
+
     /// Opens the span of one attempt. `index` counts from 0.
     pub fn attempt(&self, index: u32) -> AttemptSpan {
         let turn = self.span.turn();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use voiced::chat::Failure;
 use voiced::chat::{Message, Role, Usage};
 use voiced::config::{self, CaptureContent};
+use voiced::metrics::Temporality;
 use voiced::secret::{Secret, Speech};
 use voiced::telemetry::spans::{
     AttemptEnd, Conversation, RequestEnd, RequestStart, Tracer, TurnEnd, TurnOutcome, TurnSpan, TurnStart,
@@ -31,6 +32,12 @@ pub(crate) fn settings(url: Option<url::Url>, headers: &[(&str, &str)]) -> confi
         redact: Vec::new(),
         user_id: config::UserId::Plain,
         user_id_key: None,
+        metrics: false,
+        metrics_endpoint: None,
+        metrics_interval: Duration::from_secs(60),
+        metrics_temporality: Temporality::Cumulative,
+        logs: false,
+        logs_endpoint: None,
     }
 }
 

@@ -194,6 +194,7 @@ impl Worker {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Where the log stands, also after the worker's end.
     pub(crate) fn log_file(&self) -> PathBuf {
         self.log.clone()
     }

@@ -15,7 +15,7 @@
 //! - [`venv`]: a Python environment with LiveKit's own SDK in `target/venv/`
 //! - [`Process`]: one child, which never outlives us
 //! - [`LivekitServer`], [`OtelCollector`]: the two servers
-//! - [`spans`]: what the collector wrote, decoded
+//! - [`spans`], [`signals`]: what the collector wrote, decoded
 //!
 //! Everything here blocks. A server is up within half a second once its program is built, so an async test may call it
 //! directly before it starts its own work.
@@ -26,6 +26,7 @@ mod livekit;
 mod otelcol;
 mod ports;
 pub mod process;
+pub mod signals;
 pub mod spans;
 pub mod tools;
 pub mod venv;

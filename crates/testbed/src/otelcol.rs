@@ -1,7 +1,7 @@
 //! An OpenTelemetry Collector of our own, which takes traces the way OpenObserve does.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
+use crate::signals::{self, LogRecord, Metric};
 use crate::spans::{self, Span};
 use crate::{Process, free_port, http, root, tools, unique_hex};
 
@@ -22,7 +23,7 @@ const PORT_ATTEMPTS: usize = 4;
 const TRACES_PATH: &str = "/api/default/v1/traces";
 const USER: &str = "voiced@example.com";
 
-/// A running collector on loopback: OTLP/HTTP behind Basic auth, traces kept in a file. Dropping it kills it.
+/// A running collector on loopback: OTLP/HTTP behind Basic auth, traces, metrics and logs kept in a file each. Dropping it kills it.
 #[derive(Debug)]
 pub struct OtelCollector {
     program: PathBuf,
@@ -88,9 +89,7 @@ impl OtelCollector {
 
     /// Every span received so far, in the order of arrival.
     pub fn spans(&self) -> Result<Vec<Span>> {
-        let path = self.file();
-        let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        spans::decode(&text)
+        spans::decode(&read(&self.file())?)
     }
 
     /// The spans received so far, as soon as `enough` says so; an error that shows what there is when that takes longer
@@ -116,6 +115,26 @@ impl OtelCollector {
     /// The file the collector writes, one OTLP/JSON document a line.
     pub fn file(&self) -> PathBuf {
         self.directory.path().join("traces.jsonl")
+    }
+
+    /// Every metric's every point received so far, in the order of arrival.
+    pub fn metrics(&self) -> Result<Vec<Metric>> {
+        signals::metrics(&read(&self.metrics_file())?)
+    }
+
+    /// Every log record received so far, in the order of arrival.
+    pub fn logs(&self) -> Result<Vec<LogRecord>> {
+        signals::logs(&read(&self.logs_file())?)
+    }
+
+    /// As `file`, for metrics.
+    pub fn metrics_file(&self) -> PathBuf {
+        self.directory.path().join("metrics.jsonl")
+    }
+
+    /// As `file`, for logs.
+    pub fn logs_file(&self) -> PathBuf {
+        self.directory.path().join("logs.jsonl")
     }
 
     /// Where the collector writes its log.
@@ -147,7 +166,9 @@ impl OtelCollector {
             .env("OTELCOL_LISTEN", format!("127.0.0.1:{}", self.port))
             .env("OTELCOL_USER", USER)
             .env("OTELCOL_PASSWORD", &self.password)
-            .env("OTELCOL_FILE", self.file());
+            .env("OTELCOL_FILE", self.file())
+            .env("OTELCOL_METRICS_FILE", self.metrics_file())
+            .env("OTELCOL_LOGS_FILE", self.logs_file());
         let process = Process::spawn("otelcol", &mut command, &self.log())?;
         *self.process() = Some(wait_until_up(process, self.port)?);
         Ok(())
@@ -156,6 +177,10 @@ impl OtelCollector {
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// Any answer will do: a GET is refused, but it takes a collector to refuse it.

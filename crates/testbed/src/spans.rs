@@ -2,7 +2,7 @@
 //!
 //! The encoding is the OTLP specification's: ids are hexadecimal, 64-bit integers are strings, enums are numbers.
 
-mod wire;
+pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -89,8 +89,7 @@ impl Span {
 
 /// Decodes the collector's file. What follows the last newline is still being written and is left out.
 pub fn decode(file: &[u8]) -> Result<Vec<Span>> {
-    let complete = file.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let text = std::str::from_utf8(&file[..complete]).context("the collector's file is not UTF-8")?;
+    let text = complete_lines(file)?;
     let mut spans = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let request = serde_json::from_str::<wire::Request>(line)
@@ -100,6 +99,12 @@ pub fn decode(file: &[u8]) -> Result<Vec<Span>> {
         spans.extend(request);
     }
     Ok(spans)
+}
+
+/// Without the line that is still being written.
+pub(crate) fn complete_lines(file: &[u8]) -> Result<&str> {
+    let complete = file.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    std::str::from_utf8(&file[..complete]).context("the collector's file is not UTF-8")
 }
 
 /// Groups spans by trace, each trace in the order of its spans' starts, the traces in the order of theirs.

@@ -168,7 +168,8 @@ fn members(value: &Value) -> Result<&Map<String, Value>> {
     value.as_object().with_context(|| format!("{value} is no attribute value"))
 }
 
-fn pair(entry: &Value) -> Result<(String, Value)> {
+/// Key and value of an attribute.
+pub(crate) fn pair(entry: &Value) -> Result<(String, Value)> {
     let key = entry["key"].as_str().with_context(|| format!("{entry} has no key"))?;
     Ok((key.to_owned(), value(members(&entry["value"])?)?))
 }

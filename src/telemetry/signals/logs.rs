@@ -1,0 +1,107 @@
+//! The thread that sends log records.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use url::Url;
+
+use super::post::{self, Poster, is_transient};
+use super::queue::{Batch, LogQueue};
+use super::{Counts, records};
+use crate::config;
+use crate::telemetry::StartError;
+
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A handle to the thread. Clones are the same one.
+#[derive(Clone, Debug)]
+pub(super) struct LogExport {
+    queue: LogQueue,
+}
+
+/// The thread's own.
+struct Sender {
+    poster: Poster,
+    queue: LogQueue,
+    resource: Vec<(String, String)>,
+    counts: Arc<Counts>,
+    /// The queue overflowed with the batch before, and that was said.
+    overflowing: bool,
+}
+
+// === impl LogExport ===
+
+impl LogExport {
+    pub(super) fn start(
+        config: &config::Telemetry,
+        url: Url,
+        resource: Vec<(String, String)>,
+        queue: LogQueue,
+        counts: Arc<Counts>,
+    ) -> Result<Self, StartError> {
+        let shared = queue.clone();
+        post::spawn(config, url, "logs", move |poster| {
+            let finish = shared.clone();
+            Sender { poster, queue: shared, resource, counts, overflowing: false }.run();
+            finish.finish();
+        })?;
+        Ok(Self { queue })
+    }
+
+    pub(super) fn close(&self) {
+        self.queue.close();
+    }
+
+    pub(super) fn wait(&self, patience: Duration) {
+        if !self.queue.wait_until_finished(patience) {
+            tracing::warn!(
+                "the last log records were not exported before exit: the receiver did not answer in time"
+            );
+        }
+    }
+}
+
+// === impl Sender ===
+
+impl Sender {
+    fn run(mut self) {
+        while let Some(batch) = self.queue.next_batch() {
+            self.note_overflow(&batch);
+            self.send(batch);
+        }
+    }
+
+    fn note_overflow(&mut self, batch: &Batch) {
+        self.drop_records(batch.dropped);
+        if batch.dropped > 0 && !self.overflowing {
+            tracing::warn!(
+                dropped = batch.dropped,
+                "log records were not exported: the queue was full; they stand in the log itself"
+            );
+        }
+        self.overflowing = batch.dropped > 0;
+    }
+
+    /// Tries until the receiver takes the batch or refuses it for good; at the end of the process only once more.
+    fn send(&mut self, batch: Batch) {
+        let count = batch.records.len() as u64;
+        let request = records::request(batch.records, &self.resource);
+        let mut pause = FIRST_PAUSE;
+        let delivery = loop {
+            let delivery = self.poster.post(&request, count);
+            if !is_transient(&delivery) || !self.queue.pause(pause) {
+                break delivery;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        };
+        let lost = delivery.lost(count);
+        self.counts.logs_sent.fetch_add(count - lost, Ordering::Relaxed);
+        self.drop_records(lost);
+    }
+
+    fn drop_records(&self, count: u64) {
+        self.counts.logs_dropped.fetch_add(count, Ordering::Relaxed);
+    }
+}
