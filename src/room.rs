@@ -74,6 +74,8 @@ pub enum RoomEvent {
     Transcript {
         speaker: String,
         segments: Vec<Segment>,
+        /// How many more there were that are too long.
+        refused: usize,
     },
     /// The connection is lost and being restored; what we write meanwhile waits or is lost.
     Reconnecting,
@@ -222,15 +224,9 @@ impl Room {
     fn transcript(&self, speaker: String, segments: Vec<lk::TranscriptionSegment>) -> Option<RoomEvent> {
         let fits = |segment: &lk::TranscriptionSegment| segment.text.len() <= self.max_text_bytes;
         let (segments, oversized): (Vec<_>, Vec<_>) = segments.into_iter().partition(fits);
-        if !oversized.is_empty() {
-            tracing::warn!(
-                speaker,
-                segments = oversized.len(),
-                "a transcription is longer than [agent] max_turn_bytes and was refused"
-            );
-        }
         let segments = segments.into_iter().map(Segment::from).collect();
-        (self.kind_of(&speaker) == Some(true)).then_some(RoomEvent::Transcript { speaker, segments })
+        let refused = oversized.len();
+        (self.kind_of(&speaker) == Some(true)).then_some(RoomEvent::Transcript { speaker, segments, refused })
     }
 
     /// Whether this identity is a person's; None when we have not been told of it.

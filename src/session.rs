@@ -154,7 +154,10 @@ impl Session<'_> {
                 self.listen(text);
                 None
             }
-            RoomEvent::Transcript { speaker, segments } => {
+            RoomEvent::Transcript { speaker, segments, refused } => {
+                for _ in 0..refused {
+                    self.record.refused(&speaker, Refusal::TooLong, &TextError::TooLong.to_string());
+                }
                 let last = segments.into_iter().filter(|segment| segment.is_final);
                 // Several final segments in one packet are one utterance to the ear, but each keeps its own id.
                 last.for_each(|segment| {

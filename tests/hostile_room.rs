@@ -165,7 +165,7 @@ async fn another_agent_in_the_room_is_not_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transcriber_speaks_in_a_persons_name() {
     let world = World::start(Script::always(echo())).await;
-    let _worker = world.worker(&[]);
+    let worker = world.worker(&["agent.max_turn_bytes=1000"]);
     let mut caller = world.call_as("transcriber", "ada").await;
     let transcriber = other_agent(&world, "transcriber").await;
     let attributes = [("lk.segment_id", "SG_spoken"), ("lk.transcription_final", "true")];
@@ -186,18 +186,21 @@ async fn a_transcriber_speaks_in_a_persons_name() {
         segments: vec![segment.clone()],
     };
     transcriber.local_participant().publish_transcription(legacy.clone()).await.unwrap();
+    let long = lk::TranscriptionSegment { id: "SG_long".into(), text: "x".repeat(1001), ..segment.clone() };
     let next = lk::TranscriptionSegment { id: "SG_next".into(), text: "the old way".into(), ..segment };
     let reply = caller.greeting(PATIENCE).await.unwrap();
     assert_eq!(reply.expose(), "You said: heard from Ada");
     transcriber
         .local_participant()
-        .publish_transcription(lk::Transcription { segments: vec![next], ..legacy })
+        .publish_transcription(lk::Transcription { segments: vec![long, next], ..legacy })
         .await
         .unwrap();
     let reply = caller.greeting(PATIENCE).await.unwrap();
     assert_eq!(reply.expose(), "You said: the old way");
     let traces = world.traces(2);
     assert!(traces.iter().all(|trace| trace.root.text("user.id") == Some("ada")), "{traces:?}");
+    let counted = testbed::http::get(worker.http_port, "/metrics").unwrap().body;
+    assert!(counted.contains("voiced_texts_refused_total{reason=\"too_long\"} 1\n"), "{counted}");
     transcriber.close().await.unwrap();
 }
 
