@@ -4,6 +4,7 @@ mod ask;
 mod call;
 mod config;
 mod connect;
+mod sessions;
 mod start;
 
 use std::path::PathBuf;
@@ -15,11 +16,14 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{ConfigError, EX_CONFIG, Env, LoadArgs, Loaded};
 use crate::log::Format;
 use crate::privacy::Privacy;
+use crate::record::Status;
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
 
 /// How long the last spans may take to leave at the end.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the last turns may take to be recorded.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A voice agent worker for LiveKit: joins rooms, answers what people say through an LLM, and records each turn as an
 /// OpenTelemetry trace.
@@ -31,6 +35,7 @@ Examples:
   voiced ask \"What is tracing?\"          one traced call to the model, without a LiveKit server
   voiced start                           serve the rooms that LiveKit dispatches, until SIGTERM
   voiced call --room try-it              talk to the agent from this terminal
+  voiced sessions --since 7d             latency and tokens of each session
 
 Exit codes: 0 all went well, 1 it did not, 2 wrong arguments, 78 wrong configuration.
 The configuration is read from agent.toml, the environment and --set; `voiced config` shows the outcome.")]
@@ -69,6 +74,12 @@ enum Command {
     /// In a terminal and with nothing to say this is a text chat. With --rooms and --turns it is a load generator that
     /// ends with a summary. A new room gets the configured agent dispatched; an existing one must have one already.
     Call(CallArgs),
+    /// List the recorded sessions with their latency and tokens, or show one
+    ///
+    /// Reads the local record (store.path), also while `start` runs. A session counts when a turn of it began in the
+    /// time asked for. E2E: from the end of what was said to the first word in the room; TTFT: to the model's first word.
+    /// Percentiles are by nearest rank.
+    Sessions(SessionsArgs),
     /// Print the effective configuration, each value with where it came from
     ///
     /// Secrets are shown as set or unset, never in part.
@@ -120,6 +131,43 @@ struct CallArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+struct SessionsArgs {
+    #[command(subcommand)]
+    command: Option<SessionsCommand>,
+    /// How far back to look: a duration, a date and time in UTC, or `all`
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    since: String,
+    /// Only this room; `*` stands for any text
+    #[arg(long)]
+    room: Option<String>,
+    /// Only sessions with a turn of this status: open, answered, interrupted, failed, aborted
+    #[arg(long)]
+    status: Option<Status>,
+    /// How many sessions at most, the newest first
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = list_length)]
+    limit: usize,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum SessionsCommand {
+    /// Show each turn of one session: what was said, and a bar of where the time went
+    Show(ShowArgs),
+}
+
+#[derive(Args, Debug)]
+struct ShowArgs {
+    /// The session's id (the room's SID), or as much of its beginning as no other session has
+    id: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
 struct ConfigArgs {
     /// Print JSON
     #[arg(long)]
@@ -139,6 +187,10 @@ impl Cli {
         if let Command::Config(args) = &self.command {
             return finish(config::run(&loaded, args.json).map(|()| ExitCode::SUCCESS));
         }
+        if let Command::Sessions(args) = self.command {
+            loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            return finish(sessions::run(&loaded.config, args));
+        }
         let logs = LogQueue::wanted(&loaded.config.telemetry);
         crate::log::init(self.log_format, loaded.config.secrets(), logs.as_ref());
         crate::tls::install_crypto_provider();
@@ -156,12 +208,18 @@ fn serve(command: Command, loaded: Loaded, logs: Option<LogQueue>) -> anyhow::Re
             Command::Connect(args) => connect::run(loaded.config, args, logs).await,
             Command::Ask(args) => ask::run(loaded.config, args, logs).await,
             Command::Call(args) => call::run(loaded.config, args).await,
-            Command::Config(_) => Ok(ExitCode::SUCCESS),
+            Command::Config(_) | Command::Sessions(_) => Ok(ExitCode::SUCCESS),
         }
     });
     // A blocked read of stdin must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_millis(200));
     done
+}
+
+/// More sessions than this in one table help nobody.
+fn list_length(text: &str) -> Result<usize, String> {
+    let length = text.parse().ok().filter(|length| (1..=10_000).contains(length));
+    length.ok_or_else(|| "expected a number from 1 to 10000".to_owned())
 }
 
 fn finish(done: anyhow::Result<ExitCode>) -> ExitCode {

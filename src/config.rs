@@ -30,10 +30,13 @@ mod load;
 mod needs;
 mod origin;
 mod setting;
+mod state;
 mod template;
+mod trace_url;
 mod variables;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -46,6 +49,7 @@ pub use self::listing::{Listed, Shown};
 pub use self::load::{LoadArgs, Loaded, load};
 pub use self::needs::Credentials;
 pub use self::template::agent_toml;
+pub use self::trace_url::{Linked, TraceUrl};
 use crate::metrics::Temporality;
 use crate::privacy::Builtin;
 use crate::privacy::pattern::Pattern;
@@ -60,6 +64,7 @@ pub struct Config {
     pub agent: Agent,
     pub llm: Llm,
     pub telemetry: Telemetry,
+    pub store: Store,
     pub http: Http,
 }
 
@@ -212,11 +217,30 @@ pub enum UserId {
     Hashed,
 }
 
-/// `[http]`: the health and status endpoints.
+/// `[store]`: the local record of sessions and turns.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// None: nothing is recorded.
+    #[serde(default, deserialize_with = "de::optional_path")]
+    pub path: Option<PathBuf>,
+    /// Older turns are deleted.
+    #[serde(deserialize_with = "de::duration")]
+    pub retention: Duration,
+    /// When the file holds more, the oldest turns are deleted.
+    pub max_bytes: u64,
+}
+
+/// `[http]`: health, status and the record's pages.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
     /// None: no listener.
     #[serde(deserialize_with = "de::listen")]
     pub listen: Option<SocketAddr>,
+    /// What whoever wants to see sessions must send. None: nobody needs one on loopback, and nobody sees them beyond.
+    pub token: Option<Secret>,
+    /// Where a trace can be looked at.
+    #[serde(default, deserialize_with = "de::trace_url")]
+    pub trace_url: Option<TraceUrl>,
 }

@@ -12,6 +12,7 @@
 //! - [`room`]: a joined room: what people write, what we write and announce
 //! - [`session`]: one conversation; its rules are a pure state machine
 //! - [`llm`]: what answers a turn, behind the trait [`llm::Answerer`]
+//! - [`record`]: the local record of sessions and turns, in SQLite
 //! - [`telemetry`]: the three spans of a turn, and their way out
 //! - [`metrics`]: what the process counts, for `/metrics` and OTLP
 //! - [`privacy`]: what may be recorded of what people said and who they are
@@ -22,7 +23,8 @@
 //! # Invariants
 //!
 //! Each outside world is named in one place: the worker protocol in `worker/protocol.rs`, the crate `livekit` in `room.rs`
-//! and below it, `async-openai` in `llm/openai.rs`, OpenTelemetry in `telemetry/otel.rs`. `ARCHITECTURE.md` has the others.
+//! and below it, `async-openai` in `llm/openai.rs`, OpenTelemetry in `telemetry/otel.rs`, SQLite in
+//! `record/sqlite.rs` and below it. `ARCHITECTURE.md` has the others.
 
 pub mod caller;
 pub mod chat;
@@ -35,6 +37,7 @@ pub mod log;
 pub mod metrics;
 pub mod panics;
 pub mod privacy;
+pub mod record;
 pub mod room;
 pub mod secret;
 pub mod session;

@@ -19,7 +19,7 @@ mod usage;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
@@ -53,8 +53,21 @@ pub struct Answer {
     pub usage: Usage,
     /// From the question to the first delta. None when nothing was said.
     pub time_to_first_token: Option<Duration>,
-    /// Attempts made, the first included. 0 when cancelled before the first.
-    pub attempts: u32,
+    /// The model as it named itself, else the one that was asked for. None when none was.
+    pub model: Option<String>,
+    /// Attempts made, the first included. Empty when cancelled before the first; at most `llm.max_attempts`.
+    pub attempts: Vec<AttemptReport>,
+}
+
+/// What is known of one attempt at a question.
+#[derive(Clone, Debug)]
+pub struct AttemptReport {
+    pub started: Instant,
+    pub ended: Instant,
+    /// None when no answer came.
+    pub http_status: Option<u16>,
+    /// None: it went well or was interrupted.
+    pub failure: Option<Failure>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

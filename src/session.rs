@@ -6,6 +6,7 @@
 mod call;
 mod heard;
 mod history;
+mod kept;
 mod machine;
 mod record;
 
@@ -27,6 +28,7 @@ use crate::room::{Room, RoomEvent};
 use crate::telemetry::spans::Tracer;
 
 use self::call::{Call, CallEvent};
+use self::kept::Keeper;
 pub use self::machine::EndReason;
 use self::machine::{Action, Event, Machine, Rules};
 use self::record::Record;
@@ -42,6 +44,8 @@ pub struct Parts {
     pub answerer: Arc<dyn Answerer>,
     pub tracer: Tracer,
     pub metrics: Metrics,
+    /// The local record.
+    pub record: crate::record::Record,
     pub agent: config::Agent,
     /// W3C `traceparent` of the dispatcher; a message's own one wins over it.
     pub traceparent: Option<String>,
@@ -71,7 +75,8 @@ pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summ
     tracing::info!(people = room.people().len(), "session started");
     let voice = room.voice(&parts.agent.name);
     let Parts { tracer, metrics, traceparent, .. } = parts.clone();
-    let record = Record::new(tracer, metrics, &room.place().sid, traceparent);
+    let keeper = Keeper::new(parts.record.clone(), room.place(), &parts.agent.name);
+    let record = Record::new(tracer, metrics, keeper, traceparent);
     let machine = Machine::new(Rules::from(&parts.agent));
     let readers = FuturesUnordered::new();
     let session = Session { room, parts, machine, voice, readers, call: None, record };

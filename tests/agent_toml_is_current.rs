@@ -49,9 +49,10 @@ fn every_key_that_is_commented_out_is_valid_when_it_is_not() {
         let text = text.replace("/run/secrets/telemetry_otlp_headers", "headers");
         let text = text.replace("/run/secrets/", "run/secrets/../../secrets/");
         let place = Place::with_agent_toml(&text).file("headers", "a=b").file(file, "x");
-        let place = ["livekit_api_key", "livekit_api_secret", "llm_api_key", "telemetry_user_id_key"]
-            .iter()
-            .fold(place, |place, name| place.file(&format!("secrets/{name}"), "content"));
+        let place =
+            ["http_token", "livekit_api_key", "livekit_api_secret", "llm_api_key", "telemetry_user_id_key"]
+                .iter()
+                .fold(place, |place, name| place.file(&format!("secrets/{name}"), "content"));
         place.loaded();
     }
 }

@@ -89,6 +89,15 @@ fn every_kind_of_value_has_its_refusal() {
         ("[telemetry]\notlp_endpoint = \"localhost:4318\"", "begins with http:// or https://"),
         ("[telemetry]\nresource_attributes = \"prod\"", "has no `=`"),
         ("[telemetry]\nresource_attributes = \"service.name=x\"", "telemetry.service_name"),
+        ("[store]\npath = \"\"", "`store.path` expects the path of a file, or \"off\", found \"\""),
+        ("[store]\npath = 7", "found 7"),
+        ("[store]\nretention = \"0s\"", "it must be longer than zero"),
+        ("[store]\nretention = 30", "a duration like"),
+        ("[store]\nmax_bytes = 1", "a whole number from 1048576"),
+        ("[store]\nfile = \"x\"", "[store] has the keys path, retention, max_bytes"),
+        ("[http]\ntoken = 7", "`http.token` expects a string"),
+        ("[http]\ntrace_url = \"x/{trace_id}\"", "begin with https://"),
+        ("[http]\ntrace_url = \"http://x/{trace}\"", "`{trace}` is no place"),
         (
             "[http]\nlisten = \"8081\"",
             "an address and port like \"127.0.0.1:8081\", or \"off\", found \"8081\"",
@@ -197,10 +206,8 @@ fn what_later_versions_have_is_refused_as_that() {
     for (text, expected) in [
         ("[speech]\nenabled = true\n", "`speech`: speech is not available in this version"),
         ("[speech.stt]\nmodel = \"w\"\n", "not available in this version"),
-        ("[store]\npath = \"x\"\n", "`store`: the local record of sessions is not available"),
         ("[[llm.fallback]]\nmodel = \"x\"\n", "`llm.fallback`: a fallback model is not available"),
         ("[telemetry]\nspool_dir = \"x\"\n", "the trace spool is not available"),
-        ("[http]\ntoken = \"x\"\n", "not available in this version"),
     ] {
         assert!(refusal(text).contains(expected), "{text}\n{}", refusal(text));
     }

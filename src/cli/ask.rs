@@ -145,7 +145,7 @@ fn report(asked: &Asked, as_json: bool) -> anyhow::Result<ExitCode> {
                 trace_id,
                 span_id,
                 class = failure.class,
-                attempts = answer.attempts,
+                attempts = answer.attempts.len(),
                 "{}",
                 failure.message
             );
@@ -177,7 +177,7 @@ fn to_json(asked: &Asked) -> serde_json::Value {
         "input_tokens": answer.usage.input,
         "output_tokens": answer.usage.output,
         "usage_estimated": answer.usage.estimated,
-        "attempts": answer.attempts,
+        "attempts": answer.attempts.len(),
         "time_to_first_token_s": answer.time_to_first_token.map(|first| first.as_secs_f64()),
         "total_s": total.as_secs_f64(),
         "trace_id": trace_id,

@@ -6,6 +6,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::config::Config;
+use crate::privacy::Privacy;
+use crate::record::Record;
 use crate::room::{JoinOptions, Room, token};
 use crate::session;
 use crate::shutdown::Shutdown;
@@ -28,10 +30,12 @@ pub(super) async fn run(
     let token = token::agent(&credentials, &args.room, &identity, &config.agent.name, permissions)?;
     let telemetry = Telemetry::start(&config.telemetry, &identity)?;
     let signals = Signals::start(&config.telemetry, &identity, logs)?;
-    let parts = parts(&config, &telemetry, signals.metrics())?;
+    let record = Record::start(&config.store, Privacy::new(&config.telemetry));
+    let parts = parts(&config, &telemetry, signals.metrics(), &record)?;
     let options = JoinOptions { url: credentials.url, token, max_text_bytes: config.agent.max_turn_bytes };
     let span = tracing::info_span!("session", room = args.room, session = tracing::field::Empty);
     let held = hold(options, parts, shutdown.drain).instrument(span).await;
+    record.shutdown(super::RECORD_TIMEOUT).await;
     super::flush(telemetry, signals).await;
     held.map(|()| ExitCode::SUCCESS)
 }

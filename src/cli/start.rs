@@ -11,6 +11,8 @@ use crate::http;
 use crate::job::SessionJobs;
 use crate::llm::OpenAi;
 use crate::metrics::Metrics;
+use crate::privacy::Privacy;
+use crate::record::Record;
 use crate::session::Parts;
 use crate::shutdown::Shutdown;
 use crate::systemd;
@@ -35,7 +37,8 @@ pub(super) async fn run(config: Config, logs: Option<LogQueue>) -> anyhow::Resul
     let http = serve_http(&config, healthy.clone(), metrics.clone(), stop_http.clone()).await?;
     let notifying = tokio::spawn(systemd::follow(healthy));
 
-    let jobs = Arc::new(SessionJobs::new(parts(&config, &telemetry, &metrics)?));
+    let record = Record::start(&config.store, Privacy::new(&config.telemetry));
+    let jobs = Arc::new(SessionJobs::new(parts(&config, &telemetry, &metrics, &record)?));
     let outcome = worker::run(settings, jobs, shutdown, health).await;
 
     stop_http.cancel();
@@ -43,6 +46,7 @@ pub(super) async fn run(config: Config, logs: Option<LogQueue>) -> anyhow::Resul
         http.await?;
     }
     notifying.abort();
+    record.shutdown(super::RECORD_TIMEOUT).await;
     // Said before the log's last records leave.
     let code = exit_code(outcome);
     super::flush(telemetry, signals).await;
@@ -50,11 +54,16 @@ pub(super) async fn run(config: Config, logs: Option<LogQueue>) -> anyhow::Resul
 }
 
 /// What sessions are made of, here and in `connect`.
-pub(super) fn parts(config: &Config, telemetry: &Telemetry, metrics: &Metrics) -> anyhow::Result<Parts> {
+pub(super) fn parts(
+    config: &Config,
+    telemetry: &Telemetry,
+    metrics: &Metrics,
+    record: &Record,
+) -> anyhow::Result<Parts> {
     let answerer = Arc::new(OpenAi::counted(&config.llm, metrics)?);
     let metrics = metrics.clone();
-    let (tracer, agent) = (telemetry.tracer(), config.agent.clone());
-    Ok(Parts { answerer, tracer, metrics, agent, traceparent: None })
+    let (tracer, record, agent) = (telemetry.tracer(), record.clone(), config.agent.clone());
+    Ok(Parts { answerer, tracer, metrics, record, agent, traceparent: None })
 }
 
 async fn serve_http(

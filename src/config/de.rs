@@ -2,13 +2,14 @@
 //! before, so the errors here are for the day on which the two disagree.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use super::{duration as durations, kind};
+use super::{TraceUrl, duration as durations, kind};
 use crate::privacy::pattern::Pattern;
 use crate::secret::Secret;
 use crate::telemetry::endpoint;
@@ -52,6 +53,18 @@ pub(super) fn patterns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec
 
 pub(super) fn gzip<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Ok(String::deserialize(deserializer)? == "gzip")
+}
+
+pub(super) fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.filter(|text| text != kind::OFF).map(PathBuf::from))
+}
+
+pub(super) fn trace_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TraceUrl>, D::Error> {
+    match Option::<String>::deserialize(deserializer)?.as_deref() {
+        None | Some("") => Ok(None),
+        Some(text) => TraceUrl::parse(text).map(Some).map_err(D::Error::custom),
+    }
 }
 
 pub(super) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {

@@ -106,17 +106,16 @@ pub(super) const SECTIONS: &[Section] = &[
         doc: "Where the trace of each turn goes, and what it may hold.",
         keys: TELEMETRY,
     },
-    Section { name: "http", doc: "Health and status over HTTP.", keys: HTTP },
+    Section { name: "store", doc: "The local record of sessions and turns.", keys: STORE },
+    Section { name: "http", doc: "Health, status and the record of sessions over HTTP.", keys: HTTP },
 ];
 
 pub(super) const LATER: &[Later] = &[
     Later { path: "speech", feature: "speech" },
-    Later { path: "store", feature: "the local record of sessions" },
     Later { path: "llm.fallback", feature: "a fallback model" },
     Later { path: "telemetry.spool_dir", feature: "the trace spool" },
     Later { path: "telemetry.spool_max_bytes", feature: "the trace spool" },
     Later { path: "telemetry.spool_max_age", feature: "the trace spool" },
-    Later { path: "http.token", feature: "a token for the HTTP endpoints" },
 ];
 
 const LIVEKIT: &[Key] = &[
@@ -354,7 +353,36 @@ const TELEMETRY: &[Key] = &[
     .doc("The whole URL for logs. Unset: the traces' URL, with /v1/logs for /v1/traces."),
 ];
 
-const HTTP: &[Key] = &[Key::new("http.listen", Kind::Listen, Default::Is(r#""127.0.0.1:8081""#)).doc(
-    "The address and port of /healthz, /readyz, /worker and /metrics; \"off\" for none. They say how much the worker is\n\
-     used, so think before you open them to a network. 0.0.0.0:8081 listens on every interface.",
-)];
+const STORE: &[Key] = &[
+    Key::new("store.path", Kind::Path, Default::Unset(r#""/var/lib/voiced/record.sqlite""#)).doc(
+        "The SQLite file in which every turn is recorded; \"off\" for none. Several workers may share one.\n\
+         Unset: record.sqlite in $STATE_DIRECTORY, else $XDG_STATE_HOME/voiced, else ~/.local/state/voiced.\n\
+         What people and the model said is in it as telemetry.capture_content allows. Only its owner can read it.",
+    ),
+    Key::new("store.retention", Kind::Duration { zero: false }, Default::Is(r#""30d""#))
+        .doc("Turns that are older are deleted."),
+    Key::new("store.max_bytes", Kind::Integer { min: 1 << 20, max: 1 << 40 }, Default::Is("1073741824"))
+        .doc("When the record is larger, its oldest turns are deleted."),
+];
+
+const HTTP: &[Key] = &[
+    Key::new("http.listen", Kind::Listen, Default::Is(r#""127.0.0.1:8081""#)).doc(
+        "The address and port of /healthz, /readyz, /worker, /metrics and /sessions; \"off\" for none. /worker says\n\
+         how much the worker is used, so think before you open it to a network. 0.0.0.0:8081 listens on every interface.",
+    ),
+    Key::new("http.token", Kind::Secret, Default::Unset(r#""a-long-random-text""#)).doc(
+        "Whoever wants to see /sessions or /api must send this: in a form once, or as `Authorization: Bearer`.\n\
+         Unset: open to whoever reaches a loopback address, and closed to everybody on any other.",
+    ),
+    Key::new(
+        "http.trace_url",
+        Kind::TraceUrl,
+        Default::Unset(r#""https://traces.example.com/trace/{trace_id}?from={start_us}&to={end_us}""#),
+    )
+    .doc(
+        "Where a trace can be looked at: the sessions' pages link there. {trace_id}, {session_id}, {start_us} and\n\
+         {end_us} (microseconds since 1970, a minute around the turn) are filled in.\n\
+         OpenObserve: https://<host>/web/traces/trace-details?stream=default&org_identifier=<organisation>\n\
+         &trace_id={trace_id}&from={start_us}&to={end_us}, all in one line.",
+    ),
+];

@@ -1,14 +1,17 @@
 //! What a key's value may be: reads what was said into the form that `Config` is made of, or says what was expected.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use figment::value::{Empty, Value};
 use url::Url;
 
-use super::{duration, hint};
+use super::{TraceUrl, duration, hint};
 use crate::privacy::pattern::{self, Pattern};
 use crate::telemetry::endpoint;
 
+/// What says that there is to be none.
+pub(super) const OFF: &str = "off";
 /// The resource attribute that has a key of its own.
 pub(super) const SERVICE_NAME: &str = "service.name";
 
@@ -54,6 +57,10 @@ pub(super) enum Kind {
     Patterns,
     /// An address and port, or "off".
     Listen,
+    /// The path of a file, or "off".
+    Path,
+    /// A URL with places for what it is to show; empty is none.
+    TraceUrl,
 }
 
 /// A value as somebody wrote it.
@@ -100,6 +107,16 @@ impl Kind {
             Self::Set { of } => set(raw, of),
             Self::Patterns => patterns(raw),
             Self::Listen => listen_text(raw.text()?),
+            Self::Path => name(raw.text()?),
+            Self::TraceUrl => trace_url(raw.text()?),
+        }
+    }
+
+    /// A relative path starts from `base`; everything else stays as it is.
+    pub(super) fn placed(self, value: Value, base: &Path) -> Value {
+        match (self, value.as_str()) {
+            (Self::Path, Some(path)) if path != OFF => base.join(path).to_string_lossy().into_owned().into(),
+            _ => value,
         }
     }
 
@@ -123,6 +140,8 @@ impl Kind {
             Self::Set { of } => format!("a list of {}", either(&quoted(of))),
             Self::Patterns => "a list of regular expressions like ['C-[0-9]{6}']".to_owned(),
             Self::Listen => "an address and port like \"127.0.0.1:8081\", or \"off\"".to_owned(),
+            Self::Path => "the path of a file, or \"off\"".to_owned(),
+            Self::TraceUrl => "a URL like \"https://traces.example.com/trace/{trace_id}\"".to_owned(),
         }
     }
 }
@@ -303,6 +322,13 @@ fn patterns(raw: &Raw) -> Result<Value, Reason> {
     Ok(texts.into())
 }
 
+fn trace_url(text: &str) -> Result<Value, Reason> {
+    match text.trim() {
+        "" => Ok("".into()),
+        text => TraceUrl::parse(text).map(|_| text.into()).map_err(Some),
+    }
+}
+
 fn listen_text(text: &str) -> Result<Value, Reason> {
     listen(text).map(|_| text.trim().into())
 }
@@ -310,7 +336,7 @@ fn listen_text(text: &str) -> Result<Value, Reason> {
 /// None: no listener.
 pub(super) fn listen(text: &str) -> Result<Option<SocketAddr>, Reason> {
     match text.trim() {
-        "off" => Ok(None),
+        OFF => Ok(None),
         text => text.parse().map(Some).map_err(|_| {
             let port = text.strip_prefix("localhost")?;
             Some(format!("write 127.0.0.1{port}, names are not looked up"))

@@ -11,7 +11,7 @@ use super::kind::Raw;
 use super::listing::Listed;
 use super::origin::{Layer, Origin};
 use super::setting::{Gathered, Said, Setting, Target};
-use super::{Config, ConfigError, Env, duration, file, flags, needs, template};
+use super::{Config, ConfigError, Env, duration, file, flags, needs, state, template};
 
 /// A longer secret is some other file.
 const MAX_SECRET_BYTES: u64 = 64 << 10;
@@ -42,6 +42,7 @@ pub fn load(args: &LoadArgs, env: &Env) -> Result<Loaded, ConfigError> {
     let (env, problems) = env.with_dotenv();
     let path = file::find(args.config.as_deref(), &env);
     let mut gathered = Gathered { settings: defaults(), problems };
+    gathered.append(state::settings(&env));
     if let Some(path) = &path {
         gathered.append(file::read(path));
     }

@@ -109,7 +109,11 @@ impl Setting {
     pub(super) fn read(target: Target, raw: &Raw, base: &Path, origin: Origin) -> Result<Self, Problem> {
         let key = target.key();
         let said = match target {
-            Target::Value(key) => key.kind.read(raw).map(Said::Value).map_err(|why| mistyped(key, raw, why)),
+            Target::Value(key) => key
+                .kind
+                .read(raw)
+                .map(|value| Said::Value(key.kind.placed(value, base)))
+                .map_err(|why| mistyped(key, raw, why)),
             Target::File(key) => file_name(key, raw).map(|name| Said::File(base.join(name))),
         };
         match said {

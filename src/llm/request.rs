@@ -14,7 +14,7 @@ use crate::llm::excerpt;
 use crate::llm::machine::{Action, End, Event, Machine};
 use crate::llm::openai::Head;
 use crate::llm::usage::{self, Spent};
-use crate::llm::{Answer, Outcome, Question, Shared};
+use crate::llm::{Answer, AttemptReport, Outcome, Question, Shared};
 use crate::metrics::{self, OpenRequest};
 use crate::privacy::Privacy;
 use crate::secret::Speech;
@@ -41,6 +41,7 @@ pub(super) struct Request {
     /// Of the last attempt.
     received: Received,
     fault: Option<Fault>,
+    attempts: Vec<AttemptReport>,
 }
 
 /// Whoever waits for the words.
@@ -85,6 +86,7 @@ impl Request {
             time_to_first_token: None,
             received: Received::default(),
             fault: None,
+            attempts: Vec::new(),
         }
     }
 
@@ -119,6 +121,7 @@ impl Request {
 
     async fn attempt(&mut self, index: u32) -> Action {
         let span = self.span.attempt(index);
+        let started = now();
         let mut attempt = Attempt::new(&self.shared.provider, &self.shared.config, &self.messages);
         let stop = self.listen(&mut attempt).await.err();
         let stop = stop.filter(|stop| matches!(stop, Stop::Cancelled) || !attempt.received().is_whole());
@@ -135,6 +138,8 @@ impl Request {
             http_status: head.map(|head| head.status),
             provider_request_id: head.and_then(Head::request_id),
         });
+        let http_status = head.map(|head| head.status);
+        self.attempts.push(AttemptReport { started, ended: now(), http_status, failure });
         action
     }
 
@@ -270,12 +275,14 @@ impl Request {
             response_id: self.received.id.as_deref(),
             finish_reasons: self.received.finish_reason.as_slice(),
         });
+        let asked_for = (!self.attempts.is_empty()).then(|| self.shared.config.model.clone());
         Answer {
             outcome,
             text,
             usage: self.usage,
             time_to_first_token: self.time_to_first_token,
-            attempts: self.machine.attempts(),
+            model: self.received.model.or(asked_for),
+            attempts: self.attempts,
         }
     }
 

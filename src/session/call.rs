@@ -89,7 +89,8 @@ impl Answer {
             text: Speech::default(),
             usage: Usage::default(),
             time_to_first_token: None,
-            attempts: 0,
+            model: None,
+            attempts: Vec::new(),
         }
     }
 }

@@ -28,8 +28,14 @@ fn delta(turn: u64, text: &str) -> Event {
 }
 
 fn answered(turn: u64, outcome: Outcome) -> Event {
-    let answer =
-        Answer { outcome, text: "".into(), usage: Usage::default(), time_to_first_token: None, attempts: 1 };
+    let answer = Answer {
+        outcome,
+        text: "".into(),
+        usage: Usage::default(),
+        time_to_first_token: None,
+        model: None,
+        attempts: Vec::new(),
+    };
     Event::Answered { turn, answer }
 }
 

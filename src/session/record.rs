@@ -5,11 +5,13 @@ use std::fmt;
 use std::time::Instant;
 
 use crate::chat::{Usage, Utterance};
+use crate::llm::{Answer, Outcome};
 use crate::metrics::{self, Metrics, Phase, Refusal};
 use crate::privacy::Privacy;
 use crate::secret::Speech;
 use crate::telemetry::spans::{Conversation, Tracer, TurnContext, TurnEnd, TurnOutcome, TurnSpan, TurnStart};
 
+use super::kept::{Keeper, Kept};
 use super::machine::{TurnEnding, TurnResult};
 
 /// A refused text is logged for each of the first few, then only counted, so that nobody can fill the log.
@@ -30,7 +32,7 @@ pub struct Totals {
 pub(super) struct Record {
     tracer: Tracer,
     metrics: Metrics,
-    session_id: String,
+    keeper: Keeper,
     traceparent: Option<String>,
     /// The turns under way: at most the one that is being answered.
     open: HashMap<u64, OpenTurn>,
@@ -44,19 +46,14 @@ struct OpenTurn {
     /// As logs may name them.
     speaker: String,
     started: Instant,
+    kept: Kept,
 }
 
 // === impl Record ===
 
 impl Record {
-    pub(super) fn new(
-        tracer: Tracer,
-        metrics: Metrics,
-        session_id: &str,
-        traceparent: Option<String>,
-    ) -> Self {
-        let session_id = session_id.to_owned();
-        Self { tracer, metrics, session_id, traceparent, open: HashMap::new(), totals: Totals::default() }
+    pub(super) fn new(tracer: Tracer, metrics: Metrics, keeper: Keeper, traceparent: Option<String>) -> Self {
+        Self { tracer, metrics, keeper, traceparent, open: HashMap::new(), totals: Totals::default() }
     }
 
     /// Opens the turn's trace; what is returned is the parent of everything that answering it does.
@@ -66,7 +63,8 @@ impl Record {
         let trace_id = span.trace_id();
         let span_id = span.span_id();
         let speaker = self.tracer.privacy().user(&utterance.speaker);
-        self.open.insert(turn, OpenTurn { span, trace_id, span_id, speaker, started: Instant::now() });
+        let kept = self.keeper.begin(&span, turn, utterance);
+        self.open.insert(turn, OpenTurn { span, trace_id, span_id, speaker, started: Instant::now(), kept });
         context
     }
 
@@ -75,6 +73,7 @@ impl Record {
         self.count(result);
         self.metrics.turn_ended(result.ending(), result.latency, Some(open.started.elapsed()));
         log(turn, &open, result, self.tracer.privacy());
+        self.keeper.end(open.kept, result);
         open.span.end(TurnEnd {
             outcome: result.outcome.clone().into(),
             answer: &result.answer.text,
@@ -89,6 +88,8 @@ impl Record {
         self.totals.turns += 1;
         self.totals.interrupted += 1;
         self.metrics.turn_ended(metrics::TurnEnding::Interrupted(Phase::Waiting), None, None);
+        let kept = self.keeper.begin(&span, turn, utterance);
+        self.keeper.end(kept, &TurnResult::overtaken());
         let (trace_id, span_id) = (span.trace_id(), span.span_id());
         tracing::info!(turn, trace_id, span_id, "turn overtaken by the next before it was asked");
         span.end(TurnEnd {
@@ -113,7 +114,8 @@ impl Record {
     }
 
     fn span(&self, turn: u64, utterance: &Utterance) -> TurnSpan {
-        let conversation = Conversation { id: self.session_id.clone(), user: utterance.speaker.clone() };
+        let conversation =
+            Conversation { id: self.keeper.session_id().to_owned(), user: utterance.speaker.clone() };
         let traceparent = utterance.traceparent.as_deref().or(self.traceparent.as_deref());
         self.tracer.turn(&conversation, TurnStart { index: turn, question: &utterance.text, traceparent })
     }
@@ -130,8 +132,8 @@ impl Record {
 impl Drop for Record {
     /// A turn that is still open here was cut by a panic or an abort; its span closes itself as `aborted`.
     fn drop(&mut self) {
-        for (turn, open) in &self.open {
-            let OpenTurn { trace_id, span_id, speaker, started, .. } = open;
+        for (turn, open) in self.open.drain() {
+            let OpenTurn { trace_id, span_id, speaker, started, kept, .. } = open;
             self.metrics.turn_ended(metrics::TurnEnding::Aborted, None, Some(started.elapsed()));
             tracing::error!(
                 turn,
@@ -140,7 +142,16 @@ impl Drop for Record {
                 span_id,
                 "the session broke down in the middle of this turn"
             );
+            self.keeper.abort(kept);
         }
+    }
+}
+
+impl TurnResult {
+    /// What comes of a turn that nobody asked the model about.
+    fn overtaken() -> Self {
+        let answer = Answer::nothing(Outcome::Interrupted);
+        Self { outcome: TurnEnding::Interrupted, answer, latency: None }
     }
 }
 
@@ -180,7 +191,7 @@ fn log(turn: u64, open: &OpenTurn, result: &TurnResult, privacy: &Privacy) {
     let total_ms = open.started.elapsed().as_millis();
     let first_word_ms = result.latency.map(|latency| latency.as_millis());
     let Usage { input, output, estimated, .. } = result.answer.usage;
-    let attempts = result.answer.attempts;
+    let attempts = result.answer.attempts.len();
     let how = match &result.outcome {
         TurnEnding::Answered => "turn answered",
         TurnEnding::Interrupted => "turn interrupted",
@@ -243,7 +254,8 @@ mod tests {
             tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         let mut trace_id = String::new();
         tracing::subscriber::with_default(subscriber, || {
-            let mut record = Record::new(Tracer::default(), Metrics::default(), "RM_1", None);
+            let mut record =
+                Record::new(Tracer::default(), Metrics::default(), Keeper::nothing("RM_1"), None);
             let utterance =
                 Utterance { speaker: "ada".into(), text: "hi".into(), segment: None, traceparent: None };
             trace_id = record.begin(7, &utterance).trace_id();

@@ -188,7 +188,7 @@ impl TurnSpan {
         self.span.parent().trace_id()
     }
 
-    /// The span id as 16 hex digits, for logs.
+    /// The root span's id as 16 hex digits, for logs and the local record: no two turns share one.
     pub fn span_id(&self) -> String {
         self.span.parent().span_id()
     }

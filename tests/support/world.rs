@@ -66,8 +66,14 @@ impl World {
         command.current_dir(&self.dir).env_clear().envs(self.livekit.environment());
         command.envs(self.collector.environment());
         command.env("OPENAI_BASE_URL", self.model.base_url()).env("OPENAI_API_KEY", "sk-test");
+        command.env("VOICED_STORE__PATH", self.record());
         command.env("LIVEKIT_AGENT_NAME", AGENT_NAME).env("RUST_LOG", "voiced=debug,info");
         command
+    }
+
+    /// The local record of this world's workers.
+    pub(crate) fn record(&self) -> PathBuf {
+        self.dir.join("record.sqlite")
     }
 
     /// Starts a worker with `--set` for each setting, and waits until it is registered.

@@ -55,6 +55,8 @@ impl Stage {
         let http_port = free_port()?;
         let mut command = Command::new(&programs.voiced);
         command.arg("start").env("VOICED_HTTP__LISTEN", format!("127.0.0.1:{http_port}"));
+        // The demo's sessions are no part of what the person's own worker has recorded.
+        command.env("VOICED_STORE__PATH", logs.path().join("record.sqlite"));
         set_environment(&mut command, &livekit, &collector, model.as_ref());
         let worker = Process::spawn("voiced", &mut command, &logs.path().join("voiced.log"))?;
         let voiced = programs.voiced.clone();

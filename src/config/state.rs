@@ -1,0 +1,58 @@
+//! Where a worker keeps what it writes when nobody says where: systemd's state directory, else that of the user.
+
+use std::path::{Path, PathBuf};
+
+use super::Env;
+use super::keys;
+use super::kind::Raw;
+use super::origin::Origin;
+use super::setting::{Gathered, Setting, Target};
+
+/// The keys whose default is a file of the state directory, and the file.
+const FILES: [(&str, &str); 1] = [("store.path", "record.sqlite")];
+
+/// Defaults as this environment makes them. Without any directory there are none, and what needs one is off.
+pub(super) fn settings(env: &Env) -> Gathered {
+    let mut gathered = Gathered::default();
+    let Some(directory) = directory(env) else { return gathered };
+    for (path, file) in FILES {
+        let Some(key) = keys::by_path(path) else { continue };
+        let raw = Raw::Untyped(directory.join(file).to_string_lossy().into_owned());
+        gathered.push(Setting::read(Target::Value(key), &raw, Path::new(""), Origin::Default));
+    }
+    gathered
+}
+
+/// `$STATE_DIRECTORY` of systemd (its first, if there are several), else `$XDG_STATE_HOME/voiced`, else what the XDG base
+/// directory specification says when that is unset.
+fn directory(env: &Env) -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        let text = env.var(name)?.to_str()?;
+        let path = PathBuf::from(text.split(':').next().unwrap_or(text));
+        path.is_absolute().then_some(path)
+    };
+    absolute("STATE_DIRECTORY")
+        .or_else(|| absolute("XDG_STATE_HOME").map(|state| state.join("voiced")))
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state/voiced")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(variables: &[(&str, &str)]) -> Option<PathBuf> {
+        directory(&Env::new("", variables.iter().copied()))
+    }
+
+    #[test]
+    fn systemds_directory_comes_first_and_then_the_users() {
+        let home = ("HOME", "/home/ada");
+        let xdg = ("XDG_STATE_HOME", "/state");
+        let systemd = ("STATE_DIRECTORY", "/var/lib/voiced:/var/lib/other");
+        assert_eq!(found(&[home, xdg, systemd]), Some("/var/lib/voiced".into()));
+        assert_eq!(found(&[home, xdg]), Some("/state/voiced".into()));
+        assert_eq!(found(&[home]), Some("/home/ada/.local/state/voiced".into()));
+        assert_eq!(found(&[("XDG_STATE_HOME", "relative")]), None, "the specification says to ignore it");
+        assert_eq!(found(&[]), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! `[http] trace_url`: how a link to a trace is made.
+
+use std::fmt::Write;
+
+/// What may stand between braces.
+const PLACES: [&str; 4] = ["trace_id", "start_us", "end_us", "session_id"];
+/// How far around a turn a link looks, in microseconds: clocks differ, and backends round.
+const MARGIN_US: i64 = 60_000_000;
+
+/// A URL with places, as text and places in turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceUrl {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Place(&'static str),
+}
+
+/// What a link leads to.
+#[derive(Clone, Copy, Debug)]
+pub struct Linked<'a> {
+    pub trace_id: &'a str,
+    pub session_id: &'a str,
+    pub started_us: i64,
+    pub ended_us: i64,
+}
+
+impl TraceUrl {
+    /// The error says what is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let is_web = ["https://", "http://"].iter().any(|scheme| text.starts_with(scheme));
+        if !is_web || text.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+            return Err("it must begin with https:// or http:// and hold no blanks".to_owned());
+        }
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once('{') {
+            let (name, after) = behind.split_once('}').ok_or("a `{` has no `}`")?;
+            let place = PLACES.iter().find(|place| **place == name);
+            let place = place
+                .ok_or_else(|| format!("`{{{name}}}` is no place; there are {{{}}}", PLACES.join("}, {")))?;
+            parts.extend([Part::Text(before.to_owned()), Part::Place(place)]);
+            rest = after;
+        }
+        parts.push(Part::Text(rest.to_owned()));
+        if !parts.contains(&Part::Place("trace_id")) {
+            return Err("it has no {trace_id}, so that all links would lead to one page".to_owned());
+        }
+        Ok(Self { parts })
+    }
+
+    /// The link, with what is filled in percent-encoded.
+    pub fn link(&self, to: Linked<'_>) -> String {
+        let mut url = String::new();
+        for part in &self.parts {
+            // Writing into a String cannot fail.
+            let _ = match part {
+                Part::Text(text) => write!(url, "{text}"),
+                Part::Place("trace_id") => write!(url, "{}", encoded(to.trace_id)),
+                Part::Place("session_id") => write!(url, "{}", encoded(to.session_id)),
+                Part::Place("start_us") => write!(url, "{}", to.started_us.saturating_sub(MARGIN_US)),
+                Part::Place(_) => write!(url, "{}", to.ended_us.saturating_add(MARGIN_US)),
+            };
+        }
+        url
+    }
+}
+
+fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_filled_in_and_encoded() {
+        let url = "https://o2.test/web/traces/trace-details?trace_id={trace_id}&from={start_us}&to={end_us}#{session_id}";
+        let to = Linked {
+            trace_id: "4bf9",
+            session_id: "RM_1&x=<y> z",
+            started_us: 100_000_000,
+            ended_us: 200_000_000,
+        };
+        assert_eq!(
+            TraceUrl::parse(url).unwrap().link(to),
+            "https://o2.test/web/traces/trace-details?trace_id=4bf9&from=40000000&to=260000000#RM_1%26x%3D%3Cy%3E%20z"
+        );
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("javascript:alert({trace_id})", "begin with https://"),
+            ("https://x/ {trace_id}", "no blanks"),
+            ("https://x/{trace}", "`{trace}` is no place"),
+            ("https://x/{trace_id", "no `}`"),
+            ("https://x/", "no {trace_id}"),
+        ] {
+            let error = TraceUrl::parse(text).unwrap_err();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The record: every turn of every session in a local SQLite file, so that what happened can be seen without a backend.
+//!
+//! A session hands over a [`Turn`] when it begins and again when it has ended; a thread writes them. Nothing that
+//! answers a turn ever waits for the file: what is wrong with it costs records and is counted, said once, and recovered
+//! from. Readers ([`Reader`]) open the same file beside the writer, in this process or another.
+//!
+//! # Layout
+//! - `turn`: what is recorded of a turn. `path`: the file, the directory and who may read them
+//! - `queue`, `writer`, `standing`: the way of a turn into the file
+//! - `run`: tells the turns of a living process from those of one that was killed
+//! - `sqlite`: the seam to SQLite, with the schema, what is written and what is asked
+//! - `find`: what can be asked, and what comes back. `json`: the same for scripts. `bar`: a turn as a waterfall
+//! - `when`: points in time as people write them
+
+mod bar;
+mod find;
+pub(crate) mod json;
+mod path;
+mod queue;
+mod run;
+mod sqlite;
+mod standing;
+mod turn;
+mod when;
+mod writer;
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+pub(crate) use self::bar::{Bar, bars};
+pub use self::find::{
+    Direction, Figures, Filter, Found, FoundTurns, Place, ReadError, Session, Spread, Turns, Window,
+};
+use self::queue::{Pushed, Queue};
+pub use self::sqlite::Reader;
+pub use self::turn::{Attempt, End, Outcome, Stage, Status, Turn};
+pub(crate) use self::turn::{length_us, micros};
+pub use self::when::When;
+use self::writer::Writer;
+use crate::chat::Failure;
+use crate::config::{self, CaptureContent};
+use crate::privacy::Privacy;
+use crate::secret::Speech;
+
+/// Turns that may wait for the file, half of them as beginnings. Far more than a worker with all slots taken makes in
+/// a second, and at the longest texts some hundred MiB.
+const QUEUE: usize = 2048;
+
+/// A longer question or answer is cut here in the record, in bytes of UTF-8.
+const MAX_TEXT: usize = 64 * 1024;
+
+/// The process's record. Cheap to clone; clones share the file.
+#[derive(Clone)]
+pub struct Record {
+    shared: Option<Arc<Shared>>,
+    privacy: Privacy,
+}
+
+struct Shared {
+    queue: Queue<Arc<Turn>>,
+    counters: Arc<Counters>,
+    /// Names this process in the file.
+    run: String,
+}
+
+/// What became of the turns so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordStatus {
+    /// Turns whose end is in the file.
+    pub written: u64,
+    /// Turns whose end is not, and never will be.
+    pub dropped: u64,
+    /// What is wrong with the file now.
+    pub last_error: Option<String>,
+}
+
+#[derive(Default)]
+struct Counters {
+    written: AtomicU64,
+    dropped: AtomicU64,
+    last_error: std::sync::Mutex<Option<String>>,
+}
+
+// === impl Record ===
+
+impl Record {
+    /// Records nothing.
+    pub fn off() -> Self {
+        Self { shared: None, privacy: CaptureContent::Off.into() }
+    }
+
+    /// Starts the thread that writes. Never fails: a file that cannot be used is logged, counted and tried again.
+    pub fn start(config: &config::Store, privacy: Privacy) -> Self {
+        let Some(path) = &config.path else {
+            tracing::info!("turns are not recorded: [store] path is off, or there is no directory for it");
+            return Self::off();
+        };
+        let shared = Arc::new(Shared::new());
+        let writer = Writer::new(path, config, &shared.run, shared.counters.clone());
+        let thread = shared.clone();
+        let spawned =
+            std::thread::Builder::new().name("record".to_owned()).spawn(move || writer.run(&thread.queue));
+        match spawned {
+            Ok(_) => Self { shared: Some(shared), privacy },
+            Err(error) => {
+                tracing::error!("turns are not recorded: the thread for it cannot be started: {error}");
+                Self::off()
+            }
+        }
+    }
+
+    /// What may be kept of something that was said. Cut only after it was redacted, so that no half of a number stays.
+    pub(crate) fn said(&self, text: &Speech) -> Option<String> {
+        self.shared.as_ref()?;
+        self.privacy.said(text).map(|text| shortened(&text, MAX_TEXT))
+    }
+
+    /// What may be kept of who spoke.
+    pub(crate) fn speaker(&self, identity: &str) -> String {
+        self.privacy.user(identity)
+    }
+
+    /// What may be kept of what went wrong.
+    pub(crate) fn failure(&self, failure: &Failure) -> Failure {
+        Failure { class: failure.class.clone(), message: self.privacy.message(&failure.message) }
+    }
+
+    /// Hands a turn over, begun or ended. Never waits.
+    pub(crate) fn put(&self, turn: Turn) {
+        let Some(shared) = &self.shared else { return };
+        let is_end = turn.is_over();
+        match shared.queue.push(Arc::new(turn)) {
+            Pushed::Taken => {}
+            Pushed::Full { first } => {
+                shared.counters.drop_turns(u64::from(is_end));
+                if first {
+                    tracing::warn!(
+                        "the record's queue is full: turns are not recorded until its file can be written"
+                    );
+                }
+            }
+            Pushed::Closed => shared.counters.drop_turns(u64::from(is_end)),
+        }
+    }
+
+    pub fn status(&self) -> RecordStatus {
+        self.shared.as_ref().map(|shared| shared.counters.status()).unwrap_or_default()
+    }
+
+    /// Writes what waits; returns when that is done, or at the deadline.
+    pub async fn shutdown(&self, deadline: Duration) {
+        let Some(shared) = self.shared.clone() else { return };
+        let ended = tokio::task::spawn_blocking(move || shared.queue.close(deadline));
+        let left = ended.await.unwrap_or_default();
+        let status = self.status();
+        if left > 0 || status.dropped > 0 {
+            let lost = status.dropped + left as u64;
+            let why = status.last_error.as_deref().unwrap_or("it was written too slowly");
+            tracing::error!("the record misses {lost} turns of this run: {why}");
+        }
+    }
+}
+
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Record").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+/// `text`, cut at a character's end when it is longer than `most` bytes.
+fn shortened(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    format!("{}…", &text[..end])
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn new() -> Self {
+        let run = format!("{:016x}", fastrand::u64(..));
+        Self { queue: Queue::new(QUEUE), counters: Arc::default(), run }
+    }
+}
+
+// === impl Counters ===
+
+impl Counters {
+    fn wrote_turns(&self, count: u64) {
+        self.written.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn drop_turns(&self, count: u64) {
+        self.dropped.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn set_error(&self, error: Option<String>) {
+        *self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = error;
+    }
+
+    fn status(&self) -> RecordStatus {
+        let last_error = self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        RecordStatus {
+            written: self.written.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
+            last_error,
+        }
+    }
+}

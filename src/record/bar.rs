@@ -1,0 +1,44 @@
+//! A turn as a waterfall: its stages and attempts on the time axis of the turn. Where it is drawn does not matter here.
+
+use super::turn::{Attempt, Status, Turn};
+
+/// One line of the waterfall.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Bar<'a> {
+    /// None: the turn itself.
+    pub(crate) attempt: Option<&'a Attempt>,
+    /// Shares of the turn's time, 0 to 1.
+    pub(crate) from: f64,
+    pub(crate) until: f64,
+    /// The first word came here; what stands before it is waiting.
+    pub(crate) first_word: Option<f64>,
+    pub(crate) length_us: i64,
+    pub(crate) is_bad: bool,
+}
+
+/// The turn first, then its attempts in the order they began. Nothing for a turn whose end nobody knows.
+pub(crate) fn bars(turn: &Turn) -> Vec<Bar<'_>> {
+    let (Some(end), Some(total)) = (&turn.end, turn.total_us()) else { return Vec::new() };
+    let share = |us: i64| (us.saturating_sub(turn.started_us) as f64 / total.max(1) as f64).clamp(0.0, 1.0);
+    let whole = Bar {
+        attempt: None,
+        from: 0.0,
+        until: 1.0,
+        first_word: end.e2e_us.map(|us| share(turn.started_us.saturating_add(us))),
+        length_us: total,
+        is_bad: matches!(turn.status(), Status::Failed | Status::Aborted),
+    };
+    let attempts = end.attempts.iter().map(|attempt| {
+        let (from, until) = (share(attempt.started_us), share(attempt.ended_us));
+        let first = end.ttft_us.map(|us| share(turn.started_us.saturating_add(us)));
+        Bar {
+            attempt: Some(attempt),
+            from,
+            until,
+            first_word: first.filter(|first| (from..=until).contains(first)),
+            length_us: attempt.ended_us.saturating_sub(attempt.started_us),
+            is_bad: attempt.error.is_some(),
+        }
+    });
+    std::iter::once(whole).chain(attempts).collect()
+}

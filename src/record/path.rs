@@ -1,0 +1,101 @@
+//! The record's files: where they stand, and that nobody else may read them.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What SQLite keeps beside a database in WAL mode.
+const SIDE_FILES: [&str; 2] = ["-wal", "-shm"];
+
+/// Which file a path led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+/// `path` with `suffix` behind its name.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Makes the directory and an empty file, both for ourselves only. What exists already stays as it is.
+pub(super) fn prepare(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+    }
+    open_private(path).map(drop)
+}
+
+/// Opens or makes a file that only we may read.
+pub(super) fn open_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// The file that `path` leads to now; None when there is none.
+pub(super) fn identity(path: &Path) -> Option<Identity> {
+    let metadata = fs::metadata(path).ok()?;
+    Some(Identity { device: metadata.dev(), inode: metadata.ino() })
+}
+
+/// Moves a file that cannot be read out of the way, with what SQLite keeps beside it; where it went.
+pub(super) fn move_aside(path: &Path) -> io::Result<PathBuf> {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let free = |n: &u32| {
+        let suffix = if *n == 0 { format!(".corrupt-{seconds}") } else { format!(".corrupt-{seconds}-{n}") };
+        let aside = beside(path, &suffix);
+        (!aside.exists()).then_some(aside)
+    };
+    let aside = (0..100).find_map(|n| free(&n)).ok_or(io::ErrorKind::AlreadyExists)?;
+    fs::rename(path, &aside)?;
+    for side in SIDE_FILES {
+        // A log of changes that stayed behind would be played into the new file.
+        match fs::rename(beside(path, side), beside(&aside, side)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(aside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn only_we_may_read_what_is_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state/voiced/record.sqlite");
+        prepare(&path).unwrap();
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        fs::write(&path, "content").unwrap();
+        prepare(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"content");
+    }
+
+    #[test]
+    fn a_file_moves_aside_with_its_log_and_never_over_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("record.sqlite");
+        let mut places = Vec::new();
+        for content in ["one", "two"] {
+            fs::write(&path, content).unwrap();
+            fs::write(beside(&path, "-wal"), content).unwrap();
+            places.push(move_aside(&path).unwrap());
+        }
+        assert!(!path.exists() && !beside(&path, "-wal").exists());
+        for (place, content) in places.iter().zip(["one", "two"]) {
+            assert!(place.to_str().unwrap().contains("record.sqlite.corrupt-"));
+            assert_eq!(fs::read_to_string(place).unwrap(), content);
+            assert_eq!(fs::read_to_string(beside(place, "-wal")).unwrap(), content);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Turns on their way to the file: bounded, and never in the way of who pushes.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Holds what the writer has not written.
+pub(super) struct Queue<T> {
+    bound: usize,
+    state: Mutex<State<T>>,
+    /// Something was pushed, or the queue was closed.
+    work: Condvar,
+    /// The writer is through.
+    done: Condvar,
+}
+
+struct State<T> {
+    items: VecDeque<T>,
+    closed: bool,
+    /// The writer has ended.
+    ended: bool,
+    /// Since the queue was last empty: said once, counted always.
+    overflowing: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    Taken,
+    /// `first`: there was room until now.
+    Full {
+        first: bool,
+    },
+    Closed,
+}
+
+/// What the writer is to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// At least one item waits.
+    Work,
+    /// Nothing came in time.
+    Idle,
+    /// Closed, and everything was taken.
+    End,
+}
+
+// === impl Queue ===
+
+impl<T> Queue<T> {
+    pub(super) fn new(bound: usize) -> Self {
+        let state = State { items: VecDeque::new(), closed: false, ended: false, overflowing: false };
+        Self { bound, state: Mutex::new(state), work: Condvar::new(), done: Condvar::new() }
+    }
+
+    pub(super) fn push(&self, item: T) -> Pushed {
+        let mut state = self.lock();
+        if state.closed {
+            return Pushed::Closed;
+        }
+        if state.items.len() >= self.bound {
+            let first = !std::mem::replace(&mut state.overflowing, true);
+            return Pushed::Full { first };
+        }
+        state.items.push_back(item);
+        drop(state);
+        self.work.notify_one();
+        Pushed::Taken
+    }
+
+    /// Waits for something to do, but no longer than `patience`. A closed queue waits for nothing.
+    pub(super) fn wait(&self, patience: Duration) -> Next {
+        let deadline = Instant::now() + patience;
+        let mut state = self.lock();
+        loop {
+            if !state.items.is_empty() {
+                return Next::Work;
+            }
+            if state.closed {
+                return Next::End;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Next::Idle;
+            }
+            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Waits without being woken by work: for a file that is not to be had. True when the queue was closed meanwhile.
+    pub(super) fn pause(&self, length: Duration) -> bool {
+        let deadline = Instant::now() + length;
+        let mut state = self.lock();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if state.closed || left.is_zero() {
+                return state.closed;
+            }
+            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The oldest items, at most `most`. They stay in the queue, and count as waiting, until `forget`.
+    pub(super) fn peek(&self, most: usize) -> Vec<T>
+    where
+        T: Clone,
+    {
+        self.lock().items.iter().take(most).cloned().collect()
+    }
+
+    /// Takes the oldest `count` items out: they are written, or given up.
+    pub(super) fn forget(&self, count: usize) {
+        let mut state = self.lock();
+        let count = count.min(state.items.len());
+        state.items.drain(..count);
+        state.overflowing &= !state.items.is_empty();
+    }
+
+    /// Says that nobody takes anything any more.
+    pub(super) fn end(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.ended = true;
+        drop(state);
+        self.done.notify_all();
+    }
+
+    /// Takes nothing more and waits until the writer is through; how many items are left over at the deadline.
+    pub(super) fn close(&self, patience: Duration) -> usize {
+        let deadline = Instant::now() + patience;
+        let mut state = self.lock();
+        state.closed = true;
+        self.work.notify_all();
+        while !state.ended {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = self.done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.items.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn what_does_not_fit_is_refused_and_said_once_until_the_queue_was_empty() {
+        let queue = Queue::new(2);
+        let pushed: Vec<_> = (0..4).map(|item| queue.push(item)).collect();
+        let (first, again) = (Pushed::Full { first: true }, Pushed::Full { first: false });
+        assert_eq!(pushed, [Pushed::Taken, Pushed::Taken, first, again]);
+        queue.forget(1);
+        assert_eq!((queue.push(4), queue.push(5)), (Pushed::Taken, Pushed::Full { first: false }));
+        queue.forget(9);
+        assert_eq!(queue.wait(SOON), Next::Idle);
+        assert_eq!([6, 7, 8].map(|item| queue.push(item))[2], Pushed::Full { first: true });
+    }
+
+    #[test]
+    fn what_was_not_forgotten_is_seen_again_in_order() {
+        let queue = Queue::new(9);
+        for item in 0..5 {
+            queue.push(item);
+        }
+        assert_eq!((queue.peek(3), queue.peek(2)), (vec![0, 1, 2], vec![0, 1]));
+        queue.forget(2);
+        assert_eq!(queue.peek(9), [2, 3, 4]);
+    }
+
+    #[test]
+    fn a_closed_queue_is_emptied_first_and_then_ends() {
+        let queue = Queue::new(9);
+        queue.push('a');
+        assert_eq!(queue.close(SOON), 1, "nobody takes anything");
+        assert_eq!(
+            (queue.push('b'), queue.wait(SOON), queue.pause(SOON)),
+            (Pushed::Closed, Next::Work, true)
+        );
+        queue.forget(1);
+        assert_eq!(queue.wait(SOON), Next::End);
+        queue.end();
+        assert_eq!(queue.close(Duration::MAX / 4), 0);
+    }
+}

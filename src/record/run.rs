@@ -1,0 +1,107 @@
+//! Tells the turns of a living process from those of one that was killed: each process holds a lock on a file of its own
+//! beside the database for as long as it lives, and the kernel lets go of it, whatever ends the process.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::path::{beside, open_private};
+
+/// Between the name of the database and that of a run.
+const INFIX: &str = ".run-";
+/// More locks than this are looked at another time.
+const MOST: usize = 1000;
+
+/// This process's lock. Dropping it says that the process is through.
+#[derive(Debug)]
+pub(super) struct RunLock {
+    path: PathBuf,
+    _file: File,
+}
+
+/// Held while a database is opened, repaired and tidied, so that two processes do not do that at once.
+#[derive(Debug)]
+pub(super) struct Gate {
+    _file: File,
+}
+
+// === impl RunLock ===
+
+impl RunLock {
+    pub(super) fn take(database: &Path, run: &str, _gate: &Gate) -> io::Result<Self> {
+        let path = file(database, run);
+        let held = open_private(&path)?;
+        held.try_lock()?;
+        Ok(Self { path, _file: held })
+    }
+}
+
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Whether the process of `run` is gone. What it left of its lock is removed.
+pub(super) fn is_over(database: &Path, run: &str, _gate: &Gate) -> bool {
+    let path = file(database, run);
+    let lock = match File::open(&path) {
+        Ok(lock) => lock,
+        // A lock that cannot be looked at may be held.
+        Err(error) => return error.kind() == io::ErrorKind::NotFound,
+    };
+    match lock.try_lock() {
+        Ok(()) => {
+            let _ = fs::remove_file(&path);
+            true
+        }
+        Err(TryLockError::WouldBlock) => false,
+        Err(TryLockError::Error(_)) => false,
+    }
+}
+
+fn file(database: &Path, run: &str) -> PathBuf {
+    beside(database, &format!("{INFIX}{run}"))
+}
+
+/// The processes whose locks lie beside the database, living or not.
+pub(super) fn all(database: &Path) -> Vec<String> {
+    let (Some(directory), Some(name)) = (database.parent(), database.file_name()) else { return Vec::new() };
+    let prefix = format!("{}{INFIX}", name.to_string_lossy());
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter_map(|name| name.strip_prefix(&prefix).map(str::to_owned)).take(MOST).collect()
+}
+
+// === impl Gate ===
+
+impl Gate {
+    /// Fails with `WouldBlock` while somebody else is at it.
+    pub(super) fn pass(database: &Path) -> io::Result<Self> {
+        let file = open_private(&beside(database, ".lock"))?;
+        file.try_lock()?;
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_over_when_nobody_holds_its_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = dir.path().join("record.sqlite");
+        let gate = Gate::pass(&database).unwrap();
+        assert!(is_over(&database, "never-was", &gate));
+        let lock = RunLock::take(&database, "a", &gate).unwrap();
+        assert!(!is_over(&database, "a", &gate));
+        assert_eq!(all(&database), ["a"]);
+        drop(lock);
+        assert!(is_over(&database, "a", &gate));
+        // As a process that was killed leaves it.
+        open_private(&file(&database, "b")).unwrap();
+        assert!(is_over(&database, "b", &gate));
+        assert!(!file(&database, "b").exists());
+    }
+}

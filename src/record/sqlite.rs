@@ -1,0 +1,151 @@
+//! The seam to SQLite: the only file and folder that name `rusqlite`.
+
+mod figures;
+mod read;
+mod rows;
+mod write;
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+
+pub use self::read::Reader;
+pub(super) use self::write::{Bounds, Database};
+use super::standing::{Trouble, TroubleKind};
+
+/// How long a statement waits for another process's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// "voic", in the header of the file: by this the file is known as ours.
+const APPLICATION_ID: i64 = 0x766f_6963;
+/// After a checkpoint the log is cut to this size.
+const LOG_BYTES: i64 = 16 << 20;
+
+/// The schema, a step for each version. A step that was released is never changed.
+const MIGRATIONS: &[&str] = &[include_str!("sqlite/0001_turns.sql")];
+
+/// What a file says of itself.
+#[derive(Debug, PartialEq, Eq)]
+enum Schema {
+    Empty,
+    /// Ours, with this many migrations done.
+    Ours(usize),
+    /// Ours, from a later version.
+    Newer(i64),
+    /// Somebody else's.
+    Foreign,
+}
+
+/// Opens the database for writing, as new or with what it lacks added.
+fn open_for_writing(path: &Path) -> Result<Connection, Trouble> {
+    let trouble = |error| trouble(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(trouble)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(trouble)?;
+    let schema = schema(&connection).map_err(trouble)?;
+    let done = match schema {
+        Schema::Empty => 0,
+        Schema::Ours(version) => version,
+        Schema::Newer(version) => return Err(newer(path, version)),
+        Schema::Foreign => return Err(foreign(path)),
+    };
+    configure(&connection, done == 0).map_err(trouble)?;
+    migrate(&mut connection, done).map_err(trouble)?;
+    Ok(connection)
+}
+
+fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
+    let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
+    let version = number("PRAGMA user_version")?;
+    let application = number("PRAGMA application_id")?;
+    let objects = number("SELECT count(*) FROM sqlite_schema")?;
+    Ok(match usize::try_from(version) {
+        _ if application != APPLICATION_ID && (objects > 0 || version != 0) => Schema::Foreign,
+        Ok(version) if version <= MIGRATIONS.len() && objects > 0 => Schema::Ours(version),
+        Ok(0) => Schema::Empty,
+        _ => Schema::Newer(version),
+    })
+}
+
+fn configure(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
+    if is_new {
+        // Takes effect before the first table only: pages of deleted turns are then given back to the disk.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // What people said is to be gone from the file once it is deleted.
+    connection.pragma_update(None, "secure_delete", true)
+}
+
+fn migrate(connection: &mut Connection, done: usize) -> rusqlite::Result<()> {
+    for (index, step) in MIGRATIONS.iter().enumerate().skip(done) {
+        let transaction = begin(connection)?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", index as i64 + 1)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// A transaction that holds the lock from its start, so that it waits at its beginning and not in its middle.
+fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+// === what went wrong ===
+
+fn trouble(path: &Path, error: rusqlite::Error) -> Trouble {
+    let kind = kind(&error);
+    let path = path.display();
+    let advice = match kind {
+        TroubleKind::Busy => "another process has held its lock for seconds; look for one that writes to it",
+        TroubleKind::Unavailable => {
+            "see to the disk's space and to who may write there, or change [store] path"
+        }
+        TroubleKind::Corrupt => "it is moved aside and a new one begun",
+        TroubleKind::NotOurs => "choose another [store] path",
+        TroubleKind::Refused => "this is a defect of voiced, please report it",
+    };
+    Trouble { kind, message: format!("{path}: {error}; {advice}") }
+}
+
+fn kind(error: &rusqlite::Error) -> TroubleKind {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => TroubleKind::Busy,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => TroubleKind::Corrupt,
+        Some(
+            ErrorCode::DiskFull
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::PermissionDenied
+            | ErrorCode::OutOfMemory
+            | ErrorCode::FileLockingProtocolFailed,
+        ) => TroubleKind::Unavailable,
+        _ => TroubleKind::Refused,
+    }
+}
+
+fn newer(path: &Path, version: i64) -> Trouble {
+    let (path, known) = (path.display(), MIGRATIONS.len());
+    let message = format!(
+        "{path} was written by a later version of voiced (schema {version}; this one knows {known}): recording is off; \
+         go back to that version or choose another [store] path"
+    );
+    Trouble { kind: TroubleKind::NotOurs, message }
+}
+
+fn foreign(path: &Path) -> Trouble {
+    let message = format!(
+        "{} is the database of another program: recording is off; choose another [store] path",
+        path.display()
+    );
+    Trouble { kind: TroubleKind::NotOurs, message }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! What is asked of the record: sessions with their figures, and the turns of one.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, named_params, params};
+
+use super::figures::figures;
+use super::{BUSY_TIMEOUT, MIGRATIONS, Schema, foreign, newer, rows, schema, trouble};
+use crate::record::find::{Direction, Filter, Found, FoundTurns, Place, ReadError, Session, Turns};
+use crate::record::turn::Turn;
+
+/// The sessions that a filter means; its parameters are bound by name.
+const MEANT: &str = "\
+    (:since IS NULL OR s.last_us >= :since) AND (:until IS NULL OR s.started_us < :until)
+    AND (:room IS NULL OR s.room GLOB :room)
+    AND (:status IS NULL OR EXISTS (SELECT 1 FROM turns f WHERE f.session = s.id AND f.status = :status))";
+
+/// Reads the record beside whoever writes it. Cheap to clone; each question opens the file anew, read-only.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    path: PathBuf,
+}
+
+// === impl Reader ===
+
+impl Reader {
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// The sessions behind `after`, the newest first, and what all that the filter means come to.
+    pub fn sessions(&self, filter: &Filter, after: Option<&Place>, limit: usize) -> Result<Found, ReadError> {
+        self.ask(|connection| {
+            let (sessions, next) = page(connection, filter, after, limit)?;
+            let room = filter.room.as_deref().map(glob);
+            let meant = named_params! {
+                ":since": filter.window.since_us,
+                ":until": filter.window.until_us,
+                ":room": room,
+                ":status": filter.status.map(|status| status.as_str()),
+            };
+            let count = format!("SELECT count(*) FROM sessions s WHERE {MEANT}");
+            let count: i64 = connection.query_row(&count, meant, |row| row.get(0))?;
+            let source = format!("FROM sessions s JOIN turns t ON t.session = s.id WHERE {MEANT}");
+            let totals = figures(connection, &source, meant)?;
+            Ok(Found { sessions, next, count: count.unsigned_abs(), totals })
+        })
+    }
+
+    /// The session of this id, or of the only id that begins so.
+    pub fn session(&self, id: &str) -> Result<Session, ReadError> {
+        let mut ids = self.ask(|connection| ids_like(connection, id))?;
+        if let Some(exact) = ids.iter().position(|known| known == id) {
+            ids = vec![ids.swap_remove(exact)];
+        }
+        match ids.as_slice() {
+            [] => Err(ReadError::UnknownSession(id.to_owned())),
+            [id] => self.ask(|connection| session(connection, id)),
+            several => Err(ReadError::Ambiguous(id.to_owned(), several.join(", "))),
+        }
+    }
+
+    /// Turns of the session with exactly this id.
+    pub fn turns(&self, session: &str, wanted: &Turns) -> Result<FoundTurns, ReadError> {
+        self.ask(|connection| turns(connection, session, wanted))
+    }
+
+    /// Everything that one question asks is answered from one state of the file.
+    fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ReadError> {
+        let unusable = |error| ReadError::Unusable(self.explain(error));
+        if matches!(self.path.try_exists(), Ok(false)) {
+            return Err(ReadError::Missing(self.path.clone()));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags).map_err(unusable)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
+        let snapshot = connection.unchecked_transaction().map_err(unusable)?;
+        match schema(&snapshot).map_err(unusable)? {
+            Schema::Ours(version) if version == MIGRATIONS.len() => {}
+            Schema::Empty => return Err(ReadError::Missing(self.path.clone())),
+            Schema::Ours(_) => return Err(ReadError::Unusable(self.older())),
+            Schema::Newer(version) => return Err(ReadError::Unusable(newer(&self.path, version).message)),
+            Schema::Foreign => return Err(ReadError::Unusable(foreign(&self.path).message)),
+        }
+        question(&snapshot).map_err(unusable)
+    }
+
+    fn explain(&self, error: rusqlite::Error) -> String {
+        match std::fs::File::open(&self.path) {
+            Err(why) if why.kind() == std::io::ErrorKind::PermissionDenied => {
+                format!("{}: {why}; run this as the user that runs `voiced start`", self.path.display())
+            }
+            _ => trouble(&self.path, error).message,
+        }
+    }
+
+    fn older(&self) -> String {
+        format!(
+            "{} was written by an earlier version of voiced; `voiced start` brings it up to date",
+            self.path.display()
+        )
+    }
+}
+
+// === sessions ===
+
+fn page(
+    connection: &Connection,
+    filter: &Filter,
+    after: Option<&Place>,
+    limit: usize,
+) -> rusqlite::Result<(Vec<Session>, Option<Place>)> {
+    let sql = format!(
+        "SELECT s.id FROM sessions s WHERE {MEANT}
+            AND (:after_us IS NULL OR (s.started_us, s.id) < (:after_us, :after_id))
+        ORDER BY s.started_us DESC, s.id DESC LIMIT :limit"
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let found = statement.query_map(
+        named_params! {
+            ":since": filter.window.since_us,
+            ":until": filter.window.until_us,
+            ":room": filter.room.as_deref().map(glob),
+            ":status": filter.status.map(|status| status.as_str()),
+            ":after_us": after.map(|place| place.started_us),
+            ":after_id": after.map(|place| &place.id),
+            ":limit": rows_of(limit),
+        },
+        |row| row.get(0),
+    )?;
+    let mut ids: Vec<String> = found.collect::<Result<_, _>>()?;
+    let more = ids.len() > limit;
+    ids.truncate(limit);
+    let sessions: Vec<Session> = ids.iter().map(|id| session(connection, id)).collect::<Result<_, _>>()?;
+    let last = sessions.last().filter(|_| more);
+    let next = last.map(|last| Place { started_us: last.started_us, id: last.id.clone() });
+    Ok((sessions, next))
+}
+
+fn session(connection: &Connection, id: &str) -> rusqlite::Result<Session> {
+    let figures = figures(connection, "FROM turns t WHERE t.session = ?1", [id])?;
+    let sql = "\
+        SELECT id, room, agent, started_us,
+            max(last_us, coalesce((SELECT max(ended_us) FROM turns WHERE session = ?1), 0))
+        FROM sessions WHERE id = ?1";
+    connection.query_row(sql, [id], |row| {
+        Ok(Session {
+            id: row.get(0)?,
+            room: row.get(1)?,
+            agent: row.get(2)?,
+            started_us: row.get(3)?,
+            ended_us: row.get(4)?,
+            figures,
+        })
+    })
+}
+
+/// The first few ids that begin so; that of exactly this name comes first.
+fn ids_like(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT id FROM sessions WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1 ORDER BY id LIMIT 5";
+    connection.prepare(sql)?.query_map([prefix], |row| row.get(0))?.collect()
+}
+
+/// The pattern of SQLite for a name in which only `*` is special.
+fn glob(name: &str) -> String {
+    name.chars().fold(String::new(), |mut pattern, letter| {
+        match letter {
+            '?' | '[' => pattern.extend(['[', letter, ']']),
+            letter => pattern.push(letter),
+        }
+        pattern
+    })
+}
+
+/// One more than is wanted, which says whether there are more.
+fn rows_of(limit: usize) -> i64 {
+    i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1))
+}
+
+// === turns ===
+
+fn turns(connection: &Connection, session: &str, wanted: &Turns) -> rusqlite::Result<FoundTurns> {
+    let (place, comparison, order) = match &wanted.direction {
+        Direction::After(place) => (place, ">", "ASC"),
+        Direction::Before(place) => (place, "<", "DESC"),
+    };
+    let sql = format!(
+        "SELECT {columns} FROM turns t JOIN sessions s ON s.id = t.session
+        WHERE t.session = ?1 AND (?2 IS NULL OR (t.started_us, t.span_id) {comparison} (?2, ?3))
+        ORDER BY t.started_us {order}, t.span_id {order} LIMIT ?4",
+        columns = rows::TURN
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let us = place.as_ref().map(|place| place.started_us);
+    let id = place.as_ref().map(|place| &place.id);
+    let found = statement
+        .query_map(params![session, us, id, rows_of(wanted.limit), rows_of(wanted.max_text)], |row| {
+            rows::turn(row, wanted.max_text)
+        })?;
+    let mut turns: Vec<Turn> = found.collect::<Result<_, _>>()?;
+    let more = turns.len() > wanted.limit;
+    turns.truncate(wanted.limit);
+    if matches!(wanted.direction, Direction::Before(_)) {
+        turns.reverse();
+    }
+    for turn in &mut turns {
+        rows::add_attempts(connection, turn)?;
+    }
+    Ok(FoundTurns { turns, more })
+}

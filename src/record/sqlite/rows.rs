@@ -1,0 +1,102 @@
+//! Rows read back into turns.
+
+use rusqlite::{Connection, Row};
+
+use crate::chat::{Failure, Usage};
+use crate::record::turn::{Attempt, End, Outcome, Stage, Status, Turn};
+
+/// What `turn` reads, in its order; parameter 5 is the longest text.
+pub(super) const TURN: &str = "\
+    t.span_id, t.trace_id, t.session, s.room, s.agent, t.speaker, t.turn, t.started_us,
+    substr(t.question, 1, ?5), t.status, t.ended_us, substr(t.answer, 1, ?5), t.model, t.input_tokens, t.output_tokens,
+    t.cached_tokens, t.usage_estimated, t.ttft_us, t.e2e_us, t.error_class, t.error_message";
+
+/// A turn without its attempts.
+pub(super) fn turn(row: &Row<'_>, max_text: usize) -> rusqlite::Result<Turn> {
+    Ok(Turn {
+        span_id: row.get(0)?,
+        trace_id: row.get(1)?,
+        session: row.get(2)?,
+        room: row.get(3)?,
+        agent: row.get(4)?,
+        speaker: row.get(5)?,
+        index: number(row, 6)?,
+        started_us: row.get(7)?,
+        question: excerpt(row, 8, max_text)?,
+        end: end(row, max_text)?,
+    })
+}
+
+fn end(row: &Row<'_>, max_text: usize) -> rusqlite::Result<Option<End>> {
+    let status: String = row.get(9)?;
+    let failure = || failure(row, 19).map(|known| known.unwrap_or_else(unknown));
+    let outcome = match Status::parse(&status) {
+        Some(Status::Open) => return Ok(None),
+        Some(Status::Answered) => Outcome::Answered,
+        Some(Status::Interrupted) => Outcome::Interrupted,
+        Some(Status::Failed) => Outcome::Failed(failure()?),
+        // A status that nobody wrote is no success.
+        Some(Status::Aborted) | None => Outcome::Aborted(failure()?),
+    };
+    let cached: Option<i64> = row.get(15)?;
+    let usage = Usage {
+        input: number(row, 13)?,
+        output: number(row, 14)?,
+        cached_input: cached.map(i64::unsigned_abs),
+        estimated: row.get(16)?,
+    };
+    Ok(Some(End {
+        outcome,
+        ended_us: row.get(10)?,
+        answer: excerpt(row, 11, max_text)?,
+        model: row.get(12)?,
+        usage,
+        ttft_us: row.get(17)?,
+        e2e_us: row.get(18)?,
+        attempts: Vec::new(),
+    }))
+}
+
+/// A text that is longer than asked for ends in a sign that it goes on.
+fn excerpt(row: &Row<'_>, index: usize, max_text: usize) -> rusqlite::Result<Option<String>> {
+    let text: Option<String> = row.get(index)?;
+    Ok(text.map(|text| match text.char_indices().nth(max_text) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }))
+}
+
+fn number(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(index).map(i64::unsigned_abs)
+}
+
+fn failure(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Failure>> {
+    let class: Option<String> = row.get(index)?;
+    let message: Option<String> = row.get(index + 1)?;
+    Ok(class.map(|class| Failure { class, message: message.unwrap_or_default() }))
+}
+
+fn unknown() -> Failure {
+    Failure { class: "unknown".to_owned(), message: String::new() }
+}
+
+pub(super) fn add_attempts(connection: &Connection, turn: &mut Turn) -> rusqlite::Result<()> {
+    let Some(end) = &mut turn.end else { return Ok(()) };
+    let sql = "\
+        SELECT stage, number, started_us, ended_us, http_status, error_class, error_message
+        FROM attempts WHERE span_id = ?1 ORDER BY started_us, number";
+    let mut statement = connection.prepare(sql)?;
+    let attempts = statement.query_map([&turn.span_id], |row| {
+        let stage: String = row.get(0)?;
+        Ok(Attempt {
+            stage: Stage::parse(&stage),
+            number: row.get(1)?,
+            started_us: row.get(2)?,
+            ended_us: row.get(3)?,
+            http_status: row.get(4)?,
+            error: failure(row, 5)?,
+        })
+    })?;
+    end.attempts = attempts.collect::<Result<_, _>>()?;
+    Ok(())
+}

@@ -1,0 +1,287 @@
+//! What SQL answers, against the same worked out by hand.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::*;
+use crate::record::find::{Direction, Filter, Place, ReadError, Turns, Window};
+use crate::record::samples::{STARTED_US, failed_turn, open_turn, retried_turn};
+use crate::record::turn::{End, Outcome, Status, Turn};
+
+struct Base {
+    dir: tempfile::TempDir,
+    database: Database,
+}
+
+impl Base {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("record.sqlite");
+        std::fs::write(&path, "").unwrap();
+        Self { database: Database::open(&path, "run").unwrap(), dir }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("record.sqlite")
+    }
+
+    fn with(mut self, turns: impl IntoIterator<Item = Turn>) -> Self {
+        let turns: Vec<_> = turns.into_iter().map(Arc::new).collect();
+        self.database.write(&turns).unwrap();
+        self
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::new(&self.path())
+    }
+
+    fn count(&self, table: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        self.database.connection().query_row(&sql, [], |row| row.get(0)).unwrap()
+    }
+
+    fn ids(&self, filter: &Filter) -> Vec<String> {
+        let found = self.reader().sessions(filter, None, 100).unwrap();
+        assert_eq!(found.count as usize, found.sessions.len());
+        found.sessions.into_iter().map(|session| session.id).collect()
+    }
+}
+
+impl Database {
+    /// Keeps everybody else from writing for as long as the value lives.
+    pub(in crate::record) fn hold_the_lock(&mut self) -> impl Drop {
+        begin(self.connection_mut()).unwrap()
+    }
+
+    pub(in crate::record) fn pretend(&self, version: i64, application: Option<i64>) {
+        let set = |name, value| self.connection().pragma_update(None, name, value).unwrap();
+        set("user_version", version);
+        application.into_iter().for_each(|id| set("application_id", id));
+        self.checkpoint();
+    }
+
+    /// Writes the log into the file.
+    pub(in crate::record) fn checkpoint(&self) {
+        self.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    }
+}
+
+/// A turn of this session that began `at` seconds after the first and took `e2e` microseconds to its first word.
+fn turn(session: &str, at: i64, e2e: Option<i64>) -> Turn {
+    let end = retried_turn().end.map(|end| End { e2e_us: e2e, ttft_us: e2e.map(|us| us / 2), ..end });
+    let started_us = STARTED_US + at * 1_000_000;
+    Turn { end, started_us, ..open_turn(session, &format!("{session}-{at:06}"), 0) }
+}
+
+#[test]
+fn percentiles_are_by_nearest_rank_as_anybody_can_count_them() {
+    let mut numbers = fastrand::Rng::with_seed(7);
+    for n in [1, 2, 3, 10, 19, 20, 21, 99, 100, 101, 457] {
+        let values: Vec<i64> = (0..n).map(|_| numbers.i64(1..5_000_000)).collect();
+        let base = Base::new()
+            .with(values.iter().zip(0..).map(|(value, at)| turn("RM_1", at, Some(*value))))
+            .with([turn("RM_1", 900_000, None), turn("RM_2", 0, Some(1))]);
+        let mut sorted = values.clone();
+        sorted.sort_unstable();
+        let nearest = |percent: f64| sorted[(percent / 100.0 * f64::from(n)).ceil() as usize - 1];
+        let figures = base.reader().session("RM_1").unwrap().figures;
+        assert_eq!(
+            (figures.e2e.p50_us, figures.e2e.p95_us),
+            (Some(nearest(50.0)), Some(nearest(95.0))),
+            "{n}"
+        );
+        assert_eq!(figures.ttft.p50_us, Some(nearest(50.0) / 2));
+    }
+}
+
+#[test]
+fn the_figures_count_each_kind_of_turn() {
+    let kinds = [
+        retried_turn(),
+        failed_turn(),
+        open_turn("RM_1", "c", 5),
+        Turn {
+            end: Some(End { outcome: Outcome::Interrupted, ..End::unknown() }),
+            ..open_turn("RM_1", "d", 6)
+        },
+        Turn { end: Some(End::unknown()), ..open_turn("RM_1", "e", 7) },
+    ];
+    let base = Base::new().with(kinds);
+    let session = base.reader().session("RM_1").unwrap();
+    let figures = session.figures;
+    let kinds = [figures.answered, figures.failed, figures.open, figures.interrupted, figures.aborted];
+    assert_eq!((figures.turns, kinds, figures.errors()), (5, [1; 5], 2));
+    assert_eq!((figures.input_tokens, figures.output_tokens, figures.attempts), (21, 48, 3));
+    assert_eq!((session.room.as_str(), session.length_us()), ("kitchen", 400_000));
+}
+
+#[test]
+fn no_number_of_tokens_breaks_the_sums() {
+    let mut greedy = retried_turn();
+    greedy.end.as_mut().unwrap().usage.input = u64::MAX;
+    let again = Turn { span_id: "again".to_owned(), ..greedy.clone() };
+    let base = Base::new().with([greedy, again]);
+    assert!(base.reader().session("RM_1").unwrap().figures.input_tokens >= 1 << 40);
+}
+
+#[test]
+fn sessions_are_found_by_time_room_and_status() {
+    let hall = |turn: Turn| Turn { room: "hall [1]?".to_owned(), ..turn };
+    let failed = Turn { started_us: STARTED_US + 50_000_000, ..failed_turn() };
+    let base = Base::new().with([
+        turn("RM_A", 0, None),
+        turn("RM_A", 100, None),
+        hall(turn("RM_B", 10, None)),
+        Turn { session: "RM_C".to_owned(), ..failed },
+    ]);
+    let all = Filter::default();
+    assert_eq!(base.ids(&all), ["RM_C", "RM_B", "RM_A"], "the newest first");
+    let window = |since: Option<i64>, until: Option<i64>| {
+        let at = |seconds: i64| STARTED_US + seconds * 1_000_000;
+        Filter { window: Window { since_us: since.map(at), until_us: until.map(at) }, ..Filter::default() }
+    };
+    assert_eq!(base.ids(&window(Some(60), None)), ["RM_A"], "it went on for long enough");
+    assert_eq!(base.ids(&window(None, Some(10))), ["RM_A"]);
+    assert_eq!(base.ids(&window(Some(5), Some(60))), ["RM_C", "RM_B", "RM_A"]);
+    let room = |room: &str| Filter { room: Some(room.to_owned()), ..Filter::default() };
+    assert_eq!(base.ids(&room("hall [1]?")), ["RM_B"]);
+    assert_eq!(base.ids(&room("hall*")), ["RM_B"]);
+    assert_eq!(base.ids(&room("hall")), [""; 0]);
+    assert_eq!(base.ids(&room("' OR 1=1 --")), [""; 0]);
+    let status = |status| Filter { status: Some(status), ..Filter::default() };
+    assert_eq!(base.ids(&status(Status::Failed)), ["RM_C"]);
+    assert_eq!(base.ids(&status(Status::Open)), [""; 0]);
+    let found = base.reader().sessions(&status(Status::Answered), None, 100).unwrap();
+    assert_eq!((found.count, found.totals.turns), (2, 3));
+}
+
+#[test]
+fn pages_follow_each_other_without_gap_or_repetition() {
+    // Some begin at the same time.
+    let base = Base::new().with((0..23).map(|n| turn(&format!("RM_{n:02}"), n / 3, None)));
+    let mut after = None;
+    let mut seen = Vec::new();
+    loop {
+        let found = base.reader().sessions(&Filter::default(), after.as_ref(), 5).unwrap();
+        assert_eq!((found.count, found.totals.turns), (23, 23), "totals are of all pages");
+        seen.extend(found.sessions.into_iter().map(|session| session.id));
+        after = found.next.map(|next| Place::parse(&next.token()).unwrap());
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, (0..23).rev().map(|n| format!("RM_{n:02}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn turns_are_read_from_either_end() {
+    let base = Base::new().with((0..10).map(|at| turn("RM_1", at, None)));
+    let page = |direction| {
+        let found = base.reader().turns("RM_1", &Turns { direction, limit: 4, max_text: 3 }).unwrap();
+        let ats: Vec<_> = found.turns.iter().map(|turn| (turn.started_us - STARTED_US) / 1_000_000).collect();
+        (ats, found.more, found.turns)
+    };
+    let (ats, more, turns) = page(Direction::After(None));
+    assert_eq!((ats, more), (vec![0, 1, 2, 3], true));
+    assert_eq!(turns[0].question.as_deref(), Some("wha…"));
+    let (ats, more, _) = page(Direction::After(turns.last().map(Place::of)));
+    assert_eq!((ats, more), (vec![4, 5, 6, 7], true));
+    let (ats, more, turns) = page(Direction::Before(None));
+    assert_eq!((ats, more), (vec![6, 7, 8, 9], true));
+    let (_, _, turns) = page(Direction::Before(turns.first().map(Place::of)));
+    let (ats, more, _) = page(Direction::Before(turns.first().map(Place::of)));
+    assert_eq!((ats, more), (vec![0, 1], false));
+}
+
+#[test]
+fn a_session_is_known_by_the_beginning_of_its_id_where_only_one_begins_so() {
+    let base = Base::new().with(["RM_abc", "RM_abd", "RM_x", "RM_xy"].map(|id| turn(id, 0, None)));
+    let id = |prefix: &str| base.reader().session(prefix).map(|session| session.id);
+    assert_eq!(id("RM_abc").unwrap(), "RM_abc");
+    assert_eq!(id("RM_x").unwrap(), "RM_x", "an id is itself, though another begins with it");
+    assert_eq!(id("RM_xy").unwrap(), "RM_xy");
+    assert!(matches!(id("RM_ab"), Err(ReadError::Ambiguous(_, known)) if known == "RM_abc, RM_abd"));
+    assert!(matches!(id("abc"), Err(ReadError::UnknownSession(_))));
+    assert!(matches!(id("RM_%"), Err(ReadError::UnknownSession(_))));
+    let nowhere = Reader::new(Path::new("/nowhere/record.sqlite"));
+    assert!(matches!(nowhere.session("RM"), Err(ReadError::Missing(_))));
+}
+
+#[test]
+fn what_is_too_old_is_deleted_in_chunks_with_all_that_belongs_to_it() {
+    let mut base =
+        Base::new().with((0..1200).map(|at| turn("RM_old", at, None))).with([turn("RM_new", 5000, None)]);
+    let bounds = Bounds { since_us: STARTED_US + 2_000_000_000, max_bytes: 1 << 30 };
+    let steps: Vec<bool> = (0..3).map(|_| base.database.prune(bounds).unwrap()).collect();
+    assert_eq!(steps, [true, true, false]);
+    assert_eq!((base.count("turns"), base.count("attempts"), base.count("sessions")), (1, 2, 1));
+    while base.database.shrink().unwrap() {}
+    assert!(!base.database.prune(bounds).unwrap());
+}
+
+#[test]
+fn a_file_that_is_too_large_loses_its_oldest_turns_and_gives_the_room_back() {
+    let question = Some("word ".repeat(1000));
+    let mut base =
+        Base::new().with((0..2000).map(|at| Turn { question: question.clone(), ..turn("RM_1", at, None) }));
+    let bounds = Bounds { since_us: 0, max_bytes: 4 << 20 };
+    while base.database.prune(bounds).unwrap() || base.database.shrink().unwrap() {}
+    let left = base.count("turns");
+    assert!((1..1000).contains(&left), "{left}");
+    let first: i64 = base
+        .database
+        .connection()
+        .query_row("SELECT min(started_us) FROM turns", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(first, STARTED_US + (2000 - left) * 1_000_000, "the newest stay");
+    base.database.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    assert!(std::fs::metadata(base.path()).unwrap().len() < 6 << 20);
+}
+
+#[test]
+fn a_full_disk_is_a_trouble_that_may_pass_and_writes_nothing_by_half() {
+    let mut base = Base::new().with([turn("RM_1", 0, None)]);
+    let pages: i64 = base.database.connection().query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    let limit = |base: &Base, pages: i64| {
+        base.database
+            .connection()
+            .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+            .unwrap();
+    };
+    limit(&base, pages);
+    let large = Turn { question: Some("x".repeat(50_000)), ..turn("RM_2", 0, None) };
+    let batch = [Arc::new(turn("RM_2", 1, None)), Arc::new(large)];
+    let trouble = base.database.write(&batch).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Unavailable);
+    assert!(
+        trouble.message.contains("full") && trouble.message.contains("[store] path"),
+        "{}",
+        trouble.message
+    );
+    assert_eq!(base.count("turns"), 1);
+    limit(&base, pages + 100);
+    base.database.write(&batch).unwrap();
+    assert_eq!(base.count("turns"), 3);
+}
+
+#[test]
+fn every_question_goes_by_an_index() {
+    let base = Base::new();
+    let plan = |sql: &str| {
+        let mut statement = base.database.connection().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let lines = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        lines.collect::<Result<Vec<_>, _>>().unwrap().join("\n")
+    };
+    for sql in [
+        "SELECT * FROM turns WHERE session = 'x' ORDER BY started_us, span_id LIMIT 5",
+        "SELECT * FROM turns WHERE session = 'x' AND (started_us, span_id) < (1, 'y') ORDER BY started_us DESC, span_id DESC",
+        "SELECT id FROM sessions s WHERE EXISTS (SELECT 1 FROM turns f WHERE f.session = s.id AND f.status = 'open')
+            ORDER BY s.started_us DESC, s.id DESC",
+        "SELECT span_id FROM turns WHERE started_us < 5 ORDER BY started_us LIMIT 5",
+        "SELECT DISTINCT run FROM turns WHERE status = 'open'",
+    ] {
+        let plan = plan(sql);
+        assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+        assert!(plan.lines().all(|line| !line.contains("SCAN") || line.contains("INDEX")), "{sql}\n{plan}");
+    }
+}

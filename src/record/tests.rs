@@ -1,0 +1,265 @@
+//! The record as a whole: from a session's hands to a reader's eyes, and what it does when the file does not.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::run::{Gate, RunLock};
+use super::samples::{failed_turn, open_turn, retried_turn};
+use super::sqlite::Database;
+use super::turn::{Turn, micros};
+use super::*;
+
+/// Only a hang takes this long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("state/record.sqlite")
+    }
+
+    fn start(&self) -> Record {
+        Record::start(&settings(&self.path()), CaptureContent::Full.into())
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::new(&self.path())
+    }
+
+    /// All turns of session RM_1; none while there is no file.
+    fn turns(&self) -> Vec<Turn> {
+        let all = Turns { direction: Direction::After(None), limit: 10_000, max_text: 10_000 };
+        self.reader().turns("RM_1", &all).map(|found| found.turns).unwrap_or_default()
+    }
+
+    fn statuses(&self) -> Vec<Status> {
+        self.turns().iter().map(Turn::status).collect()
+    }
+
+    fn wait_for(&self, wanted: &[Status]) {
+        wait_until(|| self.statuses() == wanted, || format!("{:?}", self.statuses()));
+    }
+
+    /// The files beside the record whose names hold this.
+    fn files(&self, holding: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.path().parent().unwrap()).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.to_str().unwrap().contains(holding)).collect()
+    }
+}
+
+fn settings(path: &Path) -> config::Store {
+    let year = Duration::from_secs(365 * 24 * 3600);
+    config::Store { path: Some(path.to_owned()), retention: year, max_bytes: 1 << 30 }
+}
+
+fn wait_until(done: impl Fn() -> bool, explain: impl Fn() -> String) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "waited in vain: {}", explain());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn begun(span_id: &str) -> Turn {
+    Turn { started_us: micros(SystemTime::now()), ..open_turn("RM_1", span_id, 0) }
+}
+
+fn ended(span_id: &str) -> Turn {
+    let begun = begun(span_id);
+    let end = retried_turn().end.map(|end| End { ended_us: Some(begun.started_us + 1), ..end });
+    Turn { end, ..begun }
+}
+
+#[tokio::test]
+async fn a_turn_is_in_the_file_when_it_begins_and_when_it_has_ended() {
+    let place = Place::new();
+    let record = place.start();
+    record.put(begun("a"));
+    place.wait_for(&[Status::Open]);
+    record.put(ended("a"));
+    place.wait_for(&[Status::Answered]);
+    record.put(ended("a"));
+    record.put(begun("a"));
+    record.put(Turn { end: failed_turn().end, ..begun("b") });
+    place.wait_for(&[Status::Answered, Status::Failed]);
+    wait_until(|| record.status().written == 3, || format!("{record:?}"));
+    assert_eq!(record.status(), RecordStatus { written: 3, dropped: 0, last_error: None });
+    record.shutdown(PATIENCE).await;
+    assert!(place.files(".run-").is_empty(), "a clean end leaves no lock behind");
+}
+
+#[tokio::test]
+async fn everything_of_a_turn_comes_back_as_it_was() {
+    let place = Place::new();
+    let record = place.start();
+    let turn = Turn { started_us: micros(SystemTime::now()), ..retried_turn() };
+    record.put(turn.clone());
+    record.shutdown(PATIENCE).await;
+    assert_eq!(format!("{:?}", place.turns()), format!("{:?}", [turn]));
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_open_is_aborted_and_what_a_living_one_does_is_not() {
+    let place = Place::new();
+    place.start().shutdown(PATIENCE).await;
+    for (run, span) in [("dead", "a"), ("alive", "b")] {
+        let mut database = Database::open(&place.path(), run).unwrap();
+        database.write(&[Arc::new(begun(span)), Arc::new(ended(&format!("{span}-done")))]).unwrap();
+    }
+    let gate = Gate::pass(&place.path()).unwrap();
+    let alive = RunLock::take(&place.path(), "alive", &gate).unwrap();
+    drop(gate);
+    let record = place.start();
+    place.wait_for(&[Status::Aborted, Status::Answered, Status::Open, Status::Answered]);
+    drop(alive);
+    record.shutdown(PATIENCE).await;
+    place.start().shutdown(PATIENCE).await;
+    place.wait_for(&[Status::Aborted, Status::Answered, Status::Aborted, Status::Answered]);
+}
+
+#[tokio::test]
+async fn a_corrupt_file_is_kept_aside_and_a_new_one_begun() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path().parent().unwrap()).unwrap();
+    std::fs::write(place.path(), "this is no database, and it is long enough to be one ".repeat(99)).unwrap();
+    let record = place.start();
+    record.put(ended("a"));
+    place.wait_for(&[Status::Answered]);
+    assert_eq!(place.files(".corrupt-").len(), 1);
+    record.shutdown(PATIENCE).await;
+    assert_eq!(record.status().dropped, 0);
+}
+
+#[tokio::test]
+async fn a_file_that_turns_corrupt_while_it_is_open_is_exchanged() {
+    let place = Place::new();
+    let record = place.start();
+    record.put(ended("a"));
+    place.wait_for(&[Status::Answered]);
+    let mut other = Database::open(&place.path(), "other").unwrap();
+    other.write(&[Arc::new(ended("b"))]).unwrap();
+    other.checkpoint();
+    let file = std::fs::OpenOptions::new().write(true).open(place.path()).unwrap();
+    let nonsense = vec![0xa5; file.metadata().unwrap().len() as usize];
+    std::os::unix::fs::FileExt::write_all_at(&file, &nonsense, 0).unwrap();
+    // What another process has written makes ours read anew.
+    let _ = other.write(&[Arc::new(ended("c"))]);
+    wait_until(
+        || {
+            // It is only noticed when a page is read, so the first of these may still go into the old file.
+            record.put(ended("d"));
+            std::thread::sleep(Duration::from_millis(20));
+            place.files(".corrupt-").iter().any(|path| path.to_str().unwrap().ends_with(char::is_numeric))
+        },
+        || format!("{record:?} {:?}", place.files("record")),
+    );
+    record.put(ended("e"));
+    wait_until(|| place.turns().iter().any(|turn| turn.span_id == "e"), || format!("{record:?}"));
+    record.shutdown(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn a_deleted_file_is_made_anew() {
+    let place = Place::new();
+    let record = place.start();
+    record.put(ended("a"));
+    place.wait_for(&[Status::Answered]);
+    for file in place.files("record.sqlite") {
+        std::fs::remove_file(file).unwrap();
+    }
+    record.put(ended("b"));
+    wait_until(|| place.turns().iter().any(|turn| turn.span_id == "b"), || format!("{record:?}"));
+    record.shutdown(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn turns_wait_for_a_directory_that_cannot_be_made_yet() {
+    let place = Place::new();
+    let in_the_way = place.dir.path().join("state");
+    std::fs::write(&in_the_way, "a file where a directory should be").unwrap();
+    let record = place.start();
+    record.put(ended("a"));
+    wait_until(|| record.status().last_error.is_some(), || format!("{record:?}"));
+    std::fs::remove_file(in_the_way).unwrap();
+    place.wait_for(&[Status::Answered]);
+    wait_until(|| record.status().last_error.is_none(), || format!("{record:?}"));
+    record.shutdown(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_until_the_end_is_counted() {
+    let place = Place::new();
+    std::fs::write(place.dir.path().join("state"), "a file where a directory should be").unwrap();
+    let record = place.start();
+    for turn in 0..QUEUE {
+        record.put(ended(&format!("{turn}")));
+    }
+    // No more fit into the queue, and nobody waits until they do.
+    record.put(begun("overflow"));
+    record.put(ended("overflow"));
+    assert_eq!(record.status().dropped, 1);
+    record.shutdown(PATIENCE).await;
+    let status = record.status();
+    assert_eq!((status.written, status.dropped), (0, QUEUE as u64 + 1));
+    assert!(status.last_error.unwrap().contains("[store] path"));
+}
+
+#[tokio::test]
+async fn a_locked_file_is_waited_for() {
+    let place = Place::new();
+    let record = place.start();
+    record.put(begun("a"));
+    place.wait_for(&[Status::Open]);
+    let mut other = Database::open(&place.path(), "other").unwrap();
+    let lock = other.hold_the_lock();
+    record.put(ended("a"));
+    wait_until(|| record.status().last_error.is_some(), || format!("{record:?}"));
+    assert!(record.status().last_error.unwrap().contains("lock"));
+    assert_eq!(place.statuses(), [Status::Open], "readers are not kept out");
+    drop(lock);
+    place.wait_for(&[Status::Answered]);
+    record.shutdown(PATIENCE).await;
+    assert_eq!(record.status().dropped, 0);
+}
+
+#[tokio::test]
+async fn the_file_of_a_later_version_or_another_program_is_left_alone() {
+    for (version, application) in [(99, None), (0, Some(7))] {
+        let place = Place::new();
+        place.start().shutdown(PATIENCE).await;
+        Database::open(&place.path(), "x").unwrap().pretend(version, application);
+        let before = std::fs::read(place.path()).unwrap();
+        let record = place.start();
+        record.put(ended("a"));
+        wait_until(|| record.status().dropped == 1, || format!("{record:?}"));
+        assert!(record.status().last_error.unwrap().contains("recording is off"));
+        assert!(matches!(place.reader().session("RM_1"), Err(ReadError::Unusable(_))));
+        record.shutdown(PATIENCE).await;
+        assert_eq!(std::fs::read(place.path()).unwrap(), before);
+    }
+}
+
+#[tokio::test]
+async fn words_are_kept_only_where_they_may_be() {
+    let place = Place::new();
+    for (capture, expected) in [
+        (CaptureContent::Full, Some("ada@example.com")),
+        (CaptureContent::Redacted, Some("[email]")),
+        (CaptureContent::Off, None),
+    ] {
+        let record = Record::start(&settings(&place.path()), capture.into());
+        assert_eq!(record.said(&"ada@example.com".into()).as_deref(), expected);
+        record.shutdown(PATIENCE).await;
+    }
+    let long = "ä".repeat(MAX_TEXT);
+    let kept = place.start().said(&long.into()).unwrap();
+    assert!(kept.len() <= MAX_TEXT + 3 && kept.ends_with("ä…"));
+}

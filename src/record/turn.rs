@@ -1,0 +1,206 @@
+//! What is recorded of a turn.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::chat::{Failure, Usage};
+
+/// One turn: complete in itself, so that its end can be written whether or not its beginning was.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// The id of the turn's root span: what names it in the record.
+    pub span_id: String,
+    pub trace_id: String,
+    /// The room's SID.
+    pub session: String,
+    pub room: String,
+    /// The agent's name.
+    pub agent: String,
+    /// The identity of who spoke.
+    pub speaker: String,
+    /// Counted from 0 in each session.
+    pub index: u64,
+    /// Microseconds since 1970.
+    pub started_us: i64,
+    pub question: Option<String>,
+    /// None: it is under way, as far as the record knows.
+    pub end: Option<End>,
+}
+
+/// How a turn ended.
+#[derive(Clone, Debug)]
+pub struct End {
+    pub outcome: Outcome,
+    /// None: nobody knows when; the process was killed.
+    pub ended_us: Option<i64>,
+    pub answer: Option<String>,
+    pub model: Option<String>,
+    pub usage: Usage,
+    /// From the question to the first word of the model.
+    pub ttft_us: Option<i64>,
+    /// From the end of the question to the first word in the room.
+    pub e2e_us: Option<i64>,
+    pub attempts: Vec<Attempt>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Answered,
+    Interrupted,
+    Failed(Failure),
+    /// The work on it ended without a result.
+    Aborted(Failure),
+}
+
+/// One try of one stage of a turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    pub stage: Stage,
+    /// Counted from 1 within its stage.
+    pub number: u32,
+    pub started_us: i64,
+    pub ended_us: i64,
+    pub http_status: Option<u16>,
+    pub error: Option<Failure>,
+}
+
+/// What a turn is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Speech to text.
+    Stt,
+    Llm,
+    /// Text to speech.
+    Tts,
+}
+
+/// A turn's state in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Open,
+    Answered,
+    Interrupted,
+    Failed,
+    Aborted,
+}
+
+// === impl Turn ===
+
+impl Turn {
+    pub(super) fn is_over(&self) -> bool {
+        self.end.is_some()
+    }
+
+    pub fn status(&self) -> Status {
+        self.end.as_ref().map_or(Status::Open, |end| end.outcome.status())
+    }
+
+    /// From the question to the last word; None while it is not known.
+    pub fn total_us(&self) -> Option<i64> {
+        Some(self.end.as_ref()?.ended_us?.saturating_sub(self.started_us))
+    }
+
+    /// What went wrong, if something did.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.end.as_ref()?.outcome.failure()
+    }
+}
+
+// === impl End ===
+
+impl End {
+    /// An end of which nothing is known but that it has come.
+    pub(crate) fn unknown() -> Self {
+        let message = "the work ended without a result".to_owned();
+        Self {
+            outcome: Outcome::Aborted(Failure { class: "aborted".to_owned(), message }),
+            ended_us: None,
+            answer: None,
+            model: None,
+            usage: Usage::default(),
+            ttft_us: None,
+            e2e_us: None,
+            attempts: Vec::new(),
+        }
+    }
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    pub(super) fn status(&self) -> Status {
+        match self {
+            Self::Answered => Status::Answered,
+            Self::Interrupted => Status::Interrupted,
+            Self::Failed(_) => Status::Failed,
+            Self::Aborted(_) => Status::Aborted,
+        }
+    }
+
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Answered | Self::Interrupted => None,
+            Self::Failed(failure) | Self::Aborted(failure) => Some(failure),
+        }
+    }
+}
+
+// === impl Stage ===
+
+impl Stage {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stt => "stt",
+            Self::Llm => "llm",
+            Self::Tts => "tts",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Self {
+        match text {
+            "stt" => Self::Stt,
+            "tts" => Self::Tts,
+            _ => Self::Llm,
+        }
+    }
+}
+
+// === impl Status ===
+
+impl Status {
+    pub const ALL: [Self; 5] = [Self::Open, Self::Answered, Self::Interrupted, Self::Failed, Self::Aborted];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Answered => "answered",
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
+            Self::Aborted => "aborted",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+impl std::str::FromStr for Status {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.map(Self::as_str).join(", ");
+        Self::parse(text).ok_or_else(|| format!("a turn is one of {known}"))
+    }
+}
+
+// === time ===
+
+/// The record's time: microseconds since 1970.
+pub(crate) fn micros(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn length_us(length: Duration) -> i64 {
+    i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
+}

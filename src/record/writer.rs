@@ -1,0 +1,264 @@
+//! The thread that writes: takes what waits, and lives with whatever is wrong with the file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Counters;
+use super::path;
+use super::queue::{Next, Queue};
+use super::run::{self, Gate, RunLock};
+use super::sqlite::{Bounds, Database};
+use super::standing::{Standing, Trouble, TroubleKind};
+use super::turn::{Turn, micros};
+use crate::config;
+
+/// The most that one transaction writes.
+const BATCH: usize = 256;
+/// How often what is too old is looked for, if not after so many turns.
+const TIDY_EVERY: Duration = Duration::from_secs(3600);
+const TIDY_TURNS: u64 = 1000;
+/// The first wait after a failure; each later one doubles.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
+
+pub(super) struct Writer {
+    path: PathBuf,
+    run: String,
+    retention: Duration,
+    max_bytes: u64,
+    counters: Arc<Counters>,
+    standing: Standing,
+    file: File,
+    /// Held from the first opening to the end of the process.
+    lock: Option<RunLock>,
+    retry: Duration,
+    /// 1 when something in the last batch was refused, so that it is found.
+    batch: usize,
+    tidy_at: Instant,
+    turns_since_tidy: u64,
+}
+
+/// What the writer has to write to.
+enum File {
+    Closed,
+    Open(Database),
+    /// Not ours: left alone for good.
+    GivenUp,
+}
+
+// === impl Writer ===
+
+impl Writer {
+    pub(super) fn new(path: &Path, config: &config::Store, run: &str, counters: Arc<Counters>) -> Self {
+        Self {
+            path: path.to_owned(),
+            run: run.to_owned(),
+            retention: config.retention,
+            max_bytes: config.max_bytes,
+            counters,
+            standing: Standing::default(),
+            file: File::Closed,
+            lock: None,
+            retry: FIRST_RETRY,
+            batch: BATCH,
+            tidy_at: Instant::now(),
+            turns_since_tidy: 0,
+        }
+    }
+
+    /// Writes until the queue is closed and empty, or closed and the file not to be had.
+    pub(super) fn run(mut self, queue: &Queue<Arc<Turn>>) {
+        while let Err(trouble) = self.work(queue) {
+            self.note(Err(&trouble));
+            if self.live_with(&trouble, queue) {
+                break;
+            }
+        }
+        self.give_up_what_waits(queue);
+        self.file = File::Closed;
+        // The next process takes a turn of ours for aborted once the lock is gone, so everything is written by now.
+        self.lock = None;
+        queue.end();
+    }
+
+    /// Works until the queue ends or something goes wrong.
+    fn work(&mut self, queue: &Queue<Arc<Turn>>) -> Result<(), Trouble> {
+        if let File::Closed = self.file {
+            self.open()?;
+        }
+        loop {
+            match queue.wait(self.tidy_at.saturating_duration_since(Instant::now())) {
+                Next::Work => self.write(queue)?,
+                Next::Idle => self.tidy()?,
+                Next::End => return Ok(()),
+            }
+        }
+    }
+
+    fn write(&mut self, queue: &Queue<Arc<Turn>>) -> Result<(), Trouble> {
+        let File::Open(database) = &mut self.file else {
+            self.give_up_what_waits(queue);
+            return Ok(());
+        };
+        if !database.is_in_place() {
+            tracing::warn!("the record at {} was moved or deleted; a new one is begun", self.path.display());
+            self.file = File::Closed;
+            return self.open();
+        }
+        let turns = queue.peek(self.batch);
+        database.write(&turns)?;
+        queue.forget(turns.len());
+        let ends = count_ends(&turns);
+        self.counters.wrote_turns(ends);
+        self.turns_since_tidy += ends;
+        if self.turns_since_tidy >= TIDY_TURNS {
+            self.tidy_at = Instant::now();
+        }
+        self.batch = BATCH;
+        self.note(Ok(()));
+        Ok(())
+    }
+
+    /// One step of deleting what is too old or too much. The steps are short, and turns that wait go first.
+    fn tidy(&mut self) -> Result<(), Trouble> {
+        self.turns_since_tidy = 0;
+        let bounds =
+            Bounds { since_us: micros(SystemTime::now() - self.retention), max_bytes: self.max_bytes };
+        let more = match &mut self.file {
+            File::Open(database) => database.prune(bounds)? || database.shrink()?,
+            File::Closed | File::GivenUp => false,
+        };
+        self.tidy_at = Instant::now() + if more { Duration::ZERO } else { TIDY_EVERY };
+        Ok(())
+    }
+
+    fn note(&mut self, outcome: Result<(), &Trouble>) {
+        if outcome.is_ok() {
+            self.retry = FIRST_RETRY;
+        }
+        self.counters.set_error(outcome.err().map(|trouble| trouble.message.clone()));
+        if let Some(notice) = self.standing.observe(outcome, self.counters.status().dropped) {
+            notice.say();
+        }
+    }
+
+    /// Does what may help, and waits a little; true when the queue was closed meanwhile and waiting is in vain.
+    fn live_with(&mut self, trouble: &Trouble, queue: &Queue<Arc<Turn>>) -> bool {
+        match trouble.kind {
+            TroubleKind::Busy => {}
+            TroubleKind::Unavailable => self.file = File::Closed,
+            TroubleKind::Corrupt => self.set_aside(),
+            TroubleKind::NotOurs => self.file = File::GivenUp,
+            TroubleKind::Refused => self.skip(queue),
+        }
+        if matches!(trouble.kind, TroubleKind::NotOurs | TroubleKind::Refused) {
+            return false;
+        }
+        let wait = self.retry;
+        self.retry = (self.retry * 2).min(LONGEST_RETRY);
+        queue.pause(wait)
+    }
+
+    /// Finds what was refused by writing one at a time, and leaves it out.
+    fn skip(&mut self, queue: &Queue<Arc<Turn>>) {
+        if std::mem::replace(&mut self.batch, 1) == 1 {
+            let refused = queue.peek(1);
+            self.counters.drop_turns(count_ends(&refused));
+            queue.forget(refused.len());
+        }
+    }
+
+    fn give_up_what_waits(&mut self, queue: &Queue<Arc<Turn>>) {
+        loop {
+            let waiting = queue.peek(BATCH);
+            if waiting.is_empty() {
+                return;
+            }
+            self.counters.drop_turns(count_ends(&waiting));
+            queue.forget(waiting.len());
+        }
+    }
+
+    // === the file ===
+
+    fn open(&mut self) -> Result<(), Trouble> {
+        let gate = self.gate()?;
+        let mut database = match Database::open(&self.path, &self.run) {
+            Err(trouble) if trouble.kind == TroubleKind::Corrupt => {
+                self.move_aside(&gate)?;
+                self.prepare()?;
+                Database::open(&self.path, &self.run)?
+            }
+            opened => opened?,
+        };
+        if self.lock.is_none() {
+            let lock = RunLock::take(&self.path, &self.run, &gate);
+            self.lock = Some(lock.map_err(|error| self.unavailable(&error))?);
+        }
+        self.close_what_others_left_open(&mut database, &gate)?;
+        self.file = File::Open(database);
+        self.tidy_at = Instant::now();
+        Ok(())
+    }
+
+    fn close_what_others_left_open(&self, database: &mut Database, gate: &Gate) -> Result<(), Trouble> {
+        let known = database.runs_with_open_turns()?;
+        for run in run::all(&self.path).into_iter().chain(known) {
+            if run != self.run && run::is_over(&self.path, &run, gate) {
+                let turns = database.abort_turns_of(&run)?;
+                if turns > 0 {
+                    tracing::warn!(turns, "turns of a process that was killed are recorded as aborted");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// For a file that turned out to be corrupt while it was open. Another process may have moved it already.
+    fn set_aside(&mut self) {
+        if let File::Open(database) = std::mem::replace(&mut self.file, File::Closed) {
+            let moved = self.gate().and_then(|gate| match database.is_in_place() {
+                true => self.move_aside(&gate),
+                false => Ok(()),
+            });
+            if let Err(trouble) = moved {
+                tracing::error!("the corrupt record cannot be moved aside: {}", trouble.message);
+            }
+        }
+    }
+
+    fn move_aside(&self, _gate: &Gate) -> Result<(), Trouble> {
+        let aside = path::move_aside(&self.path).map_err(|error| self.unavailable(&error))?;
+        tracing::error!(
+            "the record at {} was corrupt; it is kept as {}, and a new one is begun",
+            self.path.display(),
+            aside.display()
+        );
+        Ok(())
+    }
+
+    /// Makes the directory and the file, where they are missing.
+    fn prepare(&self) -> Result<(), Trouble> {
+        path::prepare(&self.path).map_err(|error| self.unavailable(&error))
+    }
+
+    fn gate(&self) -> Result<Gate, Trouble> {
+        self.prepare()?;
+        Gate::pass(&self.path).map_err(|error| self.unavailable(&error))
+    }
+
+    fn unavailable(&self, error: &std::io::Error) -> Trouble {
+        let kind = match error.kind() {
+            std::io::ErrorKind::WouldBlock => TroubleKind::Busy,
+            _ => TroubleKind::Unavailable,
+        };
+        let path = self.path.display();
+        let advice = "see to the disk's space and to who may write there, or change [store] path";
+        Trouble { kind, message: format!("{path}: {error}; {advice}") }
+    }
+}
+
+fn count_ends(turns: &[Arc<Turn>]) -> u64 {
+    turns.iter().filter(|turn| turn.is_over()).count() as u64
+}
