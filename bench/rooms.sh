@@ -37,7 +37,8 @@ export LIVEKIT_URL=ws://127.0.0.1:17880 LIVEKIT_API_KEY=benchkey LIVEKIT_API_SEC
 export OPENAI_BASE_URL=http://127.0.0.1:17890/v1 OPENAI_API_KEY=bench VOICED_LLM__MODEL=echo RUST_LOG=warn
 sleep 1
 "$voiced" --set http.listen=127.0.0.1:17883 --set worker.max_sessions=1000 \
-  --set agent.leave_grace=100ms --set store.path="$dir/record.sqlite" start > "$dir/worker.log" 2>&1 &
+  --set agent.leave_grace=100ms --set store.path="$dir/record.sqlite" \
+  --set telemetry.spool_dir="$dir/spool" start > "$dir/worker.log" 2>&1 &
 worker=$!; pids+=("$worker")
 until curl -fs http://127.0.0.1:17883/readyz > /dev/null; do
   kill -0 "$worker" 2>/dev/null || { cat "$dir/worker.log"; exit 1; }

@@ -173,6 +173,14 @@ pub struct Telemetry {
     pub otlp_timeout: Duration,
     #[serde(rename = "otlp_compression", deserialize_with = "de::gzip")]
     pub otlp_gzip: bool,
+    /// Where traces wait for their receiver. None: in memory only.
+    #[serde(default, deserialize_with = "de::optional_path")]
+    pub spool_dir: Option<PathBuf>,
+    /// The most that waits there; the oldest traces make room.
+    pub spool_max_bytes: u64,
+    /// Older traces are dropped.
+    #[serde(deserialize_with = "de::duration")]
+    pub spool_max_age: Duration,
     pub capture_content: CaptureContent,
     /// Which of our own finders `Redacted` uses.
     pub redact_builtins: Vec<Builtin>,

@@ -38,6 +38,7 @@ pub mod metrics;
 pub mod panics;
 pub mod privacy;
 pub mod record;
+mod retry_after;
 pub mod room;
 pub mod secret;
 pub mod session;

@@ -4,28 +4,30 @@
 //! - [`attributes`]: every key that they carry
 //! - [`endpoint`]: where traces go, as settings write it
 //! - `otel`: the seam to OpenTelemetry
-//! - `export`: the queue and the thread between a turn's end and the receiver
+//! - `spool`: the way of spans from their end to the receiver, over the disk
 //! - [`signals`]: metrics and logs, when they are sent too
 
 pub mod attributes;
 mod delivery;
 pub mod endpoint;
-mod export;
 mod otel;
 mod otlp_http;
+mod otlp_post;
 pub mod recorder;
 mod resource;
 pub mod signals;
 pub mod spans;
+mod spool;
 mod traceparent;
 
 use std::time::Duration;
 
 use thiserror::Error;
 
-pub use self::export::{ExportStatus, Flushed};
 use self::recorder::Recorder;
 use self::spans::Tracer;
+use self::spool::Spool;
+pub use self::spool::{ExportStatus, Flushed};
 use crate::config;
 use crate::privacy::Privacy;
 
@@ -34,7 +36,7 @@ use crate::privacy::Privacy;
 #[derive(Clone, Debug)]
 pub struct Telemetry {
     tracer: Tracer,
-    exporter: Option<otel::SpanExport>,
+    spool: Option<Spool>,
 }
 
 /// Why telemetry could not be started.
@@ -58,23 +60,24 @@ pub enum StartError {
 // === impl Telemetry ===
 
 impl Telemetry {
-    /// Starts exporting as configured. Without an endpoint turns still get trace ids, for logs. May be called inside
-    /// and outside async runtimes.
-    pub fn start(config: &config::Telemetry, instance_id: &str) -> Result<Self, StartError> {
+    /// Starts exporting as configured. Without an endpoint turns still get trace ids, for logs. Workers with the same
+    /// `agent` name send what one of them could not. May be called inside and outside async runtimes.
+    pub fn start(config: &config::Telemetry, agent: &str, instance_id: &str) -> Result<Self, StartError> {
         let privacy = Privacy::new(config);
         let Some(url) = config.otlp_endpoint.clone().filter(|_| config.enabled) else {
             tracing::info!("{}", silence(config));
-            return Ok(Self { tracer: Tracer::new(otel::SpanSource::silent(), privacy), exporter: None });
+            return Ok(Self { tracer: Tracer::new(otel::SpanSource::silent(), privacy), spool: None });
         };
-        let (source, exporter) = otel::SpanSource::exported(config, url, instance_id)?;
-        Ok(Self { tracer: Tracer::new(source, privacy), exporter: Some(exporter) })
+        let settings = spool_settings(config, agent);
+        let (source, spool) = otel::SpanSource::exported(config, url, &settings, instance_id)?;
+        Ok(Self { tracer: Tracer::new(source, privacy), spool: Some(spool) })
     }
 
     /// Keeps finished spans in memory, for tests.
     pub fn in_memory(privacy: impl Into<Privacy>) -> (Self, Recorder) {
         let recorder = Recorder::default();
         let source = otel::SpanSource::recorded(recorder.clone());
-        (Self { tracer: Tracer::new(source, privacy.into()), exporter: None }, recorder)
+        (Self { tracer: Tracer::new(source, privacy.into()), spool: None }, recorder)
     }
 
     pub fn tracer(&self) -> Tracer {
@@ -82,7 +85,7 @@ impl Telemetry {
     }
 
     pub fn status(&self) -> ExportStatus {
-        self.exporter.as_ref().map(otel::SpanExport::status).unwrap_or_default()
+        self.spool.as_ref().map(Spool::status).unwrap_or_default()
     }
 
     /// Exports what is queued; returns when that is done, or at the deadline. Spans that end later are lost.
@@ -95,14 +98,30 @@ impl Telemetry {
 
     /// [`Telemetry::shutdown`] where there is no runtime, or none any more.
     pub fn shutdown_blocking(&self, deadline: Duration) -> Flushed {
-        let Some(exporter) = &self.exporter else { return Flushed::default() };
-        let flushed = exporter.flush(deadline);
+        let Some(spool) = &self.spool else { return Flushed::default() };
+        let flushed = spool.flush(deadline);
+        let reason = spool.status().last_error;
+        let reason = reason.as_deref().unwrap_or("the receiver did not answer in time");
+        if let (1.., Some(path)) = (flushed.kept, spool.directory()) {
+            let (kept, path) = (flushed.kept, path.display());
+            tracing::warn!(
+                "{kept} spans were not exported before exit: {reason}; they stay in {path}, and are sent after the next start"
+            );
+        }
         if flushed.lost > 0 {
-            let reason = exporter.status().last_error;
-            let reason = reason.as_deref().unwrap_or("the receiver did not answer in time");
-            tracing::error!("{} spans were not exported before exit: {reason}", flushed.lost);
+            tracing::error!("{} spans were not exported before exit, and are lost: {reason}", flushed.lost);
         }
         flushed
+    }
+}
+
+fn spool_settings(config: &config::Telemetry, agent: &str) -> spool::Settings {
+    spool::Settings {
+        directory: config.spool_dir.clone(),
+        service: config.service_name.clone(),
+        agent: agent.to_owned(),
+        max_bytes: config.spool_max_bytes,
+        max_age: config.spool_max_age,
     }
 }
 

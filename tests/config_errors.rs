@@ -207,7 +207,6 @@ fn what_later_versions_have_is_refused_as_that() {
         ("[speech]\nenabled = true\n", "`speech`: speech is not available in this version"),
         ("[speech.stt]\nmodel = \"w\"\n", "not available in this version"),
         ("[[llm.fallback]]\nmodel = \"x\"\n", "`llm.fallback`: a fallback model is not available"),
-        ("[telemetry]\nspool_dir = \"x\"\n", "the trace spool is not available"),
     ] {
         assert!(refusal(text).contains(expected), "{text}\n{}", refusal(text));
     }

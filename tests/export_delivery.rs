@@ -8,19 +8,27 @@ mod otlp_receiver;
 #[path = "support/turns.rs"]
 mod turns;
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use otlp_receiver::{AUTHORIZATION, Mode, PATH, Receiver, closing, hanging, wait_until};
 use turns::{good, settings};
 use url::Url;
-use voiced::telemetry::{Telemetry, endpoint};
+use voiced::telemetry::{Flushed, Telemetry, endpoint};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const HEADERS: [(&str, &str); 2] = [("Authorization", AUTHORIZATION), ("stream-name", "voice calls")];
 
+/// Traces go to `url` by way of a spool of their own.
 fn telemetry(url: Url) -> Telemetry {
-    Telemetry::start(&settings(Some(url), &HEADERS), "instance-1").unwrap()
+    let mut settings = settings(Some(url), &HEADERS);
+    settings.spool_dir = Some(spool());
+    Telemetry::start(&settings, "ada", "instance-1").unwrap()
+}
+
+fn spool() -> PathBuf {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep()
 }
 
 /// One turn against a receiver in this mode; what the exporter says of it.
@@ -33,8 +41,9 @@ fn last_error_at(url: Url) -> (Telemetry, String) {
     let telemetry = telemetry(url);
     good(&telemetry.tracer(), "RM_1", 0);
     let flushed = telemetry.shutdown_blocking(PATIENCE);
-    assert_eq!(flushed.lost, telemetry.status().dropped);
-    let error = telemetry.status().last_error.expect("an error");
+    let status = telemetry.status();
+    assert_eq!((flushed.lost, flushed.kept), (status.rejected, status.queued_spans));
+    let error = status.last_error.expect("an error");
     (telemetry, error)
 }
 
@@ -65,7 +74,7 @@ fn without_compression_the_body_is_plain() {
     let receiver = Receiver::start(Mode::Accept);
     let mut settings = settings(Some(receiver.url()), &HEADERS);
     settings.otlp_gzip = false;
-    let telemetry = Telemetry::start(&settings, "instance-1").unwrap();
+    let telemetry = Telemetry::start(&settings, "ada", "instance-1").unwrap();
     good(&telemetry.tracer(), "RM_1", 0);
     assert_eq!(telemetry.shutdown_blocking(PATIENCE).lost, 0);
     assert!(!receiver.received()[0].headers.contains_key("content-encoding"));
@@ -80,7 +89,7 @@ fn the_endpoint_works_as_openobserve_and_as_the_specification_write_it() {
         let headers = endpoint::parse_headers(&format!("Authorization={AUTHORIZATION}")).unwrap();
         let mut settings = settings(Some(url), &[]);
         settings.otlp_headers = headers;
-        let telemetry = Telemetry::start(&settings, "instance-1").unwrap();
+        let telemetry = Telemetry::start(&settings, "ada", "instance-1").unwrap();
         good(&telemetry.tracer(), "RM_1", 0);
         assert_eq!(telemetry.shutdown_blocking(PATIENCE).lost, 0, "{path}");
     }
@@ -115,20 +124,27 @@ fn variables_cannot_overrule_the_configuration() {
 }
 
 #[test]
-fn a_refused_token_is_explained_and_the_spans_are_counted_as_lost() {
+fn a_refused_token_is_explained_and_the_spans_wait_for_the_right_one() {
     let receiver = Receiver::start(Mode::Accept);
     let headers = [("Authorization", "Basic d3Jvbmc6cGFzcw=="), ("x-key", "k")];
-    let telemetry = Telemetry::start(&settings(Some(receiver.url()), &headers), "instance-1").unwrap();
+    let spool = spool();
+    let start = |headers: &[(&str, &str)]| {
+        let mut settings = settings(Some(receiver.url()), headers);
+        settings.spool_dir = Some(spool.clone());
+        Telemetry::start(&settings, "ada", "instance-1").unwrap()
+    };
+    let telemetry = start(&headers);
     good(&telemetry.tracer(), "RM_1", 0);
-    assert_eq!(telemetry.shutdown_blocking(PATIENCE).lost, 3);
+    assert_eq!(telemetry.shutdown_blocking(PATIENCE), Flushed { lost: 0, kept: 3 });
     let status = telemetry.status();
-    assert_eq!((status.exported, status.dropped, status.failed_batches), (0, 3, 1));
+    assert_eq!((status.exported, status.dropped, status.queued_spans), (0, 0, 3));
     let error = status.last_error.unwrap();
     for text in [receiver.url().as_str(), "401 Unauthorized", "Unauthorized Access", "otlp_headers"] {
         assert!(error.contains(text), "{error}");
     }
     assert!(!error.contains("d3Jvbmc6cGFzcw"), "{error}");
-    assert_eq!(receiver.knocks(), 1, "a wrong token does not become right by trying again");
+    assert_eq!(start(&HEADERS).shutdown_blocking(PATIENCE), Flushed::default());
+    assert_eq!(receiver.span_names().len(), 3);
 }
 
 #[test]
@@ -167,12 +183,21 @@ fn an_overloaded_receiver_is_tried_again() {
         let receiver = Receiver::start(Mode::StatusTimes(status, 2));
         let telemetry = telemetry(receiver.url());
         good(&telemetry.tracer(), "RM_1", 0);
-        assert_eq!(telemetry.shutdown_blocking(PATIENCE).lost, 0);
+        wait_until("the spans", || telemetry.status().exported == 3);
         assert_eq!((receiver.knocks(), receiver.span_names().len()), (3, 3));
+        assert_eq!(telemetry.shutdown_blocking(PATIENCE), Flushed::default());
     }
     let (telemetry, error) = last_error(Mode::Status(503, "overloaded"));
-    assert!(error.contains("503") && error.contains("overloaded"), "{error}");
-    assert_eq!(telemetry.status().dropped, 3);
+    assert!(error.contains("503 Service Unavailable") && error.contains("overloaded"), "{error}");
+    assert_eq!(telemetry.status().queued_spans, 3);
+}
+
+#[test]
+fn what_a_receiver_cannot_read_is_kept_apart_with_its_words() {
+    let (telemetry, error) = last_error(Mode::Status(400, "odd bytes"));
+    assert!(error.contains("400 Bad Request") && error.contains("odd bytes"), "{error}");
+    let status = telemetry.status();
+    assert_eq!((status.rejected, status.queued_spans), (3, 0));
 }
 
 #[test]
@@ -180,7 +205,7 @@ fn a_partial_success_counts_what_was_rejected_and_repeats_the_reason() {
     let (telemetry, error) = last_error(Mode::Partial(2, "exceeding the allowed retention period"));
     assert!(error.contains("rejected 2 spans") && error.contains("retention period"), "{error}");
     let status = telemetry.status();
-    assert_eq!((status.exported, status.dropped, status.failed_batches), (1, 2, 0));
+    assert_eq!((status.exported, status.rejected, status.dropped, status.failed_batches), (1, 2, 0, 0));
 }
 
 #[test]
@@ -188,10 +213,10 @@ fn export_recovers_with_its_receiver() {
     let receiver = Receiver::start(Mode::Status(500, "disk full"));
     let telemetry = telemetry(receiver.url());
     good(&telemetry.tracer(), "RM_1", 0);
-    wait_until("the failure", || telemetry.status().failed_batches == 1);
+    wait_until("the failure", || telemetry.status().failed_batches > 0);
     receiver.set(Mode::Accept);
     good(&telemetry.tracer(), "RM_1", 1);
-    wait_until("the success", || telemetry.status().exported == 3);
+    wait_until("the success", || telemetry.status().exported == 6);
     assert_eq!(telemetry.status().last_error, None);
 }
 
@@ -200,7 +225,7 @@ fn a_hanging_receiver_holds_up_neither_turns_nor_exit() {
     let (_listener, url) = hanging();
     let mut settings = settings(Some(url), &HEADERS);
     settings.otlp_timeout = Duration::from_secs(3600);
-    let telemetry = Telemetry::start(&settings, "instance-1").unwrap();
+    let telemetry = Telemetry::start(&settings, "ada", "instance-1").unwrap();
     (0..10).for_each(|index| good(&telemetry.tracer(), "RM_1", index));
     // Were either of them to wait for the receiver, this test would take an hour.
     assert_eq!(telemetry.shutdown_blocking(Duration::from_millis(100)).lost, 30);
@@ -208,7 +233,7 @@ fn a_hanging_receiver_holds_up_neither_turns_nor_exit() {
 
 #[test]
 fn without_an_endpoint_turns_have_trace_ids_and_nothing_is_lost() {
-    let telemetry = Telemetry::start(&settings(None, &[]), "instance-1").unwrap();
+    let telemetry = Telemetry::start(&settings(None, &[]), "ada", "instance-1").unwrap();
     let turn = turns::start(&telemetry.tracer(), "RM_1", 0);
     let trace_id = turn.trace_id();
     assert!(trace_id.len() == 32 && trace_id.bytes().any(|digit| digit != b'0'), "{trace_id}");
@@ -223,7 +248,7 @@ fn a_disabled_sdk_exports_nothing() {
     let receiver = Receiver::start(Mode::Accept);
     let mut settings = settings(Some(receiver.url()), &HEADERS);
     settings.enabled = false;
-    let telemetry = Telemetry::start(&settings, "instance-1").unwrap();
+    let telemetry = Telemetry::start(&settings, "ada", "instance-1").unwrap();
     good(&telemetry.tracer(), "RM_1", 0);
     telemetry.shutdown_blocking(PATIENCE);
     assert_eq!(receiver.knocks(), 0);

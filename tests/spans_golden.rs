@@ -29,7 +29,7 @@ fn collected(capture: CaptureContent, record: impl Fn(&Tracer)) -> Vec<Span> {
     let mut settings = turns::settings(Some(url), &[]);
     settings.otlp_headers = vec![("Authorization".to_owned(), Secret::new(collector.authorization()))];
     settings.capture_content = capture;
-    let telemetry = Telemetry::start(&settings, "instance-1").unwrap();
+    let telemetry = Telemetry::start(&settings, "ada", "instance-1").unwrap();
     record(&telemetry.tracer());
     assert_eq!(telemetry.shutdown_blocking(PATIENCE).lost, 0, "{:?}", telemetry.status());
     let exported = telemetry.status().exported as usize;

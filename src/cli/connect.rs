@@ -28,7 +28,7 @@ pub(super) async fn run(
     let identity = args.identity.unwrap_or_else(|| super::random_identity("agent"));
     let permissions = &config.worker.permissions;
     let token = token::agent(&credentials, &args.room, &identity, &config.agent.name, permissions)?;
-    let telemetry = Telemetry::start(&config.telemetry, &identity)?;
+    let telemetry = Telemetry::start(&config.telemetry, &config.worker.agent_name, &identity)?;
     let signals = Signals::start(&config.telemetry, &identity, logs)?;
     let record = Record::start(&config.store, Privacy::new(&config.telemetry));
     let parts = parts(&config, &telemetry, signals.metrics(), &record)?;

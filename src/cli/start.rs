@@ -25,7 +25,7 @@ pub(super) async fn run(config: Config, logs: Option<LogQueue>) -> anyhow::Resul
     config.require_llm()?;
     let mut settings = worker::Settings::new(&config)?;
     let shutdown = Shutdown::on_signals()?;
-    let telemetry = Telemetry::start(&config.telemetry, &settings.instance_id)?;
+    let telemetry = Telemetry::start(&config.telemetry, &settings.agent_name, &settings.instance_id)?;
     let signals = Signals::start(&config.telemetry, &settings.instance_id, logs)?;
     let metrics = signals.metrics().clone();
     settings.metrics = metrics.clone();

@@ -113,9 +113,6 @@ pub(super) const SECTIONS: &[Section] = &[
 pub(super) const LATER: &[Later] = &[
     Later { path: "speech", feature: "speech" },
     Later { path: "llm.fallback", feature: "a fallback model" },
-    Later { path: "telemetry.spool_dir", feature: "the trace spool" },
-    Later { path: "telemetry.spool_max_bytes", feature: "the trace spool" },
-    Later { path: "telemetry.spool_max_age", feature: "the trace spool" },
 ];
 
 const LIVEKIT: &[Key] = &[
@@ -275,6 +272,22 @@ const TELEMETRY: &[Key] = &[
         Variable::plain("OTEL_EXPORTER_OTLP_COMPRESSION"),
     ])
     .doc("\"gzip\" or \"none\"."),
+    Key::new("telemetry.spool_dir", Kind::Path, Default::Unset(r#""/var/lib/voiced/spool""#)).doc(
+        "The directory where traces wait until the receiver has taken them, through crashes and outages. Workers with\n\
+         the same service and agent name may share it, and send what one of them left when it was killed.\n\
+         \"off\": in memory, lost by a crash or a long outage.\n\
+         Unset: spool in $STATE_DIRECTORY, else $XDG_STATE_HOME/voiced, else ~/.local/state/voiced.",
+    ),
+    Key::new(
+        "telemetry.spool_max_bytes",
+        Kind::Integer { min: 1 << 20, max: 1 << 40 },
+        Default::Is("536870912"),
+    )
+    .doc("What may wait there, in bytes; the oldest traces are dropped beyond it. 512 MiB hold some 100,000 turns."),
+    Key::new("telemetry.spool_max_age", Kind::Duration { zero: false }, Default::Is(r#""24h""#)).doc(
+        "Traces that waited for longer are dropped.\n\
+         OpenObserve rejects what is older than 5 hours, unless its ZO_INGEST_ALLOWED_UPTO (in hours) is raised.",
+    ),
     Key::new(
         "telemetry.capture_content",
         Kind::Choice { of: &["full", "redacted", "off"], later: &[] },

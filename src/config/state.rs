@@ -9,7 +9,7 @@ use super::origin::Origin;
 use super::setting::{Gathered, Setting, Target};
 
 /// The keys whose default is a file of the state directory, and the file.
-const FILES: [(&str, &str); 1] = [("store.path", "record.sqlite")];
+const FILES: [(&str, &str); 2] = [("store.path", "record.sqlite"), ("telemetry.spool_dir", "spool")];
 
 /// Defaults as this environment makes them. Without any directory there are none, and what needs one is off.
 pub(super) fn settings(env: &Env) -> Gathered {

@@ -94,7 +94,15 @@ catalogue! {
     SPANS_SENT: Kind::Counter, "voiced.export.spans.sent", "voiced_export_spans_sent_total", "{span}",
         "Spans that the OTLP receiver took.";
     SPANS_DROPPED: Kind::Counter, "voiced.export.spans.dropped", "voiced_export_spans_dropped_total", "{span}",
-        "Spans that are lost.";
+        "Spans that are lost: there was no room for them, or they grew too old.";
+    SPANS_REJECTED: Kind::Counter, "voiced.export.spans.rejected", "voiced_export_spans_rejected_total", "{span}",
+        "Spans that the OTLP receiver will never take; kept apart in the spool, with its reason.";
+    SPANS_WAITING: Kind::Gauge, "voiced.export.spans.waiting", "voiced_export_spans_waiting", "{span}",
+        "Spans in the spool that the OTLP receiver has not taken yet.";
+    SPOOL_BYTES: Kind::Gauge, "voiced.export.spool.size", "voiced_export_spool_bytes", "By",
+        "What the waiting spans take on the disk.";
+    SPOOL_AGE: Kind::Gauge, "voiced.export.spool.oldest_age", "voiced_export_spool_oldest_age_seconds", "s",
+        "Age of the oldest batch that waits; 0 while none does.";
     BATCHES_FAILED: Kind::Counter, "voiced.export.batches.failed", "voiced_export_batches_failed_total", "{batch}",
         "Attempts to send a batch of spans that failed.";
     EXPORT_FAILING: Kind::Gauge, "voiced.export.failing", "voiced_export_failing", "1",

@@ -26,9 +26,13 @@ const WORKER: [WorkerReading; 5] = [
 type ExportReading = (&'static Definition, fn(&ExportStatus) -> f64);
 
 /// The whole mapping from the status of the export to metrics. Counts are exact as f64 for longer than any process runs.
-const EXPORT: [ExportReading; 4] = [
+const EXPORT: [ExportReading; 8] = [
     (&catalogue::SPANS_SENT, |status| status.exported as f64),
     (&catalogue::SPANS_DROPPED, |status| status.dropped as f64),
+    (&catalogue::SPANS_REJECTED, |status| status.rejected as f64),
+    (&catalogue::SPANS_WAITING, |status| status.queued_spans as f64),
+    (&catalogue::SPOOL_BYTES, |status| status.queued_bytes as f64),
+    (&catalogue::SPOOL_AGE, oldest_age),
     (&catalogue::BATCHES_FAILED, |status| status.failed_batches as f64),
     (&catalogue::EXPORT_FAILING, |status| flag(status.last_error.is_some())),
 ];
@@ -41,6 +45,11 @@ const SIGNALS: [SignalReading; 3] = [
     (&catalogue::LOGS_SENT, |status| status.logs_sent as f64),
     (&catalogue::LOGS_DROPPED, |status| status.logs_dropped as f64),
 ];
+
+/// In seconds; 0 while nothing waits.
+fn oldest_age(status: &ExportStatus) -> f64 {
+    status.oldest.and_then(|made| made.elapsed().ok()).unwrap_or_default().as_secs_f64()
+}
 
 pub(super) fn worker(meter: &Meter, health: watch::Receiver<Health>) {
     for (definition, read) in WORKER {

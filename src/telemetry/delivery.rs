@@ -1,8 +1,9 @@
 //! What came of handing a batch over, and what of that an operator should hear.
 
 use std::fmt;
+use std::time::Duration;
 
-/// What came of one batch.
+/// What came of handing over one batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Delivery {
     Accepted,
@@ -12,7 +13,16 @@ pub(super) enum Delivery {
         rejected: u64,
         trouble: Trouble,
     },
-    Failed(Trouble),
+    /// The receiver will never take this batch as it is.
+    Refused(Trouble),
+    /// It may take it later.
+    Later {
+        trouble: Trouble,
+        /// When the receiver asked to be asked again.
+        after: Option<Duration>,
+        /// Whether it may be this very batch that breaks the receiver.
+        blame: bool,
+    },
 }
 
 /// Why spans did not arrive.
@@ -43,19 +53,21 @@ pub(super) enum Notice {
 // === impl Delivery ===
 
 impl Delivery {
-    /// How many of the `sent` spans are lost.
+    /// How many of the `sent` items are lost, unless they are sent again.
     pub(super) fn lost(&self, sent: u64) -> u64 {
         match self {
             Self::Accepted => 0,
             Self::Partial { rejected, .. } => sent.min(*rejected),
-            Self::Failed(_) => sent,
+            Self::Refused(_) | Self::Later { .. } => sent,
         }
     }
 
     pub(super) fn trouble(&self) -> Option<&Trouble> {
         match self {
             Self::Accepted => None,
-            Self::Partial { trouble, .. } | Self::Failed(trouble) => Some(trouble),
+            Self::Partial { trouble, .. } | Self::Later { trouble, .. } | Self::Refused(trouble) => {
+                Some(trouble)
+            }
         }
     }
 }
@@ -63,14 +75,15 @@ impl Delivery {
 // === impl Standing ===
 
 impl Standing {
-    pub(super) fn observe(&mut self, delivery: &Delivery, lost: u64) -> Option<Notice> {
+    /// Takes in what the latest delivery met with, and how many spans were lost since the one before.
+    pub(super) fn observe(&mut self, trouble: Option<&Trouble>, lost: u64) -> Option<Notice> {
         self.lost += lost;
-        let now = delivery.trouble().map_or(Ok(()), |trouble| Err(trouble.class.clone()));
+        let now = trouble.map_or(Ok(()), |trouble| Err(trouble.class.clone()));
         if self.last.as_ref() == Some(&now) {
             return None;
         }
         let before = self.last.replace(now);
-        match (delivery.trouble(), before) {
+        match (trouble, before) {
             (Some(trouble), _) => Some(Notice::Trouble(trouble.message.clone())),
             (None, None) => Some(Notice::Working),
             (None, Some(_)) => Some(Notice::Recovered { lost: std::mem::take(&mut self.lost) }),
@@ -97,40 +110,28 @@ impl fmt::Display for Notice {
 mod tests {
     use super::*;
 
-    fn failed(class: &str) -> Delivery {
-        Delivery::Failed(Trouble { class: class.to_owned(), message: format!("it was {class}") })
-    }
-
-    fn partial(rejected: u64) -> Delivery {
-        let trouble = Trouble { class: "partial".to_owned(), message: "too old".to_owned() };
-        Delivery::Partial { rejected, trouble }
+    fn trouble(class: &str) -> Trouble {
+        Trouble { class: class.to_owned(), message: format!("it was {class}") }
     }
 
     #[test]
     fn each_change_of_state_is_said_once() {
-        let mut standing = Standing::default();
-        let said = [
-            (Delivery::Accepted, Some(Notice::Working)),
-            (Delivery::Accepted, None),
-            (failed("unreachable"), Some(Notice::Trouble("it was unreachable".to_owned()))),
-            (failed("unreachable"), None),
-            (failed("401"), Some(Notice::Trouble("it was 401".to_owned()))),
-            (Delivery::Accepted, Some(Notice::Recovered { lost: 9 })),
-            (Delivery::Accepted, None),
-            (partial(1), Some(Notice::Trouble("too old".to_owned()))),
-            (partial(2), None),
-            (Delivery::Accepted, Some(Notice::Recovered { lost: 3 })),
+        let (unreachable, refused) = (trouble("unreachable"), trouble("401"));
+        let said = |what: &Trouble| Some(Notice::Trouble(what.message.clone()));
+        let steps = [
+            (None, 0, Some(Notice::Working)),
+            (None, 0, None),
+            (Some(&unreachable), 3, said(&unreachable)),
+            (Some(&unreachable), 3, None),
+            (Some(&refused), 3, said(&refused)),
+            (None, 0, Some(Notice::Recovered { lost: 9 })),
+            (None, 0, None),
+            (Some(&refused), 1, said(&refused)),
+            (None, 0, Some(Notice::Recovered { lost: 1 })),
         ];
-        for (step, (delivery, expected)) in said.into_iter().enumerate() {
-            let lost = delivery.lost(3);
-            assert_eq!(standing.observe(&delivery, lost), expected, "step {step}");
+        let mut standing = Standing::default();
+        for (step, (trouble, lost, expected)) in steps.into_iter().enumerate() {
+            assert_eq!(standing.observe(trouble, lost), expected, "step {step}");
         }
-    }
-
-    #[test]
-    fn a_receiver_cannot_reject_more_than_was_sent() {
-        assert_eq!(partial(u64::MAX).lost(3), 3);
-        assert_eq!(partial(0).lost(3), 0);
-        assert_eq!(failed("503").lost(3), 3);
     }
 }

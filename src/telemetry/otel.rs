@@ -1,12 +1,12 @@
-//! The seam to OpenTelemetry: the only file that names its crates.
+//! The seam to OpenTelemetry: this file and those below it are the only ones that name its crates.
 //!
 //! Spans are made with explicit parents; the thread-local "current" context is never read. The SDK's own batch
-//! processor drops spans without telling how many, and the exporter hides what the receiver said, so the processor is
-//! ours ([`Exporter`]) and the exporter posts through a client of ours ([`OtlpHttp`]); encoding, compression and retries
-//! are OpenTelemetry's.
+//! processor drops spans without telling how many, and its exporter gives up after some seconds, so spans leave through a
+//! processor of ours into the [`Spool`]; making and encoding them is OpenTelemetry's.
+
+pub(super) mod wire;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{
@@ -14,24 +14,18 @@ use opentelemetry::trace::{
     TraceState, Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Array, Context, InstrumentationScope, KeyValue, StringValue};
-use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
-use opentelemetry_otlp::{Compression, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTracePartialSuccess, ExportTraceServiceResponse,
-};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
-    Sampler, SdkTracer, SdkTracerProvider, SpanData, SpanExporter as _, SpanProcessor, TracerProviderBuilder,
+    Sampler, SdkTracer, SdkTracerProvider, SpanData, SpanProcessor, TracerProviderBuilder,
 };
-use prost::Message;
 
+use self::wire::{Envelope, WireSpan};
 use super::StartError;
 use super::attributes::{Attribute, Value};
-use super::delivery::{Delivery, Trouble};
-use super::export::{Carrier, Exporter, Limits};
-use super::otlp_http::OtlpHttp;
+use super::otlp_post::OtlpPost;
 use super::recorder::{FinishedSpan, Recorder};
+use super::spool::{Settings, Spool};
 use super::traceparent::TraceParent;
 use crate::config;
 
@@ -39,16 +33,13 @@ use crate::config;
 const SCOPE: &str = "voiced";
 /// The contract's longest span has about thirty.
 const MAX_ATTRIBUTES: u32 = 128;
-/// What a span weighs in the queue besides its texts.
-const SPAN_BYTES: usize = 1024;
-
-/// The queue of spans on their way out.
-pub(super) type SpanExport = Exporter<SpanData>;
 
 /// Makes spans. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct SpanSource {
     tracer: SdkTracer,
+    /// None: nothing is to survive this process.
+    spool: Option<Spool>,
 }
 
 /// A span that has not ended.
@@ -61,6 +52,12 @@ pub(super) struct Span {
 #[derive(Clone)]
 pub(super) struct Parent(SpanContext);
 
+/// What is said of a span that nobody ended.
+pub(super) struct Aborted<'a> {
+    pub(super) attributes: &'a [Attribute],
+    pub(super) message: &'static str,
+}
+
 /// Which side of a call a span describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -68,23 +65,13 @@ pub enum Kind {
     Client,
 }
 
-/// Hands finished spans to the export queue.
+/// Hands finished spans to the spool.
 #[derive(Debug)]
-struct ToExporter(SpanExport);
+struct ToSpool(Spool);
 
 /// Hands finished spans to a recorder.
 #[derive(Debug)]
 struct ToRecorder(Recorder);
-
-/// Carries batches to an OTLP receiver.
-struct OtlpCarrier {
-    exporter: SpanExporter,
-    http: Arc<OtlpHttp>,
-}
-
-/// [`OtlpHttp`] as the client of the OTLP exporter.
-#[derive(Debug)]
-struct OtlpClient(Arc<OtlpHttp>);
 
 // === impl SpanSource ===
 
@@ -101,28 +88,44 @@ impl SpanSource {
         Self::new(builder.with_span_processor(ToRecorder(recorder)))
     }
 
-    /// Finished spans are posted to `otlp_endpoint`.
+    /// Finished spans are posted to `url`, by way of the spool.
     pub(super) fn exported(
         config: &config::Telemetry,
         url: url::Url,
+        spool: &Settings,
         instance_id: &str,
-    ) -> Result<(Self, SpanExport), StartError> {
+    ) -> Result<(Self, Spool), StartError> {
         let resource = resource(config, instance_id);
-        let (config, carried) = (config.clone(), resource.clone());
-        let exporter = Exporter::start(Limits::default(), move || OtlpCarrier::new(&config, url, &carried))?;
+        let config = config.clone();
+        let carrier = move || OtlpPost::new(&config, url, "spans");
+        let spool = Spool::start(spool, Envelope::new(&resource, scope()), carrier)?;
         // A caller who decided not to sample is obeyed: half a trace is worth less than none.
         let builder = SdkTracerProvider::builder()
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
             .with_resource(resource)
-            .with_span_processor(ToExporter(exporter.clone()));
-        Ok((Self::new(builder), exporter))
+            .with_span_processor(ToSpool(spool.clone()));
+        Ok((Self { spool: Some(spool.clone()), ..Self::new(builder) }, spool))
     }
 
     fn new(builder: TracerProviderBuilder) -> Self {
-        let scope = InstrumentationScope::builder(SCOPE).with_version(env!("CARGO_PKG_VERSION")).build();
         // Set here, because the SDK would read limits from variables that are no setting of ours.
         let provider = builder.with_max_attributes_per_span(MAX_ATTRIBUTES).build();
-        Self { tracer: provider.tracer_with_scope(scope) }
+        Self { tracer: provider.tracer_with_scope(scope()), spool: None }
+    }
+
+    /// Writes down that a span began, and what is to be said of it when this process is killed before it ends: what it
+    /// carries now, without `heavy`, and `aborted`.
+    pub(super) fn opened(&self, span: &Span, heavy: &[&str], aborted: &Aborted<'_>) {
+        let Some(spool) = &self.spool else { return };
+        let Some(mut span) = span.span.exported_data() else { return };
+        span.attributes.retain(|attribute| !heavy.contains(&attribute.key.as_str()));
+        let attributes =
+            aborted.attributes.iter().map(|(key, value)| KeyValue::new(*key, otel_value(value.clone())));
+        span.attributes.extend(attributes);
+        span.status = Status::error(aborted.message);
+        // Its end is set when it is known.
+        span.end_time = span.start_time;
+        spool.opened(WireSpan::from(span));
     }
 
     /// Starts a trace, or joins the caller's.
@@ -149,6 +152,10 @@ impl SpanSource {
         });
         Span { span: self.tracer.build_with_context(builder, parent) }
     }
+}
+
+fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder(SCOPE).with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
 fn resource(config: &config::Telemetry, instance_id: &str) -> Resource {
@@ -215,14 +222,13 @@ impl fmt::Debug for Parent {
     }
 }
 
-// === impl ToExporter ===
+// === impl ToSpool ===
 
-impl SpanProcessor for ToExporter {
+impl SpanProcessor for ToSpool {
     fn on_start(&self, _span: &mut opentelemetry_sdk::trace::Span, _context: &Context) {}
 
     fn on_end(&self, span: SpanData) {
-        let bytes = weight(&span);
-        self.0.push(span, bytes);
+        self.0.ended(WireSpan::from(span));
     }
 
     fn force_flush(&self) -> OTelSdkResult {
@@ -234,15 +240,6 @@ impl SpanProcessor for ToExporter {
         self.0.close();
         Ok(())
     }
-}
-
-/// About what a span takes in memory.
-fn weight(span: &SpanData) -> usize {
-    let texts = span.attributes.iter().map(|attribute| match &attribute.value {
-        opentelemetry::Value::String(text) => text.as_str().len(),
-        _ => 0,
-    });
-    texts.sum::<usize>() + SPAN_BYTES
 }
 
 // === impl ToRecorder ===
@@ -292,84 +289,4 @@ fn our_attribute(attribute: KeyValue) -> (String, Value) {
         other => Value::Text(other.as_str().into_owned()),
     };
     (attribute.key.to_string(), value)
-}
-
-// === impl OtlpCarrier ===
-
-impl OtlpCarrier {
-    fn new(config: &config::Telemetry, url: url::Url, resource: &Resource) -> Result<Self, StartError> {
-        let http = Arc::new(OtlpHttp::from_config(config, url.clone())?);
-        let mut builder = SpanExporter::builder()
-            .with_http()
-            .with_http_client(OtlpClient(http.clone()))
-            .with_protocol(Protocol::HttpBinary)
-            // The full URL: from a variable, the crate would append /v1/traces once more.
-            .with_endpoint(url)
-            .with_timeout(config.otlp_timeout);
-        if config.otlp_gzip {
-            builder = builder.with_compression(Compression::Gzip);
-        }
-        let mut exporter = builder.build().map_err(|error| StartError::Exporter(error.to_string()))?;
-        exporter.set_resource(resource);
-        Ok(Self { exporter, http })
-    }
-}
-
-impl Carrier<SpanData> for OtlpCarrier {
-    fn carry(&mut self, batch: Vec<SpanData>) -> Delivery {
-        // Only the answer to this batch may explain it.
-        drop(self.http.take_last());
-        let result = futures::executor::block_on(self.exporter.export(batch));
-        let attempt = self.http.take_last();
-        if let Some(trouble) = attempt.as_ref().and_then(|attempt| self.http.explain(attempt)) {
-            return Delivery::Failed(trouble);
-        }
-        if let Err(error) = result {
-            let message = format!("the batch could not be sent: {error}");
-            return Delivery::Failed(Trouble { class: "encoding".to_owned(), message });
-        }
-        let partial = attempt.and_then(Result::ok).and_then(|reply| partial_success(&reply.body));
-        partial.map_or(Delivery::Accepted, |partial| rejection(&partial, &self.http))
-    }
-}
-
-/// What the receiver said of spans it did not take; an answer that is no OTLP says nothing.
-fn partial_success(body: &[u8]) -> Option<ExportTracePartialSuccess> {
-    let partial = ExportTraceServiceResponse::decode(body).ok()?.partial_success?;
-    (partial.rejected_spans > 0 || !partial.error_message.is_empty()).then_some(partial)
-}
-
-fn rejection(partial: &ExportTracePartialSuccess, http: &OtlpHttp) -> Delivery {
-    let rejected = u64::try_from(partial.rejected_spans).unwrap_or(0);
-    let (url, reason) = (http.shown_url(), http.quoted(&partial.error_message));
-    let message = match rejected {
-        0 => format!("{url} took the spans with a warning: \"{reason}\""),
-        _ => format!(
-            "{url} rejected {rejected} spans: \"{reason}\"; if they are too old, raise its limit \
-             (OpenObserve: ZO_INGEST_ALLOWED_UPTO)"
-        ),
-    };
-    Delivery::Partial { rejected, trouble: Trouble { class: "partial success".to_owned(), message } }
-}
-
-// === impl OtlpClient ===
-
-#[async_trait::async_trait]
-impl HttpClient for OtlpClient {
-    /// Blocks; it is called on the export thread only. Of the request's headers only those that describe the body are
-    /// taken: the crate adds whatever the OTEL variables say, over what it was given.
-    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let (head, body) = request.into_parts();
-        let mut described = reqwest::header::HeaderMap::new();
-        for name in [reqwest::header::CONTENT_TYPE, reqwest::header::CONTENT_ENCODING] {
-            if let Some(value) = head.headers.get(&name) {
-                described.insert(name, value.clone());
-            }
-        }
-        let reply = self.0.post(described, body.into())?;
-        let mut response = Response::new(Bytes::from(reply.body));
-        *response.status_mut() = reply.status;
-        *response.headers_mut() = reply.headers;
-        Ok(response)
-    }
 }

@@ -1,8 +1,7 @@
 //! One POST of traces to the OTLP receiver, and what to tell an operator of its outcome.
 
 use std::io::Read;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use prost::Message;
 use reqwest::StatusCode;
@@ -12,8 +11,9 @@ use reqwest::redirect::Policy;
 use url::Url;
 
 use super::StartError;
-use super::delivery::Trouble;
+use super::delivery::{Delivery, Trouble};
 use crate::config;
+use crate::retry_after::retry_after;
 use crate::secret::{Secret, Secrets};
 
 /// No OTLP response is longer; what is past it is not read.
@@ -28,7 +28,6 @@ pub(super) struct OtlpHttp {
     url: Url,
     headers: HeaderMap,
     secrets: Secrets,
-    last: Mutex<Option<Attempt>>,
 }
 
 /// What the receiver said.
@@ -62,7 +61,7 @@ impl OtlpHttp {
             .build()
             .map_err(|error| StartError::Client(causes(&error)))?;
         let secrets = headers.iter().map(|(_, value)| value.clone()).collect();
-        Ok(Self { client, url, headers: header_map(headers)?, secrets, last: Mutex::default() })
+        Ok(Self { client, url, headers: header_map(headers)?, secrets })
     }
 
     pub(super) fn from_config(config: &config::Telemetry, url: Url) -> Result<Self, StartError> {
@@ -71,14 +70,7 @@ impl OtlpHttp {
 
     /// Posts a body with the headers that describe it, and ours.
     pub(super) fn post(&self, described: HeaderMap, body: Vec<u8>) -> Result<Reply, String> {
-        let attempt = self.try_post(described, body);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(attempt.clone());
-        attempt
-    }
-
-    /// The latest attempt, once.
-    pub(super) fn take_last(&self) -> Option<Attempt> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.try_post(described, body)
     }
 
     /// Why an attempt did not deliver; None when it did, as far as HTTP goes.
@@ -105,6 +97,22 @@ impl OtlpHttp {
                     advice(reply.status, reply.location())
                 ),
             }),
+        }
+    }
+
+    /// What came of an attempt, as far as HTTP tells.
+    pub(super) fn delivery(&self, attempt: &Attempt) -> Delivery {
+        let Some(trouble) = self.explain(attempt) else { return Delivery::Accepted };
+        let Ok(reply) = attempt else { return Delivery::Later { trouble, after: None, blame: false } };
+        match reply.status.as_u16() {
+            // Of the requests' making, and not mended by sending them once more.
+            400 | 406 | 409..=414 | 416..=424 => Delivery::Refused(trouble),
+            // Everything else passes, or is for an operator to mend: a wrong key or path must cost no spans.
+            status => Delivery::Later {
+                trouble,
+                after: retry_after(&reply.headers, SystemTime::now()),
+                blame: status >= 500 && !matches!(status, 502..=504),
+            },
         }
     }
 
@@ -267,6 +275,26 @@ mod tests {
         assert!(long.contains("xxx…\"") && long.len() < 400, "{long}");
         let empty = receiver(&[]).explain(&reply(404, "text/plain", b"")).unwrap().message;
         assert!(empty.contains("answered 404 Not Found; check the path"), "{empty}");
+    }
+
+    #[test]
+    fn only_what_a_receiver_will_never_take_is_given_up() {
+        let receiver = receiver(&[]);
+        let kept = |status| match receiver.delivery(&reply(status, "text/plain", b"")) {
+            Delivery::Later { blame, .. } => Some(blame),
+            Delivery::Refused(_) => None,
+            other => panic!("{other:?}"),
+        };
+        for status in [301, 401, 403, 404, 405, 407, 408, 415, 425, 429, 502, 503, 504] {
+            assert_eq!(kept(status), Some(false), "{status}");
+        }
+        assert_eq!((kept(500), kept(501)), (Some(true), Some(true)));
+        for status in [400, 413, 422] {
+            assert_eq!(kept(status), None, "{status}");
+        }
+        assert_eq!(receiver.delivery(&reply(200, "application/x-protobuf", b"")), Delivery::Accepted);
+        assert!(matches!(receiver.delivery(&reply(200, "text/html", b"")), Delivery::Later { .. }));
+        assert!(matches!(receiver.delivery(&Err("refused".to_owned())), Delivery::Later { .. }));
     }
 
     #[test]

@@ -176,6 +176,7 @@ impl Tracer {
         let mut span = OpenSpan::new(Arc::new(turn), root, &NOTHING_SAID);
         span.set(key::LIVEKIT_TURN_INDEX, start.index);
         span.set_if(key::LIVEKIT_QUESTION, span.recorded(|privacy| privacy.said(start.question)));
+        span.opened();
         TurnSpan { span }
     }
 }
@@ -244,6 +245,7 @@ impl TurnContext {
             span.set(key::LLM_INPUT, content::json_array(messages.iter().map(Message::wire)));
             span.set(key::GEN_AI_INPUT_MESSAGES, content::json_array(messages.iter().map(Message::parts)));
         }
+        span.opened();
         RequestSpan { span }
     }
 }
@@ -267,6 +269,7 @@ impl RequestSpan {
         let child = turn.source.child(&self.span.parent(), ATTEMPT, Kind::Internal, turn.clock.now());
         let mut span = OpenSpan::new(turn.clone(), child, &[]);
         span.set(key::LK_RETRY_COUNT, index);
+        span.opened();
         AttemptSpan { span }
     }
 

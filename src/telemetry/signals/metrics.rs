@@ -87,7 +87,7 @@ impl Pusher {
         self.waiting.extend(self.metrics.otlp_request());
         while let Some(request) = self.waiting.front() {
             let delivery = self.poster.post(request, 1);
-            if matches!(delivery, Delivery::Failed(_)) {
+            if matches!(delivery, Delivery::Later { .. } | Delivery::Refused(_)) {
                 self.counts.pushes_failed.fetch_add(1, Ordering::Relaxed);
             }
             if is_transient(&delivery) {

@@ -6,7 +6,12 @@ use super::Turn;
 use crate::chat::Failure;
 use crate::privacy::Privacy;
 use crate::telemetry::attributes::{self as key, Attribute, Value};
-use crate::telemetry::otel::{Parent, Span};
+use crate::telemetry::otel::{Aborted, Parent, Span};
+
+/// `error.type` of a span that nobody ended.
+const ABORTED: &str = "aborted";
+/// Its message when that was because the process was killed.
+const KILLED: &str = "the work ended without a result: the worker was killed or crashed";
 
 /// An open span of a turn. Dropped without `end`, it is closed as ERROR `aborted`.
 pub(super) struct OpenSpan {
@@ -55,6 +60,16 @@ impl OpenSpan {
         }
     }
 
+    /// Writes down that the span began, once it has its first attributes: should this process be killed, the next one
+    /// ends it. What was said may be long, and is left to the span itself.
+    pub(super) fn opened(&self) {
+        let Some(span) = &self.span else { return };
+        let mut attributes = self.if_aborted.to_vec();
+        attributes.push((key::ERROR_TYPE, ABORTED.into()));
+        let killed = Aborted { attributes: &attributes, message: KILLED };
+        self.turn.source.opened(span, &[key::LLM_INPUT, key::GEN_AI_INPUT_MESSAGES], &killed);
+    }
+
     /// What may be recorded of something that was said; nothing of it when nobody will see the span.
     pub(super) fn recorded<T>(&self, said: impl FnOnce(&Privacy) -> Option<T>) -> Option<T> {
         let seen = self.span.as_ref().is_some_and(Span::is_recording);
@@ -83,7 +98,7 @@ impl Drop for OpenSpan {
         }
         self.extend(self.if_aborted);
         self.close(Some(&Failure {
-            class: "aborted".to_owned(),
+            class: ABORTED.to_owned(),
             message: "the work ended without a result: its task was cancelled or panicked".to_owned(),
         }));
     }

@@ -57,6 +57,7 @@ impl Stage {
         command.arg("start").env("VOICED_HTTP__LISTEN", format!("127.0.0.1:{http_port}"));
         // The demo's sessions are no part of what the person's own worker has recorded.
         command.env("VOICED_STORE__PATH", logs.path().join("record.sqlite"));
+        command.env("VOICED_TELEMETRY__SPOOL_DIR", logs.path().join("spool"));
         set_environment(&mut command, &livekit, &collector, model.as_ref());
         let worker = Process::spawn("voiced", &mut command, &logs.path().join("voiced.log"))?;
         let voiced = programs.voiced.clone();

@@ -1,0 +1,182 @@
+//! Spans as OTLP puts them on the wire: what the spool writes, and what a receiver gets.
+//!
+//! A batch is an `ExportTraceServiceRequest` in protobuf (OTLP 1.x, `opentelemetry/proto/collector/trace/v1`), so that a
+//! file of the spool can be posted by any tool: `curl --data-binary @FILE -H 'Content-Type: application/x-protobuf'`.
+
+use std::collections::BTreeSet;
+
+use opentelemetry::InstrumentationScope;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SpanData;
+use prost::Message;
+
+/// One span, encoded or about to be.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::telemetry) struct WireSpan(Span);
+
+/// What tells spans of one process apart: trace id and span id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(in crate::telemetry) struct SpanKey(Vec<u8>);
+
+/// Resource and instrumentation scope: what all spans of one process have in common.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::telemetry) struct Envelope(ResourceSpans);
+
+// === impl WireSpan ===
+
+impl WireSpan {
+    pub(in crate::telemetry) fn key(&self) -> SpanKey {
+        SpanKey([self.0.trace_id.as_slice(), &self.0.span_id].concat())
+    }
+
+    pub(in crate::telemetry) fn encode(&self) -> Vec<u8> {
+        self.0.encode_to_vec()
+    }
+
+    pub(in crate::telemetry) fn decode(bytes: &[u8]) -> Option<Self> {
+        Span::decode(bytes).ok().map(Self)
+    }
+
+    /// Bytes on the wire.
+    pub(in crate::telemetry) fn len(&self) -> usize {
+        self.0.encoded_len()
+    }
+
+    /// Nanoseconds since 1970: the end, or the start where there is no later end.
+    pub(in crate::telemetry) fn latest(&self) -> u64 {
+        self.0.end_time_unix_nano.max(self.0.start_time_unix_nano)
+    }
+
+    /// Sets the end of a span that nobody ended.
+    pub(in crate::telemetry) fn ended_at(mut self, nanos: u64) -> Self {
+        self.0.end_time_unix_nano = nanos.max(self.0.start_time_unix_nano);
+        self
+    }
+}
+
+impl From<SpanData> for WireSpan {
+    fn from(span: SpanData) -> Self {
+        Self(span.into())
+    }
+}
+
+// === impl Envelope ===
+
+impl Envelope {
+    pub(in crate::telemetry) fn new(resource: &Resource, scope: InstrumentationScope) -> Self {
+        let ResourceAttributesWithSchema { attributes, schema_url } = resource.into();
+        let resource = resource::v1::Resource { attributes: attributes.0, ..Default::default() };
+        let scope = ScopeSpans { scope: Some((scope, None).into()), ..Default::default() };
+        Self(ResourceSpans {
+            resource: Some(resource),
+            scope_spans: vec![scope],
+            schema_url: schema_url.unwrap_or_default(),
+        })
+    }
+
+    pub(in crate::telemetry) fn encode(&self) -> Vec<u8> {
+        self.0.encode_to_vec()
+    }
+
+    pub(in crate::telemetry) fn decode(bytes: &[u8]) -> Option<Self> {
+        ResourceSpans::decode(bytes).ok().map(Self)
+    }
+
+    /// A request with these spans.
+    pub(in crate::telemetry) fn batch(&self, spans: Vec<WireSpan>) -> Vec<u8> {
+        let mut resource = self.0.clone();
+        if resource.scope_spans.is_empty() {
+            resource.scope_spans.push(ScopeSpans::default());
+        }
+        resource.scope_spans[0].spans = spans.into_iter().map(|span| span.0).collect();
+        ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec()
+    }
+}
+
+/// Halves a batch, so that one bad trace cannot hold back the others. Traces stay whole; None when there is but one, or
+/// the batch cannot be read.
+pub(in crate::telemetry) fn cut(batch: &[u8]) -> Option<[Vec<u8>; 2]> {
+    let request = ExportTraceServiceRequest::decode(batch).ok()?;
+    let traces: BTreeSet<&[u8]> = spans(&request).map(|span| span.trace_id.as_slice()).collect();
+    let middle = traces.iter().nth(traces.len() / 2)?.to_vec();
+    if traces.len() < 2 {
+        return None;
+    }
+    let first = keep(request.clone(), |span| span.trace_id < middle);
+    let second = keep(request, |span| span.trace_id >= middle);
+    Some([first.encode_to_vec(), second.encode_to_vec()])
+}
+
+/// How many spans a batch holds. None when it cannot be read.
+pub(in crate::telemetry) fn count(batch: &[u8]) -> Option<usize> {
+    Some(spans(&ExportTraceServiceRequest::decode(batch).ok()?).count())
+}
+
+fn spans(request: &ExportTraceServiceRequest) -> impl Iterator<Item = &Span> {
+    request.resource_spans.iter().flat_map(|resource| &resource.scope_spans).flat_map(|scope| &scope.spans)
+}
+
+fn keep(mut request: ExportTraceServiceRequest, wanted: impl Fn(&Span) -> bool) -> ExportTraceServiceRequest {
+    for scope in request.resource_spans.iter_mut().flat_map(|resource| &mut resource.scope_spans) {
+        scope.spans.retain(&wanted);
+    }
+    request
+}
+
+#[cfg(test)]
+pub(in crate::telemetry) mod tests {
+    use super::*;
+
+    /// A span with ids made of one byte each.
+    pub(in crate::telemetry) fn span(trace: u8, id: u8) -> WireSpan {
+        WireSpan(Span {
+            trace_id: vec![trace; 16],
+            span_id: vec![id; 8],
+            name: format!("span {id}"),
+            start_time_unix_nano: 1_000,
+            ..Span::default()
+        })
+    }
+
+    /// Trace and span of each span in a batch, made by [`span`].
+    pub(in crate::telemetry) fn ids(batch: &[u8]) -> Vec<(u8, u8)> {
+        let request = ExportTraceServiceRequest::decode(batch).unwrap();
+        spans(&request).map(|span| (span.trace_id[0], span.span_id[0])).collect()
+    }
+
+    pub(in crate::telemetry) fn envelope() -> Envelope {
+        let resource = Resource::builder_empty().with_service_name("test").build();
+        Envelope::new(&resource, InstrumentationScope::builder("voiced").build())
+    }
+
+    #[test]
+    fn a_batch_is_cut_between_traces_until_one_is_left() {
+        let batch = envelope().batch(vec![span(1, 1), span(2, 2), span(1, 3), span(3, 4), span(1, 5)]);
+        let [first, second] = cut(&batch).unwrap();
+        assert_eq!((count(&first), count(&second)), (Some(3), Some(2)));
+        assert_eq!(cut(&first), None);
+        let [third, fourth] = cut(&second).unwrap();
+        assert_eq!((count(&third), count(&fourth)), (Some(1), Some(1)));
+        assert_eq!(cut(&envelope().batch(Vec::new())), None);
+        assert_eq!(cut(b"no protobuf"), None);
+    }
+
+    #[test]
+    fn a_batch_keeps_resource_and_scope() {
+        let batch = ExportTraceServiceRequest::decode(envelope().batch(vec![span(1, 1)]).as_slice()).unwrap();
+        let resource = &batch.resource_spans[0];
+        assert_eq!(resource.resource.as_ref().unwrap().attributes[0].key, "service.name");
+        assert_eq!(resource.scope_spans[0].scope.as_ref().unwrap().name, "voiced");
+        assert_eq!(Envelope::decode(&envelope().encode()), Some(envelope()));
+    }
+
+    #[test]
+    fn a_span_never_ends_before_it_starts() {
+        assert_eq!(span(1, 1).ended_at(7).latest(), 1_000);
+        assert_eq!(span(1, 1).ended_at(2_000).latest(), 2_000);
+    }
+}

@@ -1,0 +1,222 @@
+//! The way of spans out of the process, which no crash and no outage interrupts.
+//!
+//! Opening or ending a span puts a record into a bounded queue ([`intake`]); nobody who answers a turn ever waits for a
+//! disk or the network. One thread ([`writer`]) appends each record to a [`journal`] and makes [`batch`] files of what has
+//! ended; another ([`sender`]) posts the files, oldest first, and removes what the receiver took. Which batch goes when,
+//! and which falls off, is decided by the [`shelf`]. After a crash the journal's open spans are ended as `aborted`.
+//!
+//! Delivery is at least once: a receiver that took a batch and died before it said so gets it again.
+
+mod batch;
+mod carrier;
+mod delivering;
+mod disk;
+mod intake;
+mod journal;
+mod live;
+mod rejected;
+mod sender;
+mod shelf;
+mod slot;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use self::carrier::Carrier;
+use self::delivering::{Delivering, unix_micros};
+use self::disk::Disk;
+use self::intake::{Intake, Limits};
+use self::journal::Record;
+use self::sender::Sender;
+use self::shelf::Bounds;
+use self::slot::Slots;
+use self::writer::{BatchLimits, State, Writer};
+use super::StartError;
+use super::otel::wire::{Envelope, WireSpan};
+
+/// Without a disk, or where it takes nothing: enough for some minutes of a full worker.
+const MEMORY_BYTES: u64 = 64 << 20;
+
+/// Where and how much is kept.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// None: in memory only.
+    pub(super) directory: Option<PathBuf>,
+    /// Workers with the same service and agent name take over what one of them left behind.
+    pub(super) service: String,
+    pub(super) agent: String,
+    pub(super) max_bytes: u64,
+    pub(super) max_age: Duration,
+}
+
+/// What became of the spans so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExportStatus {
+    /// Spans that the receiver took.
+    pub exported: u64,
+    /// Spans that are lost: there was no room for them, they grew too old, or their file was damaged.
+    pub dropped: u64,
+    /// Spans that the receiver will never take; kept apart on the disk.
+    pub rejected: u64,
+    /// Attempts to deliver a batch that failed.
+    pub failed_batches: u64,
+    /// Spans that wait in batches.
+    pub queued_spans: u64,
+    /// What they take, on the disk or in memory.
+    pub queued_bytes: u64,
+    /// When the oldest batch that waits was made.
+    pub oldest: Option<SystemTime>,
+    /// What the latest batch met with; None when it went well.
+    pub last_error: Option<String>,
+}
+
+/// What the last flush left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flushed {
+    /// Spans that did not reach the receiver and are gone.
+    pub lost: u64,
+    /// Spans that are on the disk, for the next start.
+    pub kept: u64,
+}
+
+/// The way out. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Spool {
+    intake: Arc<Intake>,
+    delivering: Arc<Delivering>,
+    directory: Option<Arc<Path>>,
+}
+
+// === impl Spool ===
+
+impl Spool {
+    /// Starts the threads. The carrier is made on its own, because a blocking HTTP client must neither be made nor
+    /// dropped inside an async runtime.
+    pub(super) fn start<C: Carrier>(
+        settings: &Settings,
+        envelope: Envelope,
+        make: impl FnOnce() -> Result<C, StartError> + Send + 'static,
+    ) -> Result<Self, StartError> {
+        let intake = Arc::new(Intake::new(Limits::default()));
+        let bounds = Bounds { bytes: settings.max_bytes, memory_bytes: MEMORY_BYTES, age: settings.max_age };
+        let delivering = Arc::new(Delivering::new(bounds));
+        let disk = settings.directory.as_deref().and_then(|path| open_disk(settings, path, &envelope));
+        let directory = disk.as_ref().map(|disk| Arc::from(disk.path()));
+        let places = disk.as_ref().map(|disk| (disk.batches().clone(), disk.rejected().clone()));
+        if let Some(disk) = &disk {
+            put_up(disk, &delivering);
+        }
+        start_sender(delivering.clone(), places, make)?;
+        let state = State::new(envelope.clone());
+        let limits = BatchLimits::default();
+        let spool = Self { intake: intake.clone(), delivering: delivering.clone(), directory };
+        let writer = Writer { limits, envelope, intake, delivering, disk, state };
+        thread::Builder::new().name("trace-spool".to_owned()).spawn(move || writer.run())?;
+        Ok(spool)
+    }
+
+    /// A span began: as it is to be if this process is killed before it ends.
+    pub(super) fn opened(&self, span: WireSpan) {
+        self.intake.push(Record::Opened(span));
+    }
+
+    pub(super) fn ended(&self, span: WireSpan) {
+        self.intake.push(Record::Ended(span));
+    }
+
+    pub(super) fn status(&self) -> ExportStatus {
+        let shelf = self.delivering.snapshot();
+        ExportStatus {
+            exported: shelf.tally.taken,
+            dropped: shelf.tally.dropped + self.intake.dropped(),
+            rejected: shelf.tally.rejected,
+            failed_batches: shelf.tally.failures,
+            queued_spans: shelf.spans,
+            queued_bytes: shelf.bytes,
+            oldest: shelf.oldest.map(|micros| UNIX_EPOCH + Duration::from_micros(micros)),
+            last_error: shelf.last_error,
+        }
+    }
+
+    /// Where batches are; None when only in memory.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
+    }
+
+    /// Takes no more spans and lets the threads end when what is queued was tried once more.
+    pub(super) fn close(&self) {
+        self.intake.close();
+    }
+
+    /// Closes, then waits until everything was delivered or put to disk, but not past `patience`.
+    pub(super) fn flush(&self, patience: Duration) -> Flushed {
+        let before = self.status();
+        self.close();
+        let (on_disk, in_memory) = self.delivering.wait(Instant::now() + patience);
+        let now = self.status();
+        let gone = (now.dropped - before.dropped) + (now.rejected - before.rejected);
+        Flushed { lost: gone + in_memory + self.intake.ended(), kept: on_disk }
+    }
+}
+
+/// None, with a line in the log, when the disk cannot be used: traces are worth more than their safety.
+fn open_disk(settings: &Settings, path: &Path, envelope: &Envelope) -> Option<Disk> {
+    let slots = Slots::new(path, &settings.service, &settings.agent);
+    match Disk::open(slots, envelope, unix_micros()) {
+        Ok((disk, salvaged)) => {
+            writer::tell(salvaged);
+            tracing::debug!(path = %disk.path().display(), "traces are spooled");
+            Some(disk)
+        }
+        Err(error) => {
+            let path = path.display();
+            tracing::error!(
+                "[telemetry] spool_dir: {path} cannot be used: {error}; traces are kept in memory, and a crash or a \
+                 long outage loses them"
+            );
+            None
+        }
+    }
+}
+
+/// Puts up the batches that an earlier process left.
+fn put_up(disk: &Disk, delivering: &Delivering) {
+    let batches = disk.batches().list().unwrap_or_else(|error| {
+        let path = disk.batches().path().display();
+        tracing::error!("cannot list {path}: {error}; what is in it waits for the next start");
+        Vec::new()
+    });
+    for name in batches.into_iter().flat_map(|(name, bytes)| delivering.store(name, bytes)) {
+        drop(disk.batches().remove(name));
+    }
+}
+
+fn start_sender<C: Carrier>(
+    delivering: Arc<Delivering>,
+    places: Option<(batch::BatchDir, rejected::RejectedDir)>,
+    make: impl FnOnce() -> Result<C, StartError> + Send + 'static,
+) -> Result<(), StartError> {
+    let (made, outcome) = std::sync::mpsc::sync_channel(1);
+    let thread = thread::Builder::new().name("otlp-export".to_owned()).spawn(move || {
+        let carrier = match make() {
+            Ok(carrier) => carrier,
+            Err(error) => return drop(made.send(Err(error))),
+        };
+        let _ = made.send(Ok(()));
+        Sender { carrier, delivering, places }.run();
+    })?;
+    // The sender is gone without a word only when making the carrier panicked.
+    outcome.recv().unwrap_or_else(|_| Err(std::io::Error::other(panic_of(thread)).into()))
+}
+
+fn panic_of(thread: thread::JoinHandle<()>) -> String {
+    let panic = thread.join().err();
+    let text = panic.as_ref().and_then(|panic| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the exporter panicked while it was made: {}", text.unwrap_or("no message"))
+}
+
+#[cfg(test)]
+mod tests;

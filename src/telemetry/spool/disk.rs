@@ -1,0 +1,222 @@
+//! The disk side of a spool: the slot we hold, its journal, and what others left behind.
+
+use std::io;
+use std::path::Path;
+
+use super::batch::{BatchDir, BatchName};
+use super::journal::{Journal, Record};
+use super::live::Live;
+use super::rejected::RejectedDir;
+use super::slot::{Slot, Slots};
+use crate::telemetry::otel::wire::Envelope;
+
+#[derive(Debug)]
+pub(super) struct Disk {
+    slots: Slots,
+    slot: Slot,
+    journal: Journal,
+}
+
+/// What was found of processes that died.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Salvaged {
+    /// Spans that had ended and were in no batch yet.
+    pub(super) ended: usize,
+    /// Spans that were open, and are closed as aborted.
+    pub(super) aborted: usize,
+}
+
+// === impl Disk ===
+
+impl Disk {
+    /// Takes a slot, and puts what an earlier process left in it into batches.
+    pub(super) fn open(slots: Slots, envelope: &Envelope, now: u64) -> io::Result<(Self, Salvaged)> {
+        let slot = slots.acquire()?;
+        let (mut journal, salvaged) = salvage(&slot, envelope, now)?;
+        journal.rewrite(&[Record::Envelope(envelope.clone())])?;
+        Ok((Self { slots, slot, journal }, salvaged))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.slot.path()
+    }
+
+    pub(super) fn batches(&self) -> &BatchDir {
+        &self.slot.batches
+    }
+
+    pub(super) fn rejected(&self) -> &RejectedDir {
+        &self.slot.rejected
+    }
+
+    pub(super) fn append(&mut self, records: &[Record]) -> io::Result<()> {
+        self.journal.append(records)
+    }
+
+    /// Writes everything that has ended into a batch; it is sent once it is published.
+    pub(super) fn store(&mut self, name: BatchName, content: &[u8]) -> io::Result<()> {
+        store(&mut self.journal, &self.slot.batches, name, content)
+    }
+
+    /// Shortens the journal when it is mostly dead weight.
+    pub(super) fn tidy(&mut self, live: &Live) -> io::Result<()> {
+        if self.journal.is_heavy(live.bytes()) { self.journal.rewrite(&live.records()) } else { Ok(()) }
+    }
+
+    /// Takes over what is in slots that nobody holds any more; returns the batches that came.
+    pub(super) fn adopt(
+        &mut self,
+        envelope: &Envelope,
+        now: u64,
+    ) -> io::Result<(Vec<(BatchName, u64)>, Salvaged)> {
+        let (mut batches, mut salvaged) = (Vec::new(), Salvaged::default());
+        for left in self.slots.abandoned(&self.slot)? {
+            let (mut journal, found) = salvage(&left, envelope, now)?;
+            journal.rewrite(&[])?;
+            batches.extend(self.slot.batches.take_all(&left.batches)?);
+            self.slot.rejected.take_all(&left.rejected)?;
+            salvaged.ended += found.ended;
+            salvaged.aborted += found.aborted;
+        }
+        Ok((batches, salvaged))
+    }
+}
+
+/// Ends what a dead process began in this slot: its open spans are closed, and all that its journal holds goes into a
+/// batch. Each step is in the journal before the next, so that dying on the way loses and doubles nothing.
+fn salvage(slot: &Slot, ours: &Envelope, now: u64) -> io::Result<(Journal, Salvaged)> {
+    let (mut journal, records) = Journal::open(&slot.journal())?;
+    let mut live = Live::replay(records);
+    slot.batches.recover(live.batched)?;
+    let aborted = live.aborted();
+    let salvaged = Salvaged { ended: live.ended.len(), aborted: aborted.len() };
+    journal.append(&aborted)?;
+    aborted.into_iter().for_each(|record| live.apply(record));
+    if !live.ended.is_empty() {
+        let envelope = live.envelope.as_ref().unwrap_or(ours);
+        let name = BatchName::new(now, live.ended.len());
+        store(&mut journal, &slot.batches, name, &envelope.batch(live.ended))?;
+    }
+    Ok((journal, salvaged))
+}
+
+/// The journal knows of a batch when it is whole, and before anybody can send it: else a crash in between would leave
+/// its spans twice, or not at all.
+fn store(journal: &mut Journal, batches: &BatchDir, name: BatchName, content: &[u8]) -> io::Result<()> {
+    batches.prepare(name, content)?;
+    journal.append(&[Record::Batched(name)])?;
+    batches.publish(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::otel::wire::tests::{envelope, span};
+    use crate::telemetry::otel::wire::{WireSpan, count};
+
+    struct Place(tempfile::TempDir);
+
+    impl Place {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn slots(&self) -> Slots {
+            Slots::new(self.0.path(), "voiced", "ada")
+        }
+
+        fn open(&self) -> (Disk, Salvaged) {
+            Disk::open(self.slots(), &envelope(), 77).unwrap()
+        }
+
+        /// Opens the slot that `disk` held. A program that another test starts at this moment holds a copy of the lock
+        /// until it runs.
+        fn reopen(&self, disk: Disk) -> (Disk, Salvaged) {
+            let path = disk.path().to_owned();
+            drop(disk);
+            loop {
+                let opened = self.open();
+                if opened.0.path() == path {
+                    return opened;
+                }
+            }
+        }
+    }
+
+    /// The spans of all batches.
+    fn spans(batches: &BatchDir) -> usize {
+        let batches_of = batches.list().unwrap();
+        batches_of.iter().map(|(name, _)| count(&batches.read(*name).unwrap().unwrap()).unwrap()).sum()
+    }
+
+    fn ended(id: u8) -> WireSpan {
+        span(1, id).ended_at(5_000)
+    }
+
+    /// Drops `dead`, and waits until its lock is free: see [`Place::reopen`].
+    fn free(ours: &mut Disk, dead: Disk) {
+        drop(dead);
+        while ours.slots.abandoned(&ours.slot).unwrap().is_empty() {}
+    }
+
+    #[test]
+    fn a_killed_process_s_spans_come_back_ended_or_aborted() {
+        let place = Place::new();
+        let (mut disk, nothing) = place.open();
+        assert_eq!(nothing, Salvaged::default());
+        let records = [Record::Opened(span(1, 1)), Record::Opened(span(1, 2)), Record::Ended(ended(2))];
+        disk.append(&records).unwrap();
+        let (disk, salvaged) = place.reopen(disk);
+        assert_eq!(salvaged, Salvaged { ended: 1, aborted: 1 });
+        assert_eq!(spans(disk.batches()), 2);
+        assert_eq!(place.reopen(disk).1, Salvaged::default(), "once");
+    }
+
+    /// Dies after each step of storing a batch, as the file system would show it.
+    #[test]
+    fn dying_while_a_batch_is_stored_neither_loses_nor_doubles_it() {
+        let content = envelope().batch(vec![ended(2)]);
+        for steps in 0..4 {
+            let place = Place::new();
+            let (mut disk, _) = place.open();
+            disk.append(&[Record::Opened(span(1, 2)), Record::Ended(ended(2))]).unwrap();
+            let name = BatchName::new(5, 1);
+            if steps > 0 {
+                disk.batches().prepare(name, &content).unwrap();
+            }
+            if steps > 1 {
+                disk.append(&[Record::Batched(name)]).unwrap();
+            }
+            if steps > 2 {
+                disk.batches().publish(name).unwrap();
+            }
+            assert_eq!(spans(place.reopen(disk).0.batches()), 1, "after {steps} steps");
+        }
+    }
+
+    #[test]
+    fn a_batch_that_was_sent_before_the_crash_stays_away() {
+        let place = Place::new();
+        let (mut disk, _) = place.open();
+        disk.append(&[Record::Ended(ended(2))]).unwrap();
+        let name = BatchName::new(5, 1);
+        disk.store(name, &envelope().batch(vec![ended(2)])).unwrap();
+        disk.batches().remove(name).unwrap();
+        assert_eq!(spans(place.reopen(disk).0.batches()), 0);
+    }
+
+    #[test]
+    fn a_living_worker_takes_over_what_a_dead_one_left_and_nothing_of_the_living() {
+        let place = Place::new();
+        let (mut ours, mut dead, mut alive) = (place.open().0, place.open().0, place.open().0);
+        dead.append(&[Record::Opened(span(1, 1)), Record::Ended(ended(2))]).unwrap();
+        alive.append(&[Record::Ended(span(3, 3))]).unwrap();
+        free(&mut ours, dead);
+        let (batches, salvaged) = ours.adopt(&envelope(), 99).unwrap();
+        assert_eq!(salvaged, Salvaged { ended: 1, aborted: 1 });
+        assert_eq!((batches.len(), spans(ours.batches())), (1, 2));
+        assert_eq!(ours.adopt(&envelope(), 99).unwrap().0, []);
+        free(&mut ours, alive);
+        assert_eq!(ours.adopt(&envelope(), 99).unwrap().1, Salvaged { ended: 1, aborted: 0 });
+    }
+}

@@ -1,0 +1,310 @@
+//! Which batches wait, which goes next and when, and which must go for want of room: pure, without clock, disk or network.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::batch::BatchName;
+
+/// The first wait after a failure; each further one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The longest `Retry-After` that is obeyed.
+const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(300);
+/// At the end, what is only in memory is tried so often.
+const LAST_TRIES: u32 = 4;
+/// A batch that breaks the receiver this often goes after all the others, so that it cannot hold them back.
+const BLAMES: u32 = 10;
+
+/// The most that may wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// On the disk.
+    pub(super) bytes: u64,
+    /// In memory, when the disk does not take batches.
+    pub(super) memory_bytes: u64,
+    pub(super) age: Duration,
+}
+
+/// The time, both ways: since some fixed moment, and in microseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Now {
+    pub(super) elapsed: Duration,
+    pub(super) unix: u64,
+}
+
+/// Where a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Disk,
+    Memory,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Send(BatchName, Place),
+    /// Nothing before this much time has passed, unless something new comes.
+    Wait(Duration),
+    /// Nothing waits, or what waits is for the next start.
+    Idle,
+}
+
+/// What came of sending a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Taken,
+    /// The receiver will never take this many of its spans.
+    Refused {
+        spans: u64,
+    },
+    /// It is replaced by parts of it, each with the bytes it takes.
+    Cut([(BatchName, u64); 2]),
+    /// It cannot be read any more.
+    Unreadable,
+    Later {
+        /// What the receiver asked for.
+        after: Option<Duration>,
+        /// Whether the batch itself may be what breaks the receiver.
+        blame: bool,
+    },
+}
+
+/// What became of spans so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) taken: u64,
+    pub(super) rejected: u64,
+    /// Fell off: too many or too old, or their file was damaged.
+    pub(super) dropped: u64,
+    /// Attempts that failed.
+    pub(super) failures: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Shelf {
+    bounds: Bounds,
+    waiting: BTreeMap<BatchName, Held>,
+    /// Those of `waiting` that go after the others.
+    demoted: BTreeSet<BatchName>,
+    sending: Option<BatchName>,
+    disk_bytes: u64,
+    memory_bytes: u64,
+    spans: u64,
+    /// Failures in a row.
+    failures: u32,
+    not_before: Duration,
+    ending: Ending,
+    tally: Tally,
+    random: fastrand::Rng,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    bytes: u64,
+    place: Place,
+    blames: u32,
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    NotYet,
+    /// Everything is tried once more.
+    Hurrying,
+    /// The receiver does not take it: what is on the disk stays there for the next start, and what is in memory is
+    /// tried some more times.
+    MemoryOnly {
+        tries: u32,
+    },
+}
+
+// === impl Shelf ===
+
+impl Shelf {
+    pub(super) fn new(bounds: Bounds, random: fastrand::Rng) -> Self {
+        Self {
+            bounds,
+            waiting: BTreeMap::new(),
+            demoted: BTreeSet::new(),
+            sending: None,
+            disk_bytes: 0,
+            memory_bytes: 0,
+            spans: 0,
+            failures: 0,
+            not_before: Duration::ZERO,
+            ending: Ending::NotYet,
+            tally: Tally::default(),
+            random,
+        }
+    }
+
+    /// Puts a batch up; returns what has to go for it.
+    #[must_use]
+    pub(super) fn store(
+        &mut self,
+        now: Now,
+        name: BatchName,
+        bytes: u64,
+        place: Place,
+    ) -> Vec<(BatchName, Place)> {
+        self.insert(name, Held { bytes, place, blames: 0 });
+        self.make_room(now)
+    }
+
+    pub(super) fn next(&mut self, now: Now) -> Next {
+        if self.sending.is_some() {
+            return Next::Idle;
+        }
+        let Some((name, place)) = self.candidate() else { return Next::Idle };
+        let wait = self.not_before.saturating_sub(now.elapsed);
+        if !wait.is_zero() {
+            return Next::Wait(wait);
+        }
+        self.sending = Some(name);
+        Next::Send(name, place)
+    }
+
+    /// Books what came of the batch under way; returns what has to go for its parts, when it was cut.
+    #[must_use]
+    pub(super) fn settle(&mut self, now: Now, outcome: Outcome) -> Vec<(BatchName, Place)> {
+        let Some(name) = self.sending.take() else { return Vec::new() };
+        let spans = u64::from(name.spans);
+        match outcome {
+            Outcome::Taken => self.tally.taken += spans,
+            Outcome::Refused { spans: refused } => {
+                self.tally.rejected += refused.min(spans);
+                self.tally.taken += spans.saturating_sub(refused);
+            }
+            Outcome::Unreadable => self.tally.dropped += spans,
+            Outcome::Cut(_) => {}
+            Outcome::Later { after, blame } => {
+                self.fail(now, name, after, blame);
+                return Vec::new();
+            }
+        }
+        (self.failures, self.not_before) = (0, Duration::ZERO);
+        let Some(held) = self.remove(name) else { return Vec::new() };
+        if let Outcome::Cut(parts) = outcome {
+            parts.into_iter().for_each(|(part, bytes)| self.insert(part, Held { bytes, ..held }));
+            return self.make_room(now);
+        }
+        Vec::new()
+    }
+
+    /// No more batches will come: everything is tried once more, without waiting.
+    pub(super) fn hurry(&mut self) {
+        if self.ending == Ending::NotYet {
+            self.ending = Ending::Hurrying;
+            self.not_before = Duration::ZERO;
+        }
+    }
+
+    /// Spans that are not delivered: on the disk, and in memory.
+    pub(super) fn left(&self) -> (u64, u64) {
+        let memory = self.waiting.iter().filter(|(_, held)| held.place == Place::Memory);
+        let memory = memory.map(|(name, _)| u64::from(name.spans)).sum();
+        (self.spans - memory, memory)
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    pub(super) fn spans(&self) -> u64 {
+        self.spans
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.disk_bytes + self.memory_bytes
+    }
+
+    /// When the oldest batch was made, in microseconds since 1970.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.waiting.keys().next().map(|name| name.created)
+    }
+
+    fn candidate(&self) -> Option<(BatchName, Place)> {
+        let wanted = |held: &Held| match self.ending {
+            Ending::NotYet | Ending::Hurrying => true,
+            Ending::MemoryOnly { tries } => held.place == Place::Memory && tries > 0,
+        };
+        let mut batches = self.waiting.iter().filter(|(_, held)| wanted(held));
+        let first = batches.clone().find(|(name, _)| !self.demoted.contains(name)).or_else(|| batches.next());
+        first.map(|(name, held)| (*name, held.place))
+    }
+
+    fn fail(&mut self, now: Now, name: BatchName, after: Option<Duration>, blame: bool) {
+        self.tally.failures += 1;
+        self.failures = self.failures.saturating_add(1);
+        let longest = FIRST_WAIT.saturating_mul(1 << (self.failures - 1).min(16)).min(LONGEST_WAIT);
+        // Half of it is chance, so that many workers do not come back to a receiver all at once.
+        let wait = longest.mul_f64(0.5 + self.random.f64() / 2.0);
+        self.not_before = now.elapsed + after.map_or(wait, |asked| asked.clamp(wait, LONGEST_ASKED_WAIT));
+        self.ending = match self.ending {
+            Ending::NotYet => Ending::NotYet,
+            Ending::Hurrying => Ending::MemoryOnly { tries: LAST_TRIES - 1 },
+            Ending::MemoryOnly { tries } => Ending::MemoryOnly { tries: tries.saturating_sub(1) },
+        };
+        let Some(held) = self.waiting.get_mut(&name).filter(|_| blame) else { return };
+        held.blames += 1;
+        if held.blames == BLAMES {
+            self.demoted.insert(name);
+        }
+    }
+
+    fn make_room(&mut self, now: Now) -> Vec<(BatchName, Place)> {
+        let mut fallen = Vec::new();
+        while let Some((name, place)) = self.must_go(now) {
+            self.remove(name);
+            self.tally.dropped += u64::from(name.spans);
+            fallen.push((name, place));
+        }
+        fallen
+    }
+
+    /// The oldest batch that is too old, or of a place that is too full. The one under way is left alone, because
+    /// what becomes of it is about to be known.
+    fn must_go(&self, now: Now) -> Option<(BatchName, Place)> {
+        let horizon = now.unix.saturating_sub(self.bounds.age.as_micros().try_into().unwrap_or(u64::MAX));
+        let full = |place| match place {
+            Place::Disk => self.disk_bytes > self.bounds.bytes,
+            Place::Memory => self.memory_bytes > self.bounds.memory_bytes,
+        };
+        let (oldest, held) = self.waiting.iter().find(|(name, _)| Some(**name) != self.sending)?;
+        if oldest.created < horizon {
+            return Some((*oldest, held.place));
+        }
+        if !full(Place::Disk) && !full(Place::Memory) {
+            return None;
+        }
+        let mut others = self.waiting.iter().filter(|(name, _)| Some(**name) != self.sending);
+        others.find(|(_, held)| full(held.place)).map(|(name, held)| (*name, held.place))
+    }
+
+    fn insert(&mut self, name: BatchName, held: Held) {
+        *self.bytes_of(held.place) += held.bytes;
+        self.spans += u64::from(name.spans);
+        if let Some(before) = self.waiting.insert(name, held) {
+            *self.bytes_of(before.place) -= before.bytes;
+            self.spans -= u64::from(name.spans);
+        }
+    }
+
+    fn remove(&mut self, name: BatchName) -> Option<Held> {
+        let held = self.waiting.remove(&name)?;
+        self.demoted.remove(&name);
+        *self.bytes_of(held.place) -= held.bytes;
+        self.spans -= u64::from(name.spans);
+        Some(held)
+    }
+
+    fn bytes_of(&mut self, place: Place) -> &mut u64 {
+        match place {
+            Place::Disk => &mut self.disk_bytes,
+            Place::Memory => &mut self.memory_bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
