@@ -65,7 +65,7 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_voiced"));
         command.current_dir(&self.dir).env_clear().envs(self.livekit.environment());
         command.envs(self.collector.environment());
-        command.env("STATE_DIRECTORY", self.dir.join("state"));
+        command.env("STATE_DIRECTORY", self.state());
         command.env("OPENAI_BASE_URL", self.model.base_url()).env("OPENAI_API_KEY", "sk-test");
         command.env("VOICED_STORE__PATH", self.record());
         command.env("LIVEKIT_AGENT_NAME", AGENT_NAME).env("RUST_LOG", "voiced=debug,info");
@@ -75,6 +75,11 @@ impl World {
     /// The local record of this world's workers.
     pub(crate) fn record(&self) -> PathBuf {
         self.dir.join("record.sqlite")
+    }
+
+    /// Where the worker keeps its spool.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.join("state")
     }
 
     /// Starts a worker with `--set` for each setting, and waits until it is registered.
