@@ -2,6 +2,7 @@
 
 mod ask;
 mod call;
+mod check;
 mod config;
 mod connect;
 mod sessions;
@@ -9,7 +10,7 @@ mod start;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -32,6 +33,7 @@ const RECORD_TIMEOUT: Duration = Duration::from_secs(5);
 #[command(after_help = "\
 Examples:
   voiced config                          what is configured, and where each value came from
+  voiced check                           whether everything that is configured is there and works
   voiced ask \"What is tracing?\"          one traced call to the model, without a LiveKit server
   voiced start                           serve the rooms that LiveKit dispatches, until SIGTERM
   voiced call --room try-it              talk to the agent from this terminal
@@ -84,6 +86,11 @@ enum Command {
     ///
     /// Secrets are shown as set or unset, never in part.
     Config(ConfigArgs),
+    /// Check the configuration and everything that it names
+    ///
+    /// Opens the worker's socket to LiveKit, asks the model for one word, sends one span, and looks whether the health
+    /// endpoints can listen. Says of each how long it took, and what to do when it did not work.
+    Check(CheckArgs),
 }
 
 #[derive(Args, Debug)]
@@ -174,11 +181,19 @@ struct ConfigArgs {
     json: bool,
 }
 
+#[derive(Args, Debug)]
+struct CheckArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
 // === impl Cli ===
 
 impl Cli {
     /// Runs the command to its end.
     pub fn run(self) -> ExitCode {
+        let started = Instant::now();
         let env = Env::process();
         let loaded = match crate::config::load(&LoadArgs { config: self.config, set: self.set }, &env) {
             Ok(loaded) => loaded,
@@ -191,8 +206,14 @@ impl Cli {
             loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
             return finish(sessions::run(&loaded.config, args));
         }
+        let secrets = loaded.config.secrets();
+        if let Command::Check(args) = self.command {
+            crate::log::init_quiet(self.log_format, secrets);
+            crate::tls::install_crypto_provider();
+            return finish(block_on(check::run(loaded, args, started.elapsed())));
+        }
         let logs = LogQueue::wanted(&loaded.config.telemetry);
-        crate::log::init(self.log_format, loaded.config.secrets(), logs.as_ref());
+        crate::log::init(self.log_format, secrets, logs.as_ref());
         crate::tls::install_crypto_provider();
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         crate::panics::report(Privacy::new(&loaded.config.telemetry));
@@ -201,16 +222,20 @@ impl Cli {
 }
 
 fn serve(command: Command, loaded: Loaded, logs: Option<LogQueue>) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let done = runtime.block_on(async {
+    block_on(async {
         match command {
             Command::Start => start::run(loaded.config, logs).await,
             Command::Connect(args) => connect::run(loaded.config, args, logs).await,
             Command::Ask(args) => ask::run(loaded.config, args, logs).await,
             Command::Call(args) => call::run(loaded.config, args).await,
-            Command::Config(_) | Command::Sessions(_) => Ok(ExitCode::SUCCESS),
+            Command::Config(_) | Command::Sessions(_) | Command::Check(_) => Ok(ExitCode::SUCCESS),
         }
-    });
+    })
+}
+
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(command);
     // A blocked read of stdin must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_millis(200));
     done

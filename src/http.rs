@@ -151,6 +151,15 @@ fn prometheus(metrics: &Metrics) -> impl IntoResponse + use<> {
     ([(header::CONTENT_TYPE, metrics::TEXT_FORMAT)], metrics.text())
 }
 
+// === impl BindError ===
+
+impl BindError {
+    /// Somebody else listens there.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.reason.kind() == io::ErrorKind::AddrInUse
+    }
+}
+
 // === impl Worker ===
 
 impl Worker {

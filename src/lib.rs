@@ -18,6 +18,7 @@
 //! - [`privacy`]: what may be recorded of what people said and who they are
 //! - [`http`], [`systemd`], [`shutdown`], [`log`], [`panics`], [`tls`]: what a daemon needs besides
 //! - [`caller`]: the other side of a session, for `voiced call` and for tests
+//! - `check`: what `voiced check` asks of each neighbour; `web`: the HTTP client for that
 //! - [`chat`], [`secret`]: the words that all of them use
 //!
 //! # Invariants
@@ -28,6 +29,7 @@
 
 pub mod caller;
 pub mod chat;
+mod check;
 pub mod cli;
 pub mod config;
 pub mod http;
@@ -46,4 +48,5 @@ pub mod shutdown;
 pub mod systemd;
 pub mod telemetry;
 pub mod tls;
+mod web;
 pub mod worker;

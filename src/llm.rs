@@ -114,7 +114,7 @@ impl OpenAi {
     pub fn counted(config: &config::Llm, metrics: &Metrics) -> Result<Self, BuildError> {
         let shared = Shared {
             provider: openai::Provider::new(config)?,
-            url: openai::shown(&config.base_url),
+            url: crate::web::shown(&config.base_url),
             config: Arc::new(config.clone()),
             cut_replies: AtomicU64::new(0),
             metrics: metrics.llm(config),

@@ -26,6 +26,9 @@ use crate::telemetry::signals::LogQueue;
 /// reports every failed batch, where the exporter says once what is wrong and what to do.
 const DEFAULT_FILTER: &str = "warn,voiced=info,opentelemetry=off,str0m=error";
 
+/// What such a command logs: what it cannot say itself.
+const QUIET_FILTER: &str = "off,voiced::log=warn,voiced::panics=error";
+
 /// The shape of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -68,6 +71,15 @@ struct Line<'s>(&'s Secrets);
 /// Starts logging to stderr and into the queue for export, as `RUST_LOG` says, and never one of `secrets`. To be called
 /// first of all; more calls do nothing.
 pub fn init(format: Format, secrets: Secrets, exported: Option<&LogQueue>) {
+    start(format, secrets, exported, DEFAULT_FILTER);
+}
+
+/// [`init`] for a command that says on stdout what went wrong: it need not be said twice.
+pub(crate) fn init_quiet(format: Format, secrets: Secrets) {
+    start(format, secrets, None, QUIET_FILTER);
+}
+
+fn start(format: Format, secrets: Secrets, exported: Option<&LogQueue>, default: &str) {
     let destination = destination();
     let colours = destination == Destination::Terminal && std::env::var_os("NO_COLOR").is_none();
     let exported = exported.map(|queue| queue.layer(secrets.clone()));
@@ -79,7 +91,7 @@ pub fn init(format: Format, secrets: Secrets, exported: Option<&LogQueue>) {
             json.map_event_format(|format| Prioritised { format, destination }).boxed()
         }
     };
-    let (filter, refused) = filter(std::env::var("RUST_LOG").ok());
+    let (filter, refused) = filter(std::env::var("RUST_LOG").ok(), default);
     // Also installs the bridge from the crate `log`. It fails when there is a subscriber already, and then that one logs.
     let _ = tracing_subscriber::registry().with(filter).with(layer).with(exported).try_init();
     if let Some(refused) = refused {
@@ -88,7 +100,7 @@ pub fn init(format: Format, secrets: Secrets, exported: Option<&LogQueue>) {
 }
 
 /// The filter, and why it is not the one asked for. A slip in `RUST_LOG` must not keep a worker from starting.
-fn filter(variable: Option<String>) -> (EnvFilter, Option<String>) {
+fn filter(variable: Option<String>, default: &str) -> (EnvFilter, Option<String>) {
     let asked = variable.filter(|text| !text.trim().is_empty());
     let parsed = asked.as_deref().map(EnvFilter::try_new);
     match parsed {
@@ -97,9 +109,9 @@ fn filter(variable: Option<String>) -> (EnvFilter, Option<String>) {
             let asked = asked.unwrap_or_default();
             let refused =
                 format!("RUST_LOG={asked:?} is ignored: {error}; expected a filter like voiced=debug,warn");
-            (EnvFilter::new(DEFAULT_FILTER), Some(refused))
+            (EnvFilter::new(default), Some(refused))
         }
-        None => (EnvFilter::new(DEFAULT_FILTER), None),
+        None => (EnvFilter::new(default), None),
     }
 }
 

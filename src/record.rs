@@ -87,6 +87,11 @@ struct Counters {
     last_error: std::sync::Mutex<Option<String>>,
 }
 
+/// How many turns a record that is there holds, if it could be written to; else what is wrong with it and what to do.
+pub(crate) fn probe(path: &std::path::Path) -> Result<u64, String> {
+    sqlite::probe(path).map_err(|trouble| trouble.message)
+}
+
 // === impl Record ===
 
 impl Record {

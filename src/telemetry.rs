@@ -27,7 +27,7 @@ use thiserror::Error;
 use self::recorder::Recorder;
 use self::spans::Tracer;
 use self::spool::Spool;
-pub use self::spool::{ExportStatus, Flushed};
+pub use self::spool::{ExportStatus, Flushed, Survey};
 use crate::config;
 use crate::privacy::Privacy;
 

@@ -24,7 +24,9 @@ use tokio::sync::watch;
 use url::Url;
 
 pub use self::control::JobControl;
+pub(crate) use self::protocol::TOKEN_LIFETIME;
 pub use self::settings::Settings;
+use crate::config::Credentials;
 use crate::secret::Secret;
 use crate::shutdown::Shutdown;
 
@@ -112,6 +114,13 @@ pub async fn run(
     health: watch::Sender<Health>,
 ) -> Outcome {
     shell::Shell::new(settings, jobs, health).run(shutdown).await
+}
+
+/// Whether a worker with these credentials could register: the server is there and takes the token. Says why not, and what
+/// to do.
+pub(crate) async fn knock(credentials: &Credentials) -> Result<(), String> {
+    let Credentials { url, key, secret } = credentials;
+    connection::knock(&connection::Endpoint::new(url, key, secret)).await
 }
 
 // === impl Health ===

@@ -25,10 +25,10 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::SecretString;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
-use url::Url;
 
 use crate::config;
 use crate::llm::error::{BuildError, Fault, Kind};
+use crate::web::shown;
 
 pub(super) use body::Ask;
 pub(super) use chunk::Chunk;
@@ -141,17 +141,6 @@ fn innermost(error: &dyn std::error::Error) -> String {
         .last()
         .map(ToString::to_string)
         .unwrap_or_default()
-}
-
-/// A base URL without user, password, query and the last slash.
-pub(super) fn shown(base_url: &Url) -> String {
-    let mut url = base_url.clone();
-    // These refuse URLs that have no host, which hold no password either.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.set_fragment(None);
-    url.as_str().trim_end_matches('/').to_owned()
 }
 
 // === impl Exchange ===
@@ -312,12 +301,6 @@ mod tests {
     fn only_http_urls_are_called() {
         let error = Provider::new(&config("ftp://host/v1")).unwrap_err().to_string();
         assert!(error.contains("base_url") && error.contains("ftp://host/v1"), "{error}");
-    }
-
-    #[test]
-    fn the_shown_url_holds_neither_password_nor_query() {
-        let url = "https://user:secret@host:8443/v1/?api-key=secret".parse().unwrap();
-        assert_eq!(shown(&url), "https://host:8443/v1");
     }
 
     #[test]

@@ -77,14 +77,14 @@ fn stderr_is_the_journal_only_when_device_and_inode_match() {
 fn a_filter_that_is_none_is_ignored_and_said() {
     let default = EnvFilter::new(DEFAULT_FILTER).to_string();
     for text in [None, Some(" ".to_owned())] {
-        let (filter, refused) = filter(text);
+        let (filter, refused) = filter(text, DEFAULT_FILTER);
         assert_eq!((filter.to_string(), refused), (default.clone(), None));
     }
-    let (filter, refused) = filter(Some("voiced=loud".to_owned()));
+    let (filter, refused) = filter(Some("voiced=loud".to_owned()), DEFAULT_FILTER);
     assert_eq!(filter.to_string(), default);
     let refused = refused.unwrap();
     assert!(refused.contains("voiced=loud") && refused.contains("expected"), "{refused}");
-    assert_eq!(super::filter(Some("debug".to_owned())).0.to_string(), "debug");
+    assert_eq!(super::filter(Some("debug".to_owned()), DEFAULT_FILTER).0.to_string(), "debug");
 }
 
 #[test]

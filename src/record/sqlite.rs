@@ -54,6 +54,24 @@ fn open_for_writing(path: &Path) -> Result<Connection, Trouble> {
     Ok(connection)
 }
 
+/// How many turns are in a file that could be written to. Changes nothing in it.
+pub(super) fn probe(path: &Path) -> Result<u64, Trouble> {
+    let trouble = |error| trouble(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(trouble)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(trouble)?;
+    match schema(&connection).map_err(trouble)? {
+        Schema::Empty => return Ok(0),
+        Schema::Ours(_) => {}
+        Schema::Newer(version) => return Err(newer(path, version)),
+        Schema::Foreign => return Err(foreign(path)),
+    }
+    // A file opened for writing is silently one for reading where it may not be written; its lock tells.
+    let transaction = begin(&mut connection).map_err(trouble)?;
+    let turns = transaction.query_row("SELECT count(*) FROM turns", [], |row| row.get::<_, i64>(0));
+    turns.map(i64::unsigned_abs).map_err(trouble)
+}
+
 fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
     let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
     let version = number("PRAGMA user_version")?;

@@ -15,6 +15,7 @@ use super::delivery::{Delivery, Trouble};
 use crate::config;
 use crate::retry_after::retry_after;
 use crate::secret::{Secret, Secrets};
+use crate::web::causes;
 
 /// No OTLP response is longer; what is past it is not read.
 const MAX_RESPONSE_BYTES: u64 = 64 * 1024;
@@ -166,20 +167,6 @@ fn header_map(headers: &[(String, Secret)]) -> Result<HeaderMap, StartError> {
         map.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?, secret);
     }
     Ok(map)
-}
-
-/// An error with its causes; reqwest's own text stops before the interesting one.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 fn unreachable_advice(url: &Url) -> &'static str {

@@ -26,6 +26,8 @@ pub const TURN: &str = "livekit.llm_call";
 pub const REQUEST: &str = "llm_request";
 /// The span of one attempt.
 pub const ATTEMPT: &str = "llm_request_run";
+/// The one span of `voiced check`. It is no turn: whoever looks for [`TURN`] does not find it.
+pub const PROBE: &str = "voiced.check";
 
 /// What the root says of a turn that nobody ended.
 const NOTHING_SAID: [Attribute; 2] =
@@ -147,11 +149,16 @@ struct Turn {
 
 impl Default for Tracer {
     fn default() -> Self {
-        Self::new(SpanSource::silent(), CaptureContent::Off.into())
+        Self::silent(CaptureContent::Off.into())
     }
 }
 
 impl Tracer {
+    /// Makes valid trace ids and records nothing.
+    pub(crate) fn silent(privacy: Privacy) -> Self {
+        Self::new(SpanSource::silent(), privacy)
+    }
+
     pub(super) fn new(source: SpanSource, privacy: Privacy) -> Self {
         Self { source, privacy }
     }
@@ -162,15 +169,7 @@ impl Tracer {
     }
 
     pub fn turn(&self, conversation: &Conversation, start: TurnStart<'_>) -> TurnSpan {
-        let turn = Turn {
-            source: self.source.clone(),
-            conversation: Conversation {
-                id: conversation.id.clone(),
-                user: self.privacy.user(&conversation.user),
-            },
-            privacy: self.privacy.clone(),
-            clock: Clock::start(),
-        };
+        let turn = self.begin(conversation);
         let caller = start.traceparent.and_then(TraceParent::parse);
         let root = self.source.root(TURN, caller, turn.clock.now());
         let mut span = OpenSpan::new(Arc::new(turn), root, &NOTHING_SAID);
@@ -178,6 +177,28 @@ impl Tracer {
         span.set_if(key::LIVEKIT_QUESTION, span.recorded(|privacy| privacy.said(start.question)));
         span.opened();
         TurnSpan { span }
+    }
+
+    /// Records a span that is no turn, to see whether it arrives. The trace id, to find it by.
+    pub(crate) fn probe(&self, conversation: &Conversation) -> String {
+        let turn = self.begin(conversation);
+        let root = self.source.root(PROBE, None, turn.clock.now());
+        let span = OpenSpan::new(Arc::new(turn), root, &[]);
+        let trace_id = span.parent().trace_id();
+        span.end(None);
+        trace_id
+    }
+
+    fn begin(&self, conversation: &Conversation) -> Turn {
+        Turn {
+            source: self.source.clone(),
+            conversation: Conversation {
+                id: conversation.id.clone(),
+                user: self.privacy.user(&conversation.user),
+            },
+            privacy: self.privacy.clone(),
+            clock: Clock::start(),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod rejected;
 mod sender;
 mod shelf;
 mod slot;
+mod survey;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ use self::journal::Record;
 use self::sender::Sender;
 use self::shelf::Bounds;
 use self::slot::Slots;
+pub use self::survey::Survey;
 use self::writer::{BatchLimits, State, Writer};
 use super::StartError;
 use super::otel::wire::{Envelope, WireSpan};

@@ -188,6 +188,15 @@ async fn open(endpoint: &Endpoint) -> Result<Socket, String> {
     }
 }
 
+/// Opens the socket as a worker does and closes it again, without registering: whether the server is there and takes our
+/// token. The error is what [`Incoming::Closed`] would say.
+pub(crate) async fn knock(endpoint: &Endpoint) -> Result<(), String> {
+    let mut socket = open(endpoint).await?;
+    // The question is answered; a server that does not wait for the close is none the worse.
+    let _ = timeout(OPEN_TIMEOUT, socket.close(None)).await;
+    Ok(())
+}
+
 fn agent_url(base: &Url) -> Url {
     let mut url = base.clone();
     let scheme = match base.scheme() {

@@ -16,7 +16,7 @@ use crate::config::Permission;
 use crate::secret::Secret;
 
 /// The server checks the token when the socket opens and never again, so it need not live longer than clocks differ.
-const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
+pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
 
 /// The version of the worker protocol that we speak.
 pub(crate) const VERSION: i32 = 1;

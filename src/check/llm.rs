@@ -1,0 +1,90 @@
+//! Does the model answer? One call as small as a call can be, made as a turn makes it, with the same limits but a single
+//! attempt, and without a trace: it is no turn of anybody's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Finding, Verdict};
+use crate::chat::{Failure, Message, Role};
+use crate::config::{CaptureContent, Config, Llm};
+use crate::llm::{Answer, Answerer, OpenAi, Outcome, Question};
+use crate::secret::Speech;
+use crate::telemetry::spans::{Conversation, Tracer, TurnStart};
+use crate::web;
+
+const SAID: &str = "Answer with the one word: ready";
+/// Some providers refuse fewer.
+const MAX_TOKENS: u32 = 16;
+const LONGEST: Duration = Duration::from_secs(25);
+/// The class of a reply without words, which is how a reasoning model runs out of [`MAX_TOKENS`].
+const EMPTY_REPLY: &str = "empty_reply";
+
+pub(super) async fn check(config: Arc<Config>) -> Finding {
+    if let Err(error) = config.require_llm() {
+        return error.into();
+    }
+    let finding = match OpenAi::new(&tiny(&config.llm)) {
+        Ok(answerer) => judge(&ask(&answerer).await, &config.llm),
+        Err(error) => Finding::new(Verdict::Misconfigured, error.to_string()),
+    };
+    finding.with("model", config.llm.model.as_str()).with("base_url", web::shown(&config.llm.base_url))
+}
+
+fn tiny(config: &Llm) -> Llm {
+    Llm {
+        max_tokens: Some(config.max_tokens.unwrap_or(MAX_TOKENS).min(MAX_TOKENS)),
+        max_attempts: 1,
+        total_timeout: config.total_timeout.min(LONGEST),
+        ..config.clone()
+    }
+}
+
+async fn ask(answerer: &OpenAi) -> Answer {
+    let said = Speech::from(SAID);
+    let conversation = Conversation { id: "check".to_owned(), user: "check".to_owned() };
+    // The words are ours, so that whatever the provider says of them may be shown.
+    let tracer = Tracer::silent(CaptureContent::Full.into());
+    let turn = tracer.turn(&conversation, TurnStart { index: 0, question: &said, traceparent: None });
+    let messages = [Message::new(Role::User, said.clone())];
+    let question =
+        Question { messages: messages.into(), context: turn.context(), cancel: CancellationToken::new() };
+    let (sender, mut deltas) = mpsc::channel(16);
+    let answering = answerer.answer(question, sender);
+    tokio::join!(answering, async { while deltas.recv().await.is_some() {} }).0
+}
+
+fn judge(answer: &Answer, config: &Llm) -> Finding {
+    let (model, url) = (&config.model, web::shown(&config.base_url));
+    match &answer.outcome {
+        Outcome::Failed(Failure { class, .. }) if class == EMPTY_REPLY => Finding::new(
+            Verdict::Warned,
+            format!(
+                "{model} at {url} took the call, but said nothing within {MAX_TOKENS} tokens; one that thinks first does \
+                 that, of another it is odd: try `voiced ask hello`"
+            ),
+        ),
+        Outcome::Failed(Failure { class, message }) => {
+            Finding::failed(message.as_str()).with("error", class.as_str())
+        }
+        Outcome::Interrupted | Outcome::Complete => good(answer, model, &url),
+    }
+}
+
+fn good(answer: &Answer, model: &str, url: &str) -> Finding {
+    let first = answer.time_to_first_token.unwrap_or_default();
+    let usage = answer.usage;
+    let estimated = if usage.estimated { ", by our estimate" } else { "" };
+    let message = format!(
+        "{model} at {url} answers, the first word after {} ms; {} tokens in, {} out{estimated}",
+        first.as_millis(),
+        usage.input,
+        usage.output
+    );
+    Finding::good(message)
+        .with("time_to_first_token_s", first.as_secs_f64())
+        .with("input_tokens", usage.input)
+        .with("output_tokens", usage.output)
+}
