@@ -1,4 +1,4 @@
-//! The health and status endpoints.
+//! The endpoints: health and status for everybody, metrics and the record of sessions for whom `access` lets through.
 //!
 //! | path | answer |
 //! |---|---|
@@ -6,6 +6,19 @@
 //! | `/readyz` | 200 `OK` while registered and not draining, else 503 and the reason |
 //! | `/worker` | the worker as LiveKit Cloud reads it, [`WorkerInfo`] as JSON |
 //! | `/metrics` | [`Metrics`] in Prometheus' text format |
+//! | `/sessions`, `/api/sessions` | the local record, see [`record`] |
+//! | `/sign-in`, `/sessions.js` | what the pages need |
+//!
+//! - `routes`: which path is whose. `access`: who is let through
+//! - `record`: the questions to the record, and the JSON. `query`: what a URL asks for
+//! - `pages`: for people. `html`: text that cannot be forgotten to be escaped
+
+mod access;
+mod html;
+mod pages;
+mod query;
+mod record;
+mod routes;
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,6 +40,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+pub use self::access::Access;
+pub use self::record::Sessions;
+pub use self::routes::guarded;
 use crate::metrics::{self, Metrics};
 use crate::worker::{Health, WorkerInfo};
 
@@ -59,15 +75,14 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     TcpListener::bind(address).await.map_err(|reason| BindError { address, reason })
 }
 
-/// The endpoints of the worker that sends `health` and is counted by `metrics`.
-pub fn router(agent_name: &str, health: watch::Receiver<Health>, metrics: Metrics) -> Router {
+/// The open endpoints of the worker that sends `health`; [`guarded`] are the others.
+pub fn router(agent_name: &str, health: watch::Receiver<Health>) -> Router {
     Router::new()
         .route("/", get(healthz))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/worker", get(worker))
         .with_state(Worker { agent_name: agent_name.into(), health })
-        .route("/metrics", get(async move || prometheus(&metrics)))
 }
 
 /// Serves `router` until `stop`. Not axum's own server, which gives a client all the time in the world to send its request.

@@ -10,11 +10,12 @@
 //! - `run`: tells the turns of a living process from those of one that was killed
 //! - `sqlite`: the seam to SQLite, with the schema, what is written and what is asked
 //! - `find`: what can be asked, and what comes back. `json`: the same for scripts. `bar`: a turn as a waterfall
-//! - `when`: points in time as people write them
+//! - `when`, `length`: points in time and lengths of it as people write them
 
 mod bar;
 mod find;
 pub(crate) mod json;
+mod length;
 mod path;
 mod queue;
 mod run;
@@ -37,6 +38,7 @@ pub(crate) use self::bar::{Bar, bars};
 pub use self::find::{
     Direction, Figures, Filter, Found, FoundTurns, Place, ReadError, Session, Spread, Turns, Window,
 };
+pub(crate) use self::length::{length, length_or_dash};
 use self::queue::{Pushed, Queue};
 pub use self::sqlite::Reader;
 pub use self::turn::{Attempt, End, Outcome, Stage, Status, Turn};
@@ -137,7 +139,7 @@ impl Record {
     }
 
     /// Hands a turn over, begun or ended. Never waits.
-    pub(crate) fn put(&self, turn: Turn) {
+    pub fn put(&self, turn: Turn) {
         let Some(shared) = &self.shared else { return };
         let is_end = turn.is_over();
         match shared.queue.push(Arc::new(turn)) {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use voiced::http;
+use voiced::config::Config;
+use voiced::http::{self, Access, Sessions};
 use voiced::metrics::Metrics;
 use voiced::worker::Health;
 
@@ -27,11 +28,11 @@ impl Endpoints {
         let listener = http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let served = tokio::spawn(http::serve(
-            listener,
-            http::router("support", health, Metrics::default()),
-            stop.clone(),
-        ));
+        let Config { store, http: config, .. } = Config::default();
+        let access = Access::new(address.ip(), &config);
+        let guarded = http::guarded(access, Metrics::default(), Sessions::new(&store, &config));
+        let served =
+            tokio::spawn(http::serve(listener, http::router("support", health).merge(guarded), stop.clone()));
         Self { address, health: publish, stop, served }
     }
 

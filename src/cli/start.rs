@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::http;
+use crate::http::{self, Access, Sessions};
 use crate::job::SessionJobs;
 use crate::llm::OpenAi;
 use crate::metrics::Metrics;
@@ -75,7 +75,10 @@ async fn serve_http(
     let Some(address) = config.http.listen else { return Ok(None) };
     let listener = http::bind(address).await?;
     tracing::info!(address = %listener.local_addr()?, "health endpoints are listening");
-    let router = http::router(&config.worker.agent_name, health, metrics);
+    let access = Access::new(address.ip(), &config.http);
+    let sessions = Sessions::new(&config.store, &config.http);
+    let router =
+        http::router(&config.worker.agent_name, health).merge(http::guarded(access, metrics, sessions));
     Ok(Some(tokio::spawn(http::serve(listener, router, stop))))
 }
 

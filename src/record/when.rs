@@ -49,6 +49,11 @@ impl When {
         format!("{}T{}.{micros:06}Z", self.date(), self.time())
     }
 
+    /// `2026-11-25T19:01:47Z`, which [`When::parse`] reads.
+    pub(crate) fn exact_seconds(self) -> String {
+        format!("{}T{}Z", self.date(), self.time())
+    }
+
     /// `2026-11-25 19:01:47`, for people.
     pub fn readable(self) -> String {
         format!("{} {}", self.date(), self.time())

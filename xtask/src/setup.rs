@@ -10,6 +10,9 @@ use testbed::{process, tools, venv};
 
 use crate::terminal::Terminal;
 
+/// By any of these names a browser is found.
+const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+
 /// The programs that the tests start.
 pub(crate) struct Ready {
     pub(crate) livekit_server: PathBuf,
@@ -36,6 +39,7 @@ pub(crate) fn everything() -> Result<()> {
 /// Finds, builds and installs; what is there already takes no time.
 pub(crate) fn prepare() -> Result<Ready> {
     ensure_python()?;
+    ensure_browser();
     // The Python packages come over the network while Go compiles.
     std::thread::scope(|scope| {
         let python = scope.spawn(venv::python);
@@ -49,6 +53,16 @@ pub(crate) fn prepare() -> Result<Ready> {
 /// The LiveKit server and the collector, which the demo needs too.
 pub(crate) fn servers() -> Result<(PathBuf, PathBuf)> {
     Ok((tools::livekit_server()?, tools::otelcol()?))
+}
+
+/// The browser in which the tests look at our pages. Without one those tests say that they are skipped.
+fn ensure_browser() {
+    if BROWSERS.iter().any(|name| find_on_path(name).is_some()) {
+        return;
+    }
+    if let Err(error) = install(&["chromium"]) {
+        testbed::progress(&format!("the pages will not be looked at in a browser: {error:#}"));
+    }
 }
 
 /// Debian ships Python's `venv` in a package of its own, so an interpreter alone is not enough.

@@ -2,9 +2,11 @@
 
 use std::io::Write;
 
-use super::text::{length, length_or_dash, line};
+use super::text::line;
 use crate::config::TraceUrl;
-use crate::record::{Bar, Direction, Place, Reader, Session, Turn, Turns, When, bars, json};
+use crate::record::{
+    Bar, Direction, Place, Reader, Session, Turn, Turns, When, bars, json, length, length_or_dash,
+};
 
 /// How many turns are held at a time; a session may have any number.
 const PAGE: usize = 100;

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::text::{length, length_or_dash, line};
-use crate::record::{Figures, Found, Session, When};
+use super::text::line;
+use crate::record::{Figures, Found, Session, When, length, length_or_dash};
 
 /// Longer room names are cut.
 const ROOM: usize = 28;

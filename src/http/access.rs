@@ -1,0 +1,191 @@
+//! Who may see what people said.
+//!
+//! With `[http] token` whoever sends it: as `Authorization: Bearer`, or once in a form that gives a cookie. Without one,
+//! whoever reaches a loopback address under a loopback name, because a page of the web may have a name of its own lead
+//! to 127.0.0.1 and would then be read as ours; and nobody at all on other addresses.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, header};
+
+use crate::config;
+use crate::secret::Secret;
+use crate::tls;
+
+/// The cookie of whoever has signed in.
+const COOKIE: &str = "voiced_sign_in";
+/// How long a sign-in lasts, at most until the worker ends.
+const SIGNED_IN: Duration = Duration::from_secs(12 * 3600);
+/// More browsers than this push out the one that signed in first.
+const MOST_SIGNED_IN: usize = 64;
+
+/// Cheap to clone; clones share who has signed in.
+#[derive(Clone)]
+pub struct Access {
+    token: Option<Secret>,
+    is_loopback: bool,
+    signed_in: Arc<Mutex<VecDeque<SignIn>>>,
+}
+
+struct SignIn {
+    cookie: Secret,
+    until: Instant,
+}
+
+/// Why somebody may not see what is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The token is missing or wrong.
+    Token,
+    /// We listen beyond loopback, and nobody set a token.
+    Closed,
+    /// The request is for a name that is not ours.
+    Host,
+}
+
+// === impl Access ===
+
+impl Access {
+    /// For a listener at this address.
+    pub fn new(address: IpAddr, config: &config::Http) -> Self {
+        Self { token: config.token.clone(), is_loopback: address.is_loopback(), signed_in: Arc::default() }
+    }
+
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        match &self.token {
+            Some(token) if sent(headers).is_some_and(|sent| is_same(sent, token)) => Ok(()),
+            Some(_) if self.has_signed_in(headers) => Ok(()),
+            Some(_) => Err(Refusal::Token),
+            None if !self.is_loopback => Err(Refusal::Closed),
+            None if !is_loopback_name(headers) => Err(Refusal::Host),
+            None => Ok(()),
+        }
+    }
+
+    /// The cookie for whoever knows the token, as a header's value.
+    pub(super) fn sign_in(&self, token: &str) -> Option<String> {
+        if !self.token.as_ref().is_some_and(|known| is_same(token, known)) {
+            return None;
+        }
+        let cookie = tls::random_hex()?;
+        let mut signed_in = self.lock();
+        while signed_in.len() >= MOST_SIGNED_IN {
+            signed_in.pop_front();
+        }
+        let until = Instant::now() + SIGNED_IN;
+        signed_in.push_back(SignIn { cookie: Secret::new(cookie.clone()), until });
+        let seconds = SIGNED_IN.as_secs();
+        Some(format!("{COOKIE}={cookie}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}"))
+    }
+
+    fn has_signed_in(&self, headers: &HeaderMap) -> bool {
+        let now = Instant::now();
+        let mut signed_in = self.lock();
+        signed_in.retain(|sign_in| sign_in.until > now);
+        cookies(headers).any(|cookie| signed_in.iter().any(|known| is_same(cookie, &known.cookie)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<SignIn>> {
+        self.signed_in.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The token of `Authorization: Bearer`.
+fn sent(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+}
+
+/// Takes as long for a guess that is nearly right as for any other of its length.
+fn is_same(guess: &str, secret: &Secret) -> bool {
+    let (guess, secret) = (guess.as_bytes(), secret.expose().as_bytes());
+    let different = guess.iter().zip(secret).fold(0, |different, (one, other)| different | (one ^ other));
+    std::hint::black_box(different) == 0 && guess.len() == secret.len()
+}
+
+/// Whoever sends no name at all is no browser, and nobody has led it here by a name.
+fn is_loopback_name(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST) else { return true };
+    let Ok(host) = host.to_str() else { return false };
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOPBACK: &str = "127.0.0.1";
+
+    fn access(address: &str, token: Option<&str>) -> Access {
+        let config = config::Http { listen: None, token: token.map(Secret::new), trace_url: None };
+        Access::new(address.parse().unwrap(), &config)
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn without_a_token_only_loopback_names_on_a_loopback_address_get_through() {
+        let open = access(LOOPBACK, None);
+        for host in ["127.0.0.1:8081", "localhost", "LOCALHOST:1", "[::1]:8081", "127.8.8.8"] {
+            assert_eq!(open.check(&headers(&[("host", host)])), Ok(()), "{host}");
+        }
+        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "10.0.0.1", ""] {
+            assert_eq!(open.check(&headers(&[("host", host)])), Err(Refusal::Host), "{host}");
+        }
+        assert_eq!(open.check(&HeaderMap::new()), Ok(()));
+        assert_eq!(access("0.0.0.0", None).check(&headers(&[("host", "localhost")])), Err(Refusal::Closed));
+    }
+
+    #[test]
+    fn with_a_token_it_alone_counts_wherever_we_listen() {
+        for address in [LOOPBACK, "0.0.0.0"] {
+            let access = access(address, Some("open sesame"));
+            let check =
+                |value: &str| access.check(&headers(&[("authorization", value), ("host", "localhost")]));
+            assert_eq!(check("Bearer open sesame"), Ok(()));
+            assert_eq!(check("bearer open sesame"), Ok(()));
+            for wrong in
+                ["Bearer open sesam", "Bearer open sesame!", "Bearer ", "Basic open sesame", "open sesame"]
+            {
+                assert_eq!(check(wrong), Err(Refusal::Token), "{wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_sign_in_gives_a_cookie_that_counts_here_and_is_not_the_token() {
+        let here = access("0.0.0.0", Some("open sesame"));
+        assert_eq!(here.sign_in("close sesame"), None);
+        let cookie = here.sign_in("open sesame").unwrap();
+        assert!(cookie.contains("; HttpOnly; SameSite=Strict; ") && !cookie.contains("sesame"), "{cookie}");
+        let sent = headers(&[("cookie", &format!("a=b; {}", cookie.split(';').next().unwrap()))]);
+        assert_eq!(here.check(&sent), Ok(()));
+        let elsewhere = access("0.0.0.0", Some("open sesame"));
+        assert_eq!(elsewhere.check(&sent), Err(Refusal::Token));
+        for _ in 0..MOST_SIGNED_IN {
+            here.sign_in("open sesame").unwrap();
+        }
+        assert_eq!(here.check(&sent), Err(Refusal::Token), "the oldest makes room");
+    }
+
+    #[test]
+    fn nothing_can_be_signed_in_to_where_there_is_no_token() {
+        assert_eq!(access(LOOPBACK, None).sign_in(""), None);
+    }
+}

@@ -1,0 +1,158 @@
+//! The record as pages for people, rendered here and readable without scripts. Everything they need comes with them or from
+//! our own paths, and the browser is told to take nothing from anywhere else.
+
+mod list;
+mod session;
+mod sign_in;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::html::{Html, html};
+use super::query::Query;
+use super::record::{Sessions, Trouble};
+use crate::record::{Direction, Turns, When};
+use crate::tls;
+
+pub(super) use self::sign_in::{ask_for_token, sign_in};
+
+const STYLE: &str = include_str!("pages/style.css");
+const SCRIPT: &str = include_str!("pages/live.js");
+/// Where the script is; the pages name it.
+pub(super) const SCRIPT_PATH: &str = "/sessions.js";
+
+const SESSIONS: usize = 50;
+const TURNS: usize = 100;
+/// Longer texts are cut on the page; `/api/sessions/{id}` has them whole.
+const MAX_TEXT: usize = 2_000;
+
+/// One page, before it is a document.
+struct Page {
+    title: String,
+    body: Html,
+}
+
+pub(super) async fn list(State(sessions): State<Sessions>, RawQuery(query): RawQuery) -> Response {
+    let page = async {
+        let query = Query::parse(query.as_deref().unwrap_or_default(), When::now(), SESSIONS);
+        let query = query.map_err(Trouble::Asked)?;
+        let asked = query.clone();
+        let found = sessions
+            .ask(move |record| record.sessions(&asked.filter, asked.cursor.as_ref(), asked.limit))
+            .await?;
+        Ok(list::page(&query, &found))
+    };
+    answer(page.await)
+}
+
+pub(super) async fn session(
+    State(sessions): State<Sessions>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let page = async {
+        let query = Query::parse(query.as_deref().unwrap_or_default(), When::now(), TURNS);
+        let query = query.map_err(Trouble::Asked)?;
+        let is_latest = query.cursor.is_none();
+        let wanted =
+            Turns { direction: Direction::Before(query.cursor), limit: query.limit, max_text: MAX_TEXT };
+        let (session, found) = sessions
+            .ask(move |record| {
+                let session = record.session(&id)?;
+                let turns = record.turns(&session.id, &wanted)?;
+                Ok((session, turns))
+            })
+            .await?;
+        Ok(session::page(&session, &found, is_latest, sessions.trace_url.as_deref()))
+    };
+    answer(page.await)
+}
+
+pub(super) async fn script() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], SCRIPT)
+}
+
+fn answer(page: Result<Page, Trouble>) -> Response {
+    match page {
+        Ok(page) => document(StatusCode::OK, page),
+        Err(trouble) => document(trouble.status(), explained(&trouble)),
+    }
+}
+
+fn explained(trouble: &Trouble) -> Page {
+    let mut body = Html::default();
+    html!(&mut body;
+        "<h1>Nothing to show</h1><p class=note>" (trouble.message()) "</p>"
+        "<p><a href=/sessions>All sessions</a></p>");
+    Page { title: "Nothing to show".to_owned(), body }
+}
+
+/// The whole document, with what keeps a browser from doing more than show it.
+fn document(status: StatusCode, page: Page) -> Response {
+    // Without randomness the style is left out rather than let in without a mark.
+    let nonce = tls::random_hex().unwrap_or_default();
+    let mut out = Html::default();
+    html!(&mut out;
+        "<!doctype html><html lang=en><head><meta charset=utf-8><title>" (page.title) " – voiced</title>"
+        "<meta name=viewport content=\"width=device-width, initial-scale=1\">"
+        "<meta name=color-scheme content=\"light dark\"><link rel=icon href=\"data:,\">"
+        "<style nonce=\"" (nonce) "\">");
+    out.markup(STYLE);
+    html!(&mut out;
+        "</style><script src=/sessions.js defer></script></head><body>"
+        (page.body)
+        "</body></html>");
+    (status, headers(&nonce), out.into_string()).into_response()
+}
+
+fn headers(nonce: &str) -> HeaderMap {
+    let policy = format!(
+        "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'self'; connect-src 'self'; img-src data:; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+    let fixed = HeaderValue::from_static;
+    HeaderMap::from_iter([
+        (header::CONTENT_TYPE, fixed("text/html; charset=utf-8")),
+        (header::CONTENT_SECURITY_POLICY, policy),
+    ])
+}
+
+// === parts of both pages ===
+
+/// A figure with what it means.
+fn tile(out: &mut Html, name: &'static str, value: &str, class: &'static str) {
+    html!(&mut *out; "<div class=\"tile ");
+    out.markup(class);
+    html!(&mut *out; "\"><dt>");
+    out.markup(name);
+    html!(&mut *out; "</dt><dd>" (value) "</dd></div>");
+}
+
+/// A point in time for people and for programs.
+fn time(us: i64) -> Html {
+    let mut out = Html::default();
+    html!(&mut out; "<time datetime=\"" (When(us).exact()) "\">" (When(us).readable()) "</time>");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_is_where_the_pages_look_for_it() {
+        let page = Page { title: "t".to_owned(), body: Html::default() };
+        let response = document(StatusCode::OK, page);
+        assert!(response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("'nonce-"));
+        assert_eq!(SCRIPT_PATH, "/sessions.js");
+    }
+
+    #[test]
+    fn no_literal_of_ours_asks_for_what_the_policy_forbids() {
+        for forbidden in ["style=", "onclick", "innerHTML", "http://", "https://", "eval("] {
+            assert!(!STYLE.contains(forbidden) && !SCRIPT.contains(forbidden), "{forbidden}");
+        }
+    }
+}

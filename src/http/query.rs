@@ -1,0 +1,109 @@
+//! What a URL asks for.
+
+use url::form_urlencoded;
+
+use crate::record::{Filter, Place, Status, When, Window};
+
+const SHORTEST_PAGE: usize = 1;
+const LONGEST_PAGE: usize = 200;
+/// Longer values are no room's name and no place.
+const MAX_VALUE: usize = 512;
+pub(super) const DEFAULT_SINCE: &str = "24h";
+
+/// A page of sessions or turns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Query {
+    pub(super) filter: Filter,
+    /// As it was written, for the form.
+    pub(super) since: String,
+    pub(super) cursor: Option<Place>,
+    pub(super) limit: usize,
+}
+
+// === impl Query ===
+
+impl Query {
+    /// The error says what is wrong, for whoever wrote the URL. Empty values are as good as none: forms send them.
+    pub(super) fn parse(query: &str, now: When, page: usize) -> Result<Self, String> {
+        let mut parsed = Self { since: DEFAULT_SINCE.to_owned(), limit: page, ..Self::default() };
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if !value.is_empty() {
+                parsed.set(&name, &value, now).map_err(|why| format!("{name}: {why}"))?;
+            }
+        }
+        let since = When::parse(&parsed.since, now).map_err(|why| format!("since: {why}"))?;
+        parsed.filter.window.since_us = since.map(|since| since.0);
+        Ok(parsed)
+    }
+
+    fn set(&mut self, name: &str, value: &str, now: When) -> Result<(), String> {
+        if value.len() > MAX_VALUE {
+            return Err(format!("it is longer than {MAX_VALUE} bytes"));
+        }
+        match name {
+            "since" => self.since = value.to_owned(),
+            "until" => self.filter.window.until_us = When::parse(value, now)?.map(|until| until.0),
+            "room" => self.filter.room = Some(value.to_owned()),
+            "status" => self.filter.status = Some(value.parse()?),
+            "cursor" => self.cursor = Some(Place::parse(value).ok_or("take it from `next` of an answer")?),
+            "limit" => self.limit = limit(value)?,
+            _ => return Err("there is since, until, room, status, limit and cursor".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// The same filter at another place, as the query of a URL.
+    pub(super) fn at(&self, cursor: &Place) -> String {
+        let Window { until_us, .. } = self.filter.window;
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("since", &self.since);
+        query.extend_pairs(until_us.map(|us| ("until", When(us).exact_seconds())));
+        query.extend_pairs(self.filter.room.as_ref().map(|room| ("room", room)));
+        query.extend_pairs(self.filter.status.map(|status: Status| ("status", status.as_str())));
+        query.append_pair("cursor", &cursor.token());
+        query.finish()
+    }
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    let limit = text.parse().ok().filter(|limit| (SHORTEST_PAGE..=LONGEST_PAGE).contains(limit));
+    limit.ok_or_else(|| format!("expected a number from {SHORTEST_PAGE} to {LONGEST_PAGE}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: When = When(1_764_097_307_000_000);
+
+    fn parse(query: &str) -> Result<Query, String> {
+        Query::parse(query, NOW, 50)
+    }
+
+    #[test]
+    fn a_filter_is_read_and_carried_to_the_next_page() {
+        let query = parse("since=7d&room=k%20%26*&status=failed&until=2025-11-25&limit=7").unwrap();
+        assert_eq!((query.filter.room.as_deref(), query.limit), (Some("k &*"), 7));
+        assert_eq!(query.filter.status, Some(Status::Failed));
+        assert_eq!(query.filter.window.since_us, Some(NOW.0 - 7 * 86_400_000_000));
+        let place = Place { started_us: 5, id: "RM_a-b".to_owned() };
+        let next = parse(&query.at(&place)).unwrap();
+        assert_eq!((&next.filter, &next.cursor), (&query.filter, &Some(place)));
+    }
+
+    #[test]
+    fn what_a_form_leaves_empty_counts_as_not_said() {
+        let query = parse("since=&room=&status=").unwrap();
+        assert_eq!((query.since.as_str(), query.filter.room, query.limit), ("24h", None, 50));
+        assert_eq!(parse("since=all").unwrap().filter.window, Window::default());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_name() {
+        for query in ["since=soon", "until=x", "status=ok", "limit=0", "limit=9999", "cursor=x", "rooms=a"] {
+            let name = query.split('=').next().unwrap();
+            assert!(parse(query).unwrap_err().starts_with(name), "{query}");
+        }
+        assert!(parse(&format!("room={}", "x".repeat(513))).is_err());
+    }
+}

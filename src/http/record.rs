@@ -1,0 +1,143 @@
+//! The record of sessions over HTTP: the questions, asked on threads that may block.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/sessions`, `/sessions/{id}` | pages for people, see [`pages`](super::pages) |
+//! | `/api/sessions` | sessions and their totals: `since`, `until`, `room`, `status`, `limit`, `cursor` |
+//! | `/api/sessions/{id}` | one session and its turns in order: `limit`, `cursor` |
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use super::query::Query;
+use crate::config::{self, TraceUrl};
+use crate::record::{Direction, Place, ReadError, Reader, Turns, When, json};
+
+/// How many questions are answered at the same time, so that no number of browsers takes all the disk's time.
+const READERS: usize = 4;
+/// How long a question waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAGE: usize = 50;
+
+/// The record as the endpoints see it. Cheap to clone.
+#[derive(Clone)]
+pub struct Sessions {
+    reader: Option<Reader>,
+    pub(super) trace_url: Option<Arc<TraceUrl>>,
+    permits: Arc<Semaphore>,
+}
+
+/// Why a question has no answer.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The question makes no sense.
+    Asked(String),
+    Record(ReadError),
+    /// Too many ask at once, or the thread broke down.
+    Busy,
+}
+
+// === impl Sessions ===
+
+impl Sessions {
+    pub fn new(store: &config::Store, http: &config::Http) -> Self {
+        Self {
+            reader: store.path.as_deref().map(Reader::new),
+            trace_url: http.trace_url.clone().map(Arc::new),
+            permits: Arc::new(Semaphore::new(READERS)),
+        }
+    }
+
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let reader = self.reader.clone().ok_or(ReadError::Off)?;
+        let permit = tokio::time::timeout(PATIENCE, self.permits.clone().acquire_owned()).await;
+        let permit = permit.ok().and_then(Result::ok).ok_or(Trouble::Busy)?;
+        let answer = tokio::task::spawn_blocking(move || {
+            // Held by the thread, which goes on when the client has gone.
+            let _permit = permit;
+            question(&reader)
+        });
+        Ok(answer.await.map_err(|_| Trouble::Busy)??)
+    }
+}
+
+pub(super) async fn list(
+    State(sessions): State<Sessions>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Trouble> {
+    let query = parse(query.as_deref())?;
+    let found =
+        sessions.ask(move |record| record.sessions(&query.filter, query.cursor.as_ref(), query.limit));
+    Ok(Json(json::found(&found.await?)).into_response())
+}
+
+pub(super) async fn show(
+    State(sessions): State<Sessions>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Trouble> {
+    let query = parse(query.as_deref())?;
+    let wanted =
+        Turns { direction: Direction::After(query.cursor), limit: query.limit, max_text: usize::MAX };
+    let (session, found) = sessions
+        .ask(move |record| {
+            let session = record.session(&id)?;
+            let turns = record.turns(&session.id, &wanted)?;
+            Ok((session, turns))
+        })
+        .await?;
+    let trace_url = sessions.trace_url.as_deref();
+    let next = found.turns.last().filter(|_| found.more).map(|turn| Place::of(turn).token());
+    let turns: Vec<_> = found.turns.iter().map(|turn| json::turn(turn, trace_url)).collect();
+    Ok(Json(json!({ "session": json::session(&session), "turns": turns, "next": next })).into_response())
+}
+
+fn parse(query: Option<&str>) -> Result<Query, Trouble> {
+    Query::parse(query.unwrap_or_default(), When::now(), PAGE).map_err(Trouble::Asked)
+}
+
+// === impl Trouble ===
+
+impl Trouble {
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Asked(_) => StatusCode::BAD_REQUEST,
+            Self::Record(ReadError::UnknownSession(_) | ReadError::Ambiguous(..) | ReadError::Off) => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Record(ReadError::Missing(_) | ReadError::Unusable(_)) | Self::Busy => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        }
+    }
+
+    pub(super) fn message(&self) -> String {
+        match self {
+            Self::Asked(why) => why.clone(),
+            Self::Record(error) => error.to_string(),
+            Self::Busy => "too many are reading the record at once; try again".to_owned(),
+        }
+    }
+}
+
+impl From<ReadError> for Trouble {
+    fn from(error: ReadError) -> Self {
+        Self::Record(error)
+    }
+}
+
+impl IntoResponse for Trouble {
+    fn into_response(self) -> Response {
+        (self.status(), Json(json!({ "error": self.message() }))).into_response()
+    }
+}

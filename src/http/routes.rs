@@ -1,0 +1,73 @@
+//! Which of our paths are whose, and what every answer of the guarded ones carries.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use super::access::{Access, Refusal};
+use super::record::Sessions;
+use super::{pages, prometheus, record};
+use crate::metrics::Metrics;
+
+/// What says how the worker is used and what was said: for those alone whom `access` lets through.
+pub fn guarded(access: Access, metrics: Metrics, sessions: Sessions) -> Router {
+    let guard = middleware::from_fn_with_state(access.clone(), guard);
+    let seen = Router::new()
+        .route("/sessions", get(pages::list))
+        .route("/sessions/{id}", get(pages::session))
+        .route("/api/sessions", get(record::list))
+        .route("/api/sessions/{id}", get(record::show))
+        .with_state(sessions)
+        .route("/metrics", get(async move || prometheus(&metrics)))
+        .route_layer(guard);
+    Router::new()
+        .route("/sign-in", post(pages::sign_in))
+        .with_state(access)
+        .route(pages::SCRIPT_PATH, get(pages::script))
+        .merge(seen)
+        .layer(middleware::map_response(hardened))
+}
+
+async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
+    match access.check(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refused(refusal, &request),
+    }
+}
+
+fn refused(refusal: Refusal, request: &Request) -> Response {
+    let path = request.uri().path();
+    match refusal {
+        Refusal::Token if path.starts_with("/sessions") => {
+            pages::ask_for_token(request.uri().path_and_query().map_or(path, |whole| whole.as_str()))
+        }
+        Refusal::Token => {
+            let headers = [(header::WWW_AUTHENTICATE, "Bearer")];
+            (StatusCode::UNAUTHORIZED, headers, "send [http] token as Authorization: Bearer\n")
+                .into_response()
+        }
+        Refusal::Closed => {
+            let why = "closed, because [http] listen is beyond loopback: set [http] token to open it to those who know it\n";
+            (StatusCode::FORBIDDEN, why).into_response()
+        }
+        Refusal::Host => {
+            let why = "the Host header names no loopback address; behind a proxy set [http] token\n";
+            (StatusCode::FORBIDDEN, why).into_response()
+        }
+    }
+}
+
+/// No copy in a cache, no guess at a type, no word to other sites.
+async fn hardened(mut response: Response) -> Response {
+    let fixed = HeaderValue::from_static;
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
+    headers.insert(header::REFERRER_POLICY, fixed("no-referrer"));
+    headers.insert(header::X_FRAME_OPTIONS, fixed("DENY"));
+    headers.entry(header::CACHE_CONTROL).or_insert(fixed("no-store"));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(fixed("default-src 'none'"));
+    response
+}
