@@ -6,7 +6,7 @@
 //! | `/readyz` | 200 `OK` while registered and not draining, else 503 and the reason |
 //! | `/worker` | the worker as LiveKit Cloud reads it, [`WorkerInfo`] as JSON |
 //! | `/metrics` | [`Metrics`] in Prometheus' text format |
-//! | `/sessions`, `/api/sessions` | the local record, see [`record`] |
+//! | `/sessions`, `/api/sessions` | the local record, see [`crate::record`] |
 //! | `/sign-in`, `/sessions.js` | what the pages need |
 //!
 //! - `routes`: which path is whose. `access`: who is let through

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::{Line, millis};
+use super::Line;
 
 /// What is said when nothing was given.
 const SMALL_TALK: [&str; 4] =
@@ -79,6 +79,7 @@ fn summarise(seen: &[Seen], asked: u32, took: Duration) -> ExitCode {
 fn print_quantiles(name: &str, mut times: Vec<Duration>) {
     times.sort();
     let Some(last) = times.last() else { return };
+    let millis = |time: Duration| format!("{:.2} ms", time.as_secs_f64() * 1e3);
     let at = |share: f64| millis(quantile(&times, share));
     println!("{name:<12} p50 {}, p95 {}, max {}", at(0.50), at(0.95), millis(*last));
 }
