@@ -5,6 +5,7 @@ mod call;
 mod check;
 mod config;
 mod connect;
+mod openobserve;
 mod sessions;
 mod start;
 
@@ -91,6 +92,9 @@ enum Command {
     /// Opens the worker's socket to LiveKit, asks the model for one word, sends one span, and looks whether the health
     /// endpoints can listen. Says of each how long it took, and what to do when it did not work.
     Check(CheckArgs),
+    /// Put a dashboard and alerts into OpenObserve
+    #[command(subcommand)]
+    Openobserve(OpenobserveCommand),
 }
 
 #[derive(Args, Debug)]
@@ -188,6 +192,35 @@ struct CheckArgs {
     json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum OpenobserveCommand {
+    /// Make or update our dashboard and alerts
+    ///
+    /// Server, organisation, stream and service are those of [telemetry]. The credentials are those of otlp_headers, or
+    /// OPENOBSERVE_TOKEN, the base64 of user:password: the tokens of OpenObserve's ingestion page may only write traces.
+    /// Running it again changes nothing, unless this version brings something new.
+    Install(InstallArgs),
+}
+
+#[derive(Args, Debug)]
+struct InstallArgs {
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// The address of OpenObserve [default: what stands before /api/ in telemetry.otlp_endpoint]
+    #[arg(long)]
+    url: Option<url::Url>,
+    /// The organisation's identifier [default: what stands behind /api/ there]
+    #[arg(long)]
+    org: Option<String>,
+    /// Whom the alerts tell: an alert destination of OpenObserve; repeatable
+    #[arg(long, value_name = "NAME")]
+    destination: Vec<String>,
+    /// Make a destination "voiced" that posts {"text": …} to this URL, as Slack and others read it
+    #[arg(long, value_name = "URL")]
+    webhook: Option<url::Url>,
+}
+
 // === impl Cli ===
 
 impl Cli {
@@ -212,6 +245,11 @@ impl Cli {
             crate::tls::install_crypto_provider();
             return finish(block_on(check::run(loaded, args, started.elapsed())));
         }
+        if let Command::Openobserve(OpenobserveCommand::Install(args)) = self.command {
+            crate::log::init_quiet(self.log_format, secrets);
+            crate::tls::install_crypto_provider();
+            return finish(block_on(openobserve::install(loaded.config, args)));
+        }
         let logs = LogQueue::wanted(&loaded.config.telemetry);
         crate::log::init(self.log_format, secrets, logs.as_ref());
         crate::tls::install_crypto_provider();
@@ -228,7 +266,9 @@ fn serve(command: Command, loaded: Loaded, logs: Option<LogQueue>) -> anyhow::Re
             Command::Connect(args) => connect::run(loaded.config, args, logs).await,
             Command::Ask(args) => ask::run(loaded.config, args, logs).await,
             Command::Call(args) => call::run(loaded.config, args).await,
-            Command::Config(_) | Command::Sessions(_) | Command::Check(_) => Ok(ExitCode::SUCCESS),
+            Command::Config(_) | Command::Sessions(_) | Command::Check(_) | Command::Openobserve(_) => {
+                Ok(ExitCode::SUCCESS)
+            }
         }
     })
 }

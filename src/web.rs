@@ -3,13 +3,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{DATE, HeaderMap};
+use reqwest::header::{DATE, HeaderMap, LOCATION};
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use url::Url;
 
 /// The longest answer that is read; what is past it is an error, since half a JSON text is none.
 const MAX_BODY_BYTES: usize = 16 << 20;
+/// How much of an answer's text is repeated in a message.
+const QUOTED_CHARS: usize = 160;
 
 /// Asks servers. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -21,8 +23,11 @@ pub(crate) struct Web {
 /// What a server said.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// The server's clock, in whole seconds.
     pub(crate) date: Option<SystemTime>,
+    /// Where a redirect points.
+    pub(crate) location: Option<String>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -40,12 +45,29 @@ impl Web {
         self.answer(self.client.get(url)).await
     }
 
+    /// Sends a JSON body; None sends none.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&serde_json::Value>,
+    ) -> Result<Answer, String> {
+        let request = self.client.request(method, url);
+        self.answer(match body {
+            Some(body) => request.header("content-type", "application/json").body(body.to_string()),
+            None => request,
+        })
+        .await
+    }
+
     async fn answer(&self, request: RequestBuilder) -> Result<Answer, String> {
         let sent = request.headers(self.headers.clone()).send().await;
         let response = sent.map_err(|error| causes(&error.without_url()))?;
         let header = |name| response.headers().get(name)?.to_str().ok().map(str::to_owned);
         Ok(Answer {
+            status: response.status().as_u16(),
             date: header(DATE).and_then(|date| httpdate::parse_http_date(&date).ok()),
+            location: header(LOCATION),
             body: read(response).await?,
         })
     }
@@ -60,6 +82,28 @@ async fn read(mut response: Response) -> Result<Vec<u8>, String> {
         body.extend_from_slice(&bytes);
     }
     Ok(body)
+}
+
+// === impl Answer ===
+
+impl Answer {
+    pub(crate) fn json(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// `: "<first words>"`: of the `message` or `error` in a JSON body, else of the body. Empty when there are none.
+    pub(crate) fn quoted(&self) -> String {
+        let json = self.json();
+        let message = ["message", "error"].iter().find_map(|key| json.as_ref()?.get(key)?.as_str());
+        let text = message.map_or_else(|| String::from_utf8_lossy(&self.body), Into::into);
+        let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+        let words = words.collect::<Vec<_>>().join(" ");
+        match words.char_indices().nth(QUOTED_CHARS) {
+            Some((end, _)) => format!(": \"{}…\"", &words[..end]),
+            None if words.is_empty() => words,
+            None => format!(": \"{words}\""),
+        }
+    }
 }
 
 /// A URL as it may be shown: without user, password, query and the last slash.
@@ -91,9 +135,23 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::*;
 
+    fn quoted(body: &str) -> String {
+        Answer { status: 400, date: None, location: None, body: body.as_bytes().to_vec() }.quoted()
+    }
+
     #[test]
     fn the_shown_url_holds_neither_password_nor_query() {
         let url = "https://user:secret@host:8443/v1/?api-key=secret".parse().unwrap();
         assert_eq!(shown(&url), "https://host:8443/v1");
+    }
+
+    #[test]
+    fn the_servers_words_are_found_and_cut() {
+        assert_eq!(quoted(r#"{"code":401,"message":"Unauthorized\n Access"}"#), ": \"Unauthorized Access\"");
+        assert_eq!(quoted(r#"{"error":"no"}"#), ": \"no\"");
+        assert_eq!(quoted("plain  words\u{7}"), ": \"plain words\"");
+        assert_eq!(quoted(" \n"), "");
+        let long = quoted(&"é".repeat(500));
+        assert!(long.ends_with("…\"") && long.chars().count() < 170, "{long}");
     }
 }

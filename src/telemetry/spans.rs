@@ -26,6 +26,9 @@ pub const TURN: &str = "livekit.llm_call";
 pub const REQUEST: &str = "llm_request";
 /// The span of one attempt.
 pub const ATTEMPT: &str = "llm_request_run";
+/// The spans of a turn, from the outside in.
+#[cfg(test)]
+pub(crate) const KINDS: [&str; 3] = [TURN, REQUEST, ATTEMPT];
 /// The one span of `voiced check`. It is no turn: whoever looks for [`TURN`] does not find it.
 pub const PROBE: &str = "voiced.check";
 

@@ -1,0 +1,38 @@
+//! `voiced openobserve install`: our dashboard and alerts in an OpenObserve.
+
+use std::process::ExitCode;
+
+use crate::config::Config;
+use crate::openobserve::{Assets, Done, Installation, Step, Target, Wanted};
+use crate::secret::Secret;
+
+use super::InstallArgs;
+
+pub(super) async fn install(config: Config, args: InstallArgs) -> anyhow::Result<ExitCode> {
+    let token = std::env::var("OPENOBSERVE_TOKEN").ok().filter(|token| !token.trim().is_empty());
+    let wanted = Wanted { url: args.url, org: args.org, token: token.map(Secret::new) };
+    let target = Target::new(wanted, &config.telemetry)?;
+    let assets = Assets::new(&target.stream, &target.service)?;
+    let webhook = args.webhook.map(|url| Secret::new(url.as_str()));
+    let installation = Installation::new(&target, assets, args.destination, webhook, args.dry_run)?;
+    installation.run(|step| println!("{}", line(step, args.dry_run))).await?;
+    if args.dry_run {
+        println!("Nothing was written: this was a dry run.");
+    } else {
+        let root = target.root.as_str().trim_end_matches('/');
+        println!("See {root}/web/dashboards");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(Step { done, kind, name }: &Step, dry_run: bool) -> String {
+    let (word, why) = match done {
+        Done::Created if dry_run => ("would create", ""),
+        Done::Created => ("created", ""),
+        Done::Updated if dry_run => ("would update", ""),
+        Done::Updated => ("updated", ""),
+        Done::Unchanged => ("unchanged", ""),
+        Done::Skipped(why) => ("skipped", *why),
+    };
+    format!("{word:12}  {kind:11}  {name}  {why}").trim_end().to_owned()
+}

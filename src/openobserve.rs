@@ -1,0 +1,18 @@
+//! OpenObserve, seen as more than a receiver of traces: our dashboard and our alerts, put there through its API.
+//!
+//! - `target`: which server and organisation, and with whose credentials
+//! - `assets`: the files of `observability/openobserve`, which are in the binary, made to fit a stream and a service
+//! - `api`: the requests, and what to do when one is refused
+//! - `install`: what is there already, and what has to be made or changed
+//!
+//! What OpenObserve understands was read in its source, v0.93: dashboards of version 8, which it has since v0.40, and
+//! version 2 of its alerts.
+
+mod api;
+mod assets;
+mod install;
+mod target;
+
+pub(crate) use self::assets::Assets;
+pub(crate) use self::install::{Done, Installation, Step};
+pub(crate) use self::target::{Target, Wanted};
