@@ -41,7 +41,8 @@ impl Config {
     /// Every secret there is. A new one is added here, or it is in danger of being logged.
     pub fn secrets(&self) -> Secrets {
         let headers = self.telemetry.otlp_headers.iter().map(|(_, value)| value);
-        let keys = [&self.livekit.api_secret, &self.llm.api_key, &self.telemetry.user_id_key];
+        let keys =
+            [&self.livekit.api_secret, &self.llm.api_key, &self.telemetry.user_id_key, &self.http.token];
         keys.into_iter().flatten().chain(headers).cloned().collect()
     }
 
@@ -82,4 +83,25 @@ fn ways_to_set(key: &Key) -> Vec<String> {
         ways.push(format!("systemd: LoadCredential={credential}:/path"));
     }
     ways
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{self, Env, LoadArgs};
+
+    #[test]
+    fn every_key_that_is_a_secret_is_among_the_secrets() {
+        // Headers have secrets for values, and a form of their own.
+        let is_plain = |key: &&super::Key| key.kind.is_secret() && !key.is_headers();
+        let secrets: Vec<_> = super::keys::all().filter(is_plain).collect();
+        let of = |key: &super::Key| format!("hidden-{}", key.path.replace('.', "-"));
+        let variables = secrets.iter().map(|key| (key.own_variable(), of(key)));
+        let dir = tempfile::tempdir().unwrap();
+        let env = Env::new(dir.path(), variables).with_system_file(dir.path().join("none"));
+        let config = config::load(&LoadArgs::default(), &env).unwrap().config;
+        // An API key's name is no secret by itself: it says which secret is meant.
+        for key in secrets.iter().filter(|key| key.path != "livekit.api_key") {
+            assert_eq!(config.secrets().taken_out(&of(key)), "[secret]", "{}", key.path);
+        }
+    }
 }
