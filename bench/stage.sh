@@ -7,7 +7,8 @@ model=${SCRIPTED_MODEL:-target/release/scripted-model}
 server=${LIVEKIT_SERVER:-$(ls target/tools/livekit-server | head -n 1)}
 dir=$(mktemp -d)
 pids=()
-trap 'kill "${pids[@]}" 2>/dev/null || true; wait || true; rm -rf "$dir"' EXIT
+# Workers may be started in subshells, so their ids are in a file.
+trap 'kill "${pids[@]}" $(cat "$dir/workers" 2>/dev/null) 2>/dev/null || true; wait || true; rm -rf "$dir"' EXIT
 
 cat > "$dir/livekit.yaml" <<'Y'
 port: 17880
@@ -34,9 +35,10 @@ sleep 1
 start_worker() {
   "$voiced" --set http.listen=127.0.0.1:17883 --set worker.max_sessions=1000 --set agent.leave_grace=100ms \
     "$@" start > "$dir/worker.log" 2>&1 &
-  worker=$!; pids+=("$worker")
+  worker=$!
+  echo "$worker" >> "$dir/workers"
   until curl -fs http://127.0.0.1:17883/readyz > /dev/null; do
-    kill -0 "$worker" 2>/dev/null || { cat "$dir/worker.log"; exit 1; }
+    kill -0 "$worker" 2>/dev/null || { cat "$dir/worker.log" >&2; exit 1; }
     sleep 0.1
   done
 }
