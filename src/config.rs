@@ -252,3 +252,25 @@ pub struct Http {
     #[serde(default, deserialize_with = "de::trace_url")]
     pub trace_url: Option<TraceUrl>,
 }
+
+// === for tests ===
+
+#[cfg(test)]
+impl Llm {
+    /// Settings of a model at this URL, for unit tests.
+    pub(crate) fn at(base_url: &str) -> Self {
+        Self {
+            base_url: base_url.parse().unwrap(),
+            api_key: None,
+            model: "gpt-x".into(),
+            temperature: None,
+            max_tokens: None,
+            connect_timeout: Duration::from_secs(5),
+            first_token_timeout: Duration::from_secs(8),
+            stall_timeout: Duration::from_secs(10),
+            total_timeout: Duration::from_secs(60),
+            max_attempts: 3,
+            max_reply_bytes: 1 << 20,
+        }
+    }
+}

@@ -188,19 +188,7 @@ mod tests {
     use crate::config;
 
     fn llm_config() -> config::Llm {
-        config::Llm {
-            base_url: "http://llm.test/v1".parse().unwrap(),
-            api_key: None,
-            model: "gpt-x".into(),
-            temperature: None,
-            max_tokens: None,
-            connect_timeout: Duration::from_secs(5),
-            first_token_timeout: Duration::from_secs(8),
-            stall_timeout: Duration::from_secs(10),
-            total_timeout: Duration::from_secs(60),
-            max_attempts: 3,
-            max_reply_bytes: 1 << 20,
-        }
+        config::Llm::at("http://llm.test/v1")
     }
 
     #[test]

@@ -96,13 +96,20 @@ impl Answer {
         let json = self.json();
         let message = ["message", "error"].iter().find_map(|key| json.as_ref()?.get(key)?.as_str());
         let text = message.map_or_else(|| String::from_utf8_lossy(&self.body), Into::into);
-        let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-        let words = words.collect::<Vec<_>>().join(" ");
-        match words.char_indices().nth(QUOTED_CHARS) {
-            Some((end, _)) => format!(": \"{}…\"", &words[..end]),
-            None if words.is_empty() => words,
-            None => format!(": \"{words}\""),
+        match first_words(&text).as_str() {
+            "" => String::new(),
+            words => format!(": \"{words}\""),
         }
+    }
+}
+
+/// The start of a text, on one line and without control characters: what of a server's answer a message repeats.
+pub(crate) fn first_words(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let words = words.collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(QUOTED_CHARS) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
     }
 }
 

@@ -57,13 +57,7 @@ pub(super) async fn session(
         let is_latest = query.cursor.is_none();
         let wanted =
             Turns { direction: Direction::Before(query.cursor), limit: query.limit, max_text: MAX_TEXT };
-        let (session, found) = sessions
-            .ask(move |record| {
-                let session = record.session(&id)?;
-                let turns = record.turns(&session.id, &wanted)?;
-                Ok((session, turns))
-            })
-            .await?;
+        let (session, found) = sessions.session(id, wanted).await?;
         Ok(session::page(&session, &found, is_latest, sessions.trace_url.as_deref()))
     };
     answer(page.await)

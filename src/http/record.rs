@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 
 use super::query::Query;
 use crate::config::{self, TraceUrl};
-use crate::record::{Direction, Place, ReadError, Reader, Turns, When, json};
+use crate::record::{Direction, FoundTurns, Place, ReadError, Reader, Session, Turns, When, json};
 
 /// How many questions are answered at the same time, so that no number of browsers takes all the disk's time.
 const READERS: usize = 4;
@@ -69,6 +69,16 @@ impl Sessions {
         });
         Ok(answer.await.map_err(|_| Trouble::Busy)??)
     }
+
+    /// A session and those of its turns that are wanted.
+    pub(super) async fn session(&self, id: String, wanted: Turns) -> Result<(Session, FoundTurns), Trouble> {
+        self.ask(move |record| {
+            let session = record.session(&id)?;
+            let turns = record.turns(&session.id, &wanted)?;
+            Ok((session, turns))
+        })
+        .await
+    }
 }
 
 pub(super) async fn list(
@@ -89,13 +99,7 @@ pub(super) async fn show(
     let query = parse(query.as_deref())?;
     let wanted =
         Turns { direction: Direction::After(query.cursor), limit: query.limit, max_text: usize::MAX };
-    let (session, found) = sessions
-        .ask(move |record| {
-            let session = record.session(&id)?;
-            let turns = record.turns(&session.id, &wanted)?;
-            Ok((session, turns))
-        })
-        .await?;
+    let (session, found) = sessions.session(id, wanted).await?;
     let trace_url = sessions.trace_url.as_deref();
     let next = found.turns.last().filter(|_| found.more).map(|turn| Place::of(turn).token());
     let turns: Vec<_> = found.turns.iter().map(|turn| json::turn(turn, trace_url)).collect();

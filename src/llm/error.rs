@@ -214,19 +214,7 @@ mod tests {
     use crate::secret::Secret;
 
     fn config() -> config::Llm {
-        config::Llm {
-            base_url: "http://llm.test/v1".parse().unwrap(),
-            api_key: Some(Secret::new("sk-hidden")),
-            model: "gpt-x".into(),
-            temperature: None,
-            max_tokens: None,
-            connect_timeout: Duration::from_secs(5),
-            first_token_timeout: Duration::from_secs(8),
-            stall_timeout: Duration::from_secs(10),
-            total_timeout: Duration::from_secs(60),
-            max_attempts: 3,
-            max_reply_bytes: 1 << 20,
-        }
+        config::Llm { api_key: Some(Secret::new("sk-hidden")), ..config::Llm::at("http://llm.test/v1") }
     }
 
     fn message(kind: Kind, attempts: u32) -> String {

@@ -276,17 +276,10 @@ mod tests {
 
     fn config(base_url: &str) -> config::Llm {
         config::Llm {
-            base_url: base_url.parse().unwrap(),
             api_key: Some(Secret::new("sk-1")),
-            model: "gpt-x".into(),
             temperature: Some(0.7),
             max_tokens: Some(100),
-            connect_timeout: Duration::from_secs(5),
-            first_token_timeout: Duration::from_secs(8),
-            stall_timeout: Duration::from_secs(10),
-            total_timeout: Duration::from_secs(60),
-            max_attempts: 3,
-            max_reply_bytes: 1 << 20,
+            ..config::Llm::at(base_url)
         }
     }
 

@@ -15,12 +15,10 @@ use super::delivery::{Delivery, Trouble};
 use crate::config;
 use crate::retry_after::retry_after;
 use crate::secret::{Secret, Secrets};
-use crate::web::causes;
+use crate::web::{causes, first_words};
 
 /// No OTLP response is longer; what is past it is not read.
 const MAX_RESPONSE_BYTES: u64 = 64 * 1024;
-/// How much of a response's body is repeated in a message.
-const QUOTED_CHARS: usize = 160;
 
 /// The client of one OTLP receiver. It must be made, used and dropped outside async runtimes.
 #[derive(Debug)]
@@ -148,12 +146,7 @@ impl OtlpHttp {
     pub(super) fn quoted(&self, words: &str) -> String {
         let text = words.replace(char::is_control, " ");
         let text = self.secrets.taken_out(&text);
-        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut quoted: String = words.chars().take(QUOTED_CHARS).collect();
-        if quoted.len() < words.len() {
-            quoted.push('…');
-        }
-        quoted
+        first_words(&text)
     }
 }
 
