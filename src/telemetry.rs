@@ -51,8 +51,6 @@ pub enum StartError {
     NoEndpoint { signal: &'static str, traces: url::Url },
     #[error("cannot make the HTTP client for traces: {0}")]
     Client(String),
-    #[error("cannot make the trace exporter: {0}")]
-    Exporter(String),
     #[error("cannot start the thread that exports traces: {0}")]
     Thread(#[from] std::io::Error),
 }
