@@ -116,7 +116,8 @@ impl SpanSource {
     /// Writes down that a span began, and what is to be said of it when this process is killed before it ends: what it
     /// carries now, without `heavy`, and `aborted`.
     pub(super) fn opened(&self, span: &Span, heavy: &[&str], aborted: &Aborted<'_>) {
-        let Some(spool) = &self.spool else { return };
+        // Memory survives nothing, so there it need not be written down.
+        let Some(spool) = self.spool.as_ref().filter(|spool| spool.directory().is_some()) else { return };
         let Some(mut span) = span.span.exported_data() else { return };
         span.attributes.retain(|attribute| !heavy.contains(&attribute.key.as_str()));
         let attributes =
