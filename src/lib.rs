@@ -25,8 +25,8 @@
 //! # Invariants
 //!
 //! Each outside world is named in one place: the worker protocol in `worker/protocol.rs`, the crate `livekit` in `room.rs`
-//! and below it, `async-openai` in `llm/openai.rs`, OpenTelemetry in `telemetry/otel.rs`, SQLite in
-//! `record/sqlite.rs` and below it. `ARCHITECTURE.md` has the others.
+//! and below it, `async-openai` in `llm/openai.rs`, OpenTelemetry in `telemetry/otel.rs` and below it,
+//! `metrics/meter.rs` and `telemetry/signals/records.rs`, SQLite in `record/sqlite.rs` and below it. `ARCHITECTURE.md` has the others.
 
 pub mod caller;
 pub mod chat;
