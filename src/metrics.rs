@@ -7,7 +7,7 @@
 //! - `catalogue`: every metric once, with both of its names
 //! - `label`: the closed sets
 //! - `llm`: what is counted of a request to the model
-//! - `observed`: what is looked up when somebody reads: the worker, the export, the process
+//! - `observed`: what is looked up when somebody reads: the worker, the export, the record, the process
 //! - `meter`: the seam to OpenTelemetry's instruments; `text`: the format that Prometheus reads
 
 mod catalogue;
@@ -30,6 +30,7 @@ pub(crate) use self::llm::RequestEnd;
 pub use self::llm::{LlmMetrics, OpenRequest};
 pub use self::meter::Temporality;
 use self::meter::{Counter, Histogram, Label, Meter, Reader};
+use crate::record::RecordStatus;
 use crate::telemetry::ExportStatus;
 use crate::telemetry::signals::SignalStatus;
 use crate::worker::Health;
@@ -133,6 +134,11 @@ impl Metrics {
     /// Shows how the export of metrics and logs goes. To be called once.
     pub fn observe_signals(&self, status: impl Fn() -> SignalStatus + Send + Sync + 'static) {
         observed::signals(&self.instruments.meter, Arc::new(status));
+    }
+
+    /// Shows how the local record gets on. To be called once.
+    pub fn observe_record(&self, status: impl Fn() -> RecordStatus + Send + Sync + 'static) {
+        observed::record(&self.instruments.meter, Arc::new(status));
     }
 
     /// All metrics in Prometheus' text format.

@@ -78,6 +78,8 @@ pub struct RecordStatus {
     pub written: u64,
     /// Turns whose end is not, and never will be.
     pub dropped: u64,
+    /// Turns that have ended and wait for the file.
+    pub waiting: u64,
     /// What is wrong with the file now.
     pub last_error: Option<String>,
 }
@@ -156,8 +158,11 @@ impl Record {
         }
     }
 
+    /// Nothing but zeros when nothing is recorded.
     pub fn status(&self) -> RecordStatus {
-        self.shared.as_ref().map(|shared| shared.counters.status()).unwrap_or_default()
+        let Some(shared) = &self.shared else { return RecordStatus::default() };
+        let waiting = shared.queue.count(|turn| turn.is_over()) as u64;
+        RecordStatus { waiting, ..shared.counters.status() }
     }
 
     /// Writes what waits; returns when that is done, or at the deadline.
@@ -213,11 +218,13 @@ impl Counters {
         *self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = error;
     }
 
+    /// All but what the queue knows.
     fn status(&self) -> RecordStatus {
         let last_error = self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         RecordStatus {
             written: self.written.load(Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),
+            waiting: 0,
             last_error,
         }
     }

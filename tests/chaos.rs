@@ -77,7 +77,7 @@ async fn nothing_that_was_answered_is_lost() {
     over.store(true, Ordering::Relaxed);
     let faults = tokio::task::spawn_blocking(|| chaos.join().unwrap()).await.unwrap();
     settle(&last);
-    assert_eq!(metric(&last, "voiced_export_spans_dropped_total"), Some(0.0));
+    assert_eq!(last.metric("voiced_export_spans_dropped_total"), Some(0.0));
     assert_eq!(last.drain(), Some(0));
 
     assert!(heard.len() >= TURNS, "{} turns", heard.len());
@@ -180,14 +180,8 @@ async fn talk(
 
 /// Waits until the worker has delivered everything.
 fn settle(worker: &Worker) {
-    let waiting = || metric(worker, "voiced_export_spans_waiting");
+    let waiting = || worker.metric("voiced_export_spans_waiting");
     wait_until("everything is delivered", || waiting() == Some(0.0), || format!("{:?} wait", waiting()));
-}
-
-fn metric(worker: &Worker, name: &str) -> Option<f64> {
-    let text = testbed::http::get(worker.http_port, "/metrics").ok()?.body;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
-    line.trim().parse().ok()
 }
 
 /// The spans that the receiver rejected and the worker kept.

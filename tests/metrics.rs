@@ -118,6 +118,10 @@ async fn what_is_scraped_is_what_happened() {
             ("voiced_worker_slots_used", &[], 0.0),
             ("voiced_panics_total", &[], 0.0),
             ("voiced_export_spans_dropped_total", &[], 0.0),
+            ("voiced_record_turns_written_total", &[], 5.0),
+            ("voiced_record_turns_dropped_total", &[], 0.0),
+            ("voiced_record_turns_waiting", &[], 0.0),
+            ("voiced_record_failing", &[], 0.0),
         ],
     );
     world.traces(5);

@@ -155,6 +155,9 @@ async fn nobody_else_may_read_the_record_and_off_writes_none() {
     assert_eq!(worker.drain(), Some(0));
     std::fs::remove_file(world.record()).unwrap();
     let worker = world.worker(&["store.path=off"]);
+    let figures = ["turns_written_total", "turns_dropped_total", "turns_waiting", "failing"];
+    let figures = figures.map(|name| worker.metric(&format!("voiced_record_{name}")));
+    assert_eq!(figures, [Some(0.0); 4], "known series are there, and nothing happens to them");
     assert_eq!(worker.drain(), Some(0));
     assert!(!world.record().exists());
     let refused = run(&world, &["--set", "store.path=off", "sessions"]);

@@ -38,6 +38,8 @@ pub(super) async fn run(config: Config, logs: Option<LogQueue>) -> anyhow::Resul
     let notifying = tokio::spawn(systemd::follow(healthy));
 
     let record = Record::start(&config.store, Privacy::new(&config.telemetry));
+    let recorded = record.clone();
+    metrics.observe_record(move || recorded.status());
     let jobs = Arc::new(SessionJobs::new(parts(&config, &telemetry, &metrics, &record)?));
     let outcome = worker::run(settings, jobs, shutdown, health).await;
 

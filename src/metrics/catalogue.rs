@@ -113,6 +113,14 @@ catalogue! {
         "Log records that the OTLP receiver took.";
     LOGS_DROPPED: Kind::Counter, "voiced.export.logs.dropped", "voiced_export_logs_dropped_total", "{record}",
         "Log records that were not exported; they stand in the log itself.";
+    RECORD_WRITTEN: Kind::Counter, "voiced.record.turns.written", "voiced_record_turns_written_total", "{turn}",
+        "Turns that are in the local record with their end; 0 while the record is off.";
+    RECORD_DROPPED: Kind::Counter, "voiced.record.turns.dropped", "voiced_record_turns_dropped_total", "{turn}",
+        "Turns whose end is not in the local record and never will be.";
+    RECORD_WAITING: Kind::Gauge, "voiced.record.turns.waiting", "voiced_record_turns_waiting", "{turn}",
+        "Turns that have ended and wait for the local record's file.";
+    RECORD_FAILING: Kind::Gauge, "voiced.record.failing", "voiced_record_failing", "1",
+        "1 while something is wrong with the local record's file, else 0.";
     BUILD: Kind::Gauge, "voiced.build", "voiced_build_info", "1",
         "Always 1; its labels say what runs.";
     PROCESS_START: Kind::Gauge, "voiced.process.start_time", "process_start_time_seconds", "s",

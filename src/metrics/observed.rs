@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use super::catalogue::{self, Definition};
 use super::meter::{Label, Meter};
 use super::process;
+use crate::record::RecordStatus;
 use crate::telemetry::ExportStatus;
 use crate::telemetry::signals::SignalStatus;
 use crate::worker::Health;
@@ -46,6 +47,18 @@ const SIGNALS: [SignalReading; 3] = [
     (&catalogue::LOGS_DROPPED, |status| status.logs_dropped as f64),
 ];
 
+/// A figure of the local record, and where it stands.
+type RecordReading = (&'static Definition, fn(&RecordStatus) -> f64);
+
+/// Zeros when the record is off, as Prometheus advises for series that are known beforehand: a missing one cannot be
+/// told from a worker that is gone.
+const RECORD: [RecordReading; 4] = [
+    (&catalogue::RECORD_WRITTEN, |status| status.written as f64),
+    (&catalogue::RECORD_DROPPED, |status| status.dropped as f64),
+    (&catalogue::RECORD_WAITING, |status| status.waiting as f64),
+    (&catalogue::RECORD_FAILING, |status| flag(status.last_error.is_some())),
+];
+
 /// In seconds; 0 while nothing waits.
 fn oldest_age(status: &ExportStatus) -> f64 {
     status.oldest.and_then(|made| made.elapsed().ok()).unwrap_or_default().as_secs_f64()
@@ -67,6 +80,13 @@ pub(super) fn export(meter: &Meter, status: Arc<dyn Fn() -> ExportStatus + Send 
 
 pub(super) fn signals(meter: &Meter, status: Arc<dyn Fn() -> SignalStatus + Send + Sync>) {
     for (definition, read) in SIGNALS {
+        let status = status.clone();
+        meter.observe(definition, Vec::new(), move || Some(read(&status())));
+    }
+}
+
+pub(super) fn record(meter: &Meter, status: Arc<dyn Fn() -> RecordStatus + Send + Sync>) {
+    for (definition, read) in RECORD {
         let status = status.clone();
         meter.observe(definition, Vec::new(), move || Some(read(&status())));
     }

@@ -107,6 +107,11 @@ impl<T> Queue<T> {
         self.lock().items.iter().take(most).cloned().collect()
     }
 
+    /// How many of those that wait are `such`.
+    pub(super) fn count(&self, such: impl Fn(&T) -> bool) -> usize {
+        self.lock().items.iter().filter(|item| such(item)).count()
+    }
+
     /// Takes the oldest `count` items out: they are written, or given up.
     pub(super) fn forget(&self, count: usize) {
         let mut state = self.lock();
@@ -171,7 +176,9 @@ mod tests {
             queue.push(item);
         }
         assert_eq!((queue.peek(3), queue.peek(2)), (vec![0, 1, 2], vec![0, 1]));
+        assert_eq!(queue.count(|item| item % 2 == 0), 3);
         queue.forget(2);
+        assert_eq!(queue.count(|item| item % 2 == 0), 2);
         assert_eq!(queue.peek(9), [2, 3, 4]);
     }
 

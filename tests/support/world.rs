@@ -202,6 +202,13 @@ impl Worker {
         serde_json::from_str(&answer.body).unwrap()
     }
 
+    /// A metric without labels, as `/metrics` says it; None when it does not.
+    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
+        let text = testbed::http::get(self.http_port, "/metrics").ok()?.body;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+        line.trim().parse().ok()
+    }
+
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
