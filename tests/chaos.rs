@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "support/contract.rs"]
+mod contract;
 #[path = "support/otlp_gate.rs"]
 mod otlp_gate;
 #[path = "support/world.rs"]
@@ -95,7 +97,7 @@ async fn nothing_that_was_answered_is_lost() {
     }
     let aborted = found.values().filter(|found| found.aborted && !found.ok).count();
     assert!(aborted > 0, "five kills in the middle of twenty conversations cut no turn");
-    assert_contract(&collected);
+    contract::assert_keys(&collected);
     assert_parents(&collected, &kept_apart);
     let sent_twice = assert_duplicates_are_batches_sent_again(&collected, &gate);
     assert_recorded(&world.record(), &heard);
@@ -219,18 +221,6 @@ fn text(span: &Span, key: &str) -> Option<String> {
     match attribute.value.as_ref()?.value.as_ref()? {
         Value::StringValue(text) => Some(text.clone()),
         _ => None,
-    }
-}
-
-/// No span carries a key that the contract does not know, however it ended.
-fn assert_contract(collected: &[testbed::Span]) {
-    let contract = include_str!("../src/telemetry/attributes.rs").lines();
-    let keys: BTreeSet<&str> =
-        contract.filter_map(|line| line.split_once(": &str = \"")?.1.strip_suffix("\";")).collect();
-    assert!(keys.contains("livekit.question") && keys.len() > 20, "{keys:?}");
-    for span in collected {
-        let stray: Vec<_> = span.attributes.keys().filter(|key| !keys.contains(key.as_str())).collect();
-        assert!(stray.is_empty(), "{stray:?} in {span:?}");
     }
 }
 

@@ -18,30 +18,21 @@ fn echo() -> Step {
     Step { reply: Reply::Echo, ..Step::default() }
 }
 
-/// `voiced` with these arguments, run to its end.
-fn run(world: &World, arguments: &[&str]) -> Output {
-    world.voiced().args(arguments).output().unwrap()
-}
-
 fn printed(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn json(world: &World, arguments: &[&str]) -> Value {
-    serde_json::from_str(&printed(&run(world, arguments))).unwrap()
-}
-
 /// Waits until the record's totals are as wanted: the caller hears an answer before the turn is over.
 fn wait_for_totals(world: &World, wanted: impl Fn(&Value) -> bool) -> Value {
     let totals = || {
-        let output = run(world, &["sessions", "--json"]);
+        let output = world.run(&["sessions", "--json"]);
         serde_json::from_slice::<Value>(&output.stdout)
             .map(|found| found["totals"].clone())
             .unwrap_or_default()
     };
     wait_until("the record is as wanted", || wanted(&totals()), || totals().to_string());
-    json(world, &["sessions", "--json"])
+    world.json(&["sessions", "--json"])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,12 +63,12 @@ async fn a_conversation_is_listed_and_shown_while_the_worker_runs() {
     let id = session["id"].as_str().unwrap();
     assert!(id.starts_with("RM_"));
 
-    let table = printed(&run(&world, &["sessions", "--room", "kit*", "--status", "failed"]));
+    let table = printed(&world.run(&["sessions", "--room", "kit*", "--status", "failed"]));
     assert!(table.contains("kitchen") && table.contains(id) && table.contains("1 session"), "{table}");
-    let none = printed(&run(&world, &["sessions", "--room", "kit"]));
+    let none = printed(&world.run(&["sessions", "--room", "kit"]));
     assert!(none.contains("no sessions"), "{none}");
 
-    let shown = json(&world, &["sessions", "show", id, "--json"]);
+    let shown = world.json(&["sessions", "show", id, "--json"]);
     let turns = shown["turns"].as_array().unwrap();
     let statuses: Vec<_> = turns.iter().map(|turn| turn["status"].as_str().unwrap()).collect();
     assert_eq!(statuses, ["answered", "failed", "interrupted", "answered"]);
@@ -98,10 +89,10 @@ async fn a_conversation_is_listed_and_shown_while_the_worker_runs() {
     recorded.sort();
     assert_eq!(traces, recorded, "the record and the backend speak of the same traces");
 
-    let text = printed(&run(&world, &["sessions", "show", &id[..id.len() - 1]]));
+    let text = printed(&world.run(&["sessions", "show", &id[..id.len() - 1]]));
     assert!(text.contains("> break it") && text.contains("! 401: ") && text.contains('█'), "{text}");
     assert!(!text.contains('\u{1b}'), "what somebody said never moves a cursor: {text:?}");
-    let unknown = run(&world, &["sessions", "show", "RM_nobody"]);
+    let unknown = world.run(&["sessions", "show", "RM_nobody"]);
     assert_eq!(unknown.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("RM_nobody"));
 }
@@ -160,8 +151,8 @@ async fn nobody_else_may_read_the_record_and_off_writes_none() {
     assert_eq!(figures, [Some(0.0); 4], "known series are there, and nothing happens to them");
     assert_eq!(worker.drain(), Some(0));
     assert!(!world.record().exists());
-    let refused = run(&world, &["--set", "store.path=off", "sessions"]);
+    let refused = world.run(&["--set", "store.path=off", "sessions"]);
     assert_eq!(refused.status.code(), Some(1));
-    let missing = run(&world, &["sessions"]);
+    let missing = world.run(&["sessions"]);
     assert!(String::from_utf8_lossy(&missing.stderr).contains("there is no record at"), "{missing:?}");
 }

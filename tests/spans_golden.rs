@@ -3,14 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why by panicking")]
 
+#[path = "support/contract.rs"]
+mod contract;
 #[allow(dead_code, reason = "shared with other test programs")]
 #[path = "support/turns.rs"]
 mod turns;
 
 use std::time::Duration;
 
+use contract::{Talk, nothing_used, with};
 use serde_json::{Value, json};
-use testbed::spans::{SpanKind, Status};
+use testbed::spans::Status;
 use testbed::{OtelCollector, Span};
 use turns::{ANSWER, GOOD_ATTEMPT, QUESTION, USAGE};
 use voiced::chat::Failure;
@@ -38,32 +41,8 @@ fn collected(capture: CaptureContent, record: impl Fn(&Tracer)) -> Vec<Span> {
     spans
 }
 
-/// The spans have exactly these names, kinds, statuses and attributes, one trace, parents as nested, valid times.
 fn assert_turn(spans: &[Span], expected: &[(&str, Status, Value)]) {
-    let common = json!({"session.id": "RM_1", "gen_ai.conversation.id": "RM_1", "user.id": "caller-of-RM_1"});
-    assert_eq!(spans.len(), expected.len());
-    for (span, (name, status, attributes)) in spans.iter().zip(expected) {
-        let mut attributes = attributes.clone();
-        attributes.as_object_mut().unwrap().extend(common.as_object().unwrap().clone());
-        assert_eq!((span.name.as_str(), span.status), (*name, *status));
-        let found = serde_json::to_value(&span.attributes).unwrap();
-        assert_eq!(found, attributes, "attributes of {name}");
-        let kind = if *name == "llm_request" { SpanKind::Client } else { SpanKind::Internal };
-        assert_eq!(span.kind, kind, "{name}");
-        assert_eq!(span.status == Status::Error, !span.status_message.is_empty(), "{name}");
-        assert_eq!((span.scope.as_str(), span.events.len(), span.links.len()), ("voiced", 0, 0));
-        assert!(span.end_ns >= span.start_ns, "{name} ends before it starts");
-        assert_eq!(span.trace_id, spans[0].trace_id);
-    }
-    let (root, request) = (&spans[0], &spans[1]);
-    assert_eq!(root.parent_id, None);
-    assert_eq!(request.parent_id.as_ref(), Some(&root.span_id));
-    assert!(spans[2..].iter().all(|attempt| attempt.parent_id.as_ref() == Some(&request.span_id)));
-}
-
-fn with(mut base: Value, more: Value) -> Value {
-    base.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    base
+    contract::assert_turn(spans, &Talk { session: "RM_1", user: "caller-of-RM_1" }, expected);
 }
 
 fn preview() -> String {
@@ -124,13 +103,6 @@ fn answered(text: &str, finish_reason: &str) -> Value {
 
 fn used(usage: Usage) -> Value {
     json!({"gen_ai.usage.input_tokens": usage.input, "gen_ai.usage.output_tokens": usage.output})
-}
-
-fn nothing_used() -> Value {
-    json!({
-        "gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0, "gen_ai.usage.total_tokens": 0,
-        "gen_ai.usage.cost": 0.0,
-    })
 }
 
 fn finished() -> Value {

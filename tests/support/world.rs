@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use livekit_token::{AccessToken, VideoGrants};
@@ -70,6 +70,18 @@ impl World {
         command.env("VOICED_STORE__PATH", self.record());
         command.env("LIVEKIT_AGENT_NAME", AGENT_NAME).env("RUST_LOG", "voiced=debug,info");
         command
+    }
+
+    /// `voiced` with these arguments, run to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.voiced().args(arguments).output().unwrap()
+    }
+
+    /// What [`World::run`] prints, decoded. It must succeed.
+    pub(crate) fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 
     /// The local record of this world's workers.

@@ -1,0 +1,127 @@
+//! The attribute contract: which keys a span may carry, and what the spans of one turn look like together.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use testbed::Span;
+use testbed::spans::{SpanKind, Status};
+
+/// On every span; the last one on those that failed.
+const EVERYWHERE: [&str; 4] = ["session.id", "gen_ai.conversation.id", "user.id", "error.type"];
+
+/// Each span of a turn, and what else it may carry. Usage, model and content stand on the request only, so that nobody
+/// who sums them up counts a turn twice.
+const CONTRACT: [(&str, &[&str]); 3] = [
+    (
+        "livekit.llm_call",
+        &[
+            "livekit.question",
+            "livekit.answer_preview",
+            "livekit.input_tokens",
+            "livekit.output_tokens",
+            "livekit.turn_index",
+            "livekit.usage_estimated",
+            "lk.e2e_latency",
+            "lk.interrupted",
+        ],
+    ),
+    (
+        "llm_request",
+        &[
+            "gen_ai.operation.name",
+            "gen_ai.provider.name",
+            "gen_ai.system",
+            "server.address",
+            "server.port",
+            "gen_ai.request.model",
+            "gen_ai.request.stream",
+            "gen_ai.request.temperature",
+            "gen_ai.request.max_tokens",
+            "gen_ai.response.model",
+            "gen_ai.response.id",
+            "gen_ai.response.finish_reasons",
+            "gen_ai.response.time_to_first_chunk",
+            "gen_ai.usage.input_tokens",
+            "gen_ai.usage.output_tokens",
+            "gen_ai.usage.total_tokens",
+            "gen_ai.usage.cache_read.input_tokens",
+            "gen_ai.usage.cost",
+            "gen_ai.input.messages",
+            "gen_ai.output.messages",
+            "llm.input",
+            "llm.output.content",
+            "livekit.usage_estimated",
+        ],
+    ),
+    ("llm_request_run", &["lk.retry_count", "http.response.status_code", "lk.provider_request_ids"]),
+];
+
+/// Who talks to whom in a turn.
+pub(crate) struct Talk<'a> {
+    pub(crate) session: &'a str,
+    pub(crate) user: &'a str,
+}
+
+/// No span carries what the contract does not give it, however it ended.
+pub(crate) fn assert_keys(spans: &[Span]) {
+    for span in spans {
+        let known = CONTRACT.iter().find(|(name, _)| *name == span.name);
+        let (_, own) = known.unwrap_or_else(|| panic!("no span of the contract: {span:?}"));
+        let stray: Vec<_> = span
+            .attributes
+            .keys()
+            .filter(|key| !EVERYWHERE.contains(&key.as_str()) && !own.contains(&key.as_str()))
+            .collect();
+        assert!(stray.is_empty(), "{stray:?} in {span:?}");
+        assert_eq!((span.scope.as_str(), span.events.len(), span.links.len()), ("voiced", 0, 0));
+    }
+}
+
+/// The spans, in the order they began, have exactly these names, kinds, statuses and attributes, one trace, parents as
+/// nested, valid times.
+pub(crate) fn assert_turn(spans: &[Span], talk: &Talk<'_>, expected: &[(&str, Status, Value)]) {
+    assert_keys(spans);
+    let common = json!({
+        "session.id": talk.session, "gen_ai.conversation.id": talk.session, "user.id": talk.user,
+    });
+    assert_eq!(spans.len(), expected.len());
+    for (span, (name, status, attributes)) in spans.iter().zip(expected) {
+        assert_eq!((span.name.as_str(), span.status), (*name, *status));
+        let found = serde_json::to_value(&span.attributes).unwrap();
+        assert_eq!(found, with(attributes.clone(), common.clone()), "attributes of {name}");
+        let kind = if *name == "llm_request" { SpanKind::Client } else { SpanKind::Internal };
+        assert_eq!(span.kind, kind, "{name}");
+        assert_eq!(span.status == Status::Error, !span.status_message.is_empty(), "{name}");
+        assert!(span.end_ns >= span.start_ns, "{name} ends before it starts");
+        assert_eq!(span.trace_id, spans[0].trace_id);
+    }
+    let (root, request) = (&spans[0], &spans[1]);
+    assert_eq!(root.parent_id, None);
+    assert_eq!(request.parent_id.as_ref(), Some(&root.span_id));
+    assert!(spans[2..].iter().all(|attempt| attempt.parent_id.as_ref() == Some(&request.span_id)));
+}
+
+/// `base` with `more`, which wins.
+pub(crate) fn with(mut base: Value, more: Value) -> Value {
+    base.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    base
+}
+
+/// What a request says of usage when nobody knows of any.
+pub(crate) fn nothing_used() -> Value {
+    json!({
+        "gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0, "gen_ai.usage.total_tokens": 0,
+        "gen_ai.usage.cost": 0.0,
+    })
+}
+
+#[test]
+fn the_contract_is_what_the_source_declares() {
+    let source = include_str!("../../src/telemetry/attributes.rs").lines();
+    let declared: BTreeSet<&str> =
+        source.filter_map(|line| line.split_once(": &str = \"")?.1.strip_suffix("\";")).collect();
+    let known = CONTRACT.iter().flat_map(|(_, own)| own.iter()).chain(&EVERYWHERE);
+    assert_eq!(known.copied().collect::<BTreeSet<_>>(), declared);
+}
