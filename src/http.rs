@@ -34,6 +34,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -53,6 +54,8 @@ const MAX_HEADER_BYTES: usize = 16 * 1024;
 const MAX_CONNECTIONS: usize = 64;
 /// How long answers that are under way may take when we stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
+/// A client that takes its answers slowly, or not at all, keeps its place for no longer than both of these.
+const LIMITS: Limits = Limits { lifetime: Duration::from_secs(30), last_answer: Duration::from_secs(10) };
 const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Error)]
@@ -62,6 +65,15 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 pub struct BindError {
     address: SocketAddr,
     reason: io::Error,
+}
+
+/// How long a connection may take up one of the few places.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Then it takes no more requests; whoever has more of them connects again.
+    lifetime: Duration,
+    /// For what is left of the answer under way by then.
+    last_answer: Duration,
 }
 
 #[derive(Clone)]
@@ -92,7 +104,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     let accept = async {
         while let Ok(permit) = permits.clone().acquire_owned().await {
             let stream = accept(&listener).await;
-            let connection = serve_connection(stream, router.clone(), stop.clone());
+            let connection = serve_connection(stream, router.clone(), stop.clone(), LIMITS);
             connections.spawn(async move {
                 connection.await;
                 drop(permit);
@@ -107,20 +119,26 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     let _ = tokio::time::timeout(STOP_TIMEOUT, connections.wait()).await;
 }
 
-/// Errors here are the client's, or a lack of file descriptors that passes.
+/// Errors here are the client's, or a lack of file descriptors that passes; either is said once, however long it lasts.
 async fn accept(listener: &TcpListener) -> TcpStream {
+    let mut is_said = false;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
             Err(error) => {
-                warn!(%error, "cannot accept a connection to the health endpoints");
+                if !std::mem::replace(&mut is_said, true) {
+                    warn!(%error, "cannot accept a connection to the health endpoints; trying again");
+                }
                 tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
     }
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn serve_connection<S>(stream: S, router: Router, stop: CancellationToken, limits: Limits)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -128,14 +146,24 @@ async fn serve_connection(stream: TcpStream, router: Router, stop: CancellationT
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = stop.cancelled() => {
+        served = connection.as_mut() => Ok(served),
+        () = closing(&stop, limits.lifetime) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::time::timeout(limits.last_answer, connection).await
         }
     };
-    if let Err(error) = served {
-        debug!(%error, "a client of the health endpoints went away");
+    match served {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(%error, "a client of the health endpoints went away"),
+        Err(_) => debug!("a client of the health endpoints did not take its answer"),
+    }
+}
+
+/// Returns when a connection should take no more requests.
+async fn closing(stop: &CancellationToken, lifetime: Duration) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(lifetime) => {}
     }
 }
 
@@ -181,5 +209,23 @@ impl Worker {
     /// The worker's loop holds the sender for as long as it runs.
     fn is_alive(&self) -> bool {
         self.health.has_changed().is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_never_reads_its_answer_loses_its_place() {
+        let (mut client, server) = tokio::io::duplex(256);
+        let router = Router::new().route("/", get(async || "x".repeat(1 << 20)));
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let brief = Duration::from_millis(5);
+        let limits = Limits { lifetime: brief, last_answer: brief };
+        let served = serve_connection(server, router, CancellationToken::new(), limits);
+        tokio::time::timeout(Duration::from_secs(60), served).await.expect("the connection ends");
     }
 }
