@@ -27,8 +27,8 @@ impl When {
         Self(micros(SystemTime::now()))
     }
 
-    /// Reads "24h" (so long ago), "all" (None), "2026-11-25", "2026-11-25T19:01" or "2026-11-25T19:01:47", with or without
-    /// a Z behind. The error says what to write.
+    /// Reads "24h" (so long ago), "all" (None), "2026-11-25", "2026-11-25T19:01", "2026-11-25T19:01:47" or what
+    /// [`When::exact`] writes, with or without a Z behind. The error says what to write.
     pub fn parse(text: &str, now: Self) -> Result<Option<Self>, String> {
         let text = text.trim();
         if text == "all" {
@@ -37,21 +37,15 @@ impl When {
         if let Ok(ago) = config::parse_duration(text) {
             return Ok(Some(Self(now.0.saturating_sub(length_us(ago)))));
         }
-        let seconds = point(text.strip_suffix('Z').unwrap_or(text));
-        let seconds =
-            seconds.ok_or("write \"24h\" for the last day, \"2026-11-25T19:00\" in UTC, or \"all\"")?;
-        Ok(Some(Self(seconds * SECOND_US)))
+        let point = exact_point(text.strip_suffix('Z').unwrap_or(text));
+        let point = point.ok_or("write \"24h\" for the last day, \"2026-11-25T19:00\" in UTC, or \"all\"")?;
+        Ok(Some(Self(point)))
     }
 
-    /// `2026-11-25T19:01:47.123456Z`.
+    /// `2026-11-25T19:01:47.123456Z`, which [`When::parse`] reads.
     pub fn exact(self) -> String {
         let micros = self.0.rem_euclid(SECOND_US);
         format!("{}T{}.{micros:06}Z", self.date(), self.time())
-    }
-
-    /// `2026-11-25T19:01:47Z`, which [`When::parse`] reads.
-    pub(crate) fn exact_seconds(self) -> String {
-        format!("{}T{}Z", self.date(), self.time())
     }
 
     /// `2026-11-25 19:01:47`, for people.
@@ -68,6 +62,19 @@ impl When {
         let seconds = self.0.div_euclid(SECOND_US).rem_euclid(DAY_SECONDS);
         format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
     }
+}
+
+/// The microseconds since 1970 of a date with or without a time, whose seconds may have a fraction.
+fn exact_point(text: &str) -> Option<i64> {
+    let Some((whole, fraction)) = text.split_once('.') else { return Some(point(text)? * SECOND_US) };
+    let has_seconds = whole.matches(':').count() == 2;
+    let is_fraction = (1..=9).contains(&fraction.len()) && fraction.bytes().all(|b| b.is_ascii_digit());
+    if !has_seconds || !is_fraction {
+        return None;
+    }
+    // What is finer than a microsecond is cut off.
+    let micros: i64 = format!("{fraction:0<6}").get(..6)?.parse().ok()?;
+    Some(point(whole)? * SECOND_US + micros)
 }
 
 /// The seconds since 1970 of a date with or without a time.
@@ -157,10 +164,13 @@ mod tests {
             ("2025-11-25", "2025-11-25T00:00:00.000000Z"),
             ("2025-11-25T19:01", "2025-11-25T19:01:00.000000Z"),
             ("2025-11-25 19:01:47Z", "2025-11-25T19:01:47.000000Z"),
+            ("2025-11-25T19:01:47.5", "2025-11-25T19:01:47.500000Z"),
+            ("2025-11-25T19:01:47.123456789Z", "2025-11-25T19:01:47.123456Z"),
         ] {
             assert_eq!(read(text).as_deref(), Some(expected), "{text}");
         }
         assert_eq!(read("all"), None);
+        assert_eq!(read(&now.exact()), Some(now.exact()), "what we write is read");
     }
 
     #[test]
@@ -173,6 +183,11 @@ mod tests {
             "2025-11-25T25:00",
             "25-11-2025",
             "2025-11-25T1",
+            "2025-11-25T19:01.5",
+            "2025-11-25.5",
+            "2025-11-25T19:01:47.",
+            "2025-11-25T19:01:47.+1",
+            "2025-11-25T19:01:47.5ééé",
             "-1h",
         ];
         for text in not {
