@@ -52,13 +52,12 @@ pub(super) async fn session(
     RawQuery(query): RawQuery,
 ) -> Response {
     let page = async {
-        let query = Query::parse(query.as_deref().unwrap_or_default(), When::now(), TURNS);
+        let query = Query::of_turns(query.as_deref().unwrap_or_default(), TURNS);
         let query = query.map_err(Trouble::Asked)?;
-        let is_latest = query.cursor.is_none();
-        let wanted =
-            Turns { direction: Direction::Before(query.cursor), limit: query.limit, max_text: MAX_TEXT };
+        let direction = Direction::Before(query.cursor.clone());
+        let wanted = Turns { direction, limit: query.limit, max_text: MAX_TEXT };
         let (session, found) = sessions.session(id, wanted).await?;
-        Ok(session::page(&session, &found, is_latest, sessions.trace_url.as_deref()))
+        Ok(session::page(&session, &found, &query, sessions.trace_url.as_deref()))
     };
     answer(page.await)
 }

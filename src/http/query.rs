@@ -18,6 +18,8 @@ pub(super) struct Query {
     pub(super) since: String,
     pub(super) cursor: Option<Place>,
     pub(super) limit: usize,
+    /// The limit, if the URL has one.
+    pub(super) chosen_limit: Option<usize>,
 }
 
 // === impl Query ===
@@ -36,6 +38,15 @@ impl Query {
         Ok(parsed)
     }
 
+    /// A page of one session's turns, for which there is less to choose.
+    pub(super) fn of_turns(query: &str, page: usize) -> Result<Self, String> {
+        let mut said = form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty());
+        match said.find(|(name, _)| !["cursor", "limit"].contains(&&**name)) {
+            Some((name, _)) => Err(format!("{name}: of a session's turns there is limit and cursor")),
+            None => Self::parse(query, When::now(), page),
+        }
+    }
+
     fn set(&mut self, name: &str, value: &str, now: When) -> Result<(), String> {
         if value.len() > MAX_VALUE {
             return Err(format!("it is longer than {MAX_VALUE} bytes"));
@@ -46,22 +57,30 @@ impl Query {
             "room" => self.filter.room = Some(value.to_owned()),
             "status" => self.filter.status = Some(value.parse()?),
             "cursor" => self.cursor = Some(Place::parse(value).ok_or("take it from `next` of an answer")?),
-            "limit" => self.limit = limit(value)?,
+            "limit" => {
+                self.limit = limit(value)?;
+                self.chosen_limit = Some(self.limit);
+            }
             _ => return Err("there is since, until, room, status, limit and cursor".to_owned()),
         }
         Ok(())
     }
 
-    /// The same filter at another place, as the query of a URL.
-    pub(super) fn at(&self, cursor: &Place) -> String {
-        let Window { until_us, .. } = self.filter.window;
+    /// The same question at another place, or at the beginning, as the query of a URL.
+    pub(super) fn at(&self, cursor: Option<&Place>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("since", &self.since);
-        query.extend_pairs(until_us.map(|us| ("until", When(us).exact_seconds())));
+        query.extend_pairs(self.until().map(|until| ("until", until)));
         query.extend_pairs(self.filter.room.as_ref().map(|room| ("room", room)));
         query.extend_pairs(self.filter.status.map(|status: Status| ("status", status.as_str())));
-        query.append_pair("cursor", &cursor.token());
+        query.extend_pairs(self.chosen_limit.map(|limit| ("limit", limit.to_string())));
+        query.extend_pairs(cursor.map(|cursor| ("cursor", cursor.token())));
         query.finish()
+    }
+
+    /// As a point in time, even if it was written as a length: that would mean another one on the next page.
+    pub(super) fn until(&self) -> Option<String> {
+        self.filter.window.until_us.map(|us| When(us).exact())
     }
 }
 
@@ -82,13 +101,16 @@ mod tests {
 
     #[test]
     fn a_filter_is_read_and_carried_to_the_next_page() {
-        let query = parse("since=7d&room=k%20%26*&status=failed&until=2025-11-25&limit=7").unwrap();
+        let query = parse("since=7d&room=k%20%26*&status=failed&until=1m&limit=7").unwrap();
         assert_eq!((query.filter.room.as_deref(), query.limit), (Some("k &*"), 7));
         assert_eq!(query.filter.status, Some(Status::Failed));
         assert_eq!(query.filter.window.since_us, Some(NOW.0 - 7 * 86_400_000_000));
         let place = Place { started_us: 5, id: "RM_a-b".to_owned() };
-        let next = parse(&query.at(&place)).unwrap();
-        assert_eq!((&next.filter, &next.cursor), (&query.filter, &Some(place)));
+        let next = Query::parse(&query.at(Some(&place)), When(NOW.0 + 1), 50).unwrap();
+        assert_eq!(next.filter.window.until_us, Some(NOW.0 - 60_000_000), "it does not move");
+        assert_eq!((&next.filter.room, next.filter.status), (&query.filter.room, query.filter.status));
+        assert_eq!((next.limit, &next.cursor), (7, &Some(place)));
+        assert_eq!(parse(&next.at(None)).unwrap(), query, "back at the beginning");
     }
 
     #[test]
@@ -96,6 +118,12 @@ mod tests {
         let query = parse("since=&room=&status=").unwrap();
         assert_eq!((query.since.as_str(), query.filter.room, query.limit), ("24h", None, 50));
         assert_eq!(parse("since=all").unwrap().filter.window, Window::default());
+    }
+
+    #[test]
+    fn turns_of_a_session_are_not_filtered_and_say_so() {
+        assert_eq!(Query::of_turns("limit=3&cursor=5-RM_1&since=", 50).unwrap().limit, 3);
+        assert!(Query::of_turns("limit=3&status=failed", 50).unwrap_err().starts_with("status: "));
     }
 
     #[test]

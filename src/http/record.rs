@@ -85,7 +85,8 @@ pub(super) async fn list(
     State(sessions): State<Sessions>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Trouble> {
-    let query = parse(query.as_deref())?;
+    let query = Query::parse(query.as_deref().unwrap_or_default(), When::now(), PAGE);
+    let query = query.map_err(Trouble::Asked)?;
     let found =
         sessions.ask(move |record| record.sessions(&query.filter, query.cursor.as_ref(), query.limit));
     Ok(Json(json::found(&found.await?)).into_response())
@@ -96,7 +97,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Trouble> {
-    let query = parse(query.as_deref())?;
+    let query = Query::of_turns(query.as_deref().unwrap_or_default(), PAGE).map_err(Trouble::Asked)?;
     let wanted =
         Turns { direction: Direction::After(query.cursor), limit: query.limit, max_text: usize::MAX };
     let (session, found) = sessions.session(id, wanted).await?;
@@ -104,10 +105,6 @@ pub(super) async fn show(
     let next = found.turns.last().filter(|_| found.more).map(|turn| Place::of(turn).token());
     let turns: Vec<_> = found.turns.iter().map(|turn| json::turn(turn, trace_url)).collect();
     Ok(Json(json!({ "session": json::session(&session), "turns": turns, "next": next })).into_response())
-}
-
-fn parse(query: Option<&str>) -> Result<Query, Trouble> {
-    Query::parse(query.unwrap_or_default(), When::now(), PAGE).map_err(Trouble::Asked)
 }
 
 // === impl Trouble ===

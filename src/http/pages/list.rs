@@ -37,7 +37,19 @@ fn filter(query: &Query) -> Html {
         "<label>Room <input name=room value=\"" (query.filter.room.as_deref())
         "\" placeholder=\"any; * for any text\" maxlength=256></label>"
         "<label>With a turn that is <select name=status><option value=\"\">anything</option>"
-        (statuses(query)) "</select></label><button>Show</button></form>");
+        (statuses(query)) "</select></label>" (kept(query)) "<button>Show</button></form>");
+    out
+}
+
+/// What only a URL can say stays said when the form is sent.
+fn kept(query: &Query) -> Html {
+    let mut out = Html::default();
+    let limit = query.chosen_limit.map(|limit| limit.to_string());
+    for (name, value) in [("until", query.until()), ("limit", limit)] {
+        if let Some(value) = value {
+            html!(&mut out; "<input type=hidden name=" (name) " value=\"" (value) "\">");
+        }
+    }
     out
 }
 
@@ -137,12 +149,12 @@ fn row(session: &Session) -> Html {
         html!(&mut out; " <span class=\"badge open\">open</span>");
     }
     html!(&mut out;
-        "<td class=n>" (length(session.length_us())) "<td class=n>" (figures.turns)
+        "<td class=n>" (length(session.length_us())) "<td class=n>" (grouped(figures.turns))
         (count(figures.errors(), "bad")) (count(figures.interrupted, "")));
     for us in [figures.e2e.p50_us, figures.e2e.p95_us, figures.ttft.p50_us, figures.ttft.p95_us] {
         html!(&mut out; "<td class=n>" (length_or_dash(us)));
     }
-    html!(&mut out; "<td class=n>" (figures.input_tokens) "<td class=n>" (figures.output_tokens) "</tr>");
+    html!(&mut out; "<td class=n>" (grouped(figures.input_tokens)) "<td class=n>" (grouped(figures.output_tokens)) "</tr>");
     out
 }
 
@@ -164,10 +176,10 @@ fn pages(query: &Query, found: &Found) -> Html {
     let mut out = Html::default();
     html!(&mut out; "<nav class=pages aria-label=Pages>");
     if query.cursor.is_some() {
-        html!(&mut out; "<a href=/sessions>The newest</a>");
+        html!(&mut out; "<a href=\"/sessions?" (query.at(None)) "\">The newest</a>");
     }
     if let Some(next) = &found.next {
-        html!(&mut out; "<a rel=next href=\"/sessions?" (query.at(next)) "\">Earlier sessions</a>");
+        html!(&mut out; "<a rel=next href=\"/sessions?" (query.at(Some(next))) "\">Earlier sessions</a>");
     }
     html!(&mut out; "</nav>");
     out
@@ -176,6 +188,26 @@ fn pages(query: &Query, found: &Found) -> Html {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Place, When};
+
+    #[test]
+    fn what_was_asked_for_stays_asked_for_on_other_pages_and_in_the_form() {
+        let now = When::now();
+        let query = "since=7d&until=2025-11-25&room=k*&status=failed&limit=7&cursor=5-RM_1";
+        let query = Query::parse(query, now, 50).unwrap();
+        let next = Some(Place { started_us: 4, id: "RM_0".to_owned() });
+        let found = Found { sessions: Vec::new(), next, count: 0, totals: Figures::default() };
+        let links = pages(&query, &found).into_string();
+        let asked =
+            "since=7d&amp;until=2025-11-25T00%3A00%3A00.000000Z&amp;room=k*&amp;status=failed&amp;limit=7";
+        for link in [format!("{asked}\">The newest"), format!("{asked}&amp;cursor=4-RM_0\">Earlier")] {
+            assert!(links.contains(&link), "{link} is missing in {links}");
+        }
+        let form = filter(&query).into_string();
+        for input in ["name=until value=\"2025-11-25T00:00:00.000000Z\"", "name=limit value=\"7\""] {
+            assert!(form.contains(input), "{input} is missing in {form}");
+        }
+    }
 
     #[test]
     fn thousands_are_set_apart() {

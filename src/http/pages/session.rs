@@ -4,6 +4,7 @@ use super::list::{figures, path};
 use super::{Page, tile, time};
 use crate::config::TraceUrl;
 use crate::http::html::{Html, html};
+use crate::http::query::Query;
 use crate::record::{
     Attempt, Bar, FoundTurns, Place, Session, Status, Turn, bars, json, length, length_or_dash,
 };
@@ -16,7 +17,7 @@ const SHORTEST: f64 = 4.0;
 pub(super) fn page(
     session: &Session,
     found: &FoundTurns,
-    is_latest: bool,
+    query: &Query,
     trace_url: Option<&TraceUrl>,
 ) -> Page {
     let mut body = Html::default();
@@ -24,26 +25,28 @@ pub(super) fn page(
         "<header><nav aria-label=Breadcrumb><a href=/sessions>Sessions</a></nav><h1><bdi>" (session.room)
         "</bdi></h1><p class=sub>" (time(session.started_us)) " UTC · session <code>" (session.id)
         "</code> · agent <bdi>" (session.agent) "</bdi></p></header><main id=live");
-    if is_latest {
+    if query.cursor.is_none() {
         html!(&mut body; " data-live");
     }
     html!(&mut body; "><dl class=tiles>");
     tile(&mut body, "Length", &length(session.length_us()), "");
     figures(&mut body, &session.figures);
-    html!(&mut body; "</dl>" (pages(session, found, is_latest)) (turns(found, trace_url)) "</main>");
+    html!(&mut body; "</dl>" (pages(session, found, query)) (turns(found, trace_url)) "</main>");
     Page { title: session.room.clone(), body }
 }
 
-fn pages(session: &Session, found: &FoundTurns, is_latest: bool) -> Html {
+fn pages(session: &Session, found: &FoundTurns, query: &Query) -> Html {
     let mut out = Html::default();
+    let limit = query.chosen_limit.map(|limit| format!("&limit={limit}"));
     html!(&mut out; "<nav class=pages aria-label=Pages>");
     if let Some(first) = found.turns.first().filter(|_| found.more) {
         html!(&mut out;
-            "<a rel=prev href=\"/sessions/" (path(&session.id)) "?cursor=" (path(&Place::of(first).token()))
+            "<a rel=prev href=\"/sessions/" (path(&session.id)) "?cursor=" (path(&Place::of(first).token())) (limit)
             "\">Earlier turns</a>");
     }
-    if !is_latest {
-        html!(&mut out; "<a href=\"/sessions/" (path(&session.id)) "\">The latest turns</a>");
+    if query.cursor.is_some() {
+        let limit = query.chosen_limit.map(|limit| format!("?limit={limit}"));
+        html!(&mut out; "<a href=\"/sessions/" (path(&session.id)) (limit) "\">The latest turns</a>");
     }
     html!(&mut out; "</nav>");
     out
