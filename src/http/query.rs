@@ -2,7 +2,7 @@
 
 use url::form_urlencoded;
 
-use crate::record::{Filter, Place, Status, When, Window};
+use crate::record::{Filter, Place, Status, When};
 
 const SHORTEST_PAGE: usize = 1;
 const LONGEST_PAGE: usize = 200;
@@ -92,6 +92,7 @@ fn limit(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Window;
 
     const NOW: When = When(1_764_097_307_000_000);
 

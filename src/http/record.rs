@@ -22,6 +22,8 @@ use crate::record::{Direction, FoundTurns, Place, ReadError, Reader, Session, Tu
 
 /// How many questions are answered at the same time, so that no number of browsers takes all the disk's time.
 const READERS: usize = 4;
+/// How long the answer to one may take to find.
+const LONGEST: Duration = Duration::from_secs(10);
 /// How long a question waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAGE: usize = 50;
@@ -49,7 +51,7 @@ pub(super) enum Trouble {
 impl Sessions {
     pub fn new(store: &config::Store, http: &config::Http) -> Self {
         Self {
-            reader: store.path.as_deref().map(Reader::new),
+            reader: store.path.as_deref().map(|path| Reader::new(path).within(LONGEST)),
             trace_url: http.trace_url.clone().map(Arc::new),
             permits: Arc::new(Semaphore::new(READERS)),
         }
@@ -116,9 +118,8 @@ impl Trouble {
             Self::Record(ReadError::UnknownSession(_) | ReadError::Ambiguous(..) | ReadError::Off) => {
                 StatusCode::NOT_FOUND
             }
-            Self::Record(ReadError::Missing(_) | ReadError::Unusable(_)) | Self::Busy => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Record(ReadError::Missing(_) | ReadError::TooSlow(_) | ReadError::Unusable(_))
+            | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 

@@ -5,6 +5,7 @@
 //! failed before its first word, do not count.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -127,6 +128,8 @@ pub enum ReadError {
     UnknownSession(String),
     #[error("several sessions' ids begin with {0:?}: {1}; give more of the id")]
     Ambiguous(String, String),
+    #[error("the record was not read within {0:?}: ask for less of it, by since, until or room")]
+    TooSlow(Duration),
     #[error("{0}")]
     Unusable(String),
 }

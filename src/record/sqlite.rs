@@ -124,7 +124,7 @@ fn trouble(path: &Path, error: rusqlite::Error) -> Trouble {
         TroubleKind::Unavailable => {
             "see to the disk's space and to who may write there, or change [store] path"
         }
-        TroubleKind::Corrupt => "it is moved aside and a new one begun",
+        TroubleKind::Corrupt => "`voiced start` moves it aside and begins a new one",
         TroubleKind::NotOurs => "choose another [store] path",
         TroubleKind::Refused => "this is a defect of voiced, please report it",
     };
@@ -151,15 +151,15 @@ fn kind(error: &rusqlite::Error) -> TroubleKind {
 fn newer(path: &Path, version: i64) -> Trouble {
     let (path, known) = (path.display(), MIGRATIONS.len());
     let message = format!(
-        "{path} was written by a later version of voiced (schema {version}; this one knows {known}): recording is off; \
-         go back to that version or choose another [store] path"
+        "{path} was written by a later version of voiced (schema {version}; this one knows {known}), and this one neither reads \
+         nor writes it: use that version, or choose another [store] path"
     );
     Trouble { kind: TroubleKind::NotOurs, message }
 }
 
 fn foreign(path: &Path) -> Trouble {
     let message = format!(
-        "{} is the database of another program: recording is off; choose another [store] path",
+        "{} is the database of another program, and is left alone: choose another [store] path",
         path.display()
     );
     Trouble { kind: TroubleKind::NotOurs, message }

@@ -240,7 +240,7 @@ async fn the_file_of_a_later_version_or_another_program_is_left_alone() {
         let record = place.start();
         record.put(ended("a"));
         wait_until(|| record.status().dropped == 1, || format!("{record:?}"));
-        assert!(record.status().last_error.unwrap().contains("recording is off"));
+        assert!(record.status().last_error.unwrap().contains("choose another [store] path"));
         assert!(matches!(place.reader().session("RM_1"), Err(ReadError::Unusable(_))));
         record.shutdown(PATIENCE).await;
         assert_eq!(std::fs::read(place.path()).unwrap(), before);

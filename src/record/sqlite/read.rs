@@ -1,8 +1,9 @@
 //! What is asked of the record: sessions with their figures, and the turns of one.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, named_params, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, named_params, params};
 
 use super::figures::figures;
 use super::{BUSY_TIMEOUT, MIGRATIONS, Schema, foreign, newer, rows, schema, trouble};
@@ -15,17 +16,26 @@ const MEANT: &str = "\
     AND (:room IS NULL OR s.room GLOB :room)
     AND (:status IS NULL OR EXISTS (SELECT 1 FROM turns f WHERE f.session = s.id AND f.status = :status))";
 
+/// After so many steps of SQLite's the time is looked at: some hundred microseconds.
+const STEPS: i32 = 10_000;
+
 /// Reads the record beside whoever writes it. Cheap to clone; each question opens the file anew, read-only.
 #[derive(Clone, Debug)]
 pub struct Reader {
     path: PathBuf,
+    limit: Option<Duration>,
 }
 
 // === impl Reader ===
 
 impl Reader {
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), limit: None }
+    }
+
+    /// Gives up on a question that takes longer: what asks again and again must not take all of a processor's time.
+    pub fn within(self, limit: Duration) -> Self {
+        Self { limit: Some(limit), ..self }
     }
 
     /// The sessions behind `after`, the newest first, and what all that the filter means come to.
@@ -49,15 +59,17 @@ impl Reader {
 
     /// The session of this id, or of the only id that begins so.
     pub fn session(&self, id: &str) -> Result<Session, ReadError> {
-        let mut ids = self.ask(|connection| ids_like(connection, id))?;
-        if let Some(exact) = ids.iter().position(|known| known == id) {
-            ids = vec![ids.swap_remove(exact)];
-        }
-        match ids.as_slice() {
-            [] => Err(ReadError::UnknownSession(id.to_owned())),
-            [id] => self.ask(|connection| session(connection, id)),
-            several => Err(ReadError::Ambiguous(id.to_owned(), several.join(", "))),
-        }
+        // Both in one question, because the session may be deleted between two.
+        let (ids, session) = self.ask(|connection| {
+            let ids = ids_like(connection, id)?;
+            let only = ids.first().filter(|first| ids.len() == 1 || *first == id);
+            let session = only.map(|id| session(connection, id)).transpose()?;
+            Ok((ids, session))
+        })?;
+        session.ok_or_else(|| match ids.as_slice() {
+            [] => ReadError::UnknownSession(id.to_owned()),
+            several => ReadError::Ambiguous(id.to_owned(), several.join(", ")),
+        })
     }
 
     /// Turns of the session with exactly this id.
@@ -67,22 +79,38 @@ impl Reader {
 
     /// Everything that one question asks is answered from one state of the file.
     fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ReadError> {
-        let unusable = |error| ReadError::Unusable(self.explain(error));
+        let refused = |error| self.refused(error);
         if matches!(self.path.try_exists(), Ok(false)) {
             return Err(ReadError::Missing(self.path.clone()));
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags).map_err(unusable)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(unusable)?;
-        let snapshot = connection.unchecked_transaction().map_err(unusable)?;
-        match schema(&snapshot).map_err(unusable)? {
+        let connection = self.open().map_err(refused)?;
+        let snapshot = connection.unchecked_transaction().map_err(refused)?;
+        match schema(&snapshot).map_err(refused)? {
             Schema::Ours(version) if version == MIGRATIONS.len() => {}
             Schema::Empty => return Err(ReadError::Missing(self.path.clone())),
             Schema::Ours(_) => return Err(ReadError::Unusable(self.older())),
             Schema::Newer(version) => return Err(ReadError::Unusable(newer(&self.path, version).message)),
             Schema::Foreign => return Err(ReadError::Unusable(foreign(&self.path).message)),
         }
-        question(&snapshot).map_err(unusable)
+        question(&snapshot).map_err(refused)
+    }
+
+    fn open(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        if let Some(limit) = self.limit {
+            let deadline = Instant::now() + limit;
+            connection.progress_handler(STEPS, Some(move || Instant::now() >= deadline))?;
+        }
+        Ok(connection)
+    }
+
+    fn refused(&self, error: rusqlite::Error) -> ReadError {
+        match (error.sqlite_error_code(), self.limit) {
+            (Some(ErrorCode::OperationInterrupted), Some(limit)) => ReadError::TooSlow(limit),
+            _ => ReadError::Unusable(self.explain(error)),
+        }
     }
 
     fn explain(&self, error: rusqlite::Error) -> String {
@@ -157,7 +185,10 @@ fn session(connection: &Connection, id: &str) -> rusqlite::Result<Session> {
 
 /// The first few ids that begin so; that of exactly this name comes first.
 fn ids_like(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<String>> {
-    let sql = "SELECT id FROM sessions WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1 ORDER BY id LIMIT 5";
+    // The greatest character there is ends the part of the index that is looked through.
+    let sql = "\
+        SELECT id FROM sessions WHERE id BETWEEN ?1 AND ?1 || char(1114111) AND substr(id, 1, length(?1)) = ?1
+        ORDER BY id LIMIT 5";
     connection.prepare(sql)?.query_map([prefix], |row| row.get(0))?.collect()
 }
 

@@ -208,6 +208,32 @@ fn a_session_is_known_by_the_beginning_of_its_id_where_only_one_begins_so() {
 }
 
 #[test]
+fn a_question_that_takes_too_long_is_given_up_and_says_what_to_do() {
+    let base = Base::new().with((0..2_000).map(|n| turn(&format!("RM_{n}"), n, Some(n))));
+    let all = Filter::default();
+    let error = base.reader().within(Duration::ZERO).sessions(&all, None, 50).unwrap_err();
+    assert!(matches!(error, ReadError::TooSlow(_)), "{error}");
+    assert!(error.to_string().contains("ask for less of it"), "{error}");
+    let patient = base.reader().within(Duration::from_secs(600));
+    assert_eq!(patient.sessions(&all, None, 50).unwrap().count, 2_000);
+}
+
+#[test]
+fn what_cannot_be_read_is_not_told_as_if_the_reader_wrote() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("record.sqlite");
+    std::fs::write(&path, "not a database, not at all".repeat(100)).unwrap();
+    let corrupt = Reader::new(&path).session("RM").unwrap_err().to_string();
+    assert!(corrupt.contains("`voiced start` moves it aside"), "{corrupt}");
+    for (version, application, words) in [(99, None, "use that version"), (1, Some(7), "is left alone")] {
+        let base = Base::new();
+        base.database.pretend(version, application);
+        let error = base.reader().session("RM").unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
 fn what_is_too_old_is_deleted_in_chunks_with_all_that_belongs_to_it() {
     let mut base =
         Base::new().with((0..1200).map(|at| turn("RM_old", at, None))).with([turn("RM_new", 5000, None)]);
