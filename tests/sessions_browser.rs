@@ -122,6 +122,9 @@ async fn the_pages_are_read_and_filtered_without_scripts_and_live_with_them() {
     recorded.put([turn("RM_3", "cellar", 0, 1)]);
     let first = "document.querySelector('tbody th')?.innerText.trim() ?? ''";
     wait_for(&mut browser, first, "RM_3").await;
+    assert_eq!(browser.value("document.querySelector('.stale').hidden").await, true);
+    drop(served);
+    wait_for(&mut browser, "document.querySelector('.stale').hidden ? 'current' : 'stale'", "stale").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

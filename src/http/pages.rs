@@ -114,6 +114,17 @@ fn headers(nonce: &str) -> HeaderMap {
 
 // === parts of both pages ===
 
+/// Begins what the script keeps up to date if `is_live`; the caller ends it with `</main>`.
+fn begin_main(out: &mut Html, is_live: bool) {
+    if is_live {
+        html!(&mut *out;
+            "<p class=stale role=status hidden>This page could not be brought up to date: what is below may be old.</p>"
+            "<main id=live data-live>");
+    } else {
+        html!(&mut *out; "<main id=live>");
+    }
+}
+
 /// A figure with what it means.
 fn tile(out: &mut Html, name: &'static str, value: &str, class: &'static str) {
     html!(&mut *out; "<div class=\"tile ");

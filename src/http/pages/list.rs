@@ -1,6 +1,6 @@
 //! The page of sessions.
 
-use super::{Page, tile, time};
+use super::{Page, begin_main, tile, time};
 use crate::http::html::{Html, html};
 use crate::http::query::Query;
 use crate::record::{Figures, Found, Session, Status, length, length_or_dash};
@@ -18,12 +18,10 @@ pub(super) fn page(query: &Query, found: &Found) -> Page {
     let mut body = Html::default();
     html!(&mut body;
         "<header><h1>Sessions</h1>" (filter(query))
-        "</header><main id=live");
+        "</header>");
     // Only the newest page changes while one looks at it.
-    if query.cursor.is_none() {
-        html!(&mut body; " data-live");
-    }
-    html!(&mut body; ">" (totals(found)) (table(found)) (pages(query, found)) "</main>");
+    begin_main(&mut body, query.cursor.is_none());
+    html!(&mut body; (totals(found)) (table(found)) (pages(query, found)) "</main>");
     Page { title: "Sessions".to_owned(), body }
 }
 

@@ -1,7 +1,7 @@
 //! The page of one session: turn by turn what was said, and where the time went.
 
 use super::list::{figures, path};
-use super::{Page, tile, time};
+use super::{Page, begin_main, tile, time};
 use crate::config::TraceUrl;
 use crate::http::html::{Html, html};
 use crate::http::query::Query;
@@ -24,11 +24,9 @@ pub(super) fn page(
     html!(&mut body;
         "<header><nav aria-label=Breadcrumb><a href=/sessions>Sessions</a></nav><h1><bdi>" (session.room)
         "</bdi></h1><p class=sub>" (time(session.started_us)) " UTC · session <code>" (session.id)
-        "</code> · agent <bdi>" (session.agent) "</bdi></p></header><main id=live");
-    if query.cursor.is_none() {
-        html!(&mut body; " data-live");
-    }
-    html!(&mut body; "><dl class=tiles>");
+        "</code> · agent <bdi>" (session.agent) "</bdi></p></header>");
+    begin_main(&mut body, query.cursor.is_none());
+    html!(&mut body; "<dl class=tiles>");
     tile(&mut body, "Length", &length(session.length_us()), "");
     figures(&mut body, &session.figures);
     html!(&mut body; "</dl>" (pages(session, found, query)) (turns(found, trace_url)) "</main>");
