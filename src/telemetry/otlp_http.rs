@@ -1,4 +1,4 @@
-//! One POST of traces to the OTLP receiver, and what to tell an operator of its outcome.
+//! One POST to the OTLP receiver, and what to tell an operator of its outcome.
 
 use std::io::Read;
 use std::time::{Duration, SystemTime};
@@ -27,6 +27,16 @@ pub(super) struct OtlpHttp {
     url: Url,
     headers: HeaderMap,
     secrets: Secrets,
+    sent: Sent,
+}
+
+/// What is sent, in the words of messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    /// `traces`, `metrics` or `logs`.
+    signal: &'static str,
+    /// Of `[telemetry]`: what the URL comes from.
+    key: &'static str,
 }
 
 /// What the receiver said.
@@ -52,7 +62,12 @@ struct RpcStatus {
 // === impl OtlpHttp ===
 
 impl OtlpHttp {
-    pub(super) fn new(url: Url, headers: &[(String, Secret)], timeout: Duration) -> Result<Self, StartError> {
+    pub(super) fn new(
+        url: Url,
+        headers: &[(String, Secret)],
+        timeout: Duration,
+        sent: Sent,
+    ) -> Result<Self, StartError> {
         let client = Client::builder()
             .timeout(timeout)
             // A redirected POST arrives as a GET, which a receiver may well answer with 200.
@@ -60,11 +75,11 @@ impl OtlpHttp {
             .build()
             .map_err(|error| StartError::Client(causes(&error)))?;
         let secrets = headers.iter().map(|(_, value)| value.clone()).collect();
-        Ok(Self { client, url, headers: header_map(headers)?, secrets })
+        Ok(Self { client, url, headers: header_map(headers)?, secrets, sent })
     }
 
-    pub(super) fn from_config(config: &config::Telemetry, url: Url) -> Result<Self, StartError> {
-        Self::new(url, &config.otlp_headers, config.otlp_timeout)
+    pub(super) fn from_config(config: &config::Telemetry, url: Url, sent: Sent) -> Result<Self, StartError> {
+        Self::new(url, &config.otlp_headers, config.otlp_timeout, sent)
     }
 
     /// Posts a body with the headers that describe it, and ours.
@@ -78,12 +93,16 @@ impl OtlpHttp {
         match attempt {
             Err(cause) => Some(Trouble {
                 class: "unreachable".to_owned(),
-                message: format!("cannot post to {url}: {cause}; {}", unreachable_advice(&self.url)),
+                message: format!(
+                    "cannot post to {url}: {cause}; {}",
+                    self.sent.unreachable_advice(&self.url)
+                ),
             }),
             Ok(reply) if reply.is_web_page() => Some(Trouble {
                 class: "web page".to_owned(),
                 message: format!(
-                    "POST {url} was answered with a web page: check the path of [telemetry] otlp_endpoint"
+                    "POST {url} was answered with a web page: check the path of [telemetry] {}",
+                    self.sent.key
                 ),
             }),
             Ok(reply) if reply.status.is_success() => None,
@@ -93,7 +112,7 @@ impl OtlpHttp {
                     "POST {url} was answered {}{}; {}",
                     reply.status,
                     self.quote(reply),
-                    advice(reply.status, reply.location())
+                    self.sent.advice(reply.status, reply.location())
                 ),
             }),
         }
@@ -162,31 +181,53 @@ fn header_map(headers: &[(String, Secret)]) -> Result<HeaderMap, StartError> {
     Ok(map)
 }
 
-fn unreachable_advice(url: &Url) -> &'static str {
-    // 4317 is the port of OTLP over gRPC, which closes the connection on HTTP/1.1.
-    match url.port() {
-        Some(4317) => "4317 is usually the gRPC port; this is OTLP over HTTP, usually on 4318",
-        _ => "is the receiver running, and [telemetry] otlp_endpoint its address?",
-    }
-}
+// === impl Sent ===
 
-fn advice(status: StatusCode, location: Option<&str>) -> String {
-    match status.as_u16() {
-        300..=399 => {
-            let target = location.unwrap_or("another address");
-            return format!("traces are not sent after redirects: set [telemetry] otlp_endpoint to {target}");
+impl Sent {
+    /// `items` are spans, metrics or logs.
+    pub(super) fn of(items: &'static str, config: &config::Telemetry) -> Self {
+        match items {
+            "metrics" if config.metrics_endpoint.is_some() => Self { signal: items, key: "metrics_endpoint" },
+            "logs" if config.logs_endpoint.is_some() => Self { signal: items, key: "logs_endpoint" },
+            "metrics" | "logs" => Self { signal: items, key: "otlp_endpoint" },
+            _ => Self::TRACES,
         }
-        400 => "the receiver could not read it: does this path speak OTLP http/protobuf?",
-        401 => "check the credentials in [telemetry] otlp_headers (Authorization=Basic …)",
-        403 => "the credentials in [telemetry] otlp_headers may not write traces there",
-        404 | 405 => {
-            "check the path of [telemetry] otlp_endpoint (OpenObserve: /api/<organisation>/v1/traces)"
-        }
-        413 => "the receiver takes only smaller requests: raise its limit",
-        408 | 429 | 500..=599 => "the receiver is overloaded or broken: see its own log",
-        _ => "see the receiver's own log",
     }
-    .to_owned()
+
+    const TRACES: Self = Self { signal: "traces", key: "otlp_endpoint" };
+
+    fn unreachable_advice(self, url: &Url) -> String {
+        // 4317 is the port of OTLP over gRPC, which closes the connection on HTTP/1.1.
+        match url.port() {
+            Some(4317) => "4317 is usually the gRPC port; this is OTLP over HTTP, usually on 4318".to_owned(),
+            _ => format!("is the receiver running, and [telemetry] {} its address?", self.key),
+        }
+    }
+
+    fn advice(self, status: StatusCode, location: Option<&str>) -> String {
+        let Self { signal, key } = self;
+        match status.as_u16() {
+            300..=399 => {
+                let target = location.unwrap_or("another address");
+                format!("{signal} are not sent after redirects: [telemetry] {key} should lead to {target}")
+            }
+            400 => "the receiver could not read it: does this path speak OTLP http/protobuf?".to_owned(),
+            401 => "check the credentials in [telemetry] otlp_headers (Authorization=Basic …)".to_owned(),
+            403 => format!("the credentials in [telemetry] otlp_headers may not write {signal} there"),
+            404 | 405 => {
+                let path = format!(
+                    "check the path of [telemetry] {key} (OpenObserve: /api/<organisation>/v1/{signal})"
+                );
+                match signal {
+                    "traces" => path,
+                    _ => format!("does this receiver take {signal}? Then {path}; else set {signal} = false"),
+                }
+            }
+            413 => "the receiver takes only smaller requests: raise its limit".to_owned(),
+            408 | 429 | 500..=599 => "the receiver is overloaded or broken: see its own log".to_owned(),
+            _ => "see the receiver's own log".to_owned(),
+        }
+    }
 }
 
 // === impl Reply ===
@@ -219,7 +260,7 @@ mod tests {
 
     fn receiver(headers: &[(String, Secret)]) -> OtlpHttp {
         let url = Url::parse("http://127.0.0.1:9/v1/traces?key=hidden").unwrap();
-        OtlpHttp::new(url, headers, Duration::from_secs(1)).unwrap()
+        OtlpHttp::new(url, headers, Duration::from_secs(1), Sent::TRACES).unwrap()
     }
 
     fn reply(status: u16, content_type: &str, body: &[u8]) -> Attempt {
@@ -275,6 +316,26 @@ mod tests {
         assert_eq!(receiver.delivery(&reply(200, "application/x-protobuf", b"")), Delivery::Accepted);
         assert!(matches!(receiver.delivery(&reply(200, "text/html", b"")), Delivery::Later { .. }));
         assert!(matches!(receiver.delivery(&Err("refused".to_owned())), Delivery::Later { .. }));
+    }
+
+    #[test]
+    fn advice_names_the_signal_and_the_key_that_its_address_comes_from() {
+        let shared = config::Config::default().telemetry;
+        let own = config::Telemetry {
+            logs_endpoint: Some(Url::parse("http://logs.test/otlp").unwrap()),
+            ..shared.clone()
+        };
+        let advice = |items, config| Sent::of(items, config).advice(StatusCode::NOT_FOUND, None);
+        assert!(
+            advice("spans", &own).starts_with("check the path of [telemetry] otlp_endpoint (OpenObserve")
+        );
+        let logs = advice("logs", &own);
+        for words in
+            ["take logs?", "logs_endpoint (OpenObserve: /api/<organisation>/v1/logs)", "logs = false"]
+        {
+            assert!(logs.contains(words), "{words} is missing in {logs}");
+        }
+        assert!(advice("logs", &shared).contains("[telemetry] otlp_endpoint (OpenObserve"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::StartError;
 use super::delivery::{Delivery, Trouble};
-use super::otlp_http::OtlpHttp;
+use super::otlp_http::{OtlpHttp, Sent};
 use crate::config;
 
 /// Posts requests with one kind of items. Like the client in it, it must be made, used and dropped on a thread of its own.
@@ -42,7 +42,8 @@ struct PartialSuccess {
 
 impl OtlpPost {
     pub(super) fn new(config: &config::Telemetry, url: Url, items: &'static str) -> Result<Self, StartError> {
-        Ok(Self { http: OtlpHttp::from_config(config, url)?, gzip: config.otlp_gzip, items })
+        let http = OtlpHttp::from_config(config, url, Sent::of(items, config))?;
+        Ok(Self { http, gzip: config.otlp_gzip, items })
     }
 
     pub(super) fn deliver(&self, request: &[u8]) -> Delivery {
