@@ -1,12 +1,12 @@
-//! Does the OTLP receiver take a span? One is sent by the exporter itself. It is named `voiced.check` and is no turn, so no
-//! view of turns counts it.
+//! Does the OTLP receiver take a span? One is sent by the exporter itself. It is named `voiced.check`, is no turn and belongs to no
+//! session, so no view of either counts it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Finding, Verdict};
 use crate::config::{Config, Telemetry as Settings};
-use crate::telemetry::spans::{Conversation, PROBE};
+use crate::telemetry::spans::PROBE;
 use crate::telemetry::{ExportStatus, Telemetry};
 use crate::web;
 
@@ -27,18 +27,17 @@ pub(super) async fn check(config: Arc<Config>) -> Finding {
         Ok(telemetry) => telemetry,
         Err(error) => return Finding::new(Verdict::Misconfigured, error.to_string()),
     };
-    let trace_id =
-        telemetry.tracer().probe(&Conversation { id: id.clone(), user: "voiced-check".to_owned() });
+    let trace_id = telemetry.tracer().probe();
     tokio::select! {
         _ = telemetry.shutdown(settings.otlp_timeout + GRACE) => {}
         () = tried(&telemetry) => {}
     }
     let finding = judge(&telemetry.status(), shown.as_str(), &trace_id);
-    finding.with("url", shown.as_str()).with("trace_id", trace_id).with("session_id", id)
+    finding.with("url", shown.as_str()).with("trace_id", trace_id)
 }
 
 /// The probe waits in memory: what is on the disk belongs to the workers.
-fn settings(configured: &Settings) -> Settings {
+pub(super) fn settings(configured: &Settings) -> Settings {
     Settings { otlp_timeout: configured.otlp_timeout.min(LONGEST), spool_dir: None, ..configured.clone() }
 }
 
