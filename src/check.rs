@@ -11,6 +11,7 @@ mod livekit;
 mod llm;
 mod otlp;
 mod record;
+mod signals;
 mod spool;
 
 use std::sync::Arc;
@@ -32,6 +33,8 @@ const QUESTIONS: &[(&str, Ask)] = &[
     ("clock", |config| Box::pin(clock::check(config))),
     ("llm", |config| Box::pin(llm::check(config))),
     ("otlp", |config| Box::pin(otlp::check(config))),
+    ("metrics", |config| Box::pin(signals::metrics(config))),
+    ("logs", |config| Box::pin(signals::logs(config))),
     ("spool", |config| Box::pin(spool::check(config))),
     ("record", |config| Box::pin(record::check(config))),
     ("http", |config| Box::pin(listen::check(config))),
@@ -115,8 +118,13 @@ impl Asked {
     pub(crate) async fn checked(self) -> Checked {
         let broken = |_| (Finding::failed("the check itself panicked: see the log"), Duration::ZERO);
         let (mut finding, took) = self.task.await.unwrap_or_else(broken);
-        // What a server says may repeat what we sent.
+        // What a server says may repeat what we sent, and an address may hold a key in its path.
         finding.message = self.secrets.taken_out(&one_line(&finding.message)).into_owned();
+        for detail in finding.details.values_mut() {
+            if let Value::String(text) = detail {
+                *text = self.secrets.taken_out(text).into_owned();
+            }
+        }
         Checked { name: self.name, took, finding }
     }
 }
@@ -189,7 +197,11 @@ mod tests {
         };
         let broken = asked(Box::pin(async { panic!("a slip") })).checked().await;
         assert_eq!(broken.finding.verdict, Verdict::Failed);
-        let told = asked(Box::pin(async { Finding::failed("bad key hunter2hunter2") })).checked().await;
-        assert_eq!(told.finding.message, "bad key [secret]");
+        let bad = async { Finding::failed("bad key hunter2hunter2").with("url", "http://x/hunter2hunter2") };
+        let told = asked(Box::pin(bad)).checked().await.finding;
+        assert_eq!(
+            (told.message.as_str(), &told.details["url"]),
+            ("bad key [secret]", &"http://x/[secret]".into())
+        );
     }
 }

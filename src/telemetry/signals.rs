@@ -115,6 +115,33 @@ impl Signals {
     }
 }
 
+// === asking the receivers ===
+
+/// What came of an empty request of a signal.
+#[derive(Clone, Debug)]
+pub(crate) struct Probed {
+    pub(crate) url: Url,
+    /// What is wrong, and what to do.
+    pub(crate) trouble: Option<String>,
+}
+
+/// Asks the receiver of metrics for its opinion; None when they go nowhere. To be called from where blocking is allowed.
+pub(crate) fn probe_metrics(config: &config::Telemetry) -> Result<Option<Probed>, StartError> {
+    metrics_url(config)?.map(|url| probe(config, url, "metrics")).transpose()
+}
+
+/// [`probe_metrics`] for logs.
+pub(crate) fn probe_logs(config: &config::Telemetry) -> Result<Option<Probed>, StartError> {
+    logs_url(config)?.map(|url| probe(config, url, "logs")).transpose()
+}
+
+fn probe(config: &config::Telemetry, url: Url, signal: &'static str) -> Result<Probed, StartError> {
+    let trouble = post::probe(config, url.clone(), signal)?;
+    Ok(Probed { url, trouble })
+}
+
+// === where they go ===
+
 /// Where metrics go; None when they go nowhere.
 fn metrics_url(config: &config::Telemetry) -> Result<Option<Url>, StartError> {
     let wanted = config.enabled && config.metrics;

@@ -38,6 +38,18 @@ pub(super) fn spawn(
     outcome.recv().unwrap_or_else(|_| Err(broken()))
 }
 
+/// Posts an empty request of a signal and says what is wrong with its receiver, if something is. OTLP allows it and
+/// receivers keep nothing of it (read in OpenObserve 0.93, seen of a collector), but it passes the same doors as a full one.
+/// To be called from where blocking is allowed.
+pub(super) fn probe(
+    config: &config::Telemetry,
+    url: Url,
+    signal: &'static str,
+) -> Result<Option<String>, StartError> {
+    let delivery = OtlpPost::new(config, url, signal)?.deliver(&[]);
+    Ok(delivery.trouble().map(|trouble| trouble.message.clone()))
+}
+
 // === impl Poster ===
 
 impl Poster {
