@@ -160,37 +160,36 @@ impl Database {
 }
 
 fn put(transaction: &Transaction<'_>, run: &str, turn: &Turn) -> rusqlite::Result<()> {
-    transaction.execute(PUT_SESSION, params![turn.session, turn.room, turn.agent, turn.started_us])?;
+    let session = params![turn.session, turn.room, turn.agent, turn.started_us];
+    transaction.prepare_cached(PUT_SESSION)?.execute(session)?;
     let end = turn.end.as_ref();
     let failure = turn.failure();
     let usage = end.map(|end| end.usage).unwrap_or_default();
     let attempts = end.map(|end| end.attempts.as_slice()).unwrap_or_default();
-    transaction.execute(
-        PUT_TURN,
-        params![
-            turn.span_id,
-            turn.trace_id,
-            run,
-            turn.session,
-            turn.speaker,
-            number(turn.index),
-            turn.status().as_str(),
-            turn.started_us,
-            turn.question,
-            end.and_then(|end| end.ended_us),
-            end.and_then(|end| end.ttft_us),
-            end.and_then(|end| end.e2e_us),
-            number(usage.input),
-            number(usage.output),
-            usage.cached_input.map(number),
-            usage.estimated,
-            number(attempts.len() as u64),
-            end.and_then(|end| end.model.as_deref()),
-            failure.map(|failure| &failure.class),
-            failure.map(|failure| &failure.message),
-            end.and_then(|end| end.answer.as_deref()),
-        ],
-    )?;
+    let row = params![
+        turn.span_id,
+        turn.trace_id,
+        run,
+        turn.session,
+        turn.speaker,
+        number(turn.index),
+        turn.status().as_str(),
+        turn.started_us,
+        turn.question,
+        end.and_then(|end| end.ended_us),
+        end.and_then(|end| end.ttft_us),
+        end.and_then(|end| end.e2e_us),
+        number(usage.input),
+        number(usage.output),
+        usage.cached_input.map(number),
+        usage.estimated,
+        number(attempts.len() as u64),
+        end.and_then(|end| end.model.as_deref()),
+        failure.map(|failure| &failure.class),
+        failure.map(|failure| &failure.message),
+        end.and_then(|end| end.answer.as_deref()),
+    ];
+    transaction.prepare_cached(PUT_TURN)?.execute(row)?;
     attempts.iter().try_for_each(|attempt| put_attempt(transaction, &turn.span_id, attempt))
 }
 
@@ -206,7 +205,7 @@ fn put_attempt(transaction: &Transaction<'_>, span_id: &str, attempt: &Attempt) 
         error.map(|error| &error.class),
         error.map(|error| &error.message),
     ];
-    transaction.execute(PUT_ATTEMPT, values).map(drop)
+    transaction.prepare_cached(PUT_ATTEMPT)?.execute(values).map(drop)
 }
 
 /// A provider may report any number of tokens, and a sum that overflows is an error to SQLite.

@@ -7,60 +7,105 @@ use std::collections::BTreeSet;
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use opentelemetry_proto::tonic::{common, resource};
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 use prost::Message;
 
-/// One span, encoded or about to be.
+/// One span, encoded once for its whole way: the journal writes these bytes, and a batch is put together from them.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::telemetry) struct WireSpan(Span);
+pub(in crate::telemetry) struct WireSpan {
+    key: SpanKey,
+    /// Nanoseconds since 1970: the end, or the start where there is no later end.
+    latest: u64,
+    encoded: Vec<u8>,
+}
 
 /// What tells spans of one process apart: trace id and span id.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(in crate::telemetry) struct SpanKey(Vec<u8>);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(in crate::telemetry) struct SpanKey([u8; 16], [u8; 8]);
 
 /// Resource and instrumentation scope: what all spans of one process have in common.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::telemetry) struct Envelope(ResourceSpans);
 
+/// [`ExportTraceServiceRequest`] and what is in it down to the spans, which are encoded already: to protobuf a message in
+/// another is a field of bytes.
+#[derive(Clone, PartialEq, Message)]
+struct Request {
+    #[prost(message, repeated, tag = "1")]
+    resources: Vec<Resources>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Resources {
+    #[prost(message, optional, tag = "1")]
+    resource: Option<resource::v1::Resource>,
+    #[prost(message, repeated, tag = "2")]
+    scopes: Vec<Scope>,
+    #[prost(string, tag = "3")]
+    schema_url: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Scope {
+    #[prost(message, optional, tag = "1")]
+    scope: Option<common::v1::InstrumentationScope>,
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    spans: Vec<Vec<u8>>,
+}
+
 // === impl WireSpan ===
 
 impl WireSpan {
     pub(in crate::telemetry) fn key(&self) -> SpanKey {
-        SpanKey([self.0.trace_id.as_slice(), &self.0.span_id].concat())
+        self.key
     }
 
-    pub(in crate::telemetry) fn encode(&self) -> Vec<u8> {
-        self.0.encode_to_vec()
+    pub(in crate::telemetry) fn encoded(&self) -> &[u8] {
+        &self.encoded
     }
 
     pub(in crate::telemetry) fn decode(bytes: &[u8]) -> Option<Self> {
-        Span::decode(bytes).ok().map(Self)
+        Self::new(&Span::decode(bytes).ok()?)
     }
 
     /// Bytes on the wire.
     pub(in crate::telemetry) fn len(&self) -> usize {
-        self.0.encoded_len()
+        self.encoded.len()
     }
 
-    /// Nanoseconds since 1970: the end, or the start where there is no later end.
     pub(in crate::telemetry) fn latest(&self) -> u64 {
-        self.0.end_time_unix_nano.max(self.0.start_time_unix_nano)
+        self.latest
     }
 
     /// Sets the end of a span that nobody ended.
-    pub(in crate::telemetry) fn ended_at(mut self, nanos: u64) -> Self {
-        self.0.end_time_unix_nano = nanos.max(self.0.start_time_unix_nano);
-        self
+    pub(in crate::telemetry) fn ended_at(self, nanos: u64) -> Self {
+        let ended = Span::decode(self.encoded.as_slice()).ok().and_then(|mut span| {
+            span.end_time_unix_nano = nanos.max(span.start_time_unix_nano);
+            Self::new(&span)
+        });
+        ended.unwrap_or(self)
+    }
+
+    /// None when its ids are none.
+    fn new(span: &Span) -> Option<Self> {
+        let key =
+            SpanKey(span.trace_id.as_slice().try_into().ok()?, span.span_id.as_slice().try_into().ok()?);
+        let latest = span.end_time_unix_nano.max(span.start_time_unix_nano);
+        Some(Self { key, latest, encoded: span.encode_to_vec() })
     }
 }
 
 impl From<SpanData> for WireSpan {
     fn from(span: SpanData) -> Self {
-        Self(span.into())
+        let context = &span.span_context;
+        let key = SpanKey(context.trace_id().to_bytes(), context.span_id().to_bytes());
+        let span = Span::from(span);
+        let latest = span.end_time_unix_nano.max(span.start_time_unix_nano);
+        Self { key, latest, encoded: span.encode_to_vec() }
     }
 }
 
@@ -88,12 +133,11 @@ impl Envelope {
 
     /// A request with these spans.
     pub(in crate::telemetry) fn batch(&self, spans: Vec<WireSpan>) -> Vec<u8> {
-        let mut resource = self.0.clone();
-        if resource.scope_spans.is_empty() {
-            resource.scope_spans.push(ScopeSpans::default());
-        }
-        resource.scope_spans[0].spans = spans.into_iter().map(|span| span.0).collect();
-        ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec()
+        let ResourceSpans { resource, scope_spans, schema_url } = self.0.clone();
+        let scope = scope_spans.into_iter().next().and_then(|scope| scope.scope);
+        let spans = spans.into_iter().map(|span| span.encoded).collect();
+        let resources = Resources { resource, scopes: vec![Scope { scope, spans }], schema_url };
+        Request { resources: vec![resources] }.encode_to_vec()
     }
 }
 
@@ -133,13 +177,14 @@ pub(in crate::telemetry) mod tests {
 
     /// A span with ids made of one byte each.
     pub(in crate::telemetry) fn span(trace: u8, id: u8) -> WireSpan {
-        WireSpan(Span {
+        let span = Span {
             trace_id: vec![trace; 16],
             span_id: vec![id; 8],
             name: format!("span {id}"),
             start_time_unix_nano: 1_000,
             ..Span::default()
-        })
+        };
+        WireSpan::new(&span).unwrap()
     }
 
     /// Trace and span of each span in a batch, made by [`span`].

@@ -53,23 +53,29 @@ impl Record {
         }
     }
 
-    fn encode(&self) -> Vec<u8> {
-        let (kind, content) = match self {
-            Self::Envelope(envelope) => (b'e', envelope.encode()),
-            Self::Opened(span) => (b'o', span.encode()),
-            Self::Ended(span) => (b'f', span.encode()),
-            Self::Batched(name) => (b'b', name.to_string().into_bytes()),
-        };
-        let mut checksum = crc32fast::Hasher::new();
-        checksum.update(&[kind]);
-        checksum.update(&content);
-        let length = u32::try_from(content.len() + 1).unwrap_or(u32::MAX);
-        let mut record = Vec::with_capacity(HEAD + 1 + content.len());
-        record.extend(length.to_be_bytes());
-        record.extend(checksum.finalize().to_be_bytes());
-        record.push(kind);
-        record.extend(content);
-        record
+    /// Appends the record's bytes.
+    fn encode(&self, to: &mut Vec<u8>) {
+        let start = to.len();
+        to.extend([0; HEAD]);
+        to.push(self.kind());
+        match self {
+            Self::Envelope(envelope) => to.extend(envelope.encode()),
+            Self::Opened(span) | Self::Ended(span) => to.extend(span.encoded()),
+            Self::Batched(name) => to.extend(name.to_string().into_bytes()),
+        }
+        let body = &to[start + HEAD..];
+        let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes();
+        let checksum = crc32fast::hash(body).to_be_bytes();
+        to[start..start + HEAD].copy_from_slice([length, checksum].as_flattened());
+    }
+
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Envelope(_) => b'e',
+            Self::Opened(_) => b'o',
+            Self::Ended(_) => b'f',
+            Self::Batched(_) => b'b',
+        }
     }
 
     /// The record at the start of `bytes`, and how long it is. None where there is no whole and sound one.
@@ -112,7 +118,7 @@ impl Journal {
 
     /// Appends records, all with one write.
     pub(super) fn append(&mut self, records: &[Record]) -> io::Result<()> {
-        let bytes: Vec<u8> = records.iter().flat_map(Record::encode).collect();
+        let bytes = encoded(records);
         let written = self.file.write_all(&bytes);
         match written {
             Ok(()) => self.bytes += bytes.len() as u64,
@@ -143,6 +149,12 @@ impl Journal {
 
 fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
+}
+
+fn encoded(records: &[Record]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    records.iter().for_each(|record| record.encode(&mut bytes));
+    bytes
 }
 
 /// The sound records at the start of `content`, and how many bytes they take.
@@ -188,7 +200,7 @@ mod tests {
 
     #[test]
     fn reading_stops_at_the_first_byte_that_is_not_sound_and_appending_goes_on_there() {
-        let whole: Vec<u8> = records().iter().flat_map(Record::encode).collect();
+        let whole = encoded(&records());
         let (_directory, path) = journal();
         for cut in 0..whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();

@@ -12,8 +12,9 @@ use super::journal::Record;
 use super::live::Live;
 use crate::telemetry::otel::wire::Envelope;
 
-/// How long an ended span waits for company: the spans of a turn end within moments of each other.
-const BATCH_DELAY: Duration = Duration::from_millis(200);
+/// How long an ended span waits for company. Each batch costs two syncs of the disk and a request; the journal has kept the
+/// span from the death of the process all along, so only the death of the machine could take what waits.
+const BATCH_DELAY: Duration = Duration::from_secs(1);
 /// How often slots of dead workers are looked for.
 const ADOPT_EVERY: Duration = Duration::from_secs(30);
 
