@@ -144,7 +144,10 @@ impl Record {
     pub fn put(&self, turn: Turn) {
         let Some(shared) = &self.shared else { return };
         let is_end = turn.is_over();
-        match shared.queue.push(Arc::new(turn)) {
+        let turn = Arc::new(turn);
+        // Half a turn would look as if nobody had ended it: an end needs no more room than its beginning.
+        let supersedes = |begun: &Arc<Turn>| is_end && begun.span_id == turn.span_id;
+        match shared.queue.push(turn.clone(), supersedes) {
             Pushed::Taken => {}
             Pushed::Full { first } => {
                 shared.counters.drop_turns(u64::from(is_end));

@@ -16,6 +16,8 @@ pub(super) struct Queue<T> {
 
 struct State<T> {
     items: VecDeque<T>,
+    /// So many of the oldest are being written and have to stay as they are.
+    in_hand: usize,
     closed: bool,
     /// The writer has ended.
     ended: bool,
@@ -48,16 +50,23 @@ pub(super) enum Next {
 
 impl<T> Queue<T> {
     pub(super) fn new(bound: usize) -> Self {
-        let state = State { items: VecDeque::new(), closed: false, ended: false, overflowing: false };
+        let (items, in_hand) = (VecDeque::new(), 0);
+        let state = State { items, in_hand, closed: false, ended: false, overflowing: false };
         Self { bound, state: Mutex::new(state), work: Condvar::new(), done: Condvar::new() }
     }
 
-    pub(super) fn push(&self, item: T) -> Pushed {
+    /// Where there is no room, the item takes the place of the one that it `supersedes`, if that waits.
+    pub(super) fn push(&self, item: T, supersedes: impl Fn(&T) -> bool) -> Pushed {
         let mut state = self.lock();
         if state.closed {
             return Pushed::Closed;
         }
         if state.items.len() >= self.bound {
+            let in_hand = state.in_hand;
+            if let Some(old) = state.items.iter_mut().skip(in_hand).find(|old| supersedes(old)) {
+                *old = item;
+                return Pushed::Taken;
+            }
             let first = !std::mem::replace(&mut state.overflowing, true);
             return Pushed::Full { first };
         }
@@ -90,6 +99,7 @@ impl<T> Queue<T> {
     pub(super) fn pause(&self, length: Duration) -> bool {
         let deadline = Instant::now() + length;
         let mut state = self.lock();
+        state.in_hand = 0;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if state.closed || left.is_zero() {
@@ -99,12 +109,15 @@ impl<T> Queue<T> {
         }
     }
 
-    /// The oldest items, at most `most`. They stay in the queue, and count as waiting, until `forget`.
+    /// The oldest items, at most `most`. They stay in the queue, and count as waiting, until `forget`; until then, or
+    /// a `pause`, none of them is exchanged.
     pub(super) fn peek(&self, most: usize) -> Vec<T>
     where
         T: Clone,
     {
-        self.lock().items.iter().take(most).cloned().collect()
+        let mut state = self.lock();
+        state.in_hand = most.min(state.items.len());
+        state.items.iter().take(most).cloned().collect()
     }
 
     /// How many of those that wait are `such`.
@@ -117,6 +130,7 @@ impl<T> Queue<T> {
         let mut state = self.lock();
         let count = count.min(state.items.len());
         state.items.drain(..count);
+        state.in_hand = 0;
         state.overflowing &= !state.items.is_empty();
     }
 
@@ -154,26 +168,30 @@ impl<T> Queue<T> {
 mod tests {
     use super::*;
 
+    fn push<T>(queue: &Queue<T>, item: T) -> Pushed {
+        queue.push(item, |_| false)
+    }
+
     const SOON: Duration = Duration::from_millis(1);
 
     #[test]
     fn what_does_not_fit_is_refused_and_said_once_until_the_queue_was_empty() {
         let queue = Queue::new(2);
-        let pushed: Vec<_> = (0..4).map(|item| queue.push(item)).collect();
+        let pushed: Vec<_> = (0..4).map(|item| push(&queue, item)).collect();
         let (first, again) = (Pushed::Full { first: true }, Pushed::Full { first: false });
         assert_eq!(pushed, [Pushed::Taken, Pushed::Taken, first, again]);
         queue.forget(1);
-        assert_eq!((queue.push(4), queue.push(5)), (Pushed::Taken, Pushed::Full { first: false }));
+        assert_eq!((push(&queue, 4), push(&queue, 5)), (Pushed::Taken, Pushed::Full { first: false }));
         queue.forget(9);
         assert_eq!(queue.wait(SOON), Next::Idle);
-        assert_eq!([6, 7, 8].map(|item| queue.push(item))[2], Pushed::Full { first: true });
+        assert_eq!([6, 7, 8].map(|item| push(&queue, item))[2], Pushed::Full { first: true });
     }
 
     #[test]
     fn what_was_not_forgotten_is_seen_again_in_order() {
         let queue = Queue::new(9);
         for item in 0..5 {
-            queue.push(item);
+            push(&queue, item);
         }
         assert_eq!((queue.peek(3), queue.peek(2)), (vec![0, 1, 2], vec![0, 1]));
         assert_eq!(queue.count(|item| item % 2 == 0), 3);
@@ -185,15 +203,30 @@ mod tests {
     #[test]
     fn a_closed_queue_is_emptied_first_and_then_ends() {
         let queue = Queue::new(9);
-        queue.push('a');
+        push(&queue, 'a');
         assert_eq!(queue.close(SOON), 1, "nobody takes anything");
         assert_eq!(
-            (queue.push('b'), queue.wait(SOON), queue.pause(SOON)),
+            (push(&queue, 'b'), queue.wait(SOON), queue.pause(SOON)),
             (Pushed::Closed, Next::Work, true)
         );
         queue.forget(1);
         assert_eq!(queue.wait(SOON), Next::End);
         queue.end();
         assert_eq!(queue.close(Duration::MAX / 4), 0);
+    }
+
+    #[test]
+    fn where_there_is_no_room_an_item_takes_the_place_of_the_one_it_supersedes_unless_that_is_in_hand() {
+        let queue = Queue::new(2);
+        let exchange = |new: u32| queue.push(new, |old| *old == new - 10);
+        assert_eq!([exchange(11), exchange(12)], [Pushed::Taken, Pushed::Taken]);
+        assert_eq!(exchange(22), Pushed::Taken);
+        assert_eq!(exchange(30), Pushed::Full { first: true });
+        assert_eq!(queue.peek(1), [11]);
+        assert_eq!(exchange(21), Pushed::Full { first: false });
+        assert_eq!(exchange(32), Pushed::Taken);
+        queue.pause(Duration::ZERO);
+        assert_eq!(exchange(21), Pushed::Taken);
+        assert_eq!(queue.peek(9), [21, 32]);
     }
 }

@@ -121,7 +121,7 @@ fn trouble(path: &Path, error: rusqlite::Error) -> Trouble {
     let path = path.display();
     let advice = match kind {
         TroubleKind::Busy => "another process has held its lock for seconds; look for one that writes to it",
-        TroubleKind::Unavailable => {
+        TroubleKind::Full | TroubleKind::Unavailable => {
             "see to the disk's space and to who may write there, or change [store] path"
         }
         TroubleKind::Corrupt => "`voiced start` moves it aside and begins a new one",
@@ -134,10 +134,10 @@ fn trouble(path: &Path, error: rusqlite::Error) -> Trouble {
 fn kind(error: &rusqlite::Error) -> TroubleKind {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => TroubleKind::Busy,
+        Some(ErrorCode::DiskFull) => TroubleKind::Full,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => TroubleKind::Corrupt,
         Some(
-            ErrorCode::DiskFull
-            | ErrorCode::CannotOpen
+            ErrorCode::CannotOpen
             | ErrorCode::ReadOnly
             | ErrorCode::SystemIoFailure
             | ErrorCode::PermissionDenied

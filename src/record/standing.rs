@@ -15,7 +15,9 @@ pub(super) struct Trouble {
 pub(super) enum TroubleKind {
     /// Another process holds the lock.
     Busy,
-    /// No room, no permission, no such directory: it may pass.
+    /// No room on the disk: it may pass. What is open stays open, or readers would find no room for what they need.
+    Full,
+    /// No permission, no such directory: it may pass.
     Unavailable,
     /// The content is no database of ours.
     Corrupt,

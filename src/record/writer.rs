@@ -146,7 +146,7 @@ impl Writer {
     /// Does what may help, and waits a little; true when the queue was closed meanwhile and waiting is in vain.
     fn live_with(&mut self, trouble: &Trouble, queue: &Queue<Arc<Turn>>) -> bool {
         match trouble.kind {
-            TroubleKind::Busy => {}
+            TroubleKind::Busy | TroubleKind::Full => {}
             TroubleKind::Unavailable => self.file = File::Closed,
             TroubleKind::Corrupt => self.set_aside(),
             TroubleKind::NotOurs => self.file = File::GivenUp,
@@ -251,6 +251,7 @@ impl Writer {
     fn unavailable(&self, error: &std::io::Error) -> Trouble {
         let kind = match error.kind() {
             std::io::ErrorKind::WouldBlock => TroubleKind::Busy,
+            std::io::ErrorKind::StorageFull => TroubleKind::Full,
             _ => TroubleKind::Unavailable,
         };
         let path = self.path.display();

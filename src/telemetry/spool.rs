@@ -18,6 +18,7 @@ mod rejected;
 mod sender;
 mod shelf;
 mod slot;
+mod standing;
 mod survey;
 mod writer;
 

@@ -278,7 +278,7 @@ fn a_full_disk_is_a_trouble_that_may_pass_and_writes_nothing_by_half() {
     let large = Turn { question: Some("x".repeat(50_000)), ..turn("RM_2", 0, None) };
     let batch = [Arc::new(turn("RM_2", 1, None)), Arc::new(large)];
     let trouble = base.database.write(&batch).unwrap_err();
-    assert_eq!(trouble.kind, TroubleKind::Unavailable);
+    assert_eq!(trouble.kind, TroubleKind::Full);
     assert!(
         trouble.message.contains("full") && trouble.message.contains("[store] path"),
         "{}",

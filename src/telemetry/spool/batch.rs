@@ -90,6 +90,13 @@ impl BatchDir {
         self.sync()
     }
 
+    /// Takes back a batch that could not be published.
+    pub(super) fn withdraw(&self, name: BatchName) {
+        for path in [self.working(name), self.file(name)] {
+            drop(fs::remove_file(path));
+        }
+    }
+
     /// Ends what a killed process began: publishes the batch that its journal announced, and removes the others, whose
     /// spans are still in the journal.
     pub(super) fn recover(&self, announced: Option<BatchName>) -> io::Result<()> {

@@ -91,6 +91,22 @@ impl Delivering {
         self.shelve(name, content.len() as u64, Some(content.into()))
     }
 
+    /// A batch that only memory holds and that is not under way.
+    pub(super) fn in_memory(&self) -> Option<(BatchName, Arc<[u8]>)> {
+        let state = self.lock();
+        state.shelf.in_memory().find_map(|name| Some((name, state.memory.get(&name)?.clone())))
+    }
+
+    /// Forgets the content of a batch that is on the disk now; false when it was sent, or is about to be, from memory.
+    pub(super) fn moved_to_disk(&self, name: BatchName, bytes: u64) -> bool {
+        let mut state = self.lock();
+        let moved = state.shelf.moved_to_disk(name, bytes);
+        if moved {
+            state.memory.remove(&name);
+        }
+        moved
+    }
+
     /// The writer has stored its last batch: what waits is tried once more.
     pub(super) fn close(&self) {
         let mut state = self.lock();

@@ -58,9 +58,24 @@ impl Disk {
         store(&mut self.journal, &self.slot.batches, name, content)
     }
 
+    /// Writes a batch of which the journal knows nothing: it was in memory.
+    pub(super) fn rescue(&mut self, name: BatchName, content: &[u8]) -> io::Result<()> {
+        let batches = &self.slot.batches;
+        let stored = batches.prepare(name, content).and_then(|()| batches.publish(name));
+        if stored.is_err() {
+            batches.withdraw(name);
+        }
+        stored
+    }
+
     /// Shortens the journal when it is mostly dead weight.
     pub(super) fn tidy(&mut self, live: &Live) -> io::Result<()> {
-        if self.journal.is_heavy(live.bytes()) { self.journal.rewrite(&live.records()) } else { Ok(()) }
+        if self.journal.is_heavy(live.bytes()) { self.rewrite(live) } else { Ok(()) }
+    }
+
+    /// Replaces the journal by one that says no more and no less than this: after something could not be appended.
+    pub(super) fn rewrite(&mut self, live: &Live) -> io::Result<()> {
+        self.journal.rewrite(&live.records())
     }
 
     /// Takes over what is in slots that nobody holds any more; returns the batches that came.
@@ -104,8 +119,12 @@ fn salvage(slot: &Slot, ours: &Envelope, now: u64) -> io::Result<(Journal, Salva
 /// its spans twice, or not at all.
 fn store(journal: &mut Journal, batches: &BatchDir, name: BatchName, content: &[u8]) -> io::Result<()> {
     batches.prepare(name, content)?;
-    journal.append(&[Record::Batched(name)])?;
-    batches.publish(name)
+    let stored = journal.append(&[Record::Batched(name)]).and_then(|()| batches.publish(name));
+    if stored.is_err() {
+        // It is sent from memory, and what stayed here would be sent again.
+        batches.withdraw(name);
+    }
+    stored
 }
 
 #[cfg(test)]

@@ -140,10 +140,13 @@ impl Journal {
         // A file that a killed process left half written must not be continued.
         drop(std::fs::remove_file(&new));
         let mut fresh = Self { file: create(&new)?, path: self.path.clone(), bytes: 0 };
-        fresh.append(records)?;
-        std::fs::rename(&new, &self.path)?;
-        *self = fresh;
-        Ok(())
+        let replaced = fresh.append(records).and_then(|()| std::fs::rename(&new, &self.path));
+        match replaced {
+            Ok(()) => *self = fresh,
+            // On a full disk it would be in the way of everything else.
+            Err(_) => drop(std::fs::remove_file(&new)),
+        }
+        replaced
     }
 }
 

@@ -191,6 +191,21 @@ impl Shelf {
         Vec::new()
     }
 
+    /// What is only in memory and not under way.
+    pub(super) fn in_memory(&self) -> impl Iterator<Item = BatchName> {
+        let resting =
+            |(name, held): &(&BatchName, &Held)| held.place == Place::Memory && self.sending != Some(**name);
+        self.waiting.iter().filter(resting).map(|(name, _)| *name)
+    }
+
+    /// A batch that was in memory is on the disk now; false when it is under way or gone, and stays as it is.
+    pub(super) fn moved_to_disk(&mut self, name: BatchName, bytes: u64) -> bool {
+        let resting = self.sending != Some(name);
+        let Some(held) = self.waiting.get(&name).copied().filter(|_| resting) else { return false };
+        self.insert(name, Held { bytes, place: Place::Disk, ..held });
+        true
+    }
+
     /// No more batches will come: everything is tried once more, without waiting.
     pub(super) fn hurry(&mut self) {
         if self.ending == Ending::NotYet {

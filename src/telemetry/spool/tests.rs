@@ -199,6 +199,31 @@ fn a_disk_that_fails_later_costs_safety_but_no_spans() {
 }
 
 #[test]
+fn a_disk_that_works_again_gets_what_was_in_memory_and_a_whole_journal() {
+    let place = tempfile::tempdir().unwrap();
+    let spooled = Spooled::start(Some(place.path()), |_| later());
+    let slot = spooled.spool.directory().unwrap().to_owned();
+    let (batches, away) = (slot.join("batches"), slot.join("away"));
+    std::fs::rename(&batches, &away).unwrap();
+    (1..=2).for_each(|id| {
+        spooled.record(id, id);
+        wait_until(|| spooled.spool.status().queued_spans == u64::from(id));
+    });
+    spooled.spool.opened(span(3, 3));
+    std::fs::rename(&away, &batches).unwrap();
+    spooled.record(4, 4);
+    wait_until(|| files(&batches, ".otlp").len() >= 2);
+    let journal = place.path().join("journal");
+    std::fs::copy(slot.join("journal"), &journal).unwrap();
+    let (_, records) = journal::Journal::open(&journal).unwrap();
+    assert!(records.contains(&Record::Opened(span(3, 3))), "{records:?}");
+    assert!(!records.contains(&Record::Ended(span(1, 1))), "it would be sent twice: {records:?}");
+    assert_eq!(spooled.spool.flush(PATIENCE), Flushed { lost: 0, kept: 3 });
+    assert_eq!(files(&batches, ".otlp").len(), 3);
+    assert_eq!(files(&batches, ".new"), [] as [PathBuf; 0]);
+}
+
+#[test]
 fn a_batch_that_somebody_removed_holds_up_nothing() {
     let place = tempfile::tempdir().unwrap();
     let (release, held) = mpsc::channel::<()>();

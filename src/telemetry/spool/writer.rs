@@ -10,6 +10,7 @@ use super::disk::{Disk, Salvaged};
 use super::intake::{Intake, Taken};
 use super::journal::Record;
 use super::live::Live;
+use super::standing::{Notice, Standing};
 use crate::telemetry::otel::wire::Envelope;
 
 /// How long an ended span waits for company. Each batch costs two syncs of the disk and a request; the journal has kept the
@@ -41,8 +42,9 @@ pub(super) struct State {
     /// When the oldest ended span came.
     waiting_since: Option<Instant>,
     next_adoption: Instant,
-    /// What the disk said last; None when it went well.
-    trouble: Option<io::ErrorKind>,
+    standing: Standing,
+    /// What kept us from taking over what dead workers left; None when nothing did.
+    adoption_trouble: Option<io::ErrorKind>,
 }
 
 // === impl BatchLimits ===
@@ -57,8 +59,13 @@ impl Default for BatchLimits {
 
 impl State {
     pub(super) fn new(envelope: Envelope) -> Self {
-        let next_adoption = Instant::now();
-        Self { live: Live::new(envelope), waiting_since: None, next_adoption, trouble: None }
+        Self {
+            live: Live::new(envelope),
+            waiting_since: None,
+            next_adoption: Instant::now(),
+            standing: Standing::default(),
+            adoption_trouble: None,
+        }
     }
 }
 
@@ -75,6 +82,7 @@ impl Writer {
                 self.batch();
             }
             if last {
+                self.rescue().unwrap_or_else(|error| self.disk_failed(&error));
                 break;
             }
             self.tidy();
@@ -87,9 +95,11 @@ impl Writer {
         if records.is_empty() {
             return;
         }
-        if let Some(disk) = &mut self.disk {
-            let written = disk.append(&records);
-            self.observe(written);
+        // A journal that lacks a record is written anew before it is continued: see `store`.
+        if let Some(disk) = self.disk.as_mut().filter(|_| self.state.standing.is_good())
+            && let Err(error) = disk.append(&records)
+        {
+            self.disk_failed(&error);
         }
         records.into_iter().for_each(|record| self.state.live.apply(record));
         if !self.state.live.ended.is_empty() {
@@ -119,38 +129,61 @@ impl Writer {
         let name = BatchName::new(unix_micros(), ended.len());
         let content = self.envelope.batch(ended);
         self.state.live.apply(Record::Batched(name));
-        let stored = self.disk.as_mut().map(|disk| disk.store(name, &content));
+        let stored = self.store(name, &content);
         let fallen = match &stored {
             Some(Ok(())) => self.delivering.store(name, on_disk(content.len() as u64)),
             Some(Err(_)) | None => self.delivering.store_in_memory(name, content),
         };
         self.remove(&fallen);
-        if let Some(stored) = stored {
-            self.observe(stored);
+        match stored.map(|stored| stored.and_then(|()| self.rescue())) {
+            Some(Ok(())) => self.disk_worked(),
+            Some(Err(error)) => self.disk_failed(&error),
+            None => {}
         }
     }
 
+    /// None without a disk. After a failure the journal is made whole first.
+    fn store(&mut self, name: BatchName, content: &[u8]) -> Option<io::Result<()>> {
+        let disk = self.disk.as_mut()?;
+        let readied = if self.state.standing.is_good() { Ok(()) } else { disk.rewrite(&self.state.live) };
+        Some(readied.and_then(|()| disk.store(name, content)))
+    }
+
+    /// Puts what is only in memory on a disk that takes it again.
+    fn rescue(&mut self) -> io::Result<()> {
+        let Some(disk) = &mut self.disk else { return Ok(()) };
+        while let Some((name, content)) = self.delivering.in_memory() {
+            disk.rescue(name, &content)?;
+            if !self.delivering.moved_to_disk(name, on_disk(content.len() as u64)) {
+                disk.batches().withdraw(name);
+            }
+        }
+        Ok(())
+    }
+
     fn tidy(&mut self) {
-        if let Some(disk) = &mut self.disk {
-            let tidied = disk.tidy(&self.state.live);
-            self.observe(tidied);
+        if let Some(disk) = self.disk.as_mut().filter(|_| self.state.standing.is_good())
+            && let Err(error) = disk.tidy(&self.state.live)
+        {
+            self.disk_failed(&error);
         }
     }
 
     fn adopt(&mut self) {
         let now = Instant::now();
-        let Some(disk) = self.disk.as_mut().filter(|_| self.state.next_adoption <= now) else { return };
+        let due = self.state.next_adoption <= now;
+        let Some(disk) = self.disk.as_mut().filter(|_| due) else { return };
         self.state.next_adoption = now + ADOPT_EVERY;
-        let adopted = disk.adopt(&self.envelope, unix_micros());
-        if let Ok((batches, salvaged)) = &adopted {
-            tell(*salvaged);
-            let fallen = batches
-                .iter()
-                .flat_map(|(name, bytes)| self.delivering.store(*name, *bytes))
-                .collect::<Vec<_>>();
-            self.remove(&fallen);
+        match disk.adopt(&self.envelope, unix_micros()) {
+            Ok((batches, salvaged)) => {
+                tell(salvaged);
+                self.state.adoption_trouble = None;
+                let put_up = |(name, bytes): &(BatchName, u64)| self.delivering.store(*name, *bytes);
+                let fallen: Vec<_> = batches.iter().flat_map(put_up).collect();
+                self.remove(&fallen);
+            }
+            Err(error) => self.adoption_failed(&error),
         }
-        self.observe(adopted.map(drop));
     }
 
     fn remove(&self, fallen: &[BatchName]) {
@@ -161,23 +194,39 @@ impl Writer {
         }
     }
 
-    /// Says once when the disk fails, and once when it works again.
-    fn observe(&mut self, outcome: io::Result<()>) {
-        let Some(disk) = &self.disk else { return };
+    // === what is said of the disk ===
+
+    fn disk_failed(&mut self, error: &io::Error) {
+        let lost = self.lost();
+        let notice = self.state.standing.failed(error, lost);
+        self.say(notice);
+    }
+
+    fn disk_worked(&mut self) {
+        if !self.state.standing.is_good() {
+            let lost = self.lost();
+            let notice = self.state.standing.worked(lost);
+            self.say(notice);
+        }
+    }
+
+    /// Spans that were lost so far.
+    fn lost(&self) -> u64 {
+        self.delivering.snapshot().tally.dropped + self.intake.dropped()
+    }
+
+    fn say(&self, notice: Option<Notice>) {
+        let Some((disk, notice)) = self.disk.as_ref().zip(notice) else { return };
         let path = disk.path().display();
-        match outcome {
-            Ok(()) if self.state.trouble.take().is_some() => {
-                tracing::warn!(%path, "the trace spool is written again");
-            }
-            Ok(()) => {}
-            Err(error) if self.state.trouble == Some(error.kind()) => {}
-            Err(error) => {
-                self.state.trouble = Some(error.kind());
-                tracing::error!(
-                    %path,
-                    "the trace spool cannot be written: {error}; traces are kept in memory, and a crash would lose them"
-                );
-            }
+        match notice {
+            Notice::Fails(_) => tracing::error!(%path, "{notice}"),
+            Notice::Works { .. } => tracing::warn!(%path, "{notice}"),
+        }
+    }
+
+    fn adoption_failed(&mut self, error: &io::Error) {
+        if self.state.adoption_trouble.replace(error.kind()) != Some(error.kind()) {
+            tracing::error!("what another worker left in the trace spool cannot be sent yet: {error}");
         }
     }
 }

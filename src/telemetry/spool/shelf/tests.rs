@@ -212,3 +212,20 @@ fn at_the_end_nobody_waits_for_a_receiver_for_ever() {
     }
     assert_eq!((shelf.next(at(1_000.0)), shelf.left()), (Next::Idle, (0, 2)));
 }
+
+#[test]
+fn what_is_in_memory_moves_to_the_disk_unless_it_is_under_way() {
+    let mut shelf = shelf(1_000);
+    let (early, late) = (batch(at(0.0), 3), batch(at(1.0), 2));
+    for name in [early, late] {
+        assert_eq!(shelf.store(at(1.0), name, 500, Place::Memory), []);
+    }
+    assert_eq!(send(&mut shelf, at(1.0)), early);
+    assert_eq!(shelf.in_memory().collect::<Vec<_>>(), [late]);
+    assert!(!shelf.moved_to_disk(early, 600), "it may be gone the next moment");
+    assert!(shelf.moved_to_disk(late, 600));
+    assert_eq!((shelf.left(), shelf.bytes()), ((2, 3), 1_100));
+    assert_eq!(shelf.settle(at(1.0), Outcome::Taken), []);
+    assert!(!shelf.moved_to_disk(early, 600), "it is gone");
+    assert_eq!(shelf.next(at(1.0)), Next::Send(late, Place::Disk));
+}

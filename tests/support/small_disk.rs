@@ -1,0 +1,100 @@
+//! A disk of a few megabytes that one worker sees and a test can fill: a tmpfs in a mount namespace of its own.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::world::Worker;
+
+/// Room for a record, a spool and what SQLite keeps beside its file.
+const MEGABYTES: u32 = 8;
+const PAGE: [u8; 4096] = [0x20; 4096];
+
+/// The ways into a new mount namespace, and into that of a running process: as root, and as anybody where the kernel lets
+/// people have user namespaces.
+const WAYS: [Way; 2] = [
+    Way { unshare: &["--mount"], enter: &["--mount"] },
+    Way {
+        unshare: &["--user", "--map-root-user", "--mount"],
+        enter: &["--user", "--preserve-credentials", "--mount"],
+    },
+];
+
+#[derive(Clone, Copy)]
+struct Way {
+    unshare: &'static [&'static str],
+    enter: &'static [&'static str],
+}
+
+/// Where it will be mounted, and how.
+pub(crate) struct SmallDisk {
+    place: PathBuf,
+    way: Way,
+}
+
+impl SmallDisk {
+    /// A disk for the directory `place`. None, with a line about it, where nobody may mount one.
+    pub(crate) fn at(place: &Path) -> Option<Self> {
+        fs::create_dir_all(place).unwrap();
+        let disk = |way: &Way| Self { place: place.to_owned(), way: *way };
+        let found = WAYS.iter().map(disk).find(SmallDisk::works);
+        if found.is_none() {
+            eprintln!(
+                "SKIPPED: neither root nor user namespaces may mount a tmpfs here, so no disk can be full"
+            );
+        }
+        found
+    }
+
+    fn works(&self) -> bool {
+        let tried = self.seeing(&Command::new("true")).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        tried.is_ok_and(|status| status.success())
+    }
+
+    /// `command`, to which the disk is there. It keeps its process id.
+    pub(crate) fn seeing(&self, command: &Command) -> Command {
+        let mount = format!("mount -t tmpfs -o size={MEGABYTES}m,mode=700 tmpfs \"$0\" && exec \"$@\"");
+        let mut seeing = like(command, "unshare", self.way.unshare);
+        seeing.args(["sh", "-c", &mount]).arg(&self.place);
+        seeing.arg(command.get_program()).args(command.get_args());
+        seeing
+    }
+
+    /// `command`, to which the disk is there that `worker` has.
+    pub(crate) fn beside(&self, worker: &Worker, command: &Command) -> Command {
+        let mut beside = like(command, "nsenter", self.way.enter);
+        beside.args(["--target", &worker.process.id().to_string()]);
+        beside.arg(command.get_program()).args(command.get_args());
+        beside
+    }
+
+    /// Takes all the room that is left.
+    pub(crate) fn fill(&self, worker: &Worker) {
+        let mut filler = File::create(self.filler(worker)).unwrap();
+        let error = std::iter::repeat_with(|| filler.write_all(&PAGE)).find_map(Result::err).unwrap();
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+    }
+
+    /// Gives it back.
+    pub(crate) fn make_room(&self, worker: &Worker) {
+        fs::remove_file(self.filler(worker)).unwrap();
+    }
+
+    fn filler(&self, worker: &Worker) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", worker.process.id()));
+        root.join(self.place.strip_prefix("/").unwrap()).join("filler")
+    }
+}
+
+/// `program` with these arguments, in the directory and with the variables of `command` alone.
+fn like(command: &Command, program: &str, arguments: &[&str]) -> Command {
+    let mut like = Command::new(program);
+    like.args(arguments).env_clear();
+    like.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(directory) = command.get_current_dir() {
+        like.current_dir(directory);
+    }
+    like.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    like
+}
