@@ -230,3 +230,25 @@ fn one_file_may_not_give_an_attempt_more_time_than_the_turn() {
          = `llm.total_timeout` stands at: agent.toml:3:17"
     );
 }
+
+#[test]
+fn a_mistake_in_a_list_over_many_lines_is_shown_in_its_own() {
+    let too_many = format!("[telemetry]\nredact = [\n{}]\n", "'x',\n".repeat(65));
+    let cases = [
+        (
+            "[telemetry]\nredact = [\n  'C-\\d+',  # customers\n  '(',\n  ')',\n]\n",
+            "agent.toml:4:3\n  = pattern 2",
+        ),
+        ("[telemetry]\nredact = [\n'a',\n\n    7]\n", "agent.toml:5:5"),
+        (
+            "[worker]\npermissions = [\n\"subscribe\",\n\"publish_date\",\n]\n",
+            "agent.toml:4:1\n  = \"publish_date\"",
+        ),
+        (too_many.as_str(), "agent.toml:2:10\n  = there are 65"),
+        ("[llm]\nmodel = [\n1\n]\n", "agent.toml:2:9"),
+    ];
+    for (text, expected) in cases {
+        let refusal = refusal(text);
+        assert!(refusal.contains(&format!("--> {expected}")), "{text}\n{refusal}");
+    }
+}

@@ -140,10 +140,20 @@ impl Document {
     fn keys(&self, section: &str, keys: &DeTable<'_>, base: &Path, gathered: &mut Gathered) {
         for (name, value) in in_order(keys) {
             let target = Target::find(section, name.get_ref(), &self.origin(name.span()));
-            gathered.push(target.and_then(|target| {
-                Setting::read(target, &raw(value.get_ref()), base, self.origin(value.span()))
-            }));
+            gathered.push(target.and_then(|target| self.setting(target, value, base)));
         }
+    }
+
+    fn setting(&self, target: Target, value: &Spanned<DeValue<'_>>, base: &Path) -> Result<Setting, Problem> {
+        let raw = raw(value.get_ref());
+        Setting::read(target, &raw, base, self.origin(value.span())).map_err(|problem| {
+            // A list may go over many lines: the one with the mistake is the one to look at.
+            let wrong = target.key().kind.wrong_item(&raw).zip(value.get_ref().as_array());
+            match wrong.and_then(|(index, items)| items.get(index)) {
+                Some(item) => problem.at(self.origin(item.span()).to_string()),
+                None => problem,
+            }
+        })
     }
 
     /// Of a key and its `_file` in the same file neither is the stronger.

@@ -112,6 +112,12 @@ impl Kind {
         }
     }
 
+    /// Which item of a list is wrong by itself, the first of them. None: something else is.
+    pub(super) fn wrong_item(self, raw: &Raw) -> Option<usize> {
+        let (Self::Set { .. } | Self::Patterns, Raw::Array(items)) = (self, raw) else { return None };
+        items.iter().position(|item| self.read(&Raw::Array(vec![item.clone()])).is_err())
+    }
+
     /// A relative path starts from `base`; everything else stays as it is.
     pub(super) fn placed(self, value: Value, base: &Path) -> Value {
         match (self, value.as_str()) {
