@@ -6,6 +6,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+/// SIGXFSZ, by its number on Linux, macOS and the BSDs (but for Linux on MIPS and PA-RISC).
+const FILE_TOO_LARGE: i32 = 25;
+
 /// When to stop. Clones share the same two tokens.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
@@ -20,6 +23,7 @@ impl Shutdown {
     pub fn on_signals() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
+        outlive_limits_on_files()?;
         let shutdown = Self::default();
         // A task of its own, so that no work of ours can hold up a signal.
         tokio::spawn(shutdown.clone().follow(terminate, interrupt));
@@ -34,6 +38,12 @@ impl Shutdown {
         warn!(signal = name, "ending now");
         self.end_now.cancel();
     }
+}
+
+/// A write past `ulimit -f` or `LimitFSIZE=` would kill the process. With a handler, whether anybody listens to it or not,
+/// it is an error of that write, which record and spool live with as with a full disk.
+fn outlive_limits_on_files() -> io::Result<()> {
+    signal(SignalKind::from_raw(FILE_TOO_LARGE)).map(drop)
 }
 
 async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {

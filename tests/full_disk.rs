@@ -155,3 +155,25 @@ fn assert_recovered(scene: &Scene) {
         "{recorded}"
     );
 }
+
+/// `ulimit -f`, `LimitFSIZE=`: by default the kernel kills a process that writes past it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_on_the_size_of_files_costs_the_record_and_not_the_worker() {
+    let world = World::start(Script::always(Step::echo())).await;
+    let mut limited = small_disk::through("prlimit", &["--fsize=300000"], &world.voiced());
+    // The log goes to a file as well.
+    limited.env("RUST_LOG", "voiced=warn");
+    let worker = world.worker_of(limited, &["agent.leave_grace=100ms"]);
+    let mut caller = world.call("limited").await;
+    let mut turns = 0;
+    while worker.metric("voiced_record_failing") != Some(1.0) {
+        assert!(turns < 2000, "nothing ever reached the limit:\n{}", worker.log());
+        let reply = caller.say("hello", PATIENCE, |_| ()).await;
+        let reply = reply.unwrap_or_else(|error| panic!("{error}\n{}", worker.log()));
+        assert_eq!(reply.text.expose(), "You said: hello");
+        turns += 1;
+    }
+    caller.leave().await;
+    world.traces(turns);
+    assert_eq!(worker.drain(), Some(0));
+}
