@@ -5,8 +5,10 @@
 //! - `api`: the requests, and what to do when one is refused
 //! - `install`: what is there already, and what has to be made or changed
 //!
-//! What OpenObserve understands was read in its source, v0.93: dashboards of version 8, which it has since v0.40, and
-//! version 2 of its alerts.
+//! What OpenObserve understands was read in its source, v0.93 (commit fbab9b80a2 of 21 August 2026), as it is not part of our
+//! tests: dashboards of version 8 (`config/src/meta/dashboards/v8`), which it has since v0.40, version 2 of its alerts
+//! (`api/management/src/models/alerts`), what an alert's threshold is compared with (`core/src/alerts`), and where its web page shows a
+//! trace (`web/src/composables/shared/router.ts`), which is what agent.toml says of `trace_url`.
 
 mod api;
 mod assets;

@@ -131,7 +131,11 @@ async fn what_is_an_older_one_of_ours_is_updated_in_its_place_and_keeps_what_is_
             one["description"] = "Installed by voiced, revision 0123456789ab.".into();
             one["enabled"] = json!(false);
             one["query_condition"]["sql"] = "SELECT 1".into();
+            one["template"] = "pagers".into();
+            one["workflows"] = json!(["wake-somebody"]);
+            one["folder"] = "on-call".into();
         }
+        state.dashboards.values_mut().for_each(|one| one["folder"] = "voice".into());
     }
     install(&server, &[]).await.assert_steps("updated", "updated");
     assert_eq!(ids(&server), before);
@@ -147,9 +151,12 @@ async fn what_is_an_older_one_of_ours_is_updated_in_its_place_and_keeps_what_is_
     for name in ALERTS {
         let alert = alert(&server, name);
         assert_eq!((&alert["destinations"], &alert["enabled"]), (&json!(["pager"]), &json!(false)));
+        assert_eq!((&alert["template"], &alert["workflows"]), (&json!("pagers"), &json!(["wake-somebody"])));
         assert!(alert["query_condition"]["sql"].as_str().unwrap().contains("livekit.llm_call"));
     }
     install(&server, &[]).await.assert_steps("unchanged", "unchanged");
+    let state = server.state();
+    assert_eq!((state.dashboards.len(), state.alerts.len()), (1, 3), "moved, not doubled");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! Puts the assets there: looks first, then makes what is missing and changes what is an older one of ours.
 //!
 //! What people changed stays as they want it until we have something new: a revision in the description says what we
-//! installed, not what became of it. Whether an alert is on, and whom it tells, is always theirs.
+//! installed, not what became of it. Where it stands, whether an alert is on, and whom it tells and how, is always theirs.
 
 use serde_json::{Value, json};
 
@@ -10,8 +10,23 @@ use super::assets::{Assets, revision, text};
 use super::target::Target;
 use crate::secret::Secret;
 
-/// The only folder that every organisation has.
+/// The only folder that every organisation has: where new things go. People may move them.
 const FOLDER: &str = "default";
+/// Of an alert, what is no part of ours: whether it is on, whom it tells, and how.
+const THEIRS: [&str; 12] = [
+    "enabled",
+    "owner",
+    "template",
+    "context_attributes",
+    "row_template",
+    "row_template_type",
+    "tz_offset",
+    "deduplication",
+    "creates_incident",
+    "workflows",
+    "priority",
+    "tags",
+];
 /// The template and, with a webhook, the destination.
 const OUR_NAME: &str = "voiced";
 
@@ -68,7 +83,7 @@ impl Installation {
             tell(&self.template().await?);
             tell(&self.destination(url).await?);
         }
-        let listed = self.list("alerts").await?;
+        let listed = self.alerts().await?;
         for alert in &self.assets.alerts {
             tell(&self.alert(alert, &listed).await?);
         }
@@ -78,7 +93,8 @@ impl Installation {
     async fn dashboard(&self) -> Result<Step, ApiError> {
         let ours = &self.assets.dashboard;
         let title = text(ours, "title");
-        let call = Call::get(["api", self.api.org(), "dashboards"]).query("folder", FOLDER);
+        // With a title and no folder, all folders are looked through.
+        let call = Call::get(["api", self.api.org(), "dashboards"]).query("title", title);
         let found = only(self.api.call(call).await?, "dashboards", "title", title)?;
         let done = match found {
             None => {
@@ -88,10 +104,10 @@ impl Installation {
             }
             Some(found) if is_current(&found, ours) => Done::Unchanged,
             Some(found) => {
-                let (id, hash) = (text(&found, "dashboard_id"), text(&found, "hash"));
+                let [id, hash, folder] = ["dashboard_id", "hash", "folder_id"].map(|key| text(&found, key));
                 let changed = replacing(ours, &found);
                 let path = ["api", self.api.org(), "dashboards", id];
-                self.write(Call::put(path, &changed).query("folder", FOLDER).query("hash", hash)).await?;
+                self.write(Call::put(path, &changed).query("folder", folder).query("hash", hash)).await?;
                 Done::Updated
             }
         };
@@ -126,9 +142,9 @@ impl Installation {
         Ok(Step::new(done, kind, OUR_NAME))
     }
 
-    async fn list(&self, what: &'static str) -> Result<Value, ApiError> {
-        let path = ["api", "v2", self.api.org(), what];
-        self.api.call(Call::get(path).query("folder", FOLDER)).await
+    /// The alerts of all folders.
+    async fn alerts(&self) -> Result<Value, ApiError> {
+        self.api.call(Call::get(["api", "v2", self.api.org(), "alerts"])).await
     }
 
     async fn alert(&self, ours: &Value, listed: &Value) -> Result<Step, ApiError> {
@@ -157,8 +173,10 @@ impl Installation {
             return Ok(Done::Unchanged);
         }
         let mut changed = telling(ours, wanted);
-        for key in ["enabled", "owner"] {
-            changed[key] = found[key].clone();
+        for key in THEIRS {
+            if let Some(value) = found.get(key) {
+                changed[key] = value.clone();
+            }
         }
         self.write(Call::put(path, &changed)).await?;
         Ok(Done::Updated)
@@ -190,9 +208,7 @@ fn only(mut listed: Value, list: &str, key: &str, name: &str) -> Result<Option<V
         0 => Ok(first),
         more => {
             let count = more + 1;
-            Err(ApiError::new(format!(
-                "there are {count} of the name \"{name}\" in the default folder: delete all but one"
-            )))
+            Err(ApiError::new(format!("there are {count} of the name \"{name}\": delete all but one")))
         }
     }
 }

@@ -160,10 +160,18 @@ impl State {
     }
 
     fn dashboards(&mut self, Asked { method, path, query, mut body }: Asked<'_>) -> Outcome {
-        assert_eq!(query.get("folder"), Some(&"default"));
         if method == Method::GET {
-            let listed: Vec<_> =
-                self.dashboards.iter().map(|(id, dashboard)| listed(id, dashboard)).collect();
+            // Without a title it is a folder that is listed, and the default one without a folder.
+            let title = query.get("title").map(|title| title.replace('+', " ").to_ascii_lowercase());
+            let folder = query.get("folder").copied().or(title.is_none().then_some("default"));
+            let is_meant = |dashboard: &Value| {
+                folder.is_none_or(|folder| dashboard["folder"] == folder)
+                    && title
+                        .as_ref()
+                        .is_none_or(|title| text(dashboard, "title").to_ascii_lowercase().contains(title))
+            };
+            let meant = self.dashboards.iter().filter(|(_, dashboard)| is_meant(dashboard));
+            let listed: Vec<_> = meant.map(|(id, dashboard)| listed(id, dashboard)).collect();
             if self.meddle {
                 self.made += 1;
                 let hash = self.made.to_string();
@@ -178,6 +186,7 @@ impl State {
             (Method::POST, None) => self.next_id(),
             (Method::PUT, Some(id)) => {
                 let found = self.dashboards.get(*id).ok_or_else(|| refused(404, "Dashboard not found"))?;
+                assert_eq!(query.get("folder").copied(), found["folder"].as_str());
                 if query.get("hash").copied() != found["hash"].as_str() {
                     return Err(refused(409, "Conflict: Failed to save due to concurrent changes."));
                 }
@@ -187,6 +196,7 @@ impl State {
         };
         self.made += 1;
         body["hash"] = self.made.to_string().into();
+        body["folder"] = (*query.get("folder").expect("a folder")).into();
         self.dashboards.insert(id, body.clone());
         Ok(json!({ "version": 8, "v8": body }))
     }
@@ -199,8 +209,12 @@ impl State {
         match (method, found.transpose()?) {
             (Method::GET, Some(found)) => return Ok(found.clone()),
             (Method::GET, None) => {
-                assert_eq!(query.get("folder"), Some(&"default"));
-                let list = self.alerts.iter().map(|(id, alert)| {
+                let folder = query.get("folder");
+                let meant = self
+                    .alerts
+                    .iter()
+                    .filter(|(_, alert)| folder.is_none_or(|folder| alert["folder"] == *folder));
+                let list = meant.map(|(id, alert)| {
                     json!({ "alert_id": id, "name": alert["name"], "description": alert["description"], "enabled": alert["enabled"] })
                 });
                 return Ok(json!({ "list": list.collect::<Vec<_>>() }));
@@ -210,6 +224,10 @@ impl State {
         self.judge_alert(&body)?;
         let id = id.unwrap_or_else(|| self.next_id());
         body["id"] = id.as_str().into();
+        body["folder"] = match self.alerts.get(&id) {
+            Some(known) => known["folder"].clone(),
+            None => (*query.get("folder").expect("a folder")).into(),
+        };
         self.alerts.insert(id, body);
         Ok(json!({ "code": 200, "message": "Alert saved" }))
     }
@@ -251,7 +269,7 @@ impl State {
 /// An entry of the list, with the fields at its top that clients are to use.
 fn listed(id: &str, dashboard: &Value) -> Value {
     json!({
-        "version": 8, "v8": dashboard, "hash": dashboard["hash"], "dashboard_id": id, "folder_id": "default",
+        "version": 8, "v8": dashboard, "hash": dashboard["hash"], "dashboard_id": id, "folder_id": dashboard["folder"],
         "title": dashboard["title"], "description": dashboard["description"], "owner": "ada@acme.test", "role": "",
         "created": "2026-01-01T00:00:00Z",
     })
