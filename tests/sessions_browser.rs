@@ -146,6 +146,59 @@ async fn a_hostile_name_stays_text() {
     }
 }
 
+/// The texts whose contrast with what they stand on is below that of WCAG 2.2, level AA.
+const PALE_TEXTS: &str = r"(() => {
+    const parse = colour => colour.match(/[\d.]+/g).map(Number);
+    const linear = part => part <= 0.04045 * 255 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4;
+    const light = ([red, green, blue]) => 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
+    const behind = element => {
+        for (let at = element; at; at = at.parentElement) {
+            const colour = parse(getComputedStyle(at).backgroundColor);
+            if (colour.length === 3 || colour[3] === 1) return colour;
+        }
+        return [255, 255, 255];
+    };
+    const pale = new Set();
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const element = texts.currentNode.parentElement;
+        if (!texts.currentNode.data.trim() || !element.checkVisibility() || element.closest('script, style')) continue;
+        const [one, other] = [parse(getComputedStyle(element).color), behind(element)].map(light);
+        const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+        if (contrast < 4.5) pale.add(`${element.tagName}.${element.className} ${contrast.toFixed(2)}`);
+    }
+    return [...pale].join();
+})()";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_text_can_be_read_and_no_page_is_wider_than_a_phone() {
+    let Some(mut browser) = browser().await else { return };
+    let recorded = Recorded::new();
+    let long = "anamewithoutanyplacetobreakit".repeat(7);
+    recorded.put((0..12).map(|n| turn("RM_1", &long, n, 100 - n as i64)));
+    recorded.put([Turn { question: Some("Ähm".repeat(200)), end: None, ..turn(&long, "hall", 0, 1) }]);
+    let open = recorded.serve().await;
+    let closed = recorded.serve_as("0.0.0.0", Some("open sesame")).await;
+    for (name, url) in [
+        ("long", open.url("/sessions")),
+        ("long-session", open.url("/sessions/RM_1")),
+        ("long-open", open.url(&format!("/sessions/{long}"))),
+        ("empty", open.url("/sessions?room=nobody")),
+        ("error", open.url("/sessions?since=soon")),
+        ("sign-in", closed.url("/sessions")),
+    ] {
+        for scheme in ["light", "dark"] {
+            browser.choose_scheme(scheme).await;
+            browser.go(&url).await;
+            keep(&format!("{name}-{scheme}.b64"), &browser.picture(1400, 900).await);
+            assert_eq!(browser.value(PALE_TEXTS).await, "", "{name}, {scheme}");
+            keep(&format!("{name}-{scheme}-phone.b64"), &browser.picture(360, 740).await);
+            let wide = browser.value("document.documentElement.scrollWidth - innerWidth").await;
+            assert!(wide.as_f64().unwrap() <= 0.0, "{name}: {wide} px too wide");
+        }
+    }
+}
+
 async fn wait_for(browser: &mut Browser, expression: &str, wanted: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {

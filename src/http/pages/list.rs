@@ -97,7 +97,9 @@ pub(super) fn figures(out: &mut Html, figures: &Figures) {
         0 => "0".to_owned(),
         turns => format!("{count} ({:.1} %)", count as f64 * 100.0 / turns as f64),
     };
-    let both = |p50, p95| format!("{} / {}", length_or_dash(p50), length_or_dash(p95));
+    // A unit stays on the line of its number.
+    let whole = |us| length_or_dash(us).replace(' ', "\u{a0}");
+    let both = |p50, p95| format!("{} / {}", whole(p50), whole(p95));
     let estimated = if figures.usage_estimated { "≈ " } else { "" };
     tile(out, "Turns", &grouped(figures.turns), "");
     tile(out, "Errors", &share(figures.errors()), if figures.errors() > 0 { "bad" } else { "" });
@@ -142,7 +144,7 @@ fn row(session: &Session) -> Html {
     html!(&mut out;
         "<tr><td class=t>" (time(session.started_us))
         "<td class=name><bdi>" (session.room) "</bdi>"
-        "<th scope=row><a href=\"/sessions/" (path(&session.id)) "\"><bdi>" (session.id) "</bdi></a>");
+        "<th scope=row class=name><a href=\"/sessions/" (path(&session.id)) "\"><bdi>" (session.id) "</bdi></a>");
     if figures.open > 0 {
         html!(&mut out; " <span class=\"badge open\">open</span>");
     }
