@@ -7,8 +7,8 @@ mod call;
 mod heard;
 mod history;
 mod kept;
+mod ledger;
 mod machine;
-mod record;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,10 +29,10 @@ use crate::telemetry::spans::Tracer;
 
 use self::call::{Call, CallEvent};
 use self::kept::Keeper;
+use self::ledger::Ledger;
+pub use self::ledger::Totals;
 pub use self::machine::EndReason;
 use self::machine::{Action, Event, Machine, Rules};
-use self::record::Record;
-pub use self::record::Totals;
 
 /// How many text streams of one room may be arriving at the same time. More are refused and counted. A burst of some
 /// hundred short texts must pass; the worst case is this many times `agent.max_turn_bytes` of memory.
@@ -66,7 +66,7 @@ struct Session<'a> {
     voice: Voice,
     readers: FuturesUnordered<BoxFuture<'static, Reading>>,
     call: Option<Call>,
-    record: Record,
+    ledger: Ledger,
 }
 
 /// Holds the conversation in `room` until it ends. The room is left joined, so that the end can be reported first.
@@ -76,10 +76,10 @@ pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summ
     let voice = room.voice(&parts.agent.name);
     let Parts { tracer, metrics, traceparent, .. } = parts.clone();
     let keeper = Keeper::new(parts.record.clone(), room.place(), &parts.agent.name);
-    let record = Record::new(tracer, metrics, keeper, traceparent);
+    let ledger = Ledger::new(tracer, metrics, keeper, traceparent);
     let machine = Machine::new(Rules::from(&parts.agent));
     let readers = FuturesUnordered::new();
-    let session = Session { room, parts, machine, voice, readers, call: None, record };
+    let session = Session { room, parts, machine, voice, readers, call: None, ledger };
     let summary = session.converse(stop).await;
     tracing::info!(reason = %summary.reason, totals = %summary.totals, "session ended");
     summary
@@ -96,7 +96,7 @@ impl Session<'_> {
         loop {
             if let Some(reason) = self.step(event).await {
                 self.voice.finish().await;
-                return Summary { reason, totals: self.record.totals() };
+                return Summary { reason, totals: self.ledger.totals() };
             }
             event = tokio::select! {
                 _ = stop.cancelled(), if !stopping => {
@@ -114,7 +114,7 @@ impl Session<'_> {
             match action {
                 Action::SetState(state) => self.voice.announce(state),
                 Action::Ask { turn, utterance, messages } => {
-                    let span = self.record.begin(turn, &utterance);
+                    let span = self.ledger.begin(turn, &utterance);
                     self.call = Some(Call::start(&self.parts, turn, messages, span));
                 }
                 Action::Cancel { turn } => {
@@ -123,8 +123,8 @@ impl Session<'_> {
                 Action::OpenSegment => self.voice.open_segment().await,
                 Action::Say(text) => self.voice.say(text).await,
                 Action::CloseSegment => self.voice.close_segment().await,
-                Action::Finish { turn, result } => self.record.finish(turn, &result),
-                Action::Overtaken { turn, utterance } => self.record.overtaken(turn, &utterance),
+                Action::Finish { turn, result } => self.ledger.finish(turn, &result),
+                Action::Overtaken { turn, utterance } => self.ledger.overtaken(turn, &utterance),
                 Action::End(reason) => return Some(reason),
             }
         }
@@ -161,7 +161,7 @@ impl Session<'_> {
             }
             RoomEvent::Transcript { speaker, segments, refused } => {
                 for _ in 0..refused {
-                    self.record.refused(&speaker, Refusal::TooLong, &TextError::TooLong.to_string());
+                    self.ledger.refused(&speaker, Refusal::TooLong, &TextError::TooLong.to_string());
                 }
                 let last = segments.into_iter().filter(|segment| segment.is_final);
                 // Several final segments in one packet are one utterance to the ear, but each keeps its own id.
@@ -196,7 +196,7 @@ impl Session<'_> {
         }
         if self.readers.len() >= READERS {
             let why = format!("more than {READERS} texts are arriving at once");
-            self.record.refused(text.sender(), Refusal::TooMany, &why);
+            self.ledger.refused(text.sender(), Refusal::TooMany, &why);
             return text.discard();
         }
         // Unconstrained, because tokio's cooperative budget would send a reader that is done to the back of the queue
@@ -210,7 +210,7 @@ impl Session<'_> {
             Reading::Turn(utterance) => Some(Event::Heard(utterance)),
             Reading::Interim => None,
             Reading::Refused { sender, why } => {
-                self.record.refused(&sender, Refusal::from(&why), &why.to_string());
+                self.ledger.refused(&sender, Refusal::from(&why), &why.to_string());
                 None
             }
         }

@@ -29,7 +29,8 @@ pub struct Totals {
     pub output_tokens: u64,
 }
 
-pub(super) struct Record {
+/// The books of one session: what is open, and what it has come to.
+pub(super) struct Ledger {
     tracer: Tracer,
     metrics: Metrics,
     keeper: Keeper,
@@ -49,9 +50,9 @@ struct OpenTurn {
     kept: Kept,
 }
 
-// === impl Record ===
+// === impl Ledger ===
 
-impl Record {
+impl Ledger {
     pub(super) fn new(tracer: Tracer, metrics: Metrics, keeper: Keeper, traceparent: Option<String>) -> Self {
         Self { tracer, metrics, keeper, traceparent, open: HashMap::new(), totals: Totals::default() }
     }
@@ -129,7 +130,7 @@ impl Record {
     }
 }
 
-impl Drop for Record {
+impl Drop for Ledger {
     /// A turn that is still open here was cut by a panic or an abort; its span closes itself as `aborted`.
     fn drop(&mut self) {
         for (turn, open) in self.open.drain() {
@@ -254,13 +255,13 @@ mod tests {
             tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         let mut trace_id = String::new();
         tracing::subscriber::with_default(subscriber, || {
-            let mut record =
-                Record::new(Tracer::default(), Metrics::default(), Keeper::nothing("RM_1"), None);
+            let mut ledger =
+                Ledger::new(Tracer::default(), Metrics::default(), Keeper::nothing("RM_1"), None);
             let utterance =
                 Utterance { speaker: "ada".into(), text: "hi".into(), segment: None, traceparent: None };
-            trace_id = record.begin(7, &utterance).trace_id();
+            trace_id = ledger.begin(7, &utterance).trace_id();
             let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
-                let _record = record;
+                let _ledger = ledger;
                 panic!("a defect");
             }));
             assert!(broken.is_err());
