@@ -29,7 +29,7 @@ impl Endpoints {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let Config { store, http: config, .. } = Config::default();
-        let access = Access::new(address.ip(), &config);
+        let access = Access::new(address, &config);
         let guarded = http::guarded(access, Metrics::default(), Sessions::new(&store, &config));
         let served =
             tokio::spawn(http::serve(listener, http::router("support", health).merge(guarded), stop.clone()));
@@ -115,7 +115,13 @@ async fn metrics_are_served_as_prometheus_reads_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_paths_and_methods_are_refused() {
     let endpoints = Endpoints::start().await;
-    assert_eq!(endpoints.get("/nothing").0, 404);
+    for path in ["/nothing", "/sessions/"] {
+        let (status, body) = endpoints.get(path);
+        assert!(
+            status == 404 && body.contains("/healthz") && body.contains("/api/sessions"),
+            "{path}: {body}"
+        );
+    }
     let answer = endpoints
         .raw("POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nConnection: close\r\n\r\nx");
     assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");

@@ -169,6 +169,8 @@ async fn a_browser_signs_in_by_a_form_and_comes_to_the_page_it_wanted() {
     let cookie = cookie.split(';').next().unwrap();
     let page = served.ask("GET", "/sessions/RM_1", &[("Host", "voice.example"), ("Cookie", cookie)], "");
     assert!(page.status == 200 && page.body.contains("kitchen"));
+    let typed = served.get("/sign-in");
+    assert!(typed.status == 303 && typed.head.contains("location: /sessions\r\n"), "{}", typed.head);
     let elsewhere = send("token=open+sesame&to=https://evil.example");
     assert!(elsewhere.head.contains("location: /sessions\r\n"), "{}", elsewhere.head);
 }

@@ -77,7 +77,7 @@ async fn serve_http(
     let Some(address) = config.http.listen else { return Ok(None) };
     let listener = http::bind(address).await?;
     tracing::info!(address = %listener.local_addr()?, "health endpoints are listening");
-    let access = Access::new(address.ip(), &config.http);
+    let access = Access::new(address, &config.http);
     let sessions = Sessions::new(&config.store, &config.http);
     let router =
         http::router(&config.worker.agent_name, health).merge(http::guarded(access, metrics, sessions));

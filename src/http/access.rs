@@ -5,7 +5,7 @@
 //! to 127.0.0.1 and would then be read as ours; and nobody at all on other addresses.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,9 @@ use crate::config;
 use crate::secret::Secret;
 use crate::tls;
 
-/// The cookie of whoever has signed in.
-const COOKIE: &str = "voiced_sign_in";
+/// How the cookie of whoever has signed in begins; our port ends it, because browsers send a host's cookies to all of its
+/// ports, and a second worker there has sign-ins of its own.
+const COOKIE: &str = "voiced_sign_in_";
 /// How long a sign-in lasts, at most until the worker ends.
 const SIGNED_IN: Duration = Duration::from_secs(12 * 3600);
 /// More browsers than this push out the one that signed in first.
@@ -27,6 +28,7 @@ const MOST_SIGNED_IN: usize = 64;
 pub struct Access {
     token: Option<Secret>,
     is_loopback: bool,
+    cookie: Arc<str>,
     signed_in: Arc<Mutex<VecDeque<SignIn>>>,
 }
 
@@ -50,8 +52,13 @@ pub(super) enum Refusal {
 
 impl Access {
     /// For a listener at this address.
-    pub fn new(address: IpAddr, config: &config::Http) -> Self {
-        Self { token: config.token.clone(), is_loopback: address.is_loopback(), signed_in: Arc::default() }
+    pub fn new(address: SocketAddr, config: &config::Http) -> Self {
+        Self {
+            token: config.token.clone(),
+            is_loopback: address.ip().is_loopback(),
+            cookie: format!("{COOKIE}{}", address.port()).into(),
+            signed_in: Arc::default(),
+        }
     }
 
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -78,14 +85,16 @@ impl Access {
         let until = Instant::now() + SIGNED_IN;
         signed_in.push_back(SignIn { cookie: Secret::new(cookie.clone()), until });
         let seconds = SIGNED_IN.as_secs();
-        Some(format!("{COOKIE}={cookie}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}"))
+        let name = &self.cookie;
+        Some(format!("{name}={cookie}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}"))
     }
 
     fn has_signed_in(&self, headers: &HeaderMap) -> bool {
         let now = Instant::now();
         let mut signed_in = self.lock();
         signed_in.retain(|sign_in| sign_in.until > now);
-        cookies(headers).any(|cookie| signed_in.iter().any(|known| is_same(cookie, &known.cookie)))
+        cookies(headers, &self.cookie)
+            .any(|cookie| signed_in.iter().any(|known| is_same(cookie, &known.cookie)))
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<SignIn>> {
@@ -95,14 +104,16 @@ impl Access {
 
 /// The token of `Authorization: Bearer`.
 fn sent(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    // Not `to_str`, which takes ASCII only: a token may hold anything that people type.
+    let sent = std::str::from_utf8(headers.get(header::AUTHORIZATION)?.as_bytes()).ok()?;
+    let (scheme, token) = sent.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+fn cookies<'a>(headers: &'a HeaderMap, wanted: &str) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+    pairs.filter(move |(name, _)| *name == wanted).map(|(_, value)| value)
 }
 
 /// Takes as long for a guess that is nearly right as for any other of its length.
@@ -132,7 +143,7 @@ mod tests {
 
     fn access(address: &str, token: Option<&str>) -> Access {
         let config = config::Http { listen: None, token: token.map(Secret::new), trace_url: None };
-        Access::new(address.parse().unwrap(), &config)
+        Access::new(SocketAddr::new(address.parse().unwrap(), 8081), &config)
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -182,6 +193,29 @@ mod tests {
             here.sign_in("open sesame").unwrap();
         }
         assert_eq!(here.check(&sent), Err(Refusal::Token), "the oldest makes room");
+    }
+
+    #[test]
+    fn two_workers_of_one_host_do_not_take_each_other_s_sign_ins_away() {
+        let config = config::Http { listen: None, token: Some(Secret::new("open sesame")), trace_url: None };
+        let [one, other] =
+            ["0.0.0.0:8081", "0.0.0.0:8082"].map(|address| Access::new(address.parse().unwrap(), &config));
+        let [here, there] = [&one, &other].map(|access| access.sign_in("open sesame").unwrap());
+        let pair = |cookie: &str| cookie.split(';').next().unwrap().to_owned();
+        let name = |cookie: &str| pair(cookie).split('=').next().unwrap().to_owned();
+        assert_ne!(name(&here), name(&there), "a browser keeps one cookie of a name");
+        let both = headers(&[("cookie", &format!("{}; {}", pair(&here), pair(&there)))]);
+        assert_eq!((one.check(&both), other.check(&both)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn a_token_may_hold_any_letters() {
+        let access = access("0.0.0.0", Some("Öffne dich"));
+        let sent = HeaderMap::from_iter([(
+            header::AUTHORIZATION,
+            axum::http::HeaderValue::from_bytes("Bearer Öffne dich".as_bytes()).unwrap(),
+        )]);
+        assert_eq!(access.check(&sent), Ok(()));
     }
 
     #[test]

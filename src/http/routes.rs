@@ -4,13 +4,16 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 
 use super::access::{Access, Refusal};
 use super::record::Sessions;
 use super::{pages, prometheus, record};
 use crate::metrics::Metrics;
+
+const NOTHING: &str =
+    "nothing is here; there is /healthz, /readyz, /worker, /metrics, /sessions, /api/sessions\n";
 
 /// What says how the worker is used and what was said: for those alone whom `access` lets through.
 pub fn guarded(access: Access, metrics: Metrics, sessions: Sessions) -> Router {
@@ -24,10 +27,12 @@ pub fn guarded(access: Access, metrics: Metrics, sessions: Sessions) -> Router {
         .route("/metrics", get(async move || prometheus(&metrics)))
         .route_layer(guard);
     Router::new()
-        .route("/sign-in", post(pages::sign_in))
+        // Whoever types the address, or comes back to it, is led to where the form is.
+        .route("/sign-in", post(pages::sign_in).get(async || Redirect::to("/sessions")))
         .with_state(access)
         .route(pages::SCRIPT_PATH, get(pages::script))
         .merge(seen)
+        .fallback(async || (StatusCode::NOT_FOUND, NOTHING))
         .layer(middleware::map_response(hardened))
 }
 

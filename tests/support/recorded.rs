@@ -70,7 +70,7 @@ impl Recorded {
     pub(crate) async fn serve_as(&self, address: &str, token: Option<&str>) -> Served {
         let trace_url = TraceUrl::parse("https://traces.test/{trace_id}?s={session_id}").unwrap();
         let config = config::Http { listen: None, token: token.map(Secret::new), trace_url: Some(trace_url) };
-        let access = Access::new(address.parse().unwrap(), &config);
+        let access = Access::new(SocketAddr::new(address.parse().unwrap(), 8081), &config);
         let sessions = Sessions::new(&store(self.path()), &config);
         let listener = http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
