@@ -216,10 +216,14 @@ async fn each_service_and_stream_has_its_own() {
     let server = OpenObserve::start().await;
     server.state().streams.push("calls");
     install(&server, &["--destination", "pager"]).await.assert_steps("created", "created");
-    let mut other = voiced(&server);
-    other.env("OTEL_SERVICE_NAME", "support");
-    other.env("OTEL_EXPORTER_OTLP_HEADERS", format!("Authorization={AUTHORIZATION},stream-name=calls"));
-    install_as(other, &["--destination", "pager"]).await.assert_steps("created", "created");
+    let other = || {
+        let mut other = voiced(&server);
+        other.env("OTEL_SERVICE_NAME", "support");
+        other.env("OTEL_EXPORTER_OTLP_HEADERS", format!("Authorization={AUTHORIZATION},stream-name=calls"));
+        other
+    };
+    install_as(other(), &["--destination", "pager"]).await.assert_steps("created", "created");
+    install_as(other(), &[]).await.assert_steps("unchanged", "unchanged");
     let alert = alert(&server, "voiced_no_turns_support");
     assert_eq!(alert["stream_name"], "calls");
     let sql = alert["query_condition"]["sql"].as_str().unwrap();

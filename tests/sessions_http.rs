@@ -104,9 +104,12 @@ async fn nothing_that_was_said_or_named_becomes_markup() {
             policy.contains("default-src 'none'; style-src 'nonce-") && !policy.contains("unsafe"),
             "{policy}"
         );
-        for header in
-            ["x-content-type-options: nosniff", "referrer-policy: no-referrer", "cache-control: no-store"]
-        {
+        for header in [
+            "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
+            "cache-control: no-store",
+            "cross-origin-resource-policy: same-origin",
+        ] {
             assert!(page.head.contains(header), "{path}: {header}");
         }
     }

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -65,13 +65,14 @@ fn refused(refusal: Refusal, request: &Request) -> Response {
     }
 }
 
-/// No copy in a cache, no guess at a type, no word to other sites.
+/// No copy in a cache, no guess at a type, no word to other sites and none into their pages.
 async fn hardened(mut response: Response) -> Response {
     let fixed = HeaderValue::from_static;
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
     headers.insert(header::REFERRER_POLICY, fixed("no-referrer"));
     headers.insert(header::X_FRAME_OPTIONS, fixed("DENY"));
+    headers.insert(HeaderName::from_static("cross-origin-resource-policy"), fixed("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(fixed("no-store"));
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(fixed("default-src 'none'"));
     response

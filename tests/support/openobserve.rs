@@ -162,7 +162,9 @@ impl State {
     fn dashboards(&mut self, Asked { method, path, query, mut body }: Asked<'_>) -> Outcome {
         if method == Method::GET {
             // Without a title it is a folder that is listed, and the default one without a folder.
-            let title = query.get("title").map(|title| title.replace('+', " ").to_ascii_lowercase());
+            let title = query
+                .get("title")
+                .map(|title| title.replace('+', " ").replace("%3A", ":").to_ascii_lowercase());
             let folder = query.get("folder").copied().or(title.is_none().then_some("default"));
             let is_meant = |dashboard: &Value| {
                 folder.is_none_or(|folder| dashboard["folder"] == folder)
