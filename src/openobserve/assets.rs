@@ -91,9 +91,11 @@ fn name_after(value: &mut Value, key: &str, service: &str, named: impl Fn(&str, 
     }
 }
 
-/// The names of alerts take few characters.
+/// A service's name as the name of an alert may hold it: without `: # ? & % / ' "` and blanks. Everything else stays, so that
+/// `a-b` and `a_b` do not share an alert.
 fn plain(service: &str) -> String {
-    service.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+    let is_refused = |c: char| c.is_whitespace() || c.is_control() || ":#?&%/'\"".contains(c);
+    service.chars().map(|c| if is_refused(c) { '_' } else { c }).collect()
 }
 
 /// Writes a checksum of the rest into the description: by that we know later whether ours has changed, whatever the server

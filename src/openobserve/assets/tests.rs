@@ -254,6 +254,13 @@ fn another_stream_and_service_are_put_in_safely_and_named() {
 }
 
 #[test]
+fn services_whose_names_are_nearly_the_same_have_alerts_of_their_own() {
+    let names = ["a-b", "a_b", "a.b", "A-B"]
+        .map(|service| text(&Assets::new("default", service).unwrap().alerts[0], "name").to_owned());
+    assert_eq!(BTreeSet::from(names.clone()).len(), 4, "{names:?}");
+}
+
+#[test]
 fn a_revision_follows_the_content() {
     let description = |assets: &Assets| text(&assets.dashboard, "description").to_owned();
     let (ours, other) = (description(&assets()), description(&Assets::new("calls", "voiced").unwrap()));
