@@ -20,14 +20,9 @@ const OWN_COLUMNS: [&str; 8] = [
     "status_message",
     "trace_id",
 ];
-/// Attributes that it keeps as numbers. Any other number becomes text.
-const NUMBERS: [&str; 5] = [
-    "duration",
-    "gen_ai_usage_input_tokens",
-    "gen_ai_usage_output_tokens",
-    "gen_ai_response_time_to_first_chunk",
-    "_timestamp",
-];
+/// What it keeps as numbers in every version that takes the dashboard. All attributes are text there, before v0.91 those too
+/// that are numbers from then on (`gen_ai_usage_*`, `gen_ai_response_time_to_first_chunk`).
+const NUMBERS: [&str; 2] = ["duration", "_timestamp"];
 const WORDS: [&str; 37] = [
     "select",
     "from",
