@@ -209,7 +209,7 @@ impl Sent {
         match status.as_u16() {
             300..=399 => {
                 let target = location.unwrap_or("another address");
-                format!("{signal} are not sent after redirects: [telemetry] {key} should lead to {target}")
+                format!("{signal} are not sent after redirects: set [telemetry] {key} to {target}")
             }
             400 => "the receiver could not read it: does this path speak OTLP http/protobuf?".to_owned(),
             401 => "check the credentials in [telemetry] otlp_headers (Authorization=Basic …)".to_owned(),
