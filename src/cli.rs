@@ -19,6 +19,7 @@ use crate::config::{ConfigError, EX_CONFIG, Env, LoadArgs, Loaded};
 use crate::log::Format;
 use crate::privacy::Privacy;
 use crate::record::Status;
+use crate::reload::Source;
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
 
@@ -228,7 +229,8 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let started = Instant::now();
         let env = Env::process();
-        let loaded = match crate::config::load(&LoadArgs { config: self.config, set: self.set }, &env) {
+        let args = LoadArgs { config: self.config, set: self.set };
+        let loaded = match crate::config::load(&args, &env) {
             Ok(loaded) => loaded,
             Err(error) => return refuse(&error.into()),
         };
@@ -251,18 +253,24 @@ impl Cli {
             return finish(block_on(openobserve::install(loaded.config, args)));
         }
         let logs = LogQueue::wanted(&loaded.config.telemetry);
-        crate::log::init(self.log_format, secrets, logs.as_ref());
+        crate::log::init(self.log_format, secrets.clone(), logs.as_ref());
         crate::tls::install_crypto_provider();
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         crate::panics::report(Privacy::new(&loaded.config.telemetry));
-        finish(serve(self.command, loaded, logs))
+        let source = Source { args, env, secrets };
+        finish(serve(self.command, loaded, source, logs))
     }
 }
 
-fn serve(command: Command, loaded: Loaded, logs: Option<LogQueue>) -> anyhow::Result<ExitCode> {
+fn serve(
+    command: Command,
+    loaded: Loaded,
+    source: Source,
+    logs: Option<LogQueue>,
+) -> anyhow::Result<ExitCode> {
     block_on(async {
         match command {
-            Command::Start => start::run(loaded.config, logs).await,
+            Command::Start => start::run(loaded, source, logs).await,
             Command::Connect(args) => connect::run(loaded.config, args, logs).await,
             Command::Ask(args) => ask::run(loaded.config, args, logs).await,
             Command::Call(args) => call::run(loaded.config, args).await,

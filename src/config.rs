@@ -15,6 +15,7 @@
 //!
 //! A secret may also be the content of a file: `api_secret_file` beside `api_secret`, in every one of these sources.
 
+mod change;
 mod de;
 mod dotenv;
 mod duration;
@@ -42,6 +43,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use url::Url;
 
+pub use self::change::Changes;
 pub use self::duration::parse as parse_duration;
 pub use self::env::Env;
 pub use self::error::{ConfigError, EX_CONFIG};

@@ -1,9 +1,8 @@
 //! One dispatched job: join its room, hold the session, report the end, leave.
 
-use std::sync::Arc;
-
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::room::{JoinOptions, Room};
@@ -13,20 +12,21 @@ use crate::worker::{Assignment, JobControl, JobEnd, RunJob};
 /// Runs each job as a session. Cheap to clone.
 #[derive(Clone)]
 pub struct SessionJobs {
-    parts: Arc<Parts>,
+    parts: watch::Receiver<Parts>,
 }
 
 // === impl SessionJobs ===
 
 impl SessionJobs {
-    pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts) }
+    /// A session is made of what `parts` holds when its job begins, and keeps that.
+    pub fn new(parts: watch::Receiver<Parts>) -> Self {
+        Self { parts }
     }
 }
 
 impl RunJob for SessionJobs {
     fn run(&self, assignment: Assignment, control: JobControl) -> BoxFuture<'static, JobEnd> {
-        let parts = Parts { traceparent: traceparent(&assignment), ..(*self.parts).clone() };
+        let parts = Parts { traceparent: traceparent(&assignment), ..self.parts.borrow().clone() };
         let span = tracing::info_span!(
             "session",
             room = assignment.room_name,

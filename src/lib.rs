@@ -18,6 +18,7 @@
 //! - [`privacy`]: what may be recorded of what people said and who they are
 //! - [`http`], [`systemd`], [`shutdown`], [`log`], [`panics`], [`tls`]: what a daemon needs besides
 //! - [`caller`]: the other side of a session, for `voiced call` and for tests
+//! - `reload`: the configuration, read again on SIGHUP
 //! - `openobserve`: our dashboard and alerts, and how they get there
 //! - `check`: what `voiced check` asks of each neighbour; `web`: the HTTP client for that
 //! - [`chat`], [`secret`]: the words that all of them use
@@ -42,6 +43,7 @@ mod openobserve;
 pub mod panics;
 pub mod privacy;
 pub mod record;
+mod reload;
 mod retry_after;
 pub mod room;
 pub mod secret;

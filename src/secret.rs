@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Deserialize;
 
@@ -12,10 +12,10 @@ use serde::Deserialize;
 pub struct Secret(Arc<str>);
 
 /// All secrets that a text could hold which is not of our making: a log line of a library, the words of a server.
-/// Cheap to clone.
+/// Cheap to clone, and clones share what is added later.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
-    words: Arc<[Secret]>,
+    words: Arc<RwLock<Vec<Secret>>>,
 }
 
 /// Something a person or the model said. It may be personal, so logs show its length only.
@@ -56,11 +56,27 @@ impl fmt::Display for Secret {
 impl Secrets {
     /// A shorter word is a scheme or a name (`Basic`, `default`), and taking it out would spoil every text.
     const LEAST_BYTES: usize = 8;
+    /// Beyond it the oldest words are forgotten: those of a configuration that was replaced many times since.
+    const MOST_WORDS: usize = 256;
 
     /// The text without them.
     pub fn taken_out<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let held = self.words.iter().filter(|word| text.contains(word.expose()));
+        let words = self.words.read().unwrap_or_else(PoisonError::into_inner);
+        let held = words.iter().filter(|word| text.contains(word.expose()));
         held.fold(Cow::Borrowed(text), |text, word| text.replace(word.expose(), "[secret]").into())
+    }
+
+    /// From now on `others` are taken out as well, also by clones of this value.
+    pub fn add(&self, others: &Self) {
+        // Copied first: the two may share a lock.
+        let others = others.words.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut words = self.words.write().unwrap_or_else(PoisonError::into_inner);
+        for other in others {
+            words.retain(|word| *word != other);
+            words.push(other);
+        }
+        let surplus = words.len().saturating_sub(Self::MOST_WORDS);
+        words.drain(..surplus);
     }
 }
 
@@ -71,7 +87,7 @@ impl FromIterator<Secret> for Secrets {
             let words = secret.expose().split_whitespace().filter(|word| word.len() >= Self::LEAST_BYTES);
             words.map(Secret::new).collect::<Vec<_>>()
         };
-        Self { words: secrets.into_iter().flat_map(words).collect() }
+        Self { words: Arc::new(RwLock::new(secrets.into_iter().flat_map(words).collect())) }
     }
 }
 
@@ -141,5 +157,18 @@ mod tests {
         let secrets: Secrets = ["Basic dXNlcjpwYXNz", "key"].map(Secret::new).into_iter().collect();
         assert_eq!(secrets.taken_out("bad dXNlcjpwYXNz, a Basic key"), "bad [secret], a Basic key");
         assert!(matches!(secrets.taken_out("nothing"), Cow::Borrowed("nothing")));
+    }
+
+    #[test]
+    fn clones_know_secrets_that_are_added_later_and_the_newest_of_very_many() {
+        let secrets: Secrets = [Secret::new("first-secret")].into_iter().collect();
+        let clone = secrets.clone();
+        let numbered = |number| Secret::new(format!("secret-number-{number:03}"));
+        for number in 0..Secrets::MOST_WORDS - 1 {
+            secrets.add(&[numbered(number)].into_iter().collect());
+        }
+        assert_eq!(clone.taken_out("first-secret secret-number-254"), "[secret] [secret]");
+        secrets.add(&[numbered(Secrets::MOST_WORDS)].into_iter().collect());
+        assert_eq!(clone.taken_out("first-secret secret-number-256"), "first-secret [secret]");
     }
 }

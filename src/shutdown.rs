@@ -1,6 +1,6 @@
 //! Signals as values that can be passed around.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,14 @@ pub struct Shutdown {
     /// End now. Implies `drain`.
     pub end_now: CancellationToken,
 }
+
+/// SIGHUP, by which a service manager asks for the configuration to be read again.
+pub struct Hangups {
+    /// None: whoever started us at a terminal wants us gone when it closes.
+    signal: Option<Signal>,
+}
+
+// === impl Shutdown ===
 
 impl Shutdown {
     /// The first SIGTERM or SIGINT drains, the second ends now. Must be called within a tokio runtime.
@@ -50,5 +58,26 @@ async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) -> &'static
     tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
+    }
+}
+
+// === impl Hangups ===
+
+impl Hangups {
+    /// From now on SIGHUP does not end the process, unless stderr is a terminal. Must be called within a tokio runtime.
+    pub fn listen() -> io::Result<Self> {
+        let at_terminal = io::stderr().is_terminal();
+        Ok(Self { signal: if at_terminal { None } else { Some(signal(SignalKind::hangup())?) } })
+    }
+
+    /// The next one. Several that come at once count as one.
+    pub async fn next(&mut self) {
+        let heard = match &mut self.signal {
+            Some(signal) => signal.recv().await,
+            None => None,
+        };
+        if heard.is_none() {
+            std::future::pending().await
+        }
     }
 }

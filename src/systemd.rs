@@ -1,92 +1,249 @@
 //! Tells systemd how the service does (`sd_notify(3)`). Outside systemd nothing happens.
 
+use std::time::{Duration, Instant};
+
 use sd_notify::NotifyState;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep_until;
 use tracing::warn;
 
 use crate::worker::Health;
 
-/// Reports the worker's health to systemd until the worker ends: ready at its first registration, stopping when it
-/// drains, and what it does in between as the status line of `systemctl status`.
-pub async fn follow(mut health: watch::Receiver<Health>) {
-    let mut told = Told::default();
-    loop {
-        let message = told.news(&health.borrow_and_update());
-        if let Some(message) = message {
-            notify(&message);
-        }
-        if health.changed().await.is_err() {
-            return notify(&[NotifyState::Stopping]);
-        }
-    }
+/// A status is for people; more often than this nobody can read it.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+/// How often the worker's loop is to beat when no watchdog wants it more often: a drain needs it, too.
+const BEAT_EVERY: Duration = Duration::from_secs(15);
+/// What a drain asks for at each beat. Several beats may be late before systemd loses its patience, and after the last one
+/// there is time to write and send what is queued.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What systemd is told about, as it happens.
+pub struct Sources {
+    pub health: watch::Receiver<Health>,
+    /// Notified by the worker's own loop, so that a stuck worker is no longer vouched for.
+    pub beats: watch::Receiver<()>,
+    pub reloads: mpsc::Receiver<Reload>,
 }
+
+/// A reading of the configuration while the worker runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    Begun,
+    Taken,
+    /// Something is wrong with it; what ran before goes on.
+    Refused,
+}
+
+/// Whether, and how long, the watchdog waits for a sign of life.
+#[derive(Clone, Copy, Debug)]
+pub struct Watchdog(Option<Duration>);
 
 /// What systemd knows already.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Told {
+    watchdog: bool,
+    health: Health,
     ready: bool,
     stopping: bool,
+    reloading: bool,
+    /// The last reload was refused.
+    refused: bool,
     status: String,
+    /// When a new status may be told.
+    status_from: Option<Instant>,
 }
+
+#[derive(Debug)]
+enum Event {
+    Health(Health),
+    Beat,
+    Reload(Reload),
+    /// Time went by.
+    Tick,
+}
+
+/// One thing that systemd does not know yet.
+#[derive(Debug, PartialEq, Eq)]
+enum News {
+    Ready,
+    Reloading,
+    Stopping,
+    Alive,
+    /// The stop takes longer.
+    Patience,
+    Status(String),
+}
+
+/// Reports to systemd until the worker ends: ready at its first registration, alive at every beat, stopping when it
+/// drains, and what it does in between as the status line of `systemctl status`.
+pub async fn follow(mut sources: Sources, watchdog: Watchdog) {
+    let mut told = Told::new(watchdog.0.is_some());
+    sources.health.mark_changed();
+    while let Some(event) = sources.next(told.deadline()).await {
+        notify(told.step(Instant::now(), event)).await;
+    }
+    notify(vec![News::Stopping]).await;
+}
+
+// === impl Sources ===
+
+impl Sources {
+    /// None when the worker has ended.
+    async fn next(&mut self, deadline: Option<Instant>) -> Option<Event> {
+        tokio::select! {
+            changed = self.health.changed() => match changed {
+                Ok(()) => Some(Event::Health(self.health.borrow_and_update().clone())),
+                Err(_) => None,
+            },
+            Ok(()) = self.beats.changed() => Some(Event::Beat),
+            Some(reload) = self.reloads.recv() => Some(Event::Reload(reload)),
+            () = until(deadline) => Some(Event::Tick),
+        }
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+// === impl Watchdog ===
+
+impl Watchdog {
+    /// What the environment says, as systemd sets it.
+    pub fn of_process() -> Self {
+        Self(sd_notify::watchdog_enabled())
+    }
+
+    /// How often the worker is to beat; None when nobody listens. Half of the watchdog's time, as its manual advises.
+    pub fn beat_every(self) -> Option<Duration> {
+        std::env::var_os("NOTIFY_SOCKET")?;
+        Some(self.0.map_or(BEAT_EVERY, |limit| BEAT_EVERY.min(limit / 2)))
+    }
+}
+
+// === impl Told ===
 
 impl Told {
+    fn new(watchdog: bool) -> Self {
+        Self {
+            watchdog,
+            health: Health::default(),
+            ready: false,
+            stopping: false,
+            reloading: false,
+            refused: false,
+            status: String::new(),
+            status_from: None,
+        }
+    }
+
     /// What systemd does not know yet.
-    fn news(&mut self, health: &Health) -> Option<Vec<NotifyState<'_>>> {
-        let status = describe(health);
+    fn step(&mut self, now: Instant, event: Event) -> Vec<News> {
+        let mut news = match event {
+            Event::Health(health) => self.changed(health),
+            Event::Beat => return self.alive(),
+            Event::Reload(reload) => self.reload(reload),
+            Event::Tick => Vec::new(),
+        };
+        // What is rare brings the status along.
+        if !news.is_empty() || self.status_from.is_none_or(|from| from <= now) {
+            news.extend(self.status(now));
+        }
+        news
+    }
+
+    /// When [`Event::Tick`] is wanted.
+    fn deadline(&self) -> Option<Instant> {
+        self.status_from.filter(|_| self.describe() != self.status)
+    }
+
+    fn changed(&mut self, health: Health) -> Vec<News> {
+        self.health = health;
         let mut news = Vec::new();
-        if health.registered && !self.ready {
+        if self.health.is_ready() && !self.ready {
             self.ready = true;
-            news.push(NotifyState::Ready);
+            news.push(News::Ready);
         }
-        if health.draining && !self.stopping {
+        if self.health.draining && !self.stopping {
             self.stopping = true;
-            news.push(NotifyState::Stopping);
+            news.extend([News::Stopping, News::Patience]);
         }
-        if status != self.status {
-            self.status = status;
-            news.push(NotifyState::Status(&self.status));
+        news
+    }
+
+    fn alive(&self) -> Vec<News> {
+        let alive = self.watchdog.then_some(News::Alive);
+        alive.into_iter().chain(self.stopping.then_some(News::Patience)).collect()
+    }
+
+    /// The end of a reload is told as READY=1, which must not pass for the end of the start.
+    fn reload(&mut self, reload: Reload) -> Vec<News> {
+        if reload == Reload::Begun {
+            self.reloading = self.ready && !self.stopping;
+            return if self.reloading { vec![News::Reloading] } else { Vec::new() };
         }
-        (!news.is_empty()).then_some(news)
+        self.refused = reload == Reload::Refused;
+        let ended = std::mem::take(&mut self.reloading) && !self.stopping;
+        if ended { vec![News::Ready] } else { Vec::new() }
+    }
+
+    fn status(&mut self, now: Instant) -> Option<News> {
+        let status = self.describe();
+        if status == self.status {
+            return None;
+        }
+        self.status.clone_from(&status);
+        self.status_from = Some(now + STATUS_EVERY);
+        Some(News::Status(status))
+    }
+
+    fn describe(&self) -> String {
+        let Health { active_jobs, slots, load, reason, .. } = &self.health;
+        if !self.health.is_ready() {
+            // A newline would end the status field.
+            return reason.replace('\n', " ");
+        }
+        let refused = if self.refused { "; the last reload was refused, see the log" } else { "" };
+        format!("registered with LiveKit; {active_jobs} of {slots} sessions, load {load:.2}{refused}")
     }
 }
 
-fn describe(health: &Health) -> String {
-    match (health.is_ready(), health.active_jobs) {
-        (true, 0) => "registered with LiveKit; no sessions".to_owned(),
-        (true, 1) => "registered with LiveKit; 1 session".to_owned(),
-        (true, sessions) => format!("registered with LiveKit; {sessions} sessions"),
-        // A newline would end the status field.
-        (false, _) => health.reason.replace('\n', " "),
+// === impl News ===
+
+impl News {
+    fn line(&self) -> String {
+        match self {
+            Self::Ready => NotifyState::Ready.to_string(),
+            Self::Reloading => reloading(),
+            Self::Stopping => NotifyState::Stopping.to_string(),
+            Self::Alive => NotifyState::Watchdog.to_string(),
+            Self::Patience => format!("EXTEND_TIMEOUT_USEC={}", PATIENCE.as_micros()),
+            Self::Status(status) => NotifyState::Status(status).to_string(),
+        }
     }
 }
 
-fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
+/// From version 253 on systemd wants to know when the reload began.
+fn reloading() -> String {
+    let began = NotifyState::monotonic_usec_now().map(|usec| format!("\n{usec}")).unwrap_or_default();
+    format!("{}{began}", NotifyState::Reloading)
+}
+
+/// A manager that does not read must not hold up anything else.
+async fn notify(news: Vec<News>) {
+    if news.is_empty() {
+        return;
+    }
+    let lines: Vec<String> = news.iter().map(News::line).collect();
+    let sent =
+        tokio::task::spawn_blocking(move || sd_notify::notify(&[NotifyState::Custom(&lines.join("\n"))]));
+    if let Ok(Err(error)) = sent.await {
         warn!(%error, "cannot notify systemd at $NOTIFY_SOCKET");
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn told(told: &mut Told, health: &Health) -> Vec<String> {
-        told.news(health).unwrap_or_default().iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn systemd_hears_of_readiness_once_and_of_each_change_of_status() {
-        let mut state = Told::default();
-        let mut health = Health { reason: "connecting".to_owned(), ..Health::default() };
-        assert_eq!(told(&mut state, &health), ["STATUS=connecting"]);
-        health = Health { registered: true, ..Health::default() };
-        assert_eq!(told(&mut state, &health), ["READY=1", "STATUS=registered with LiveKit; no sessions"]);
-        assert_eq!(told(&mut state, &health), [""; 0]);
-        health = Health { reason: "refused\nREADY=1".to_owned(), ..Health::default() };
-        assert_eq!(told(&mut state, &health), ["STATUS=refused READY=1"]);
-        health = Health { registered: true, active_jobs: 1, ..Health::default() };
-        assert_eq!(told(&mut state, &health), ["STATUS=registered with LiveKit; 1 session"]);
-        health = Health { draining: true, reason: "draining: 1 session left".to_owned(), ..health };
-        assert_eq!(told(&mut state, &health), ["STOPPING=1", "STATUS=draining: 1 session left"]);
-    }
-}
+mod tests;

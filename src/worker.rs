@@ -25,7 +25,7 @@ use url::Url;
 
 pub use self::control::JobControl;
 pub(crate) use self::protocol::TOKEN_LIFETIME;
-pub use self::settings::Settings;
+pub use self::settings::{Heartbeat, Settings, Terms};
 use crate::config::Credentials;
 use crate::secret::Secret;
 use crate::shutdown::Shutdown;

@@ -1,4 +1,4 @@
-//! The unit file against systemd's own judgement, and a real process against a notification socket.
+//! The unit files against systemd's own judgement, and a real process against a notification socket.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -11,24 +11,26 @@ use testbed::{LivekitServer, Process};
 /// Ends a test that hangs; no test waits this long when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/voiced.service");
+/// The units: one agent, and several on one machine.
+const UNITS: [&str; 2] = ["voiced.service", "voiced@.service"];
 
-/// The unit with a program that exists: systemd looks for it.
-fn installed_unit() -> (tempfile::TempDir, std::path::PathBuf) {
-    let unit = fs::read_to_string(UNIT).expect("the unit file");
-    assert!(unit.contains("ExecStart=/usr/bin/voiced start\n"));
-    let unit = unit.replace("/usr/bin/voiced", "/bin/true");
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("voiced.service");
-    fs::write(&path, unit).expect("the copy");
-    (directory, path)
+fn text(unit: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd").join(unit);
+    fs::read_to_string(path).expect("the unit file")
 }
 
-/// None where systemd is not installed.
-fn analyze(arguments: &[&str]) -> Option<Output> {
-    let (_directory, unit) = installed_unit();
-    match Command::new("systemd-analyze").args(arguments).arg(unit).output() {
-        Ok(output) => Some(output),
+/// What systemd's own judge says of each unit, with a program that exists: it looks for it. None where systemd is not
+/// installed.
+fn analyze(arguments: &[&str]) -> Option<Vec<Output>> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let judge = |unit: &str| {
+        assert!(text(unit).contains("ExecStart=/usr/bin/voiced start\n"));
+        let path = directory.path().join(unit);
+        fs::write(&path, text(unit).replace("/usr/bin/voiced", "/bin/true")).expect("the copy");
+        Command::new("systemd-analyze").args(arguments).arg(path).output()
+    };
+    match UNITS.into_iter().map(judge).collect() {
+        Ok(outputs) => Some(outputs),
         Err(error) => {
             eprintln!("skipped: systemd-analyze cannot be run: {error}");
             None
@@ -37,53 +39,91 @@ fn analyze(arguments: &[&str]) -> Option<Output> {
 }
 
 #[test]
-fn systemd_finds_nothing_to_complain_about_in_the_unit() {
-    let Some(output) = analyze(&["verify"]) else { return };
-    // An unknown key is a line on stderr and no failure.
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    assert!(output.status.success());
+fn systemd_finds_nothing_to_complain_about_in_the_units() {
+    for output in analyze(&["verify"]).into_iter().flatten() {
+        // An unknown key is a line on stderr and no failure.
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        assert!(output.status.success());
+    }
 }
 
 #[test]
-fn the_unit_exposes_no_more_than_a_network_service_must() {
-    let Some(output) = analyze(&["security", "--offline=true", "--threshold=15", "--no-pager"]) else {
-        return;
-    };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+fn the_units_expose_no_more_than_a_network_service_must() {
+    for output in
+        analyze(&["security", "--offline=true", "--threshold=15", "--no-pager"]).into_iter().flatten()
+    {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
 }
 
 #[test]
-fn the_unit_waits_longer_for_a_drain_than_the_default_drain_timeout() {
-    let unit = fs::read_to_string(UNIT).expect("the unit file");
-    let timeout = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")).expect("a timeout");
-    let reference =
-        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/agent.toml")).expect("agent.toml");
-    assert!(reference.contains("\ndrain_timeout = \"1h\"\n"));
-    assert!(timeout.parse::<u64>().expect("seconds") >= 3600 + 30);
+fn the_unit_for_several_agents_differs_in_names_alone() {
+    let [one, many] = UNITS.map(text);
+    let differs: Vec<(&str, &str)> =
+        one.lines().zip(many.lines()).filter(|(one, many)| one != many).collect();
+    assert_eq!(one.lines().count(), many.lines().count());
+    assert_eq!(differs.len(), 5, "{differs:?}");
+    assert!(differs.iter().all(|(_, many)| many.contains("%i")), "{differs:?}");
 }
 
 #[test]
 fn systemd_hears_that_the_worker_is_ready_only_when_it_has_registered() {
     let server = LivekitServer::configured().expect("a server");
-    let directory = tempfile::tempdir().expect("a directory");
-    let socket = UnixDatagram::bind(directory.path().join("notify")).expect("a notification socket");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    let mut voiced = start(directory.path(), &server);
+    let (directory, socket) = notification_socket();
+    let mut voiced = start(directory.path(), &server, None);
 
     let waiting = until(&socket, "STATUS=cannot reach LiveKit");
     assert!(!waiting.contains("READY=1"), "{waiting}");
     server.restart().expect("the server comes up");
     let ready = until(&socket, "READY=1");
-    assert!(ready.contains("STATUS=registered with LiveKit; no sessions"), "{ready}");
+    assert!(ready.contains("STATUS=registered with LiveKit; 0 of 100 sessions, load 0.00"), "{ready}");
 
     voiced.terminate().expect("a signal");
-    until(&socket, "STOPPING=1");
+    let stopping = until(&socket, "STOPPING=1");
+    assert!(stopping.contains("EXTEND_TIMEOUT_USEC="), "{stopping}");
     let exit = voiced.wait(PATIENCE).expect("its exit").expect("it ends");
     assert_eq!(exit.code(), Some(0), "{}", voiced.log_tail());
 }
 
-fn start(directory: &Path, server: &LivekitServer) -> Process {
+#[test]
+fn the_worker_gives_signs_of_life_where_a_watchdog_waits_for_them() {
+    let server = LivekitServer::configured().expect("a server");
+    let (directory, socket) = notification_socket();
+    let _voiced = start(directory.path(), &server, Some("400000"));
+    // Also while there is no server: that is not the worker's fault.
+    for _ in 0..3 {
+        until(&socket, "WATCHDOG=1");
+    }
+}
+
+#[test]
+fn a_reload_is_told_from_its_begin_to_its_end_whether_it_is_taken_or_refused() {
+    let server = LivekitServer::start().expect("a server");
+    let (directory, socket) = notification_socket();
+    let mut voiced = start(directory.path(), &server, None);
+    until(&socket, "READY=1");
+
+    voiced.hang_up().expect("a signal");
+    let taken = until(&socket, "READY=1");
+    assert!(taken.contains("RELOADING=1\nMONOTONIC_USEC="), "{taken}");
+    fs::write(directory.path().join("agent.toml"), "[agent]\nnmae = 1\n").expect("a broken file");
+    voiced.hang_up().expect("a signal");
+    let refused = until(&socket, "the last reload was refused");
+    assert!(refused.contains("RELOADING=1\n") && refused.contains("READY=1\n"), "{refused}");
+    assert!(voiced.log_tail().contains("agent.toml:2:1"), "{}", voiced.log_tail());
+}
+
+fn notification_socket() -> (tempfile::TempDir, UnixDatagram) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = UnixDatagram::bind(directory.path().join("notify")).expect("a notification socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    (directory, socket)
+}
+
+/// With a watchdog of so many microseconds.
+fn start(directory: &Path, server: &LivekitServer, watchdog: Option<&str>) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_voiced"));
+    command.envs(watchdog.map(|limit| ("WATCHDOG_USEC", limit)));
     command
         .arg("start")
         .current_dir(directory)

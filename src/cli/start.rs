@@ -3,28 +3,31 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, Loaded};
 use crate::http::{self, Access, Sessions};
 use crate::job::SessionJobs;
 use crate::llm::OpenAi;
 use crate::metrics::Metrics;
 use crate::privacy::Privacy;
 use crate::record::Record;
+use crate::reload::{Reloader, Source};
 use crate::session::Parts;
-use crate::shutdown::Shutdown;
-use crate::systemd;
+use crate::shutdown::{Hangups, Shutdown};
+use crate::systemd::{self, Reload, Sources, Watchdog};
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
-use crate::worker::{self, Health};
+use crate::worker::{self, Health, Heartbeat, Terms};
 
-pub(super) async fn run(config: Config, logs: Option<LogQueue>) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) -> anyhow::Result<ExitCode> {
+    let config = loaded.config.clone();
     // Everything that can refuse does so before the first socket is opened.
     config.require_llm()?;
     let mut settings = worker::Settings::new(&config)?;
     let shutdown = Shutdown::on_signals()?;
+    let hangups = Hangups::listen()?;
     let telemetry = Telemetry::start(&config.telemetry, &settings.agent_name, &settings.instance_id)?;
     let signals = Signals::start(&config.telemetry, &settings.instance_id, logs)?;
     let metrics = signals.metrics().clone();
@@ -35,24 +38,44 @@ pub(super) async fn run(config: Config, logs: Option<LogQueue>) -> anyhow::Resul
     metrics.observe_export(move || exported.status());
     let stop_http = CancellationToken::new();
     let http = serve_http(&config, healthy.clone(), metrics.clone(), stop_http.clone()).await?;
-    let notifying = tokio::spawn(systemd::follow(healthy));
+    let reloads = notify_systemd(healthy, &mut settings);
 
     let record = Record::start(&config.store, Privacy::new(&config.telemetry));
     let recorded = record.clone();
     metrics.observe_record(move || recorded.status());
-    let jobs = Arc::new(SessionJobs::new(parts(&config, &telemetry, &metrics, &record)?));
-    let outcome = worker::run(settings, jobs, shutdown, health).await;
+    let (traces, kept) = (telemetry.clone(), record.clone());
+    let make = move |config: &Config| parts(config, &traces, &metrics, &kept);
+    let (renew, parts) = watch::channel(make(&config)?);
+    let (change, terms) = watch::channel(Terms::of(&config));
+    settings.terms = terms;
+    let apply = move |config: &Config| {
+        renew.send_replace(make(config)?);
+        change.send_replace(Terms::of(config));
+        Ok(())
+    };
+    let reloading = tokio::spawn(Reloader::new(source, loaded).follow(hangups, apply, reloads));
+    let outcome = worker::run(settings, Arc::new(SessionJobs::new(parts)), shutdown, health).await;
 
+    reloading.abort();
     stop_http.cancel();
     if let Some(http) = http {
         http.await?;
     }
-    notifying.abort();
     record.shutdown(super::RECORD_TIMEOUT).await;
     // Said before the log's last records leave.
     let code = exit_code(outcome);
     super::flush(telemetry, signals).await;
     Ok(code)
+}
+
+/// Has systemd told of the worker, and the worker's loop vouch for itself. What is sent to the answer is a reload.
+fn notify_systemd(health: watch::Receiver<Health>, settings: &mut worker::Settings) -> mpsc::Sender<Reload> {
+    let watchdog = Watchdog::of_process();
+    let (beat, beats) = watch::channel(());
+    settings.heartbeat = watchdog.beat_every().map(|every| Heartbeat { every, beats: beat });
+    let (news, reloads) = mpsc::channel(1);
+    tokio::spawn(systemd::follow(Sources { health, beats, reloads }, watchdog));
+    news
 }
 
 /// What sessions are made of, here and in `connect`.

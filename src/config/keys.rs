@@ -71,6 +71,12 @@ impl Key {
         matches!(self.kind, Kind::Headers)
     }
 
+    /// Whether a worker that runs takes a new value of it, for new sessions.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.section(), "agent" | "llm")
+            || matches!(self.path, "worker.max_sessions" | "worker.drain_timeout")
+    }
+
     /// The name of the systemd credential, for secrets.
     pub(super) fn credential(&self) -> Option<String> {
         self.kind.is_secret().then(|| self.path.replace('.', "_"))
@@ -145,7 +151,7 @@ const WORKER: &[Key] = &[
         .doc("How many rooms we serve at the same time. The server sees our load as the part of them in use."),
     Key::new("worker.drain_timeout", Kind::Duration { zero: true }, Default::Is(r#""1h""#)).doc(
         "After SIGTERM we take no new jobs, and running sessions may go on for this long.\n\
-         A service manager must wait at least as long (TimeoutStopSec).",
+         systemd is asked for the time; another service manager must wait at least as long.",
     ),
     Key::new(
         "worker.permissions",

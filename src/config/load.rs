@@ -96,7 +96,7 @@ fn credentials(env: &Env) -> Gathered {
 }
 
 /// The setting of `key` that counts: sources are in order, the strongest last.
-fn winner<'s>(settings: &'s [Setting], key: &Key) -> Option<&'s Setting> {
+pub(super) fn winner<'s>(settings: &'s [Setting], key: &Key) -> Option<&'s Setting> {
     settings.iter().rfind(|setting| setting.key.path == key.path)
 }
 

@@ -90,6 +90,18 @@ mod tests {
     use crate::config::{self, Env, LoadArgs};
 
     #[test]
+    fn the_units_of_systemd_load_every_secret_and_nothing_else() {
+        let units =
+            [include_str!("../../systemd/voiced.service"), include_str!("../../systemd/voiced@.service")];
+        let secrets: Vec<String> = super::keys::all().filter_map(super::Key::credential).collect();
+        for unit in units {
+            let loaded = unit.lines().filter_map(|line| line.strip_prefix("LoadCredential="));
+            let expected: Vec<String> = secrets.iter().map(|name| format!("{name}:voiced.{name}")).collect();
+            assert_eq!(loaded.collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
     fn every_key_that_is_a_secret_is_among_the_secrets() {
         // Headers have secrets for values, and a form of their own.
         let is_plain = |key: &&super::Key| key.kind.is_secret() && !key.is_headers();

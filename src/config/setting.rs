@@ -95,6 +95,18 @@ pub(super) fn sections() -> String {
     format!("the sections are {}", names.join(", "))
 }
 
+// === impl Said ===
+
+impl Said {
+    /// None while it still stands in a file.
+    pub(super) fn value(&self) -> Option<&Value> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::File(_) => None,
+        }
+    }
+}
+
 // === impl Setting ===
 
 impl fmt::Debug for Setting {

@@ -3,6 +3,7 @@
 //! The shell performs the actions in order, calls again with the next event, and with `Event::Tick` when `deadline`
 //! has come.
 
+mod beat;
 mod ends;
 mod jobs;
 mod link;
@@ -14,11 +15,12 @@ use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 use url::Url;
 
+use self::beat::Beat;
 use self::ends::Ends;
 use self::link::{Due, Link};
 use self::slots::Slots;
 use super::message::{Registration, ServerMessage, Status, WorkerMessage};
-use super::{Assignment, Health, JobEnd, Outcome};
+use super::{Assignment, Health, JobEnd, Outcome, Terms};
 
 /// Load is the used part of our slots times this. From 0.7 on a server with default settings takes a worker for
 /// overloaded and offers it nothing, whatever status it sends.
@@ -36,12 +38,11 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) registration: Registration,
-    /// The participant's display name and `lk.agent.name`.
-    pub(crate) display_name: String,
     /// The worker's own URL, where jobs join unless their assignment says otherwise.
     pub(crate) url: Url,
-    pub(crate) max_sessions: u32,
-    pub(crate) drain_timeout: Duration,
+    pub(crate) terms: Terms,
+    /// How often [`Action::Beat`] is wanted; None: never.
+    pub(crate) beat_every: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -73,6 +74,8 @@ pub(crate) enum Event {
     Drain,
     /// Stop every job and finish.
     EndNow,
+    /// New jobs are taken on these terms.
+    Terms(Terms),
     /// Time went by.
     Tick,
 }
@@ -101,6 +104,8 @@ pub(crate) enum Action {
     },
     /// Why the worker takes no jobs has changed; `None` means that it takes them.
     Announce(Option<Unavailable>),
+    /// The worker is not stuck, and says so.
+    Beat,
     /// The last action.
     Finish(Outcome),
 }
@@ -127,6 +132,7 @@ pub(crate) struct Machine {
     phase: Phase,
     announced: Option<Unavailable>,
     told: Option<Told>,
+    beat: Beat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -152,6 +158,7 @@ enum Phase {
 /// What the last status said, its sequence number aside: a change is told at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Told {
+    slots: u32,
     used: u32,
     running: u32,
     available: bool,
@@ -164,7 +171,8 @@ impl Machine {
     pub(crate) fn new(rules: Rules, now: Instant, seed: u64) -> Self {
         let trouble = format!("connecting to LiveKit at {}", rules.url);
         Self {
-            slots: Slots::new(rules.max_sessions),
+            slots: Slots::new(rules.terms.max_sessions),
+            beat: Beat::new(rules.beat_every, now),
             rules,
             link: Link::new(now, seed, trouble.clone()),
             ends: Ends::default(),
@@ -185,6 +193,9 @@ impl Machine {
         self.link_due(now, &mut actions);
         self.tell_status(now, &mut actions);
         self.announce(&mut actions);
+        if self.beat.is_due(now) {
+            actions.push(Action::Beat);
+        }
         self.advance_phase(now, &mut actions);
         actions
     }
@@ -197,7 +208,7 @@ impl Machine {
             }
             Phase::Serving | Phase::Finished => None,
         };
-        [self.link.deadline(), self.slots.deadline(), phase].into_iter().flatten().min()
+        [self.link.deadline(), self.slots.deadline(), self.beat.deadline(), phase].into_iter().flatten().min()
     }
 
     pub(crate) fn health(&self) -> Health {
@@ -233,8 +244,15 @@ impl Machine {
             Event::JobFinished { job_id, end } => self.job_finished(job_id, end, actions),
             Event::Drain => self.drain(now),
             Event::EndNow => self.end_now(now, actions),
+            Event::Terms(terms) => self.take_terms(terms),
             Event::Tick => {}
         }
+    }
+
+    /// A drain that has begun goes on as it began.
+    fn take_terms(&mut self, terms: Terms) {
+        self.slots.set_limit(terms.max_sessions);
+        self.rules.terms = terms;
     }
 
     fn handle_message(&mut self, now: Instant, message: ServerMessage, actions: &mut Vec<Action>) {
@@ -318,6 +336,7 @@ impl Machine {
     /// At once after registering, on every change, and as a heartbeat.
     fn tell_status(&mut self, now: Instant, actions: &mut Vec<Action>) {
         let told = Told {
+            slots: self.slots.limit(),
             used: self.slots.used(),
             running: self.slots.running(),
             available: self.unavailable().is_none(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
 use url::Url;
 
 use crate::config::{Config, ConfigError, Credentials, Permission};
@@ -16,33 +17,62 @@ pub struct Settings {
     pub api_secret: Secret,
     /// The name that dispatches ask for; empty: every new room.
     pub agent_name: String,
-    /// The participant's display name and `lk.agent.name`.
-    pub display_name: String,
-    /// How many jobs run at the same time.
-    pub max_sessions: u32,
-    pub drain_timeout: Duration,
+    /// What may change while the worker runs: its value now, and whatever it becomes.
+    pub terms: watch::Receiver<Terms>,
     pub permissions: Vec<Permission>,
     /// Random per process: tells a reconnect from a second worker, and one process's telemetry from another's.
     pub instance_id: String,
     /// What counts jobs and answers to offers.
     pub metrics: Metrics,
+    /// Whoever wants to know that the worker's loop is not stuck.
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// On which terms jobs are taken from now on. Jobs that run keep those they began with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The participant's display name and `lk.agent.name`.
+    pub display_name: String,
+    /// How many jobs run at the same time. Fewer than run already: no more are taken until enough have ended.
+    pub max_sessions: u32,
+    /// How long a drain that begins from now on waits.
+    pub drain_timeout: Duration,
+}
+
+/// Told by the worker's own loop, so that it stops when the loop does.
+#[derive(Clone, Debug)]
+pub struct Heartbeat {
+    pub every: Duration,
+    /// Notified at each beat.
+    pub beats: watch::Sender<()>,
 }
 
 impl Settings {
     /// Counted by metrics of its own. Fails when there is no key pair to sign the registration with.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         let Credentials { url, key, secret } = config.livekit_credentials()?;
+        // Without its sender a channel holds its last value for ever.
+        let (_, terms) = watch::channel(Terms::of(config));
         Ok(Self {
             url,
             api_key: key,
             api_secret: secret,
             agent_name: config.worker.agent_name.clone(),
-            display_name: config.agent.name.clone(),
-            max_sessions: config.worker.max_sessions,
-            drain_timeout: config.worker.drain_timeout,
+            terms,
             permissions: config.worker.permissions.clone(),
             instance_id: format!("{:032x}", fastrand::u128(..)),
             metrics: Metrics::default(),
+            heartbeat: None,
         })
+    }
+}
+
+impl Terms {
+    pub fn of(config: &Config) -> Self {
+        Self {
+            display_name: config.agent.name.clone(),
+            max_sessions: config.worker.max_sessions,
+            drain_timeout: config.worker.drain_timeout,
+        }
     }
 }

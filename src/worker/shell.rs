@@ -13,7 +13,7 @@ use super::control::Report;
 use super::machine::{Action, Event, Machine, Rules, Unavailable};
 use super::message::Registration;
 use super::running::RunningJobs;
-use super::{Health, Jobs, Outcome, Settings};
+use super::{Health, Heartbeat, Jobs, Outcome, Settings, Terms};
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
 
@@ -35,9 +35,14 @@ pub(super) struct Shell {
     /// Jobs that wait until their end is written, by job id.
     reporters: HashMap<String, oneshot::Sender<()>>,
     health: watch::Sender<Health>,
+    terms: Changes,
+    heartbeat: Option<Heartbeat>,
     outcome: Option<Outcome>,
     metrics: Metrics,
 }
+
+/// The terms on which jobs are taken, as they change.
+struct Changes(watch::Receiver<Terms>);
 
 /// Each signal counts once.
 #[derive(Default)]
@@ -51,7 +56,9 @@ impl Shell {
         let endpoint = Endpoint::new(&settings.url, &settings.api_key, &settings.api_secret);
         let metrics = settings.metrics.clone();
         let (report, reports) = mpsc::channel(REPORTS);
-        info!(url = %endpoint.url(), agent_name = %settings.agent_name, slots = settings.max_sessions, "worker starts");
+        let (heartbeat, mut terms) = (settings.heartbeat.clone(), settings.terms.clone());
+        let slots = terms.borrow_and_update().max_sessions;
+        info!(url = %endpoint.url(), agent_name = %settings.agent_name, slots, "worker starts");
         Self {
             endpoint,
             machine: Machine::new(rules(settings), Instant::now(), fastrand::u64(..)),
@@ -62,6 +69,8 @@ impl Shell {
             reports,
             reporters: HashMap::new(),
             health,
+            terms: Changes(terms),
+            heartbeat,
             outcome: None,
             metrics,
         }
@@ -102,6 +111,7 @@ impl Shell {
                 Event::JobReported { job_id, end }
             }
             (job_id, end) = self.running.next() => Event::JobFinished { job_id, end },
+            terms = self.terms.next() => Event::Terms(terms),
             () = wait_until(deadline) => Event::Tick,
         }
     }
@@ -137,6 +147,7 @@ impl Shell {
                 self.reporters.remove(&job_id);
             }
             Action::Announce(why) => announce(why),
+            Action::Beat => self.beat(),
             Action::Finish(outcome) => self.outcome = Some(outcome),
         }
     }
@@ -146,6 +157,12 @@ impl Shell {
         if let Some(Err(Stuck)) = self.connection.as_ref().map(write) {
             self.connection = None;
             self.stuck = true;
+        }
+    }
+
+    fn beat(&self) {
+        if let Some(heartbeat) = &self.heartbeat {
+            heartbeat.beats.send_replace(());
         }
     }
 
@@ -161,6 +178,18 @@ impl Shell {
     async fn close(&mut self) {
         if let Some(closing) = self.closing.take() {
             let _ = timeout(CLOSE_TIMEOUT, closing).await;
+        }
+    }
+}
+
+// === impl Changes ===
+
+impl Changes {
+    /// The next terms. Waits for ever when whoever could change them is gone.
+    async fn next(&mut self) -> Terms {
+        match self.0.changed().await {
+            Ok(()) => self.0.borrow_and_update().clone(),
+            Err(_) => std::future::pending().await,
         }
     }
 }
@@ -185,6 +214,7 @@ impl Signals {
 }
 
 fn rules(settings: Settings) -> Rules {
+    let terms = settings.terms.borrow().clone();
     let registration = Registration {
         agent_name: settings.agent_name,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -193,10 +223,9 @@ fn rules(settings: Settings) -> Rules {
     };
     Rules {
         registration,
-        display_name: settings.display_name,
         url: settings.url,
-        max_sessions: settings.max_sessions,
-        drain_timeout: settings.drain_timeout,
+        terms,
+        beat_every: settings.heartbeat.map(|heartbeat| heartbeat.every),
     }
 }
 

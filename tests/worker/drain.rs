@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use livekit_protocol::{JobStatus, WorkerStatus};
-use voiced::worker::{JobEnd, Outcome};
+use voiced::worker::{JobEnd, Outcome, Terms};
 
 use crate::agent_endpoint::AgentEndpoint;
-use crate::running_worker::{RunningWorker, settings};
+use crate::running_worker::{RunningWorker, fixed, settings, terms};
 
 #[tokio::test]
 async fn a_drain_waits_for_every_session_and_takes_no_new_one() {
@@ -42,7 +42,7 @@ async fn a_drain_waits_for_every_session_and_takes_no_new_one() {
 async fn sessions_that_outlast_the_drain_timeout_are_stopped() {
     let endpoint = AgentEndpoint::bind().await;
     let mut settings = settings(endpoint.url());
-    settings.drain_timeout = Duration::from_millis(100);
+    settings.terms = fixed(Terms { drain_timeout: Duration::from_millis(100), ..terms(3) });
     let mut worker = RunningWorker::start(settings);
     let mut socket = endpoint.accept_registered().await;
     socket.run_job("AJ_1", "a").await;

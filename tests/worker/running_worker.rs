@@ -11,7 +11,7 @@ use voiced::config::Permission;
 use voiced::metrics::Metrics;
 use voiced::secret::Secret;
 use voiced::shutdown::Shutdown;
-use voiced::worker::{self, Assignment, Health, JobControl, JobEnd, Outcome, RunJob, Settings};
+use voiced::worker::{self, Assignment, Health, JobControl, JobEnd, Outcome, RunJob, Settings, Terms};
 
 use crate::PATIENCE;
 
@@ -102,9 +102,7 @@ pub fn settings(url: &str) -> Settings {
         api_key: API_KEY.to_owned(),
         api_secret: Secret::new(API_SECRET),
         agent_name: "support".to_owned(),
-        display_name: "Ada".to_owned(),
-        max_sessions: 3,
-        drain_timeout: PATIENCE,
+        terms: fixed(terms(3)),
         permissions: vec![
             Permission::Subscribe,
             Permission::Publish,
@@ -113,5 +111,15 @@ pub fn settings(url: &str) -> Settings {
         ],
         instance_id: "1f".repeat(16),
         metrics: Metrics::default(),
+        heartbeat: None,
     }
+}
+
+pub fn terms(max_sessions: u32) -> Terms {
+    Terms { display_name: "Ada".to_owned(), max_sessions, drain_timeout: PATIENCE }
+}
+
+/// Terms that nobody changes.
+pub fn fixed(terms: Terms) -> watch::Receiver<Terms> {
+    watch::channel(terms).1
 }

@@ -70,6 +70,14 @@ impl Process {
         Ok(())
     }
 
+    /// Asks a daemon to read its configuration again: SIGHUP to it alone.
+    pub fn hang_up(&mut self) -> Result<()> {
+        if self.exit_status()?.is_none() {
+            kill_process(Pid::from_child(&self.child), Signal::HUP)?;
+        }
+        Ok(())
+    }
+
     /// Waits for the process to end by itself; `None` when it runs on after `patience`.
     pub fn wait(&mut self, patience: Duration) -> Result<Option<ExitStatus>> {
         let deadline = Instant::now() + patience;

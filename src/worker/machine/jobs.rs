@@ -42,10 +42,10 @@ impl Machine {
     fn participant(&self, job: &Job) -> Participant {
         Participant {
             identity: identity(job),
-            name: self.rules.display_name.clone(),
+            name: self.rules.terms.display_name.clone(),
             // With these a frontend sees an agent that is coming up from the moment it joins.
             attributes: vec![
-                ("lk.agent.name".to_owned(), self.rules.display_name.clone()),
+                ("lk.agent.name".to_owned(), self.rules.terms.display_name.clone()),
                 ("lk.agent.state".to_owned(), "initializing".to_owned()),
             ],
         }

@@ -10,8 +10,9 @@ use crate::worker::{JobEnd, Outcome};
 impl Machine {
     pub(super) fn drain(&mut self, now: Instant) {
         if self.phase == Phase::Serving {
-            let until = now + self.rules.drain_timeout;
-            info!(sessions = self.slots.running(), timeout = ?self.rules.drain_timeout, "taking no more jobs: draining");
+            let timeout = self.rules.terms.drain_timeout;
+            let until = now + timeout;
+            info!(sessions = self.slots.running(), ?timeout, "taking no more jobs: draining");
             self.phase = Phase::Draining { until };
         }
     }

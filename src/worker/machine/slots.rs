@@ -55,6 +55,11 @@ impl Slots {
         self.limit
     }
 
+    /// A lower limit ends nothing that runs.
+    pub(super) fn set_limit(&mut self, limit: u32) {
+        self.limit = limit;
+    }
+
     pub(super) fn used(&self) -> u32 {
         self.running() + u32::try_from(self.reserved.len()).unwrap_or(u32::MAX)
     }

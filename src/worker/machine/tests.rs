@@ -1,10 +1,12 @@
 //! Each test is a claim about the worker; time is made up.
 
+mod beat;
 mod drain;
 mod ends;
 mod link;
 mod offers;
 mod status;
+mod terms;
 
 use std::collections::HashMap;
 
@@ -31,13 +33,20 @@ impl Rig {
         };
         let rules = Rules {
             registration,
-            display_name: "Ada".to_owned(),
             url: Url::parse("ws://livekit.test:7880").unwrap(),
-            max_sessions,
-            drain_timeout: Duration::from_secs(3600),
+            terms: Self::terms(max_sessions),
+            beat_every: None,
         };
+        Self::of(rules)
+    }
+
+    fn of(rules: Rules) -> Self {
         let now = Instant::now();
         Self { machine: Machine::new(rules, now, SEED), now }
+    }
+
+    fn terms(max_sessions: u32) -> Terms {
+        Terms { display_name: "Ada".to_owned(), max_sessions, drain_timeout: Duration::from_secs(3600) }
     }
 
     /// A machine that has just registered.

@@ -1,0 +1,42 @@
+//! A configuration that was read again: what is different, and what of it may change while the worker runs.
+
+use super::keys::{self, Key};
+use super::load::winner;
+use super::{Config, Loaded, Worker};
+
+/// Keys whose values differ between two configurations.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Those that a running worker takes, for new sessions.
+    pub live: Vec<&'static str>,
+    /// Those that only a restart changes.
+    pub fixed: Vec<&'static str>,
+}
+
+impl Loaded {
+    /// The keys, `section.key`, that `next` has other values for.
+    pub fn changes(&self, next: &Self) -> Changes {
+        let differs = |key: &&Key| self.value(key) != next.value(key);
+        let (live, fixed): (Vec<_>, Vec<_>) = keys::all().filter(differs).partition(|key| key.is_live());
+        let paths = |keys: Vec<&Key>| keys.into_iter().map(|key| key.path).collect();
+        Changes { live: paths(live), fixed: paths(fixed) }
+    }
+
+    /// By value alone: it may come from elsewhere now.
+    fn value(&self, key: &Key) -> Option<&figment::value::Value> {
+        winner(&self.settings, key).and_then(|setting| setting.said.value())
+    }
+}
+
+impl Config {
+    /// This configuration with what `next` may change while the worker runs: the keys that [`Changes::live`] names.
+    pub fn renewed(&self, next: &Self) -> Self {
+        let Worker { max_sessions, drain_timeout, .. } = next.worker;
+        Self {
+            agent: next.agent.clone(),
+            llm: next.llm.clone(),
+            worker: Worker { max_sessions, drain_timeout, ..self.worker.clone() },
+            ..self.clone()
+        }
+    }
+}

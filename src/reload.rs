@@ -1,0 +1,99 @@
+//! The configuration, read again on SIGHUP. New sessions take what may change; those that run keep what they began with.
+
+use tokio::sync::mpsc;
+
+use crate::config::{self, Config, Env, LoadArgs, Loaded};
+use crate::secret::Secrets;
+use crate::shutdown::Hangups;
+use crate::systemd::Reload;
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) args: LoadArgs,
+    pub(crate) env: Env,
+    /// Those that the log takes out of its lines.
+    pub(crate) secrets: Secrets,
+}
+
+/// What runs, to compare with what is read.
+pub(crate) struct Reloader {
+    source: Source,
+    /// Of what only a restart changes, this is in effect.
+    started: Loaded,
+    /// Of what may change, this is in effect.
+    current: Loaded,
+}
+
+impl Reloader {
+    pub(crate) fn new(source: Source, started: Loaded) -> Self {
+        Self { source, current: started.clone(), started }
+    }
+
+    /// Reads and applies again and again, and tells `news` of it. `apply` makes a whole configuration effective for new
+    /// sessions, or changes nothing and says why.
+    pub(crate) async fn follow(
+        mut self,
+        mut hangups: Hangups,
+        apply: impl Fn(&Config) -> anyhow::Result<()>,
+        news: mpsc::Sender<Reload>,
+    ) {
+        loop {
+            hangups.next().await;
+            // Nobody is left to hear of it when the worker is about to end.
+            let _ = news.send(Reload::Begun).await;
+            let outcome = match self.reload(&apply).await {
+                Ok(()) => Reload::Taken,
+                Err(error) => {
+                    tracing::error!(
+                        "the configuration was not taken, and nothing has changed: {}",
+                        in_one_line(&error)
+                    );
+                    Reload::Refused
+                }
+            };
+            let _ = news.send(outcome).await;
+        }
+    }
+
+    async fn reload(&mut self, apply: impl Fn(&Config) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let next = self.source.load().await?;
+        next.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        // Before anybody uses them.
+        self.source.secrets.add(&next.config.secrets());
+        apply(&self.started.config.renewed(&next.config))?;
+        report(&self.current.changes(&next).live, &self.started.changes(&next).fixed);
+        self.current = next;
+        Ok(())
+    }
+}
+
+impl Source {
+    /// Files may lie on a disk that is slow.
+    async fn load(&self) -> anyhow::Result<Loaded> {
+        let Self { args, env, .. } = self.clone();
+        let loaded = tokio::task::spawn_blocking(move || config::load(&args, &env)).await??;
+        loaded.config.require_llm()?;
+        Ok(loaded)
+    }
+}
+
+/// Keys only: a value may be a secret.
+fn report(live: &[&str], fixed: &[&str]) {
+    match live {
+        [] => tracing::info!("configuration read again: nothing has changed for new sessions"),
+        keys => {
+            tracing::info!(keys = keys.join(", "), "configuration read again: new sessions take the changes")
+        }
+    }
+    if !fixed.is_empty() {
+        let keys = fixed.join(", ");
+        tracing::warn!(keys, "the configuration differs from what runs where only a restart changes it");
+    }
+}
+
+/// An error of the configuration has a line for each mistake, its place and what to do; a log has one for all.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
