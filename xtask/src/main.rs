@@ -1,11 +1,14 @@
-//! The project's own commands: `cargo xtask demo | test | ci | setup`.
+//! The project's own commands: `cargo xtask demo | test | test-systemd | dist | sbom | ci | setup`.
 //!
 //! Each does its own set-up, says what takes long, and ends what it started, also when it is interrupted.
 
 mod ci;
 mod demo;
+mod dist;
 mod interrupt;
+mod sbom;
 mod setup;
+mod systemd;
 mod terminal;
 mod test;
 mod waterfall;
@@ -34,6 +37,15 @@ enum Command {
     ///
     /// The first run takes up to 25 minutes on 2 cores.
     Test(test::Options),
+    /// Tries the systemd units under a real systemd, in a container. Needs root and systemd-nspawn.
+    ///
+    /// Start, reload, credentials, watchdog, drain, restart after a crash, and an upgrade without a gap. Takes three
+    /// minutes once all is built.
+    TestSystemd,
+    /// Writes what is handed on with the program, besides the program: man pages and completions, into target/dist.
+    Dist,
+    /// Writes the software bill of materials: what the program is made of, as CycloneDX JSON.
+    Sbom(sbom::Options),
     /// What has to be green before a change goes in: format, lints, documentation, dependencies, then all tests.
     Ci,
     /// Makes ready what the tests run: the LiveKit server, the OpenTelemetry Collector, LiveKit's Python SDK.
@@ -55,6 +67,9 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
+        Command::TestSystemd => systemd::run(),
+        Command::Dist => dist::run(),
+        Command::Sbom(options) => sbom::run(&options),
         Command::Ci => ci::run(),
         Command::Setup => setup::everything(),
     };
