@@ -113,6 +113,24 @@ impl Caller {
         greeting.ok()?.ok().map(|reply| reply.text)
     }
 
+    /// Waits until the agent is gone and one listens again. What it says on its return is read by [`Caller::greeting`].
+    pub async fn wait_for_return(&mut self, timeout: Duration) -> Result<(), CallError> {
+        let room = self.name();
+        let returned = async {
+            self.wait_until_gone().await?;
+            self.wait_for_agent().await
+        };
+        match tokio::time::timeout(timeout, returned).await {
+            Ok(returned) => returned,
+            Err(_) => Err(CallError::NoAgent { room, timeout }),
+        }
+    }
+
+    /// How many agents are in the room.
+    pub fn agents(&self) -> usize {
+        self.room.agents().len()
+    }
+
     pub async fn leave(self) {
         self.room.leave().await;
     }
@@ -142,6 +160,17 @@ impl Caller {
                     self.agent = identity;
                     return Ok(());
                 }
+                RoomEvent::Closed(why) => return Err(CallError::RoomClosed { room: self.name(), why }),
+                RoomEvent::Text(text) => self.keep(text),
+                _ => {}
+            }
+        }
+    }
+
+    async fn wait_until_gone(&mut self) -> Result<(), CallError> {
+        loop {
+            match self.room.next().await {
+                RoomEvent::AgentLeft(identity) if identity == self.agent => return Ok(()),
                 RoomEvent::Closed(why) => return Err(CallError::RoomClosed { room: self.name(), why }),
                 RoomEvent::Text(text) => self.keep(text),
                 _ => {}

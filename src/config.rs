@@ -91,6 +91,9 @@ pub struct Worker {
     #[serde(deserialize_with = "de::duration")]
     pub drain_timeout: Duration,
     pub permissions: Vec<Permission>,
+    /// Where running sessions are written down for the next process; None: they are not.
+    #[serde(default, deserialize_with = "de::optional_path")]
+    pub recovery_dir: Option<PathBuf>,
 }
 
 /// What the agent participant may do in a room.
@@ -114,6 +117,8 @@ pub struct Agent {
     pub greeting: String,
     /// Said when a call failed; nothing is said when empty.
     pub apology: String,
+    /// Said when a session goes on after a crash; nothing is said when empty.
+    pub resume_notice: String,
     /// How many past turns the model sees.
     pub history_turns: usize,
     /// How many estimated tokens of past turns the model sees.

@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tracing::Instrument;
 
+use crate::recovery::Recovery;
 use crate::room::{JoinOptions, Room};
 use crate::session::{self, Parts};
 use crate::worker::{Assignment, JobControl, JobEnd, RunJob};
@@ -13,34 +14,42 @@ use crate::worker::{Assignment, JobControl, JobEnd, RunJob};
 #[derive(Clone)]
 pub struct SessionJobs {
     parts: watch::Receiver<Parts>,
+    recovery: Recovery,
 }
 
 // === impl SessionJobs ===
 
 impl SessionJobs {
     /// A session is made of what `parts` holds when its job begins, and keeps that.
-    pub fn new(parts: watch::Receiver<Parts>) -> Self {
-        Self { parts }
+    pub fn new(parts: watch::Receiver<Parts>, recovery: Recovery) -> Self {
+        Self { parts, recovery }
     }
 }
 
 impl RunJob for SessionJobs {
     fn run(&self, assignment: Assignment, control: JobControl) -> BoxFuture<'static, JobEnd> {
         let parts = Parts { traceparent: traceparent(&assignment), ..self.parts.borrow().clone() };
+        let recovery = self.recovery.clone();
         let span = tracing::info_span!(
             "session",
             room = assignment.room_name,
             job = assignment.job_id,
             session = tracing::field::Empty
         );
-        serve(assignment, control, parts).instrument(span).boxed()
+        serve(assignment, control, parts, recovery).instrument(span).boxed()
     }
 }
 
-async fn serve(assignment: Assignment, mut control: JobControl, parts: Parts) -> JobEnd {
+async fn serve(
+    assignment: Assignment,
+    mut control: JobControl,
+    mut parts: Parts,
+    recovery: Recovery,
+) -> JobEnd {
+    recovery.joining(&assignment.job_id);
     let options = JoinOptions {
-        url: assignment.url,
-        token: assignment.token,
+        url: assignment.url.clone(),
+        token: assignment.token.clone(),
         max_text_bytes: parts.agent.max_turn_bytes,
     };
     let stop = control.stop.clone();
@@ -48,10 +57,18 @@ async fn serve(assignment: Assignment, mut control: JobControl, parts: Parts) ->
         Ok(room) => room,
         Err(error) => {
             tracing::error!(%error, "the room could not be joined");
+            recovery.not_joined(&assignment.job_id);
             return JobEnd::Failed(error.to_string());
         }
     };
+    let sid = room.place().sid.clone();
+    let noted = recovery.note(&assignment, &sid).await;
+    if noted.resumed {
+        parts.past = Some(recovery.memory().of(&sid).await);
+    }
     session::run(&mut room, parts, stop).await;
+    // Nobody needs to come back.
+    drop(noted);
     // The server calls a job failed whose agent leaves before it has reported success.
     control.report(JobEnd::Success).await;
     room.leave().await;

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 #[cfg(test)]
 pub(crate) use self::label::error_class;
-pub use self::label::{Answered, JobResult, Panicked, Phase, Refusal, TurnEnding};
+pub use self::label::{Answered, JobResult, Panicked, Phase, Refusal, Resumption, TurnEnding};
 pub(crate) use self::llm::RequestEnd;
 pub use self::llm::{LlmMetrics, OpenRequest};
 pub use self::meter::Temporality;
@@ -56,6 +56,7 @@ struct Instruments {
     meter: Meter,
     dispatch_answer: Histogram<f64>,
     jobs: Counter,
+    resumptions: Counter,
     panics: Counter,
     turns: Counter,
     interruptions: Counter,
@@ -89,6 +90,10 @@ impl Metrics {
 
     pub fn job_ended(&self, result: JobResult) {
         self.instruments.jobs.add(1, &[Label::new("result", result.as_str())]);
+    }
+
+    pub(crate) fn session_resumed(&self, what: Resumption) {
+        self.instruments.resumptions.add(1, &[Label::new("result", what.as_str())]);
     }
 
     pub fn panicked(&self, what: Panicked) {
@@ -165,6 +170,7 @@ impl Instruments {
         Self {
             dispatch_answer: meter.seconds(&catalogue::DISPATCH_ANSWER),
             jobs: meter.counter(&catalogue::JOBS),
+            resumptions: meter.counter(&catalogue::RESUMPTIONS),
             panics: meter.counter(&catalogue::PANICS),
             turns: meter.counter(&catalogue::TURNS),
             interruptions: meter.counter(&catalogue::INTERRUPTIONS),
@@ -179,6 +185,7 @@ impl Instruments {
     /// A counter that is not there until something goes wrong cannot be alerted on.
     fn start_at_zero(&self) {
         self.jobs.start("result", JobResult::ALL.map(JobResult::as_str));
+        self.resumptions.start("result", Resumption::ALL.map(Resumption::as_str));
         self.panics.start("task", Panicked::ALL.map(Panicked::as_str));
         self.turns.start("outcome", TurnEnding::ALL.map(TurnEnding::as_str));
         self.interruptions.start("while", Phase::ALL.map(Phase::as_str));

@@ -1,8 +1,9 @@
 //! A LiveKit room, joined: who is in it, what they write, and what we write and announce in it.
 //!
-//! With its submodules this is the only code that names the crate `livekit`.
+//! With its submodules this is the only code that names the crates `livekit` and `livekit_api`.
 
 mod people;
+pub(crate) mod roster;
 pub mod text;
 pub mod token;
 pub mod voice;

@@ -9,6 +9,7 @@ mod history;
 mod kept;
 mod ledger;
 mod machine;
+mod past;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,11 +29,13 @@ use crate::room::{Room, RoomEvent};
 use crate::telemetry::spans::Tracer;
 
 use self::call::{Call, CallEvent};
+pub use self::history::Said;
 use self::kept::Keeper;
 use self::ledger::Ledger;
 pub use self::ledger::Totals;
 pub use self::machine::EndReason;
 use self::machine::{Action, Event, Machine, Rules};
+pub use self::past::{Past, PastTurn};
 
 /// How many text streams of one room may be arriving at the same time. More are refused and counted. A burst of some
 /// hundred short texts must pass; the worst case is this many times `agent.max_turn_bytes` of memory.
@@ -49,6 +52,8 @@ pub struct Parts {
     pub agent: config::Agent,
     /// W3C `traceparent` of the dispatcher; a message's own one wins over it.
     pub traceparent: Option<String>,
+    /// What was said before, when this session goes on after its process died.
+    pub past: Option<Past>,
 }
 
 /// How a session went.
@@ -77,7 +82,11 @@ pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summ
     let Parts { tracer, metrics, traceparent, .. } = parts.clone();
     let keeper = Keeper::new(parts.record.clone(), room.place(), &parts.agent.name);
     let ledger = Ledger::new(tracer, metrics, keeper, traceparent);
-    let machine = Machine::new(Rules::from(&parts.agent));
+    let mut machine = Machine::new(Rules::from(&parts.agent));
+    if let Some(past) = &parts.past {
+        tracing::info!(turns = past.turns.len(), "the session goes on where a worker that died left it");
+        machine.resume(past);
+    }
     let readers = FuturesUnordered::new();
     let session = Session { room, parts, machine, voice, readers, call: None, ledger };
     let summary = session.converse(stop).await;
@@ -233,6 +242,7 @@ impl From<&config::Agent> for Rules {
             instructions: agent.instructions.clone(),
             greeting: agent.greeting.clone(),
             apology: agent.apology.clone(),
+            resume_notice: agent.resume_notice.clone(),
             history_turns: agent.history_turns,
             history_tokens: agent.history_tokens,
             leave_grace: agent.leave_grace,

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use url::Url;
 
 pub use self::control::JobControl;
@@ -107,13 +107,15 @@ pub struct WorkerInfo {
 }
 
 /// Serves jobs until `shutdown` says to drain or to end. Reconnects for ever; what is wrong meanwhile stands in `health`.
+/// What comes through `resumed` are jobs that a worker left when it died; those that find no slot are not started.
 pub async fn run(
     settings: Settings,
     jobs: Jobs,
+    resumed: mpsc::Receiver<Assignment>,
     shutdown: Shutdown,
     health: watch::Sender<Health>,
 ) -> Outcome {
-    shell::Shell::new(settings, jobs, health).run(shutdown).await
+    shell::Shell::new(settings, jobs, resumed, health).run(shutdown).await
 }
 
 /// Whether a worker with these credentials could register: the server is there and takes the token. Says why not, and what

@@ -208,7 +208,14 @@ async fn a_transcriber_speaks_in_a_persons_name() {
 async fn other_agent(world: &World, room: &str) -> lk::Room {
     let credentials = world.credentials();
     let permissions = [voiced::config::Permission::PublishData, voiced::config::Permission::Subscribe];
-    let token = token::agent(&credentials, room, "other-agent", "", &permissions).unwrap();
+    let agent = token::AgentToken {
+        room,
+        identity: "other-agent",
+        display_name: "",
+        agent_name: "",
+        permissions: &permissions,
+    };
+    let token = token::agent(&credentials, &agent).unwrap();
     let options = lk::RoomOptions::default();
     lk::Room::connect(credentials.url.as_str(), token.expose(), options).await.unwrap().0
 }

@@ -8,7 +8,8 @@ use tracing::Instrument;
 use crate::config::Config;
 use crate::privacy::Privacy;
 use crate::record::Record;
-use crate::room::{JoinOptions, Room, token};
+use crate::room::token::{self, AgentToken};
+use crate::room::{JoinOptions, Room};
 use crate::session;
 use crate::shutdown::Shutdown;
 use crate::telemetry::Telemetry;
@@ -26,8 +27,16 @@ pub(super) async fn run(
     let credentials = config.livekit_credentials()?;
     let shutdown = Shutdown::on_signals()?;
     let identity = args.identity.unwrap_or_else(|| super::random_identity("agent"));
-    let permissions = &config.worker.permissions;
-    let token = token::agent(&credentials, &args.room, &identity, &config.agent.name, permissions)?;
+    let token = token::agent(
+        &credentials,
+        &AgentToken {
+            room: &args.room,
+            identity: &identity,
+            display_name: &config.agent.name,
+            agent_name: &config.worker.agent_name,
+            permissions: &config.worker.permissions,
+        },
+    )?;
     let telemetry = Telemetry::start(&config.telemetry, &config.worker.agent_name, &identity)?;
     let signals = Signals::start(&config.telemetry, &identity, logs)?;
     let record = Record::start(&config.store, Privacy::new(&config.telemetry));

@@ -13,6 +13,7 @@ use crate::llm::OpenAi;
 use crate::metrics::Metrics;
 use crate::privacy::Privacy;
 use crate::record::Record;
+use crate::recovery::Recovery;
 use crate::reload::{Reloader, Source};
 use crate::session::Parts;
 use crate::shutdown::{Hangups, Shutdown};
@@ -38,11 +39,12 @@ pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) 
     metrics.observe_export(move || exported.status());
     let stop_http = CancellationToken::new();
     let http = serve_http(&config, healthy.clone(), metrics.clone(), stop_http.clone()).await?;
-    let reloads = notify_systemd(healthy, &mut settings);
+    let reloads = notify_systemd(healthy.clone(), &mut settings);
 
     let record = Record::start(&config.store, Privacy::new(&config.telemetry));
     let recorded = record.clone();
     metrics.observe_record(move || recorded.status());
+    let (recovery, resumed) = Recovery::start(&config, healthy, &metrics)?;
     let (traces, kept) = (telemetry.clone(), record.clone());
     let make = move |config: &Config| parts(config, &traces, &metrics, &kept);
     let (renew, parts) = watch::channel(make(&config)?);
@@ -54,7 +56,8 @@ pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) 
         Ok(())
     };
     let reloading = tokio::spawn(Reloader::new(source, loaded).follow(hangups, apply, reloads));
-    let outcome = worker::run(settings, Arc::new(SessionJobs::new(parts)), shutdown, health).await;
+    let jobs = Arc::new(SessionJobs::new(parts, recovery));
+    let outcome = worker::run(settings, jobs, resumed, shutdown, health).await;
 
     reloading.abort();
     stop_http.cancel();
@@ -88,7 +91,7 @@ pub(super) fn parts(
     let answerer = Arc::new(OpenAi::counted(&config.llm, metrics)?);
     let metrics = metrics.clone();
     let (tracer, record, agent) = (telemetry.tracer(), record.clone(), config.agent.clone());
-    Ok(Parts { answerer, tracer, metrics, record, agent, traceparent: None })
+    Ok(Parts { answerer, tracer, metrics, record, agent, traceparent: None, past: None })
 }
 
 async fn serve_http(

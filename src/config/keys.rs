@@ -162,6 +162,11 @@ const WORKER: &[Key] = &[
         "What the agent may do in a room: \"subscribe\" to tracks, \"publish\" tracks, \"publish_data\" (its text\n\
          replies), \"update_metadata\" (its name and state).",
     ),
+    Key::new("worker.recovery_dir", Kind::Path, Default::Unset(r#""/var/lib/voiced/rooms""#)).doc(
+        "The directory where running sessions are noted, so that after a crash the next start goes back to the rooms\n\
+         where people still wait. Workers that share it take over the rooms of one that died. \"off\": nobody goes back.\n\
+         Unset: rooms in $STATE_DIRECTORY, else $XDG_STATE_HOME/voiced, else ~/.local/state/voiced.",
+    ),
 ];
 
 const AGENT: &[Key] = &[
@@ -186,6 +191,12 @@ const AGENT: &[Key] = &[
         Default::Is(r#""Sorry, I could not answer that. Please try again.""#),
     )
     .doc("Said when the model gave no answer. Empty: nothing is said."),
+    Key::new(
+        "agent.resume_notice",
+        Kind::Text,
+        Default::Is(r#""Sorry, I was gone for a moment. Could you say that again?""#),
+    )
+    .doc("Said when we come back to a room after a crash. Empty: nothing is said."),
     Key::new("agent.history_turns", Kind::Integer { min: 0, max: 10_000 }, Default::Is("50"))
         .doc("How many past turns the model sees with each new one."),
     Key::new("agent.history_tokens", Kind::Integer { min: 0, max: 10_000_000 }, Default::Is("8000"))

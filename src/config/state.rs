@@ -9,7 +9,8 @@ use super::origin::Origin;
 use super::setting::{Gathered, Setting, Target};
 
 /// The keys whose default is a file of the state directory, and the file.
-const FILES: [(&str, &str); 2] = [("store.path", "record.sqlite"), ("telemetry.spool_dir", "spool")];
+const FILES: [(&str, &str); 3] =
+    [("store.path", "record.sqlite"), ("telemetry.spool_dir", "spool"), ("worker.recovery_dir", "rooms")];
 
 /// Defaults as this environment makes them. Without any directory there are none, and what needs one is off.
 pub(super) fn settings(env: &Env) -> Gathered {

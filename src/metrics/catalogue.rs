@@ -61,6 +61,8 @@ catalogue! {
         "Jobs that ended, by result: success, failed, panicked, aborted (did not stop in time).";
     DISPATCH_ANSWER: ANSWER_SECONDS, "voiced.worker.dispatch_answer.duration", "voiced_worker_dispatch_answer_seconds", "s",
         "From the offer of a job to our answer on the socket, by answer: taken, declined, superfluous.";
+    RESUMPTIONS: Kind::Counter, "voiced.worker.resumptions", "voiced_worker_resumptions_total", "{session}",
+        "Sessions that a worker left when it was killed, by result: resumed, over (nobody waits), served (another of our agents is there), given_up.";
     PANICS: Kind::Counter, "voiced.panics", "voiced_panics_total", "{panic}",
         "Tasks that broke down by a defect of voiced, by task: a whole session, or the answer to one turn.";
     TURNS: Kind::Counter, "voiced.turns", "voiced_turns_total", "{turn}",

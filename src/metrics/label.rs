@@ -22,6 +22,19 @@ pub enum JobResult {
     Aborted,
 }
 
+/// What became of a session that a worker left in the middle when it died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resumption {
+    /// We are back in its room.
+    Resumed,
+    /// Nobody waits any more.
+    Over,
+    /// Another agent of our name is there.
+    Served,
+    /// It could not be taken up for too long.
+    GivenUp,
+}
+
 /// What broke down by a defect of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Panicked {
@@ -152,6 +165,21 @@ impl JobResult {
             Self::Failed => "failed",
             Self::Panicked => "panicked",
             Self::Aborted => "aborted",
+        }
+    }
+}
+
+// === impl Resumption ===
+
+impl Resumption {
+    pub(super) const ALL: [Self; 4] = [Self::Resumed, Self::Over, Self::Served, Self::GivenUp];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Resumed => "resumed",
+            Self::Over => "over",
+            Self::Served => "served",
+            Self::GivenUp => "given_up",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Room tokens of our own making, for `connect` and `call`.
+//! Room tokens of our own making: for `connect`, for `call`, and for rooms that a dead worker left.
 
 use std::time::Duration;
 
@@ -15,14 +15,22 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 #[error("no room token could be made: {0}; check [livekit] api_key and api_secret")]
 pub struct TokenError(String);
 
+/// The name that an agent is dispatched by, as the server writes it into the attributes of those that it dispatches.
+pub(crate) const AGENT_NAME_ATTRIBUTE: &str = "lk.agent_name";
+
+/// Who joins as an agent.
+pub struct AgentToken<'a> {
+    pub room: &'a str,
+    pub identity: &'a str,
+    pub display_name: &'a str,
+    /// May be empty.
+    pub agent_name: &'a str,
+    pub permissions: &'a [Permission],
+}
+
 /// The token of an agent that joins by itself, without a dispatch.
-pub fn agent(
-    credentials: &Credentials,
-    room: &str,
-    identity: &str,
-    name: &str,
-    permissions: &[Permission],
-) -> Result<Secret, TokenError> {
+pub fn agent(credentials: &Credentials, agent: &AgentToken<'_>) -> Result<Secret, TokenError> {
+    let AgentToken { room, identity, display_name, agent_name, permissions } = *agent;
     let has = |permission| permissions.contains(&permission);
     let grants = VideoGrants {
         agent: true,
@@ -33,7 +41,10 @@ pub fn agent(
         ..join(room)
     };
     // Frontends look for a participant of this kind.
-    let token = access(credentials, identity, name).with_kind("agent").with_grants(grants);
+    let mut token = access(credentials, identity, display_name).with_kind("agent").with_grants(grants);
+    if !agent_name.is_empty() {
+        token = token.with_attributes([(AGENT_NAME_ATTRIBUTE, agent_name)]);
+    }
     sign(token)
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct History {
 
 /// How a reply came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Said {
+pub enum Said {
     Whole,
     Interrupted,
     Broken,

@@ -14,6 +14,7 @@ use crate::secret::Speech;
 
 use super::heard::HeardSegments;
 use super::history::{History, Said};
+use super::past::Past;
 
 /// Why a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +101,8 @@ pub(crate) struct Rules {
     pub(crate) instructions: String,
     pub(crate) greeting: String,
     pub(crate) apology: String,
+    /// Said instead of the greeting when the session goes on after a crash.
+    pub(crate) resume_notice: String,
     pub(crate) history_turns: usize,
     pub(crate) history_tokens: u64,
     pub(crate) leave_grace: Duration,
@@ -169,6 +172,13 @@ impl Machine {
             ending: None,
             actions: Vec::new(),
         }
+    }
+
+    /// Goes on with what was said before. To be called before the first event.
+    pub(crate) fn resume(&mut self, past: &Past) {
+        past.tell(&mut self.history);
+        self.next_turn = past.next_turn;
+        self.rules.greeting = std::mem::take(&mut self.rules.resume_notice);
     }
 
     /// Takes one event and says what to do about it, in order.

@@ -8,6 +8,7 @@ fn rules() -> Rules {
         instructions: "be brief".into(),
         greeting: String::new(),
         apology: "sorry".into(),
+        resume_notice: String::new(),
         history_turns: 10,
         history_tokens: 1_000,
         leave_grace: Duration::from_secs(10),

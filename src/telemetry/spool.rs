@@ -34,11 +34,11 @@ use self::intake::{Intake, Limits};
 use self::journal::Record;
 use self::sender::Sender;
 use self::shelf::Bounds;
-use self::slot::Slots;
 pub use self::survey::Survey;
 use self::writer::{BatchLimits, State, Writer};
 use super::StartError;
 use super::otel::wire::{Envelope, WireSpan};
+use crate::slot::Slots;
 
 /// Without a disk, or where it takes nothing: enough for some minutes of a full worker.
 const MEMORY_BYTES: u64 = 64 << 20;

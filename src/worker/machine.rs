@@ -70,6 +70,8 @@ pub(crate) enum Event {
         job_id: String,
         end: JobEnd,
     },
+    /// A job that a dead worker left is to go on here.
+    Resumed(Box<Assignment>),
     /// Take no more jobs and finish when the running ones have ended.
     Drain,
     /// Stop every job and finish.
@@ -242,6 +244,7 @@ impl Machine {
             }
             Event::JobReported { job_id, end } => self.job_reported(now, job_id, end, actions),
             Event::JobFinished { job_id, end } => self.job_finished(job_id, end, actions),
+            Event::Resumed(assignment) => self.resumed(*assignment, actions),
             Event::Drain => self.drain(now),
             Event::EndNow => self.end_now(now, actions),
             Event::Terms(terms) => self.take_terms(terms),

@@ -13,7 +13,7 @@ use super::control::Report;
 use super::machine::{Action, Event, Machine, Rules, Unavailable};
 use super::message::Registration;
 use super::running::RunningJobs;
-use super::{Health, Heartbeat, Jobs, Outcome, Settings, Terms};
+use super::{Assignment, Health, Heartbeat, Jobs, Outcome, Settings, Terms};
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
 
@@ -32,6 +32,7 @@ pub(super) struct Shell {
     closing: Option<JoinHandle<()>>,
     running: RunningJobs,
     reports: mpsc::Receiver<Report>,
+    resumed: mpsc::Receiver<Assignment>,
     /// Jobs that wait until their end is written, by job id.
     reporters: HashMap<String, oneshot::Sender<()>>,
     health: watch::Sender<Health>,
@@ -52,7 +53,12 @@ struct Signals {
 }
 
 impl Shell {
-    pub(super) fn new(settings: Settings, jobs: Jobs, health: watch::Sender<Health>) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        jobs: Jobs,
+        resumed: mpsc::Receiver<Assignment>,
+        health: watch::Sender<Health>,
+    ) -> Self {
         let endpoint = Endpoint::new(&settings.url, &settings.api_key, &settings.api_secret);
         let metrics = settings.metrics.clone();
         let (report, reports) = mpsc::channel(REPORTS);
@@ -67,6 +73,7 @@ impl Shell {
             closing: None,
             running: RunningJobs::new(jobs, report, metrics.clone()),
             reports,
+            resumed,
             reporters: HashMap::new(),
             health,
             terms: Changes(terms),
@@ -110,6 +117,7 @@ impl Shell {
                 self.reporters.insert(job_id.clone(), written);
                 Event::JobReported { job_id, end }
             }
+            Some(assignment) = self.resumed.recv() => Event::Resumed(Box::new(assignment)),
             (job_id, end) = self.running.next() => Event::JobFinished { job_id, end },
             terms = self.terms.next() => Event::Terms(terms),
             () = wait_until(deadline) => Event::Tick,

@@ -144,7 +144,7 @@ impl World {
     }
 
     /// Asks the server to send the agent into the room.
-    fn dispatch(&self, room: &str) {
+    pub(crate) fn dispatch(&self, room: &str) {
         let grants = VideoGrants { room_admin: true, room: room.to_owned(), ..Default::default() };
         let livekit = &self.livekit;
         let token = AccessToken::with_api_key(livekit.api_key(), livekit.api_secret()).with_grants(grants);

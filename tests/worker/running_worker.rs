@@ -38,10 +38,12 @@ struct HandedOut(mpsc::UnboundedSender<LiveJob>);
 impl RunningWorker {
     pub fn start(settings: Settings) -> Self {
         let (started, jobs) = mpsc::unbounded_channel();
+        // Nothing was left by another worker.
+        let (_, resumed) = mpsc::channel(1);
         let (publish, health) = watch::channel(Health::default());
         let shutdown = Shutdown::default();
         let metrics = settings.metrics.clone();
-        let run = worker::run(settings, Arc::new(HandedOut(started)), shutdown.clone(), publish);
+        let run = worker::run(settings, Arc::new(HandedOut(started)), resumed, shutdown.clone(), publish);
         Self { shutdown, metrics, health, jobs, task: tokio::spawn(run) }
     }
 

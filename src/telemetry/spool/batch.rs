@@ -4,10 +4,12 @@
 //! A file appears under its name only when it is whole and synced.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use crate::slot::make_private;
 
 /// What a file takes on the disk is a multiple of this on most file systems.
 const BLOCK: u64 = 4096;
@@ -157,11 +159,6 @@ impl BatchDir {
 /// What a file of this length takes on the disk.
 pub(super) fn on_disk(bytes: u64) -> u64 {
     bytes.max(1).next_multiple_of(BLOCK)
-}
-
-/// Makes a directory, and those above it, that only we may enter.
-pub(super) fn make_private(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 pub(super) fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {

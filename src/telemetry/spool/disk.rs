@@ -7,13 +7,14 @@ use super::batch::{BatchDir, BatchName};
 use super::journal::{Journal, Record};
 use super::live::Live;
 use super::rejected::RejectedDir;
-use super::slot::{Slot, Slots};
+use super::slot::SpoolSlot;
+use crate::slot::Slots;
 use crate::telemetry::otel::wire::Envelope;
 
 #[derive(Debug)]
 pub(super) struct Disk {
     slots: Slots,
-    slot: Slot,
+    slot: SpoolSlot,
     journal: Journal,
 }
 
@@ -31,7 +32,7 @@ pub(super) struct Salvaged {
 impl Disk {
     /// Takes a slot, and puts what an earlier process left in it into batches.
     pub(super) fn open(slots: Slots, envelope: &Envelope, now: u64) -> io::Result<(Self, Salvaged)> {
-        let slot = slots.acquire()?;
+        let slot = SpoolSlot::open(slots.acquire()?)?;
         let (mut journal, salvaged) = salvage(&slot, envelope, now)?;
         journal.rewrite(&[Record::Envelope(envelope.clone())])?;
         Ok((Self { slots, slot, journal }, salvaged))
@@ -85,7 +86,8 @@ impl Disk {
         now: u64,
     ) -> io::Result<(Vec<(BatchName, u64)>, Salvaged)> {
         let (mut batches, mut salvaged) = (Vec::new(), Salvaged::default());
-        for left in self.slots.abandoned(&self.slot)? {
+        for left in self.slots.abandoned(self.slot.slot())? {
+            let left = SpoolSlot::open(left)?;
             let (mut journal, found) = salvage(&left, envelope, now)?;
             journal.rewrite(&[])?;
             batches.extend(self.slot.batches.take_all(&left.batches)?);
@@ -99,7 +101,7 @@ impl Disk {
 
 /// Ends what a dead process began in this slot: its open spans are closed, and all that its journal holds goes into a
 /// batch. Each step is in the journal before the next, so that dying on the way loses and doubles nothing.
-fn salvage(slot: &Slot, ours: &Envelope, now: u64) -> io::Result<(Journal, Salvaged)> {
+fn salvage(slot: &SpoolSlot, ours: &Envelope, now: u64) -> io::Result<(Journal, Salvaged)> {
     let (mut journal, records) = Journal::open(&slot.journal())?;
     let mut live = Live::replay(records);
     slot.batches.recover(live.batched)?;
@@ -175,7 +177,7 @@ mod tests {
     /// Drops `dead`, and waits until its lock is free: see [`Place::reopen`].
     fn free(ours: &mut Disk, dead: Disk) {
         drop(dead);
-        while ours.slots.abandoned(&ours.slot).unwrap().is_empty() {}
+        while ours.slots.abandoned(ours.slot.slot()).unwrap().is_empty() {}
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::batch::{BatchName, make_private, on_disk, write_synced};
+use super::batch::{BatchName, on_disk, write_synced};
+use crate::slot::make_private;
 
 /// Of all that is kept. Enough to see what is wrong, too little to fill a disk.
 const MAX_BYTES: u64 = 16 << 20;

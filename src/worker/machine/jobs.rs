@@ -71,6 +71,19 @@ impl Machine {
         actions.push(Action::Start(Box::new(self.assignment(assigned))));
     }
 
+    /// Nobody but us knows of the job any more, so it needs no connection to the server, and a refusal is no news to it.
+    pub(super) fn resumed(&mut self, assignment: Assignment, actions: &mut Vec<Action>) {
+        let id = assignment.job_id.clone();
+        let job = Job { id, room_name: assignment.room_name.clone(), ..Job::default() };
+        let refusal =
+            if self.phase == Phase::Serving { self.slots.refusal(&job) } else { Some(Refusal::Draining) };
+        if let Some(refusal) = refusal {
+            return debug!(job_id = %job.id, room = %job.room_name, %refusal, "a session is not taken up now");
+        }
+        self.slots.start(&job);
+        actions.push(Action::Start(Box::new(assignment)));
+    }
+
     fn assignment(&self, assigned: Assigned) -> Assignment {
         let Assigned { job, url, token } = assigned;
         let identity = if job.identity.is_empty() { identity(&job) } else { job.identity };

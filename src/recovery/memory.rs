@@ -1,0 +1,62 @@
+//! What the record knows of a session that goes on.
+
+use crate::record::{Direction, Reader, Status, Turn, Turns};
+use crate::secret::Speech;
+use crate::session::{Past, PastTurn, Said};
+
+/// As much of a question or answer as the record keeps.
+const MAX_TEXT: usize = 64 << 10;
+
+/// Reads what was said before. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// None: nothing is recorded.
+    reader: Option<Reader>,
+    turns: usize,
+}
+
+// === impl Memory ===
+
+impl Memory {
+    /// At most the latest `turns` turns are read.
+    pub(super) fn new(reader: Option<Reader>, turns: usize) -> Self {
+        Self { reader, turns }
+    }
+
+    pub(super) fn none() -> Self {
+        Self::new(None, 0)
+    }
+
+    /// What was said in a session; nothing when the record cannot tell.
+    pub(crate) async fn of(&self, session: &str) -> Past {
+        let Some(reader) = self.reader.clone() else { return Past::default() };
+        let (session, limit) = (session.to_owned(), self.turns.max(1));
+        let wanted = Turns { direction: Direction::Before(None), limit, max_text: MAX_TEXT };
+        let read = tokio::task::spawn_blocking(move || reader.turns(&session, &wanted)).await;
+        match read {
+            Ok(Ok(found)) => past(found.turns),
+            Ok(Err(error)) => {
+                tracing::warn!("what was said before is not remembered: {error}");
+                Past::default()
+            }
+            Err(_) => Past::default(),
+        }
+    }
+}
+
+fn past(turns: Vec<Turn>) -> Past {
+    let next_turn = turns.iter().map(|turn| turn.index + 1).max().unwrap_or_default();
+    Past { turns: turns.into_iter().map(PastTurn::from).collect(), next_turn }
+}
+
+impl From<Turn> for PastTurn {
+    fn from(turn: Turn) -> Self {
+        let how = match turn.status() {
+            Status::Answered => Said::Whole,
+            Status::Interrupted => Said::Interrupted,
+            Status::Open | Status::Failed | Status::Aborted => Said::Broken,
+        };
+        let answer = turn.end.and_then(|end| end.answer).map(Speech::from);
+        Self { question: turn.question.map(Speech::from), answer, how }
+    }
+}

@@ -1,0 +1,197 @@
+//! The sessions that run, a file each, so that whoever comes after a crash knows of them.
+//!
+//! `<recovery_dir>/<owner>.<n>/<random>.json`, the owner being the server and the agent name. Written under another name
+//! first, so that no half of one is read. Not synced: the files must survive the process, and a machine that dies takes
+//! its calls with it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+use super::Left;
+use crate::slot::{Slot, Slots};
+
+/// What a dispatcher may put into metadata and attributes is bounded by LiveKit far below this.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The files of this process.
+#[derive(Debug)]
+pub(super) struct Notes {
+    slots: Slots,
+    slot: Slot,
+}
+
+/// A session's file. Dropping it says that the session is over.
+#[derive(Debug)]
+pub(super) struct Note(PathBuf);
+
+// === impl Notes ===
+
+impl Notes {
+    /// Takes a slot; returns what the process that had it before left.
+    pub(super) fn open(root: &Path, url: &Url, agent: &str) -> io::Result<(Self, Vec<(Left, Note)>)> {
+        let slots = Slots::new(root, url.as_str(), agent);
+        let slot = slots.acquire()?;
+        let left = entries(slot.path())?.into_iter().filter_map(read).collect();
+        Ok((Self { slots, slot }, left))
+    }
+
+    pub(super) fn note(&self, left: &Left) -> io::Result<Note> {
+        let path = self.free_name();
+        let working = path.with_extension("new");
+        fs::write(&working, serde_json::to_vec(left)?)?;
+        fs::rename(&working, &path)?;
+        Ok(Note(path))
+    }
+
+    /// Takes over what dead processes left, `most` at once: others may have room for the rest.
+    pub(super) fn adopt(&self, most: usize) -> io::Result<Vec<(Left, Note)>> {
+        let mut adopted = Vec::new();
+        for slot in self.slots.abandoned(&self.slot)? {
+            for theirs in entries(slot.path())?.into_iter().take(most - adopted.len()) {
+                let ours = self.free_name();
+                fs::rename(theirs, &ours)?;
+                adopted.extend(read(ours));
+            }
+        }
+        Ok(adopted)
+    }
+
+    fn free_name(&self) -> PathBuf {
+        self.slot.path().join(format!("{:016x}.json", fastrand::u64(..)))
+    }
+}
+
+/// The files of a slot, without what was never finished, which is removed.
+fn entries(slot: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(slot)? {
+        let path = entry?.path();
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("json") => found.push(path),
+            Some("new") => fs::remove_file(path)?,
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// None, and the file is gone, when it is none of ours.
+fn read(path: PathBuf) -> Option<(Left, Note)> {
+    let entry = Note(path);
+    let content = fs::metadata(&entry.0).and_then(|meta| match meta.len() {
+        ..=MAX_BYTES => fs::read(&entry.0),
+        bytes => Err(io::Error::other(format!("{bytes} bytes long"))),
+    });
+    let left = content.and_then(|content| Ok(serde_json::from_slice(&content)?));
+    let left = left.inspect_err(|error| {
+        tracing::warn!(path = %entry.0.display(), "the note of a session cannot be read: {error}; it is dropped");
+    });
+    Some((left.ok()?, entry))
+}
+
+// === impl Note ===
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0) {
+            tracing::warn!(path = %self.0.display(), "the note of a session that is over stays: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(job: &str) -> Left {
+        Left {
+            job_id: job.to_owned(),
+            dispatch_id: "AD_1".to_owned(),
+            room_name: "room".to_owned(),
+            room_sid: "RM_1".to_owned(),
+            url: url(),
+            identity: "agent-1".to_owned(),
+            metadata: "{}".to_owned(),
+            attributes: [("traceparent".to_owned(), "00-1".to_owned())].into(),
+        }
+    }
+
+    fn url() -> Url {
+        Url::parse("ws://127.0.0.1:7880").unwrap()
+    }
+
+    fn open(root: &Path) -> (Notes, Vec<(Left, Note)>) {
+        Notes::open(root, &url(), "ada").unwrap()
+    }
+
+    fn jobs(found: &[(Left, Note)]) -> Vec<&str> {
+        let mut jobs: Vec<_> = found.iter().map(|(left, _)| left.job_id.as_str()).collect();
+        jobs.sort_unstable();
+        jobs
+    }
+
+    /// As a process that was killed leaves it.
+    fn die(notes: Notes, entries: Vec<Note>) {
+        entries.into_iter().for_each(std::mem::forget);
+        drop(notes);
+    }
+
+    /// Opens the slot of `path`. A program that another test starts at this moment holds a copy of its lock until it runs.
+    fn reopen(root: &Path, path: &Path) -> (Notes, Vec<(Left, Note)>) {
+        loop {
+            let (notes, found) = open(root);
+            if notes.slot.path() == path {
+                return (notes, found);
+            }
+        }
+    }
+
+    #[test]
+    fn what_ended_is_gone_and_what_was_running_is_found_by_the_next_process() {
+        let root = tempfile::tempdir().unwrap();
+        let (notes, nothing) = open(root.path());
+        assert!(nothing.is_empty());
+        let (over, running) = (notes.note(&left("over")).unwrap(), notes.note(&left("running")).unwrap());
+        drop(over);
+        let path = notes.slot.path().to_owned();
+        fs::write(path.join("half.new"), "{").unwrap();
+        fs::write(path.join("bad.json"), "no JSON").unwrap();
+        die(notes, vec![running]);
+        let (_ledger, found) = reopen(root.path(), &path);
+        assert_eq!((found.len(), &found[0].0), (1, &left("running")));
+        assert_eq!(entries(&path).unwrap().len(), 1, "what cannot be read is gone");
+    }
+
+    #[test]
+    fn a_living_worker_takes_over_as_many_as_it_has_room_for() {
+        let root = tempfile::tempdir().unwrap();
+        let (alive, _) = open(root.path());
+        let (dead, _) = open(root.path());
+        let noted = ["1", "2", "3"].map(|job| dead.note(&left(job)).unwrap());
+        assert!(alive.adopt(9).unwrap().is_empty(), "it still lives");
+        die(dead, noted.into());
+        let mut found = Vec::new();
+        while found.is_empty() {
+            found = alive.adopt(2).unwrap();
+        }
+        assert_eq!(found.len(), 2);
+        assert!(alive.adopt(0).unwrap().is_empty());
+        while found.len() < 3 {
+            found.extend(alive.adopt(9).unwrap());
+        }
+        assert_eq!(jobs(&found), ["1", "2", "3"]);
+    }
+
+    #[test]
+    fn another_agents_sessions_are_none_of_ours() {
+        let root = tempfile::tempdir().unwrap();
+        let (theirs, _) = Notes::open(root.path(), &url(), "bob").unwrap();
+        let entry = theirs.note(&left("1")).unwrap();
+        die(theirs, vec![entry]);
+        let (ours, found) = open(root.path());
+        assert!(found.is_empty() && ours.adopt(9).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,233 @@
+//! Looks for sessions of dead processes, and hands those to the worker where people still wait.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+
+use super::notes::{Note, Notes};
+use super::verdict::{Census, Verdict, verdict};
+use super::{Left, Progress, Recovery};
+use crate::config::{Config, Credentials, Permission};
+use crate::metrics::Resumption;
+use crate::room::roster::Roster;
+use crate::room::token::{self, AgentToken};
+use crate::worker::{Assignment, Health};
+
+/// How often. It costs a look into a directory, and questions to the server only while there is something to ask about.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A session that could not be taken up for this long is given up: the server is away, or all slots are in use.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+pub(super) struct Search {
+    recovery: Recovery,
+    credentials: Credentials,
+    roster: Roster,
+    agent_name: String,
+    display_name: String,
+    permissions: Vec<Permission>,
+    waiting: Vec<Waiting>,
+    /// What the server said last; None when it answered.
+    trouble: Option<String>,
+}
+
+/// A session that is to be looked at.
+struct Waiting {
+    left: Left,
+    /// None while the worker has been asked to take it up.
+    entry: Option<Note>,
+    since: Instant,
+}
+
+// === impl Search ===
+
+impl Search {
+    pub(super) fn new(
+        recovery: Recovery,
+        config: &Config,
+        credentials: Credentials,
+        left: Vec<(Left, Note)>,
+    ) -> Self {
+        let mut search = Self {
+            recovery,
+            roster: Roster::new(&credentials),
+            credentials,
+            agent_name: config.worker.agent_name.clone(),
+            display_name: config.agent.name.clone(),
+            permissions: config.worker.permissions.clone(),
+            waiting: Vec::new(),
+            trouble: None,
+        };
+        search.found(left);
+        search
+    }
+
+    /// Until nobody wants assignments any more.
+    pub(super) async fn run(
+        mut self,
+        assignments: mpsc::Sender<Assignment>,
+        health: watch::Receiver<Health>,
+    ) {
+        loop {
+            self.judge(&assignments).await;
+            tokio::select! {
+                () = assignments.closed() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            self.take_back();
+            self.adopt(&health).await;
+        }
+    }
+
+    fn found(&mut self, left: Vec<(Left, Note)>) {
+        if !left.is_empty() {
+            tracing::warn!(
+                sessions = left.len(),
+                "a worker died in the middle of sessions: looking who waits"
+            );
+        }
+        let since = Instant::now();
+        self.waiting.extend(left.into_iter().map(|(left, entry)| Waiting {
+            left,
+            entry: Some(entry),
+            since,
+        }));
+    }
+
+    /// Takes back what the worker refused, and forgets what is a session again.
+    fn take_back(&mut self) {
+        let resuming = &self.recovery.resuming;
+        self.waiting.retain_mut(|waiting| {
+            if waiting.entry.is_some() {
+                return true;
+            }
+            match resuming.progress(&waiting.left.job_id) {
+                Progress::Refused(entry) => waiting.entry = Some(entry),
+                Progress::Joining => {}
+                Progress::Done => return false,
+            }
+            true
+        });
+    }
+
+    /// Takes over sessions of other processes that died, as many as there are free slots.
+    async fn adopt(&mut self, health: &watch::Receiver<Health>) {
+        let room = room_for(&health.borrow()).saturating_sub(self.waiting.len());
+        let Some(notes) = self.recovery.notes.clone().filter(|_| room > 0) else { return };
+        let adopted = tokio::task::spawn_blocking(move || Notes::adopt(&notes, room)).await;
+        match adopted {
+            Ok(Ok(left)) => self.found(left),
+            Ok(Err(error)) => tracing::debug!(%error, "looking for sessions of dead workers"),
+            Err(_) => {}
+        }
+    }
+
+    async fn judge(&mut self, assignments: &mpsc::Sender<Assignment>) {
+        let (asked_for, undecided): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.entry.is_none());
+        self.waiting = asked_for;
+        if undecided.is_empty() {
+            return;
+        }
+        let asked = self.ask(&undecided).await;
+        self.hear(asked.as_ref().err());
+        let rooms = asked.unwrap_or_default();
+        for waiting in undecided {
+            let room = rooms.get(&waiting.left.room_name);
+            if self.trouble.is_some() {
+                self.wait_on(waiting);
+                continue;
+            }
+            match verdict(&waiting.left, room, &self.agent_name) {
+                Verdict::GoBack => self.go_back(waiting, assignments),
+                Verdict::Over => self.let_go(&waiting.left, Resumption::Over),
+                Verdict::Served => self.let_go(&waiting.left, Resumption::Served),
+            }
+        }
+    }
+
+    /// Who is in the rooms of the sessions that wait.
+    async fn ask(&self, waiting: &[Waiting]) -> Result<HashMap<String, Census>, String> {
+        let names = waiting.iter().map(|waiting| waiting.left.room_name.clone()).collect();
+        let mut rooms = HashMap::new();
+        for (name, room_sid) in self.roster.rooms(names).await? {
+            let members = self.roster.members(&name).await?;
+            rooms.insert(name, Census { room_sid, members });
+        }
+        Ok(rooms)
+    }
+
+    /// Says once when the server cannot be asked, and once when it can again.
+    fn hear(&mut self, trouble: Option<&String>) {
+        let before = std::mem::replace(&mut self.trouble, trouble.cloned());
+        match (before, &self.trouble) {
+            (None, Some(trouble)) => tracing::warn!(
+                "LiveKit cannot be asked who waits in the rooms of a dead worker: {trouble}; asking again every second"
+            ),
+            (Some(_), None) => tracing::info!("LiveKit says again who waits in rooms"),
+            _ => {}
+        }
+    }
+
+    fn go_back(&mut self, mut waiting: Waiting, assignments: &mpsc::Sender<Assignment>) {
+        let assignment = match self.assignment(&waiting.left) {
+            Ok(assignment) => assignment,
+            Err(error) => return tracing::error!("the room {} is given up: {error}", waiting.left.room_name),
+        };
+        let Ok(place) = assignments.try_reserve() else { return self.wait_on(waiting) };
+        let Some(entry) = waiting.entry.take() else { return };
+        tracing::info!(room = waiting.left.room_name, job = waiting.left.job_id, "going back to a room");
+        // First, because the worker may look at once.
+        self.recovery.resuming.ask(waiting.left.job_id.clone(), entry);
+        place.send(assignment);
+        self.wait_on(waiting);
+    }
+
+    fn wait_on(&mut self, waiting: Waiting) {
+        if waiting.since.elapsed() < PATIENCE {
+            return self.waiting.push(waiting);
+        }
+        self.let_go(&waiting.left, Resumption::GivenUp);
+    }
+
+    fn let_go(&self, left: &Left, why: Resumption) {
+        let (room, job) = (&left.room_name, &left.job_id);
+        match why {
+            Resumption::GivenUp => {
+                tracing::error!(room, job, "a session was not taken up again in {} s", PATIENCE.as_secs());
+            }
+            _ => tracing::info!(room, job, "not going back to a room: {}", why.as_str()),
+        }
+        self.recovery.metrics.session_resumed(why);
+    }
+
+    fn assignment(&self, left: &Left) -> Result<Assignment, token::TokenError> {
+        let token = token::agent(
+            &self.credentials,
+            &AgentToken {
+                room: &left.room_name,
+                identity: &left.identity,
+                display_name: &self.display_name,
+                agent_name: &self.agent_name,
+                permissions: &self.permissions,
+            },
+        )?;
+        Ok(Assignment {
+            job_id: left.job_id.clone(),
+            dispatch_id: left.dispatch_id.clone(),
+            room_name: left.room_name.clone(),
+            room_sid: left.room_sid.clone(),
+            url: left.url.clone(),
+            token,
+            identity: left.identity.clone(),
+            metadata: left.metadata.clone(),
+            attributes: left.attributes.clone(),
+        })
+    }
+}
+
+/// How many more sessions the worker can hold.
+fn room_for(health: &Health) -> usize {
+    let free = health.slots.saturating_sub(health.slots_used);
+    if health.draining { 0 } else { free as usize }
+}

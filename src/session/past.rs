@@ -1,0 +1,32 @@
+//! What was said in a session before its process died.
+
+use crate::secret::Speech;
+
+use super::history::{History, Said};
+
+/// The turns of a session so far, the oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    pub turns: Vec<PastTurn>,
+    /// The number of the next turn; they are counted on.
+    pub next_turn: u64,
+}
+
+/// A turn that is over; None where nobody knows what was said.
+#[derive(Clone, Debug)]
+pub struct PastTurn {
+    pub question: Option<Speech>,
+    pub answer: Option<Speech>,
+    pub how: Said,
+}
+
+// === impl Past ===
+
+impl Past {
+    pub(super) fn tell(&self, history: &mut History) {
+        for PastTurn { question, answer, how } in &self.turns {
+            question.iter().for_each(|question| history.heard(question));
+            answer.iter().for_each(|answer| history.said(answer.expose(), *how));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A worker's own place in a directory that workers share, and the places that dead workers left behind.
+//!
+//! `<root>/<owner>.<n>/lock`: whoever holds the lock owns the directory; the kernel frees it when the process dies. Workers
+//! of the same owner take the lowest free number and, now and then, what is in numbers that nobody holds. Directories
+//! are never removed, so that no two processes can hold locks of one name on two different files.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// More workers of one owner than this share no directory.
+const MAX_SLOTS: u32 = 1_000;
+/// Of a name in a directory's name.
+const NAME_CHARS: usize = 64;
+
+/// A locked slot.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    path: PathBuf,
+    number: u32,
+    /// Held, not read: closing it frees the slot.
+    _lock: File,
+}
+
+/// All slots of one owner.
+#[derive(Clone, Debug)]
+pub(crate) struct Slots {
+    root: PathBuf,
+    owner: String,
+}
+
+// === impl Slots ===
+
+impl Slots {
+    /// The slots of those who have both names in common; the second is what people know them by.
+    pub(crate) fn new(root: &Path, first: &str, second: &str) -> Self {
+        Self { root: root.to_owned(), owner: owner(first, second) }
+    }
+
+    /// Takes the first slot that nobody holds.
+    pub(crate) fn acquire(&self) -> io::Result<Slot> {
+        make_private(&self.root)?;
+        for number in 0..MAX_SLOTS {
+            if let Some(slot) = self.lock(number)? {
+                return Ok(slot);
+            }
+        }
+        Err(io::Error::other(format!("all {MAX_SLOTS} slots of {} are in use", self.owner)))
+    }
+
+    /// Takes the slots besides `ours` that nobody holds, with whatever dead workers left in them.
+    pub(crate) fn abandoned(&self, ours: &Slot) -> io::Result<Vec<Slot>> {
+        let mut free = Vec::new();
+        for entry in fs::read_dir(&self.root)? {
+            let name = entry?.file_name();
+            let Some(number) = name.to_str().and_then(|name| self.number(name)) else { continue };
+            if number != ours.number {
+                free.extend(self.lock(number)?);
+            }
+        }
+        Ok(free)
+    }
+
+    fn number(&self, name: &str) -> Option<u32> {
+        name.strip_prefix(&self.owner)?.strip_prefix('.')?.parse().ok()
+    }
+
+    /// None when another process holds it.
+    fn lock(&self, number: u32) -> io::Result<Option<Slot>> {
+        let path = self.root.join(format!("{}.{number}", self.owner));
+        make_private(&path)?;
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path.join("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Slot { path, number, _lock: lock })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+// === impl Slot ===
+
+impl Slot {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Makes a directory, and those above it, that only we may enter.
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// A directory's name for two names. The checksum keeps names apart that look alike without their strange
+/// characters or their length.
+fn owner(first: &str, second: &str) -> String {
+    let exact = format!("{first}\0{second}");
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
+    let shown = if second.is_empty() { first.to_owned() } else { format!("{first}-{second}") };
+    let shown: String = shown.chars().map(plain).take(NAME_CHARS).collect();
+    format!("{shown}-{:08x}", crc32fast::hash(exact.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_worker_has_a_slot_of_its_own_and_a_free_one_is_taken_again() {
+        let root = tempfile::tempdir().unwrap();
+        let slots = Slots::new(root.path(), "voiced", "ada");
+        let (first, second) = (slots.acquire().unwrap(), slots.acquire().unwrap());
+        assert_ne!(first.path(), second.path());
+        let freed = first.path().to_owned();
+        drop(first);
+        wait_until_free(&slots, 0);
+        assert_eq!(slots.acquire().unwrap().path(), freed);
+    }
+
+    /// A program that another test starts at this moment holds a copy of the lock until it runs.
+    fn wait_until_free(slots: &Slots, number: u32) {
+        while slots.lock(number).unwrap().is_none() {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn only_slots_that_nobody_holds_are_taken_over() {
+        let root = tempfile::tempdir().unwrap();
+        let slots = Slots::new(root.path(), "voiced", "ada");
+        let (ours, dead, alive) =
+            (slots.acquire().unwrap(), slots.acquire().unwrap(), slots.acquire().unwrap());
+        let stranger = Slots::new(root.path(), "voiced", "bob").acquire().unwrap();
+        let left = dead.path().to_owned();
+        drop((dead, stranger));
+        wait_until_free(&slots, 1);
+        let found = slots.abandoned(&ours).unwrap();
+        assert_eq!(found.iter().map(Slot::path).collect::<Vec<_>>(), [left.as_path()]);
+        drop(alive);
+    }
+
+    #[test]
+    fn owners_that_look_alike_are_kept_apart() {
+        assert_ne!(owner("a-b", "c"), owner("a", "b-c"));
+        assert_ne!(owner("v", "a/b"), owner("v", "a.b"));
+        assert_ne!(owner("v", &"x".repeat(200)), owner("v", &"x".repeat(201)));
+        assert!(owner("../../etc", "é").starts_with("______etc-_-"));
+    }
+}
