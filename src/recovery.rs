@@ -1,9 +1,9 @@
 //! After a crash: the rooms where people still wait are joined again.
 //!
-//! LiveKit dispatches nothing a second time, so each running session stands in a file of its own ([`notes`]) that its
+//! LiveKit dispatches nothing a second time, so each running session stands in a file of its own (`notes`) that its
 //! end removes. A worker that finds such files of a process that is dead asks LiveKit who is in those rooms, and goes
-//! back to where people are and no other agent of ours is ([`verdict`]), under the identity that the dead one had: if
-//! its connection still lingers, the server replaces it. What was said before comes from the record ([`memory`]).
+//! back to where people are and no other agent of ours is (`verdict`), under the identity that the dead one had: if
+//! its connection still lingers, the server replaces it. What was said before comes from the record (`memory`).
 //!
 //! One process takes up what another left: the next start, or a living worker with the same server, agent name and
 //! directory.
