@@ -174,10 +174,7 @@ fn a_web_page_or_a_redirect_is_not_taken_for_success() {
     let (_, page) = last_error(Mode::WebPage);
     assert!(page.contains("web page"), "{page}");
     let (_, redirect) = last_error(Mode::Redirect);
-    assert!(
-        redirect.contains("[telemetry] otlp_endpoint should lead to http://127.0.0.1:1/elsewhere"),
-        "{redirect}"
-    );
+    assert!(redirect.contains("set [telemetry] otlp_endpoint to http://127.0.0.1:1/elsewhere"), "{redirect}");
 }
 
 #[test]

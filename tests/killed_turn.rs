@@ -42,7 +42,8 @@ async fn a_turn_that_was_killed_is_sent_as_aborted_by_the_next_start() {
     let sent = || killed.metric("voiced_export_spans_sent_total");
     wait_until("the first attempt is sent", || sent() == Some(1.0), || killed.log());
     killed.process.kill();
-    drop(caller);
+    // Else the next worker goes back to whoever waits.
+    caller.leave().await;
 
     let next = world.worker(&SETTINGS);
     let spans = spans_of_one_turn(&world);
