@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use crate::room::text::{IncomingText, TRANSCRIPTION_TOPIC};
+use crate::room::text::{IncomingText, SEGMENT_ATTRIBUTE, TRANSCRIPTION_TOPIC};
 use crate::room::{JoinError, JoinOptions, Room, RoomEvent};
 use crate::secret::Speech;
 
 /// Replies that came without a question, such as a greeting, and were not read yet. Older ones are dropped.
 const UNREAD: usize = 16;
+/// How many segments a caller remembers that it has read: an agent that was away may write one again.
+const READ: usize = 64;
 /// A reply that is silent for this long is paused.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -22,6 +24,7 @@ pub struct Caller {
     room: Room,
     agent: String,
     unread: VecDeque<Box<IncomingText>>,
+    read: VecDeque<String>,
 }
 
 /// One reply, and how long it took.
@@ -58,7 +61,7 @@ impl Caller {
     /// Joins the room and waits until an agent listens in it.
     pub async fn join(options: JoinOptions, timeout: Duration) -> Result<Self, CallError> {
         let room = Room::join(options, &CancellationToken::new()).await?;
-        let mut caller = Self { room, agent: String::new(), unread: VecDeque::new() };
+        let mut caller = Self { room, agent: String::new(), unread: VecDeque::new(), read: VecDeque::new() };
         let name = caller.name();
         match tokio::time::timeout(timeout, caller.wait_for_agent()).await {
             Ok(Ok(())) => Ok(caller),
@@ -160,7 +163,9 @@ impl Caller {
                     self.agent = identity;
                     return Ok(());
                 }
-                RoomEvent::Closed(why) => return Err(CallError::RoomClosed { room: self.name(), why }),
+                RoomEvent::Closed(why) | RoomEvent::Lost(why) => {
+                    return Err(CallError::RoomClosed { room: self.name(), why });
+                }
                 RoomEvent::Text(text) => self.keep(text),
                 _ => {}
             }
@@ -171,7 +176,9 @@ impl Caller {
         loop {
             match self.room.next().await {
                 RoomEvent::AgentLeft(identity) if identity == self.agent => return Ok(()),
-                RoomEvent::Closed(why) => return Err(CallError::RoomClosed { room: self.name(), why }),
+                RoomEvent::Closed(why) | RoomEvent::Lost(why) => {
+                    return Err(CallError::RoomClosed { room: self.name(), why });
+                }
                 RoomEvent::Text(text) => self.keep(text),
                 _ => {}
             }
@@ -189,8 +196,16 @@ impl Caller {
             words(chunk.expose());
             text.push_str(chunk.expose());
         }
+        self.remember(&stream);
         let total = sent.elapsed();
         Ok(Reply { text: text.into(), first_word: first_word.unwrap_or(total), total })
+    }
+
+    fn remember(&mut self, text: &IncomingText) {
+        if self.read.len() == READ {
+            self.read.pop_front();
+        }
+        self.read.extend(text.attribute(SEGMENT_ATTRIBUTE));
     }
 
     async fn next_text(&mut self) -> Result<Box<IncomingText>, CallError> {
@@ -204,7 +219,9 @@ impl Caller {
                 RoomEvent::AgentLeft(identity) if identity == self.agent => {
                     return Err(CallError::AgentLeft { room: self.name() });
                 }
-                RoomEvent::Closed(why) => return Err(CallError::RoomClosed { room: self.name(), why }),
+                RoomEvent::Closed(why) | RoomEvent::Lost(why) => {
+                    return Err(CallError::RoomClosed { room: self.name(), why });
+                }
                 _ => {}
             }
         }
@@ -218,7 +235,8 @@ impl Caller {
     }
 
     fn is_reply(&self, text: &IncomingText) -> bool {
-        text.topic() == TRANSCRIPTION_TOPIC && text.sender() == self.agent
+        let known = text.attribute(SEGMENT_ATTRIBUTE).is_some_and(|segment| self.read.contains(&segment));
+        text.topic() == TRANSCRIPTION_TOPIC && text.sender() == self.agent && !known
     }
 
     fn name(&self) -> String {

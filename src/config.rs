@@ -117,7 +117,7 @@ pub struct Agent {
     pub greeting: String,
     /// Said when a call failed; nothing is said when empty.
     pub apology: String,
-    /// Said when a session goes on after a crash; nothing is said when empty.
+    /// Said when a session goes on after a crash or a lost connection; nothing is said when empty.
     pub resume_notice: String,
     /// How many past turns the model sees.
     pub history_turns: usize,

@@ -7,7 +7,7 @@ use tracing::Instrument;
 
 use crate::recovery::Recovery;
 use crate::room::{JoinOptions, Room};
-use crate::session::{self, Parts};
+use crate::session::{self, EndReason, Parts};
 use crate::worker::{Assignment, JobControl, JobEnd, RunJob};
 
 /// Runs each job as a session. Cheap to clone.
@@ -62,17 +62,21 @@ async fn serve(
         }
     };
     let sid = room.place().sid.clone();
-    let noted = recovery.note(&assignment, &sid).await;
-    if noted.resumed {
-        parts.past = Some(recovery.memory().of(&sid).await);
-    }
-    session::run(&mut room, parts, stop).await;
-    // Nobody needs to come back.
-    drop(noted);
-    // The server calls a job failed whose agent leaves before it has reported success.
-    control.report(JobEnd::Success).await;
+    let mut noted = recovery.note(&assignment, &sid, &room.people(), stop.clone()).await;
+    parts.past = noted.past();
+    let summary = session::run(&mut room, parts, stop).await;
+    let EndReason::ConnectionLost(why) = &summary.reason else {
+        noted.over();
+        // The server calls a job failed whose agent leaves before it has reported success.
+        control.report(JobEnd::Success).await;
+        room.leave().await;
+        return JobEnd::Success;
+    };
+    let end = JobEnd::Failed(format!("the connection to the room was lost: {why}"));
+    control.report(end.clone()).await;
     room.leave().await;
-    JobEnd::Success
+    noted.lost(summary);
+    end
 }
 
 /// The dispatcher's `traceparent`: an attribute of the dispatch, or a key of its metadata where that is JSON.

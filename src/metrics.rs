@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 #[cfg(test)]
 pub(crate) use self::label::error_class;
-pub use self::label::{Answered, JobResult, Panicked, Phase, Refusal, Resumption, TurnEnding};
+pub use self::label::{Answered, JobResult, Panicked, Phase, Refusal, Restored, Resumption, TurnEnding};
 pub(crate) use self::llm::RequestEnd;
 pub use self::llm::{LlmMetrics, OpenRequest};
 pub use self::meter::Temporality;
@@ -57,6 +57,8 @@ struct Instruments {
     dispatch_answer: Histogram<f64>,
     jobs: Counter,
     resumptions: Counter,
+    connects: Counter,
+    room_losses: Counter,
     panics: Counter,
     turns: Counter,
     interruptions: Counter,
@@ -94,6 +96,16 @@ impl Metrics {
 
     pub(crate) fn session_resumed(&self, what: Resumption) {
         self.instruments.resumptions.add(1, &[Label::new("result", what.as_str())]);
+    }
+
+    /// The worker tries to connect to LiveKit.
+    pub(crate) fn connecting(&self) {
+        self.instruments.connects.add(1, &[]);
+    }
+
+    /// A connection to a room broke, and this came of it.
+    pub(crate) fn connection_restored(&self, how: Restored) {
+        self.instruments.room_losses.add(1, &[Label::new("result", how.as_str())]);
     }
 
     pub fn panicked(&self, what: Panicked) {
@@ -171,6 +183,8 @@ impl Instruments {
             dispatch_answer: meter.seconds(&catalogue::DISPATCH_ANSWER),
             jobs: meter.counter(&catalogue::JOBS),
             resumptions: meter.counter(&catalogue::RESUMPTIONS),
+            connects: meter.counter(&catalogue::CONNECTS),
+            room_losses: meter.counter(&catalogue::ROOM_LOSSES),
             panics: meter.counter(&catalogue::PANICS),
             turns: meter.counter(&catalogue::TURNS),
             interruptions: meter.counter(&catalogue::INTERRUPTIONS),
@@ -186,6 +200,7 @@ impl Instruments {
     fn start_at_zero(&self) {
         self.jobs.start("result", JobResult::ALL.map(JobResult::as_str));
         self.resumptions.start("result", Resumption::ALL.map(Resumption::as_str));
+        self.room_losses.start("result", Restored::ALL.map(Restored::as_str));
         self.panics.start("task", Panicked::ALL.map(Panicked::as_str));
         self.turns.start("outcome", TurnEnding::ALL.map(TurnEnding::as_str));
         self.interruptions.start("while", Phase::ALL.map(Phase::as_str));

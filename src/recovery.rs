@@ -1,4 +1,4 @@
-//! After a crash: the rooms where people still wait are joined again.
+//! After a crash, or when a connection is lost for good: the rooms where people still wait are joined again.
 //!
 //! LiveKit dispatches nothing a second time, so each running session stands in a file of its own (`notes`) that its
 //! end removes. A worker that finds such files of a process that is dead asks LiveKit who is in those rooms, and goes
@@ -6,29 +6,41 @@
 //! its connection still lingers, the server replaces it. What was said before comes from the record (`memory`).
 //!
 //! One process takes up what another left: the next start, or a living worker with the same server, agent name and
-//! directory.
+//! directory. A living process goes the same way back to its own sessions: those whose connection the SDK gave up
+//! (`parked` has what was said), and those that broke down. A session that is torn out again and again is left alone
+//! (`returns`).
 
 mod memory;
 mod notes;
+mod parked;
+mod returns;
 mod search;
 mod verdict;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
-pub use self::memory::Memory;
+use self::memory::Memory;
 use self::notes::{Note, Notes};
+use self::parked::{Parked, ParkedSessions};
+use self::returns::Returns;
 use self::search::Search;
 use crate::config::{Config, ConfigError};
 use crate::metrics::{Metrics, Resumption};
 use crate::record::Reader;
+use crate::session::{Past, Summary};
 use crate::worker::{Assignment, Health};
 
 /// Assignments on their way to the worker.
 const QUEUE: usize = 64;
+/// Sessions on their way to the search: all of a large worker may lose their server at once. Those for which there is no
+/// place stand in the notes until the next start.
+const TORN: usize = 1024;
 
 /// A session as its worker wrote it down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +54,8 @@ pub(crate) struct Left {
     identity: String,
     metadata: String,
     attributes: HashMap<String, String>,
+    #[serde(default)]
+    returns: Returns,
 }
 
 /// What running sessions leave for the next process. Cheap to clone.
@@ -50,6 +64,8 @@ pub struct Recovery {
     /// None: nothing is written down.
     notes: Option<Arc<Notes>>,
     resuming: Resuming,
+    parked: ParkedSessions,
+    torn: mpsc::Sender<(Left, Note)>,
     memory: Memory,
     metrics: Metrics,
 }
@@ -60,6 +76,7 @@ struct Resuming(Arc<Mutex<HashMap<String, Asked>>>);
 
 #[derive(Debug)]
 struct Asked {
+    left: Left,
     entry: Note,
     /// The worker has given it a slot.
     joining: bool,
@@ -75,12 +92,15 @@ enum Progress {
     Done,
 }
 
-/// A session that stands in the notes until this is dropped.
+/// A session that stands in the notes until it is [`Noted::over`]. One that is dropped before it was told to stop broke
+/// down: it is gone back to as if its worker had died.
 #[derive(Debug)]
 pub(crate) struct Noted {
-    _note: Option<Note>,
-    /// Whether a process that died began it.
-    pub(crate) resumed: bool,
+    kept: Option<(Left, Note)>,
+    /// What was said before, when it goes on.
+    past: Option<Past>,
+    stop: CancellationToken,
+    recovery: Recovery,
 }
 
 // === impl Recovery ===
@@ -88,8 +108,18 @@ pub(crate) struct Noted {
 impl Recovery {
     /// Nothing is written down, and nothing taken up.
     pub fn off() -> Self {
-        let (resuming, metrics) = (Resuming::default(), Metrics::default());
-        Self { notes: None, resuming, memory: Memory::none(), metrics }
+        let (torn, _) = mpsc::channel(1);
+        Self::new(None, torn, Memory::none(), Metrics::default())
+    }
+
+    fn new(
+        notes: Option<Arc<Notes>>,
+        torn: mpsc::Sender<(Left, Note)>,
+        memory: Memory,
+        metrics: Metrics,
+    ) -> Self {
+        let (resuming, parked) = (Resuming::default(), ParkedSessions::default());
+        Self { notes, resuming, parked, torn, memory, metrics }
     }
 
     /// Opens the notes and starts to look for what dead processes left. What is to be taken up comes out of the channel.
@@ -113,16 +143,11 @@ impl Recovery {
             }
         };
         let memory = Memory::new(config.store.path.as_deref().map(Reader::new), config.agent.history_turns);
-        let (notes, resuming) = (Some(Arc::new(notes)), Resuming::default());
-        let recovery = Self { notes, resuming, memory, metrics: metrics.clone() };
-        let search = Search::new(recovery.clone(), config, credentials, left);
+        let (torn, lost) = mpsc::channel(TORN);
+        let recovery = Self::new(Some(Arc::new(notes)), torn, memory, metrics.clone());
+        let search = Search::new(recovery.clone(), config, credentials, left, lost);
         tokio::spawn(search.run(found, health));
         Ok((recovery, assignments))
-    }
-
-    /// What was said in a session before its process died.
-    pub(crate) fn memory(&self) -> &Memory {
-        &self.memory
     }
 
     /// A job was started.
@@ -135,29 +160,101 @@ impl Recovery {
         self.resuming.set(job_id, false);
     }
 
-    /// Writes down that a session runs, or goes on; to be dropped when it has ended. Never fails: what cannot be written
-    /// down is logged.
-    pub(crate) async fn note(&self, assignment: &Assignment, room_sid: &str) -> Noted {
-        if let Some(entry) = self.resuming.finish(&assignment.job_id) {
-            self.metrics.session_resumed(Resumption::Resumed);
-            return Noted { _note: Some(entry), resumed: true };
-        }
-        let Some(notes) = self.notes.clone() else { return Noted { _note: None, resumed: false } };
+    /// Writes down that a session runs, or goes on. Never fails: what cannot be written down is logged. `stop` is that of
+    /// the session, `people` are there already.
+    pub(crate) async fn note(
+        &self,
+        assignment: &Assignment,
+        room_sid: &str,
+        people: &[String],
+        stop: CancellationToken,
+    ) -> Noted {
+        let past = match self.resuming.finish(&assignment.job_id) {
+            Some(asked) => return self.resumed(asked, room_sid, stop).await,
+            None => self.parked.claim(&assignment.room_name, people),
+        };
         let left = Left::new(assignment, room_sid);
-        let noted = tokio::task::spawn_blocking(move || notes.note(&left)).await;
-        let entry = noted.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
-        if let Err(error) = &entry {
+        let kept = self.write_down(left).await;
+        Noted { kept, past, stop, recovery: self.clone() }
+    }
+
+    async fn write_down(&self, left: Left) -> Option<(Left, Note)> {
+        let notes = self.notes.clone()?;
+        let noted = tokio::task::spawn_blocking(move || Ok((notes.note(&left)?, left))).await;
+        let noted = noted.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
+        let noted = noted.inspect_err(|error| {
             tracing::warn!("this session is not written down, and a crash would end it: {error}");
+        });
+        noted.ok().map(|(note, left)| (left, note))
+    }
+
+    async fn resumed(&self, asked: Asked, room_sid: &str, stop: CancellationToken) -> Noted {
+        let Asked { mut left, entry, .. } = asked;
+        self.metrics.session_resumed(Resumption::Resumed);
+        let past = match self.parked.take(&left.job_id) {
+            Some(past) => past,
+            None => self.memory.of(&left.room_sid).await,
+        };
+        left.room_sid = room_sid.to_owned();
+        left.returns.count(SystemTime::now());
+        if let Err(error) = entry.write(&left) {
+            tracing::warn!("what is written down of this session is not up to date: {error}");
         }
-        Noted { _note: entry.ok(), resumed: false }
+        Noted { kept: Some((left, entry)), past: Some(past), stop, recovery: self.clone() }
+    }
+
+    fn torn(&self, left: Left, note: Note) {
+        if let Err(error) = self.torn.try_send((left, note)) {
+            let (left, _) = error.into_inner();
+            self.parked.take(&left.job_id);
+            tracing::error!(
+                room = left.room_name,
+                "a session that was torn out of its room waits for the next start"
+            );
+        }
+    }
+}
+
+// === impl Noted ===
+
+impl Noted {
+    /// What was said before, once; None in a new session.
+    pub(crate) fn past(&mut self) -> Option<Past> {
+        self.past.take()
+    }
+
+    /// The session has ended, and nobody needs to go back.
+    pub(crate) fn over(mut self) {
+        if let Some((_, note)) = self.kept.take() {
+            note.remove();
+        }
+    }
+
+    /// The connection was lost: to be gone back to with all that was said, also if the room is a new one by then.
+    pub(crate) fn lost(mut self, summary: Summary) {
+        let Some((left, note)) = self.kept.take() else { return };
+        let Summary { past, people: met, .. } = summary;
+        let parked = Parked { room_name: left.room_name.clone(), met, past };
+        self.recovery.parked.park(left.job_id.clone(), parked);
+        self.recovery.torn(left, note);
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        match self.kept.take() {
+            Some((_, note)) if self.stop.is_cancelled() => note.remove(),
+            Some((left, note)) => self.recovery.torn(left, note),
+            None => {}
+        }
     }
 }
 
 // === impl Resuming ===
 
 impl Resuming {
-    fn ask(&self, job_id: String, entry: Note) {
-        self.lock().insert(job_id, Asked { entry, joining: false });
+    fn ask(&self, left: Left, entry: Note) {
+        self.lock().insert(left.job_id.clone(), Asked { left, entry, joining: false });
     }
 
     fn set(&self, job_id: &str, joining: bool) {
@@ -166,8 +263,8 @@ impl Resuming {
         }
     }
 
-    fn finish(&self, job_id: &str) -> Option<Note> {
-        self.lock().remove(job_id).map(|asked| asked.entry)
+    fn finish(&self, job_id: &str) -> Option<Asked> {
+        self.lock().remove(job_id)
     }
 
     fn progress(&self, job_id: &str) -> Progress {
@@ -197,6 +294,7 @@ impl Left {
             identity: assignment.identity.clone(),
             metadata: assignment.metadata.clone(),
             attributes: assignment.attributes.clone(),
+            returns: Returns::default(),
         }
     }
 }

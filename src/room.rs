@@ -44,6 +44,8 @@ pub struct Room {
     events: mpsc::UnboundedReceiver<lk::RoomEvent>,
     place: Place,
     people: People,
+    /// Which participant we are; the server names us anew when we rejoin.
+    ourselves: String,
     /// Nothing comes any more.
     closed: bool,
     max_text_bytes: usize,
@@ -80,9 +82,15 @@ pub enum RoomEvent {
     },
     /// The connection is lost and being restored; what we write meanwhile waits or is lost.
     Reconnecting,
-    Reconnected,
+    /// The connection is back. `rejoined`: as a new participant under our identity, to whom the server brings nothing of
+    /// what was said meanwhile; the others saw us leave and come.
+    Reconnected {
+        rejoined: bool,
+    },
     /// The room is over for us; nothing comes after this.
     Closed(String),
+    /// The connection broke and the SDK has given up restoring it; nothing comes after this.
+    Lost(String),
 }
 
 /// One segment of a legacy transcription.
@@ -155,7 +163,7 @@ impl Room {
         voice::chat(&self.inner.local_participant(), text).await
     }
 
-    /// The next event. After `Closed` it stays pending for ever.
+    /// The next event. After `Closed` or `Lost` it stays pending for ever.
     pub async fn next(&mut self) -> RoomEvent {
         loop {
             if let Some(text) = self.people.introduced() {
@@ -165,7 +173,7 @@ impl Room {
                 return std::future::pending().await;
             }
             let event = self.events.recv().await;
-            let Some(event) = event else { return self.close("the SDK gave it up".to_owned()) };
+            let Some(event) = event else { return self.lose("the SDK gave it up".to_owned()) };
             if let Some(event) = self.translate(event) {
                 return event;
             }
@@ -203,8 +211,11 @@ impl Room {
                 self.transcript(participant.identity().to_string(), segments)
             }
             lk::RoomEvent::Reconnecting => Some(RoomEvent::Reconnecting),
-            lk::RoomEvent::Reconnected => Some(RoomEvent::Reconnected),
-            lk::RoomEvent::Disconnected { reason } => Some(self.close(reason.as_str_name().to_lowercase())),
+            lk::RoomEvent::Reconnected => Some(self.reconnected()),
+            lk::RoomEvent::Disconnected { reason } => {
+                let why = reason.as_str_name().to_lowercase();
+                Some(if is_loss(reason) { self.lose(why) } else { self.close(why) })
+            }
             _ => None,
         }
     }
@@ -239,10 +250,39 @@ impl Room {
         }
     }
 
+    fn reconnected(&mut self) -> RoomEvent {
+        let ourselves = self.inner.local_participant().sid().to_string();
+        let rejoined = ourselves != self.ourselves;
+        self.ourselves = ourselves;
+        RoomEvent::Reconnected { rejoined }
+    }
+
     fn close(&mut self, why: String) -> RoomEvent {
         self.closed = true;
         RoomEvent::Closed(why)
     }
+
+    fn lose(&mut self, why: String) -> RoomEvent {
+        self.closed = true;
+        RoomEvent::Lost(why)
+    }
+}
+
+/// Whether the connection broke, rather than that somebody ended our stay. A refused token is a loss, too: one that has
+/// expired meanwhile is replaced by whoever goes back to the room.
+fn is_loss(reason: livekit::DisconnectReason) -> bool {
+    use livekit::DisconnectReason as Reason;
+    matches!(
+        reason,
+        Reason::UnknownReason
+            | Reason::ServerShutdown
+            | Reason::StateMismatch
+            | Reason::JoinFailure
+            | Reason::Migration
+            | Reason::SignalClose
+            | Reason::ConnectionTimeout
+            | Reason::MediaFailure
+    )
 }
 
 impl From<lk::TranscriptionSegment> for Segment {
@@ -267,6 +307,7 @@ async fn connect(options: JoinOptions) -> Result<Room, JoinError> {
         identity: inner.local_participant().identity().to_string(),
     };
     Ok(Room {
+        ourselves: inner.local_participant().sid().to_string(),
         inner,
         events,
         place,

@@ -10,6 +10,7 @@ mod kept;
 mod ledger;
 mod machine;
 mod past;
+mod presence;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::chat::{AgentState, Utterance};
 use crate::config;
 use crate::llm::Answerer;
-use crate::metrics::{Metrics, Refusal};
+use crate::metrics::{Metrics, Refusal, Restored};
 use crate::room::text::{IncomingText, Reading, TextError};
 use crate::room::voice::Voice;
 use crate::room::{Room, RoomEvent};
@@ -61,6 +62,10 @@ pub struct Parts {
 pub struct Summary {
     pub reason: EndReason,
     pub totals: Totals,
+    /// What was said in it.
+    pub past: Past,
+    /// The identities of all people who took part.
+    pub people: Vec<String>,
 }
 
 /// A session while it runs.
@@ -105,7 +110,8 @@ impl Session<'_> {
         loop {
             if let Some(reason) = self.step(event).await {
                 self.voice.finish().await;
-                return Summary { reason, totals: self.ledger.totals() };
+                let (totals, past, people) = (self.ledger.totals(), self.machine.past(), self.machine.met());
+                return Summary { reason, totals, past, people };
             }
             event = tokio::select! {
                 _ = stop.cancelled(), if !stopping => {
@@ -188,13 +194,21 @@ impl Session<'_> {
             RoomEvent::Agent { .. } | RoomEvent::AgentLeft(_) => None,
             RoomEvent::Reconnecting => {
                 tracing::warn!("the connection to the room is lost; the SDK is restoring it");
-                None
+                self.voice.away();
+                Some(Event::Away)
             }
-            RoomEvent::Reconnected => {
-                tracing::info!("the connection to the room is back");
-                None
+            RoomEvent::Reconnected { rejoined } => {
+                tracing::info!(rejoined, "the connection to the room is back");
+                let how = if rejoined { Restored::Rejoined } else { Restored::Resumed };
+                self.parts.metrics.connection_restored(how);
+                self.voice.back(rejoined);
+                Some(Event::Back { rejoined })
             }
             RoomEvent::Closed(why) => Some(Event::RoomClosed(why)),
+            RoomEvent::Lost(why) => {
+                self.parts.metrics.connection_restored(Restored::Not);
+                Some(Event::RoomLost(why))
+            }
         }
     }
 

@@ -17,6 +17,7 @@ mod shell;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde::Serialize;
@@ -74,6 +75,8 @@ pub struct Health {
     pub draining: bool,
     /// Why the worker is not ready, for people; empty when it is.
     pub reason: String,
+    /// How long we wait before the next attempt to connect; 0 while connected or trying.
+    pub connect_wait: Duration,
     /// Given by the server with each registration; empty when not registered.
     pub worker_id: String,
     pub active_jobs: u32,

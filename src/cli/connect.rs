@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -10,7 +11,7 @@ use crate::privacy::Privacy;
 use crate::record::Record;
 use crate::room::token::{self, AgentToken};
 use crate::room::{JoinOptions, Room};
-use crate::session;
+use crate::session::{self, EndReason};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
@@ -51,7 +52,13 @@ pub(super) async fn run(
 
 async fn hold(options: JoinOptions, parts: session::Parts, stop: CancellationToken) -> anyhow::Result<()> {
     let mut room = Room::join(options, &stop).await?;
-    session::run(&mut room, parts, stop).await;
+    let name = room.place().room.clone();
+    let summary = session::run(&mut room, parts, stop).await;
     room.leave().await;
-    Ok(())
+    match summary.reason {
+        EndReason::ConnectionLost(why) => {
+            bail!("the connection to room {name:?} was lost: {why}; check the network and the LiveKit server")
+        }
+        _ => Ok(()),
+    }
 }

@@ -196,7 +196,7 @@ const AGENT: &[Key] = &[
         Kind::Text,
         Default::Is(r#""Sorry, I was gone for a moment. Could you say that again?""#),
     )
-    .doc("Said when we come back to a room after a crash. Empty: nothing is said."),
+    .doc("Said when we come back to a room after a crash, or after the connection was lost. Empty: nothing is said."),
     Key::new("agent.history_turns", Kind::Integer { min: 0, max: 10_000 }, Default::Is("50"))
         .doc("How many past turns the model sees with each new one."),
     Key::new("agent.history_tokens", Kind::Integer { min: 0, max: 10_000_000 }, Default::Is("8000"))

@@ -62,7 +62,13 @@ catalogue! {
     DISPATCH_ANSWER: ANSWER_SECONDS, "voiced.worker.dispatch_answer.duration", "voiced_worker_dispatch_answer_seconds", "s",
         "From the offer of a job to our answer on the socket, by answer: taken, declined, superfluous.";
     RESUMPTIONS: Kind::Counter, "voiced.worker.resumptions", "voiced_worker_resumptions_total", "{session}",
-        "Sessions that a worker left when it was killed, by result: resumed, over (nobody waits), served (another of our agents is there), given_up.";
+        "Sessions that a worker was torn out of, by result: resumed, over (nobody waits), served (another of our agents is there), given_up.";
+    CONNECTS: Kind::Counter, "voiced.worker.connects", "voiced_worker_connects_total", "{attempt}",
+        "Attempts to connect the worker to LiveKit, the first one included.";
+    CONNECT_WAIT: Kind::Gauge, "voiced.worker.connect_wait", "voiced_worker_connect_wait_seconds", "s",
+        "How long the worker waits before its next attempt to connect to LiveKit; 0 while it is connected or trying.";
+    ROOM_LOSSES: Kind::Counter, "voiced.room.connection_losses", "voiced_room_connection_losses_total", "{loss}",
+        "Connections to rooms that broke, by result: resumed (nothing was missed), rejoined (as a new participant), lost (recovery takes over).";
     PANICS: Kind::Counter, "voiced.panics", "voiced_panics_total", "{panic}",
         "Tasks that broke down by a defect of voiced, by task: a whole session, or the answer to one turn.";
     TURNS: Kind::Counter, "voiced.turns", "voiced_turns_total", "{turn}",

@@ -35,6 +35,17 @@ pub enum Resumption {
     GivenUp,
 }
 
+/// What became of a connection to a room that broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// Nothing was missed.
+    Resumed,
+    /// As a new participant, who missed what was said meanwhile.
+    Rejoined,
+    /// The SDK gave it up. Recovery may go back to the room.
+    Not,
+}
+
 /// What broke down by a defect of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Panicked {
@@ -180,6 +191,20 @@ impl Resumption {
             Self::Over => "over",
             Self::Served => "served",
             Self::GivenUp => "given_up",
+        }
+    }
+}
+
+// === impl Restored ===
+
+impl Restored {
+    pub(super) const ALL: [Self; 3] = [Self::Resumed, Self::Rejoined, Self::Not];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Resumed => "resumed",
+            Self::Rejoined => "rejoined",
+            Self::Not => "lost",
         }
     }
 }

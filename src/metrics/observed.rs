@@ -15,12 +15,13 @@ use crate::worker::Health;
 /// A figure of the worker, and where it stands.
 type WorkerReading = (&'static Definition, fn(&Health) -> f64);
 
-const WORKER: [WorkerReading; 5] = [
+const WORKER: [WorkerReading; 6] = [
     (&catalogue::REGISTERED, |health| flag(health.registered)),
     (&catalogue::DRAINING, |health| flag(health.draining)),
     (&catalogue::SLOTS, |health| health.slots.into()),
     (&catalogue::SLOTS_USED, |health| health.slots_used.into()),
     (&catalogue::JOBS_RUNNING, |health| health.active_jobs.into()),
+    (&catalogue::CONNECT_WAIT, |health| health.connect_wait.as_secs_f64()),
 ];
 
 /// A figure of the export, and where it stands.

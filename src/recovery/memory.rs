@@ -9,7 +9,7 @@ const MAX_TEXT: usize = 64 << 10;
 
 /// Reads what was said before. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Memory {
+pub(super) struct Memory {
     /// None: nothing is recorded.
     reader: Option<Reader>,
     turns: usize,

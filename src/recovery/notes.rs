@@ -23,7 +23,7 @@ pub(super) struct Notes {
     slot: Slot,
 }
 
-/// A session's file. Dropping it says that the session is over.
+/// A session's file. It stays when this is dropped: whoever finds it then goes back to the session.
 #[derive(Debug)]
 pub(super) struct Note(PathBuf);
 
@@ -39,11 +39,9 @@ impl Notes {
     }
 
     pub(super) fn note(&self, left: &Left) -> io::Result<Note> {
-        let path = self.free_name();
-        let working = path.with_extension("new");
-        fs::write(&working, serde_json::to_vec(left)?)?;
-        fs::rename(&working, &path)?;
-        Ok(Note(path))
+        let note = Note(self.free_name());
+        note.write(left)?;
+        Ok(note)
     }
 
     /// Takes over what dead processes left, `most` at once: others may have room for the rest.
@@ -86,16 +84,27 @@ fn read(path: PathBuf) -> Option<(Left, Note)> {
         bytes => Err(io::Error::other(format!("{bytes} bytes long"))),
     });
     let left = content.and_then(|content| Ok(serde_json::from_slice(&content)?));
-    let left = left.inspect_err(|error| {
-        tracing::warn!(path = %entry.0.display(), "the note of a session cannot be read: {error}; it is dropped");
-    });
-    Some((left.ok()?, entry))
+    match left {
+        Ok(left) => Some((left, entry)),
+        Err(error) => {
+            tracing::warn!(path = %entry.0.display(), "the note of a session cannot be read: {error}; it is dropped");
+            entry.remove();
+            None
+        }
+    }
 }
 
 // === impl Note ===
 
-impl Drop for Note {
-    fn drop(&mut self) {
+impl Note {
+    pub(super) fn write(&self, left: &Left) -> io::Result<()> {
+        let working = self.0.with_extension("new");
+        fs::write(&working, serde_json::to_vec(left)?)?;
+        fs::rename(&working, &self.0)
+    }
+
+    /// The session is over, and nobody is to go back to it.
+    pub(super) fn remove(self) {
         if let Err(error) = fs::remove_file(&self.0) {
             tracing::warn!(path = %self.0.display(), "the note of a session that is over stays: {error}");
         }
@@ -105,6 +114,7 @@ impl Drop for Note {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recovery::Returns;
 
     fn left(job: &str) -> Left {
         Left {
@@ -116,6 +126,7 @@ mod tests {
             identity: "agent-1".to_owned(),
             metadata: "{}".to_owned(),
             attributes: [("traceparent".to_owned(), "00-1".to_owned())].into(),
+            returns: Returns::default(),
         }
     }
 
@@ -133,12 +144,6 @@ mod tests {
         jobs
     }
 
-    /// As a process that was killed leaves it.
-    fn die(notes: Notes, entries: Vec<Note>) {
-        entries.into_iter().for_each(std::mem::forget);
-        drop(notes);
-    }
-
     /// Opens the slot of `path`. A program that another test starts at this moment holds a copy of its lock until it runs.
     fn reopen(root: &Path, path: &Path) -> (Notes, Vec<(Left, Note)>) {
         loop {
@@ -154,12 +159,12 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (notes, nothing) = open(root.path());
         assert!(nothing.is_empty());
-        let (over, running) = (notes.note(&left("over")).unwrap(), notes.note(&left("running")).unwrap());
-        drop(over);
+        let (over, _running) = (notes.note(&left("over")).unwrap(), notes.note(&left("running")).unwrap());
+        over.remove();
         let path = notes.slot.path().to_owned();
         fs::write(path.join("half.new"), "{").unwrap();
         fs::write(path.join("bad.json"), "no JSON").unwrap();
-        die(notes, vec![running]);
+        drop(notes);
         let (_ledger, found) = reopen(root.path(), &path);
         assert_eq!((found.len(), &found[0].0), (1, &left("running")));
         assert_eq!(entries(&path).unwrap().len(), 1, "what cannot be read is gone");
@@ -170,9 +175,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (alive, _) = open(root.path());
         let (dead, _) = open(root.path());
-        let noted = ["1", "2", "3"].map(|job| dead.note(&left(job)).unwrap());
+        let _noted = ["1", "2", "3"].map(|job| dead.note(&left(job)).unwrap());
         assert!(alive.adopt(9).unwrap().is_empty(), "it still lives");
-        die(dead, noted.into());
+        drop(dead);
         let mut found = Vec::new();
         while found.is_empty() {
             found = alive.adopt(2).unwrap();
@@ -189,8 +194,8 @@ mod tests {
     fn another_agents_sessions_are_none_of_ours() {
         let root = tempfile::tempdir().unwrap();
         let (theirs, _) = Notes::open(root.path(), &url(), "bob").unwrap();
-        let entry = theirs.note(&left("1")).unwrap();
-        die(theirs, vec![entry]);
+        theirs.note(&left("1")).unwrap();
+        drop(theirs);
         let (ours, found) = open(root.path());
         assert!(found.is_empty() && ours.adopt(9).unwrap().is_empty());
     }

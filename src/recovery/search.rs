@@ -1,13 +1,13 @@
 //! Looks for sessions of dead processes, and hands those to the worker where people still wait.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 
 use super::notes::{Note, Notes};
 use super::verdict::{Census, Verdict, verdict};
-use super::{Left, Progress, Recovery};
+use super::{Left, Progress, Recovery, Resuming};
 use crate::config::{Config, Credentials, Permission};
 use crate::metrics::Resumption;
 use crate::room::roster::Roster;
@@ -18,6 +18,8 @@ use crate::worker::{Assignment, Health};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A session that could not be taken up for this long is given up: the server is away, or all slots are in use.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// How long a session whose connection was lost waits for its people, once the server can be asked again.
+const ALONE: Duration = Duration::from_secs(60);
 
 pub(super) struct Search {
     recovery: Recovery,
@@ -27,6 +29,8 @@ pub(super) struct Search {
     display_name: String,
     permissions: Vec<Permission>,
     waiting: Vec<Waiting>,
+    /// Sessions of this process that were torn out of their rooms.
+    torn: mpsc::Receiver<(Left, Note)>,
     /// What the server said last; None when it answered.
     trouble: Option<String>,
 }
@@ -37,6 +41,10 @@ struct Waiting {
     /// None while the worker has been asked to take it up.
     entry: Option<Note>,
     since: Instant,
+    /// Since when the server has been saying that nobody is there.
+    alone_since: Option<Instant>,
+    /// Its connection was lost; what was said is kept in this process.
+    parked: bool,
 }
 
 // === impl Search ===
@@ -47,6 +55,7 @@ impl Search {
         config: &Config,
         credentials: Credentials,
         left: Vec<(Left, Note)>,
+        torn: mpsc::Receiver<(Left, Note)>,
     ) -> Self {
         let mut search = Self {
             recovery,
@@ -56,6 +65,7 @@ impl Search {
             display_name: config.agent.name.clone(),
             permissions: config.worker.permissions.clone(),
             waiting: Vec::new(),
+            torn,
             trouble: None,
         };
         search.found(left);
@@ -73,6 +83,7 @@ impl Search {
             tokio::select! {
                 () = assignments.closed() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
+                Some((left, entry)) = self.torn.recv() => self.torn_out(left, entry),
             }
             self.take_back();
             self.adopt(&health).await;
@@ -86,27 +97,29 @@ impl Search {
                 "a worker died in the middle of sessions: looking who waits"
             );
         }
-        let since = Instant::now();
-        self.waiting.extend(left.into_iter().map(|(left, entry)| Waiting {
-            left,
-            entry: Some(entry),
-            since,
-        }));
+        self.waiting.extend(left.into_iter().map(|(left, entry)| Waiting::new(left, entry, false)));
+    }
+
+    fn torn_out(&mut self, left: Left, entry: Note) {
+        let parked = self.recovery.parked.holds(&left.job_id);
+        tracing::warn!(room = left.room_name, "a session was torn out of its room: looking who waits");
+        self.waiting.push(Waiting::new(left, entry, parked));
     }
 
     /// Takes back what the worker refused, and forgets what is a session again.
     fn take_back(&mut self) {
-        let resuming = &self.recovery.resuming;
+        let Recovery { resuming, parked, metrics, .. } = &self.recovery;
         self.waiting.retain_mut(|waiting| {
-            if waiting.entry.is_some() {
-                return true;
+            let claimed = waiting.parked && !parked.holds(&waiting.left.job_id);
+            match waiting.entry.take_if(|_| claimed) {
+                // A new job has taken up the conversation.
+                Some(entry) => {
+                    entry.remove();
+                    metrics.session_resumed(Resumption::Resumed);
+                    false
+                }
+                None => waiting.take_back(resuming),
             }
-            match resuming.progress(&waiting.left.job_id) {
-                Progress::Refused(entry) => waiting.entry = Some(entry),
-                Progress::Joining => {}
-                Progress::Done => return false,
-            }
-            true
         });
     }
 
@@ -138,10 +151,15 @@ impl Search {
                 self.wait_on(waiting);
                 continue;
             }
-            match verdict(&waiting.left, room, &self.agent_name) {
+            let met = self.recovery.parked.met(&waiting.left.job_id);
+            match verdict(&waiting.left, met.as_deref(), room, &self.agent_name) {
+                _ if waiting.left.returns.are_enough(SystemTime::now()) => {
+                    self.let_go(waiting, Resumption::GivenUp);
+                }
                 Verdict::GoBack => self.go_back(waiting, assignments),
-                Verdict::Over => self.let_go(&waiting.left, Resumption::Over),
-                Verdict::Served => self.let_go(&waiting.left, Resumption::Served),
+                Verdict::Wait => self.wait_for_people(waiting),
+                Verdict::Over => self.let_go(waiting, Resumption::Over),
+                Verdict::Served => self.let_go(waiting, Resumption::Served),
             }
         }
     }
@@ -172,33 +190,50 @@ impl Search {
     fn go_back(&mut self, mut waiting: Waiting, assignments: &mpsc::Sender<Assignment>) {
         let assignment = match self.assignment(&waiting.left) {
             Ok(assignment) => assignment,
-            Err(error) => return tracing::error!("the room {} is given up: {error}", waiting.left.room_name),
+            Err(error) => {
+                tracing::error!(room = waiting.left.room_name, "{error}");
+                return self.let_go(waiting, Resumption::GivenUp);
+            }
         };
         let Ok(place) = assignments.try_reserve() else { return self.wait_on(waiting) };
         let Some(entry) = waiting.entry.take() else { return };
         tracing::info!(room = waiting.left.room_name, job = waiting.left.job_id, "going back to a room");
+        waiting.alone_since = None;
         // First, because the worker may look at once.
-        self.recovery.resuming.ask(waiting.left.job_id.clone(), entry);
+        self.recovery.resuming.ask(waiting.left.clone(), entry);
         place.send(assignment);
         self.wait_on(waiting);
+    }
+
+    fn wait_for_people(&mut self, mut waiting: Waiting) {
+        let since = *waiting.alone_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < ALONE {
+            return self.wait_on(waiting);
+        }
+        self.let_go(waiting, Resumption::Over);
     }
 
     fn wait_on(&mut self, waiting: Waiting) {
         if waiting.since.elapsed() < PATIENCE {
             return self.waiting.push(waiting);
         }
-        self.let_go(&waiting.left, Resumption::GivenUp);
+        self.let_go(waiting, Resumption::GivenUp);
     }
 
-    fn let_go(&self, left: &Left, why: Resumption) {
-        let (room, job) = (&left.room_name, &left.job_id);
+    fn let_go(&self, waiting: Waiting, why: Resumption) {
+        let (room, job) = (&waiting.left.room_name, &waiting.left.job_id);
         match why {
-            Resumption::GivenUp => {
-                tracing::error!(room, job, "a session was not taken up again in {} s", PATIENCE.as_secs());
-            }
+            Resumption::GivenUp => tracing::error!(
+                room,
+                job,
+                "a session is given up: it was torn out again and again, or not taken up again in {} s",
+                PATIENCE.as_secs()
+            ),
             _ => tracing::info!(room, job, "not going back to a room: {}", why.as_str()),
         }
+        self.recovery.parked.take(job);
         self.recovery.metrics.session_resumed(why);
+        waiting.entry.into_iter().for_each(Note::remove);
     }
 
     fn assignment(&self, left: &Left) -> Result<Assignment, token::TokenError> {
@@ -223,6 +258,27 @@ impl Search {
             metadata: left.metadata.clone(),
             attributes: left.attributes.clone(),
         })
+    }
+}
+
+// === impl Waiting ===
+
+impl Waiting {
+    fn new(left: Left, entry: Note, parked: bool) -> Self {
+        Self { left, entry: Some(entry), since: Instant::now(), alone_since: None, parked }
+    }
+
+    /// Takes back what the worker refused; false when it is a session again.
+    fn take_back(&mut self, resuming: &Resuming) -> bool {
+        if self.entry.is_some() {
+            return true;
+        }
+        match resuming.progress(&self.left.job_id) {
+            Progress::Refused(entry) => self.entry = Some(entry),
+            Progress::Joining => {}
+            Progress::Done => return false,
+        }
+        true
     }
 }
 

@@ -13,24 +13,37 @@ pub(super) struct Census {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     GoBack,
+    /// Nobody is there yet who could go on with the conversation.
+    Wait,
     /// The room is gone, another one has its name, or nobody waits in it.
     Over,
     /// An agent of our name is there already.
     Served,
 }
 
-/// What to do about a session; `room` is None when the server knows no room of that name.
-pub(super) fn verdict(left: &Left, room: Option<&Census>, agent_name: &str) -> Verdict {
-    let Some(room) = room.filter(|room| room.room_sid == left.room_sid) else { return Verdict::Over };
+/// What to do about a session; `room` is None when the server knows no room of that name. `met` are the people of a
+/// session whose connection was lost; None when its process died or it broke down.
+///
+/// When the server was restarted the conversation goes on in a room with another SID, as soon as one of its people is
+/// there. Others in a room of the same name are none of its business.
+pub(super) fn verdict(
+    left: &Left,
+    met: Option<&[String]>,
+    room: Option<&Census>,
+    agent_name: &str,
+) -> Verdict {
+    let nobody = if met.is_some() { Verdict::Wait } else { Verdict::Over };
+    let Some(room) = room else { return nobody };
+    let same = room.room_sid == left.room_sid;
+    let knows = |identity: &String| met.is_some_and(|met| met.contains(identity));
+    let waits = |member: &&Member| member.kind == Kind::Person && (same || knows(&member.identity));
     // Our own lingers until the server has noticed its death.
     let ours = |name: &String, member: &Member| name == agent_name && member.identity != left.identity;
     let is_ours = |member: &Member| matches!(&member.kind, Kind::Agent { name } if ours(name, member));
-    if room.members.iter().any(is_ours) {
-        return Verdict::Served;
-    }
-    match room.members.iter().any(|member| member.kind == Kind::Person) {
-        true => Verdict::GoBack,
-        false => Verdict::Over,
+    match room.members.iter().find(waits) {
+        None => nobody,
+        Some(_) if room.members.iter().any(is_ours) => Verdict::Served,
+        Some(_) => Verdict::GoBack,
     }
 }
 
@@ -52,8 +65,16 @@ mod tests {
         Member { identity: "ada".to_owned(), kind: Kind::Person }
     }
 
+    fn room(sid: &str, members: Vec<Member>) -> Census {
+        Census { room_sid: sid.to_owned(), members }
+    }
+
     fn of(members: Vec<Member>) -> Verdict {
-        verdict(&left(), Some(&Census { room_sid: "RM_1".to_owned(), members }), "helper")
+        verdict(&left(), None, Some(&room("RM_1", members)), "helper")
+    }
+
+    fn of_lost(room: Option<Census>) -> Verdict {
+        verdict(&left(), Some(&["ada".to_owned()]), room.as_ref(), "helper")
     }
 
     #[test]
@@ -72,8 +93,24 @@ mod tests {
     fn a_room_without_people_is_over_and_so_is_one_that_is_gone_or_another() {
         let recorder = Member { identity: "EG_1".to_owned(), kind: Kind::Other };
         assert_eq!(of(vec![agent("agent-AJ_1", "helper"), recorder]), Verdict::Over);
-        assert_eq!(verdict(&left(), None, "helper"), Verdict::Over);
-        let another = Census { room_sid: "RM_2".to_owned(), members: vec![person()] };
-        assert_eq!(verdict(&left(), Some(&another), "helper"), Verdict::Over);
+        assert_eq!(verdict(&left(), None, None, "helper"), Verdict::Over);
+        let another = room("RM_2", vec![person()]);
+        assert_eq!(verdict(&left(), None, Some(&another), "helper"), Verdict::Over);
+    }
+
+    #[test]
+    fn a_lost_session_waits_for_its_people_and_finds_them_in_a_new_room_too() {
+        let stranger = || Member { identity: "eve".to_owned(), kind: Kind::Person };
+        assert_eq!(of_lost(None), Verdict::Wait);
+        assert_eq!(of_lost(Some(room("RM_1", vec![]))), Verdict::Wait);
+        assert_eq!(
+            of_lost(Some(room("RM_1", vec![stranger()]))),
+            Verdict::GoBack,
+            "who came while we were away"
+        );
+        assert_eq!(of_lost(Some(room("RM_2", vec![stranger()]))), Verdict::Wait, "another conversation");
+        assert_eq!(of_lost(Some(room("RM_2", vec![person()]))), Verdict::GoBack);
+        let served = vec![person(), agent("agent-AJ_2", "helper")];
+        assert_eq!(of_lost(Some(room("RM_2", served))), Verdict::Served);
     }
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::chat::{Message, Role};
 use crate::secret::Speech;
 
+use super::past::PastTurn;
+
 /// Appended to what the agent had said when the user cut in, so that the model knows how much was heard.
 const CUT_MARK: &str = " … [interrupted by the user]";
 /// Appended to a reply that broke off because the call failed.
@@ -71,6 +73,11 @@ impl History {
     pub(crate) fn messages(&self) -> Arc<[Message]> {
         let turns = self.exchanges.iter().flat_map(|exchange| &exchange.messages);
         self.instructions.iter().chain(turns).cloned().collect()
+    }
+
+    /// What is remembered, one message after another, for whoever goes on with the conversation.
+    pub(super) fn past(&self) -> Vec<PastTurn> {
+        self.exchanges.iter().flat_map(|exchange| &exchange.messages).map(PastTurn::from).collect()
     }
 
     fn push(&mut self, message: Message) {

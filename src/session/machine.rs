@@ -4,7 +4,6 @@
 //! call has come to its end, so turns never overlap. A turn that is overtaken while it waits is recorded as
 //! interrupted without a call, and what was said in it stays in the history.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use crate::secret::Speech;
 use super::heard::HeardSegments;
 use super::history::{History, Said};
 use super::past::Past;
+use super::presence::Presence;
 
 /// Why a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum EndReason {
     EverybodyLeft,
     /// The room was closed, or we were removed from it.
     RoomClosed(String),
+    /// The connection broke and could not be restored. The room may go on without us.
+    ConnectionLost(String),
     /// The job was terminated, or the worker is ending.
     Stopped,
 }
@@ -45,7 +47,15 @@ pub(crate) enum Event {
         turn: u64,
         answer: Answer,
     },
+    /// The connection to the room is lost and being restored.
+    Away,
+    /// It is back; `rejoined` as a new participant, who gets nothing of what was said meanwhile.
+    Back {
+        rejoined: bool,
+    },
     RoomClosed(String),
+    /// The connection will not come back.
+    RoomLost(String),
     Stop,
     /// The time of `Machine::deadline` came.
     Tick,
@@ -101,7 +111,7 @@ pub(crate) struct Rules {
     pub(crate) instructions: String,
     pub(crate) greeting: String,
     pub(crate) apology: String,
-    /// Said instead of the greeting when the session goes on after a crash.
+    /// Said when we come back after we were away: instead of the greeting when the session goes on after a crash.
     pub(crate) resume_notice: String,
     pub(crate) history_turns: usize,
     pub(crate) history_tokens: u64,
@@ -112,14 +122,12 @@ pub(crate) struct Machine {
     rules: Rules,
     history: History,
     heard: HeardSegments,
-    people: BTreeSet<String>,
+    presence: Presence,
     state: AgentState,
     greeted: bool,
     reply: Option<Reply>,
     waiting: Option<Waiting>,
     next_turn: u64,
-    /// When to give up on people coming back.
-    alone_until: Option<Instant>,
     ending: Option<EndReason>,
     actions: Vec<Action>,
 }
@@ -148,6 +156,7 @@ impl std::fmt::Display for EndReason {
         match self {
             EndReason::EverybodyLeft => f.write_str("everybody left"),
             EndReason::RoomClosed(why) => write!(f, "the room closed: {why}"),
+            EndReason::ConnectionLost(why) => write!(f, "the connection to the room was lost: {why}"),
             EndReason::Stopped => f.write_str("stopped"),
         }
     }
@@ -159,16 +168,15 @@ impl Machine {
     pub(crate) fn new(rules: Rules) -> Self {
         let history = History::new(&rules.instructions, rules.history_turns, rules.history_tokens);
         Self {
+            presence: Presence::new(rules.leave_grace),
             rules,
             history,
             heard: HeardSegments::default(),
-            people: BTreeSet::new(),
             state: AgentState::Initializing,
             greeted: false,
             reply: None,
             waiting: None,
             next_turn: 0,
-            alone_until: None,
             ending: None,
             actions: Vec::new(),
         }
@@ -178,7 +186,17 @@ impl Machine {
     pub(crate) fn resume(&mut self, past: &Past) {
         past.tell(&mut self.history);
         self.next_turn = past.next_turn;
-        self.rules.greeting = std::mem::take(&mut self.rules.resume_notice);
+        self.rules.greeting = self.rules.resume_notice.clone();
+    }
+
+    /// What was said, for whoever goes on with the conversation.
+    pub(crate) fn past(&self) -> Past {
+        Past { turns: self.history.past(), next_turn: self.next_turn }
+    }
+
+    /// Everybody who took part.
+    pub(crate) fn met(&self) -> Vec<String> {
+        self.presence.met()
     }
 
     /// Takes one event and says what to do about it, in order.
@@ -186,20 +204,27 @@ impl Machine {
         match event {
             Event::Joined { people } => self.joined(people),
             Event::PersonJoined(person) => self.person_joined(person),
-            Event::PersonLeft(person) => self.person_left(now, &person),
+            Event::PersonLeft(person) => self.presence.left(now, &person),
             Event::Heard(utterance) => self.heard(now, utterance),
             Event::Delta { turn, text } => self.delta(now, turn, text),
             Event::Answered { turn, answer } => self.answered(turn, answer),
+            Event::Away => self.presence.away(now),
+            // A reply that goes on tells by itself that we are back.
+            Event::Back { rejoined } => self.presence.back(now, rejoined && self.reply.is_none()),
             Event::RoomClosed(why) => self.end(EndReason::RoomClosed(why)),
+            Event::RoomLost(why) => self.end(EndReason::ConnectionLost(why)),
             Event::Stop => self.end(EndReason::Stopped),
             Event::Tick => self.tick(now),
+        }
+        if self.ending.is_none() && self.presence.notice_due() {
+            self.say_whole(self.rules.resume_notice.clone());
         }
         std::mem::take(&mut self.actions)
     }
 
     /// When `Event::Tick` is wanted.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.alone_until
+        self.presence.deadline().filter(|_| self.ending.is_none())
     }
 
     fn joined(&mut self, people: Vec<String>) {
@@ -210,22 +235,15 @@ impl Machine {
     }
 
     fn person_joined(&mut self, person: String) {
-        self.people.insert(person);
-        self.alone_until = None;
+        self.presence.arrived(person);
         if !self.greeted && self.reply.is_none() {
             self.greeted = true;
             self.say_whole(self.rules.greeting.clone());
         }
     }
 
-    fn person_left(&mut self, now: Instant, person: &str) {
-        if self.people.remove(person) && self.people.is_empty() {
-            self.alone_until = Some(now + self.rules.leave_grace);
-        }
-    }
-
     fn tick(&mut self, now: Instant) {
-        if self.alone_until.is_some_and(|deadline| now >= deadline) {
+        if self.presence.is_over(now) {
             self.end(EndReason::EverybodyLeft);
         }
     }
@@ -234,6 +252,7 @@ impl Machine {
         if self.ending.is_some() || utterance.text.expose().trim().is_empty() || !self.is_new(&utterance) {
             return;
         }
+        self.presence.noticed();
         let turn = self.next_turn;
         self.next_turn += 1;
         let heard = Waiting { turn, heard_at: now, utterance };
@@ -338,7 +357,6 @@ impl Machine {
         if self.ending.is_some() {
             return;
         }
-        self.alone_until = None;
         self.ending = Some(reason.clone());
         if let Some(waiting) = self.waiting.take() {
             self.overtake(waiting);

@@ -215,6 +215,82 @@ fn a_person_who_comes_back_in_time_keeps_the_session() {
     assert!(session.on(Event::Tick).is_empty());
 }
 
+/// A session that says a notice when it was away.
+fn with_notice() -> Session {
+    Session::joined(Rules { resume_notice: "I was away".into(), ..rules() })
+}
+
+/// The connection is lost, and with it the sight of ada; `seconds` later it is back.
+fn away(session: &mut Session, seconds: u64, rejoined: bool) -> Vec<String> {
+    session.on(Event::PersonLeft("ada".into()));
+    session.on(Event::Away);
+    session.now += Duration::from_secs(seconds);
+    session.on(Event::Back { rejoined })
+}
+
+#[test]
+fn nobody_counts_as_gone_while_the_connection_is_being_restored() {
+    let mut session = Session::joined(rules());
+    session.on(Event::PersonLeft("ada".into()));
+    session.on(Event::Away);
+    assert_eq!(session.machine.deadline(), None);
+    session.now += Duration::from_secs(600);
+    assert!(session.on(Event::Tick).is_empty());
+    session.on(Event::Back { rejoined: true });
+    assert_eq!(session.machine.deadline(), Some(session.now + Duration::from_secs(10)), "now it counts");
+    session.on(Event::PersonJoined("ada".into()));
+    assert_eq!(session.machine.deadline(), None);
+}
+
+#[test]
+fn whoever_comes_back_to_find_us_rejoined_is_told_once() {
+    let mut session = with_notice();
+    assert!(away(&mut session, 5, true).is_empty(), "there is nobody yet");
+    let told = ["speaking", "open", "say I was away", "close", "listening"];
+    assert_eq!(session.on(Event::PersonJoined("ada".into())), told);
+    assert!(session.on(Event::PersonJoined("bob".into())).is_empty());
+}
+
+#[test]
+fn a_blink_and_a_resumed_connection_are_no_news() {
+    let mut session = with_notice();
+    away(&mut session, 1, true);
+    assert!(session.on(Event::PersonJoined("ada".into())).is_empty(), "a second");
+    away(&mut session, 30, false);
+    assert!(session.on(Event::PersonJoined("ada".into())).is_empty(), "nothing was missed");
+}
+
+#[test]
+fn a_reply_that_goes_on_is_notice_enough_and_so_is_the_next_question() {
+    let mut session = with_notice();
+    session.on(heard("hi"));
+    away(&mut session, 5, true);
+    assert!(session.on(Event::PersonJoined("ada".into())).is_empty());
+    assert_eq!(session.on(answered(0, Outcome::Complete)), ["finish 0 answered", "listening"]);
+    away(&mut session, 5, true);
+    session.on(heard("are you there?"));
+    assert!(session.on(Event::PersonJoined("ada".into())).is_empty());
+}
+
+#[test]
+fn a_lost_session_keeps_what_was_said_for_whoever_goes_on_with_it() {
+    let mut session = with_notice();
+    session.on(heard("my name is Ada"));
+    session.on(delta(0, "hello Ada"));
+    session.on(answered(0, Outcome::Complete));
+    session.on(heard("and"));
+    assert_eq!(session.on(Event::RoomLost("cut".into())), ["cancel 1"]);
+    let end = session.on(answered(1, Outcome::Interrupted));
+    assert_eq!(end, ["finish 1 interrupted", "end: the connection to the room was lost: cut"]);
+    assert_eq!(session.machine.met(), ["ada"]);
+
+    let mut next = Session { machine: Machine::new(rules()), now: session.now };
+    next.machine.resume(&session.machine.past());
+    next.on(Event::Joined { people: vec!["ada".into()] });
+    assert_eq!(next.on(heard("what is my name?")), ["thinking", "ask 2 with 5"]);
+    assert_eq!(next.prompt(), ["be brief", "my name is Ada", "hello Ada", "and", "what is my name?"]);
+}
+
 #[test]
 fn a_session_nobody_came_to_waits_for_the_room_to_close() {
     let mut session = Session { machine: Machine::new(rules()), now: Instant::now() };

@@ -1,5 +1,6 @@
-//! What was said in a session before its process died.
+//! What was said in a session before its process died or its connection was lost.
 
+use crate::chat::{Message, Role};
 use crate::secret::Speech;
 
 use super::history::{History, Said};
@@ -27,6 +28,17 @@ impl Past {
         for PastTurn { question, answer, how } in &self.turns {
             question.iter().for_each(|question| history.heard(question));
             answer.iter().for_each(|answer| history.said(answer.expose(), *how));
+        }
+    }
+}
+
+impl From<&Message> for PastTurn {
+    /// Half a turn. A reply that was cut says so in its own words.
+    fn from(message: &Message) -> Self {
+        let content = Some(message.content().clone());
+        match message.role() {
+            Role::Assistant => Self { question: None, answer: content, how: Said::Whole },
+            Role::User | Role::System => Self { question: content, answer: None, how: Said::Whole },
         }
     }
 }

@@ -218,6 +218,7 @@ impl Machine {
             registered: self.link.is_up(),
             draining: self.phase != Phase::Serving,
             reason: self.why_not_ready(),
+            connect_wait: self.link.wait(),
             worker_id: self.link.worker_id().to_owned(),
             active_jobs: self.slots.running(),
             slots_used: self.slots.used(),

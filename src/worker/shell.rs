@@ -141,6 +141,7 @@ impl Shell {
     fn perform(&mut self, action: Action) {
         match action {
             Action::Connect => {
+                self.metrics.connecting();
                 self.connection = Some(Connection::open(self.endpoint.clone(), self.metrics.clone()));
             }
             Action::Disconnect => {

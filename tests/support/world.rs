@@ -51,10 +51,13 @@ pub(crate) struct Trace {
 
 impl World {
     pub(crate) async fn start(script: Script) -> Self {
+        Self::start_with(LivekitServer::start().expect("livekit-server starts"), script).await
+    }
+
+    pub(crate) async fn start_with(livekit: LivekitServer, script: Script) -> Self {
         voiced::tls::install_crypto_provider();
         let dir = std::env::temp_dir().join(format!("voiced-world-{}", testbed::unique_hex()));
         std::fs::create_dir_all(&dir).unwrap();
-        let livekit = LivekitServer::start().expect("livekit-server starts");
         let collector = OtelCollector::start().expect("the collector starts");
         let model = ScriptedModel::start(script).await.expect("the scripted model starts");
         Self { livekit, collector, model, dir }
@@ -117,7 +120,8 @@ impl World {
         &self.dir
     }
 
-    fn spawn(&self, mut command: Command, settings: &[&str]) -> Worker {
+    /// [`World::worker_of`] without waiting for anything.
+    pub(crate) fn spawn(&self, mut command: Command, settings: &[&str]) -> Worker {
         let http_port = testbed::free_port().unwrap();
         let log = self.dir.join(format!("worker-{http_port}.log"));
         command.args(settings.iter().flat_map(|setting| ["--set", setting]));

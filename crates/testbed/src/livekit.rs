@@ -1,6 +1,7 @@
 //! A LiveKit server of our own.
 
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -41,9 +42,15 @@ struct Ports {
 impl LivekitServer {
     /// Finds or builds the server, starts it and returns when it answers.
     pub fn start() -> Result<Self> {
+        Self::start_at(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// The same for a network of a test's own: clients can come over loopback and over `address`, an address of this
+    /// machine.
+    pub fn start_at(address: IpAddr) -> Result<Self> {
         let mut attempt = 1;
         loop {
-            let server = Self::configured()?;
+            let server = Self::configured_at(address)?;
             match server.restart() {
                 Ok(()) => return Ok(server),
                 Err(error) if attempt < PORT_ATTEMPTS && is_port_clash(&error) => attempt += 1,
@@ -54,13 +61,18 @@ impl LivekitServer {
 
     /// A server with its address and keys settled, but not running: `restart` brings it up.
     pub fn configured() -> Result<Self> {
+        Self::configured_at(Ipv4Addr::LOCALHOST.into())
+    }
+
+    fn configured_at(address: IpAddr) -> Result<Self> {
         let program = tools::livekit_server()?;
         let directory = tempfile::Builder::new().prefix("livekit-server-").tempdir()?;
         let [signal, udp, tcp] = free_ports()?;
         let ports = Ports { signal, udp, tcp };
         let api_key = format!("key{}", unique_hex());
         let api_secret = format!("{}{}", unique_hex(), unique_hex());
-        fs::write(directory.path().join("livekit.yaml"), configuration(ports, &api_key, &api_secret))?;
+        let configuration = configuration(ports, address, &api_key, &api_secret);
+        fs::write(directory.path().join("livekit.yaml"), configuration)?;
         let url = format!("ws://127.0.0.1:{signal}");
         Ok(Self { program, directory, ports, url, api_key, api_secret, process: Mutex::new(None) })
     }
@@ -165,21 +177,29 @@ fn is_port_clash(error: &anyhow::Error) -> bool {
     format!("{error:#}").contains("address already in use")
 }
 
-/// Loopback only, for signalling and for media, and nothing that would ask the outside world for an address.
-fn configuration(ports: Ports, api_key: &str, api_secret: &str) -> String {
+/// Loopback only, for signalling and for media, unless `address` is another, and nothing that would ask the outside world
+/// for an address.
+fn configuration(ports: Ports, address: IpAddr, api_key: &str, api_secret: &str) -> String {
     let Ports { signal, udp, tcp } = ports;
+    let (addresses, media) = if address.is_loopback() {
+        (
+            "127.0.0.1".to_owned(),
+            "interfaces: {includes: [lo, lo0]}\n  ips: {includes: [127.0.0.0/8]}".to_owned(),
+        )
+    } else {
+        (format!("127.0.0.1, {address}"), format!("ips: {{includes: [{address}/32]}}"))
+    };
     format!(
         "\
 port: {signal}
-bind_addresses: [127.0.0.1]
+bind_addresses: [{addresses}]
 keys:
   {api_key}: {api_secret}
 rtc:
-  node_ip: 127.0.0.1
+  node_ip: {address}
   use_external_ip: false
   enable_loopback_candidate: true
-  interfaces: {{includes: [lo, lo0]}}
-  ips: {{includes: [127.0.0.0/8]}}
+  {media}
   udp_port: {udp}
   tcp_port: {tcp}
   # Without an entry clients are told to ask public STUN servers.
@@ -198,7 +218,7 @@ mod tests {
     #[test]
     fn the_configuration_stays_on_loopback() {
         let ports = Ports { signal: 1, udp: 2, tcp: 3 };
-        let text = configuration(ports, "key", "secret");
+        let text = configuration(ports, Ipv4Addr::LOCALHOST.into(), "key", "secret");
         for line in [
             "port: 1",
             "bind_addresses: [127.0.0.1]",

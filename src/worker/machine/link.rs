@@ -30,6 +30,7 @@ pub(super) struct Link {
 enum State {
     Down {
         retry_at: Instant,
+        wait: Duration,
     },
     /// The shell is busy opening the socket, for a limited time.
     Opening,
@@ -63,7 +64,13 @@ pub(super) enum Due {
 impl Link {
     pub(super) fn new(now: Instant, seed: u64, trouble: String) -> Self {
         let random = fastrand::Rng::with_seed(seed);
-        Self { started: now, random, state: State::Down { retry_at: now }, attempts: 0, trouble }
+        Self {
+            started: now,
+            random,
+            state: State::Down { retry_at: now, wait: Duration::ZERO },
+            attempts: 0,
+            trouble,
+        }
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -79,6 +86,14 @@ impl Link {
         match &self.state {
             State::Up(up) => &up.worker_id,
             _ => "",
+        }
+    }
+
+    /// How long the wait is that goes on before the next attempt.
+    pub(super) fn wait(&self) -> Duration {
+        match &self.state {
+            State::Down { wait, .. } => *wait,
+            _ => Duration::ZERO,
         }
     }
 
@@ -127,7 +142,8 @@ impl Link {
             self.attempts = 0;
         }
         self.trouble = reason;
-        self.state = State::Down { retry_at: now + self.backoff() };
+        let wait = self.backoff();
+        self.state = State::Down { retry_at: now + wait, wait };
         self.attempts = self.attempts.saturating_add(1);
     }
 
@@ -146,7 +162,7 @@ impl Link {
 
     pub(super) fn due(&mut self, now: Instant) -> Due {
         match &mut self.state {
-            State::Down { retry_at } if now >= *retry_at => {
+            State::Down { retry_at, .. } if now >= *retry_at => {
                 self.state = State::Opening;
                 Due::Connect
             }
@@ -171,7 +187,7 @@ impl Link {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Down { retry_at } => Some(*retry_at),
+            State::Down { retry_at, .. } => Some(*retry_at),
             State::Opening => None,
             State::Registering { until } => Some(*until),
             State::Up(up) => {

@@ -1,0 +1,80 @@
+//! Sessions whose connection was lost while their process lives: what was said in them, and with whom.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::session::Past;
+
+/// By job id. Each is gone when its session goes on, or when the search has given it up.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ParkedSessions(Arc<Mutex<HashMap<String, Parked>>>);
+
+#[derive(Clone, Debug)]
+pub(super) struct Parked {
+    pub(super) room_name: String,
+    /// The identities of everybody who took part.
+    pub(super) met: Vec<String>,
+    pub(super) past: Past,
+}
+
+// === impl ParkedSessions ===
+
+impl ParkedSessions {
+    pub(super) fn park(&self, job_id: String, parked: Parked) {
+        self.lock().insert(job_id, parked);
+    }
+
+    pub(super) fn holds(&self, job_id: &str) -> bool {
+        self.lock().contains_key(job_id)
+    }
+
+    /// Whom a session had met; None when it is not parked.
+    pub(super) fn met(&self, job_id: &str) -> Option<Vec<String>> {
+        self.lock().get(job_id).map(|parked| parked.met.clone())
+    }
+
+    pub(super) fn take(&self, job_id: &str) -> Option<Past> {
+        self.lock().remove(job_id).map(|parked| parked.past)
+    }
+
+    /// What was said in a room to one of these people. A stranger in a room of the same name is told nothing of it.
+    pub(super) fn claim(&self, room_name: &str, people: &[String]) -> Option<Past> {
+        let mut sessions = self.lock();
+        let knows = |parked: &Parked| parked.met.iter().any(|person| people.contains(person));
+        let fits = |parked: &Parked| parked.room_name == room_name && knows(parked);
+        let job_id = sessions.iter().find(|(_, parked)| fits(parked)).map(|(job_id, _)| job_id.clone())?;
+        sessions.remove(&job_id).map(|parked| parked.past)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Parked>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sessions() -> ParkedSessions {
+        let sessions = ParkedSessions::default();
+        let past = Past { turns: Vec::new(), next_turn: 7 };
+        let met = vec!["ada".to_owned(), "bob".to_owned()];
+        sessions.park("AJ_1".to_owned(), Parked { room_name: "room".to_owned(), met, past });
+        sessions
+    }
+
+    fn claim(sessions: &ParkedSessions, room: &str, person: &str) -> Option<u64> {
+        sessions.claim(room, &[person.to_owned()]).map(|past| past.next_turn)
+    }
+
+    #[test]
+    fn a_session_goes_on_with_one_of_its_people_in_its_room_and_once() {
+        let sessions = sessions();
+        assert_eq!(claim(&sessions, "room", "eve"), None, "a stranger");
+        assert_eq!(claim(&sessions, "elsewhere", "ada"), None);
+        assert!(sessions.holds("AJ_1"));
+        assert_eq!(claim(&sessions, "room", "bob"), Some(7));
+        assert!(!sessions.holds("AJ_1") && sessions.take("AJ_1").is_none());
+        assert_eq!(claim(&sessions, "room", "ada"), None);
+    }
+}

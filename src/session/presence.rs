@@ -1,0 +1,90 @@
+//! Who is there to talk with, and whether we are there ourselves: pure.
+//!
+//! While the connection to the room is being restored nobody can be seen, so nobody counts as gone.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// Who came back sooner is not missed. A longer absence may have swallowed what people said.
+const MISSED: Duration = Duration::from_secs(2);
+/// How many people a session remembers, those who left included.
+const REMEMBERED: usize = 256;
+
+pub(super) struct Presence {
+    grace: Duration,
+    here: BTreeSet<String>,
+    met: BTreeSet<String>,
+    /// When to give up on people coming back.
+    alone_until: Option<Instant>,
+    /// Since when the connection is being restored.
+    away_since: Option<Instant>,
+    /// People may have spoken to nobody, and were not told so yet.
+    owes_notice: bool,
+}
+
+// === impl Presence ===
+
+impl Presence {
+    /// `grace` is how long a session outlives its last person.
+    pub(super) fn new(grace: Duration) -> Self {
+        let (here, met) = (BTreeSet::new(), BTreeSet::new());
+        Self { grace, here, met, alone_until: None, away_since: None, owes_notice: false }
+    }
+
+    pub(super) fn arrived(&mut self, person: String) {
+        if self.met.len() < REMEMBERED {
+            self.met.insert(person.clone());
+        }
+        self.here.insert(person);
+        self.alone_until = None;
+    }
+
+    pub(super) fn left(&mut self, now: Instant, person: &str) {
+        if self.here.remove(person) {
+            self.wait_if_alone(now);
+        }
+    }
+
+    /// The connection is lost and being restored.
+    pub(super) fn away(&mut self, now: Instant) {
+        self.away_since.get_or_insert(now);
+        self.alone_until = None;
+    }
+
+    /// The connection is back; `rejoined` as somebody new, to whom the server brings nothing of what was said meanwhile.
+    pub(super) fn back(&mut self, now: Instant, rejoined: bool) {
+        let Some(since) = self.away_since.take() else { return };
+        self.owes_notice |= rejoined && now.saturating_duration_since(since) >= MISSED;
+        self.wait_if_alone(now);
+    }
+
+    /// Whether to tell people, now, that we were away; true once.
+    pub(super) fn notice_due(&mut self) -> bool {
+        !self.here.is_empty() && self.away_since.is_none() && std::mem::take(&mut self.owes_notice)
+    }
+
+    /// There is nothing to tell: they see by themselves that we are here.
+    pub(super) fn noticed(&mut self) {
+        self.owes_notice = false;
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.alone_until
+    }
+
+    /// Nobody came back in time.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.alone_until.is_some_and(|deadline| now >= deadline)
+    }
+
+    /// Everybody who took part in the session.
+    pub(super) fn met(&self) -> Vec<String> {
+        self.met.iter().cloned().collect()
+    }
+
+    fn wait_if_alone(&mut self, now: Instant) {
+        if self.here.is_empty() && self.away_since.is_none() {
+            self.alone_until.get_or_insert(now + self.grace);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! livekit-server is killed, with all of its rooms, and comes back.
+
+use std::time::{Duration, Instant};
+
+use scripted_model::{Script, Step};
+
+use crate::talk::{Talk, asked_last};
+use crate::world::{World, wait_until};
+
+async fn world() -> World {
+    World::start(Script::always(Step::echo())).await
+}
+
+async fn away_for(world: &World, time: Duration) -> Instant {
+    world.livekit.stop();
+    tokio::time::sleep(time).await;
+    world.livekit.restart().unwrap();
+    Instant::now()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn back_after_five_seconds_the_conversation_goes_on_by_itself() {
+    let (world, mut talk) = (world().await, Talk::default());
+    // People who cannot be seen do not count as gone: the grace is shorter than the outage.
+    let worker = world.worker(&["agent.leave_grace=2s"]);
+    let mut caller = world.call("five").await;
+    talk.ask(&mut caller, "my name is Ada").await;
+    let back = away_for(&world, Duration::from_secs(5)).await;
+    let answered = talk.ask_until_answered(&mut caller, "what is my name?", &worker).await;
+    assert!(asked_last(&world).contains(&"user: my name is Ada".to_owned()), "the history is kept");
+    wait_until("the worker is registered", || worker.readiness().0 == 200, || worker.log());
+    talk.measured("livekit-killed-5s", answered - back, &world);
+    caller.leave().await;
+    assert_eq!(worker.drain(), Some(0));
+}
+
+/// Longer than the SDK of either side goes on trying: the caller joins anew, as a person who reloads the page, and is
+/// known to the agent.
+#[tokio::test(flavor = "multi_thread")]
+async fn back_after_a_minute_whoever_joins_again_goes_on_where_they_were() {
+    let (world, mut talk) = (world().await, Talk::default());
+    let worker = world.worker(&[]);
+    let mut caller = world.call("minute").await;
+    talk.ask(&mut caller, "my name is Ada").await;
+    let back = away_for(&world, Duration::from_secs(60)).await;
+    caller.leave().await;
+    let mut caller = world.call("minute").await;
+    let answered = talk.ask_until_answered(&mut caller, "what is my name?", &worker).await;
+    assert!(asked_last(&world).contains(&"user: my name is Ada".to_owned()), "{:?}", asked_last(&world));
+    assert_eq!(caller.agents(), 1);
+    talk.measured("livekit-killed-60s", answered - back, &world);
+    let connects = worker.metric("voiced_worker_connects_total").unwrap();
+    assert!(connects < 60.0, "{connects} attempts in a minute");
+    caller.leave().await;
+    assert_eq!(worker.drain(), Some(0));
+}

@@ -1,0 +1,127 @@
+//! A network of a test's own, in namespaces that end with it: the test and its servers on one side, a worker on the
+//! other, and between them a cable that the test can pull.
+//!
+//! A test that wants it runs itself once more inside (`inside`); `Cable::lay` then makes the other side.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::{Command, Stdio};
+
+use testbed::Process;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::small_disk::through;
+
+/// Set within the namespace.
+const INSIDE: &str = "VOICED_INSIDE";
+const OURS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+/// As root, and as anybody where the kernel lets people have user namespaces.
+const WAYS: [&[&str]; 2] = [&["--net"], &["--user", "--map-root-user", "--net"]];
+
+/// The other side. It ends when this is dropped.
+pub(crate) struct Cable {
+    holder: Process,
+}
+
+/// Whether we are in a network of our own. If not, the test `name` of this program is run once more within one, and must
+/// succeed there; where nobody may make one it is skipped, with a line about it.
+pub(crate) fn inside(name: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let works = |way: &&&[&str]| {
+        let mut tried = Command::new("unshare");
+        tried.args(**way).args(["ip", "link", "set", "lo", "up"]).stderr(Stdio::null());
+        tried.status().is_ok_and(|status| status.success())
+    };
+    let Some(way) = WAYS.iter().find(works) else {
+        // Past the harness, which shows what tests print only when they fail.
+        eprintln!(
+            "SKIPPED: no network of a test's own can be made here (root or user namespaces, and iproute2)"
+        );
+        return false;
+    };
+    let mut again = Command::new("unshare");
+    again.args(*way).arg(std::env::current_exe().unwrap());
+    again.args(["--exact", name, "--nocapture", "--include-ignored"]).env(INSIDE, "1");
+    assert!(again.status().unwrap().success(), "{name} failed in a network of its own");
+    false
+}
+
+// === impl Cable ===
+
+impl Cable {
+    /// Our side is a bridge, so that the cable can be pulled without anybody being told.
+    pub(crate) fn lay() -> Self {
+        let mut command = Command::new("unshare");
+        command.args(["--net", "sleep", "3600"]);
+        let holder = Process::attached("the other side", &mut command).unwrap();
+        let cable = Self { holder };
+        let there = cable.holder.id().to_string();
+        ip(&["link", "set", "lo", "up"]);
+        ip(&["link", "add", "br0", "type", "bridge"]);
+        ip(&["addr", "add", &format!("{OURS}/24"), "dev", "br0"]);
+        ip(&["link", "set", "br0", "up"]);
+        cable.wait_for_namespace();
+        ip(&["link", "add", "cable", "type", "veth", "peer", "name", "eth0", "netns", &there]);
+        ip(&["link", "set", "cable", "up"]);
+        for arguments in [
+            vec!["link", "set", "lo", "up"],
+            vec!["addr", "add", &format!("{THEIRS}/24"), "dev", "eth0"],
+            vec!["link", "set", "eth0", "up"],
+        ] {
+            let mut command = Command::new("ip");
+            command.args(&arguments);
+            assert!(cable.beyond(&command).status().unwrap().success(), "ip {arguments:?}");
+        }
+        cable.mend();
+        cable
+    }
+
+    /// The address that is ours for the other side.
+    pub(crate) fn our_address(&self) -> IpAddr {
+        OURS.into()
+    }
+
+    /// `command`, to be run on the other side. It keeps its process id.
+    pub(crate) fn beyond(&self, command: &Command) -> Command {
+        let net = format!("--net=/proc/{}/ns/net", self.holder.id());
+        through("nsenter", &[&net], command)
+    }
+
+    /// Nothing gets through any more, and nobody is told.
+    pub(crate) fn pull(&self) {
+        ip(&["link", "set", "cable", "nomaster"]);
+    }
+
+    pub(crate) fn mend(&self) {
+        ip(&["link", "set", "cable", "master", "br0"]);
+    }
+
+    /// Lets the other side reach a server that listens on our loopback.
+    pub(crate) async fn forward(&self, port: u16) {
+        let listener = TcpListener::bind(SocketAddr::new(self.our_address(), port)).await.unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut outer, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut inner = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+                    tokio::io::copy_bidirectional(&mut outer, &mut inner).await
+                });
+            }
+        });
+    }
+
+    /// The process is there before it has left our namespace.
+    fn wait_for_namespace(&self) {
+        let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net")).ok();
+        let there = self.holder.id().to_string();
+        while namespace("self") == namespace(&there) {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+}
+
+fn ip(arguments: &[&str]) {
+    let status = Command::new("ip").args(arguments).status().unwrap();
+    assert!(status.success(), "ip {arguments:?}");
+}
