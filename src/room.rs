@@ -63,6 +63,8 @@ pub struct Place {
 
 /// What happened in the room, as far as a conversation cares.
 pub enum RoomEvent {
+    /// Somebody is about to be here; what is said now would pass them by.
+    PersonComing(String),
     PersonJoined(String),
     PersonLeft(String),
     /// An agent is here, or announced its state (`lk.agent.state`; empty when it has told none).
@@ -141,6 +143,13 @@ impl Room {
     pub fn people(&self) -> Vec<String> {
         let participants = self.inner.remote_participants();
         participants.values().filter(|p| is_person(p)).map(|p| p.identity().to_string()).collect()
+    }
+
+    /// Those of them who hear what is said; the others are about to.
+    pub fn listeners(&self) -> Vec<String> {
+        let participants = self.inner.remote_participants();
+        let listens = |p: &&lk::RemoteParticipant| is_person(p) && people::can_hear(p);
+        participants.values().filter(listens).map(|p| p.identity().to_string()).collect()
     }
 
     /// The agents who are here now, with their `lk.agent.state`.

@@ -77,6 +77,8 @@ struct Session<'a> {
     readers: FuturesUnordered<BoxFuture<'static, Reading>>,
     call: Option<Call>,
     ledger: Ledger,
+    /// We have rejoined before anybody else: what is said waits until somebody can hear it.
+    unheard: bool,
 }
 
 /// Holds the conversation in `room` until it ends. The room is left joined, so that the end can be reported first.
@@ -93,7 +95,7 @@ pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summ
         machine.resume(past);
     }
     let readers = FuturesUnordered::new();
-    let session = Session { room, parts, machine, voice, readers, call: None, ledger };
+    let session = Session { room, parts, machine, voice, readers, call: None, ledger, unheard: false };
     let summary = session.converse(stop).await;
     tracing::info!(reason = %summary.reason, totals = %summary.totals, "session ended");
     summary
@@ -104,7 +106,7 @@ pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summ
 impl Session<'_> {
     async fn converse(mut self, stop: CancellationToken) -> Summary {
         self.voice.announce(AgentState::Initializing);
-        let people = self.room.people();
+        let people = self.room.listeners();
         let mut event = Event::Joined { people };
         let mut stopping = false;
         loop {
@@ -168,7 +170,13 @@ impl Session<'_> {
 
     fn room_event(&mut self, event: RoomEvent) -> Option<Event> {
         match event {
-            RoomEvent::PersonJoined(person) => Some(Event::PersonJoined(person)),
+            RoomEvent::PersonComing(person) => Some(Event::PersonComing(person)),
+            RoomEvent::PersonJoined(person) => {
+                if std::mem::take(&mut self.unheard) {
+                    self.voice.back(true);
+                }
+                Some(Event::PersonJoined(person))
+            }
             RoomEvent::PersonLeft(person) => Some(Event::PersonLeft(person)),
             RoomEvent::Text(text) => {
                 self.listen(text);
@@ -201,7 +209,13 @@ impl Session<'_> {
                 tracing::info!(rejoined, "the connection to the room is back");
                 let how = if rejoined { Restored::Rejoined } else { Restored::Resumed };
                 self.parts.metrics.connection_restored(how);
-                self.voice.back(rejoined);
+                if rejoined {
+                    self.voice.show();
+                }
+                self.unheard = rejoined && self.room.listeners().is_empty();
+                if !self.unheard {
+                    self.voice.back(rejoined);
+                }
                 Some(Event::Back { rejoined })
             }
             RoomEvent::Closed(why) => Some(Event::RoomClosed(why)),

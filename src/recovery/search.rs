@@ -17,7 +17,7 @@ use crate::worker::{Assignment, Health};
 /// How often. It costs a look into a directory, and questions to the server only while there is something to ask about.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A session that could not be taken up for this long is given up: the server is away, or all slots are in use.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(900);
 /// How long a session whose connection was lost waits for its people, once the server can be asked again.
 const ALONE: Duration = Duration::from_secs(60);
 

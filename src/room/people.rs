@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use livekit::participant::ParticipantKind;
+use livekit::participant::{ParticipantKind, ParticipantState};
 use livekit::prelude::RemoteParticipant;
 
 use super::RoomEvent;
@@ -71,7 +71,14 @@ pub(super) fn arrived(participant: &RemoteParticipant) -> Option<RoomEvent> {
     if is_agent(participant) {
         return Some(agent(participant));
     }
-    is_person(participant).then(|| RoomEvent::PersonJoined(participant.identity().to_string()))
+    let identity = participant.identity().to_string();
+    let event = if can_hear(participant) { RoomEvent::PersonJoined } else { RoomEvent::PersonComing };
+    is_person(participant).then(|| event(identity))
+}
+
+/// Before its connection is up a participant misses whatever is written.
+pub(super) fn can_hear(participant: &RemoteParticipant) -> bool {
+    participant.state() == ParticipantState::Active
 }
 
 /// The news that somebody is gone.

@@ -112,15 +112,17 @@ impl Voice {
         });
     }
 
-    /// It is back. As a participant who has `rejoined` we have the attributes that our token gave us.
-    pub fn back(&mut self, rejoined: bool) {
+    /// Announces our state once more: a participant who has rejoined has the attributes that its token gave it.
+    pub fn show(&mut self) {
+        self.announce(self.state);
+    }
+
+    /// The connection is back, and somebody is there to hear us.
+    pub fn back(&self, rejoined: bool) {
         self.line.send_modify(|line| {
             line.up = true;
             line.stay += u32::from(rejoined);
         });
-        if rejoined {
-            self.announce(self.state);
-        }
     }
 
     /// Lets the last words out, then ends both tasks.

@@ -34,6 +34,8 @@ pub(crate) enum Event {
     Joined {
         people: Vec<String>,
     },
+    /// Somebody is about to be here; what is said now would pass them by.
+    PersonComing(String),
     PersonJoined(String),
     PersonLeft(String),
     Heard(Utterance),
@@ -203,14 +205,14 @@ impl Machine {
     pub(crate) fn step(&mut self, now: Instant, event: Event) -> Vec<Action> {
         match event {
             Event::Joined { people } => self.joined(people),
+            Event::PersonComing(person) => self.presence.coming(person),
             Event::PersonJoined(person) => self.person_joined(person),
             Event::PersonLeft(person) => self.presence.left(now, &person),
             Event::Heard(utterance) => self.heard(now, utterance),
             Event::Delta { turn, text } => self.delta(now, turn, text),
             Event::Answered { turn, answer } => self.answered(turn, answer),
             Event::Away => self.presence.away(now),
-            // A reply that goes on tells by itself that we are back.
-            Event::Back { rejoined } => self.presence.back(now, rejoined && self.reply.is_none()),
+            Event::Back { rejoined } => self.back(now, rejoined),
             Event::RoomClosed(why) => self.end(EndReason::RoomClosed(why)),
             Event::RoomLost(why) => self.end(EndReason::ConnectionLost(why)),
             Event::Stop => self.end(EndReason::Stopped),
@@ -239,6 +241,14 @@ impl Machine {
         if !self.greeted && self.reply.is_none() {
             self.greeted = true;
             self.say_whole(self.rules.greeting.clone());
+        }
+    }
+
+    fn back(&mut self, now: Instant, rejoined: bool) {
+        self.presence.back(now, rejoined);
+        if self.reply.is_some() {
+            // A reply that goes on tells by itself that we are back.
+            self.presence.noticed();
         }
     }
 

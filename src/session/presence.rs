@@ -7,12 +7,17 @@ use std::time::{Duration, Instant};
 
 /// Who came back sooner is not missed. A longer absence may have swallowed what people said.
 const MISSED: Duration = Duration::from_secs(2);
+/// How long people may take to come back who lost the room together with us: clients try ever less often.
+const REUNION: Duration = Duration::from_secs(60);
 /// How many people a session remembers, those who left included.
 const REMEMBERED: usize = 256;
 
 pub(super) struct Presence {
     grace: Duration,
+    /// Those who do not hear yet included.
     here: BTreeSet<String>,
+    /// One of them hears us.
+    listens: bool,
     met: BTreeSet<String>,
     /// When to give up on people coming back.
     alone_until: Option<Instant>,
@@ -28,20 +33,27 @@ impl Presence {
     /// `grace` is how long a session outlives its last person.
     pub(super) fn new(grace: Duration) -> Self {
         let (here, met) = (BTreeSet::new(), BTreeSet::new());
-        Self { grace, here, met, alone_until: None, away_since: None, owes_notice: false }
+        Self { grace, here, listens: false, met, alone_until: None, away_since: None, owes_notice: false }
     }
 
-    pub(super) fn arrived(&mut self, person: String) {
-        if self.met.len() < REMEMBERED {
-            self.met.insert(person.clone());
-        }
+    /// Somebody who does not hear yet.
+    pub(super) fn coming(&mut self, person: String) {
         self.here.insert(person);
         self.alone_until = None;
     }
 
+    pub(super) fn arrived(&mut self, person: String) {
+        self.listens = true;
+        if self.met.len() < REMEMBERED {
+            self.met.insert(person.clone());
+        }
+        self.coming(person);
+    }
+
     pub(super) fn left(&mut self, now: Instant, person: &str) {
         if self.here.remove(person) {
-            self.wait_if_alone(now);
+            self.listens &= !self.here.is_empty();
+            self.wait_if_alone(now, self.grace);
         }
     }
 
@@ -55,12 +67,13 @@ impl Presence {
     pub(super) fn back(&mut self, now: Instant, rejoined: bool) {
         let Some(since) = self.away_since.take() else { return };
         self.owes_notice |= rejoined && now.saturating_duration_since(since) >= MISSED;
-        self.wait_if_alone(now);
+        let grace = if rejoined { self.grace.max(REUNION) } else { self.grace };
+        self.wait_if_alone(now, grace);
     }
 
     /// Whether to tell people, now, that we were away; true once.
     pub(super) fn notice_due(&mut self) -> bool {
-        !self.here.is_empty() && self.away_since.is_none() && std::mem::take(&mut self.owes_notice)
+        self.listens && self.away_since.is_none() && std::mem::take(&mut self.owes_notice)
     }
 
     /// There is nothing to tell: they see by themselves that we are here.
@@ -82,9 +95,9 @@ impl Presence {
         self.met.iter().cloned().collect()
     }
 
-    fn wait_if_alone(&mut self, now: Instant) {
+    fn wait_if_alone(&mut self, now: Instant, grace: Duration) {
         if self.here.is_empty() && self.away_since.is_none() {
-            self.alone_until.get_or_insert(now + self.grace);
+            self.alone_until.get_or_insert(now + grace);
         }
     }
 }

@@ -27,6 +27,28 @@ fn reconnects_for_ever_with_waits_from_half_a_second_to_ten() {
     assert!(waits[10..].iter().all(|wait| (5 * SECOND..=10 * SECOND).contains(wait)));
 }
 
+/// Ten minutes without a server: the worker neither spins nor falls asleep.
+#[test]
+fn a_server_that_is_away_for_ten_minutes_is_asked_a_hundred_times_and_found_within_ten_seconds() {
+    for seed in 0..100 {
+        let rules = Rig::new(1).machine.rules;
+        let mut rig = Rig { machine: Machine::new(rules, Instant::now(), seed), now: Instant::now() };
+        rig.tick();
+        let (start, mut attempts) = (rig.now, 0);
+        while rig.now - start < 600 * SECOND {
+            attempts += waits(&mut rig, 1).len();
+        }
+        assert!((60..130).contains(&attempts), "{attempts} attempts");
+        rig.lose_socket();
+        let wait = rig.machine.health().connect_wait;
+        assert!(wait > Duration::ZERO && wait <= 10 * SECOND, "{wait:?}");
+        rig.after(wait);
+        rig.register();
+        assert!(rig.machine.health().registered);
+        assert_eq!(rig.machine.health().connect_wait, Duration::ZERO);
+    }
+}
+
 #[test]
 fn workers_that_lose_their_server_together_do_not_come_back_together() {
     let first_wait = |seed| {
