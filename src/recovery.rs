@@ -298,3 +298,86 @@ impl Left {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::secret::Secret;
+
+    fn assignment() -> Assignment {
+        Assignment {
+            job_id: "AJ_1".to_owned(),
+            dispatch_id: String::new(),
+            room_name: "room".to_owned(),
+            room_sid: "RM_1".to_owned(),
+            url: url::Url::parse("ws://127.0.0.1:7880").unwrap(),
+            token: Secret::new("token"),
+            identity: "agent-AJ_1".to_owned(),
+            metadata: String::new(),
+            attributes: HashMap::new(),
+        }
+    }
+
+    /// A recovery whose search is the test.
+    fn recovery(root: &Path) -> (Recovery, mpsc::Receiver<(Left, Note)>) {
+        let (notes, _) = Notes::open(root, &assignment().url, "ada").unwrap();
+        let (torn, found) = mpsc::channel(TORN);
+        (Recovery::new(Some(Arc::new(notes)), torn, Memory::none(), Metrics::default()), found)
+    }
+
+    fn files(root: &Path) -> usize {
+        let slots = std::fs::read_dir(root).unwrap().flatten();
+        let files = slots.flat_map(|slot| std::fs::read_dir(slot.path()).unwrap().flatten());
+        files.filter(|file| file.path().extension().is_some_and(|extension| extension == "json")).count()
+    }
+
+    async fn noted(recovery: &Recovery, stop: &CancellationToken) -> Noted {
+        recovery.note(&assignment(), "RM_1", &["ada".to_owned()], stop.clone()).await
+    }
+
+    #[tokio::test]
+    async fn what_breaks_down_is_looked_after_and_what_ended_or_was_stopped_is_not() {
+        let (root, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
+        let (recovery, mut found) = recovery(root.path());
+        noted(&recovery, &stop).await.over();
+        assert_eq!((files(root.path()), found.try_recv().is_ok()), (0, false), "it ended");
+
+        let broken = noted(&recovery, &stop).await;
+        let breaking = async move {
+            let _broken = broken;
+            panic!("a defect")
+        };
+        assert!(tokio::spawn(breaking).await.unwrap_err().is_panic());
+        let (left, note) = found.try_recv().unwrap();
+        assert_eq!((left.room_name.as_str(), files(root.path())), ("room", 1));
+        drop(note);
+        assert_eq!(files(root.path()), 1, "the next process would find it, too");
+
+        let stopped = noted(&recovery, &stop).await;
+        stop.cancel();
+        drop(stopped);
+        assert_eq!((files(root.path()), found.try_recv().is_ok()), (1, false), "it was told to end");
+    }
+
+    #[tokio::test]
+    async fn a_session_whose_connection_was_lost_goes_on_in_the_job_that_its_people_bring() {
+        let (root, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
+        let (recovery, mut found) = recovery(root.path());
+        let past = Past { turns: Vec::new(), next_turn: 4 };
+        let summary = Summary {
+            reason: crate::session::EndReason::ConnectionLost("cut".to_owned()),
+            totals: Default::default(),
+            past,
+            people: vec!["ada".to_owned()],
+        };
+        noted(&recovery, &stop).await.lost(summary);
+        let (left, _) = found.try_recv().unwrap();
+        assert!(recovery.parked.holds(&left.job_id));
+        let next = Assignment { job_id: "AJ_2".to_owned(), ..assignment() };
+        let mut noted = recovery.note(&next, "RM_2", &["ada".to_owned()], stop).await;
+        assert_eq!(noted.past().map(|past| past.next_turn), Some(4));
+        assert!(!recovery.parked.holds(&left.job_id), "nobody else goes on with it");
+    }
+}
