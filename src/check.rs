@@ -11,6 +11,7 @@ mod livekit;
 mod llm;
 mod otlp;
 mod record;
+mod recovery;
 mod signals;
 mod spool;
 
@@ -37,6 +38,7 @@ const QUESTIONS: &[(&str, Ask)] = &[
     ("logs", |config| Box::pin(signals::logs(config))),
     ("spool", |config| Box::pin(spool::check(config))),
     ("record", |config| Box::pin(record::check(config))),
+    ("recovery", |config| Box::pin(recovery::check(config))),
     ("http", |config| Box::pin(listen::check(config))),
 ];
 

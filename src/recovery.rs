@@ -77,7 +77,7 @@ struct Resuming(Arc<Mutex<HashMap<String, Asked>>>);
 #[derive(Debug)]
 struct Asked {
     left: Left,
-    entry: Note,
+    note: Note,
     /// The worker has given it a slot.
     joining: bool,
 }
@@ -189,7 +189,7 @@ impl Recovery {
     }
 
     async fn resumed(&self, asked: Asked, room_sid: &str, stop: CancellationToken) -> Noted {
-        let Asked { mut left, entry, .. } = asked;
+        let Asked { mut left, note, .. } = asked;
         self.metrics.session_resumed(Resumption::Resumed);
         let past = match self.parked.take(&left.job_id) {
             Some(past) => past,
@@ -197,10 +197,10 @@ impl Recovery {
         };
         left.room_sid = room_sid.to_owned();
         left.returns.count(SystemTime::now());
-        if let Err(error) = entry.write(&left) {
+        if let Err(error) = note.write(&left) {
             tracing::warn!("what is written down of this session is not up to date: {error}");
         }
-        Noted { kept: Some((left, entry)), past: Some(past), stop, recovery: self.clone() }
+        Noted { kept: Some((left, note)), past: Some(past), stop, recovery: self.clone() }
     }
 
     fn torn(&self, left: Left, note: Note) {
@@ -253,8 +253,8 @@ impl Drop for Noted {
 // === impl Resuming ===
 
 impl Resuming {
-    fn ask(&self, left: Left, entry: Note) {
-        self.lock().insert(left.job_id.clone(), Asked { left, entry, joining: false });
+    fn ask(&self, left: Left, note: Note) {
+        self.lock().insert(left.job_id.clone(), Asked { left, note, joining: false });
     }
 
     fn set(&self, job_id: &str, joining: bool) {
@@ -272,7 +272,7 @@ impl Resuming {
         match asked.get(job_id) {
             None => Progress::Done,
             Some(asked) if asked.joining => Progress::Joining,
-            Some(_) => asked.remove(job_id).map_or(Progress::Done, |asked| Progress::Refused(asked.entry)),
+            Some(_) => asked.remove(job_id).map_or(Progress::Done, |asked| Progress::Refused(asked.note)),
         }
     }
 

@@ -19,15 +19,16 @@ use url::Url;
 use world::{AGENT_NAME, PATIENCE, World};
 
 /// No neighbour that is alive comes near to these, and a test that meets a dead one need not wait long.
-const SHORT: [&str; 5] = [
+const SHORT: [&str; 6] = [
     "llm.first_token_timeout=4s",
     "telemetry.otlp_timeout=4s",
     "llm.connect_timeout=4s",
     "store.path=record.sqlite",
     "telemetry.spool_dir=spool",
+    "worker.recovery_dir=rooms",
 ];
-const NAMES: [&str; 10] =
-    ["config", "livekit", "clock", "llm", "otlp", "metrics", "logs", "spool", "record", "http"];
+const NAMES: [&str; 11] =
+    ["config", "livekit", "clock", "llm", "otlp", "metrics", "logs", "spool", "record", "recovery", "http"];
 const SIGNALS: [&str; 2] = ["telemetry.metrics=true", "telemetry.logs=true"];
 const WRONG_SECRET: &str = "not-the-secret-not-the-secret-not-1";
 
@@ -151,7 +152,7 @@ async fn json_has_every_check_with_its_status_time_and_details() {
     let checks = report["checks"].as_array().unwrap();
     let of = |key: &str| checks.iter().map(|check| check[key].as_str().unwrap()).collect::<Vec<_>>();
     assert_eq!(of("name"), NAMES);
-    let status = ["ok", "fail", "ok", "ok", "ok", "skip", "skip", "ok", "ok", "ok"];
+    let status = ["ok", "fail", "ok", "ok", "ok", "skip", "skip", "ok", "ok", "ok", "ok"];
     assert_eq!(of("status"), status, "{report:#}");
     for check in checks {
         assert!(check["seconds"].as_f64().unwrap() >= 0.0 && !check["message"].as_str().unwrap().is_empty());

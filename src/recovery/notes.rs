@@ -78,17 +78,17 @@ fn entries(slot: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// None, and the file is gone, when it is none of ours.
 fn read(path: PathBuf) -> Option<(Left, Note)> {
-    let entry = Note(path);
-    let content = fs::metadata(&entry.0).and_then(|meta| match meta.len() {
-        ..=MAX_BYTES => fs::read(&entry.0),
+    let note = Note(path);
+    let content = fs::metadata(&note.0).and_then(|meta| match meta.len() {
+        ..=MAX_BYTES => fs::read(&note.0),
         bytes => Err(io::Error::other(format!("{bytes} bytes long"))),
     });
     let left = content.and_then(|content| Ok(serde_json::from_slice(&content)?));
     match left {
-        Ok(left) => Some((left, entry)),
+        Ok(left) => Some((left, note)),
         Err(error) => {
-            tracing::warn!(path = %entry.0.display(), "the note of a session cannot be read: {error}; it is dropped");
-            entry.remove();
+            tracing::warn!(path = %note.0.display(), "the note of a session cannot be read: {error}; it is dropped");
+            note.remove();
             None
         }
     }

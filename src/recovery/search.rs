@@ -39,7 +39,7 @@ pub(super) struct Search {
 struct Waiting {
     left: Left,
     /// None while the worker has been asked to take it up.
-    entry: Option<Note>,
+    note: Option<Note>,
     since: Instant,
     /// Since when the server has been saying that nobody is there.
     alone_since: Option<Instant>,
@@ -83,7 +83,7 @@ impl Search {
             tokio::select! {
                 () = assignments.closed() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
-                Some((left, entry)) = self.torn.recv() => self.torn_out(left, entry),
+                Some((left, note)) = self.torn.recv() => self.torn_out(left, note),
             }
             self.take_back();
             self.adopt(&health).await;
@@ -97,13 +97,13 @@ impl Search {
                 "a worker died in the middle of sessions: looking who waits"
             );
         }
-        self.waiting.extend(left.into_iter().map(|(left, entry)| Waiting::new(left, entry, false)));
+        self.waiting.extend(left.into_iter().map(|(left, note)| Waiting::new(left, note, false)));
     }
 
-    fn torn_out(&mut self, left: Left, entry: Note) {
+    fn torn_out(&mut self, left: Left, note: Note) {
         let parked = self.recovery.parked.holds(&left.job_id);
         tracing::warn!(room = left.room_name, "a session was torn out of its room: looking who waits");
-        self.waiting.push(Waiting::new(left, entry, parked));
+        self.waiting.push(Waiting::new(left, note, parked));
     }
 
     /// Takes back what the worker refused, and forgets what is a session again.
@@ -111,10 +111,10 @@ impl Search {
         let Recovery { resuming, parked, metrics, .. } = &self.recovery;
         self.waiting.retain_mut(|waiting| {
             let claimed = waiting.parked && !parked.holds(&waiting.left.job_id);
-            match waiting.entry.take_if(|_| claimed) {
+            match waiting.note.take_if(|_| claimed) {
                 // A new job has taken up the conversation.
-                Some(entry) => {
-                    entry.remove();
+                Some(note) => {
+                    note.remove();
                     metrics.session_resumed(Resumption::Resumed);
                     false
                 }
@@ -137,7 +137,7 @@ impl Search {
 
     async fn judge(&mut self, assignments: &mpsc::Sender<Assignment>) {
         let (asked_for, undecided): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.entry.is_none());
+            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.note.is_none());
         self.waiting = asked_for;
         if undecided.is_empty() {
             return;
@@ -196,11 +196,11 @@ impl Search {
             }
         };
         let Ok(place) = assignments.try_reserve() else { return self.wait_on(waiting) };
-        let Some(entry) = waiting.entry.take() else { return };
+        let Some(note) = waiting.note.take() else { return };
         tracing::info!(room = waiting.left.room_name, job = waiting.left.job_id, "going back to a room");
         waiting.alone_since = None;
         // First, because the worker may look at once.
-        self.recovery.resuming.ask(waiting.left.clone(), entry);
+        self.recovery.resuming.ask(waiting.left.clone(), note);
         place.send(assignment);
         self.wait_on(waiting);
     }
@@ -233,7 +233,7 @@ impl Search {
         }
         self.recovery.parked.take(job);
         self.recovery.metrics.session_resumed(why);
-        waiting.entry.into_iter().for_each(Note::remove);
+        waiting.note.into_iter().for_each(Note::remove);
     }
 
     fn assignment(&self, left: &Left) -> Result<Assignment, token::TokenError> {
@@ -264,17 +264,17 @@ impl Search {
 // === impl Waiting ===
 
 impl Waiting {
-    fn new(left: Left, entry: Note, parked: bool) -> Self {
-        Self { left, entry: Some(entry), since: Instant::now(), alone_since: None, parked }
+    fn new(left: Left, note: Note, parked: bool) -> Self {
+        Self { left, note: Some(note), since: Instant::now(), alone_since: None, parked }
     }
 
     /// Takes back what the worker refused; false when it is a session again.
     fn take_back(&mut self, resuming: &Resuming) -> bool {
-        if self.entry.is_some() {
+        if self.note.is_some() {
             return true;
         }
         match resuming.progress(&self.left.job_id) {
-            Progress::Refused(entry) => self.entry = Some(entry),
+            Progress::Refused(note) => self.note = Some(note),
             Progress::Joining => {}
             Progress::Done => return false,
         }
