@@ -8,12 +8,14 @@ pub mod text;
 pub mod token;
 pub mod voice;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use livekit::participant::Participant;
 use livekit::prelude as lk;
 use thiserror::Error;
 use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -29,6 +31,10 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 const SID_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long leaving may take; the server notices a vanished participant by itself.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the SDK's tasks for a room are asked for a sign of life, and how many of these may be missing in a row.
+const PULSE: Duration = Duration::from_secs(5);
+const PULSES_MISSED: u32 = 3;
+
 /// What joining needs.
 #[derive(Clone, Debug)]
 pub struct JoinOptions {
@@ -38,14 +44,18 @@ pub struct JoinOptions {
     pub max_text_bytes: usize,
 }
 
-/// A joined room. Dropping it without `leave` lets the SDK close it in the background.
+/// A joined room. Dropping it without `leave` leaves it in the background.
 pub struct Room {
-    inner: lk::Room,
+    inner: Arc<lk::Room>,
     events: mpsc::UnboundedReceiver<lk::RoomEvent>,
     place: Place,
     people: People,
     /// Nothing comes any more.
     closed: bool,
+    /// The SDK is restoring the connection.
+    reconnecting: bool,
+    pulse: Interval,
+    pulses_missed: u32,
     max_text_bytes: usize,
 }
 
@@ -83,6 +93,8 @@ pub enum RoomEvent {
     Reconnected,
     /// The room is over for us; nothing comes after this.
     Closed(String),
+    /// The SDK's tasks for this room have panicked or are stuck; nothing comes after this.
+    Broken,
 }
 
 /// One segment of a legacy transcription.
@@ -155,7 +167,7 @@ impl Room {
         voice::chat(&self.inner.local_participant(), text).await
     }
 
-    /// The next event. After `Closed` it stays pending for ever.
+    /// The next event. After `Closed` and `Broken` it stays pending for ever.
     pub async fn next(&mut self) -> RoomEvent {
         loop {
             if let Some(text) = self.people.introduced() {
@@ -164,7 +176,18 @@ impl Room {
             if self.closed {
                 return std::future::pending().await;
             }
-            let event = self.events.recv().await;
+            let event = tokio::select! {
+                biased;
+                event = self.events.recv() => event,
+                _ = self.pulse.tick() => {
+                    if self.is_deaf() {
+                        self.closed = true;
+                        return RoomEvent::Broken;
+                    }
+                    continue;
+                }
+            };
+            self.pulses_missed = 0;
             let Some(event) = event else { return self.close("the SDK gave it up".to_owned()) };
             if let Some(event) = self.translate(event) {
                 return event;
@@ -174,11 +197,23 @@ impl Room {
 
     /// Leaves the room. Problems on the way out are only logged: the server removes us in any case.
     pub async fn leave(self) {
-        match tokio::time::timeout(LEAVE_TIMEOUT, self.inner.close()).await {
-            Ok(Ok(())) | Ok(Err(lk::RoomError::AlreadyClosed)) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "leaving the room"),
-            Err(_) => tracing::warn!("leaving the room took longer than {} s", LEAVE_TIMEOUT.as_secs()),
+        leave(&self.inner).await;
+    }
+
+    /// Whether the SDK owes us too many signs of life; asks for the next one. A task of the SDK that panics takes this room's
+    /// events with it, and neither closes their channel nor the room. What is set to the value it has is reported by way of the
+    /// same tasks as everything that happens in the room.
+    fn is_deaf(&mut self) -> bool {
+        if self.pulses_missed >= PULSES_MISSED {
+            return true;
         }
+        // Meanwhile a sign can get lost with the connection that it was asked of.
+        self.pulses_missed += u32::from(!self.reconnecting);
+        let (us, kind) = (self.inner.local_participant(), lk::DataPacketKind::Lossy);
+        if let Ok(threshold) = us.data_channel_buffered_amount_low_threshold(kind) {
+            let _ = us.set_data_channel_buffered_amount_low_threshold(threshold, kind);
+        }
+        false
     }
 
     fn translate(&mut self, event: lk::RoomEvent) -> Option<RoomEvent> {
@@ -202,8 +237,14 @@ impl Room {
             lk::RoomEvent::TranscriptionReceived { participant: Some(participant), segments, .. } => {
                 self.transcript(participant.identity().to_string(), segments)
             }
-            lk::RoomEvent::Reconnecting => Some(RoomEvent::Reconnecting),
-            lk::RoomEvent::Reconnected => Some(RoomEvent::Reconnected),
+            lk::RoomEvent::Reconnecting => {
+                self.reconnecting = true;
+                Some(RoomEvent::Reconnecting)
+            }
+            lk::RoomEvent::Reconnected => {
+                self.reconnecting = false;
+                Some(RoomEvent::Reconnected)
+            }
             lk::RoomEvent::Disconnected { reason } => Some(self.close(reason.as_str_name().to_lowercase())),
             _ => None,
         }
@@ -245,6 +286,26 @@ impl Room {
     }
 }
 
+impl Drop for Room {
+    /// A session that panics or is aborted must not leave an agent behind that nobody answers for; the SDK's tasks keep
+    /// each other alive.
+    fn drop(&mut self) {
+        let inner = self.inner.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { leave(&inner).await });
+        }
+    }
+}
+
+async fn leave(room: &lk::Room) {
+    match tokio::time::timeout(LEAVE_TIMEOUT, room.close()).await {
+        // Closed before: by the server, or by `Room::leave`.
+        Ok(Ok(())) | Ok(Err(lk::RoomError::AlreadyClosed)) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "leaving the room"),
+        Err(_) => tracing::warn!("leaving the room took longer than {} s", LEAVE_TIMEOUT.as_secs()),
+    }
+}
+
 impl From<lk::TranscriptionSegment> for Segment {
     fn from(segment: lk::TranscriptionSegment) -> Self {
         Self { id: segment.id, text: segment.text.into(), is_final: segment.r#final }
@@ -266,12 +327,18 @@ async fn connect(options: JoinOptions) -> Result<Room, JoinError> {
         sid: sid.map_or_else(|_| inner.name(), |sid| sid.to_string()),
         identity: inner.local_participant().identity().to_string(),
     };
+    let mut pulse = tokio::time::interval_at(tokio::time::Instant::now() + PULSE, PULSE);
+    // After a pause of the whole machine the signs are due one by one again.
+    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
     Ok(Room {
-        inner,
+        inner: Arc::new(inner),
         events,
         place,
         people: People::default(),
         closed: false,
+        reconnecting: false,
+        pulse,
+        pulses_missed: 0,
         max_text_bytes: options.max_text_bytes,
     })
 }

@@ -1,7 +1,8 @@
 //! One conversation in one room: a thin async shell around the state machine.
 //!
 //! Everything a session does happens in one task, so its turns cannot overlap. What can wait for the outside world
-//! runs beside it behind bounded queues: the call to the model, and the writes to the room.
+//! runs beside it behind bounded queues: the call to the model, and the writes to the room. So does what could hold a thread
+//! of the runtime, which other sessions need: the search for what must not be recorded.
 
 mod call;
 mod heard;
@@ -16,7 +17,7 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
+use futures::stream::{FuturesOrdered, FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
 use crate::chat::{AgentState, Utterance};
@@ -70,6 +71,8 @@ struct Session<'a> {
     machine: Machine,
     voice: Voice,
     readers: FuturesUnordered<BoxFuture<'static, Reading>>,
+    /// What was read, in this order, while it is prepared for the record.
+    heard: FuturesOrdered<BoxFuture<'static, (Instant, Utterance)>>,
     call: Option<Call>,
     ledger: Ledger,
 }
@@ -87,8 +90,8 @@ pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summ
         tracing::info!(turns = past.turns.len(), "the session goes on where a worker that died left it");
         machine.resume(past);
     }
-    let readers = FuturesUnordered::new();
-    let session = Session { room, parts, machine, voice, readers, call: None, ledger };
+    let (readers, heard) = (FuturesUnordered::new(), FuturesOrdered::new());
+    let session = Session { room, parts, machine, voice, readers, heard, call: None, ledger };
     let summary = session.converse(stop).await;
     tracing::info!(reason = %summary.reason, totals = %summary.totals, "session ended");
     summary
@@ -100,26 +103,26 @@ impl Session<'_> {
     async fn converse(mut self, stop: CancellationToken) -> Summary {
         self.voice.announce(AgentState::Initializing);
         let people = self.room.people();
-        let mut event = Event::Joined { people };
+        let mut next = (Instant::now(), Event::Joined { people });
         let mut stopping = false;
         loop {
-            if let Some(reason) = self.step(event).await {
+            if let Some(reason) = self.step(next).await {
                 self.voice.finish().await;
                 return Summary { reason, totals: self.ledger.totals() };
             }
-            event = tokio::select! {
+            next = tokio::select! {
                 _ = stop.cancelled(), if !stopping => {
                     stopping = true;
-                    Event::Stop
+                    now(Event::Stop)
                 }
-                event = self.next_event() => event,
+                next = self.next_event() => next,
             };
         }
     }
 
-    /// Feeds the machine and does what it says; the reason once the session is over.
-    async fn step(&mut self, event: Event) -> Option<EndReason> {
-        for action in self.machine.step(Instant::now(), event) {
+    /// Feeds the machine with what happened, and when, and does what it says; the reason once the session is over.
+    async fn step(&mut self, (at, event): (Instant, Event)) -> Option<EndReason> {
+        for action in self.machine.step(at, event) {
             match action {
                 Action::SetState(state) => self.voice.announce(state),
                 Action::Ask { turn, utterance, messages } => {
@@ -140,22 +143,19 @@ impl Session<'_> {
         None
     }
 
-    async fn next_event(&mut self) -> Event {
+    async fn next_event(&mut self) -> (Instant, Event) {
         loop {
             let deadline = self.machine.deadline();
             tokio::select! {
                 event = self.room.next() => {
                     if let Some(event) = self.room_event(event) {
-                        return event;
+                        return now(event);
                     }
                 }
-                Some(reading) = self.readers.next() => {
-                    if let Some(event) = self.read(reading) {
-                        return event;
-                    }
-                }
-                event = reply(&mut self.call, &self.voice) => return self.reply_event(event),
-                _ = sleep_until(deadline) => return Event::Tick,
+                Some(reading) = self.readers.next() => self.read(reading),
+                Some((at, utterance)) = self.heard.next() => return (at, Event::Heard(utterance)),
+                event = reply(&mut self.call, &self.voice) => return now(self.reply_event(event)),
+                _ = sleep_until(deadline) => return now(Event::Tick),
             }
         }
     }
@@ -195,6 +195,7 @@ impl Session<'_> {
                 None
             }
             RoomEvent::Closed(why) => Some(Event::RoomClosed(why)),
+            RoomEvent::Broken => break_down(),
         }
     }
 
@@ -203,7 +204,7 @@ impl Session<'_> {
         if !text.may_be_turn() {
             return text.discard();
         }
-        if self.readers.len() >= READERS {
+        if self.readers.len() + self.heard.len() >= READERS {
             let why = format!("more than {READERS} texts are arriving at once");
             self.ledger.refused(text.sender(), Refusal::TooMany, &why);
             return text.discard();
@@ -214,13 +215,18 @@ impl Session<'_> {
         self.readers.push(Box::pin(reading));
     }
 
-    fn read(&mut self, reading: Reading) -> Option<Event> {
+    fn read(&mut self, reading: Reading) {
         match reading {
-            Reading::Turn(utterance) => Some(Event::Heard(utterance)),
-            Reading::Interim => None,
+            Reading::Turn(utterance) => {
+                let (at, privacy) = (Instant::now(), self.parts.tracer.privacy().clone());
+                self.heard.push_back(Box::pin(async move {
+                    privacy.prepare(&utterance.text).await;
+                    (at, utterance)
+                }));
+            }
+            Reading::Interim => {}
             Reading::Refused { sender, why } => {
                 self.ledger.refused(&sender, Refusal::from(&why), &why.to_string());
-                None
             }
         }
     }
@@ -259,6 +265,20 @@ impl From<&TextError> for Refusal {
             TextError::Broken(_) => Self::Broken,
         }
     }
+}
+
+fn now(event: Event) -> (Instant, Event) {
+    (Instant::now(), event)
+}
+
+/// The panic of the SDK's tasks goes on as that of their session, which the worker reports and counts. It has been logged
+/// where it began, so this one passes the hook by.
+fn break_down() -> ! {
+    tracing::error!(
+        "the SDK's tasks for this room have ended or are stuck, as a rule by the panic that is logged above; nothing is heard \
+         here any more, so the session ends"
+    );
+    std::panic::resume_unwind(Box::new("the SDK's tasks for this room have ended"))
 }
 
 /// The next event of the call under way. The model has to wait while the room is slow, except when the call is

@@ -1,7 +1,14 @@
+use std::time::Duration;
+
 use super::*;
 
 fn redact(text: &str) -> String {
-    Redactor::new(Builtin::ALL, &[]).redact(text)
+    of(&Redactor::new(Builtin::ALL, &[]), text)
+}
+
+/// `text` as this redactor leaves it, however long it takes.
+fn of(redactor: &Redactor, text: &str) -> String {
+    redactor.redact(text, &Budget::new(Duration::MAX / 4)).unwrap()
 }
 
 fn assert_becomes(cases: &[(&str, &str)]) {
@@ -138,17 +145,17 @@ fn a_check_digit_decides_over_a_card_and_an_iban() {
 fn only_the_chosen_finders_look_and_own_patterns_with_them() {
     let own = [Pattern::new(r"\bC-\d{6}\b").unwrap(), Pattern::new("(?i)project [a-z]+").unwrap()];
     let text = "C-123456 of Project Apollo: ada@example.com, 4111111111111111";
-    let redacted = Redactor::new(&[Builtin::Card], &own).redact(text);
+    let redacted = of(&Redactor::new(&[Builtin::Card], &own), text);
     assert_eq!(redacted, "[redacted] of [redacted]: ada@example.com, [card]");
-    assert_eq!(Redactor::new(&[], &[]).redact(text), text);
+    assert_eq!(of(&Redactor::new(&[], &[]), text), text);
 }
 
 #[test]
 fn places_that_overlap_become_one() {
     let own = [Pattern::new("4111 1111").unwrap(), Pattern::new("1111 and").unwrap()];
     let redactor = Redactor::new(Builtin::ALL, &own);
-    assert_eq!(redactor.redact("4111 1111 1111 1111 and more"), "[card] more");
-    assert_eq!(redactor.redact("password: ada@example.com"), "password: [token]");
+    assert_eq!(of(&redactor, "4111 1111 1111 1111 and more"), "[card] more");
+    assert_eq!(of(&redactor, "password: ada@example.com"), "password: [token]");
 }
 
 #[test]
@@ -231,7 +238,7 @@ fn time_taken_by_hostile_texts() {
         let times = [1, 2].map(|times| {
             let text = unit.repeat(times * (64 << 10) / unit.len());
             let started = std::time::Instant::now();
-            std::hint::black_box(redactor.redact(&text));
+            std::hint::black_box(of(&redactor, &text));
             started.elapsed()
         });
         println!("{unit:?}: 64 KiB {:?}, 128 KiB {:?}", times[0], times[1]);
