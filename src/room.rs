@@ -9,7 +9,7 @@ pub mod token;
 pub mod voice;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use livekit::participant::Participant;
 use livekit::prelude as lk;
@@ -57,6 +57,7 @@ pub struct Room {
     pulse: Interval,
     pulses_missed: u32,
     max_text_bytes: usize,
+    joined_in: Duration,
 }
 
 /// Where we are, for logs and traces.
@@ -139,6 +140,11 @@ impl Room {
 
     pub fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// How long the join took.
+    pub fn joined_in(&self) -> Duration {
+        self.joined_in
     }
 
     /// The identities of the people who are here now.
@@ -313,6 +319,7 @@ impl From<lk::TranscriptionSegment> for Segment {
 }
 
 async fn connect(options: JoinOptions) -> Result<Room, JoinError> {
+    let began = Instant::now();
     let mut room_options = lk::RoomOptions::default();
     // Text needs no media; what is published by others stays on the server.
     room_options.auto_subscribe = false;
@@ -339,6 +346,7 @@ async fn connect(options: JoinOptions) -> Result<Room, JoinError> {
         reconnecting: false,
         pulse,
         pulses_missed: 0,
+        joined_in: began.elapsed(),
         max_text_bytes: options.max_text_bytes,
     })
 }

@@ -80,7 +80,8 @@ struct Session<'a> {
 /// Holds the conversation in `room` until it ends. The room is left joined, so that the end can be reported first.
 pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summary {
     tracing::Span::current().record("session", &room.place().sid);
-    tracing::info!(people = room.people().len(), "session started");
+    let joined_ms = room.joined_in().as_millis();
+    tracing::info!(people = room.people().len(), joined_ms, "session started");
     let voice = room.voice(&parts.agent.name);
     let Parts { tracer, metrics, traceparent, .. } = parts.clone();
     let keeper = Keeper::new(parts.record.clone(), room.place(), &parts.agent.name);

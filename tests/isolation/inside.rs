@@ -1,6 +1,7 @@
 //! Defects of ours in one session: a panic, a future without end, a loop that keeps its thread, a flood of words.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use scripted_model::{Script, Step};
@@ -8,7 +9,7 @@ use voiced::caller::CallError;
 
 use crate::fault::{self, Measured};
 use crate::steady;
-use crate::troublemaker::{FLOOD, FRAGILE, Inside, PANIC, PANIC_AT_ONCE, SPIN, STICK};
+use crate::troublemaker::{FLOOD, FRAGILE, HOLD, Inside, PANIC, PANIC_AT_ONCE, SPIN, STICK};
 use crate::world::{PATIENCE, World, wait_until};
 
 const APOLOGY: &str = "Sorry";
@@ -111,6 +112,25 @@ async fn an_answer_that_keeps_its_thread_keeps_nobody_else() {
     seen.print("an answer burns a core for 3 s");
     assert!(inside.counted("voiced_turns_total{outcome=\"failed\"} 0"), "{}", inside.metrics.text());
     lost_nothing("answer-spins", recovery);
+}
+
+/// All threads but one that a runtime has at least.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_sessions_hold_its_threads_still_hears_that_it_is_to_drain() {
+    let world = world().await;
+    let mut inside = Inside::start(&world).await;
+    let mut callers = Vec::new();
+    for room in ["holds-1", "holds-2", "holds-3"] {
+        callers.push(world.call(room).await);
+    }
+    for caller in &mut callers {
+        caller.send(HOLD).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    inside.shutdown.drain.cancel();
+    let draining = inside.health.wait_for(|health| health.draining);
+    tokio::time::timeout(PATIENCE, draining).await.expect("the worker hears it").unwrap();
+    assert!(!inside.released.swap(true, Ordering::Relaxed), "the threads are held until now");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -187,7 +187,9 @@ async fn a_caller_who_never_reads_holds_up_nobody_else() {
         let spoke = Instant::now();
         let mut second = world.call_as("deaf", "second").await;
         second.send("and me?").await.unwrap();
-        while second.greeting(PATIENCE).await.expect("the second caller is answered").expose() != "You said: and me?" {}
+        while second.greeting(PATIENCE).await.expect("the second caller is answered").expose()
+            != "You said: and me?"
+        {}
         let recovery = spoke.elapsed();
         second.leave().await;
         drop(frozen);
@@ -208,7 +210,8 @@ impl FrozenCaller {
         let mut command = world.voiced();
         command.args(["call", "--room", room, "--say", EVERYTHING]);
         let process = Process::spawn("voiced", &mut command, &log).unwrap();
-        let asked = || world.model.requests().iter().any(|request| request.body.to_string().contains(EVERYTHING));
+        let asked =
+            || world.model.requests().iter().any(|request| request.body.to_string().contains(EVERYTHING));
         wait_until("the caller has asked", asked, || std::fs::read_to_string(&log).unwrap_or_default());
         let stopped = Command::new("kill").args(["-STOP", &process.id().to_string()]).status().unwrap();
         assert!(stopped.success());

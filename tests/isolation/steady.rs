@@ -99,7 +99,10 @@ impl Seen {
             format!("p{percent} {before:.1?} before, {during:.1?} during: x {ratio:.2}")
         });
         let longest = self.during.iter().max().unwrap();
-        println!("{fault}: others' first word {p50}; {p95}; longest {longest:.1?}; {} turns, all answered", self.turns);
+        println!(
+            "{fault}: others' first word {p50}; {p95}; longest {longest:.1?}; {} turns, all answered",
+            self.turns
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 //! they are asked to.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
@@ -28,6 +29,8 @@ pub(crate) const PANIC: &str = "panic";
 pub(crate) const PANIC_AT_ONCE: &str = "panic at once";
 pub(crate) const STICK: &str = "stick";
 pub(crate) const SPIN: &str = "spin";
+/// Until [`Inside::released`].
+pub(crate) const HOLD: &str = "hold your thread";
 pub(crate) const FLOOD: &str = "flood";
 
 /// How long one spins.
@@ -43,11 +46,16 @@ pub(crate) struct Inside {
     pub(crate) metrics: Metrics,
     /// Cancel it, and the session in the room [`FRAGILE`] panics.
     pub(crate) broken: CancellationToken,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) health: watch::Receiver<Health>,
+    /// Ends what [`HOLD`] began.
+    pub(crate) released: Arc<AtomicBool>,
     runtime: Option<Runtime>,
 }
 
 struct Troublemaker {
     real: OpenAi,
+    released: Arc<AtomicBool>,
 }
 
 struct Fragile {
@@ -68,7 +76,9 @@ impl Inside {
             .var("OPENAI_API_KEY", "sk-test");
         let config = place.config();
         let metrics = Metrics::default();
-        let answerer = Arc::new(Troublemaker { real: OpenAi::counted(&config.llm, &metrics).unwrap() });
+        let (real, released) =
+            (OpenAi::counted(&config.llm, &metrics).unwrap(), Arc::new(AtomicBool::new(false)));
+        let answerer = Arc::new(Troublemaker { real, released: released.clone() });
         let parts = Parts {
             answerer,
             tracer: Tracer::default(),
@@ -85,10 +95,11 @@ impl Inside {
         let (_, resumed) = mpsc::channel(1);
         let (publish, mut health) = watch::channel(Health::default());
         let runtime = voiced::runtime::start().unwrap();
-        runtime.spawn(worker::run(settings, jobs, resumed, Shutdown::default(), publish));
+        let shutdown = Shutdown::default();
+        runtime.spawn(worker::run(settings, jobs, resumed, shutdown.clone(), publish));
         let registered = health.wait_for(|health| health.registered);
         tokio::time::timeout(PATIENCE, registered).await.expect("the worker registers").unwrap();
-        Self { metrics, broken, runtime: Some(runtime) }
+        Self { metrics, broken, shutdown, health, released, runtime: Some(runtime) }
     }
 
     /// Whether this line stands in the metrics.
@@ -99,6 +110,7 @@ impl Inside {
 
 impl Drop for Inside {
     fn drop(&mut self) {
+        self.released.store(true, Ordering::Relaxed);
         // A runtime may not wait for another one.
         self.runtime.take().map(Runtime::shutdown_background);
     }
@@ -128,6 +140,7 @@ impl Answerer for Troublemaker {
             PANIC_AT_ONCE => panic!("a defect before an answer"),
             STICK => Box::pin(stick(deltas)),
             SPIN => Box::pin(spin(deltas)),
+            HOLD => Box::pin(hold(deltas, self.released.clone())),
             FLOOD => Box::pin(flood(question, deltas)),
             _ => self.real.answer(question, deltas),
         }
@@ -147,6 +160,13 @@ async fn spin(deltas: mpsc::Sender<Speech>) -> Answer {
     }
     let _ = deltas.send("dizzy".into()).await;
     answered("dizzy".into())
+}
+
+async fn hold(_deltas: mpsc::Sender<Speech>, released: Arc<AtomicBool>) -> Answer {
+    while !released.load(Ordering::Relaxed) {
+        std::hint::spin_loop();
+    }
+    answered(String::new())
 }
 
 /// As fast as the room takes it.
