@@ -244,3 +244,26 @@ fn time_taken_by_hostile_texts() {
         println!("{unit:?}: 64 KiB {:?}, 128 KiB {:?}", times[0], times[1]);
     }
 }
+
+/// Prints how long the most expensive expressions that are accepted take for what one person may write, and for a long reply:
+/// to its end, and to the end of a session's patience.
+#[test]
+#[ignore = "measures; bench/redaction.sh runs it"]
+fn time_taken_by_expensive_expressions() {
+    let most = (1..100_000).rev().step_by(500).map(|count| format!("[ab][ab]{{{count}}}c"));
+    let longest =
+        most.map(|text| (Pattern::new(&text), text)).find_map(|(pattern, text)| Some((pattern.ok()?, text)));
+    let (longest, text) = longest.unwrap();
+    let quadratic = (Pattern::new(".*[^a-z]|[a-z]").unwrap(), ".*[^a-z]|[a-z]".to_owned());
+    for (pattern, text) in [(longest, text), quadratic] {
+        for (unit, bytes) in [("ab", 16 << 10), ("ab", 64 << 10), ("a", 4 << 20)] {
+            let said = unit.repeat(bytes / unit.len());
+            let started = std::time::Instant::now();
+            let patience = Duration::from_secs(2);
+            let searched =
+                Redactor::new(&[], std::slice::from_ref(&pattern)).redact(&said, &Budget::new(patience));
+            let end = if searched.is_ok() { "to its end" } else { "given up" };
+            println!("{text} over {bytes} bytes of {unit}: {:.2?}, {end}", started.elapsed());
+        }
+    }
+}
