@@ -49,7 +49,7 @@ fn tests(line: &str) -> impl Iterator<Item = (&str, &str)> {
 fn is_test(file: &str, name: &str) -> bool {
     let text = std::fs::read_to_string(root().join(file)).unwrap_or_default();
     let Some(at) = text.find(&format!("fn {name}()")) else { return false };
-    let before: Vec<&str> = text[..at].lines().rev().skip(1).take_while(|line| !line.is_empty()).collect();
+    let before: Vec<&str> = text[..at].lines().rev().take_while(|line| !line.is_empty()).collect();
     let attribute = |start: &str| before.iter().any(|line| line.trim().starts_with(start));
     (attribute("#[test]") || attribute("#[tokio::test")) && !attribute("#[ignore")
 }
