@@ -112,7 +112,9 @@ impl Drop for Inside {
     fn drop(&mut self) {
         self.released.store(true, Ordering::Relaxed);
         // A runtime may not wait for another one.
-        self.runtime.take().map(Runtime::shutdown_background);
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

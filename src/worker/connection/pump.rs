@@ -230,7 +230,9 @@ mod tests {
             let waiting = [("AJ_late", late), ("AJ_soon", Instant::now())];
             let waiting = waiting.map(|(job, came)| (job.to_owned(), came)).into();
             let mut offers = Offers { metrics: metrics.clone(), waiting };
-            ["AJ_late", "AJ_soon"].map(|job| offers.answered(job, Answered::Taken));
+            for job in ["AJ_late", "AJ_soon"] {
+                offers.answered(job, Answered::Taken);
+            }
         });
         let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         assert!(said.contains("AJ_late") && !said.contains("AJ_soon"), "{said}");
