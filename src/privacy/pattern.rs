@@ -13,7 +13,7 @@ pub const MOST: usize = 64;
 /// A longer one is no pattern that somebody wrote.
 const MAX_BYTES: usize = 1024;
 /// Of a compiled pattern. Repeated classes of all of Unicode are what grows.
-const MAX_COMPILED_BYTES: usize = 1 << 20;
+const MAX_COMPILED_BYTES: usize = 1 << 18;
 
 /// A compiled pattern.
 #[derive(Clone, Debug)]
