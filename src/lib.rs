@@ -16,6 +16,7 @@
 //! - [`telemetry`]: the three spans of a turn, and their way out
 //! - [`metrics`]: what the process counts, for `/metrics` and OTLP
 //! - [`privacy`]: what may be recorded of what people said and who they are
+//! - [`runtime`]: the threads that everything asynchronous shares
 //! - [`http`], [`systemd`], [`shutdown`], [`log`], [`panics`], [`tls`]: what a daemon needs besides
 //! - [`caller`]: the other side of a session, for `voiced call` and for tests
 //! - `reload`: the configuration, read again on SIGHUP
@@ -47,6 +48,7 @@ pub mod recovery;
 mod reload;
 mod retry_after;
 pub mod room;
+pub mod runtime;
 pub mod secret;
 pub mod session;
 pub mod shutdown;

@@ -130,7 +130,7 @@ impl OpenAi {
 
 impl Answerer for OpenAi {
     fn answer(&self, question: Question, deltas: mpsc::Sender<Speech>) -> BoxFuture<'static, Answer> {
-        Box::pin(request::Request::new(self.shared.clone(), question, deltas).run())
+        Box::pin(request::answer(self.shared.clone(), question, deltas))
     }
 }
 

@@ -158,6 +158,11 @@ impl Metrics {
         observed::record(&self.instruments.meter, Arc::new(status));
     }
 
+    /// Shows how many texts could not be redacted in time. To be called once.
+    pub fn observe_redaction(&self, given_up: impl Fn() -> u64 + Send + Sync + 'static) {
+        observed::redaction(&self.instruments.meter, given_up);
+    }
+
     /// All metrics in Prometheus' text format.
     pub fn text(&self) -> String {
         text::render(&self.instruments.meter.read())

@@ -8,12 +8,14 @@ pub mod text;
 pub mod token;
 pub mod voice;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use livekit::participant::Participant;
 use livekit::prelude as lk;
 use thiserror::Error;
 use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -29,6 +31,10 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 const SID_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long leaving may take; the server notices a vanished participant by itself.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the SDK's tasks for a room are asked for a sign of life, and how many of these may be missing in a row.
+const PULSE: Duration = Duration::from_secs(5);
+const PULSES_MISSED: u32 = 3;
+
 /// What joining needs.
 #[derive(Clone, Debug)]
 pub struct JoinOptions {
@@ -38,9 +44,9 @@ pub struct JoinOptions {
     pub max_text_bytes: usize,
 }
 
-/// A joined room. Dropping it without `leave` lets the SDK close it in the background.
+/// A joined room. Dropping it without `leave` leaves it in the background.
 pub struct Room {
-    inner: lk::Room,
+    inner: Arc<lk::Room>,
     events: mpsc::UnboundedReceiver<lk::RoomEvent>,
     place: Place,
     people: People,
@@ -48,7 +54,12 @@ pub struct Room {
     ourselves: String,
     /// Nothing comes any more.
     closed: bool,
+    /// The SDK is restoring the connection.
+    reconnecting: bool,
+    pulse: Interval,
+    pulses_missed: u32,
     max_text_bytes: usize,
+    joined_in: Duration,
 }
 
 /// Where we are, for logs and traces.
@@ -139,6 +150,11 @@ impl Room {
         &self.place
     }
 
+    /// How long the join took.
+    pub fn joined_in(&self) -> Duration {
+        self.joined_in
+    }
+
     /// The identities of the people who are here now.
     pub fn people(&self) -> Vec<String> {
         let participants = self.inner.remote_participants();
@@ -181,7 +197,17 @@ impl Room {
             if self.closed {
                 return std::future::pending().await;
             }
-            let event = self.events.recv().await;
+            let event = tokio::select! {
+                biased;
+                event = self.events.recv() => event,
+                _ = self.pulse.tick() => {
+                    if self.is_deaf() {
+                        return self.lose("the SDK's tasks for this room broke down or are stuck".to_owned());
+                    }
+                    continue;
+                }
+            };
+            self.pulses_missed = 0;
             let Some(event) = event else { return self.lose("the SDK gave it up".to_owned()) };
             if let Some(event) = self.translate(event) {
                 return event;
@@ -191,11 +217,23 @@ impl Room {
 
     /// Leaves the room. Problems on the way out are only logged: the server removes us in any case.
     pub async fn leave(self) {
-        match tokio::time::timeout(LEAVE_TIMEOUT, self.inner.close()).await {
-            Ok(Ok(())) | Ok(Err(lk::RoomError::AlreadyClosed)) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "leaving the room"),
-            Err(_) => tracing::warn!("leaving the room took longer than {} s", LEAVE_TIMEOUT.as_secs()),
+        leave(&self.inner).await;
+    }
+
+    /// Whether the SDK owes us too many signs of life; asks for the next one. A task of the SDK that panics takes this room's
+    /// events with it, and neither closes their channel nor the room. What is set to the value it has is reported by way of the
+    /// same tasks as everything that happens in the room.
+    fn is_deaf(&mut self) -> bool {
+        if self.pulses_missed >= PULSES_MISSED {
+            return true;
         }
+        // Meanwhile a sign can get lost with the connection that it was asked of.
+        self.pulses_missed += u32::from(!self.reconnecting);
+        let (us, kind) = (self.inner.local_participant(), lk::DataPacketKind::Lossy);
+        if let Ok(threshold) = us.data_channel_buffered_amount_low_threshold(kind) {
+            let _ = us.set_data_channel_buffered_amount_low_threshold(threshold, kind);
+        }
+        false
     }
 
     fn translate(&mut self, event: lk::RoomEvent) -> Option<RoomEvent> {
@@ -219,7 +257,10 @@ impl Room {
             lk::RoomEvent::TranscriptionReceived { participant: Some(participant), segments, .. } => {
                 self.transcript(participant.identity().to_string(), segments)
             }
-            lk::RoomEvent::Reconnecting => Some(RoomEvent::Reconnecting),
+            lk::RoomEvent::Reconnecting => {
+                self.reconnecting = true;
+                Some(RoomEvent::Reconnecting)
+            }
             lk::RoomEvent::Reconnected => Some(self.reconnected()),
             lk::RoomEvent::Disconnected { reason } => {
                 let why = reason.as_str_name().to_lowercase();
@@ -260,6 +301,7 @@ impl Room {
     }
 
     fn reconnected(&mut self) -> RoomEvent {
+        self.reconnecting = false;
         let ourselves = self.inner.local_participant().sid().to_string();
         let rejoined = ourselves != self.ourselves;
         self.ourselves = ourselves;
@@ -294,6 +336,26 @@ fn is_loss(reason: livekit::DisconnectReason) -> bool {
     )
 }
 
+impl Drop for Room {
+    /// A session that panics or is aborted must not leave an agent behind that nobody answers for; the SDK's tasks keep
+    /// each other alive.
+    fn drop(&mut self) {
+        let inner = self.inner.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { leave(&inner).await });
+        }
+    }
+}
+
+async fn leave(room: &lk::Room) {
+    match tokio::time::timeout(LEAVE_TIMEOUT, room.close()).await {
+        // Closed before: by the server, or by `Room::leave`.
+        Ok(Ok(())) | Ok(Err(lk::RoomError::AlreadyClosed)) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "leaving the room"),
+        Err(_) => tracing::warn!("leaving the room took longer than {} s", LEAVE_TIMEOUT.as_secs()),
+    }
+}
+
 impl From<lk::TranscriptionSegment> for Segment {
     fn from(segment: lk::TranscriptionSegment) -> Self {
         Self { id: segment.id, text: segment.text.into(), is_final: segment.r#final }
@@ -301,6 +363,7 @@ impl From<lk::TranscriptionSegment> for Segment {
 }
 
 async fn connect(options: JoinOptions) -> Result<Room, JoinError> {
+    let began = Instant::now();
     let mut room_options = lk::RoomOptions::default();
     // Text needs no media; what is published by others stays on the server.
     room_options.auto_subscribe = false;
@@ -315,13 +378,20 @@ async fn connect(options: JoinOptions) -> Result<Room, JoinError> {
         sid: sid.map_or_else(|_| inner.name(), |sid| sid.to_string()),
         identity: inner.local_participant().identity().to_string(),
     };
+    let mut pulse = tokio::time::interval_at(tokio::time::Instant::now() + PULSE, PULSE);
+    // After a pause of the whole machine the signs are due one by one again.
+    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
     Ok(Room {
         ourselves: inner.local_participant().sid().to_string(),
-        inner,
+        inner: Arc::new(inner),
         events,
         place,
         people: People::default(),
         closed: false,
+        reconnecting: false,
+        pulse,
+        pulses_missed: 0,
+        joined_in: began.elapsed(),
         max_text_bytes: options.max_text_bytes,
     })
 }

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use serde::Deserialize;
+
+use crate::privacy::Privacy;
 
 /// A key, token or password. `Debug` and `Display` never show it; `expose` is the one way to read it.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -18,9 +20,22 @@ pub struct Secrets {
     words: Arc<RwLock<Vec<Secret>>>,
 }
 
-/// Something a person or the model said. It may be personal, so logs show its length only.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Speech(Arc<str>);
+/// Something a person or the model said. It may be personal, so logs show its length only. Clones share the words, and
+/// what may be recorded of them.
+#[derive(Clone, Default)]
+pub struct Speech(Arc<Words>);
+
+#[derive(Default)]
+struct Words {
+    text: Box<str>,
+    redacted: OnceLock<Redacted>,
+}
+
+/// A text as it may be recorded, and by whose rules.
+struct Redacted {
+    by: Privacy,
+    text: Box<str>,
+}
 
 // === impl Secret ===
 
@@ -94,24 +109,42 @@ impl FromIterator<Secret> for Secrets {
 // === impl Speech ===
 
 impl Speech {
-    pub fn new(text: impl Into<Arc<str>>) -> Self {
-        Self(text.into())
+    pub fn new(text: impl Into<Box<str>>) -> Self {
+        Self(Arc::new(Words { text: text.into(), redacted: OnceLock::new() }))
     }
 
     /// The words themselves, for the room, the model and the exporter.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.0.text
     }
 
     /// Length in bytes of UTF-8.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.expose().len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.expose().is_empty()
+    }
+
+    /// What `privacy` has made of it before.
+    pub(crate) fn redacted(&self, privacy: &Privacy) -> Option<&str> {
+        self.0.redacted.get().filter(|known| known.by.is(privacy)).map(|known| &*known.text)
+    }
+
+    /// Remembers what `privacy` made of it; false when something is remembered already, which stays.
+    pub(crate) fn set_redacted(&self, privacy: &Privacy, text: &str) -> bool {
+        self.0.redacted.set(Redacted { by: privacy.clone(), text: text.into() }).is_ok()
     }
 }
+
+impl PartialEq for Speech {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Speech {}
 
 impl From<&str> for Speech {
     fn from(text: &str) -> Self {
@@ -127,7 +160,7 @@ impl From<String> for Speech {
 
 impl fmt::Debug for Speech {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{} bytes of speech]", self.0.len())
+        write!(f, "[{} bytes of speech]", self.len())
     }
 }
 

@@ -1,7 +1,8 @@
 //! One conversation in one room: a thin async shell around the state machine.
 //!
 //! Everything a session does happens in one task, so its turns cannot overlap. What can wait for the outside world
-//! runs beside it behind bounded queues: the call to the model, and the writes to the room.
+//! runs beside it behind bounded queues: the call to the model, and the writes to the room. So does what could hold a thread
+//! of the runtime, which other sessions need: the search for what must not be recorded.
 
 mod call;
 mod heard;
@@ -17,7 +18,7 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
+use futures::stream::{FuturesOrdered, FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
 use crate::chat::{AgentState, Utterance};
@@ -75,6 +76,8 @@ struct Session<'a> {
     machine: Machine,
     voice: Voice,
     readers: FuturesUnordered<BoxFuture<'static, Reading>>,
+    /// What was read, in this order, while it is prepared for the record.
+    heard: FuturesOrdered<BoxFuture<'static, (Instant, Utterance)>>,
     call: Option<Call>,
     ledger: Ledger,
     /// We have rejoined before anybody else: what is said waits until somebody can hear it.
@@ -84,7 +87,8 @@ struct Session<'a> {
 /// Holds the conversation in `room` until it ends. The room is left joined, so that the end can be reported first.
 pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summary {
     tracing::Span::current().record("session", &room.place().sid);
-    tracing::info!(people = room.people().len(), "session started");
+    let joined_ms = room.joined_in().as_millis();
+    tracing::info!(people = room.people().len(), joined_ms, "session started");
     let voice = room.voice(&parts.agent.name);
     let Parts { tracer, metrics, traceparent, .. } = parts.clone();
     let keeper = Keeper::new(parts.record.clone(), room.place(), &parts.agent.name);
@@ -94,8 +98,9 @@ pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summ
         tracing::info!(turns = past.turns.len(), "the session goes on where a worker that died left it");
         machine.resume(past);
     }
-    let readers = FuturesUnordered::new();
-    let session = Session { room, parts, machine, voice, readers, call: None, ledger, unheard: false };
+    let (readers, heard) = (FuturesUnordered::new(), FuturesOrdered::new());
+    let (call, unheard) = (None, false);
+    let session = Session { room, parts, machine, voice, readers, heard, call, ledger, unheard };
     let summary = session.converse(stop).await;
     tracing::info!(reason = %summary.reason, totals = %summary.totals, "session ended");
     summary
@@ -107,27 +112,27 @@ impl Session<'_> {
     async fn converse(mut self, stop: CancellationToken) -> Summary {
         self.voice.announce(AgentState::Initializing);
         let people = self.room.listeners();
-        let mut event = Event::Joined { people };
+        let mut next = (Instant::now(), Event::Joined { people });
         let mut stopping = false;
         loop {
-            if let Some(reason) = self.step(event).await {
+            if let Some(reason) = self.step(next).await {
                 self.voice.finish().await;
                 let (totals, past, people) = (self.ledger.totals(), self.machine.past(), self.machine.met());
                 return Summary { reason, totals, past, people };
             }
-            event = tokio::select! {
+            next = tokio::select! {
                 _ = stop.cancelled(), if !stopping => {
                     stopping = true;
-                    Event::Stop
+                    now(Event::Stop)
                 }
-                event = self.next_event() => event,
+                next = self.next_event() => next,
             };
         }
     }
 
-    /// Feeds the machine and does what it says; the reason once the session is over.
-    async fn step(&mut self, event: Event) -> Option<EndReason> {
-        for action in self.machine.step(Instant::now(), event) {
+    /// Feeds the machine with what happened, and when, and does what it says; the reason once the session is over.
+    async fn step(&mut self, (at, event): (Instant, Event)) -> Option<EndReason> {
+        for action in self.machine.step(at, event) {
             match action {
                 Action::SetState(state) => self.voice.announce(state),
                 Action::Ask { turn, utterance, messages } => {
@@ -148,22 +153,19 @@ impl Session<'_> {
         None
     }
 
-    async fn next_event(&mut self) -> Event {
+    async fn next_event(&mut self) -> (Instant, Event) {
         loop {
             let deadline = self.machine.deadline();
             tokio::select! {
                 event = self.room.next() => {
                     if let Some(event) = self.room_event(event) {
-                        return event;
+                        return now(event);
                     }
                 }
-                Some(reading) = self.readers.next() => {
-                    if let Some(event) = self.read(reading) {
-                        return event;
-                    }
-                }
-                event = reply(&mut self.call, &self.voice) => return self.reply_event(event),
-                _ = sleep_until(deadline) => return Event::Tick,
+                Some(reading) = self.readers.next() => self.read(reading),
+                Some((at, utterance)) = self.heard.next() => return (at, Event::Heard(utterance)),
+                event = reply(&mut self.call, &self.voice) => return now(self.reply_event(event)),
+                _ = sleep_until(deadline) => return now(Event::Tick),
             }
         }
     }
@@ -206,23 +208,28 @@ impl Session<'_> {
                 Some(Event::Away)
             }
             RoomEvent::Reconnected { rejoined } => {
-                tracing::info!(rejoined, "the connection to the room is back");
-                let how = if rejoined { Restored::Rejoined } else { Restored::Resumed };
-                self.parts.metrics.connection_restored(how);
-                if rejoined {
-                    self.voice.show();
-                }
-                self.unheard = rejoined && self.room.listeners().is_empty();
-                if !self.unheard {
-                    self.voice.back(rejoined);
-                }
+                self.back(rejoined);
                 Some(Event::Back { rejoined })
             }
             RoomEvent::Closed(why) => Some(Event::RoomClosed(why)),
             RoomEvent::Lost(why) => {
+                tracing::error!("the connection to the room is lost for good: {why}");
                 self.parts.metrics.connection_restored(Restored::Not);
                 Some(Event::RoomLost(why))
             }
+        }
+    }
+
+    /// In a new stay we show ourselves, and speak as soon as somebody can hear it.
+    fn back(&mut self, rejoined: bool) {
+        tracing::info!(rejoined, "the connection to the room is back");
+        self.parts.metrics.connection_restored(if rejoined { Restored::Rejoined } else { Restored::Resumed });
+        if rejoined {
+            self.voice.show();
+        }
+        self.unheard = rejoined && self.room.listeners().is_empty();
+        if !self.unheard {
+            self.voice.back(rejoined);
         }
     }
 
@@ -231,7 +238,7 @@ impl Session<'_> {
         if !text.may_be_turn() {
             return text.discard();
         }
-        if self.readers.len() >= READERS {
+        if self.readers.len() + self.heard.len() >= READERS {
             let why = format!("more than {READERS} texts are arriving at once");
             self.ledger.refused(text.sender(), Refusal::TooMany, &why);
             return text.discard();
@@ -242,13 +249,18 @@ impl Session<'_> {
         self.readers.push(Box::pin(reading));
     }
 
-    fn read(&mut self, reading: Reading) -> Option<Event> {
+    fn read(&mut self, reading: Reading) {
         match reading {
-            Reading::Turn(utterance) => Some(Event::Heard(utterance)),
-            Reading::Interim => None,
+            Reading::Turn(utterance) => {
+                let (at, privacy) = (Instant::now(), self.parts.tracer.privacy().clone());
+                self.heard.push_back(Box::pin(async move {
+                    privacy.prepare(&utterance.text).await;
+                    (at, utterance)
+                }));
+            }
+            Reading::Interim => {}
             Reading::Refused { sender, why } => {
                 self.ledger.refused(&sender, Refusal::from(&why), &why.to_string());
-                None
             }
         }
     }
@@ -287,6 +299,10 @@ impl From<&TextError> for Refusal {
             TextError::Broken(_) => Self::Broken,
         }
     }
+}
+
+fn now(event: Event) -> (Instant, Event) {
+    (Instant::now(), event)
 }
 
 /// The next event of the call under way. The model has to wait while the room is slow, except when the call is

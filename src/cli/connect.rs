@@ -7,7 +7,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::config::Config;
-use crate::privacy::Privacy;
 use crate::record::Record;
 use crate::room::token::{self, AgentToken};
 use crate::room::{JoinOptions, Room};
@@ -40,7 +39,7 @@ pub(super) async fn run(
     )?;
     let telemetry = Telemetry::start(&config.telemetry, &config.worker.agent_name, &identity)?;
     let signals = Signals::start(&config.telemetry, &identity, logs)?;
-    let record = Record::start(&config.store, Privacy::new(&config.telemetry));
+    let record = Record::start(&config.store, telemetry.tracer().privacy().clone());
     let parts = parts(&config, &telemetry, signals.metrics(), &record)?;
     let options = JoinOptions { url: credentials.url, token, max_text_bytes: config.agent.max_turn_bytes };
     let span = tracing::info_span!("session", room = args.room, session = tracing::field::Empty);

@@ -11,7 +11,6 @@ use crate::http::{self, Access, Sessions};
 use crate::job::SessionJobs;
 use crate::llm::OpenAi;
 use crate::metrics::Metrics;
-use crate::privacy::Privacy;
 use crate::record::Record;
 use crate::recovery::Recovery;
 use crate::reload::{Reloader, Source};
@@ -41,9 +40,11 @@ pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) 
     let http = serve_http(&config, healthy.clone(), metrics.clone(), stop_http.clone()).await?;
     let reloads = notify_systemd(healthy.clone(), &mut settings);
 
-    let record = Record::start(&config.store, Privacy::new(&config.telemetry));
+    let record = Record::start(&config.store, telemetry.tracer().privacy().clone());
     let recorded = record.clone();
     metrics.observe_record(move || recorded.status());
+    let privacy = telemetry.tracer().privacy().clone();
+    metrics.observe_redaction(move || privacy.given_up());
     let (recovery, resumed) = Recovery::start(&config, healthy, &metrics)?;
     let (traces, kept) = (telemetry.clone(), record.clone());
     let make = move |config: &Config| parts(config, &traces, &metrics, &kept);

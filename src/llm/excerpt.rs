@@ -7,6 +7,8 @@ use crate::chat::{Message, Role};
 use crate::secret::Secret;
 
 const MAX_CHARS: usize = 200;
+/// So much of it is looked at: a stream may bring megabytes, and each piece of them is looked for in the whole conversation.
+const MAX_READ_CHARS: usize = 1024;
 
 /// So many characters in a row that also stand in the conversation are a quotation, not a coincidence.
 const QUOTATION_CHARS: usize = 16;
@@ -19,7 +21,7 @@ pub(super) fn safe(
     key: Option<&Secret>,
     allowed: impl Fn(&str) -> Option<String>,
 ) -> Option<String> {
-    let line = one_line(detail);
+    let line = one_line(beginning(detail));
     let holds_key = key.is_some_and(|key| !key.is_empty() && detail.contains(key.expose()));
     let spoken = messages.iter().filter(|message| message.role() != Role::System);
     let quotes = spoken.map(|message| one_line(message.content().expose())).any(|said| quotes(&line, &said));
@@ -28,6 +30,13 @@ pub(super) fn safe(
     }
     // Redacted before it is cut: half a number would not be recognised.
     allowed(&line).map(|line| shortened(&line))
+}
+
+/// The beginning of a long text, to the end of a word where there is one.
+fn beginning(text: &str) -> &str {
+    let Some((end, _)) = text.char_indices().nth(MAX_READ_CHARS) else { return text };
+    let end = text[..end].rfind(char::is_whitespace).unwrap_or(end);
+    &text[..end]
 }
 
 fn one_line(text: &str) -> String {
@@ -108,5 +117,18 @@ mod tests {
     fn long_words_are_cut_between_characters() {
         let cut = shown(&"ü".repeat(500), "x").unwrap();
         assert_eq!(cut.chars().count(), MAX_CHARS + 1);
+    }
+
+    #[test]
+    fn of_megabytes_the_beginning_is_looked_at_and_a_key_is_found_anywhere() {
+        let said = [Message::new(Role::User, "something that was said a while ago")];
+        let detail = format!("{} sk-secret-1", "word ".repeat(1 << 20));
+        let shown = safe(&detail, &said, None, |line| Some(line.to_owned())).unwrap();
+        assert!(shown.starts_with("word word") && shown.chars().count() == MAX_CHARS + 1, "{shown}");
+        let key = Secret::new("sk-secret-1");
+        assert_eq!(safe(&detail, &said, Some(&key), |line| Some(line.to_owned())), None);
+        assert_eq!(beginning("äö").len(), 4);
+        assert!(beginning(&detail).ends_with("word"));
+        assert_eq!(beginning(&"é".repeat(2 * MAX_READ_CHARS)).chars().count(), MAX_READ_CHARS);
     }
 }

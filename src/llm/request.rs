@@ -63,12 +63,20 @@ enum Room {
     None,
 }
 
+/// Answers a question. Its history is prepared for the trace first, which takes no time unless it is new and redacted.
+pub(super) async fn answer(shared: Arc<Shared>, question: Question, deltas: mpsc::Sender<Speech>) -> Answer {
+    let asked = now();
+    let privacy = question.context.privacy();
+    let history = question.messages.iter().map(|message| privacy.prepare(message.content()));
+    futures::future::join_all(history).await;
+    Request::new(shared, question, deltas, asked).run().await
+}
+
 // === impl Request ===
 
 impl Request {
-    pub(super) fn new(shared: Arc<Shared>, question: Question, deltas: mpsc::Sender<Speech>) -> Self {
+    fn new(shared: Arc<Shared>, question: Question, deltas: mpsc::Sender<Speech>, asked: Instant) -> Self {
         let Question { messages, context, cancel } = question;
-        let asked = now();
         let span = context.request(shared.request_start(&messages));
         Self {
             machine: Machine::new(asked, (&*shared.config).into(), fastrand::Rng::new()),
@@ -90,14 +98,14 @@ impl Request {
         }
     }
 
-    pub(super) async fn run(mut self) -> Answer {
+    async fn run(mut self) -> Answer {
         loop {
             let action = match self.wait().await {
                 Action::Attempt(index) => self.attempt(index).await,
                 action => action,
             };
             if let Action::End(end) = action {
-                return self.end(end);
+                return self.end(end).await;
             }
         }
     }
@@ -250,7 +258,7 @@ impl Request {
         excerpt::safe(detail, &self.messages, self.shared.config.api_key.as_ref(), allowed)
     }
 
-    fn end(mut self, end: End) -> Answer {
+    async fn end(mut self, end: End) -> Answer {
         let outcome = self.outcome(end);
         if self.is_cut {
             self.received.finish_reason = Some("length".to_owned());
@@ -266,6 +274,7 @@ impl Request {
                 time_to_first_token: self.time_to_first_token,
             },
         );
+        self.privacy.prepare(&text).await;
         self.span.end(RequestEnd {
             failure,
             text: &text,

@@ -129,6 +129,8 @@ catalogue! {
         "Turns that have ended and wait for the local record's file.";
     RECORD_FAILING: Kind::Gauge, "voiced.record.failing", "voiced_record_failing", "1",
         "1 while something is wrong with the local record's file, else 0.";
+    REDACTIONS_GIVEN_UP: Kind::Counter, "voiced.redactions.given_up", "voiced_redactions_given_up_total", "{text}",
+        "Texts that are recorded as [unsearched], because it took too long to redact them.";
     BUILD: Kind::Gauge, "voiced.build", "voiced_build_info", "1",
         "Always 1; its labels say what runs.";
     PROCESS_START: Kind::Gauge, "voiced.process.start_time", "process_start_time_seconds", "s",

@@ -93,6 +93,10 @@ pub(super) fn record(meter: &Meter, status: Arc<dyn Fn() -> RecordStatus + Send 
     }
 }
 
+pub(super) fn redaction(meter: &Meter, given_up: impl Fn() -> u64 + Send + Sync + 'static) {
+    meter.observe(&catalogue::REDACTIONS_GIVEN_UP, Vec::new(), move || Some(given_up() as f64));
+}
+
 pub(super) fn process(meter: &Meter) {
     let version = Label::new("version", env!("CARGO_PKG_VERSION"));
     let target = Label::new("target", concat_target());

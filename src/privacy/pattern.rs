@@ -1,16 +1,19 @@
-//! Regular expressions of the operator's own. The engine takes linear time, whatever the pattern and the text.
+//! Regular expressions of the operator's own. One search takes time in proportion to the text and to the compiled pattern,
+//! whatever they are; all searches of a text together may take the square of its length.
 
 use std::ops::Range;
 
 use regex::{Regex, RegexBuilder};
 use thiserror::Error;
 
+use super::budget::{Budget, Spent};
+
 /// How many there may be: each reads every text once.
 pub const MOST: usize = 64;
 /// A longer one is no pattern that somebody wrote.
 const MAX_BYTES: usize = 1024;
 /// Of a compiled pattern. Repeated classes of all of Unicode are what grows.
-const MAX_COMPILED_BYTES: usize = 1 << 20;
+const MAX_COMPILED_BYTES: usize = 1 << 18;
 
 /// A compiled pattern.
 #[derive(Clone, Debug)]
@@ -42,9 +45,14 @@ impl Pattern {
         if regex.is_match("") { Err(PatternError::MatchesNothing) } else { Ok(Self(regex)) }
     }
 
-    pub(super) fn find(&self, text: &str) -> Vec<Range<usize>> {
-        // An anchor or a word boundary is empty only within a text.
-        self.0.find_iter(text).map(|found| found.range()).filter(|range| !range.is_empty()).collect()
+    pub(super) fn find(&self, text: &str, budget: &Budget) -> Result<Vec<Range<usize>>, Spent> {
+        let mut places = Vec::new();
+        for found in self.0.find_iter(text) {
+            budget.check(places.len())?;
+            // An anchor or a word boundary is empty only within a text.
+            places.extend((!found.is_empty()).then(|| found.range()));
+        }
+        Ok(places)
     }
 }
 
@@ -66,12 +74,25 @@ impl From<regex::Error> for PatternError {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::privacy::budget::MOST_PLACES;
 
     #[test]
     fn a_pattern_finds_each_of_its_places() {
         let pattern = Pattern::new(r"\bC-\d{4}\b").unwrap();
-        assert_eq!(pattern.find("C-1234, xC-1234, C-99999 and C-0001"), [0..6, 29..35]);
+        let budget = Budget::new(Duration::MAX / 4);
+        assert_eq!(pattern.find("C-1234, xC-1234, C-99999 and C-0001", &budget).unwrap(), [0..6, 29..35]);
+    }
+
+    #[test]
+    fn a_search_ends_with_its_time_and_before_it_takes_all_memory() {
+        let pattern = Pattern::new(".").unwrap();
+        assert!(pattern.find("x", &Budget::new(Duration::ZERO)).is_err());
+        let (text, budget) = ("x".repeat(MOST_PLACES + 2), Budget::new(Duration::MAX / 4));
+        assert!(pattern.find(&text, &budget).is_err());
+        assert_eq!(pattern.find(&text[..MOST_PLACES], &budget).unwrap().len(), MOST_PLACES);
     }
 
     #[test]

@@ -41,8 +41,17 @@ impl Call {
     pub(super) fn start(parts: &Parts, turn: u64, messages: Arc<[Message]>, context: TurnContext) -> Self {
         let (sender, deltas) = mpsc::channel(DELTAS);
         let cancel = CancellationToken::new();
+        let privacy = context.privacy().clone();
         let question = Question { messages, context, cancel: cancel.clone() };
-        let task = tokio::spawn(parts.answerer.answer(question, sender).in_current_span());
+        let answerer = parts.answerer.clone();
+        // Even the making of the answer's future belongs to the task: it may panic, too.
+        let answering = async move {
+            let answer = answerer.answer(question, sender).await;
+            // The session records it, and cannot wait.
+            privacy.prepare(&answer.text).await;
+            answer
+        };
+        let task = tokio::spawn(answering.in_current_span());
         Self { turn, cancel, cancelled_at: None, deltas, task, metrics: parts.metrics.clone() }
     }
 

@@ -54,19 +54,14 @@ impl History {
     }
 
     /// Adds what the agent said to the turn under way. Nothing said is not remembered.
-    pub(crate) fn said(&mut self, text: &str, how: Said) {
+    pub(crate) fn said(&mut self, text: &Speech, how: Said) {
         if text.is_empty() {
             return;
         }
-        let mark = match how {
-            Said::Whole => "",
-            Said::Interrupted => CUT_MARK,
-            Said::Broken => BROKEN_MARK,
-        };
         if self.exchanges.is_empty() {
             self.exchanges.push_back(Exchange::default());
         }
-        self.push(Message::new(Role::Assistant, format!("{text}{mark}")));
+        self.push(Message::new(Role::Assistant, marked(text, how)));
     }
 
     /// What the model is sent: the instructions, then the turns, oldest first.
@@ -101,6 +96,16 @@ impl History {
     }
 }
 
+fn marked(text: &Speech, how: Said) -> Speech {
+    let mark = match how {
+        // The same words as those that are recorded, so that they are redacted once.
+        Said::Whole => return text.clone(),
+        Said::Interrupted => CUT_MARK,
+        Said::Broken => BROKEN_MARK,
+    };
+    format!("{}{mark}", text.expose()).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,7 +119,7 @@ mod tests {
         let mut history = History::new("be brief", 2, 1_000);
         for n in 1..=3 {
             history.heard(&format!("q{n}").into());
-            history.said(&format!("a{n}"), Said::Whole);
+            history.said(&format!("a{n}").into(), Said::Whole);
         }
         assert_eq!(
             texts(&history),
@@ -126,7 +131,7 @@ mod tests {
     fn tokens_bound_the_history_but_never_the_turn_under_way() {
         let mut history = History::new("be brief", 50, 20);
         history.heard(&"short".into());
-        history.said("answer", Said::Whole);
+        history.said(&"answer".into(), Said::Whole);
         history.heard(&"x".repeat(400).into());
         assert_eq!(history.messages().len(), 2, "the instructions and the long turn");
         history.heard(&"next".into());
@@ -137,9 +142,9 @@ mod tests {
     fn what_was_cut_is_marked_and_silence_is_not_remembered() {
         let mut history = History::new("", 50, 1_000);
         history.heard(&"q".into());
-        history.said("half an", Said::Interrupted);
+        history.said(&"half an".into(), Said::Interrupted);
         history.heard(&"q2".into());
-        history.said("", Said::Broken);
+        history.said(&"".into(), Said::Broken);
         let texts = texts(&history);
         assert_eq!(texts.len(), 3);
         assert!(texts[1].starts_with("assistant: half an …"), "{texts:?}");
@@ -149,7 +154,7 @@ mod tests {
     #[test]
     fn a_greeting_comes_before_the_first_turn() {
         let mut history = History::new("", 50, 1_000);
-        history.said("Hello!", Said::Whole);
+        history.said(&"Hello!".into(), Said::Whole);
         history.heard(&"hi".into());
         assert_eq!(texts(&history), ["assistant: Hello!", "user: hi"]);
     }

@@ -331,7 +331,7 @@ impl Machine {
             self.actions.push(Action::CloseSegment);
         }
         let outcome = ending(&reply, &answer.outcome);
-        self.remember(&reply, &outcome);
+        self.remember(&reply, &outcome, &answer.text);
         let latency = reply.first_word_at.map(|first| first.saturating_duration_since(reply.heard_at));
         let apologise = matches!(outcome, TurnEnding::Failed(_)) && self.ending.is_none();
         self.actions.push(Action::Finish { turn, result: TurnResult { outcome, answer, latency } });
@@ -341,7 +341,7 @@ impl Machine {
         self.go_on();
     }
 
-    fn remember(&mut self, reply: &Reply, outcome: &TurnEnding) {
+    fn remember(&mut self, reply: &Reply, outcome: &TurnEnding, answer: &Speech) {
         // The next turn may have been overtaken already and stand in the history before this reply. That only happens
         // when several turns come within one cancellation, and the model copes with it.
         let how = match outcome {
@@ -349,7 +349,10 @@ impl Machine {
             TurnEnding::Interrupted => Said::Interrupted,
             TurnEnding::Failed(_) => Said::Broken,
         };
-        self.history.said(&reply.said, how);
+        // What was said in the room; as a rule all of the answer.
+        let whole = answer.expose() == reply.said;
+        let said = if whole { answer.clone() } else { reply.said.as_str().into() };
+        self.history.said(&said, how);
     }
 
     /// What comes after a reply: the end, the turn that waits, or listening.
@@ -382,13 +385,14 @@ impl Machine {
         if text.is_empty() {
             return;
         }
+        let text = Speech::from(text);
         self.history.said(&text, Said::Whole);
         let speaking = self.reply.is_none();
         if speaking {
             self.set_state(AgentState::Speaking);
         }
         self.actions.push(Action::OpenSegment);
-        self.actions.push(Action::Say(text.into()));
+        self.actions.push(Action::Say(text));
         self.actions.push(Action::CloseSegment);
         if speaking {
             self.set_state(AgentState::Listening);

@@ -27,7 +27,7 @@ impl Past {
     pub(super) fn tell(&self, history: &mut History) {
         for PastTurn { question, answer, how } in &self.turns {
             question.iter().for_each(|question| history.heard(question));
-            answer.iter().for_each(|answer| history.said(answer.expose(), *how));
+            answer.iter().for_each(|answer| history.said(answer, *how));
         }
     }
 }

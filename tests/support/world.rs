@@ -149,13 +149,29 @@ impl World {
 
     /// Asks the server to send the agent into the room.
     pub(crate) fn dispatch(&self, room: &str) {
+        self.dispatch_with(room, "");
+    }
+
+    /// [`World::dispatch`] with metadata for the job.
+    pub(crate) fn dispatch_with(&self, room: &str, metadata: &str) {
         let grants = VideoGrants { room_admin: true, room: room.to_owned(), ..Default::default() };
+        let body = json!({ "agent_name": AGENT_NAME, "room": room, "metadata": metadata });
+        self.ask_livekit("AgentDispatchService/CreateDispatch", grants, &body);
+    }
+
+    /// Has the server end the room, as any backend would.
+    pub(crate) fn delete_room(&self, room: &str) {
+        let grants = VideoGrants { room_create: true, ..Default::default() };
+        self.ask_livekit("RoomService/DeleteRoom", grants, &json!({ "room": room }));
+    }
+
+    fn ask_livekit(&self, method: &str, grants: VideoGrants, body: &serde_json::Value) {
         let livekit = &self.livekit;
         let token = AccessToken::with_api_key(livekit.api_key(), livekit.api_secret()).with_grants(grants);
         let authorization = format!("Authorization: Bearer {}\r\n", token.to_jwt().unwrap());
-        let path = "/twirp/livekit.AgentDispatchService/CreateDispatch";
-        let body = json!({ "agent_name": AGENT_NAME, "room": room }).to_string();
-        let answer = testbed::http::post_json(livekit.port(), path, &authorization, &body).unwrap();
+        let path = format!("/twirp/livekit.{method}");
+        let answer =
+            testbed::http::post_json(livekit.port(), &path, &authorization, &body.to_string()).unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 

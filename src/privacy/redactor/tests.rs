@@ -1,7 +1,14 @@
+use std::time::Duration;
+
 use super::*;
 
 fn redact(text: &str) -> String {
-    Redactor::new(Builtin::ALL, &[]).redact(text)
+    of(&Redactor::new(Builtin::ALL, &[]), text)
+}
+
+/// `text` as this redactor leaves it, however long it takes.
+fn of(redactor: &Redactor, text: &str) -> String {
+    redactor.redact(text, &Budget::new(Duration::MAX / 4)).unwrap()
 }
 
 fn assert_becomes(cases: &[(&str, &str)]) {
@@ -138,17 +145,17 @@ fn a_check_digit_decides_over_a_card_and_an_iban() {
 fn only_the_chosen_finders_look_and_own_patterns_with_them() {
     let own = [Pattern::new(r"\bC-\d{6}\b").unwrap(), Pattern::new("(?i)project [a-z]+").unwrap()];
     let text = "C-123456 of Project Apollo: ada@example.com, 4111111111111111";
-    let redacted = Redactor::new(&[Builtin::Card], &own).redact(text);
+    let redacted = of(&Redactor::new(&[Builtin::Card], &own), text);
     assert_eq!(redacted, "[redacted] of [redacted]: ada@example.com, [card]");
-    assert_eq!(Redactor::new(&[], &[]).redact(text), text);
+    assert_eq!(of(&Redactor::new(&[], &[]), text), text);
 }
 
 #[test]
 fn places_that_overlap_become_one() {
     let own = [Pattern::new("4111 1111").unwrap(), Pattern::new("1111 and").unwrap()];
     let redactor = Redactor::new(Builtin::ALL, &own);
-    assert_eq!(redactor.redact("4111 1111 1111 1111 and more"), "[card] more");
-    assert_eq!(redactor.redact("password: ada@example.com"), "password: [token]");
+    assert_eq!(of(&redactor, "4111 1111 1111 1111 and more"), "[card] more");
+    assert_eq!(of(&redactor, "password: ada@example.com"), "password: [token]");
 }
 
 #[test]
@@ -231,9 +238,32 @@ fn time_taken_by_hostile_texts() {
         let times = [1, 2].map(|times| {
             let text = unit.repeat(times * (64 << 10) / unit.len());
             let started = std::time::Instant::now();
-            std::hint::black_box(redactor.redact(&text));
+            std::hint::black_box(of(&redactor, &text));
             started.elapsed()
         });
         println!("{unit:?}: 64 KiB {:?}, 128 KiB {:?}", times[0], times[1]);
+    }
+}
+
+/// Prints how long the most expensive expressions that are accepted take for what one person may write, and for a long reply:
+/// to its end, and to the end of a session's patience.
+#[test]
+#[ignore = "measures; bench/redaction.sh runs it"]
+fn time_taken_by_expensive_expressions() {
+    let most = (1..100_000).rev().step_by(500).map(|count| format!("[ab][ab]{{{count}}}c"));
+    let longest =
+        most.map(|text| (Pattern::new(&text), text)).find_map(|(pattern, text)| Some((pattern.ok()?, text)));
+    let (longest, text) = longest.unwrap();
+    let quadratic = (Pattern::new(".*[^a-z]|[a-z]").unwrap(), ".*[^a-z]|[a-z]".to_owned());
+    for (pattern, text) in [(longest, text), quadratic] {
+        for (unit, bytes) in [("ab", 4 << 10), ("ab", 64 << 10)] {
+            let said = unit.repeat(bytes / unit.len());
+            let started = std::time::Instant::now();
+            let patience = Duration::from_secs(2);
+            let searched =
+                Redactor::new(&[], std::slice::from_ref(&pattern)).redact(&said, &Budget::new(patience));
+            let end = if searched.is_ok() { "to its end" } else { "given up" };
+            println!("{text} over {bytes} bytes of {unit}: {:.2?}, {end}", started.elapsed());
+        }
     }
 }

@@ -20,6 +20,8 @@ use crate::worker::protocol;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// For the server to close its side as well.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// A server that has no answer after 3 s gives the job up, so this is late, and worth knowing before it is too late.
+const LATE: Duration = Duration::from_millis(500);
 /// Offers that wait for their answer, as far as their time is taken.
 const TIMED_OFFERS: usize = 256;
 
@@ -156,8 +158,14 @@ impl Offers {
     }
 
     fn answered(&mut self, job_id: &str, answer: Answered) {
-        if let Some(came) = self.waiting.remove(job_id) {
-            self.metrics.dispatch_answered(answer, came.elapsed());
+        let Some(took) = self.waiting.remove(job_id).map(|came| came.elapsed()) else { return };
+        self.metrics.dispatch_answered(answer, took);
+        if took > LATE {
+            warn!(
+                job_id,
+                ?took,
+                "an offer was answered late; LiveKit gives a job up after 3 s. Is the machine overloaded?"
+            );
         }
     }
 }
@@ -187,5 +195,47 @@ fn describe_close(close: Option<CloseFrame>) -> String {
             format!("LiveKit closed the connection: {} ({})", close.reason, close.code)
         }
         _ => "LiveKit closed the connection".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_offer_that_is_answered_late_is_told_and_others_are_not() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let metrics = Metrics::default();
+        tracing::subscriber::with_default(subscriber, || {
+            let late = Instant::now().checked_sub(2 * LATE).unwrap();
+            let waiting = [("AJ_late", late), ("AJ_soon", Instant::now())];
+            let waiting = waiting.map(|(job, came)| (job.to_owned(), came)).into();
+            let mut offers = Offers { metrics: metrics.clone(), waiting };
+            for job in ["AJ_late", "AJ_soon"] {
+                offers.answered(job, Answered::Taken);
+            }
+        });
+        let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert!(said.contains("AJ_late") && !said.contains("AJ_soon"), "{said}");
+        assert!(metrics.text().contains("dispatch_answer_seconds_count{answer=\"taken\"} 2\n"));
     }
 }

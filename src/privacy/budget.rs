@@ -1,0 +1,30 @@
+//! How long a text may be searched, and how much may be found in it.
+
+use std::time::{Duration, Instant};
+
+/// Places in one text. Each takes memory until all are known, and a digit can be one.
+pub(super) const MOST_PLACES: usize = 1 << 16;
+
+/// What the search of one text may take. It is looked at after each find, for none can be stopped in the middle.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    until: Instant,
+}
+
+/// A search came to no end.
+#[derive(Debug)]
+pub(super) struct Spent;
+
+// === impl Budget ===
+
+impl Budget {
+    pub(super) fn new(time: Duration) -> Self {
+        Self { until: Instant::now() + time }
+    }
+
+    /// Whether a search that has found so many places may go on.
+    pub(super) fn check(&self, places: usize) -> Result<(), Spent> {
+        let may_go_on = places <= MOST_PLACES && Instant::now() < self.until;
+        if may_go_on { Ok(()) } else { Err(Spent) }
+    }
+}
