@@ -8,6 +8,8 @@
 //! One process takes up what another left: the next start, or a living worker with the same server, agent name and
 //! directory.
 
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod memory;
 mod notes;
 mod search;

@@ -8,8 +8,9 @@ use thiserror::Error;
 use crate::config::{Credentials, Permission};
 use crate::secret::Secret;
 
-/// How long a join may start with the token. The server refreshes it while we are connected.
-const LIFETIME: Duration = Duration::from_secs(3600);
+/// How long a token opens a door: it is used at once, so no longer than clocks differ. Whoever is in a room gets newer ones
+/// from the server.
+const LIFETIME: Duration = crate::worker::TOKEN_LIFETIME;
 
 #[derive(Debug, Error)]
 #[error("no room token could be made: {0}; check [livekit] api_key and api_secret")]
@@ -32,8 +33,8 @@ pub struct AgentToken<'a> {
 pub fn agent(credentials: &Credentials, agent: &AgentToken<'_>) -> Result<Secret, TokenError> {
     let AgentToken { room, identity, display_name, agent_name, permissions } = *agent;
     let has = |permission| permissions.contains(&permission);
+    // Not `agent`, which opens the socket of workers: in a room the kind below says what we are.
     let grants = VideoGrants {
-        agent: true,
         can_publish: Some(has(Permission::Publish)),
         can_publish_data: Some(has(Permission::PublishData)),
         can_subscribe: Some(has(Permission::Subscribe)),
@@ -48,14 +49,21 @@ pub fn agent(credentials: &Credentials, agent: &AgentToken<'_>) -> Result<Secret
     sign(token)
 }
 
-/// The token of a caller. `dispatch` names the agent that the server is to send into the room when it is new.
+/// The token of a caller, who writes and reads. `dispatch` names the agent that the server is to send into the room when it is new.
 pub fn caller(
     credentials: &Credentials,
     room: &str,
     identity: &str,
     dispatch: Option<&str>,
 ) -> Result<Secret, TokenError> {
-    let mut token = access(credentials, identity, identity).with_grants(join(room));
+    let grants = VideoGrants {
+        can_publish: Some(false),
+        can_publish_data: Some(true),
+        can_subscribe: Some(true),
+        can_update_own_metadata: Some(false),
+        ..join(room)
+    };
+    let mut token = access(credentials, identity, identity).with_grants(grants);
     if let Some(agent_name) = dispatch {
         let agent =
             livekit_protocol::RoomAgentDispatch { agent_name: agent_name.to_owned(), ..Default::default() };
@@ -65,11 +73,26 @@ pub fn caller(
     sign(token)
 }
 
+/// The token that asks which rooms there are.
+pub(crate) fn room_list(credentials: &Credentials) -> Result<Secret, TokenError> {
+    sign(signer(credentials).with_grants(VideoGrants { room_list: true, ..Default::default() }))
+}
+
+/// The token that asks who is in a room. The server gives that to its admins only; this one is of this room alone.
+pub(crate) fn room_admin(credentials: &Credentials, room: &str) -> Result<Secret, TokenError> {
+    sign(signer(credentials).with_grants(VideoGrants {
+        room_admin: true,
+        room: room.to_owned(),
+        ..Default::default()
+    }))
+}
+
 fn access(credentials: &Credentials, identity: &str, name: &str) -> AccessToken {
-    AccessToken::with_api_key(&credentials.key, credentials.secret.expose())
-        .with_ttl(LIFETIME)
-        .with_identity(identity)
-        .with_name(name)
+    signer(credentials).with_identity(identity).with_name(name)
+}
+
+fn signer(credentials: &Credentials) -> AccessToken {
+    AccessToken::with_api_key(&credentials.key, credentials.secret.expose()).with_ttl(LIFETIME)
 }
 
 fn join(room: &str) -> VideoGrants {
