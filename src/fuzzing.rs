@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
+use crate::privacy::Privacy;
 use crate::{config, http, llm, recovery, retry_after, room, telemetry, worker};
 
 pub type Target = fn(&[u8]);
@@ -30,13 +31,19 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("worker_frames", worker::fuzzing::frames),
 ];
 
+/// Gives bytes to the target of this name.
+pub fn run(name: &str, bytes: &[u8]) {
+    let target = TARGETS.iter().find(|(known, _)| *known == name);
+    target.unwrap_or_else(|| panic!("there is no target {name}")).1(bytes);
+}
+
 /// What was said goes through all finders.
 fn redaction(bytes: &[u8]) {
-    let telemetry = config::Telemetry {
+    thread_local!(static PRIVACY: Privacy = Privacy::new(&config::Telemetry {
         capture_content: config::CaptureContent::Redacted,
         ..config::Config::default().telemetry
-    };
-    let privacy = crate::privacy::Privacy::new(&telemetry);
+    }));
+    let privacy = PRIVACY.with(Clone::clone);
     let redacted = privacy.quoted(&text(bytes)).unwrap_or_default();
     assert!(privacy.quoted(&redacted).is_some(), "what was redacted can be redacted");
 }

@@ -4,7 +4,7 @@
 //!
 //! - `trust`: the authorities, and what to do about a certificate that is not accepted
 //! - `proxy`: which URL goes through which proxy
-//! - `websocket`: the sockets; HTTP is `reqwest`, with the clients that [`Network`] makes
+//! - `websocket`: the sockets; HTTP is `reqwest`, with the clients that `Network` makes
 
 mod proxy;
 pub(crate) mod trust;

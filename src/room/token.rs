@@ -102,3 +102,92 @@ fn join(room: &str) -> VideoGrants {
 fn sign(token: AccessToken) -> Result<Secret, TokenError> {
     token.to_jwt().map(Secret::new).map_err(|error| TokenError(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use livekit_token::Claims;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn credentials() -> Credentials {
+        let secret = Secret::new("a-secret-of-at-least-32-characters");
+        Credentials { url: "ws://lk.test".parse().unwrap(), key: "devkey".to_owned(), secret }
+    }
+
+    /// All that a token says, its times aside: these are ten minutes apart.
+    fn claims(token: &Secret) -> Value {
+        let claims = Claims::from_unverified(token.expose()).unwrap();
+        assert_eq!(claims.exp - claims.nbf, 600);
+        let mut claims = serde_json::to_value(claims).unwrap();
+        let said = claims.as_object_mut().unwrap();
+        said.remove("exp");
+        said.remove("nbf");
+        claims
+    }
+
+    #[test]
+    fn an_agents_token_grants_its_room_and_what_the_configuration_permits() {
+        let agent = |permissions| AgentToken {
+            room: "kitchen",
+            identity: "agent-1",
+            display_name: "Ada",
+            agent_name: "support",
+            permissions,
+        };
+        let defaults = crate::config::Config::default().worker.permissions;
+        let token = super::agent(&credentials(), &agent(&defaults)).unwrap();
+        let mut expected = json!({
+            "iss": "devkey",
+            "sub": "agent-1",
+            "name": "Ada",
+            "kind": "agent",
+            "attributes": { "lk.agent_name": "support" },
+            "video": {
+                "roomJoin": true,
+                "room": "kitchen",
+                "canPublish": false,
+                "canPublishData": true,
+                "canSubscribe": true,
+                "canUpdateOwnMetadata": true,
+            },
+        });
+        assert_eq!(claims(&token), expected);
+        let token = super::agent(&credentials(), &agent(&[])).unwrap();
+        for grant in ["canPublish", "canPublishData", "canSubscribe", "canUpdateOwnMetadata"] {
+            expected["video"][grant] = json!(false);
+        }
+        assert_eq!(claims(&token), expected);
+    }
+
+    #[test]
+    fn a_callers_token_lets_it_write_and_read_and_sends_for_the_agent() {
+        let token = caller(&credentials(), "kitchen", "ada", None).unwrap();
+        let mut expected = json!({
+            "iss": "devkey",
+            "sub": "ada",
+            "name": "ada",
+            "video": {
+                "roomJoin": true,
+                "room": "kitchen",
+                "canPublish": false,
+                "canPublishData": true,
+                "canSubscribe": true,
+                "canUpdateOwnMetadata": false,
+            },
+        });
+        assert_eq!(claims(&token), expected);
+        let mut calling = claims(&caller(&credentials(), "kitchen", "ada", Some("support")).unwrap());
+        let config = calling.as_object_mut().unwrap().remove("roomConfig").unwrap();
+        assert_eq!(config["agents"], json!([{ "agentName": "support" }]));
+        assert_eq!(calling, std::mem::take(&mut expected));
+    }
+
+    #[test]
+    fn questions_have_tokens_that_allow_them_and_nothing_else() {
+        let list = claims(&room_list(&credentials()).unwrap());
+        assert_eq!(list, json!({ "iss": "devkey", "video": { "roomList": true } }));
+        let admin = claims(&room_admin(&credentials(), "kitchen").unwrap());
+        assert_eq!(admin, json!({ "iss": "devkey", "video": { "roomAdmin": true, "room": "kitchen" } }));
+    }
+}

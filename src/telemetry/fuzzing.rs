@@ -6,7 +6,6 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 pub(crate) use super::spool::fuzzing::journal;
 use super::traceparent::TraceParent;
 use super::{otlp_http, otlp_post};
-use crate::config;
 use crate::fuzzing::{choice, text};
 
 pub(crate) fn traceparent(bytes: &[u8]) {
@@ -25,6 +24,5 @@ pub(crate) fn answer(mut bytes: &[u8]) {
         names.into_iter().filter_map(|name| Some((name, HeaderValue::from_bytes(lines.next()?).ok()?)));
     let headers: HeaderMap = given.collect();
     let body = lines.next().unwrap_or_default().to_vec();
-    let telemetry = config::Config::default().telemetry;
-    otlp_post::read_answer(&telemetry, &otlp_http::Reply { status, headers, body });
+    otlp_post::read_answer(&otlp_http::Reply { status, headers, body });
 }

@@ -32,7 +32,7 @@ pub(crate) fn frames(mut bytes: &[u8]) {
                 now += Duration::from_millis(u64::from(step) * 100);
                 Event::Tick
             }
-            _ => match running.iter().next().cloned() {
+            _ => match running.iter().min().cloned().filter(|job_id| running.remove(job_id)) {
                 Some(job_id) => Event::JobFinished { job_id, end: JobEnd::Success },
                 None => Event::Drain,
             },
@@ -53,7 +53,7 @@ fn perform(actions: Vec<Action>, running: &mut HashSet<String>) {
             Action::Start(assignment) => {
                 running.insert(assignment.job_id.clone());
             }
-            Action::Abort { job_id } | Action::Release { job_id } => {
+            Action::Abort { job_id } => {
                 running.remove(&job_id);
             }
             Action::Send(message) => drop(protocol::encode(message)),

@@ -117,7 +117,8 @@ impl World {
         &self.dir
     }
 
-    fn spawn(&self, mut command: Command, settings: &[&str]) -> Worker {
+    /// [`World::worker_of`] without waiting for anything.
+    pub(crate) fn spawn(&self, mut command: Command, settings: &[&str]) -> Worker {
         let http_port = testbed::free_port().unwrap();
         let log = self.dir.join(format!("worker-{http_port}.log"));
         command.args(settings.iter().flat_map(|setting| ["--set", setting]));
