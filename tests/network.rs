@@ -107,9 +107,9 @@ async fn a_whole_turn_goes_over_tls_with_a_private_authority() {
         command.env("VOICED_NETWORK__CA_FILE", &file);
         command
     };
+    a_turn(&world, voiced).await;
     let (code, said) = check(voiced()).await;
     assert_eq!(code, Some(0), "{said}");
-    a_turn(&world, voiced).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
