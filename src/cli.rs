@@ -241,20 +241,20 @@ impl Cli {
             loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
             return finish(sessions::run(&loaded.config, args));
         }
+        if let Err(error) = crate::net::install(&loaded.config.network) {
+            return refuse(&error.into());
+        }
         let secrets = loaded.config.secrets();
         if let Command::Check(args) = self.command {
             crate::log::init_quiet(self.log_format, secrets);
-            crate::tls::install_crypto_provider();
             return finish(block_on(check::run(loaded, args, started.elapsed())));
         }
         if let Command::Openobserve(OpenobserveCommand::Install(args)) = self.command {
             crate::log::init_quiet(self.log_format, secrets);
-            crate::tls::install_crypto_provider();
             return finish(block_on(openobserve::install(loaded.config, args)));
         }
         let logs = LogQueue::wanted(&loaded.config.telemetry);
         crate::log::init(self.log_format, secrets.clone(), logs.as_ref());
-        crate::tls::install_crypto_provider();
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         crate::panics::report(Privacy::new(&loaded.config.telemetry));
         let source = Source { args, env, secrets };

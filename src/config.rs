@@ -21,8 +21,11 @@ mod dotenv;
 mod duration;
 mod env;
 mod error;
+mod exposure;
 mod file;
 mod flags;
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod hint;
 mod keys;
 mod kind;
@@ -30,6 +33,7 @@ mod listing;
 mod load;
 mod needs;
 mod origin;
+mod proxy_url;
 mod setting;
 mod state;
 mod template;
@@ -50,6 +54,7 @@ pub use self::error::{ConfigError, EX_CONFIG};
 pub use self::listing::{Listed, Shown};
 pub use self::load::{LoadArgs, Loaded, load};
 pub use self::needs::Credentials;
+pub use self::proxy_url::ProxyUrl;
 pub use self::template::agent_toml;
 pub use self::trace_url::{Linked, TraceUrl};
 use crate::metrics::Temporality;
@@ -68,6 +73,7 @@ pub struct Config {
     pub telemetry: Telemetry,
     pub store: Store,
     pub http: Http,
+    pub network: Network,
 }
 
 /// `[livekit]`: the server and the key pair that signs our tokens.
@@ -258,6 +264,23 @@ pub struct Http {
     /// Where a trace can be looked at.
     #[serde(default, deserialize_with = "de::trace_url")]
     pub trace_url: Option<TraceUrl>,
+}
+
+/// `[network]`: whom our connections trust, and through which proxy they go.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Certificates of authorities that are trusted besides the system's, in PEM.
+    #[serde(default, deserialize_with = "de::optional_path")]
+    pub ca_file: Option<PathBuf>,
+    /// For `https` and `wss`.
+    #[serde(default, deserialize_with = "de::proxy")]
+    pub https_proxy: Option<ProxyUrl>,
+    /// For `http` and `ws`.
+    #[serde(default, deserialize_with = "de::proxy")]
+    pub http_proxy: Option<ProxyUrl>,
+    /// Whom we go to without a proxy, in the notation of `NO_PROXY`.
+    pub no_proxy: String,
 }
 
 // === for tests ===

@@ -11,9 +11,13 @@
 //!
 //! - `routes`: which path is whose. `access`: who is let through
 //! - `record`: the questions to the record, and the JSON. `query`: what a URL asks for
+//! - `headers`: what every answer carries
 //! - `pages`: for people. `html`: text that cannot be forgotten to be escaped
 
 mod access;
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+mod headers;
 mod html;
 mod pages;
 mod query;
@@ -99,6 +103,7 @@ pub fn router(agent_name: &str, health: watch::Receiver<Health>) -> Router {
 
 /// Serves `router` until `stop`. Not axum's own server, which gives a client all the time in the world to send its request.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let router = headers::on_every_answer(router);
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let connections = TaskTracker::new();
     let accept = async {

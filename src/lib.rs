@@ -17,6 +17,7 @@
 //! - [`metrics`]: what the process counts, for `/metrics` and OTLP
 //! - [`privacy`]: what may be recorded of what people said and who they are
 //! - [`runtime`]: the threads that everything asynchronous shares
+//! - [`net`]: how every connection is made: certificates, proxies, websockets
 //! - [`http`], [`systemd`], [`shutdown`], [`log`], [`panics`], [`tls`]: what a daemon needs besides
 //! - [`caller`]: the other side of a session, for `voiced call` and for tests
 //! - `reload`: the configuration, read again on SIGHUP
@@ -35,11 +36,15 @@ pub mod chat;
 mod check;
 pub mod cli;
 pub mod config;
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod job;
 pub mod llm;
 pub mod log;
 pub mod metrics;
+pub mod net;
 mod openobserve;
 pub mod panics;
 pub mod privacy;

@@ -32,6 +32,8 @@ use crate::secret::Speech;
 use crate::telemetry::spans::{RequestStart, TurnContext};
 
 pub use error::BuildError;
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+pub(crate) use openai::fuzzing;
 
 /// One turn, put to whatever answers it.
 pub struct Question {

@@ -10,6 +10,8 @@
 //! (`parked` has what was said), and those that broke down. A session that is torn out again and again is left alone
 //! (`returns`).
 
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod memory;
 mod notes;
 mod parked;

@@ -1,11 +1,14 @@
 //! A LiveKit room, joined: who is in it, what they write, and what we write and announce in it.
 //!
-//! With its submodules this is the only code that names the crates `livekit` and `livekit_api`.
+//! With its submodules this is the only code that names the crates `livekit` and `livekit_net`.
 
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod people;
 pub(crate) mod roster;
 pub mod text;
 pub mod token;
+mod transport;
 pub mod voice;
 
 use std::sync::Arc;
@@ -131,6 +134,7 @@ impl Room {
     /// Joins a room. A join that is cancelled or takes too long is finished and closed in the background, because a
     /// dropped `Room::connect` leaks its sockets in the SDK.
     pub async fn join(options: JoinOptions, stop: &CancellationToken) -> Result<Self, JoinError> {
+        transport::install();
         let url = options.url.clone();
         let mut joining = tokio::spawn(connect(options));
         tokio::select! {

@@ -10,6 +10,8 @@
 pub mod attributes;
 mod delivery;
 pub mod endpoint;
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod otel;
 mod otlp_http;
 mod otlp_post;

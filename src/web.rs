@@ -1,5 +1,5 @@
 //! A small HTTP client for the few things that are asked of a server now and then, and not with every turn: bounded in time and
-//! in bytes, without redirects and without proxies, like the connections to LiveKit.
+//! in bytes, and without redirects.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,6 +7,8 @@ use reqwest::header::{DATE, HeaderMap, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use url::Url;
+
+use crate::net::network;
 
 /// The longest answer that is read; what is past it is an error, since half a JSON text is none.
 const MAX_BODY_BYTES: usize = 16 << 20;
@@ -21,13 +23,14 @@ pub(crate) struct Web {
 }
 
 /// What a server said.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The server's clock, in whole seconds.
     pub(crate) date: Option<SystemTime>,
     /// Where a redirect points.
     pub(crate) location: Option<String>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
@@ -36,7 +39,7 @@ pub(crate) struct Answer {
 impl Web {
     /// `timeout` is that of each request, `headers` go with each.
     pub(crate) fn new(timeout: Duration, headers: HeaderMap) -> Result<Self, String> {
-        let builder = Client::builder().timeout(timeout).redirect(Policy::none()).no_proxy();
+        let builder = network().http().timeout(timeout).redirect(Policy::none());
         let client = builder.build().map_err(|error| causes(&error))?;
         Ok(Self { client, headers })
     }
@@ -60,16 +63,40 @@ impl Web {
         .await
     }
 
+    /// Sends bytes; None sends none.
+    pub(crate) async fn request(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<Vec<u8>>,
+    ) -> Result<Answer, String> {
+        let request = self.client.request(method, url);
+        self.answer(match body {
+            Some(body) => request.body(body),
+            None => request,
+        })
+        .await
+    }
+
     async fn answer(&self, request: RequestBuilder) -> Result<Answer, String> {
         let sent = request.headers(self.headers.clone()).send().await;
-        let response = sent.map_err(|error| causes(&error.without_url()))?;
+        let response = sent.map_err(explained)?;
         let header = |name| response.headers().get(name)?.to_str().ok().map(str::to_owned);
         Ok(Answer {
             status: response.status().as_u16(),
             date: header(DATE).and_then(|date| httpdate::parse_http_date(&date).ok()),
             location: header(LOCATION),
+            headers: response.headers().clone(),
             body: read(response).await?,
         })
+    }
+}
+
+/// Why there is no answer. The URL is left out: whoever asks says it, as it may be shown.
+fn explained(error: reqwest::Error) -> String {
+    match error.url().cloned() {
+        Some(url) => network().causes(&url, &error.without_url()),
+        None => causes(&error),
     }
 }
 
@@ -124,6 +151,22 @@ pub(crate) fn shown(base_url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
+/// Where the pages of a server are whose websockets are there.
+pub(crate) fn http_url(base: &Url) -> Url {
+    let text = base.as_str();
+    let swapped = match text.split_once("://") {
+        Some(("ws", rest)) => Url::parse(&format!("http://{rest}")),
+        Some(("wss", rest)) => Url::parse(&format!("https://{rest}")),
+        _ => Ok(base.clone()),
+    };
+    let mut url = swapped.unwrap_or_else(|_| base.clone());
+    // These could only fail for a URL without a host, and ours has one.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url
+}
+
 /// An error with its causes; reqwest's own text stops before the interesting one.
 pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -143,7 +186,7 @@ mod tests {
     use super::*;
 
     fn quoted(body: &str) -> String {
-        Answer { status: 400, date: None, location: None, body: body.as_bytes().to_vec() }.quoted()
+        Answer { status: 400, body: body.as_bytes().to_vec(), ..Answer::default() }.quoted()
     }
 
     #[test]
@@ -160,5 +203,13 @@ mod tests {
         assert_eq!(quoted(" \n"), "");
         let long = quoted(&"é".repeat(500));
         assert!(long.ends_with("…\"") && long.chars().count() < 170, "{long}");
+    }
+
+    #[test]
+    fn the_servers_page_is_where_its_sockets_are() {
+        let http = |text: &str| http_url(&Url::parse(text).unwrap()).to_string();
+        assert_eq!(http("ws://127.0.0.1:7880"), "http://127.0.0.1:7880/");
+        assert_eq!(http("wss://me:pw@lk.example/path?x=1"), "https://lk.example/path");
+        assert_eq!(http("http://lk.example"), "http://lk.example/");
     }
 }

@@ -8,6 +8,8 @@
 
 mod connection;
 mod control;
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod machine;
 mod message;
 mod protocol;

@@ -43,12 +43,15 @@ fn every_key_that_is_commented_out_is_valid_when_it_is_not() {
     let keys = commented.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| is_key(line));
     let keys: Vec<&str> = keys.collect();
     assert!(keys.len() >= 8, "{keys:?}");
+    let authority = rcgen::generate_simple_self_signed(["ca.test".to_owned()]).unwrap().cert.pem();
     for key in keys {
         let text = commented.replace(&format!("# {key}"), key);
         let file = "run/secrets/placeholder";
         let text = text.replace("/run/secrets/telemetry_otlp_headers", "headers");
         let text = text.replace("/run/secrets/", "run/secrets/../../secrets/");
-        let place = Place::with_agent_toml(&text).file("headers", "a=b").file(file, "x");
+        let text = text.replace("/etc/voiced/private-ca.pem", "ca.pem");
+        let place =
+            Place::with_agent_toml(&text).file("headers", "a=b").file(file, "x").file("ca.pem", &authority);
         let place =
             ["http_token", "livekit_api_key", "livekit_api_secret", "llm_api_key", "telemetry_user_id_key"]
                 .iter()

@@ -5,6 +5,8 @@
 #[path = "support/settings.rs"]
 mod settings;
 
+use std::os::unix::fs::PermissionsExt;
+
 use settings::Place;
 
 fn api_secret(place: &Place) -> String {
@@ -97,6 +99,57 @@ fn a_secret_and_its_file_in_one_place_contradict_each_other() {
     let place =
         Place::new().file("b", "b").var("VOICED_LLM__API_KEY", "a").var("VOICED_LLM__API_KEY_FILE", "b");
     assert!(place.refusal().contains("both VOICED_LLM__API_KEY and VOICED_LLM__API_KEY_FILE are set"));
+}
+
+/// A place whose files have this mode.
+fn with_mode(place: Place, name: &str, mode: u32) -> Place {
+    std::fs::set_permissions(place.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    place
+}
+
+#[test]
+fn a_secret_that_everybody_can_read_is_warned_of_once_a_file() {
+    let place = || {
+        Place::with_agent_toml("[llm]\napi_key = \"sk-1\"\n[http]\ntoken_file = \"token\"\n")
+            .file("token", "hush")
+            .file(".env", "LIVEKIT_API_SECRET=hush\nLIVEKIT_API_KEY=devkey\n")
+    };
+    let warnings = |modes: [u32; 3]| {
+        let files = ["agent.toml", "token", ".env"].into_iter().zip(modes);
+        let place = files.fold(place(), |place, (name, mode)| with_mode(place, name, mode));
+        place.loaded().warnings
+    };
+    let said = warnings([0o644, 0o644, 0o604]);
+    assert_eq!(said.len(), 3, "{said:#?}");
+    for (file, secret, mode) in [
+        ("agent.toml", "llm.api_key", "644"),
+        ("token", "http.token", "644"),
+        (".env", "livekit.api_key", "604"),
+    ] {
+        let one = said.iter().filter(|said| {
+            said.contains(&format!("/{file} holds `{secret}`"))
+                && said.contains(&format!("(mode {mode})"))
+                && said.contains("chmod 0400")
+        });
+        assert_eq!(one.count(), 1, "{file}: {said:#?}");
+    }
+    assert_eq!(warnings([0o640, 0o440, 0o400]), Vec::<String>::new(), "a group is somebody's decision");
+}
+
+#[test]
+fn a_file_without_a_secret_that_counts_may_be_read_by_all() {
+    let place = Place::with_agent_toml("[llm]\nmodel = \"m\"\napi_key = \"sk-1\"\n").set("llm.api_key=sk-2");
+    assert_eq!(with_mode(place, "agent.toml", 0o644).loaded().warnings, Vec::<String>::new());
+}
+
+#[test]
+fn a_secrets_file_that_everybody_can_write_is_refused() {
+    let place = Place::with_agent_toml("[llm]\napi_key_file = \"key\"\n").file("key", "sk-1");
+    let place = with_mode(place, "key", 0o602);
+    let refusal = place.refusal();
+    for words in ["the file of `llm.api_key` can be written by every user", "(mode 602)", "chmod 0400 key"] {
+        assert!(refusal.contains(words), "{words} is missing in {refusal}");
+    }
 }
 
 #[test]

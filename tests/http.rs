@@ -128,6 +128,44 @@ async fn other_paths_and_methods_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_answer_says_how_little_a_browser_may_do_with_it() {
+    let endpoints = Endpoints::start().await;
+    let policy = "content-security-policy: default-src 'none'; ";
+    for (method, path) in [
+        ("GET", "/"),
+        ("GET", "/healthz"),
+        ("GET", "/readyz"),
+        ("GET", "/worker"),
+        ("GET", "/metrics"),
+        ("GET", "/sessions"),
+        ("GET", "/api/sessions"),
+        ("GET", "/sessions.js"),
+        ("GET", "/nothing"),
+        ("POST", "/healthz"),
+        ("POST", "/sign-in"),
+    ] {
+        let answer = endpoints.raw(&format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\n\r\n"));
+        for wanted in [
+            policy,
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            "form-action '",
+            "x-content-type-options: nosniff",
+            "x-frame-options: DENY",
+            "referrer-policy: no-referrer",
+            "cross-origin-resource-policy: same-origin",
+            "cross-origin-opener-policy: same-origin",
+        ] {
+            assert!(answer.contains(wanted), "{method} {path} lacks {wanted}: {answer}");
+        }
+        let kept = if path == "/sessions.js" { "no-cache" } else { "no-store" };
+        assert!(answer.contains(&format!("cache-control: {kept}\r\n")), "{method} {path}: {answer}");
+        let head = answer.split("\r\n\r\n").next().unwrap_or_default().to_ascii_lowercase();
+        assert!(!head.contains("\r\nserver:") && !head.contains("x-powered-by"), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn clients_that_send_too_much_or_never_finish_are_dropped_and_others_served() {
     let endpoints = Endpoints::start().await;
     let answer = endpoints.raw(&format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(64 * 1024)));

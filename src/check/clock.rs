@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{Finding, Verdict};
 use crate::config::Config;
-use crate::web::Web;
+use crate::web::{Web, http_url};
 use crate::worker::TOKEN_LIFETIME;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,22 +62,6 @@ fn judge(ahead: f64, url: &Url) -> Finding {
     finding.with("ahead_s", (ahead * 10.0).round() / 10.0)
 }
 
-/// The server's own page, where its websockets are.
-fn http_url(base: &Url) -> Url {
-    let text = base.as_str();
-    let swapped = match text.split_once("://") {
-        Some(("ws", rest)) => Url::parse(&format!("http://{rest}")),
-        Some(("wss", rest)) => Url::parse(&format!("https://{rest}")),
-        _ => Ok(base.clone()),
-    };
-    let mut url = swapped.unwrap_or_else(|_| base.clone());
-    // These could only fail for a URL without a host, and ours has one.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,13 +92,5 @@ mod tests {
         let at = |seconds: f64| SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds);
         assert!((ahead(at(100.0), at(102.0), at(100.0)) - 0.5).abs() < 1e-6);
         assert!((ahead(at(100.0), at(100.0), at(160.0)) + 60.5).abs() < 1e-6);
-    }
-
-    #[test]
-    fn the_servers_page_is_where_its_sockets_are() {
-        let http = |text: &str| http_url(&Url::parse(text).unwrap()).to_string();
-        assert_eq!(http("ws://127.0.0.1:7880"), "http://127.0.0.1:7880/");
-        assert_eq!(http("wss://me:pw@lk.example/path?x=1"), "https://lk.example/path");
-        assert_eq!(http("http://lk.example"), "http://lk.example/");
     }
 }

@@ -9,7 +9,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use super::{TraceUrl, duration as durations, kind};
+use super::{ProxyUrl, TraceUrl, duration as durations, kind};
 use crate::privacy::pattern::Pattern;
 use crate::secret::Secret;
 use crate::telemetry::endpoint;
@@ -64,6 +64,13 @@ pub(super) fn trace_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Op
     match Option::<String>::deserialize(deserializer)?.as_deref() {
         None | Some("") => Ok(None),
         Some(text) => TraceUrl::parse(text).map(Some).map_err(D::Error::custom),
+    }
+}
+
+pub(super) fn proxy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ProxyUrl>, D::Error> {
+    match Option::<String>::deserialize(deserializer)?.as_deref() {
+        None | Some(kind::OFF) => Ok(None),
+        Some(text) => ProxyUrl::parse(text).map(Some).map_err(D::Error::custom),
     }
 }
 

@@ -77,6 +77,11 @@ impl Env {
         &self.dir
     }
 
+    /// The file that fills what is unset.
+    pub(super) fn dotenv(&self) -> PathBuf {
+        self.dir.join(".env")
+    }
+
     pub(super) fn system_file(&self) -> &Path {
         &self.system_file
     }
@@ -84,7 +89,7 @@ impl Env {
     /// This environment with what `.env` adds to it.
     pub(super) fn with_dotenv(&self) -> (Self, Vec<Problem>) {
         let mut env = self.clone();
-        let path = self.dir.join(".env");
+        let path = self.dotenv();
         // A directory of this name is a Python environment.
         if !path.is_file() {
             return (env, Vec::new());

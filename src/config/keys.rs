@@ -114,6 +114,12 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section { name: "store", doc: "The local record of sessions and turns.", keys: STORE },
     Section { name: "http", doc: "Health, status and the record of sessions over HTTP.", keys: HTTP },
+    Section {
+        name: "network",
+        doc: "Whom every connection that we open trusts, and through which proxy it goes. TLS is 1.2 or 1.3; the system's\n\
+              certificates are trusted, or those that SSL_CERT_FILE and SSL_CERT_DIR name instead of them.",
+        keys: NETWORK,
+    },
 ];
 
 pub(super) const LATER: &[Later] = &[
@@ -415,4 +421,26 @@ const HTTP: &[Key] = &[
          OpenObserve: https://<host>/web/traces/trace-details?stream=default&org_identifier=<organisation>\n\
          &trace_id={trace_id}&from={start_us}&to={end_us}, all in one line.",
     ),
+];
+
+const NETWORK: &[Key] = &[
+    Key::new("network.ca_file", Kind::Path, Default::Unset(r#""/etc/voiced/private-ca.pem""#)).doc(
+        "A PEM file with certificates of authorities to trust besides the system's: that of a private CA, or a server's own\n\
+         self-signed one.",
+    ),
+    Key::new("network.https_proxy", Kind::Proxy, Default::Unset(r#""http://proxy.example.com:3128""#))
+        .variables(&[Variable::plain("HTTPS_PROXY"), Variable::plain("https_proxy")])
+        .doc(
+            "The HTTP proxy for https:// and wss:// (by CONNECT), http://[user:password@]host:port; \"off\" for none. Media and\n\
+             data of a room are WebRTC and go past it, by UDP or TCP, straight to the LiveKit server.",
+        ),
+    Key::new("network.http_proxy", Kind::Proxy, Default::Unset(r#""http://proxy.example.com:3128""#))
+        .variables(&[Variable::plain("HTTP_PROXY"), Variable::plain("http_proxy")])
+        .doc("The same for http:// and ws://."),
+    Key::new("network.no_proxy", Kind::Text, Default::Is(r#""""#))
+        .variables(&[Variable::plain("NO_PROXY"), Variable::plain("no_proxy")])
+        .doc(
+            "Hosts to go to without a proxy, between commas: names (with all below them), addresses, networks (10.0.0.0/8), or *.\n\
+             This machine itself (localhost, 127.0.0.0/8, ::1) never needs to be named.",
+        ),
 ];

@@ -6,7 +6,7 @@ use std::path::Path;
 use figment::value::{Empty, Value};
 use url::Url;
 
-use super::{TraceUrl, duration, hint};
+use super::{ProxyUrl, TraceUrl, duration, hint};
 use crate::privacy::pattern::{self, Pattern};
 use crate::telemetry::endpoint;
 
@@ -61,6 +61,8 @@ pub(super) enum Kind {
     Path,
     /// A URL with places for what it is to show; empty is none.
     TraceUrl,
+    /// An HTTP proxy, or "off". It may hold a password.
+    Proxy,
 }
 
 /// A value as somebody wrote it.
@@ -109,6 +111,7 @@ impl Kind {
             Self::Listen => listen_text(raw.text()?),
             Self::Path => name(raw.text()?),
             Self::TraceUrl => trace_url(raw.text()?),
+            Self::Proxy => proxy(raw.text()?),
         }
     }
 
@@ -148,6 +151,7 @@ impl Kind {
             Self::Listen => "an address and port like \"127.0.0.1:8081\", or \"off\"".to_owned(),
             Self::Path => "the path of a file, or \"off\"".to_owned(),
             Self::TraceUrl => "a URL like \"https://traces.example.com/trace/{trace_id}\"".to_owned(),
+            Self::Proxy => "a proxy like \"http://proxy.example.com:3128\", or \"off\"".to_owned(),
         }
     }
 }
@@ -332,6 +336,13 @@ fn trace_url(text: &str) -> Result<Value, Reason> {
     match text.trim() {
         "" => Ok("".into()),
         text => TraceUrl::parse(text).map(|_| text.into()).map_err(Some),
+    }
+}
+
+fn proxy(text: &str) -> Result<Value, Reason> {
+    match text.trim() {
+        "" | OFF => Ok(OFF.into()),
+        text => ProxyUrl::parse(text).map(|proxy| proxy.expose().as_str().into()).map_err(Some),
     }
 }
 

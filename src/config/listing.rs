@@ -3,7 +3,9 @@
 use figment::value::Value;
 use serde_json::json;
 
+use super::ProxyUrl;
 use super::keys::Key;
+use super::kind::Kind;
 use super::setting::{Said, Setting};
 use crate::telemetry::endpoint;
 
@@ -50,6 +52,9 @@ impl Shown {
             Said::Value(Value::String(_, text)) if setting.key.is_headers() => Self::headers(text),
             Said::File(_) => Self::Secret,
             Said::Value(_) if setting.key.kind.is_secret() => Self::Secret,
+            Said::Value(Value::String(_, text)) if matches!(setting.key.kind, Kind::Proxy) => Self::Plain(
+                json!(ProxyUrl::parse(text).map_or_else(|_| text.clone(), |proxy| proxy.to_string())),
+            ),
             Said::Value(value) => Self::Plain(plain(value)),
         }
     }

@@ -7,11 +7,12 @@ use figment::value::Value;
 
 use super::error::Problem;
 use super::keys::{self, Key};
-use super::kind::Raw;
+use super::kind::{self, Raw};
 use super::listing::Listed;
 use super::origin::{Layer, Origin};
 use super::setting::{Gathered, Said, Setting, Target};
-use super::{Config, ConfigError, Env, duration, file, flags, needs, state, template};
+use super::{Config, ConfigError, Env, duration, exposure, file, flags, needs, state, template};
+use crate::net::trust;
 
 /// A longer secret is some other file.
 const MAX_SECRET_BYTES: u64 = 64 << 10;
@@ -50,13 +51,19 @@ pub fn load(args: &LoadArgs, env: &Env) -> Result<Loaded, ConfigError> {
     gathered.append(env.settings());
     gathered.append(flags::settings(&args.set, env.dir()));
     gathered.append(contents(&gathered.settings));
+    gathered.problems.extend(distrusted(&gathered.settings));
+    let (config, settings) = settle(gathered)?;
+    let exposed = exposure::warnings(&settings, path.as_deref(), &env.dotenv());
+    let warnings = env.nearly_ours().chain(exposed).collect();
+    Ok(Loaded { config, file: path, warnings, settings })
+}
+
+/// What all sources said, as one value; or everything that is wrong with it.
+pub(super) fn settle(mut gathered: Gathered) -> Result<(Config, Vec<Setting>), ConfigError> {
     gathered.append(limits(&gathered.settings));
     gathered.problems.extend(nameless(&gathered.settings));
     ConfigError::check(gathered.problems)?;
-
-    let settings = gathered.settings;
-    let config = merge(&settings)?;
-    Ok(Loaded { config, file: path, warnings: env.nearly_ours().collect(), settings })
+    Ok((merge(&gathered.settings)?, gathered.settings))
 }
 
 impl Loaded {
@@ -74,7 +81,7 @@ impl Default for Config {
 }
 
 /// The reference agent.toml says every default; reading it is what makes that true.
-fn defaults() -> Vec<Setting> {
+pub(super) fn defaults() -> Vec<Setting> {
     let settings = file::read_text("the defaults", &template::agent_toml()).settings;
     settings.into_iter().map(|setting| Setting { origin: Origin::Default, ..setting }).collect()
 }
@@ -127,10 +134,23 @@ fn content(key: &'static Key, path: &std::path::Path, origin: Origin) -> Result<
     let what = format!("the file of `{}`", key.path);
     let text =
         file::read_utf8(path, MAX_SECRET_BYTES, &what).map_err(|problem| problem.at(origin.to_string()))?;
+    if let Some(problem) = exposure::refusal(path, &what) {
+        return Err(problem.at(origin.to_string()));
+    }
     if text.trim().is_empty() {
         return Err(Problem::new(format!("{what} is empty")).at(origin.to_string()));
     }
     Setting::read(Target::Value(key), &Raw::Untyped(text), std::path::Path::new(""), origin)
+}
+
+// === authorities that cannot be trusted ===
+
+/// A file of certificates that cannot be used.
+fn distrusted(settings: &[Setting]) -> Option<Problem> {
+    let setting = winner(settings, keys::by_path("network.ca_file")?)?;
+    let file = setting.said.value()?.as_str().filter(|file| *file != kind::OFF)?;
+    let error = trust::check_file(file.as_ref()).err()?;
+    Some(Problem::new(format!("`network.ca_file`: {error}")).at(setting.origin.to_string()))
 }
 
 // === a hash without a key ===

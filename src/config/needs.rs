@@ -4,7 +4,7 @@ use url::Url;
 
 use super::error::Problem;
 use super::keys::{self, Key};
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, ProxyUrl};
 use crate::secret::{Secret, Secrets};
 
 /// The host that answers nobody without a key.
@@ -43,7 +43,9 @@ impl Config {
         let headers = self.telemetry.otlp_headers.iter().map(|(_, value)| value);
         let keys =
             [&self.livekit.api_secret, &self.llm.api_key, &self.telemetry.user_id_key, &self.http.token];
-        keys.into_iter().flatten().chain(headers).cloned().collect()
+        let proxies = [&self.network.https_proxy, &self.network.http_proxy].into_iter().flatten();
+        let passwords = proxies.filter_map(ProxyUrl::password);
+        keys.into_iter().flatten().chain(headers).cloned().chain(passwords).collect()
     }
 
     /// The API key of the model for `start`, `connect` and `ask`, where one is surely needed: other servers than

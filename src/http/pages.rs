@@ -15,6 +15,8 @@ use super::record::{Sessions, Trouble};
 use crate::record::{Direction, Turns, When};
 use crate::tls;
 
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+pub(super) use self::sign_in::is_ours;
 pub(super) use self::sign_in::{ask_for_token, sign_in};
 
 const STYLE: &str = include_str!("pages/style.css");

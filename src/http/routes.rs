@@ -1,8 +1,8 @@
-//! Which of our paths are whose, and what every answer of the guarded ones carries.
+//! Which of our paths are whose.
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -33,7 +33,6 @@ pub fn guarded(access: Access, metrics: Metrics, sessions: Sessions) -> Router {
         .route(pages::SCRIPT_PATH, get(pages::script))
         .merge(seen)
         .fallback(async || (StatusCode::NOT_FOUND, NOTHING))
-        .layer(middleware::map_response(hardened))
 }
 
 async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
@@ -63,17 +62,4 @@ fn refused(refusal: Refusal, request: &Request) -> Response {
             (StatusCode::FORBIDDEN, why).into_response()
         }
     }
-}
-
-/// No copy in a cache, no guess at a type, no word to other sites and none into their pages.
-async fn hardened(mut response: Response) -> Response {
-    let fixed = HeaderValue::from_static;
-    let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
-    headers.insert(header::REFERRER_POLICY, fixed("no-referrer"));
-    headers.insert(header::X_FRAME_OPTIONS, fixed("DENY"));
-    headers.insert(HeaderName::from_static("cross-origin-resource-policy"), fixed("same-origin"));
-    headers.entry(header::CACHE_CONTROL).or_insert(fixed("no-store"));
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(fixed("default-src 'none'"));
-    response
 }

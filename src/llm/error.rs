@@ -25,6 +25,8 @@ pub(super) enum Kind {
     QuotaExceeded,
     /// No connection: refused, unknown host, TLS.
     Connect,
+    /// Its certificate is not to be trusted, which no other attempt changes.
+    Certificate,
     ConnectTimeout,
     FirstTokenTimeout,
     StallTimeout,
@@ -109,7 +111,7 @@ impl Kind {
         let class = match self {
             Kind::Status(status) => return status.to_string(),
             Kind::QuotaExceeded => "429",
-            Kind::Connect => "connect",
+            Kind::Connect | Kind::Certificate => "connect",
             Kind::ConnectTimeout => "connect_timeout",
             Kind::FirstTokenTimeout => "first_token_timeout",
             Kind::StallTimeout => "stall_timeout",
@@ -128,7 +130,7 @@ impl Kind {
 
     /// Whether a fault's detail comes from the network or a header, where nothing of what was said can stand.
     pub(super) fn quotes_nobody(self) -> bool {
-        matches!(self, Kind::Connect | Kind::Status(300..400))
+        matches!(self, Kind::Connect | Kind::Certificate | Kind::Status(300..400))
     }
 
     /// Whether the same request may go well a moment later.
@@ -137,6 +139,7 @@ impl Kind {
             Kind::Status(status) => matches!(status, 408 | 409 | 429 | 500..),
             Kind::QuotaExceeded
             | Kind::TotalTimeout
+            | Kind::Certificate
             | Kind::NotAStream
             | Kind::ContentFilter
             | Kind::RequestRefused => false,
@@ -159,6 +162,7 @@ impl Kind {
             Kind::Status(status) => format!("{url} answered HTTP {status}"),
             Kind::QuotaExceeded => format!("{url} answered HTTP 429: the account's quota is used up"),
             Kind::Connect => format!("cannot connect to {url}"),
+            Kind::Certificate => format!("the certificate of {url} is not trusted"),
             Kind::ConnectTimeout => format!("no connection to {url} within {:?}", config.connect_timeout),
             Kind::FirstTokenTimeout => format!("no token from {url} within {:?}", config.first_token_timeout),
             Kind::StallTimeout => format!("{url} fell silent for {:?} mid-reply", config.stall_timeout),
@@ -188,6 +192,7 @@ impl Kind {
             Kind::Status(400..500) | Kind::RequestRefused => "check [llm] model, temperature and max_tokens",
             Kind::QuotaExceeded => "see to the account's plan and billing at the provider",
             Kind::Connect | Kind::ConnectTimeout => "check that the server is up and [llm] base_url is right",
+            Kind::Certificate => "check [network] ca_file, and that [llm] base_url is right",
             Kind::FirstTokenTimeout => {
                 "see whether the provider is overloaded, or raise [llm] first_token_timeout"
             }
@@ -236,6 +241,7 @@ mod tests {
             Kind::Status(429),
             Kind::QuotaExceeded,
             Kind::Connect,
+            Kind::Certificate,
             Kind::ConnectTimeout,
             Kind::FirstTokenTimeout,
             Kind::StallTimeout,

@@ -6,6 +6,8 @@
 
 mod body;
 mod chunk;
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod guard;
 mod refusal;
 
@@ -28,6 +30,7 @@ use tokio::sync::watch;
 
 use crate::config;
 use crate::llm::error::{BuildError, Fault, Kind};
+use crate::net::{network, trust};
 use crate::web::shown;
 
 pub(super) use body::Ask;
@@ -91,7 +94,8 @@ struct Transport {
 
 impl Provider {
     pub(super) fn new(config: &config::Llm) -> Result<Self, BuildError> {
-        let http = reqwest::Client::builder()
+        let http = network()
+            .http()
             .user_agent(concat!("voiced/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(config.connect_timeout)
             .pool_idle_timeout(KEEP_IDLE)
@@ -129,10 +133,15 @@ fn fault(error: OpenAIError) -> Fault {
 fn transport_fault(error: reqwest::Error) -> Fault {
     let kind = match (error.is_connect(), error.is_timeout()) {
         (true, true) => return Kind::ConnectTimeout.into(),
+        (true, false) if trust::is_distrust(&error) => Kind::Certificate,
         (true, false) => Kind::Connect,
         (false, _) => Kind::ConnectionLost,
     };
-    Fault::with_detail(kind, innermost(&error.without_url()))
+    let detail = match error.url().cloned() {
+        Some(url) => network().cause(&url, &error.without_url()),
+        None => innermost(&error),
+    };
+    Fault::with_detail(kind, detail)
 }
 
 /// The innermost cause of an error: the outer ones say "error sending request".

@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn a_refusal_repeats_no_credentials() {
         let body = br#"{"message":"bad dXNlcjpwYXNz"}"#.to_vec();
-        let answer = Answer { status: 401, date: None, location: None, body };
+        let answer = Answer { status: 401, body, ..Answer::default() };
         let refusal =
             api("http://o2.test").refusal(&Method::GET, &"http://o2.test/x".parse().unwrap(), &answer);
         assert!(refusal.0.contains("401: \"bad [secret]\"; the credentials"), "{refusal}");

@@ -1,27 +1,41 @@
-//! Who is in which room, asked from outside. The only file that names the crate `livekit_api`.
+//! Who is in which room, asked from outside.
 //!
-//! LiveKit's `RoomService` over Twirp (`livekit_room.proto`: `ListRooms`, `ListParticipants`); each question carries a
-//! token of its own, signed with our key pair.
+//! LiveKit's `RoomService` over Twirp (`livekit_room.proto`: `ListRooms`, `ListParticipants`), protobuf in both directions.
+//! Each question carries a token of its own that allows it and nothing else. LiveKit's crate for this is not used: its HTTP
+//! client knows neither our certificates nor our proxies, and its tokens live for six hours.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use livekit_api::services::ServiceError;
-use livekit_api::services::room::RoomClient;
-use livekit_api::services::{ServerError, ServerErrorCode};
-use livekit_protocol::ParticipantInfo;
-use livekit_protocol::participant_info;
+use livekit_protocol::{
+    ListParticipantsRequest, ListParticipantsResponse, ListRoomsRequest, ListRoomsResponse, ParticipantInfo,
+    participant_info,
+};
+use prost::Message;
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use url::Url;
 
-use super::token::AGENT_NAME_ATTRIBUTE;
+use super::token::{self, AGENT_NAME_ATTRIBUTE};
 use crate::config::Credentials;
+use crate::secret::Secret;
+use crate::web::{Answer, Web, first_words};
 
 /// How long the server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
+const PROTOBUF: HeaderValue = HeaderValue::from_static("application/protobuf");
 
 /// Asks one server.
 #[derive(Debug)]
 pub(crate) struct Roster {
-    client: RoomClient,
+    credentials: Credentials,
+}
+
+/// What a question came to.
+enum Reply {
+    Answered(Vec<u8>),
+    /// Twirp's `not_found`.
+    NotFound,
 }
 
 /// Somebody in a room.
@@ -46,28 +60,84 @@ pub(crate) enum Kind {
 
 impl Roster {
     pub(crate) fn new(credentials: &Credentials) -> Self {
-        let Credentials { url, key, secret } = credentials;
-        let client = RoomClient::with_api_key(url.as_str(), key, secret.expose());
-        Self { client: client.with_request_timeout(TIMEOUT) }
+        Self { credentials: credentials.clone() }
     }
 
     /// The SIDs of those of these rooms that there are.
     pub(crate) async fn rooms(&self, names: Vec<String>) -> Result<HashMap<String, String>, String> {
-        let rooms = self.client.list_rooms(names).await.map_err(|error| error.to_string())?;
+        let token = token::room_list(&self.credentials).map_err(|error| error.to_string())?;
+        let reply = self.ask("ListRooms", &token, &ListRoomsRequest { names }).await?;
+        let ListRoomsResponse { rooms } = reply.decoded()?;
         Ok(rooms.into_iter().map(|room| (room.name, room.sid)).collect())
     }
 
     /// Who is in a room; nobody is in one that is gone.
     pub(crate) async fn members(&self, room: &str) -> Result<Vec<Member>, String> {
-        match self.client.list_participants(room).await {
-            Ok(participants) => Ok(participants.into_iter().map(Member::from).collect()),
-            Err(ServiceError::Twirp(ServerError::Twirp(error)))
-                if error.code == ServerErrorCode::NOT_FOUND =>
-            {
-                Ok(Vec::new())
+        let token = token::room_admin(&self.credentials, room).map_err(|error| error.to_string())?;
+        let reply =
+            self.ask("ListParticipants", &token, &ListParticipantsRequest { room: room.to_owned() }).await?;
+        let ListParticipantsResponse { participants } = reply.decoded()?;
+        Ok(participants.into_iter().map(Member::from).collect())
+    }
+
+    async fn ask(&self, method: &str, token: &Secret, question: &impl Message) -> Result<Reply, String> {
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+            .map_err(|_| "the signed token is not a valid header".to_owned())?;
+        bearer.set_sensitive(true);
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer), (CONTENT_TYPE, PROTOBUF)]);
+        let url = service_url(&self.credentials.url, method);
+        // A client of its own for each question, since each has a token of its own; there are few of them.
+        let web = Web::new(TIMEOUT, headers)?;
+        let answer = web.request(Method::POST, url.clone(), Some(question.encode_to_vec())).await;
+        Reply::read(answer.map_err(|error| format!("POST {url}: {error}"))?)
+            .map_err(|answered| format!("POST {url} was answered {answered}"))
+    }
+}
+
+/// Where the method of the room service is, for a server whose URL is written as `ws`, `wss`, `http` or `https`.
+fn service_url(base: &Url, method: &str) -> Url {
+    let mut url = crate::web::http_url(base);
+    url.set_path(&format!("{}/twirp/livekit.RoomService/{method}", base.path().trim_end_matches('/')));
+    url
+}
+
+// === impl Reply ===
+
+impl Reply {
+    fn read(answer: Answer) -> Result<Self, String> {
+        let json = answer.json();
+        let code = json.as_ref().and_then(|json| json.get("code")?.as_str());
+        match (answer.status, code) {
+            (200, _) => Ok(Self::Answered(answer.body)),
+            (404, Some("not_found")) => Ok(Self::NotFound),
+            (status, _) => {
+                let message = json.as_ref().and_then(|json| json.get("msg")?.as_str());
+                Err(message
+                    .map_or_else(|| status.to_string(), |said| format!("{status}: {}", first_words(said))))
             }
-            Err(error) => Err(error.to_string()),
         }
+    }
+
+    /// Nothing was found: an empty answer.
+    fn decoded<T: Message + Default>(self) -> Result<T, String> {
+        match self {
+            Self::Answered(body) => {
+                T::decode(body.as_slice()).map_err(|error| format!("an answer that cannot be read: {error}"))
+            }
+            Self::NotFound => Ok(T::default()),
+        }
+    }
+}
+
+/// Fuzzing: the status in two bytes, then the body of an answer.
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+pub(crate) fn fuzzing(mut bytes: &[u8]) {
+    let status = [crate::fuzzing::choice(&mut bytes), crate::fuzzing::choice(&mut bytes)];
+    let status = status.into_iter().flatten().fold(0, |status, byte| status << 8 | u16::from(byte));
+    let read = || Reply::read(Answer { status, body: bytes.to_vec(), ..Answer::default() });
+    let _ = read().and_then(Reply::decoded::<ListRoomsResponse>);
+    if let Ok(ListParticipantsResponse { participants }) = read().and_then(Reply::decoded) {
+        participants.into_iter().map(Member::from).for_each(drop);
     }
 }
 
@@ -84,5 +154,30 @@ impl From<ParticipantInfo> for Member {
             _ => Kind::Person,
         };
         Self { identity: participant.identity, kind }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status, body: body.as_bytes().to_vec(), ..Answer::default() }
+    }
+
+    #[test]
+    fn the_service_is_beside_the_sockets() {
+        let url = |base: &str| service_url(&base.parse().unwrap(), "ListRooms").to_string();
+        assert_eq!(url("ws://127.0.0.1:7880"), "http://127.0.0.1:7880/twirp/livekit.RoomService/ListRooms");
+        assert_eq!(url("wss://lk.test/a/"), "https://lk.test/a/twirp/livekit.RoomService/ListRooms");
+    }
+
+    #[test]
+    fn a_room_that_is_gone_is_empty_and_a_refusal_is_said() {
+        let gone = Reply::read(answer(404, r#"{"code":"not_found","msg":"no such room"}"#)).unwrap();
+        assert!(gone.decoded::<ListParticipantsResponse>().unwrap().participants.is_empty());
+        let refused = |status, body| Reply::read(answer(status, body)).map(drop).unwrap_err();
+        assert_eq!(refused(401, r#"{"code":"unauthenticated","msg":"bad\ntoken"}"#), "401: bad token");
+        assert_eq!(refused(404, "404 page not found"), "404");
     }
 }

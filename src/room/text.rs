@@ -1,5 +1,6 @@
 //! Incoming text streams: reading them within bounds, and telling a turn from everything else.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -30,6 +31,14 @@ pub struct IncomingText {
     sender: String,
     /// Set by the room once it knows the sender.
     pub(super) from_person: bool,
+}
+
+/// What a text stream says of itself, at its end.
+pub(super) struct Header {
+    pub(super) topic: String,
+    pub(super) sender: String,
+    pub(super) id: String,
+    pub(super) attributes: HashMap<String, String>,
 }
 
 /// What a whole text stream turned out to be.
@@ -102,7 +111,7 @@ impl IncomingText {
                 Err(why) => return self.refuse(why),
             }
         }
-        self.classify(text)
+        classify(self.header(), text)
     }
 
     /// Ends the stream on our side without reading it.
@@ -116,21 +125,27 @@ impl IncomingText {
         Reading::Refused { sender, why }
     }
 
-    fn classify(self, text: String) -> Reading {
-        // A transcription that closes without the attribute is final too: some clients never send it.
-        let interim = self.attribute(FINAL_ATTRIBUTE).is_some_and(|value| value != "true");
-        if self.topic == TRANSCRIPTION_TOPIC && interim {
-            return Reading::Interim;
-        }
-        let segment = self.attribute(SEGMENT_ATTRIBUTE).unwrap_or_else(|| self.reader.info().id.clone());
-        let traceparent = self.attribute(TRACEPARENT_ATTRIBUTE);
-        Reading::Turn(Utterance {
-            speaker: self.sender,
-            text: text.into(),
-            segment: Some(segment),
-            traceparent,
-        })
+    fn header(self) -> Header {
+        let info = self.reader.info();
+        let attributes = info.attributes().clone();
+        Header { id: info.id.clone(), attributes, topic: self.topic, sender: self.sender }
     }
+}
+
+/// What a text is whose stream has ended.
+pub(super) fn classify(header: Header, text: String) -> Reading {
+    let Header { topic, sender, id, mut attributes } = header;
+    // A transcription that closes without the attribute is final too: some clients never send it.
+    let interim = attributes.get(FINAL_ATTRIBUTE).is_some_and(|value| value != "true");
+    if topic == TRANSCRIPTION_TOPIC && interim {
+        return Reading::Interim;
+    }
+    Reading::Turn(Utterance {
+        speaker: sender,
+        text: text.into(),
+        segment: Some(attributes.remove(SEGMENT_ATTRIBUTE).unwrap_or(id)),
+        traceparent: attributes.remove(TRACEPARENT_ATTRIBUTE),
+    })
 }
 
 impl From<StreamError> for TextError {

@@ -13,6 +13,7 @@ use url::Url;
 use super::StartError;
 use super::delivery::{Delivery, Trouble};
 use crate::config;
+use crate::net::network;
 use crate::retry_after::retry_after;
 use crate::secret::{Secret, Secrets};
 use crate::web::{causes, first_words};
@@ -68,7 +69,8 @@ impl OtlpHttp {
         timeout: Duration,
         sent: Sent,
     ) -> Result<Self, StartError> {
-        let client = Client::builder()
+        let client = network()
+            .blocking_http()
             .timeout(timeout)
             // A redirected POST arrives as a GET, which a receiver may well answer with 200.
             .redirect(Policy::none())
@@ -143,7 +145,8 @@ impl OtlpHttp {
 
     fn try_post(&self, described: HeaderMap, body: Vec<u8>) -> Attempt {
         let request = self.client.post(self.url.clone()).headers(described).headers(self.headers.clone());
-        let response = request.body(body).send().map_err(|error| causes(&error.without_url()))?;
+        let response = request.body(body).send();
+        let response = response.map_err(|error| network().causes(&self.url, &error.without_url()))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         response

@@ -80,6 +80,22 @@ impl OtlpPost {
     }
 }
 
+/// Fuzzing: an answer, read in every way that we read answers.
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+pub(super) fn read_answer(reply: &super::otlp_http::Reply) {
+    thread_local! {
+        static POST: std::cell::OnceCell<OtlpPost> = const { std::cell::OnceCell::new() };
+    }
+    POST.with(|post| {
+        let url = || Url::parse("http://127.0.0.1:9/v1/traces").expect("a URL");
+        let post = post.get_or_init(|| {
+            OtlpPost::new(&config::Config::default().telemetry, url(), "spans").expect("a client")
+        });
+        let _ = post.http.delivery(&Ok(reply.clone()));
+        let _ = post.judge(&reply.body);
+    });
+}
+
 fn gzipped(body: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     // Writing into memory cannot fail.

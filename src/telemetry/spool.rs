@@ -11,6 +11,8 @@ mod batch;
 mod carrier;
 mod delivering;
 mod disk;
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod intake;
 mod journal;
 mod live;

@@ -2,25 +2,25 @@
 
 mod pump;
 
+use std::fmt::Display;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 use url::Url;
 
 use self::pump::Pump;
 use super::message::{ServerMessage, WorkerMessage};
 use super::protocol;
 use crate::metrics::Metrics;
+use crate::net::network;
+use crate::net::websocket::{OpenError, Socket};
 use crate::secret::Secret;
 
 /// DNS, TCP, TLS and the upgrade together.
@@ -30,8 +30,6 @@ const MAX_FRAME: usize = 4 << 20;
 /// Every job has a handful of messages in its life, so this many waiting ones mean that the socket is stuck.
 const OUTBOX: usize = 256;
 const INBOX: usize = 64;
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Where the worker registers, and with which key.
 #[derive(Clone, Debug)]
@@ -91,7 +89,7 @@ impl Endpoint {
     fn request(&self) -> Result<Request, String> {
         let token = protocol::worker_token(&self.api_key, &self.api_secret)
             .map_err(|error| format!("cannot sign a token with livekit.api_secret: {error}"))?;
-        let mut request = self.url.as_str().into_client_request().map_err(|error| self.describe(&error))?;
+        let mut request = self.url.as_str().into_client_request().map_err(|error| self.unusable(&error))?;
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()))
             .map_err(|_| "the signed token is not a valid header".to_owned())?;
         bearer.set_sensitive(true);
@@ -101,18 +99,20 @@ impl Endpoint {
 
     /// Why the socket could not be opened and what to do about it. Stable from attempt to attempt, so that it is logged
     /// once. Nothing of the request is quoted, since that holds the token.
-    fn describe(&self, error: &Error) -> String {
+    fn describe(&self, error: &OpenError) -> String {
         let url = &self.url;
         match error {
-            Error::Http(response) => self.describe_status(response.status()),
-            Error::Io(error) => format!(
-                "cannot reach LiveKit at {url}: {error}; is the server up and livekit.url (LIVEKIT_URL) right?"
+            OpenError::Refused(status) => self.describe_status(*status),
+            OpenError::Unreachable(reason) => format!(
+                "cannot reach LiveKit at {url}: {reason}; is the server up and livekit.url (LIVEKIT_URL) right?"
             ),
-            Error::Tls(error) => format!(
-                "no TLS with LiveKit at {url}: {error}; does the server speak TLS there, with a certificate this machine trusts?"
-            ),
-            error => format!("no websocket with LiveKit at {url}: {error}"),
+            OpenError::Tls(reason) => format!("no TLS with LiveKit at {url}: {reason}"),
+            OpenError::Handshake(reason) => self.unusable(reason),
         }
+    }
+
+    fn unusable(&self, reason: &impl Display) -> String {
+        format!("no websocket with LiveKit at {}: {reason}", self.url)
     }
 
     fn describe_status(&self, status: StatusCode) -> String {
@@ -181,8 +181,8 @@ impl Connection {
 async fn open(endpoint: &Endpoint) -> Result<Socket, String> {
     let request = endpoint.request()?;
     let config = WebSocketConfig::default().max_message_size(Some(MAX_FRAME)).max_frame_size(Some(MAX_FRAME));
-    match timeout(OPEN_TIMEOUT, connect_async_with_config(request, Some(config), true)).await {
-        Ok(Ok((socket, _))) => Ok(socket),
+    match timeout(OPEN_TIMEOUT, network().websocket(&endpoint.url, request, config)).await {
+        Ok(Ok(socket)) => Ok(socket),
         Ok(Err(error)) => Err(endpoint.describe(&error)),
         Err(_) => Err(format!("LiveKit at {} did not answer within {OPEN_TIMEOUT:?}", endpoint.url)),
     }

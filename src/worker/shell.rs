@@ -84,7 +84,6 @@ impl Shell {
     }
 
     pub(super) async fn run(mut self, shutdown: Shutdown) -> Outcome {
-        crate::tls::install_crypto_provider();
         let mut signals = Signals::default();
         let mut event = Event::Tick;
         loop {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use livekit_token::{AccessToken, VideoGrants};
+use livekit_api::access_token::{AccessToken, VideoGrants};
 use scripted_model::{Script, Step};
 use voiced::room::{JoinOptions, Room, RoomEvent};
 use voiced::secret::Secret;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use livekit_token::{AccessToken, VideoGrants};
+use livekit_api::access_token::{AccessToken, VideoGrants};
 use scripted_model::{Script, ScriptedModel};
 use serde_json::json;
 use testbed::{LivekitServer, OtelCollector, Process, Span};

@@ -60,7 +60,7 @@ async fn read(body: Body) -> Option<Form> {
 }
 
 /// Whether a place is one of our pages: a form that anybody can fill in must not lead anywhere else.
-fn is_ours(to: &str) -> bool {
+pub(in crate::http) fn is_ours(to: &str) -> bool {
     let rest = to.strip_prefix("/sessions");
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?'])) && !to.contains(char::is_control)
 }

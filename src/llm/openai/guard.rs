@@ -26,7 +26,7 @@ const TAIL_LIMIT: Duration = Duration::from_secs(1);
 
 /// Cuts bytes into lines and judges each.
 #[derive(Debug, Default)]
-struct Lines {
+pub(super) struct Lines {
     /// The beginning of a line that has not ended.
     partial: Vec<u8>,
     /// The event under way has its data already.
@@ -106,7 +106,7 @@ async fn read_tail<S: Stream + Unpin>(body: S) {
 
 impl Lines {
     /// The whole lines that `bytes` complete; may be empty.
-    fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
         let Some(last_end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
             self.partial.extend_from_slice(bytes);
             return if self.partial.len() > MAX_LINE_BYTES { Err(endless()) } else { Ok(Vec::new()) };

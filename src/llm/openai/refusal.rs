@@ -90,7 +90,7 @@ async fn read_some(mut response: Response) -> Vec<u8> {
     body
 }
 
-fn explain(body: &[u8]) -> Option<ErrorObject> {
+pub(super) fn explain(body: &[u8]) -> Option<ErrorObject> {
     let body: ErrorBody = serde_json::from_slice(body).ok()?;
     Some(match body.error {
         Some(ErrorValue::Object(object)) => object,

@@ -154,14 +154,14 @@ fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
 }
 
-fn encoded(records: &[Record]) -> Vec<u8> {
+pub(super) fn encoded(records: &[Record]) -> Vec<u8> {
     let mut bytes = Vec::new();
     records.iter().for_each(|record| record.encode(&mut bytes));
     bytes
 }
 
 /// The sound records at the start of `content`, and how many bytes they take.
-fn read(content: &[u8]) -> (Vec<Record>, usize) {
+pub(super) fn read(content: &[u8]) -> (Vec<Record>, usize) {
     let (mut records, mut sound) = (Vec::new(), 0);
     while let Some((record, length)) = Record::decode(&content[sound..]) {
         records.push(record);

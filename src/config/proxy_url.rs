@@ -1,0 +1,79 @@
+//! The address of a proxy. It may hold a password, so it is shown without one.
+
+use std::fmt;
+
+use url::Url;
+
+use crate::secret::Secret;
+
+/// An HTTP proxy, with the user and password that it wants, if any.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProxyUrl(Url);
+
+// === impl ProxyUrl ===
+
+impl ProxyUrl {
+    /// `http://[user:password@]host:port`; others write the variables without the scheme, so it may be missing.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let url = Url::parse(&whole).map_err(|error| error.to_string())?;
+        if url.scheme() != "http" {
+            return Err(format!("{}:// is no proxy that we speak to; http:// is", url.scheme()));
+        }
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err("the address of a proxy ends with its port".to_owned());
+        }
+        Ok(Self(url))
+    }
+
+    /// The whole URL, with user and password.
+    pub(crate) fn expose(&self) -> &Url {
+        &self.0
+    }
+
+    pub(super) fn password(&self) -> Option<Secret> {
+        let password = self.0.password()?;
+        let decoded = crate::telemetry::endpoint::percent_decode(password);
+        let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+        Some(Secret::new(decoded.unwrap_or_else(|| password.to_owned())))
+    }
+}
+
+impl fmt::Display for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::web::shown(&self.0))
+    }
+}
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_and_password_are_kept_and_not_shown() {
+        let proxy = ProxyUrl::parse("ada:p%40ss@proxy.test:3128").unwrap();
+        assert_eq!(proxy.expose().as_str(), "http://ada:p%40ss@proxy.test:3128/");
+        assert_eq!(format!("{proxy} {proxy:?}"), "http://proxy.test:3128 http://proxy.test:3128");
+        assert_eq!(proxy.password().unwrap().expose(), "p@ss");
+    }
+
+    #[test]
+    fn only_http_proxies_without_a_path_are_spoken_to() {
+        for (text, why) in [
+            ("socks5://proxy.test:1080", "socks5:// is no proxy"),
+            ("https://proxy.test", "https:// is no proxy"),
+            ("http://proxy.test/pac", "ends with its port"),
+            ("http://", "empty host"),
+        ] {
+            let refused = ProxyUrl::parse(text).unwrap_err();
+            assert!(refused.contains(why), "{text}: {refused}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The parsers of what comes from outside, each as a function of bytes, for `fuzz/` and for the bounded run of it in
+//! `tests/fuzz_corpus.rs`. Not a part of the library that others may use, and not in release builds.
+//!
+//! A target may take any bytes. It panics when a parser does, and when what was read does not keep a promise of ours.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+
+use crate::privacy::Privacy;
+use crate::{config, http, llm, recovery, retry_after, room, telemetry, worker};
+
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is that of its corpus too.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("agent_toml", config::fuzzing::agent_toml),
+    ("environment", config::fuzzing::environment),
+    ("http_access", http::fuzzing::access),
+    ("http_query", http::fuzzing::query),
+    ("llm_refusal", llm::fuzzing::refusal),
+    ("llm_stream", llm::fuzzing::stream),
+    ("otlp_answer", telemetry::fuzzing::answer),
+    ("recovery_note", recovery::fuzzing::note),
+    ("redaction", redaction),
+    ("retry_after", retry_after),
+    ("room_service", room::fuzzing::service),
+    ("spool_journal", telemetry::fuzzing::journal),
+    ("text_stream", room::fuzzing::text),
+    ("traceparent", telemetry::fuzzing::traceparent),
+    ("worker_frames", worker::fuzzing::frames),
+];
+
+/// Gives bytes to the target of this name.
+pub fn run(name: &str, bytes: &[u8]) {
+    let target = TARGETS.iter().find(|(known, _)| *known == name);
+    target.unwrap_or_else(|| panic!("there is no target {name}")).1(bytes);
+}
+
+/// What was said goes through all finders.
+fn redaction(bytes: &[u8]) {
+    thread_local!(static PRIVACY: Privacy = Privacy::new(&config::Telemetry {
+        capture_content: config::CaptureContent::Redacted,
+        ..config::Config::default().telemetry
+    }));
+    let privacy = PRIVACY.with(Clone::clone);
+    let redacted = privacy.quoted(&text(bytes)).unwrap_or_default();
+    assert!(privacy.quoted(&redacted).is_some(), "what was redacted can be redacted");
+}
+
+fn retry_after(bytes: &[u8]) {
+    let mut lines = bytes.splitn(2, |byte| *byte == b'\n');
+    let names = [HeaderName::from_static("retry-after-ms"), RETRY_AFTER];
+    let headers: HeaderMap = names
+        .into_iter()
+        .filter_map(|name| Some((name, HeaderValue::from_bytes(lines.next()?).ok()?)))
+        .collect();
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_764_000_000);
+    let _ = retry_after::retry_after(&headers, now);
+}
+
+/// The bytes as people or servers would send them where only text can come.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The first byte as a number, and the rest; how targets take choices out of their bytes.
+pub(crate) fn choice(bytes: &mut &[u8]) -> Option<u8> {
+    let (first, rest) = bytes.split_first()?;
+    *bytes = rest;
+    Some(*first)
+}
+
+/// A piece of the bytes: two bytes of length, and as much as there is of it.
+pub(crate) fn piece<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::from(choice(bytes)?) << 8 | usize::from(choice(bytes)?);
+    let (piece, rest) = bytes.split_at(length.min(bytes.len()));
+    *bytes = rest;
+    Some(piece)
+}

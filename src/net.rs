@@ -1,0 +1,142 @@
+//! The way out of the process: whom its connections trust, and through which proxy they go. LiveKit's socket and room
+//! service, the SDK's signalling, the model and every receiver of telemetry are reached with what is set here, and with
+//! nothing else: no library reads variables of its own.
+//!
+//! - `trust`: the authorities, and what to do about a certificate that is not accepted
+//! - `proxy`: which URL goes through which proxy
+//! - `websocket`: the sockets; HTTP is `reqwest`, with the clients that `Network` makes
+
+mod proxy;
+pub(crate) mod trust;
+pub(crate) mod websocket;
+
+use std::error::Error;
+use std::sync::{Arc, OnceLock};
+
+use http::Uri;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tower_service::Service;
+use url::Url;
+
+use self::proxy::Proxies;
+use self::trust::Roots;
+pub use self::trust::TrustError;
+use crate::config;
+
+/// One for the process, as the SDK takes its transport once for all rooms.
+static NETWORK: OnceLock<Network> = OnceLock::new();
+
+/// How every connection of ours is made.
+#[derive(Debug)]
+pub(crate) struct Network {
+    tls: Arc<ClientConfig>,
+    /// How many certificates the system has.
+    system_roots: usize,
+    proxies: Proxies,
+}
+
+/// Why there is no TCP connection, yet.
+#[derive(Debug)]
+pub(crate) struct Unreachable(String);
+
+/// Sets how connections are made, before the first one is. Only the first call of a process counts.
+pub fn install(config: &config::Network) -> Result<(), TrustError> {
+    let network = Network::new(config)?;
+    let _ = NETWORK.set(network);
+    Ok(())
+}
+
+/// As it was installed, else with the system's certificates and without proxies.
+pub(crate) fn network() -> &'static Network {
+    NETWORK.get_or_init(|| Network::with(Roots::of_system(), Proxies::default()))
+}
+
+// === impl Network ===
+
+impl Network {
+    fn new(config: &config::Network) -> Result<Self, TrustError> {
+        let mut roots = Roots::of_system();
+        if let Some(file) = &config.ca_file {
+            roots.add_file(file)?;
+        }
+        Ok(Self::with(roots, Proxies::new(config)))
+    }
+
+    fn with(roots: Roots, proxies: Proxies) -> Self {
+        crate::tls::install_crypto_provider();
+        let system_roots = roots.of_system;
+        let tls = ClientConfig::builder().with_root_certificates(roots.store).with_no_client_auth();
+        Self { tls: Arc::new(tls), system_roots, proxies }
+    }
+
+    /// The beginning of an HTTP client.
+    pub(crate) fn http(&self) -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
+            .tls_backend_preconfigured((*self.tls).clone())
+            .proxy(self.proxies.for_http())
+    }
+
+    /// The beginning of one for a thread that may block.
+    pub(crate) fn blocking_http(&self) -> reqwest::blocking::ClientBuilder {
+        let builder = reqwest::blocking::Client::builder();
+        builder.tls_backend_preconfigured((*self.tls).clone()).proxy(self.proxies.for_http())
+    }
+
+    /// Why a request to `url` failed: the causes, and what to do when a certificate or the proxy is to blame.
+    pub(crate) fn causes(&self, url: &Url, error: &(dyn Error + 'static)) -> String {
+        self.advised(url, crate::web::causes(error), error)
+    }
+
+    /// As `causes`, with the innermost cause alone.
+    pub(crate) fn cause(&self, url: &Url, error: &(dyn Error + 'static)) -> String {
+        let mut innermost: &dyn Error = error;
+        while let Some(source) = innermost.source() {
+            innermost = source;
+        }
+        self.advised(url, innermost.to_string(), error)
+    }
+
+    fn advised(&self, url: &Url, cause: String, error: &(dyn Error + 'static)) -> String {
+        let advice = trust::found(error).map(|refusal| trust::advice(refusal, self.system_roots));
+        let through = self.proxies.through(url);
+        [Some(cause), advice, through].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
+
+    /// A TCP connection to where `url` is, or the way there through a proxy.
+    async fn dial(&self, url: &Url) -> Result<TcpStream, Unreachable> {
+        let mut direct = HttpConnector::new();
+        direct.set_nodelay(true);
+        let stream = match self.proxies.of(url) {
+            None => ready(direct, target(url)?).await.map_err(|error| self.unreachable(url, &error))?,
+            Some(proxy) => {
+                let tunnel = Tunnel::new(proxy.uri().clone(), direct);
+                let tunnel = match proxy.basic_auth() {
+                    Some(auth) => tunnel.with_auth(auth.clone()),
+                    None => tunnel,
+                };
+                ready(tunnel, target(url)?).await.map_err(|error| self.unreachable(url, &error))?
+            }
+        };
+        Ok(TokioIo::into_inner(stream))
+    }
+
+    fn unreachable(&self, url: &Url, error: &(dyn Error + 'static)) -> Unreachable {
+        Unreachable(self.cause(url, error))
+    }
+}
+
+/// `host:port` as a URI: what is spoken there is for others to say.
+fn target(url: &Url) -> Result<Uri, Unreachable> {
+    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
+    let uri = Uri::builder().scheme("http").authority(format!("{host}:{port}")).path_and_query("/").build();
+    uri.map_err(|error| Unreachable(format!("{url} names no host that can be reached: {error}")))
+}
+
+async fn ready<S: Service<Uri>>(mut connector: S, target: Uri) -> Result<S::Response, S::Error> {
+    std::future::poll_fn(|context| connector.poll_ready(context)).await?;
+    connector.call(target).await
+}

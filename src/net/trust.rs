@@ -1,0 +1,158 @@
+//! The authorities whose certificates we accept, and what to do when one is not accepted.
+
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::{CertificateError, RootCertStore};
+use thiserror::Error;
+
+/// More certificates than any system has.
+const MOST_BYTES: u64 = 8 << 20;
+
+/// Certificates that others are judged by.
+pub(super) struct Roots {
+    pub(super) store: RootCertStore,
+    /// How many of them the system gave.
+    pub(super) of_system: usize,
+}
+
+/// Why a file of certificates is none.
+#[derive(Debug, Error)]
+pub enum TrustError {
+    #[error("cannot read certificates from {file}: {reason}")]
+    Unreadable { file: PathBuf, reason: io::Error },
+    #[error("{file} is larger than {MOST_BYTES} bytes")]
+    TooLarge { file: PathBuf },
+    #[error("{file} holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")]
+    None { file: PathBuf },
+    #[error("certificate {number} in {file} cannot be read: {reason}")]
+    Invalid { file: PathBuf, number: usize, reason: String },
+}
+
+// === impl Roots ===
+
+impl Roots {
+    /// What cannot be read among the system's is left out, as everybody does.
+    pub(super) fn of_system() -> Self {
+        let found = rustls_native_certs::load_native_certs();
+        for error in &found.errors {
+            tracing::debug!(%error, "a certificate of the system cannot be read");
+        }
+        let mut store = RootCertStore::empty();
+        let (of_system, _) = store.add_parsable_certificates(found.certs);
+        Self { store, of_system }
+    }
+
+    pub(super) fn add_file(&mut self, file: &Path) -> Result<(), TrustError> {
+        for (index, certificate) in certificates(file)?.into_iter().enumerate() {
+            self.store.add(certificate).map_err(|error| invalid(file, index, error.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether everything in a file of certificates can be used; at least one must be in it.
+pub(crate) fn check_file(file: &Path) -> Result<(), TrustError> {
+    Roots { store: RootCertStore::empty(), of_system: 0 }.add_file(file)
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let unreadable = |reason| TrustError::Unreadable { file: file.to_owned(), reason };
+    if file.metadata().map_err(unreadable)?.len() > MOST_BYTES {
+        return Err(TrustError::TooLarge { file: file.to_owned() });
+    }
+    let text = std::fs::read(file).map_err(unreadable)?;
+    let found: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
+    let found = found.map_err(|error| TrustError::Invalid {
+        file: file.to_owned(),
+        number: CertificateDer::pem_slice_iter(&text).take_while(Result::is_ok).count() + 1,
+        reason: error.to_string(),
+    })?;
+    if found.is_empty() { Err(TrustError::None { file: file.to_owned() }) } else { Ok(found) }
+}
+
+fn invalid(file: &Path, index: usize, reason: String) -> TrustError {
+    TrustError::Invalid { file: file.to_owned(), number: index + 1, reason }
+}
+
+// === what to do about a refusal ===
+
+/// The error of TLS among the causes of another one.
+pub(super) fn found<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    if let Some(refusal) = error.downcast_ref() {
+        return Some(refusal);
+    }
+    // The source of an I/O error is that of the error in it, which would be left out.
+    let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    found(within.map(|within| within as &(dyn Error + 'static)).or_else(|| error.source())?)
+}
+
+/// Whether a certificate that is not to be trusted is the cause.
+pub(crate) fn is_distrust(error: &(dyn Error + 'static)) -> bool {
+    matches!(found(error), Some(rustls::Error::InvalidCertificate(_)))
+}
+
+/// What is wrong, in words that say what to do.
+pub(super) fn advice(refusal: &rustls::Error, system_roots: usize) -> String {
+    use CertificateError as Why;
+    let advice = match refusal {
+        rustls::Error::InvalidCertificate(why) => match why {
+            Why::UnknownIssuer if system_roots == 0 => {
+                "this system has no certificates: install its ca-certificates, or set SSL_CERT_FILE"
+            }
+            Why::UnknownIssuer => {
+                "this machine does not trust whoever signed it: name a private CA's PEM file in [network] ca_file \
+                 (VOICED_NETWORK__CA_FILE)"
+            }
+            Why::Expired | Why::ExpiredContext { .. } => "it has expired, or this machine's clock is wrong",
+            Why::NotValidYet | Why::NotValidYetContext { .. } => {
+                "it is not valid yet, or this machine's clock is wrong"
+            }
+            Why::NotValidForName | Why::NotValidForNameContext { .. } => {
+                "it is another host's: put a name that it is for into the URL"
+            }
+            _ => "look at it with `openssl s_client -connect HOST:PORT`",
+        },
+        rustls::Error::InvalidMessage(_) => "does it speak TLS there, or is it http:// or ws://?",
+        _ => "we speak TLS 1.2 and 1.3: does the server, too?",
+    };
+    advice.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_tls_is_found_however_deep_it_is() {
+        let refusal = || rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let wrapped = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, refusal()));
+        assert_eq!(found(&wrapped), Some(&refusal()));
+        assert_eq!(found(&io::Error::other("something else")), None);
+    }
+
+    #[test]
+    fn a_machine_without_certificates_is_told_so() {
+        let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        assert!(advice(&unknown, 140).contains("[network] ca_file"));
+        assert!(advice(&unknown, 0).contains("ca-certificates"));
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_refused_with_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("ca.pem");
+        let refusal = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            check_file(&file).unwrap_err().to_string()
+        };
+        assert!(refusal("nothing").contains("ca.pem holds no certificate"));
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(refusal(broken).starts_with("certificate 1 in "), "{}", refusal(broken));
+        std::fs::remove_file(&file).unwrap();
+        assert!(check_file(&file).unwrap_err().to_string().starts_with("cannot read certificates"));
+    }
+}

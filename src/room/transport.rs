@@ -1,0 +1,163 @@
+//! The SDK's way to the server: its websocket and its HTTP requests, made as all of ours are ([`crate::net`]). The SDK's own
+//! transport would read proxies from the environment past the configuration, for loopback addresses too, and knows no
+//! certificates but the system's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::{SplitSink, SplitStream};
+use futures::{SinkExt, StreamExt};
+use livekit_net::{
+    Header, HttpClient, HttpMethod, HttpResponse, TransportError, WsClient, WsConnectResult, WsConnection,
+};
+use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use url::Url;
+
+use crate::net::network;
+use crate::net::websocket::{OpenError, Socket};
+use crate::web::{Answer, Web};
+
+/// The state of a whole room comes in one message; those of rooms with thousands of people stay below.
+const MAX_MESSAGE: usize = 16 << 20;
+/// For the SDK's HTTP requests, which only ask why a join failed and where else a server is.
+const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Given to the SDK once.
+struct Transport;
+
+/// The SDK reads and writes at the same time.
+struct Connection {
+    writer: Mutex<SplitSink<Socket, Message>>,
+    reader: Mutex<SplitStream<Socket>>,
+}
+
+/// Makes the SDK connect as we do. To be called before a join; only the first call of a process counts.
+pub(super) fn install() {
+    if !livekit_net::has_ws_client() {
+        livekit_net::set_ws_client(Arc::new(Transport));
+        livekit_net::set_http_client(Arc::new(Transport));
+    }
+}
+
+// === impl Transport ===
+
+#[async_trait]
+impl WsClient for Transport {
+    async fn connect(
+        &self,
+        url: String,
+        headers: Vec<Header>,
+        timeout_ms: u64,
+    ) -> Result<WsConnectResult, TransportError> {
+        let url = Url::parse(&url).map_err(|error| TransportError::Connection(error.to_string()))?;
+        let mut request = url.as_str().into_client_request().map_err(|error| broken(&error))?;
+        request.headers_mut().extend(header_map(headers)?);
+        let config =
+            WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+        let opening = network().websocket(&url, request, config);
+        let socket = timeout(Duration::from_millis(timeout_ms), opening)
+            .await
+            .map_err(|_| TransportError::Timeout)?
+            .map_err(TransportError::from)?;
+        let (writer, reader) = socket.split();
+        let connection = Connection { writer: Mutex::new(writer), reader: Mutex::new(reader) };
+        Ok(WsConnectResult { connection: Arc::new(connection) })
+    }
+}
+
+#[async_trait]
+impl HttpClient for Transport {
+    async fn request(
+        &self,
+        method: HttpMethod,
+        url: String,
+        headers: Vec<Header>,
+        body: Option<Vec<u8>>,
+    ) -> Result<HttpResponse, TransportError> {
+        let url = Url::parse(&url).map_err(|error| TransportError::Connection(error.to_string()))?;
+        let method = match method {
+            HttpMethod::Get => Method::GET,
+            HttpMethod::Post => Method::POST,
+        };
+        let web = Web::new(HTTP_TIMEOUT, header_map(headers)?).map_err(TransportError::Other)?;
+        let answer = web.request(method, url, body).await.map_err(TransportError::Connection)?;
+        let Answer { status, headers, body, .. } = answer;
+        let shown = |(name, value): (&HeaderName, &HeaderValue)| {
+            Some(Header { name: name.to_string(), value: value.to_str().ok()?.to_owned() })
+        };
+        Ok(HttpResponse { status, headers: headers.iter().filter_map(shown).collect(), body })
+    }
+}
+
+fn header_map(headers: Vec<Header>) -> Result<HeaderMap, TransportError> {
+    let header = |Header { name, value }: Header| {
+        let mut value = HeaderValue::try_from(value).ok()?;
+        // One of them is the token.
+        value.set_sensitive(true);
+        Some((HeaderName::try_from(name).ok()?, value))
+    };
+    let unsendable = || TransportError::Other("a header that cannot be sent".to_owned());
+    headers.into_iter().map(|pair| header(pair).ok_or_else(unsendable)).collect()
+}
+
+impl From<OpenError> for TransportError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Refused(status) => Self::Http { status: status.as_u16() },
+            error => Self::Connection(error.to_string()),
+        }
+    }
+}
+
+// === impl Connection ===
+
+#[async_trait]
+impl WsConnection for Connection {
+    async fn send(&self, frame: Vec<u8>) -> Result<(), TransportError> {
+        self.writer.lock().await.send(Message::Binary(frame.into())).await.map_err(|error| broken(&error))
+    }
+
+    /// The next message. None when the other side has closed, with or without saying so.
+    async fn recv(&self) -> Result<Option<Vec<u8>>, TransportError> {
+        let mut reader = self.reader.lock().await;
+        loop {
+            match reader.next().await {
+                Some(Ok(Message::Binary(message))) => return Ok(Some(message.into())),
+                // The answer to a ping is queued by the library, and goes out with the next flush.
+                Some(Ok(Message::Ping(_))) => {
+                    let _ = self.writer.lock().await.flush().await;
+                }
+                Some(Ok(Message::Pong(_) | Message::Frame(_) | Message::Text(_))) => {}
+                Some(Ok(Message::Close(_))) | None => return Ok(None),
+                Some(Err(error)) if is_end(&error) => return Ok(None),
+                Some(Err(error)) => return Err(broken(&error)),
+            }
+        }
+    }
+
+    async fn close(&self) {
+        let _ = self.writer.lock().await.close().await;
+    }
+}
+
+fn broken(error: &Error) -> TransportError {
+    TransportError::Connection(error.to_string())
+}
+
+/// A server that dies says no goodbye.
+fn is_end(error: &Error) -> bool {
+    match error {
+        Error::ConnectionClosed | Error::AlreadyClosed => true,
+        Error::Protocol(error) => *error == ProtocolError::ResetWithoutClosingHandshake,
+        Error::Io(error) => error.kind() == std::io::ErrorKind::UnexpectedEof,
+        _ => false,
+    }
+}

@@ -1,0 +1,80 @@
+//! Fuzzing: frames of a LiveKit server that says what it likes, and a worker that must keep its slots.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use url::Url;
+
+use super::machine::{Action, Event, Machine, Rules};
+use super::message::Registration;
+use super::{JobEnd, Terms, protocol};
+use crate::config::Permission;
+use crate::fuzzing::{choice, piece};
+
+const SLOTS: u32 = 3;
+/// A worker asks for its next tick in a row no more often than this.
+const MOST_TICKS: usize = 1_000;
+
+/// A conversation: each step is a choice, and for a message the frame behind it.
+pub(crate) fn frames(mut bytes: &[u8]) {
+    let mut now = Instant::now();
+    let mut machine = Machine::new(rules(), now, 7);
+    let mut running = HashSet::new();
+    while let Some(step) = choice(&mut bytes) {
+        let event = match step % 8 {
+            0..=3 => match protocol::decode(piece(&mut bytes).unwrap_or_default()) {
+                Ok(message) => Event::Message(message),
+                Err(_) => Event::Heard,
+            },
+            4 => Event::Opened,
+            5 => Event::Closed { reason: "gone".to_owned() },
+            6 => {
+                now += Duration::from_millis(u64::from(step) * 100);
+                Event::Tick
+            }
+            _ => match running.iter().min().cloned().filter(|job_id| running.remove(job_id)) {
+                Some(job_id) => Event::JobFinished { job_id, end: JobEnd::Success },
+                None => Event::Drain,
+            },
+        };
+        perform(machine.step(now, event), &mut running);
+    }
+    let mut ticks = 0;
+    while let Some(deadline) = machine.deadline().filter(|_| ticks < MOST_TICKS) {
+        now = now.max(deadline);
+        perform(machine.step(now, Event::Tick), &mut running);
+        ticks += 1;
+    }
+}
+
+fn perform(actions: Vec<Action>, running: &mut HashSet<String>) {
+    for action in actions {
+        match action {
+            Action::Start(assignment) => {
+                running.insert(assignment.job_id.clone());
+            }
+            Action::Abort { job_id } => {
+                running.remove(&job_id);
+            }
+            Action::Send(message) => drop(protocol::encode(message)),
+            _ => {}
+        }
+        assert!(running.len() <= SLOTS as usize, "more sessions than slots");
+    }
+}
+
+fn rules() -> Rules {
+    let registration = Registration {
+        agent_name: "support".to_owned(),
+        version: "0.1.0".to_owned(),
+        instance_id: "1".to_owned(),
+        permissions: vec![Permission::PublishData],
+    };
+    let drain_timeout = Duration::from_secs(60);
+    Rules {
+        registration,
+        url: Url::parse("ws://livekit.test:7880").expect("a URL"),
+        terms: Terms { display_name: "Ada".to_owned(), max_sessions: SLOTS, drain_timeout },
+        beat_every: None,
+    }
+}
