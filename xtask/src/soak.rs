@@ -1,0 +1,241 @@
+//! `cargo xtask soak`: thousands of sessions through one worker, and what it still holds afterwards.
+
+mod report;
+mod sample;
+mod session;
+mod stage;
+mod verdict;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use testbed::Process;
+
+use crate::interrupt::Interrupt;
+use crate::terminal::{Style, Terminal};
+use report::{Report, Row};
+use sample::Sample;
+use stage::{ASK_FOR_STORY, Programs, Stage};
+
+/// Every so many sessions everybody pauses, so that the worker can be looked at while it is at rest.
+const SAMPLE_EVERY: u32 = 125;
+/// Stories that each caller of the peak hears: enough to last until everybody is there.
+const PEAK_STORIES: u32 = 12;
+/// How long the peak lasts once everybody is there.
+const PEAK_HOLD: Duration = Duration::from_secs(10);
+const PEAK_PATIENCE: Duration = Duration::from_secs(900);
+const REST_SAMPLE_EVERY: Duration = Duration::from_secs(30);
+/// After the rest the counts may take this long to come back; what takes longer is lost.
+const BACK_PATIENCE: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Of a hundred sessions so many may fail: a server that is too busy to assign a job forgets it.
+const FAILED_PERCENT: u32 = 2;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Sessions one after the other; 0 leaves them out.
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    sequence: u32,
+    /// How many of those run side by side.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    lanes: u32,
+    /// Turns of a session in sequence.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    turns: u32,
+    /// Sessions at the same time.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    at_once: u32,
+    /// Seconds to look on when everybody has left. Idle connections to the model are kept for 90.
+    #[arg(long, value_name = "SECONDS", default_value_t = 150)]
+    rest: u64,
+    /// Another worker to look at, such as a build with another allocator.
+    #[arg(long, value_name = "FILE")]
+    worker: Option<PathBuf>,
+    /// Where the report goes.
+    #[arg(long, value_name = "FILE", default_value = "bench/soak.md")]
+    report: PathBuf,
+}
+
+/// A soak under way.
+struct Soak<'a> {
+    options: &'a Options,
+    terminal: Terminal,
+    interrupt: Interrupt,
+    stage: Stage,
+    report: Report,
+    sessions: u32,
+    failed: u32,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let programs = Programs::build(options.worker.as_deref())?;
+    let interrupt = Interrupt::register()?;
+    let terminal = Terminal::detect();
+    // A caller who was killed holds its session until the server has noticed.
+    let max_sessions = (options.at_once + options.lanes) * 2;
+    let stage = Stage::set(&interrupt, &programs, max_sessions)?;
+    terminal.step(format!("a worker with {max_sessions} slots is registered: {}", programs.worker.display()));
+    let report = Report::default();
+    let mut soak = Soak { options, terminal, interrupt, stage, report, sessions: 0, failed: 0 };
+    if let Err(error) = soak.perform() {
+        soak.interrupt.check()?;
+        eprintln!("{}\n", soak.stage.log_tail());
+        return Err(error);
+    }
+    soak.conclude()
+}
+
+// === impl Soak ===
+
+impl Soak<'_> {
+    fn perform(&mut self) -> Result<()> {
+        println!("{}", Row::HEADING);
+        let before = self.stage.settled(&self.interrupt, 0)?;
+        self.look("before the first session", before);
+        let mut at_rest = vec![before];
+        while self.sessions < self.options.sequence {
+            at_rest.push(self.round()?);
+        }
+        self.report.verdicts.extend((at_rest.len() > 1).then(|| verdict::memory_in_sequence(&at_rest)));
+        let peak = self.peak()?;
+        let end = self.rest(before)?;
+        let last = at_rest.last().unwrap_or(&before);
+        self.report.verdicts.push(verdict::memory_after_peak(last, &peak, &end));
+        self.report.verdicts.extend(verdict::counts(before.held, end.held));
+        self.report.outcomes = self.stage.worker().outcomes()?;
+        let (failed, sessions) = (self.failed, self.sessions);
+        ensure!(
+            failed * 100 <= sessions * FAILED_PERCENT,
+            "{failed} of {sessions} sessions did not end as they were to; is the machine too busy for --lanes {}?",
+            self.options.lanes
+        );
+        Ok(())
+    }
+
+    /// The next sessions in sequence, and the worker at rest after them.
+    fn round(&mut self) -> Result<Sample> {
+        let over = (self.sessions + SAMPLE_EVERY).min(self.options.sequence);
+        let (next, failed) = (AtomicU32::new(self.sessions), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            let lane = || self.lane(&next, over, &failed);
+            let lanes: Vec<_> = (0..self.options.lanes).map(|_| scope.spawn(lane)).collect();
+            // Every lane is waited for, also when one of them fails.
+            let ended: Vec<Result<()>> = lanes
+                .into_iter()
+                .map(|lane| lane.join().unwrap_or_else(|_| bail!("a lane panicked")))
+                .collect();
+            ended.into_iter().collect::<Result<()>>()
+        })?;
+        self.sessions = over;
+        self.failed += failed.into_inner();
+        let sample = self.stage.settled(&self.interrupt, over)?;
+        self.look("in sequence", sample);
+        Ok(sample)
+    }
+
+    fn lane(&self, next: &AtomicU32, over: u32, failed: &AtomicU32) -> Result<()> {
+        loop {
+            let session = next.fetch_add(1, Ordering::Relaxed);
+            if session >= over {
+                return Ok(());
+            }
+            if !session::hold(&self.stage, &self.interrupt, session, self.options.turns)? {
+                failed.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Many sessions at the same time, a third of which loses its callers in the middle of a reply.
+    fn peak(&mut self) -> Result<Sample> {
+        let at_once = self.options.at_once;
+        let mut killed = self.crowd("killed", at_once / 3)?;
+        let mut leaves = self.crowd("leaves", at_once - at_once / 3)?;
+        self.sessions += at_once;
+        let everybody = self.wait_for_everybody(at_once, &mut leaves.0)?;
+        let held = self.largest_until(Instant::now() + PEAK_HOLD)?;
+        let peak = if held.memory.resident > everybody.memory.resident { held } else { everybody };
+        self.look("at the peak", peak);
+        killed.0.kill();
+        let status = self.interrupt.wait_for(PEAK_PATIENCE, || leaves.0.exit_status())?;
+        let said = std::fs::read_to_string(&leaves.1)?;
+        let summary = said.lines().find(|line| line.contains("turns answered")).unwrap_or("nothing was said");
+        self.report.peak = summary.to_owned();
+        ensure!(status.is_some_and(|status| status.success()), "the peak's callers failed: {said}");
+        Ok(peak)
+    }
+
+    fn crowd(&self, name: &str, rooms: u32) -> Result<(Process, PathBuf)> {
+        let (rooms, stories) = (rooms.to_string(), PEAK_STORIES.to_string());
+        self.stage.call(name, &["--rooms", &rooms, "--turns", &stories, "--say", ASK_FOR_STORY])
+    }
+
+    fn wait_for_everybody(&self, at_once: u32, callers: &mut Process) -> Result<Sample> {
+        let mut most = 0;
+        let everybody = self.interrupt.wait_for(PEAK_PATIENCE, || {
+            let sample = self.stage.worker().sample(self.sessions).ok();
+            most = sample.map_or(most, |sample| most.max(sample.running));
+            ensure!(
+                callers.exit_status()?.is_none(),
+                "only {most} sessions ran at the same time, not {at_once}: choose a smaller --at-once for this machine"
+            );
+            std::thread::sleep(LOOK_EVERY);
+            Ok(sample.filter(|sample| sample.running >= at_once))
+        })?;
+        everybody.with_context(|| format!("only {most} of {at_once} sessions came within {PEAK_PATIENCE:?}"))
+    }
+
+    /// The sample with the most memory.
+    fn largest_until(&self, over: Instant) -> Result<Sample> {
+        let mut largest = Sample::default();
+        while Instant::now() < over {
+            stage::pause(&self.interrupt, LOOK_EVERY)?;
+            if let Ok(sample) = self.stage.worker().sample(self.sessions)
+                && sample.memory.resident > largest.memory.resident
+            {
+                largest = sample;
+            }
+        }
+        Ok(largest)
+    }
+
+    /// Looks on while nobody calls, until all is as it was or never will be.
+    fn rest(&mut self, before: Sample) -> Result<Sample> {
+        let sample = self.stage.at_rest(&self.interrupt, self.sessions)?;
+        self.look("everybody left", sample);
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(self.options.rest) {
+            stage::pause(&self.interrupt, REST_SAMPLE_EVERY)?;
+            let sample = self.stage.at_rest(&self.interrupt, self.sessions)?;
+            self.look(&format!("{} s later", started.elapsed().as_secs()), sample);
+        }
+        let back = self.interrupt.wait_for(BACK_PATIENCE, || {
+            std::thread::sleep(LOOK_EVERY);
+            Ok(self.stage.worker().sample(self.sessions).ok().filter(|sample| sample.held == before.held))
+        })?;
+        let end = back.map_or_else(|| self.stage.at_rest(&self.interrupt, self.sessions), Ok)?;
+        self.look("at the end", end);
+        Ok(end)
+    }
+
+    fn look(&mut self, when: &str, sample: Sample) {
+        let row = Row { when: when.to_owned(), sample };
+        println!("{row}");
+        self.report.rows.push(row);
+    }
+
+    fn conclude(self) -> Result<()> {
+        for verdict in &self.report.verdicts {
+            let (style, word) =
+                if verdict.flat { (Style::Good, "flat    ") } else { (Style::Bad, "NOT FLAT") };
+            println!("{} {}", self.terminal.paint(style, word), verdict.line);
+        }
+        let path = testbed::root().join(&self.options.report);
+        std::fs::write(&path, self.report.markdown(self.options))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        self.terminal.step(format!("the report is {}", path.display()));
+        ensure!(self.report.verdicts.iter().all(|verdict| verdict.flat), "something does not stay flat");
+        Ok(())
+    }
+}

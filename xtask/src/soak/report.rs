@@ -1,0 +1,138 @@
+//! What is shown of a soak, on the terminal and in the repository.
+
+use std::fmt::{self, Display, Write};
+
+use super::Options;
+use super::sample::{Outcomes, Sample};
+use super::session::Ending;
+use super::verdict::Verdict;
+
+/// The report shows every so many sessions; the terminal shows all samples.
+const ROW_EVERY: u32 = 250;
+const KIB_IN_MIB: f64 = 1024.0;
+
+/// Everything that was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) rows: Vec<Row>,
+    /// How the callers of the peak fared, in their own words.
+    pub(crate) peak: String,
+    pub(crate) outcomes: Outcomes,
+    pub(crate) verdicts: Vec<Verdict>,
+}
+
+/// One sample, and when it was taken.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) when: String,
+    pub(crate) sample: Sample,
+}
+
+// === impl Report ===
+
+impl Report {
+    pub(crate) fn markdown(&self, options: &Options) -> String {
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = self.write(&mut text, options);
+        text
+    }
+
+    fn write(&self, text: &mut String, options: &Options) -> fmt::Result {
+        let Options { sequence, lanes, turns, at_once, rest, .. } = options;
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        writeln!(text, "# Soak\n")?;
+        writeln!(
+            text,
+            "Written by `cargo xtask soak --sequence {sequence} --lanes {lanes} --turns {turns} --at-once {at_once} --rest {rest}` \
+             on {cores} cores, shared with\nother work: a release build of `voiced start`, a LiveKit server, a collector and a \
+             scripted model on loopback; each caller in sequence is a\nprocess of its own.\n"
+        )?;
+        self.story(text, options)?;
+        writeln!(text, "## Verdict\n")?;
+        for verdict in &self.verdicts {
+            writeln!(text, "- **{}**: {}", if verdict.flat { "flat" } else { "NOT FLAT" }, verdict.line)?;
+        }
+        writeln!(text, "\n## Samples\n")?;
+        writeln!(
+            text,
+            "Memory in MiB: resident (RSS) and proportional (PSS). Files include sockets. Between sessions some connections to the"
+        )?;
+        writeln!(text, "model are kept for the next turn; after 90 s without one they are closed.\n")?;
+        writeln!(
+            text,
+            "| sessions | when | running | RSS | PSS | files | sockets | threads | tasks | CPU s |"
+        )?;
+        writeln!(text, "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
+        for row in self.rows.iter().filter(|row| row.is_shown()) {
+            writeln!(text, "{}", row.cells())?;
+        }
+        Ok(())
+    }
+
+    fn story(&self, text: &mut String, options: &Options) -> fmt::Result {
+        let count = |ending| (0..options.sequence).filter(|session| Ending::of(*session) == ending).count();
+        writeln!(
+            text,
+            "Of the {} sessions in sequence, {} ended with the caller leaving; {} callers were killed in the middle of a reply and {} at any\n\
+             time; {} rooms were deleted in the middle of a reply and {} while the agent joined. Of the {} at the same time a third lost \
+             its\ncallers by a kill in the middle of a reply. The rest: {}.\n",
+            options.sequence,
+            count(Ending::Leaves),
+            count(Ending::KilledInReply),
+            count(Ending::KilledAtAnyTime),
+            count(Ending::DeletedInReply),
+            count(Ending::CutJoin),
+            options.at_once,
+            self.peak
+        )?;
+        let Outcomes { jobs_succeeded, jobs_failed, answered, interrupted, failed } = self.outcomes;
+        writeln!(
+            text,
+            "The worker counted {jobs_succeeded} jobs that ended well and {jobs_failed} that failed (joins that were cut), {answered} \
+             turns answered, {interrupted}\ninterrupted and {failed} failed.\n"
+        )
+    }
+}
+
+// === impl Row ===
+
+impl Row {
+    pub(crate) const HEADING: &str =
+        "sessions  running   RSS MiB   PSS MiB   files  sockets  threads   tasks     CPU s";
+
+    fn is_shown(&self) -> bool {
+        self.when != "in sequence" || self.sample.sessions.is_multiple_of(ROW_EVERY)
+    }
+
+    fn cells(&self) -> String {
+        let Sample { sessions, running, memory, held, cpu, .. } = self.sample;
+        format!(
+            "| {sessions} | {} | {running} | {:.1} | {:.1} | {} | {} | {} | {} | {cpu:.1} |",
+            self.when,
+            memory.resident / KIB_IN_MIB,
+            memory.proportional / KIB_IN_MIB,
+            held.files,
+            held.sockets,
+            held.threads,
+            held.tasks
+        )
+    }
+}
+
+impl Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Sample { sessions, running, memory, held, cpu, .. } = self.sample;
+        write!(
+            f,
+            "{sessions:>8} {running:>8} {:>9.1} {:>9.1} {:>7} {:>8} {:>8} {:>7} {cpu:>9.1}  {}",
+            memory.resident / KIB_IN_MIB,
+            memory.proportional / KIB_IN_MIB,
+            held.files,
+            held.sockets,
+            held.threads,
+            held.tasks,
+            self.when
+        )
+    }
+}
