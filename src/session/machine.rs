@@ -115,6 +115,8 @@ pub(crate) struct Machine {
     people: BTreeSet<String>,
     state: AgentState,
     greeted: bool,
+    /// The room that was to be served is gone; this one has its name.
+    in_other_room: bool,
     reply: Option<Reply>,
     waiting: Option<Waiting>,
     next_turn: u64,
@@ -165,6 +167,7 @@ impl Machine {
             people: BTreeSet::new(),
             state: AgentState::Initializing,
             greeted: false,
+            in_other_room: false,
             reply: None,
             waiting: None,
             next_turn: 0,
@@ -181,10 +184,16 @@ impl Machine {
         self.rules.greeting = std::mem::take(&mut self.rules.resume_notice);
     }
 
+    /// Nobody was promised to come into this room: it has only the name of the one that was to be served. To be called
+    /// before the first event.
+    pub(crate) fn in_other_room(&mut self) {
+        self.in_other_room = true;
+    }
+
     /// Takes one event and says what to do about it, in order.
     pub(crate) fn step(&mut self, now: Instant, event: Event) -> Vec<Action> {
         match event {
-            Event::Joined { people } => self.joined(people),
+            Event::Joined { people } => self.joined(now, people),
             Event::PersonJoined(person) => self.person_joined(person),
             Event::PersonLeft(person) => self.person_left(now, &person),
             Event::Heard(utterance) => self.heard(now, utterance),
@@ -202,8 +211,11 @@ impl Machine {
         self.alone_until
     }
 
-    fn joined(&mut self, people: Vec<String>) {
+    fn joined(&mut self, now: Instant, people: Vec<String>) {
         self.set_state(AgentState::Listening);
+        if self.in_other_room {
+            self.alone_until = Some(now + self.rules.leave_grace);
+        }
         for person in people {
             self.person_joined(person);
         }

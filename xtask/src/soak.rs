@@ -19,10 +19,10 @@ use report::{Report, Row};
 use sample::Sample;
 use stage::{ASK_FOR_STORY, Programs, Stage};
 
-/// Every so many sessions everybody pauses, so that the worker can be looked at while it is at rest.
-const SAMPLE_EVERY: u32 = 125;
-/// Stories that each caller of the peak hears: enough to last until everybody is there.
-const PEAK_STORIES: u32 = 12;
+/// The callers of a peak listen until they are told to leave.
+const STORIES: &str = "1000";
+/// What ended may take this long to be put away.
+const SETTLE: Duration = Duration::from_secs(2);
 /// How long the peak lasts once everybody is there.
 const PEAK_HOLD: Duration = Duration::from_secs(10);
 const PEAK_PATIENCE: Duration = Duration::from_secs(900);
@@ -41,6 +41,9 @@ pub(crate) struct Options {
     /// How many of those run side by side.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
     lanes: u32,
+    /// Every so many sessions everybody pauses, so that the worker can be looked at while it is at rest.
+    #[arg(long, value_name = "N", default_value_t = 125, value_parser = clap::value_parser!(u32).range(1..))]
+    sample_every: u32,
     /// Turns of a session in sequence.
     #[arg(long, value_name = "N", default_value_t = 3)]
     turns: u32,
@@ -50,7 +53,7 @@ pub(crate) struct Options {
     /// Seconds to look on when everybody has left. Idle connections to the model are kept for 90.
     #[arg(long, value_name = "SECONDS", default_value_t = 150)]
     rest: u64,
-    /// Another worker to look at, such as a build with another allocator.
+    /// A `voiced` to look at that is built already, such as one with another allocator; it plays the callers, too.
     #[arg(long, value_name = "FILE")]
     worker: Option<PathBuf>,
     /// Where the report goes.
@@ -70,13 +73,13 @@ struct Soak<'a> {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let programs = Programs::build(options.worker.as_deref())?;
+    let programs = Programs::prepare(options.worker.as_deref())?;
     let interrupt = Interrupt::register()?;
     let terminal = Terminal::detect();
     // A caller who was killed holds its session until the server has noticed.
     let max_sessions = (options.at_once + options.lanes) * 2;
     let stage = Stage::set(&interrupt, &programs, max_sessions)?;
-    terminal.step(format!("a worker with {max_sessions} slots is registered: {}", programs.worker.display()));
+    terminal.step(format!("a worker with {max_sessions} slots is registered: {}", programs.voiced.display()));
     let report = Report::default();
     let mut soak = Soak { options, terminal, interrupt, stage, report, sessions: 0, failed: 0 };
     if let Err(error) = soak.perform() {
@@ -116,7 +119,7 @@ impl Soak<'_> {
 
     /// The next sessions in sequence, and the worker at rest after them.
     fn round(&mut self) -> Result<Sample> {
-        let over = (self.sessions + SAMPLE_EVERY).min(self.options.sequence);
+        let over = (self.sessions + self.options.sample_every).min(self.options.sequence);
         let (next, failed) = (AtomicU32::new(self.sessions), AtomicU32::new(0));
         std::thread::scope(|scope| {
             let lane = || self.lane(&next, over, &failed);
@@ -130,7 +133,9 @@ impl Soak<'_> {
         })?;
         self.sessions = over;
         self.failed += failed.into_inner();
-        let sample = self.stage.settled(&self.interrupt, over)?;
+        self.stage.at_rest(&self.interrupt, over)?;
+        stage::pause(&self.interrupt, SETTLE)?;
+        let sample = self.stage.at_rest(&self.interrupt, over)?;
         self.look("in sequence", sample);
         Ok(sample)
     }
@@ -158,6 +163,7 @@ impl Soak<'_> {
         let peak = if held.memory.resident > everybody.memory.resident { held } else { everybody };
         self.look("at the peak", peak);
         killed.0.kill();
+        leaves.0.terminate()?;
         let status = self.interrupt.wait_for(PEAK_PATIENCE, || leaves.0.exit_status())?;
         let said = std::fs::read_to_string(&leaves.1)?;
         let summary = said.lines().find(|line| line.contains("turns answered")).unwrap_or("nothing was said");
@@ -167,8 +173,8 @@ impl Soak<'_> {
     }
 
     fn crowd(&self, name: &str, rooms: u32) -> Result<(Process, PathBuf)> {
-        let (rooms, stories) = (rooms.to_string(), PEAK_STORIES.to_string());
-        self.stage.call(name, &["--rooms", &rooms, "--turns", &stories, "--say", ASK_FOR_STORY])
+        let rooms = rooms.to_string();
+        self.stage.call(name, &["--rooms", &rooms, "--turns", STORIES, "--say", ASK_FOR_STORY])
     }
 
     fn wait_for_everybody(&self, at_once: u32, callers: &mut Process) -> Result<Sample> {

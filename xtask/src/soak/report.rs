@@ -7,8 +7,8 @@ use super::sample::{Outcomes, Sample};
 use super::session::Ending;
 use super::verdict::Verdict;
 
-/// The report shows every so many sessions; the terminal shows all samples.
-const ROW_EVERY: u32 = 250;
+/// The report shows at most so many samples of the sequence; the terminal shows all.
+const ROWS: usize = 10;
 const KIB_IN_MIB: f64 = 1024.0;
 
 /// Everything that was seen.
@@ -39,12 +39,12 @@ impl Report {
     }
 
     fn write(&self, text: &mut String, options: &Options) -> fmt::Result {
-        let Options { sequence, lanes, turns, at_once, rest, .. } = options;
+        let Options { sequence, lanes, sample_every, turns, at_once, rest, .. } = options;
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         writeln!(text, "# Soak\n")?;
         writeln!(
             text,
-            "Written by `cargo xtask soak --sequence {sequence} --lanes {lanes} --turns {turns} --at-once {at_once} --rest {rest}` \
+            "Written by `cargo xtask soak --sequence {sequence} --lanes {lanes} --sample-every {sample_every} --turns {turns} --at-once {at_once} --rest {rest}` \
              on {cores} cores, shared with\nother work: a release build of `voiced start`, a LiveKit server, a collector and a \
              scripted model on loopback; each caller in sequence is a\nprocess of its own.\n"
         )?;
@@ -64,7 +64,11 @@ impl Report {
             "| sessions | when | running | RSS | PSS | files | sockets | threads | tasks | CPU s |"
         )?;
         writeln!(text, "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
-        for row in self.rows.iter().filter(|row| row.is_shown()) {
+        let in_sequence = self.rows.iter().filter(|row| row.in_sequence()).count();
+        let every = in_sequence.div_ceil(ROWS).max(1);
+        // The first row is that before the first session.
+        let shown = |index: &usize, row: &Row| !row.in_sequence() || index.is_multiple_of(every);
+        for (_, row) in self.rows.iter().enumerate().filter(|(index, row)| shown(index, row)) {
             writeln!(text, "{}", row.cells())?;
         }
         Ok(())
@@ -101,8 +105,8 @@ impl Row {
     pub(crate) const HEADING: &str =
         "sessions  running   RSS MiB   PSS MiB   files  sockets  threads   tasks     CPU s";
 
-    fn is_shown(&self) -> bool {
-        self.when != "in sequence" || self.sample.sessions.is_multiple_of(ROW_EVERY)
+    fn in_sequence(&self) -> bool {
+        self.when == "in sequence"
     }
 
     fn cells(&self) -> String {

@@ -40,28 +40,30 @@ pub(crate) struct Stage {
     files: TempDir,
 }
 
-/// The programs that are needed, as release builds.
+/// The programs that are needed.
 pub(crate) struct Programs {
-    /// The worker to be looked at.
-    pub(crate) worker: PathBuf,
-    voiced: PathBuf,
+    /// The worker to be looked at, and its callers.
+    pub(crate) voiced: PathBuf,
     model: PathBuf,
 }
 
 // === impl Programs ===
 
 impl Programs {
-    pub(crate) fn build(worker: Option<&Path>) -> Result<Self> {
+    /// `worker` is somebody's own build, which then plays the callers, too; else both are a release build.
+    pub(crate) fn prepare(worker: Option<&Path>) -> Result<Self> {
+        setup::servers()?;
+        if let Some(worker) = worker {
+            let worker = std::path::absolute(worker)?;
+            ensure!(worker.is_file(), "--worker {} is not a file", worker.display());
+            return Ok(Self { voiced: worker, model: tools::scripted_model()? });
+        }
         testbed::progress("building the release binaries (up to 15 minutes the first time on 2 cores)");
         let selection = ["--release", "--package", "voiced", "--package", "scripted-model"];
         let mut binaries = tools::cargo_build(&selection, &["voiced", "scripted-model"])?.into_iter();
-        let (voiced, model) = (binaries.next(), binaries.next());
-        let voiced = voiced.context("cargo built no binary `voiced`")?;
-        let model = model.context("cargo built no binary `scripted-model`")?;
-        setup::servers()?;
-        let worker = worker.map_or_else(|| voiced.clone(), Path::to_owned);
-        ensure!(worker.is_file(), "--worker {} is not a file", worker.display());
-        Ok(Self { worker, voiced, model })
+        let voiced = binaries.next().context("cargo built no binary `voiced`")?;
+        let model = binaries.next().context("cargo built no binary `scripted-model`")?;
+        Ok(Self { voiced, model })
     }
 }
 
@@ -79,7 +81,7 @@ impl Stage {
         let arguments = ["--script", &script, "--pause", "1"];
         let model = Model::start(interrupt, &programs.model, &arguments, &files.path().join("model.log"))?;
         let http_port = free_port()?;
-        let mut command = Command::new(&programs.worker);
+        let mut command = Command::new(&programs.voiced);
         command.args(["--set", &format!("http.listen=127.0.0.1:{http_port}")]);
         command.args(["--set", &format!("worker.max_sessions={max_sessions}")]);
         command.args(["--set", "agent.leave_grace=1s", "start"]);
@@ -87,8 +89,8 @@ impl Stage {
         let voiced = programs.voiced.clone();
         environment(&mut command, &files, &livekit, &model);
         command.envs(collector.environment());
-        // Whoever compares allocators passes their settings.
-        let allocators = ["MALLOC_", "MIMALLOC_", "_RJEM_", "GLIBC_"];
+        // Whoever compares allocators preloads them, or passes their settings.
+        let allocators = ["LD_PRELOAD", "MALLOC_", "MIMALLOC_", "_RJEM_"];
         command.envs(std::env::vars_os().filter(|(name, _)| {
             allocators.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
         }));
