@@ -21,6 +21,9 @@ use stage::{ASK_FOR_STORY, Programs, Stage};
 
 /// The callers of a peak listen until they are told to leave.
 const STORIES: &str = "1000";
+/// So many come together to a peak.
+const GROUP: u32 = 10;
+const GROUP_PATIENCE: Duration = Duration::from_secs(120);
 /// What ended may take this long to be put away.
 const SETTLE: Duration = Duration::from_secs(2);
 /// How long the peak lasts once everybody is there.
@@ -154,42 +157,53 @@ impl Soak<'_> {
 
     /// Many sessions at the same time, a third of which loses its callers in the middle of a reply.
     fn peak(&mut self) -> Result<Sample> {
+        let mut groups = self.everybody_comes()?;
         let at_once = self.options.at_once;
-        let mut killed = self.crowd("killed", at_once / 3)?;
-        let mut leaves = self.crowd("leaves", at_once - at_once / 3)?;
         self.sessions += at_once;
-        let everybody = self.wait_for_everybody(at_once, &mut leaves.0)?;
-        let held = self.largest_until(Instant::now() + PEAK_HOLD)?;
-        let peak = if held.memory.resident > everybody.memory.resident { held } else { everybody };
+        let peak = self.largest_until(Instant::now() + PEAK_HOLD)?;
         self.look("at the peak", peak);
-        killed.0.kill();
-        leaves.0.terminate()?;
-        let status = self.interrupt.wait_for(PEAK_PATIENCE, || leaves.0.exit_status())?;
-        let said = std::fs::read_to_string(&leaves.1)?;
-        let summary = said.lines().find(|line| line.contains("turns answered")).unwrap_or("nothing was said");
-        self.report.peak = summary.to_owned();
-        ensure!(status.is_some_and(|status| status.success()), "the peak's callers failed: {said}");
+        let mut failed = 0;
+        for (number, (callers, _)) in groups.iter_mut().enumerate() {
+            if number % 3 == 0 { callers.kill() } else { callers.terminate()? }
+        }
+        for (number, (callers, log)) in groups.iter_mut().enumerate() {
+            let status = self.interrupt.wait_for(PEAK_PATIENCE, || callers.exit_status())?;
+            if number % 3 > 0 && !status.is_some_and(|status| status.success()) {
+                failed += 1;
+                eprintln!("{}", std::fs::read_to_string(log)?);
+            }
+        }
+        self.report.peak = peak.running;
+        ensure!(failed == 0, "{failed} of {} groups of callers did not fare well", groups.len());
         Ok(peak)
     }
 
-    fn crowd(&self, name: &str, rooms: u32) -> Result<(Process, PathBuf)> {
-        let rooms = rooms.to_string();
-        self.stage.call(name, &["--rooms", &rooms, "--turns", STORIES, "--say", ASK_FOR_STORY])
+    /// In groups, each after the one before has come: who is too many for this machine to join in time gives up.
+    fn everybody_comes(&self) -> Result<Vec<(Process, PathBuf)>> {
+        let mut groups = Vec::new();
+        let mut called = 0;
+        while called < self.options.at_once {
+            let more = GROUP.min(self.options.at_once - called);
+            called += more;
+            let (name, rooms) = (format!("peak-{called}"), more.to_string());
+            let arguments = ["--rooms", &rooms, "--turns", STORIES, "--say", ASK_FOR_STORY];
+            groups.push(self.stage.call(&name, &arguments)?);
+            self.wait_for(called)?;
+        }
+        Ok(groups)
     }
 
-    fn wait_for_everybody(&self, at_once: u32, callers: &mut Process) -> Result<Sample> {
+    fn wait_for(&self, running: u32) -> Result<()> {
         let mut most = 0;
-        let everybody = self.interrupt.wait_for(PEAK_PATIENCE, || {
+        let came = self.interrupt.wait_for(GROUP_PATIENCE, || {
             let sample = self.stage.worker().sample(self.sessions).ok();
             most = sample.map_or(most, |sample| most.max(sample.running));
-            ensure!(
-                callers.exit_status()?.is_none(),
-                "only {most} sessions ran at the same time, not {at_once}: choose a smaller --at-once for this machine"
-            );
             std::thread::sleep(LOOK_EVERY);
-            Ok(sample.filter(|sample| sample.running >= at_once))
+            Ok((most >= running).then_some(()))
         })?;
-        everybody.with_context(|| format!("only {most} of {at_once} sessions came within {PEAK_PATIENCE:?}"))
+        came.with_context(|| {
+            format!("only {most} sessions ran at the same time, not {running}: --at-once is too much for this machine")
+        })
     }
 
     /// The sample with the most memory.

@@ -15,8 +15,8 @@ const KIB_IN_MIB: f64 = 1024.0;
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
-    /// How the callers of the peak fared, in their own words.
-    pub(crate) peak: String,
+    /// How many sessions ran at the same time.
+    pub(crate) peak: u32,
     pub(crate) outcomes: Outcomes,
     pub(crate) verdicts: Vec<Verdict>,
 }
@@ -80,14 +80,13 @@ impl Report {
             text,
             "Of the {} sessions in sequence, {} ended with the caller leaving; {} callers were killed in the middle of a reply and {} at any\n\
              time; {} rooms were deleted in the middle of a reply and {} while the agent joined. Of the {} at the same time a third lost \
-             its\ncallers by a kill in the middle of a reply. The rest: {}.\n",
+             its\ncallers by a kill in the middle of a reply.\n",
             options.sequence,
             count(Ending::Leaves),
             count(Ending::KilledInReply),
             count(Ending::KilledAtAnyTime),
             count(Ending::DeletedInReply),
             count(Ending::CutJoin),
-            options.at_once,
             self.peak
         )?;
         let Outcomes { jobs_succeeded, jobs_failed, answered, interrupted, failed } = self.outcomes;
