@@ -56,12 +56,12 @@ impl Report {
         writeln!(text, "\n## Samples\n")?;
         writeln!(
             text,
-            "Memory in MiB: resident (RSS) and proportional (PSS). Files include sockets. Between sessions some connections to the"
+            "Memory in MiB: resident (RSS), and of it what is no file's (heap and stacks). Files include sockets. Some connections to the"
         )?;
-        writeln!(text, "model are kept for the next turn; after 90 s without one they are closed.\n")?;
+        writeln!(text, "model are kept for a next turn; after 90 s without one they are closed.\n")?;
         writeln!(
             text,
-            "| sessions | when | running | RSS | PSS | files | sockets | threads | tasks | CPU s |"
+            "| sessions | when | running | RSS | anonymous | files | sockets | threads | tasks | CPU s |"
         )?;
         writeln!(text, "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
         let in_sequence = self.rows.iter().filter(|row| row.in_sequence()).count();
@@ -102,7 +102,7 @@ impl Report {
 
 impl Row {
     pub(crate) const HEADING: &str =
-        "sessions  running   RSS MiB   PSS MiB   files  sockets  threads   tasks     CPU s";
+        "sessions  running   RSS MiB  anon MiB   files  sockets  threads   tasks     CPU s";
 
     fn in_sequence(&self) -> bool {
         self.when == "in sequence"
@@ -114,7 +114,7 @@ impl Row {
             "| {sessions} | {} | {running} | {:.1} | {:.1} | {} | {} | {} | {} | {cpu:.1} |",
             self.when,
             memory.resident / KIB_IN_MIB,
-            memory.proportional / KIB_IN_MIB,
+            memory.anonymous / KIB_IN_MIB,
             held.files,
             held.sockets,
             held.threads,
@@ -130,7 +130,7 @@ impl Display for Row {
             f,
             "{sessions:>8} {running:>8} {:>9.1} {:>9.1} {:>7} {:>8} {:>8} {:>7} {cpu:>9.1}  {}",
             memory.resident / KIB_IN_MIB,
-            memory.proportional / KIB_IN_MIB,
+            memory.anonymous / KIB_IN_MIB,
             held.files,
             held.sockets,
             held.threads,

@@ -24,8 +24,8 @@ pub(crate) struct Sample {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Memory {
     pub(crate) resident: f64,
-    /// Resident memory with what is shared divided among those who share it; 0 where the system does not tell.
-    pub(crate) proportional: f64,
+    /// Of it what is no file's: the heap and the stacks. The pages of the program itself stay once they were needed.
+    pub(crate) anonymous: f64,
 }
 
 /// What a session takes and has to give back.
@@ -68,7 +68,7 @@ impl Worker {
             running: whole("voiced_worker_slots_used")?,
             memory: Memory {
                 resident: metrics.get("process_resident_memory_bytes")? / 1024.0,
-                proportional: self.proportional().unwrap_or_default(),
+                anonymous: self.anonymous()?,
             },
             held: Held {
                 files: whole("process_open_fds")?,
@@ -99,10 +99,12 @@ impl Worker {
         Ok(Exposition(answer.body))
     }
 
-    fn proportional(self) -> Option<f64> {
-        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.id)).ok()?;
-        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-        line.split_whitespace().next()?.parse().ok()
+    fn anonymous(self) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let number =
+            line.and_then(|line| line.split_whitespace().next()).context("this needs Linux' RssAnon")?;
+        Ok(number.parse()?)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::sample::{Held, Sample};
 
-/// A session may leave this much resident memory behind, in KiB. Measured as the slope over the later half of the samples,
+/// A session may leave this much anonymous memory behind, in KiB. Measured as the slope over the later half of the samples,
 /// when caches are full, and with two standard errors to its disadvantage, so that noise cannot pass for flatness.
 pub(crate) const KIB_A_SESSION: f64 = 1.0;
-/// The share of what a peak added to the resident memory that has to be back at the end.
+/// The share of what a peak added to the anonymous memory that has to be back at the end.
 pub(crate) const GIVEN_BACK: f64 = 0.75;
 /// Fewer points have no slope worth the name.
 const FEWEST: usize = 4;
@@ -28,7 +28,7 @@ struct Slope {
 pub(crate) fn memory_in_sequence(at_rest: &[Sample]) -> Verdict {
     let later = &at_rest[at_rest.len() / 2..];
     let points: Vec<_> =
-        later.iter().map(|sample| (f64::from(sample.sessions), sample.memory.resident)).collect();
+        later.iter().map(|sample| (f64::from(sample.sessions), sample.memory.anonymous)).collect();
     let Some(slope) = Slope::through(&points) else {
         let line = format!("memory in sequence: {} samples are too few to tell", points.len());
         return Verdict { flat: false, line };
@@ -48,8 +48,8 @@ pub(crate) fn memory_in_sequence(at_rest: &[Sample]) -> Verdict {
 
 /// Whether the memory of a peak comes back.
 pub(crate) fn memory_after_peak(before: &Sample, peak: &Sample, end: &Sample) -> Verdict {
-    let added = peak.memory.resident - before.memory.resident;
-    let back = (peak.memory.resident - end.memory.resident) / added;
+    let added = peak.memory.anonymous - before.memory.anonymous;
+    let back = (peak.memory.anonymous - end.memory.anonymous) / added;
     Verdict {
         flat: added > 0.0 && back >= GIVEN_BACK,
         line: format!(
@@ -99,12 +99,12 @@ mod tests {
     use super::*;
     use crate::soak::sample::Memory;
 
-    fn sample(sessions: u32, resident: f64) -> Sample {
-        Sample { sessions, memory: Memory { resident, ..Memory::default() }, ..Sample::default() }
+    fn sample(sessions: u32, anonymous: f64) -> Sample {
+        Sample { sessions, memory: Memory { anonymous, ..Memory::default() }, ..Sample::default() }
     }
 
-    fn series(resident: impl Fn(u32) -> f64) -> Vec<Sample> {
-        (0..=20).map(|step| step * 100).map(|sessions| sample(sessions, resident(sessions))).collect()
+    fn series(anonymous: impl Fn(u32) -> f64) -> Vec<Sample> {
+        (0..=20).map(|step| step * 100).map(|sessions| sample(sessions, anonymous(sessions))).collect()
     }
 
     #[test]
