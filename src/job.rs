@@ -62,6 +62,8 @@ async fn serve(
         }
     };
     let sid = room.place().sid.clone();
+    // A server makes the room anew for whoever joins it by its name, also for us, and keeps that one for minutes.
+    parts.in_other_room = !assignment.room_sid.is_empty() && assignment.room_sid != sid;
     let mut noted = recovery.note(&assignment, &sid, &room.people(), stop.clone()).await;
     parts.past = noted.past();
     let summary = session::run(&mut room, parts, stop).await;

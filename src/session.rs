@@ -56,6 +56,8 @@ pub struct Parts {
     pub traceparent: Option<String>,
     /// What was said before, when this session goes on after its process died.
     pub past: Option<Past>,
+    /// The room of the job was deleted before we came; we are in a new one that only has its name.
+    pub in_other_room: bool,
 }
 
 /// How a session went.
@@ -97,6 +99,10 @@ pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summ
     if let Some(past) = &parts.past {
         tracing::info!(turns = past.turns.len(), "the session goes on where a worker that died left it");
         machine.resume(past);
+    }
+    if parts.in_other_room {
+        tracing::info!("the room was deleted before we joined, and this is another one of its name");
+        machine.in_other_room();
     }
     let (readers, heard) = (FuturesUnordered::new(), FuturesOrdered::new());
     let (call, unheard) = (None, false);

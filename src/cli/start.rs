@@ -92,7 +92,16 @@ pub(super) fn parts(
     let answerer = Arc::new(OpenAi::counted(&config.llm, metrics)?);
     let metrics = metrics.clone();
     let (tracer, record, agent) = (telemetry.tracer(), record.clone(), config.agent.clone());
-    Ok(Parts { answerer, tracer, metrics, record, agent, traceparent: None, past: None })
+    Ok(Parts {
+        answerer,
+        tracer,
+        metrics,
+        record,
+        agent,
+        traceparent: None,
+        past: None,
+        in_other_room: false,
+    })
 }
 
 async fn serve_http(

@@ -143,8 +143,12 @@ catalogue! {
         "Address space of the process.";
     PROCESS_FDS: Kind::Gauge, "process.unix.file_descriptor.count", "process_open_fds", "{file_descriptor}",
         "Open file descriptors.";
+    PROCESS_SOCKETS: Kind::Gauge, "voiced.process.sockets", "process_open_sockets", "{socket}",
+        "Open file descriptors that are sockets.";
     PROCESS_THREADS: Kind::Gauge, "process.thread.count", "process_threads", "{thread}",
         "Threads of the process.";
+    TASKS: Kind::Gauge, "voiced.tasks", "voiced_tasks", "{task}",
+        "Tasks of the async runtime that have not ended: a few for the worker, and some for each session.";
 }
 
 pub(super) fn by_name(name: &str) -> Option<&'static Definition> {

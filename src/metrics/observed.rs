@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::catalogue::{self, Definition};
@@ -103,6 +104,12 @@ pub(super) fn process(meter: &Meter) {
     meter.observe(&catalogue::BUILD, vec![version, target], || Some(1.0));
     for (definition, read) in process::READINGS {
         meter.observe(definition, Vec::new(), read);
+    }
+    // Whoever reads may be a thread outside of the runtime. Commands that count only for themselves have none.
+    if let Ok(runtime) = Handle::try_current() {
+        meter.observe(&catalogue::TASKS, Vec::new(), move || {
+            u32::try_from(runtime.metrics().num_alive_tasks()).ok().map(f64::from)
+        });
     }
     let started = process::start_time();
     meter.observe(&catalogue::PROCESS_START, Vec::new(), move || Some(started));

@@ -1,6 +1,7 @@
 //! What the system knows of this process, where it is cheap to ask: Linux' `/proc`. Elsewhere there is nothing.
 
 use std::fs;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::catalogue::{self, Definition};
@@ -8,11 +9,12 @@ use super::catalogue::{self, Definition};
 /// What a reading is of, and how it is made.
 type Reading = (&'static Definition, fn() -> Option<f64>);
 
-pub(super) const READINGS: [Reading; 5] = [
+pub(super) const READINGS: [Reading; 6] = [
     (&catalogue::PROCESS_CPU, || cpu_seconds(&stat()?)),
     (&catalogue::PROCESS_MEMORY, || kibibytes(&status()?, "VmRSS:")),
     (&catalogue::PROCESS_VIRTUAL, || kibibytes(&status()?, "VmSize:")),
     (&catalogue::PROCESS_FDS, open_files),
+    (&catalogue::PROCESS_SOCKETS, open_sockets),
     (&catalogue::PROCESS_THREADS, || field(&status()?, "Threads:")),
 ];
 
@@ -36,6 +38,18 @@ fn open_files() -> Option<f64> {
     let open = fs::read_dir("/proc/self/fd").ok()?.count();
     // The listing itself is one of them.
     u32::try_from(open.saturating_sub(1)).ok().map(f64::from)
+}
+
+fn open_sockets() -> Option<f64> {
+    let open = fs::read_dir("/proc/self/fd").ok()?.flatten();
+    // One that was closed meanwhile has no link any more.
+    let links = open.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
+    u32::try_from(links.filter(|link| is_socket(link)).count()).ok().map(f64::from)
+}
+
+/// What a descriptor links to says what it is, as in `socket:[4711]`.
+fn is_socket(link: &Path) -> bool {
+    link.as_os_str().as_encoded_bytes().starts_with(b"socket:")
 }
 
 fn kibibytes(status: &str, name: &str) -> Option<f64> {
@@ -72,11 +86,20 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn this_process_has_memory_threads_and_files() {
+    fn this_process_has_memory_threads_files_and_sockets() {
+        let _socket = std::net::UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
         for (definition, read) in READINGS {
             let value = read().unwrap_or_else(|| panic!("{} cannot be read", definition.name));
             let may_be_zero = definition.name == catalogue::PROCESS_CPU.name;
             assert!(value > 0.0 || may_be_zero, "{} = {value}", definition.name);
+        }
+    }
+
+    #[test]
+    fn a_socket_is_told_from_other_files() {
+        assert!(is_socket(Path::new("socket:[4711]")));
+        for other in ["pipe:[4711]", "anon_inode:[eventpoll]", "/tmp/socket:[4711]"] {
+            assert!(!is_socket(Path::new(other)), "{other}");
         }
     }
 }

@@ -127,6 +127,8 @@ pub(crate) struct Machine {
     presence: Presence,
     state: AgentState,
     greeted: bool,
+    /// The room that was to be served is gone; this one has its name.
+    in_other_room: bool,
     reply: Option<Reply>,
     waiting: Option<Waiting>,
     next_turn: u64,
@@ -176,6 +178,7 @@ impl Machine {
             heard: HeardSegments::default(),
             state: AgentState::Initializing,
             greeted: false,
+            in_other_room: false,
             reply: None,
             waiting: None,
             next_turn: 0,
@@ -201,10 +204,16 @@ impl Machine {
         self.presence.met()
     }
 
+    /// Nobody was promised to come into this room: it has only the name of the one that was to be served. To be called
+    /// before the first event.
+    pub(crate) fn in_other_room(&mut self) {
+        self.in_other_room = true;
+    }
+
     /// Takes one event and says what to do about it, in order.
     pub(crate) fn step(&mut self, now: Instant, event: Event) -> Vec<Action> {
         match event {
-            Event::Joined { people } => self.joined(people),
+            Event::Joined { people } => self.joined(now, people),
             Event::PersonComing(person) => self.presence.coming(person),
             Event::PersonJoined(person) => self.person_joined(person),
             Event::PersonLeft(person) => self.presence.left(now, &person),
@@ -229,8 +238,11 @@ impl Machine {
         self.presence.deadline().filter(|_| self.ending.is_none())
     }
 
-    fn joined(&mut self, people: Vec<String>) {
+    fn joined(&mut self, now: Instant, people: Vec<String>) {
         self.set_state(AgentState::Listening);
+        if self.in_other_room {
+            self.presence.expect_nobody(now);
+        }
         for person in people {
             self.person_joined(person);
         }

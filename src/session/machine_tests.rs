@@ -337,3 +337,23 @@ fn latency_is_from_the_utterance_to_the_first_word() {
     });
     assert_eq!(finish, Some(Some(Duration::from_millis(300))));
 }
+
+#[test]
+fn in_a_room_that_only_has_the_name_nobody_is_waited_for_longer_than_the_grace() {
+    let joined = |people: &[&str], in_other_room: bool| {
+        let mut machine = Machine::new(rules());
+        if in_other_room {
+            machine.in_other_room();
+        }
+        let mut session = Session { machine, now: Instant::now() };
+        session.on(Event::Joined { people: people.iter().map(|person| (*person).to_owned()).collect() });
+        session.now += Duration::from_secs(10);
+        session
+    };
+    assert_eq!(joined(&[], true).on(Event::Tick), ["end: everybody left"]);
+    assert_eq!(joined(&["ada"], true).on(Event::Tick), [""; 0], "somebody is there");
+    assert_eq!(joined(&[], false).on(Event::Tick), [""; 0], "the caller is still to come");
+    let mut session = joined(&[], true);
+    session.on(Event::PersonJoined("ada".into()));
+    assert_eq!(session.on(Event::Tick), [""; 0], "somebody came in time");
+}

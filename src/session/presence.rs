@@ -50,6 +50,11 @@ impl Presence {
         self.coming(person);
     }
 
+    /// Whoever does not come soon will not come.
+    pub(super) fn expect_nobody(&mut self, now: Instant) {
+        self.wait_if_alone(now, self.grace);
+    }
+
     pub(super) fn left(&mut self, now: Instant, person: &str) {
         if self.here.remove(person) {
             self.listens &= !self.here.is_empty();

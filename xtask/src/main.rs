@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo | test | test-systemd | dist | sbom | ci | setup`.
+//! The project's own commands: `cargo xtask demo | test | soak | test-systemd | dist | sbom | ci | setup`.
 //!
 //! Each does its own set-up, says what takes long, and ends what it started, also when it is interrupted.
 
@@ -6,8 +6,10 @@ mod ci;
 mod demo;
 mod dist;
 mod interrupt;
+mod model;
 mod sbom;
 mod setup;
+mod soak;
 mod systemd;
 mod terminal;
 mod test;
@@ -37,6 +39,12 @@ enum Command {
     ///
     /// The first run takes up to 25 minutes on 2 cores.
     Test(test::Options),
+    /// Thousands of sessions through one worker: memory, files, sockets, threads and tasks must come back.
+    ///
+    /// Sessions one after the other, a third of them ended hard, then many at the same time, then a rest in which nobody
+    /// calls. Writes a report, and ends with 1 when something does not stay flat. The default takes half an hour or more
+    /// on 2 cores, after a release build.
+    Soak(soak::Options),
     /// Tries the systemd units under a real systemd, in a container. Needs root and systemd-nspawn.
     ///
     /// Start, reload, credentials, watchdog, drain, restart after a crash, and an upgrade without a gap. Takes three
@@ -67,6 +75,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
+        Command::Soak(options) => soak::run(&options),
         Command::TestSystemd => systemd::run(),
         Command::Dist => dist::run(),
         Command::Sbom(options) => sbom::run(&options),

@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 const PATIENCE: Duration = Duration::from_secs(2);
+/// What changes something is not tried again by whoever asks, so a busy server gets the time it needs.
+const POST_PATIENCE: Duration = Duration::from_secs(30);
 /// How often a reset connection is tried again.
 const RESETS: usize = 10;
 const LONGEST_ANSWER: u64 = 64 * 1024;
@@ -22,7 +24,7 @@ pub struct Answer {
 
 /// `GET path` on a loopback port.
 pub fn get(port: u16, path: &str) -> Result<Answer> {
-    send(port, &format!("GET {path} HTTP/1.1\r\n"), "")
+    send(port, &format!("GET {path} HTTP/1.1\r\n"), "", PATIENCE)
 }
 
 /// `POST path` with a JSON body on a loopback port. `headers` are whole lines, each with its line end.
@@ -31,16 +33,18 @@ pub fn post_json(port: u16, path: &str, headers: &str, body: &str) -> Result<Ans
     let head = format!(
         "POST {path} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{headers}"
     );
-    send(port, &head, body)
+    send(port, &head, body, POST_PATIENCE)
 }
 
 /// Sends a request, again when the connection is reset: a server that refuses without reading the body may close before
 /// its answer was read.
-fn send(port: u16, head: &str, body: &str) -> Result<Answer> {
-    let mut answer = exchange(port, head, body);
+fn send(port: u16, head: &str, body: &str, patience: Duration) -> Result<Answer> {
+    let mut answer = exchange(port, head, body, patience);
     for _ in 0..RESETS {
         match &answer {
-            Err(error) if was_reset(error) => answer = exchange(port, head, body),
+            Err(error) if was_reset(error) => {
+                answer = exchange(port, head, body, patience);
+            }
             _ => break,
         }
     }
@@ -52,10 +56,10 @@ fn was_reset(error: &anyhow::Error) -> bool {
     matches!(kind, Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe))
 }
 
-fn exchange(port: u16, head: &str, body: &str) -> Result<Answer> {
+fn exchange(port: u16, head: &str, body: &str, patience: Duration) -> Result<Answer> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience))?;
     write!(stream, "{head}Host: {address}\r\nConnection: close\r\n\r\n{body}")?;
     let mut answer = Vec::new();
     stream.take(LONGEST_ANSWER).read_to_end(&mut answer)?;

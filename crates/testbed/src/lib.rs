@@ -14,7 +14,7 @@
 //! - [`tools`]: the programs themselves, found through `$LIVEKIT_SERVER`, `$OTELCOL`, `PATH`, or built once into `target/tools/`
 //! - [`venv`]: a Python environment with LiveKit's own SDK in `target/venv/`
 //! - [`Process`]: one child, which never outlives us
-//! - [`LivekitServer`], [`OtelCollector`]: the two servers
+//! - [`LivekitServer`], [`OtelCollector`]: the two servers; `rooms` asks the first one to make and delete rooms
 //! - [`spans`], [`signals`]: what the collector wrote, decoded
 //!
 //! Everything here blocks. A server is up within half a second once its program is built, so an async test may call it
@@ -26,6 +26,7 @@ mod livekit;
 mod otelcol;
 mod ports;
 pub mod process;
+mod rooms;
 pub mod signals;
 pub mod spans;
 pub mod tools;

@@ -3,9 +3,12 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::Line;
+use crate::shutdown::Shutdown;
 
 /// What is said when nothing was given.
 const SMALL_TALK: [&str; 4] =
@@ -21,17 +24,23 @@ struct Seen {
     error: Option<String>,
 }
 
+/// Ends early on SIGTERM or SIGINT: each caller hears its reply out and leaves.
 pub(super) async fn run(line: Line, rooms: u32, turns: u32, say: Vec<String>) -> anyhow::Result<ExitCode> {
     let texts = texts(say, Some(turns));
     println!("calling {rooms} rooms, {turns} turns each");
+    let shutdown = Shutdown::on_signals()?;
     let started = Instant::now();
     let mut calls = JoinSet::new();
-    for number in 1..=rooms {
-        calls.spawn(call(line.in_room(number), texts.clone()));
+    for number in (1..=rooms).take_while(|_| !shutdown.drain.is_cancelled()) {
+        calls.spawn(call(line.in_room(number), texts.clone(), shutdown.drain.clone()));
         tokio::time::sleep(STAGGER).await;
     }
-    let seen = calls.join_all().await;
-    Ok(summarise(&seen, rooms * turns, started.elapsed()))
+    let seen = tokio::select! {
+        seen = calls.join_all() => seen,
+        () = shutdown.end_now.cancelled() => bail!("ended by a second signal; the callers vanish from their rooms"),
+    };
+    let asked = (!shutdown.drain.is_cancelled()).then_some(rooms * turns);
+    Ok(summarise(&seen, asked, started.elapsed()))
 }
 
 /// `turns` texts, taken round and round; all of them once when no number is given.
@@ -41,14 +50,14 @@ pub(super) fn texts(say: Vec<String>, turns: Option<u32>) -> Vec<String> {
     all.into_iter().cycle().take(count).collect()
 }
 
-async fn call(line: Line, texts: Vec<String>) -> Seen {
+async fn call(line: Line, texts: Vec<String>, stop: CancellationToken) -> Seen {
     let mut seen = Seen::default();
     let mut caller = match line.dial().await {
         Ok(caller) => caller,
         Err(error) => return Seen { error: Some(format!("{error:#}")), ..seen },
     };
     line.greeting(&mut caller).await;
-    for text in texts {
+    for text in texts.into_iter().take_while(|_| !stop.is_cancelled()) {
         match caller.say(&text, line.timeout, |_| ()).await {
             Ok(reply) => seen.replies.push((reply.first_word, reply.total)),
             Err(error) => {
@@ -61,19 +70,22 @@ async fn call(line: Line, texts: Vec<String>) -> Seen {
     seen
 }
 
-fn summarise(seen: &[Seen], asked: u32, took: Duration) -> ExitCode {
+/// `asked` is how many turns there were to be; None when they were ended early.
+fn summarise(seen: &[Seen], asked: Option<u32>, took: Duration) -> ExitCode {
     let replies: Vec<_> = seen.iter().flat_map(|seen| &seen.replies).collect();
     let errors: Vec<_> = seen.iter().filter_map(|seen| seen.error.as_deref()).collect();
     errors.iter().take(10).for_each(|error| eprintln!("error: {error}"));
     println!(
-        "{} of {asked} turns answered in {:.1} s, {} rooms failed",
+        "{}{} turns answered in {:.1} s, {} rooms failed",
         replies.len(),
+        asked.map(|asked| format!(" of {asked}")).unwrap_or_default(),
         took.as_secs_f64(),
         errors.len()
     );
     print_quantiles("first word", replies.iter().map(|(first, _)| *first).collect());
     print_quantiles("whole reply", replies.iter().map(|(_, total)| *total).collect());
-    if errors.is_empty() && replies.len() == asked as usize { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let complete = asked.is_none_or(|asked| replies.len() == asked as usize);
+    if errors.is_empty() && complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn print_quantiles(name: &str, mut times: Vec<Duration>) {

@@ -1,19 +1,19 @@
 //! The demo's processes, from the servers up to the worker, and the caller who talks to it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use tempfile::TempDir;
 use testbed::{LivekitServer, OtelCollector, Process, free_port, http, unique_hex};
 
 use crate::demo::programs::Programs;
 use crate::interrupt::Interrupt;
+use crate::model::Model;
 use crate::terminal::{Style, Terminal};
 
 const REGISTER_PATIENCE: Duration = Duration::from_secs(30);
-const MODEL_PATIENCE: Duration = Duration::from_secs(10);
 const CALL_PATIENCE: Duration = Duration::from_secs(300);
 /// More than the worker's own grace for a room that everybody left.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(60);
@@ -36,12 +36,6 @@ pub(crate) struct Stage {
     logs: TempDir,
 }
 
-/// The built-in model, running.
-struct Model {
-    base_url: String,
-    _process: Process,
-}
-
 impl Stage {
     /// Starts one after the other and tells about each.
     pub(crate) fn set(terminal: &Terminal, interrupt: &Interrupt, programs: &Programs) -> Result<Self> {
@@ -49,7 +43,7 @@ impl Stage {
         let livekit = start_livekit(terminal)?;
         let collector = start_collector(terminal)?;
         let model = match &programs.scripted_model {
-            Some(program) => Some(Model::start(terminal, interrupt, program, &logs)?),
+            Some(program) => Some(start_model(terminal, interrupt, program, &logs)?),
             None => None,
         };
         let http_port = free_port()?;
@@ -149,33 +143,14 @@ impl Stage {
     }
 }
 
-impl Model {
-    /// The model prints its address as its first line, because it chooses the port itself.
-    fn start(terminal: &Terminal, interrupt: &Interrupt, program: &PathBuf, logs: &TempDir) -> Result<Self> {
-        let log = logs.path().join("scripted-model.log");
-        let mut command = Command::new(program);
-        let mut process = Process::spawn("scripted-model", command.args(["--listen", "127.0.0.1:0"]), &log)?;
-        let base_url = interrupt.wait_for(MODEL_PATIENCE, || {
-            if let Some(status) = process.exit_status()? {
-                bail!("scripted-model ended at once ({status}); {}", process.log_tail());
-            }
-            let text = std::fs::read_to_string(&log)?;
-            Ok(announced_url(&text).map(str::to_owned))
-        })?;
-        let base_url =
-            base_url.with_context(|| format!("scripted-model names no address; {}", process.log_tail()))?;
-        terminal.step(format!(
-            "the model is a built-in stand-in at {base_url} {}",
-            terminal.paint(Style::Faint, "(set OPENAI_API_KEY or OPENAI_BASE_URL for a real one)")
-        ));
-        Ok(Self { base_url, _process: process })
-    }
-}
-
-/// The URL of a complete line `listening on URL`.
-fn announced_url(output: &str) -> Option<&str> {
-    let complete = &output[..output.rfind('\n')?];
-    complete.lines().find_map(|line| line.strip_prefix("listening on ")).map(str::trim)
+fn start_model(terminal: &Terminal, interrupt: &Interrupt, program: &Path, logs: &TempDir) -> Result<Model> {
+    let model = Model::start(interrupt, program, &[], &logs.path().join("scripted-model.log"))?;
+    terminal.step(format!(
+        "the model is a built-in stand-in at {} {}",
+        model.base_url,
+        terminal.paint(Style::Faint, "(set OPENAI_API_KEY or OPENAI_BASE_URL for a real one)")
+    ));
+    Ok(model)
 }
 
 fn start_livekit(terminal: &Terminal) -> Result<LivekitServer> {
@@ -212,24 +187,5 @@ fn set_environment(
     command.envs(livekit.environment()).envs(collector.environment()).current_dir(testbed::root());
     if let Some(model) = model {
         command.env("OPENAI_BASE_URL", &model.base_url).env("OPENAI_API_KEY", "none-needed");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_model_is_found_where_it_says_it_listens() {
-        assert_eq!(
-            announced_url("listening on http://127.0.0.1:4711/v1\nmore\n"),
-            Some("http://127.0.0.1:4711/v1")
-        );
-        assert_eq!(
-            announced_url("listening on http://127.0.0.1:47"),
-            None,
-            "a line that is still being written"
-        );
-        assert_eq!(announced_url(""), None);
     }
 }
