@@ -51,10 +51,14 @@ pub(crate) struct Trace {
 
 impl World {
     pub(crate) async fn start(script: Script) -> Self {
+        Self::around(LivekitServer::start().expect("livekit-server starts"), script).await
+    }
+
+    /// [`World::start`] with a server of the caller's making.
+    pub(crate) async fn around(livekit: LivekitServer, script: Script) -> Self {
         voiced::tls::install_crypto_provider();
         let dir = std::env::temp_dir().join(format!("voiced-world-{}", testbed::unique_hex()));
         std::fs::create_dir_all(&dir).unwrap();
-        let livekit = LivekitServer::start().expect("livekit-server starts");
         let collector = OtelCollector::start().expect("the collector starts");
         let model = ScriptedModel::start(script).await.expect("the scripted model starts");
         Self { livekit, collector, model, dir }

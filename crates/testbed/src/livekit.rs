@@ -6,10 +6,10 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use tempfile::TempDir;
 
-use crate::{Process, free_ports, http, tools, unique_hex};
+use crate::{Process, Redis, free_ports, http, tools, unique_hex};
 
 /// Generous: it hides no slowness, it only ends a hang.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -26,9 +26,15 @@ pub struct LivekitServer {
     directory: TempDir,
     ports: Ports,
     url: String,
-    api_key: String,
-    api_secret: String,
+    keys: Keys,
     process: Mutex<Option<Process>>,
+}
+
+/// The key pair that signs tokens.
+#[derive(Debug, Clone)]
+struct Keys {
+    key: String,
+    secret: String,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,9 +47,20 @@ struct Ports {
 impl LivekitServer {
     /// Finds or builds the server, starts it and returns when it answers.
     pub fn start() -> Result<Self> {
+        Self::start_as(&Keys::new(), None)
+    }
+
+    /// Starts nodes of one cluster: they have their keys in common and find each other through `redis`.
+    pub fn nodes<const N: usize>(redis: &Redis) -> Result<[Self; N]> {
+        let keys = Keys::new();
+        let nodes = (0..N).map(|_| Self::start_as(&keys, Some(redis))).collect::<Result<Vec<_>>>()?;
+        nodes.try_into().map_err(|_| anyhow!("not {N} nodes"))
+    }
+
+    fn start_as(keys: &Keys, redis: Option<&Redis>) -> Result<Self> {
         let mut attempt = 1;
         loop {
-            let server = Self::configured()?;
+            let server = Self::settled(keys.clone(), redis)?;
             match server.restart() {
                 Ok(()) => return Ok(server),
                 Err(error) if attempt < PORT_ATTEMPTS && is_port_clash(&error) => attempt += 1,
@@ -54,15 +71,17 @@ impl LivekitServer {
 
     /// A server with its address and keys settled, but not running: `restart` brings it up.
     pub fn configured() -> Result<Self> {
+        Self::settled(Keys::new(), None)
+    }
+
+    fn settled(keys: Keys, redis: Option<&Redis>) -> Result<Self> {
         let program = tools::livekit_server()?;
         let directory = tempfile::Builder::new().prefix("livekit-server-").tempdir()?;
         let [signal, udp, tcp] = free_ports()?;
         let ports = Ports { signal, udp, tcp };
-        let api_key = format!("key{}", unique_hex());
-        let api_secret = format!("{}{}", unique_hex(), unique_hex());
-        fs::write(directory.path().join("livekit.yaml"), configuration(ports, &api_key, &api_secret))?;
+        fs::write(directory.path().join("livekit.yaml"), configuration(ports, &keys, redis))?;
         let url = format!("ws://127.0.0.1:{signal}");
-        Ok(Self { program, directory, ports, url, api_key, api_secret, process: Mutex::new(None) })
+        Ok(Self { program, directory, ports, url, keys, process: Mutex::new(None) })
     }
 
     /// The URL that clients and workers connect to, `ws://127.0.0.1:PORT`.
@@ -82,20 +101,20 @@ impl LivekitServer {
 
     /// The key that signs tokens.
     pub fn api_key(&self) -> &str {
-        &self.api_key
+        &self.keys.key
     }
 
     /// The secret of [`Self::api_key`].
     pub fn api_secret(&self) -> &str {
-        &self.api_secret
+        &self.keys.secret
     }
 
     /// What clients and workers need to reach this server, under the names they look for.
     pub fn environment(&self) -> [(&'static str, String); 3] {
         [
             ("LIVEKIT_URL", self.url.clone()),
-            ("LIVEKIT_API_KEY", self.api_key.clone()),
-            ("LIVEKIT_API_SECRET", self.api_secret.clone()),
+            ("LIVEKIT_API_KEY", self.keys.key.clone()),
+            ("LIVEKIT_API_SECRET", self.keys.secret.clone()),
         ]
     }
 
@@ -142,6 +161,14 @@ impl LivekitServer {
     }
 }
 
+// === impl Keys ===
+
+impl Keys {
+    fn new() -> Self {
+        Self { key: format!("key{}", unique_hex()), secret: format!("{}{}", unique_hex(), unique_hex()) }
+    }
+}
+
 fn wait_until_up(mut process: Process, port: u16) -> Result<Process> {
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
@@ -166,14 +193,16 @@ fn is_port_clash(error: &anyhow::Error) -> bool {
 }
 
 /// Loopback only, for signalling and for media, and nothing that would ask the outside world for an address.
-fn configuration(ports: Ports, api_key: &str, api_secret: &str) -> String {
+fn configuration(ports: Ports, keys: &Keys, redis: Option<&Redis>) -> String {
     let Ports { signal, udp, tcp } = ports;
+    let Keys { key, secret } = keys;
+    let cluster = redis.map(|redis| format!("redis: {{address: {}}}\n", redis.address())).unwrap_or_default();
     format!(
         "\
 port: {signal}
 bind_addresses: [127.0.0.1]
 keys:
-  {api_key}: {api_secret}
+  {key}: {secret}
 rtc:
   node_ip: 127.0.0.1
   use_external_ip: false
@@ -187,7 +216,7 @@ rtc:
 logging:
   json: true
   level: info
-"
+{cluster}"
     )
 }
 
@@ -198,7 +227,8 @@ mod tests {
     #[test]
     fn the_configuration_stays_on_loopback() {
         let ports = Ports { signal: 1, udp: 2, tcp: 3 };
-        let text = configuration(ports, "key", "secret");
+        let keys = Keys { key: "key".to_owned(), secret: "secret".to_owned() };
+        let text = configuration(ports, &keys, None);
         for line in [
             "port: 1",
             "bind_addresses: [127.0.0.1]",

@@ -1,0 +1,222 @@
+//! Two LiveKit nodes that Redis makes one cluster: workers on either serve the rooms of both, and what is left when one
+//! node dies.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+#[path = "support/fault.rs"]
+mod fault;
+#[path = "support/fleet.rs"]
+mod fleet;
+#[path = "support/world.rs"]
+mod world;
+
+use std::fmt::Display;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use fault::Measured;
+use fleet::{agents, lost, rooms, say, serve, served, wait_until_served};
+use futures::future::join_all;
+use scripted_model::{Script, Step};
+use testbed::{LivekitServer, Redis};
+use voiced::caller::Caller;
+use voiced::room::{JoinOptions, token};
+use voiced::secret::Secret;
+use world::{AGENT_NAME, PATIENCE, Worker, World, wait_until};
+
+const NO_GRACE: &str = "agent.leave_grace=0s";
+
+/// A cluster of two nodes. The world's own `livekit` is the first.
+struct Cluster {
+    world: World,
+    second: LivekitServer,
+    _redis: Redis,
+}
+
+/// How long a call to a node is waited for before it is tried again: for some seconds after a node's death the others give
+/// it new rooms.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
+
+impl Cluster {
+    /// None, with a line about it, where there is no Redis.
+    async fn start() -> Option<Self> {
+        let Some(redis) = Redis::start().expect("redis-server starts") else {
+            // Past the harness, which shows what tests print only when they fail.
+            let line = "SKIPPED: redis-server is not installed, so there are no two LiveKit nodes\n";
+            let _ = std::io::stderr().write_all(line.as_bytes());
+            return None;
+        };
+        let [first, second] = LivekitServer::nodes(&redis).expect("two nodes start");
+        let world = World::around(first, Script::always(Step::echo())).await;
+        Some(Self { world, second, _redis: redis })
+    }
+
+    fn first(&self) -> &LivekitServer {
+        &self.world.livekit
+    }
+
+    /// A worker that is registered on this node.
+    fn worker_on(&self, node: &LivekitServer, settings: &[&str]) -> Worker {
+        let mut command = self.world.voiced();
+        command.envs(node.environment());
+        self.world.worker_of(command, settings)
+    }
+
+    fn options(&self, node: &LivekitServer, room: &str) -> JoinOptions {
+        let credentials = voiced::config::Credentials {
+            url: node.url().parse().unwrap(),
+            key: node.api_key().to_owned(),
+            secret: Secret::new(node.api_secret()),
+        };
+        let token = token::caller(&credentials, room, "caller", Some(AGENT_NAME)).unwrap();
+        JoinOptions { url: credentials.url, token, max_text_bytes: 1 << 20 }
+    }
+
+    /// Joins a new room through this node, with an agent in its token. A room that comes to nothing is given up for another.
+    async fn call(&self, node: &LivekitServer, prefix: impl Display) -> (Caller, String) {
+        let deadline = Instant::now() + PATIENCE;
+        for attempt in 0.. {
+            let room = format!("{prefix}-{attempt}");
+            match Caller::join(self.options(node, &room), TRY_AGAIN).await {
+                Ok(caller) => return (caller, room),
+                Err(error) => assert!(Instant::now() < deadline, "no call through {}: {error}", node.url()),
+            }
+        }
+        unreachable!("the deadline comes first")
+    }
+
+    /// Joins new rooms through the second node until this one hosts one.
+    async fn call_hosted_by(&self, node: &LivekitServer) -> Caller {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let prefix = format!("hosted-{}", testbed::unique_hex());
+            let (caller, room) = self.call(&self.second, prefix).await;
+            if hosts(node, &room) {
+                return caller;
+            }
+            caller.leave().await;
+            assert!(Instant::now() < deadline, "{} hosts no room", node.url());
+        }
+    }
+}
+
+/// Whether this node hosts the room: which one does is Redis' and the servers' own business.
+fn hosts(node: &LivekitServer, room: &str) -> bool {
+    let log = std::fs::read_to_string(node.log()).unwrap();
+    let named = format!("\"room\":{room:?}");
+    log.lines().any(|line| line.contains("starting RTC session") && line.contains(&named))
+}
+
+/// Calls through one node, until both have hosted a room.
+const BATCH: usize = 6;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_on_one_node_serves_the_rooms_that_people_reach_through_the_other() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let worker = cluster.worker_on(cluster.first(), &[NO_GRACE]);
+    let deadline = Instant::now() + PATIENCE;
+    let mut hosted = [0, 0];
+    while hosted.contains(&0) {
+        assert!(Instant::now() < deadline, "one node hosts everything: {hosted:?}");
+        let batch = hosted.iter().sum::<usize>();
+        let calls = (0..BATCH).map(|call| cluster.call(&cluster.second, format!("room-{}", batch + call)));
+        for (mut caller, room) in join_all(calls).await {
+            say(&mut caller, "hello").await;
+            hosted[usize::from(hosts(&cluster.second, &room))] += 1;
+            assert_eq!(agents(&cluster.second, &room).len(), 1);
+            caller.leave().await;
+        }
+    }
+    println!("rooms hosted by the worker's node and by the other: {hosted:?}");
+    assert_eq!(worker.drain(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_spread_over_workers_on_both_nodes() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let slots = ["worker.max_sessions=20", NO_GRACE];
+    let workers = [cluster.first(), &cluster.second].map(|node| cluster.worker_on(node, &slots));
+    // One after the other: a node's load counts from the next offer on.
+    for room in rooms("spread", 20) {
+        serve(&cluster.second, &[&workers[0], &workers[1]], &[room]);
+    }
+    let [first, second] = workers.each_ref().map(served);
+    println!("20 rooms over two nodes with a worker of 20 slots each: {first} and {second}");
+    assert_eq!(first + second, 20);
+    assert!(first > 0 && second > 0, "{first} and {second}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_node_dies_the_workers_of_the_others_take_what_comes() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let living = cluster.worker_on(&cluster.second, &[NO_GRACE]);
+    let mut ongoing = cluster.call_hosted_by(&cluster.second).await;
+    let waiting = cluster.worker_on(cluster.first(), &[NO_GRACE]);
+    say(&mut ongoing, "before").await;
+
+    cluster.first().stop();
+    let died = Instant::now();
+    wait_until("the dead node is noticed", || waiting.readiness().0 == 503, || waiting.log());
+    say(&mut ongoing, "meanwhile").await;
+    let (mut new, _) = cluster.call(&cluster.second, "meanwhile").await;
+    say(&mut new, "hello").await;
+    let recovery = died.elapsed();
+    wait_until_served(&living, 2);
+
+    cluster.first().restart().expect("the node comes back");
+    waiting.wait_until_ready();
+    // Now only the worker that waited takes jobs.
+    let mut living = living;
+    living.process.terminate().unwrap();
+    wait_until("it drains", || living.readiness().1.contains("drain"), || living.log());
+    let (mut last, _) = cluster.call(cluster.first(), "afterwards").await;
+    say(&mut last, "hello").await;
+    assert_eq!(served(&waiting), 1);
+    for caller in [ongoing, new, last] {
+        caller.leave().await;
+    }
+    assert_eq!(living.process.wait(PATIENCE).unwrap().unwrap().code(), Some(0), "{}", living.log());
+    assert_eq!(waiting.drain(), Some(0));
+    let (turns_lost, spans_lost) = lost(&cluster.world, 4);
+    fault::measured("node-kill", Measured { recovery, turns_lost, spans_lost });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explore_hosting_node_dies() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let one = cluster.worker_on(&cluster.second, &[NO_GRACE]);
+    let two = cluster.worker_on(&cluster.second, &[NO_GRACE]);
+    let mut caller = cluster.call_hosted_by(cluster.first()).await;
+    say(&mut caller, "before").await;
+    cluster.first().stop();
+    let died = Instant::now();
+    let mut before = String::new();
+    while died.elapsed() < Duration::from_secs(90) {
+        let rooms = fleet::ask(&cluster.second, "RoomService/ListRooms", "", &serde_json::json!({}));
+        let names: Vec<String> = rooms["rooms"]
+            .as_array()
+            .map(|r| r.iter().map(|r| r["name"].as_str().unwrap().to_owned()).collect())
+            .unwrap_or_default();
+        let state: Vec<_> = names.iter().map(|n| (n.clone(), agents(&cluster.second, n))).collect();
+        let now =
+            format!("{state:?} caller sees {} shares {:?}", caller.agents(), fleet::shares(&[&one, &two]));
+        if now != before {
+            println!("{:.1?}: {now}", died.elapsed());
+            before = now;
+        }
+        match tokio::time::timeout(
+            Duration::from_secs(1),
+            caller.say("hello?", Duration::from_secs(20), |_| ()),
+        )
+        .await
+        {
+            Ok(Ok(reply)) => {
+                println!("{:.1?}: answered {:?}", died.elapsed(), reply.total);
+            }
+            Ok(Err(error)) => println!("{:.1?}: {error}", died.elapsed()),
+            Err(_) => {}
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    println!("ONE\n{}\nTWO\n{}", one.log(), two.log());
+}

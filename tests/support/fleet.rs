@@ -1,0 +1,150 @@
+//! Several workers of one agent name, and who serves which room, as LiveKit and they themselves say.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use livekit_token::{AccessToken, VideoGrants};
+use serde_json::{Value, json};
+use testbed::LivekitServer;
+use voiced::caller::Caller;
+
+use crate::world::{AGENT_NAME, PATIENCE, Worker, World, wait_until};
+
+/// After which an agent is sent for once more: a server that finds no worker, or is too busy to assign a job, forgets it.
+const DISPATCH_AGAIN: Duration = Duration::from_secs(15);
+const POLL: Duration = Duration::from_millis(100);
+/// Spans of a turn that went well at the first attempt.
+const SPANS: usize = 3;
+
+/// Says `text`, which is echoed.
+pub(crate) async fn say(caller: &mut Caller, text: &str) {
+    let reply = caller.say(text, PATIENCE, |_| ()).await.unwrap_or_else(|error| panic!("{text:?}: {error}"));
+    assert_eq!(reply.text.expose(), format!("You said: {text}"));
+}
+
+pub(crate) fn rooms(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("{prefix}-{number}")).collect()
+}
+
+/// `voiced` as on a host of its own: nothing on its disk is shared.
+pub(crate) fn host(world: &World, name: &str) -> Command {
+    let directory = world.dir().join(name);
+    let mut command = world.voiced();
+    command.env("STATE_DIRECTORY", &directory);
+    command.env("VOICED_STORE__PATH", directory.join("record.sqlite"));
+    command
+}
+
+/// How many rooms the worker serves.
+pub(crate) fn served(worker: &Worker) -> u64 {
+    worker.info()["active_jobs"].as_u64().unwrap()
+}
+
+/// How many rooms each serves.
+pub(crate) fn shares(workers: &[&Worker]) -> Vec<u64> {
+    workers.iter().map(|worker| served(worker)).collect()
+}
+
+pub(crate) fn wait_until_served(worker: &Worker, count: u64) {
+    wait_until(&format!("the worker serves {count} rooms"), || served(worker) == count, || worker.log());
+}
+
+pub(crate) fn resumptions(worker: &Worker, result: &str) -> f64 {
+    worker.metric(&format!("voiced_worker_resumptions_total{{result=\"{result}\"}}")).unwrap()
+}
+
+/// Sends for an agent in each room, all at once.
+pub(crate) fn dispatch(livekit: &LivekitServer, rooms: &[String]) {
+    thread::scope(|scope| {
+        for room in rooms {
+            scope.spawn(move || create_dispatch(livekit, room));
+        }
+    });
+}
+
+/// [`dispatch`], and again where that came to nothing, until an agent is in each room.
+pub(crate) fn serve(livekit: &LivekitServer, workers: &[&Worker], rooms: &[String]) {
+    serve_some(livekit, workers, rooms, rooms.len());
+}
+
+/// [`serve`], until an agent is in this many of the rooms; returns those.
+pub(crate) fn serve_some(
+    livekit: &LivekitServer,
+    workers: &[&Worker],
+    rooms: &[String],
+    count: usize,
+) -> Vec<String> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let assigned = assigned(workers);
+        let lost: Vec<_> = rooms.iter().filter(|room| !assigned.contains(*room)).cloned().collect();
+        dispatch(livekit, &lost);
+        let again = Instant::now() + DISPATCH_AGAIN;
+        while Instant::now() < again {
+            let served = rooms.iter().filter(|room| !agents(livekit, room).is_empty());
+            let served: Vec<_> = served.cloned().collect();
+            if served.len() >= count {
+                return served;
+            }
+            thread::sleep(POLL);
+        }
+        assert!(Instant::now() < deadline, "nobody came into some of {rooms:?}, such as {lost:?}");
+    }
+}
+
+/// The rooms of all jobs that these workers ever had. Before an agent is in its room only its worker knows of it.
+fn assigned(workers: &[&Worker]) -> BTreeSet<String> {
+    let logs = workers.iter().map(|worker| worker.log()).collect::<String>();
+    let jobs = logs.lines().filter(|line| line.contains("job assigned"));
+    let words = jobs.filter_map(|line| line.split("room=").nth(1)?.split_whitespace().next());
+    words.map(str::to_owned).collect()
+}
+
+/// Who is in a room as an agent, by identity.
+pub(crate) fn agents(livekit: &LivekitServer, room: &str) -> Vec<String> {
+    let answer = ask(livekit, "RoomService/ListParticipants", room, &json!({ "room": room }));
+    let none = Vec::new();
+    let people = answer["participants"].as_array().unwrap_or(&none);
+    let agents = people.iter().filter(|person| person["kind"] == "AGENT");
+    agents.map(|agent| agent["identity"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Ends a room, and with it whoever is in there.
+pub(crate) fn delete(livekit: &LivekitServer, room: &str) {
+    ask(livekit, "RoomService/DeleteRoom", room, &json!({ "room": room }));
+}
+
+/// Turns that are not in the record as answered, and spans of theirs that did not reach the collector.
+pub(crate) fn lost(world: &World, turns: usize) -> (usize, usize) {
+    let spans = world.collector.wait_for_spans(PATIENCE, |spans| spans.len() >= SPANS * turns);
+    let spans = spans.unwrap_or_else(|_| world.collector.spans().unwrap()).len();
+    let totals = world.json(&["sessions", "--json"])["totals"].clone();
+    let recorded = usize::try_from(totals["answered"].as_u64().unwrap()).unwrap();
+    (turns.saturating_sub(recorded), (SPANS * turns).saturating_sub(spans))
+}
+
+fn create_dispatch(livekit: &LivekitServer, room: &str) {
+    let body = json!({ "agent_name": AGENT_NAME, "room": room });
+    let dispatch = ask(livekit, "AgentDispatchService/CreateDispatch", room, &body);
+    assert!(dispatch["id"].is_string(), "no dispatch was made for {room}: {dispatch}");
+}
+
+/// What LiveKit's API answers, whatever its status.
+pub(crate) fn ask(livekit: &LivekitServer, method: &str, room: &str, body: &Value) -> Value {
+    let grants = VideoGrants {
+        room_admin: true,
+        room_create: true,
+        room_list: true,
+        room: room.to_owned(),
+        ..Default::default()
+    };
+    let token = AccessToken::with_api_key(livekit.api_key(), livekit.api_secret()).with_grants(grants);
+    let authorization = format!("Authorization: Bearer {}\r\n", token.to_jwt().unwrap());
+    let path = format!("/twirp/livekit.{method}");
+    let answer = testbed::http::post_json(livekit.port(), &path, &authorization, &body.to_string()).unwrap();
+    serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{method}: {error}: {answer:?}"))
+}
