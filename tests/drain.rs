@@ -12,25 +12,16 @@ mod world;
 use std::time::Instant;
 
 use fault::Measured;
-use fleet::{lost, rooms, say, wait_until_served};
+use fleet::{drain, exit_code, lost, rooms, say, wait_until_served};
 use futures::future::join_all;
 use scripted_model::{Script, Step};
-use world::{PATIENCE, Worker, World, wait_until};
+use world::{Worker, World};
 
 /// A session ends when its caller leaves, so that an exit is measured from there.
 const NO_GRACE: &str = "agent.leave_grace=0s";
 
 async fn world() -> World {
     World::start(Script::always(Step::echo())).await
-}
-
-fn drain(worker: &mut Worker) {
-    worker.process.terminate().unwrap();
-    wait_until("the worker drains", || worker.readiness().1.contains("drain"), || worker.log());
-}
-
-fn exit_code(worker: &mut Worker) -> Option<i32> {
-    worker.process.wait(PATIENCE).unwrap().and_then(|status| status.code())
 }
 
 #[tokio::test(flavor = "multi_thread")]

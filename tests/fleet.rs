@@ -9,17 +9,18 @@ mod fleet;
 #[path = "support/world.rs"]
 mod world;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use fault::Measured;
 use fleet::{
-    agents, host, lost, resumptions, rooms, say, serve, serve_some, served, shares, wait_until_served,
+    agents, drain, exit_code, host, lost, resumptions, rooms, say, serve, serve_some, served, shares,
+    wait_until_served,
 };
 use futures::future::join_all;
 use scripted_model::{Script, Step};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use voiced::caller::Caller;
 use world::{PATIENCE, Worker, World, wait_until};
 
@@ -68,15 +69,14 @@ async fn a_worker_that_drains_gets_none() {
     let mut draining = world.worker(&[NO_GRACE]);
     let mut caller = world.call("before").await;
     let next = world.worker(&[NO_GRACE]);
-    draining.process.terminate().unwrap();
-    wait_until("it drains", || draining.readiness().1.contains("drain"), || draining.log());
+    drain(&mut draining);
     let rooms = rooms("after", 24);
     serve(&world.livekit, &[&draining, &next], &rooms);
     assert_one_agent_in_each(&world, &rooms);
     assert_eq!((served(&draining), served(&next)), (1, 24));
     say(&mut caller, "and I?").await;
     caller.leave().await;
-    assert_eq!(draining.process.wait(PATIENCE).unwrap().unwrap().code(), Some(0), "{}", draining.log());
+    assert_eq!(exit_code(&mut draining), Some(0), "{}", draining.log());
 }
 
 /// More than two workers of four slots can take.
@@ -89,11 +89,13 @@ async fn offers_that_come_all_at_once_never_exceed_the_slots() {
     let world = world().await;
     let slots = format!("worker.max_sessions={SLOTS}");
     let workers = [(); 2].map(|()| world.worker(&[&slots, NO_GRACE]));
-    let over = AtomicBool::new(false);
+    let over = CancellationToken::new();
     let most = thread::scope(|scope| {
         let watch = scope.spawn(|| most_in_use(&workers, &over));
+        // Also when a wave fails: the scope waits for the watch.
+        let waves = over.clone().drop_guard();
         serve_in_waves(&world, &workers, rooms("offer", OFFERS));
-        over.store(true, Ordering::Relaxed);
+        drop(waves);
         watch.join().unwrap()
     });
     assert_eq!(most, SLOTS, "all slots of a worker were in use, and never more");
@@ -117,9 +119,9 @@ fn serve_in_waves(world: &World, workers: &[Worker], mut waiting: Vec<String>) {
 }
 
 /// Looks at the workers until it is `over`: the most that one of them ever had in use.
-fn most_in_use(workers: &[Worker], over: &AtomicBool) -> u64 {
+fn most_in_use(workers: &[Worker], over: &CancellationToken) -> u64 {
     let mut most = 0;
-    while !over.load(Ordering::Relaxed) {
+    while !over.is_cancelled() {
         for worker in workers {
             let slots = worker.metric("voiced_worker_slots_used").unwrap() as u64;
             most = most.max(slots).max(served(worker));

@@ -15,12 +15,15 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use fault::Measured;
-use fleet::{agents, lost, rooms, say, serve, served, wait_until_served};
+use fleet::{agents, drain, exit_code, lost, rooms, say, serve, served, wait_until_served};
 use futures::future::join_all;
 use scripted_model::{Script, Step};
 use testbed::{LivekitServer, Redis};
+use tokio_util::sync::CancellationToken;
+use url::Url;
 use voiced::caller::Caller;
-use voiced::room::{JoinOptions, token};
+use voiced::config::Credentials;
+use voiced::room::{JoinOptions, Room, RoomEvent, token};
 use voiced::secret::Secret;
 use world::{AGENT_NAME, PATIENCE, Worker, World, wait_until};
 
@@ -62,22 +65,12 @@ impl Cluster {
         self.world.worker_of(command, settings)
     }
 
-    fn options(&self, node: &LivekitServer, room: &str) -> JoinOptions {
-        let credentials = voiced::config::Credentials {
-            url: node.url().parse().unwrap(),
-            key: node.api_key().to_owned(),
-            secret: Secret::new(node.api_secret()),
-        };
-        let token = token::caller(&credentials, room, "caller", Some(AGENT_NAME)).unwrap();
-        JoinOptions { url: credentials.url, token, max_text_bytes: 1 << 20 }
-    }
-
     /// Joins a new room through this node, with an agent in its token. A room that comes to nothing is given up for another.
     async fn call(&self, node: &LivekitServer, prefix: impl Display) -> (Caller, String) {
         let deadline = Instant::now() + PATIENCE;
         for attempt in 0.. {
             let room = format!("{prefix}-{attempt}");
-            match Caller::join(self.options(node, &room), TRY_AGAIN).await {
+            match Caller::join(options(node, &room, Some(AGENT_NAME)), TRY_AGAIN).await {
                 Ok(caller) => return (caller, room),
                 Err(error) => assert!(Instant::now() < deadline, "no call through {}: {error}", node.url()),
             }
@@ -86,18 +79,26 @@ impl Cluster {
     }
 
     /// Joins new rooms through the second node until this one hosts one.
-    async fn call_hosted_by(&self, node: &LivekitServer) -> Caller {
+    async fn call_hosted_by(&self, node: &LivekitServer) -> (Caller, String) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let prefix = format!("hosted-{}", testbed::unique_hex());
             let (caller, room) = self.call(&self.second, prefix).await;
             if hosts(node, &room) {
-                return caller;
+                return (caller, room);
             }
             caller.leave().await;
             assert!(Instant::now() < deadline, "{} hosts no room", node.url());
         }
     }
+}
+
+fn options(node: &LivekitServer, room: &str, dispatch: Option<&str>) -> JoinOptions {
+    let url: Url = node.url().parse().unwrap();
+    let (key, secret) = (node.api_key().to_owned(), Secret::new(node.api_secret()));
+    let credentials = Credentials { url: url.clone(), key, secret };
+    let token = token::caller(&credentials, room, "caller", dispatch).unwrap();
+    JoinOptions { url, token, max_text_bytes: 1 << 20 }
 }
 
 /// Whether this node hosts the room: which one does is Redis' and the servers' own business.
@@ -149,8 +150,9 @@ async fn jobs_are_spread_over_workers_on_both_nodes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn when_a_node_dies_the_workers_of_the_others_take_what_comes() {
     let Some(cluster) = Cluster::start().await else { return };
-    let living = cluster.worker_on(&cluster.second, &[NO_GRACE]);
-    let mut ongoing = cluster.call_hosted_by(&cluster.second).await;
+    let mut living = cluster.worker_on(&cluster.second, &[NO_GRACE]);
+    let (mut ongoing, _) = cluster.call_hosted_by(&cluster.second).await;
+    wait_until_served(&living, 1);
     let waiting = cluster.worker_on(cluster.first(), &[NO_GRACE]);
     say(&mut ongoing, "before").await;
 
@@ -166,57 +168,97 @@ async fn when_a_node_dies_the_workers_of_the_others_take_what_comes() {
     cluster.first().restart().expect("the node comes back");
     waiting.wait_until_ready();
     // Now only the worker that waited takes jobs.
-    let mut living = living;
-    living.process.terminate().unwrap();
-    wait_until("it drains", || living.readiness().1.contains("drain"), || living.log());
+    drain(&mut living);
     let (mut last, _) = cluster.call(cluster.first(), "afterwards").await;
     say(&mut last, "hello").await;
     assert_eq!(served(&waiting), 1);
     for caller in [ongoing, new, last] {
         caller.leave().await;
     }
-    assert_eq!(living.process.wait(PATIENCE).unwrap().unwrap().code(), Some(0), "{}", living.log());
+    assert_eq!(exit_code(&mut living), Some(0), "{}", living.log());
     assert_eq!(waiting.drain(), Some(0));
     let (turns_lost, spans_lost) = lost(&cluster.world, 4);
     fault::measured("node-kill", Measured { recovery, turns_lost, spans_lost });
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn explore_hosting_node_dies() {
+async fn rooms_of_a_dead_node_move_to_the_other_and_the_conversation_goes_on() {
     let Some(cluster) = Cluster::start().await else { return };
-    let one = cluster.worker_on(&cluster.second, &[NO_GRACE]);
-    let two = cluster.worker_on(&cluster.second, &[NO_GRACE]);
-    let mut caller = cluster.call_hosted_by(cluster.first()).await;
-    say(&mut caller, "before").await;
+    let worker = cluster.worker_on(&cluster.second, &[]);
+    let (mut caller, room) = cluster.call_hosted_by(cluster.first()).await;
+    say(&mut caller, "my name is Ada").await;
     cluster.first().stop();
     let died = Instant::now();
-    let mut before = String::new();
-    while died.elapsed() < Duration::from_secs(90) {
-        let rooms = fleet::ask(&cluster.second, "RoomService/ListRooms", "", &serde_json::json!({}));
-        let names: Vec<String> = rooms["rooms"]
-            .as_array()
-            .map(|r| r.iter().map(|r| r["name"].as_str().unwrap().to_owned()).collect())
-            .unwrap_or_default();
-        let state: Vec<_> = names.iter().map(|n| (n.clone(), agents(&cluster.second, n))).collect();
-        let now =
-            format!("{state:?} caller sees {} shares {:?}", caller.agents(), fleet::shares(&[&one, &two]));
-        if now != before {
-            println!("{:.1?}: {now}", died.elapsed());
-            before = now;
-        }
-        match tokio::time::timeout(
-            Duration::from_secs(1),
-            caller.say("hello?", Duration::from_secs(20), |_| ()),
-        )
-        .await
-        {
-            Ok(Ok(reply)) => {
-                println!("{:.1?}: answered {:?}", died.elapsed(), reply.total);
-            }
-            Ok(Err(error)) => println!("{:.1?}: {error}", died.elapsed()),
-            Err(_) => {}
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+    // The SDK of either side notices after some seconds, and comes back through the node that lives.
+    let deadline = died + PATIENCE;
+    while caller.say("what is my name?", AGAIN, |_| ()).await.is_err() {
+        assert!(Instant::now() < deadline, "nobody answers any more:\n{}", worker.log());
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    println!("ONE\n{}\nTWO\n{}", one.log(), two.log());
+    println!("answered again {:.1?} after the death of the room's node", died.elapsed());
+    let asked = cluster.world.model.requests().pop().unwrap().body["messages"].to_string();
+    assert!(asked.contains("my name is Ada"), "{asked}");
+    // LiveKit dispatches anew into the room that it made anew; who serves it already says that nobody is needed.
+    assert_eq!(caller.agents(), 1);
+    assert_eq!(worker.log().matches("session started").count(), sessions(&worker), "{}", worker.log());
+    assert!(hosts(&cluster.second, &room));
+}
+
+/// How long a reply is waited for that may never come.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// In how many different rooms the worker had a session.
+fn sessions(worker: &Worker) -> usize {
+    fleet::assigned(&[worker]).len()
+}
+
+/// Dispatches whose time is taken, at least.
+const TIMED: usize = 10;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_listens_after_a_dispatch_through_one_node_and_through_two() {
+    let world = World::start(Script::always(Step::echo())).await;
+    let worker = world.worker(&[NO_GRACE]);
+    let mut alone = Vec::new();
+    for room in rooms("alone", TIMED) {
+        alone.push(from_dispatch_to_listening(&world.livekit, &room).await);
+    }
+    report("one node", alone);
+    assert_eq!(worker.drain(), Some(0));
+
+    let Some(cluster) = Cluster::start().await else { return };
+    let worker = cluster.worker_on(cluster.first(), &[NO_GRACE]);
+    let mut took = [Vec::new(), Vec::new()];
+    for room in rooms("two", 2 * TIMED) {
+        let took_here = from_dispatch_to_listening(&cluster.second, &room).await;
+        took[usize::from(hosts(&cluster.second, &room))].push(took_here);
+    }
+    let [workers, others] = took;
+    report("two nodes, the room on the worker's", workers);
+    report("two nodes, the room on the other", others);
+    assert_eq!(worker.drain(), Some(0));
+}
+
+/// A person is in the room already, and sees the agent come.
+async fn from_dispatch_to_listening(node: &LivekitServer, room: &str) -> Duration {
+    let join = options(node, room, None);
+    let mut person = Room::join(join, &CancellationToken::new()).await.unwrap();
+    let sent = Instant::now();
+    fleet::dispatch(node, &[room.to_owned()]);
+    let listens = async {
+        while !matches!(person.next().await, RoomEvent::Agent { state, .. } if state == "listening") {}
+    };
+    tokio::time::timeout(PATIENCE, listens).await.unwrap_or_else(|_| panic!("no agent listens in {room}"));
+    let took = sent.elapsed();
+    person.leave().await;
+    took
+}
+
+fn report(how: &str, mut took: Vec<Duration>) {
+    took.sort_unstable();
+    let (Some(median), Some(longest)) = (took.get(took.len() / 2), took.last()) else { return };
+    println!(
+        "from dispatch to listening, {how}: median {median:.0?}, longest {longest:.0?} of {}",
+        took.len()
+    );
 }

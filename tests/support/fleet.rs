@@ -53,6 +53,18 @@ pub(crate) fn wait_until_served(worker: &Worker, count: u64) {
     wait_until(&format!("the worker serves {count} rooms"), || served(worker) == count, || worker.log());
 }
 
+/// SIGTERM; returns when the worker says that it drains.
+pub(crate) fn drain(worker: &mut Worker) {
+    worker.process.terminate().unwrap();
+    wait_until("the worker drains", || worker.readiness().1.contains("drain"), || worker.log());
+}
+
+/// How a worker ends that was told to.
+pub(crate) fn exit_code(worker: &mut Worker) -> Option<i32> {
+    let ended = worker.process.wait(PATIENCE).unwrap();
+    ended.unwrap_or_else(|| panic!("the worker did not end:\n{}", worker.log())).code()
+}
+
 pub(crate) fn resumptions(worker: &Worker, result: &str) -> f64 {
     worker.metric(&format!("voiced_worker_resumptions_total{{result=\"{result}\"}}")).unwrap()
 }
@@ -97,25 +109,25 @@ pub(crate) fn serve_some(
 }
 
 /// The rooms of all jobs that these workers ever had. Before an agent is in its room only its worker knows of it.
-fn assigned(workers: &[&Worker]) -> BTreeSet<String> {
+pub(crate) fn assigned(workers: &[&Worker]) -> BTreeSet<String> {
     let logs = workers.iter().map(|worker| worker.log()).collect::<String>();
     let jobs = logs.lines().filter(|line| line.contains("job assigned"));
     let words = jobs.filter_map(|line| line.split("room=").nth(1)?.split_whitespace().next());
     words.map(str::to_owned).collect()
 }
 
-/// Who is in a room as an agent, by identity.
+/// Who is in a room as an agent, by identity; one that is still joining is not.
 pub(crate) fn agents(livekit: &LivekitServer, room: &str) -> Vec<String> {
-    let answer = ask(livekit, "RoomService/ListParticipants", room, &json!({ "room": room }));
+    let answer = insist(livekit, "RoomService/ListParticipants", room);
     let none = Vec::new();
     let people = answer["participants"].as_array().unwrap_or(&none);
-    let agents = people.iter().filter(|person| person["kind"] == "AGENT");
+    let agents = people.iter().filter(|person| person["kind"] == "AGENT" && person["state"] == "ACTIVE");
     agents.map(|agent| agent["identity"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Ends a room, and with it whoever is in there.
 pub(crate) fn delete(livekit: &LivekitServer, room: &str) {
-    ask(livekit, "RoomService/DeleteRoom", room, &json!({ "room": room }));
+    insist(livekit, "RoomService/DeleteRoom", room);
 }
 
 /// Turns that are not in the record as answered, and spans of theirs that did not reach the collector.
@@ -127,24 +139,32 @@ pub(crate) fn lost(world: &World, turns: usize) -> (usize, usize) {
     (turns.saturating_sub(recorded), (SPANS * turns).saturating_sub(spans))
 }
 
+/// No answer may mean that there is a dispatch, and may mean that there is none.
 fn create_dispatch(livekit: &LivekitServer, room: &str) {
     let body = json!({ "agent_name": AGENT_NAME, "room": room });
-    let dispatch = ask(livekit, "AgentDispatchService/CreateDispatch", room, &body);
-    assert!(dispatch["id"].is_string(), "no dispatch was made for {room}: {dispatch}");
+    if let Ok(dispatch) = ask(livekit, "AgentDispatchService/CreateDispatch", room, &body) {
+        assert!(dispatch["id"].is_string(), "no dispatch was made for {room}: {dispatch}");
+    }
+}
+
+/// Asks about a room until there is an answer: on a busy machine one may be late.
+fn insist(livekit: &LivekitServer, method: &str, room: &str) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask(livekit, method, room, &json!({ "room": room })) {
+            Ok(answer) => return answer,
+            Err(error) => assert!(Instant::now() < deadline, "{method} of {room}: {error}"),
+        }
+    }
 }
 
 /// What LiveKit's API answers, whatever its status.
-pub(crate) fn ask(livekit: &LivekitServer, method: &str, room: &str, body: &Value) -> Value {
-    let grants = VideoGrants {
-        room_admin: true,
-        room_create: true,
-        room_list: true,
-        room: room.to_owned(),
-        ..Default::default()
-    };
+fn ask(livekit: &LivekitServer, method: &str, room: &str, body: &Value) -> anyhow::Result<Value> {
+    let grants =
+        VideoGrants { room_admin: true, room_create: true, room: room.to_owned(), ..Default::default() };
     let token = AccessToken::with_api_key(livekit.api_key(), livekit.api_secret()).with_grants(grants);
-    let authorization = format!("Authorization: Bearer {}\r\n", token.to_jwt().unwrap());
+    let authorization = format!("Authorization: Bearer {}\r\n", token.to_jwt()?);
     let path = format!("/twirp/livekit.{method}");
-    let answer = testbed::http::post_json(livekit.port(), &path, &authorization, &body.to_string()).unwrap();
-    serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{method}: {error}: {answer:?}"))
+    let answer = testbed::http::post_json(livekit.port(), &path, &authorization, &body.to_string())?;
+    Ok(serde_json::from_str(&answer.body)?)
 }
