@@ -188,20 +188,36 @@ async fn rooms_of_a_dead_node_move_to_the_other_and_the_conversation_goes_on() {
     let (mut caller, room) = cluster.call_hosted_by(cluster.first()).await;
     say(&mut caller, "my name is Ada").await;
     cluster.first().stop();
-    let died = Instant::now();
     // The SDK of either side notices after some seconds, and comes back through the node that lives.
-    let deadline = died + PATIENCE;
-    while caller.say("what is my name?", AGAIN, |_| ()).await.is_err() {
-        assert!(Instant::now() < deadline, "nobody answers any more:\n{}", worker.log());
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    println!("answered again {:.1?} after the death of the room's node", died.elapsed());
-    let asked = cluster.world.model.requests().pop().unwrap().body["messages"].to_string();
-    assert!(asked.contains("my name is Ada"), "{asked}");
+    answered_again(&cluster, &mut caller, &worker).await;
     // LiveKit dispatches anew into the room that it made anew; who serves it already says that nobody is needed.
     assert_eq!(caller.agents(), 1);
     assert_eq!(worker.log().matches("session started").count(), sessions(&worker), "{}", worker.log());
     assert!(hosts(&cluster.second, &room));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_worker_lost_its_node_for_a_moment_goes_on() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let worker = cluster.worker_on(cluster.first(), &[]);
+    let (mut caller, _) = cluster.call_hosted_by(&cluster.second).await;
+    say(&mut caller, "my name is Ada").await;
+    cluster.first().restart().expect("the node comes back");
+    answered_again(&cluster, &mut caller, &worker).await;
+    assert_eq!(caller.agents(), 1);
+    worker.wait_until_ready();
+}
+
+/// Asks for the name until there is an answer, which must come of what was said before.
+async fn answered_again(cluster: &Cluster, caller: &mut Caller, worker: &Worker) {
+    let asked_first = Instant::now();
+    while caller.say("what is my name?", AGAIN, |_| ()).await.is_err() {
+        assert!(asked_first.elapsed() < PATIENCE, "nobody answers any more:\n{}", worker.log());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    println!("answered again {:.1?} after the death of the node", asked_first.elapsed());
+    let asked = cluster.world.model.requests().pop().unwrap().body["messages"].to_string();
+    assert!(asked.contains("my name is Ada"), "{asked}");
 }
 
 /// How long a reply is waited for that may never come.

@@ -17,6 +17,8 @@ use crate::world::{AGENT_NAME, PATIENCE, Worker, World, wait_until};
 /// After which an agent is sent for once more: a server that finds no worker, or is too busy to assign a job, forgets it.
 const DISPATCH_AGAIN: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(100);
+/// As many agents as a busy machine may have to join rooms at once.
+const AT_ONCE: usize = 8;
 /// Spans of a turn that went well at the first attempt.
 const SPANS: usize = 3;
 
@@ -78,12 +80,15 @@ pub(crate) fn dispatch(livekit: &LivekitServer, rooms: &[String]) {
     });
 }
 
-/// [`dispatch`], and again where that came to nothing, until an agent is in each room.
+/// Sends for an agent in each room, a few at a time, and again where that came to nothing, until there is one in each.
 pub(crate) fn serve(livekit: &LivekitServer, workers: &[&Worker], rooms: &[String]) {
-    serve_some(livekit, workers, rooms, rooms.len());
+    for rooms in rooms.chunks(AT_ONCE) {
+        serve_some(livekit, workers, rooms, rooms.len());
+    }
 }
 
-/// [`serve`], until an agent is in this many of the rooms; returns those.
+/// Sends for an agent in each room, all at once, and again where that came to nothing, until there is one in this many of
+/// them; returns those.
 pub(crate) fn serve_some(
     livekit: &LivekitServer,
     workers: &[&Worker],
@@ -130,13 +135,17 @@ pub(crate) fn delete(livekit: &LivekitServer, room: &str) {
     insist(livekit, "RoomService/DeleteRoom", room);
 }
 
-/// Turns that are not in the record as answered, and spans of theirs that did not reach the collector.
+/// Turns that are not in the record as answered, and spans of theirs that did not reach the collector. Both have time, so
+/// a worker must be alive that delivers what others left.
 pub(crate) fn lost(world: &World, turns: usize) -> (usize, usize) {
     let spans = world.collector.wait_for_spans(PATIENCE, |spans| spans.len() >= SPANS * turns);
     let spans = spans.unwrap_or_else(|_| world.collector.spans().unwrap()).len();
-    let totals = world.json(&["sessions", "--json"])["totals"].clone();
-    let recorded = usize::try_from(totals["answered"].as_u64().unwrap()).unwrap();
-    (turns.saturating_sub(recorded), (SPANS * turns).saturating_sub(spans))
+    let recorded = || world.json(&["sessions", "--json"])["totals"]["answered"].as_u64().unwrap() as usize;
+    let deadline = Instant::now() + PATIENCE;
+    while recorded() < turns && Instant::now() < deadline {
+        thread::sleep(POLL);
+    }
+    (turns.saturating_sub(recorded()), (SPANS * turns).saturating_sub(spans))
 }
 
 /// No answer may mean that there is a dispatch, and may mean that there is none.
