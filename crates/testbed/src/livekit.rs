@@ -79,7 +79,10 @@ impl LivekitServer {
         let directory = tempfile::Builder::new().prefix("livekit-server-").tempdir()?;
         let [signal, udp, tcp] = free_ports()?;
         let ports = Ports { signal, udp, tcp };
-        fs::write(directory.path().join("livekit.yaml"), configuration(ports, &keys, redis))?;
+        fs::write(
+            directory.path().join("livekit.yaml"),
+            configuration(ports, &keys, redis.map(Redis::address)),
+        )?;
         let url = format!("ws://127.0.0.1:{signal}");
         Ok(Self { program, directory, ports, url, keys, process: Mutex::new(None) })
     }
@@ -193,10 +196,10 @@ fn is_port_clash(error: &anyhow::Error) -> bool {
 }
 
 /// Loopback only, for signalling and for media, and nothing that would ask the outside world for an address.
-fn configuration(ports: Ports, keys: &Keys, redis: Option<&Redis>) -> String {
+fn configuration(ports: Ports, keys: &Keys, redis: Option<String>) -> String {
     let Ports { signal, udp, tcp } = ports;
     let Keys { key, secret } = keys;
-    let cluster = redis.map(|redis| format!("redis: {{address: {}}}\n", redis.address())).unwrap_or_default();
+    let cluster = redis.map(|address| format!("redis: {{address: {address}}}\n")).unwrap_or_default();
     format!(
         "\
 port: {signal}
@@ -240,6 +243,14 @@ mod tests {
         ] {
             assert!(text.lines().any(|it| it == line), "no line {line:?} in\n{text}");
         }
+    }
+
+    #[test]
+    fn only_a_node_of_a_cluster_looks_for_redis() {
+        let ports = Ports { signal: 1, udp: 2, tcp: 3 };
+        let text = |redis| configuration(ports, &Keys::new(), redis);
+        assert!(!text(None).contains("redis"));
+        assert!(text(Some("127.0.0.1:4".to_owned())).ends_with("\nredis: {address: 127.0.0.1:4}\n"));
     }
 
     #[test]
