@@ -83,17 +83,17 @@ pub(crate) fn dispatch(livekit: &LivekitServer, rooms: &[String]) {
 /// Sends for an agent in each room, a few at a time, and again where that came to nothing, until there is one in each.
 pub(crate) fn serve(livekit: &LivekitServer, workers: &[&Worker], rooms: &[String]) {
     for rooms in rooms.chunks(AT_ONCE) {
-        serve_some(livekit, workers, rooms, rooms.len());
+        serve_until(livekit, workers, rooms, |agents| agents.iter().all(|count| *count > 0));
     }
 }
 
-/// Sends for an agent in each room, all at once, and again where that came to nothing, until there is one in this many of
-/// them; returns those.
-pub(crate) fn serve_some(
+/// Sends for an agent in each room, all at once, and again where that came to nothing, until there are `enough`, by their
+/// counts in each; returns the rooms that have one.
+pub(crate) fn serve_until(
     livekit: &LivekitServer,
     workers: &[&Worker],
     rooms: &[String],
-    count: usize,
+    enough: impl Fn(&[usize]) -> bool,
 ) -> Vec<String> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -102,10 +102,10 @@ pub(crate) fn serve_some(
         dispatch(livekit, &lost);
         let again = Instant::now() + DISPATCH_AGAIN;
         while Instant::now() < again {
-            let served = rooms.iter().filter(|room| !agents(livekit, room).is_empty());
-            let served: Vec<_> = served.cloned().collect();
-            if served.len() >= count {
-                return served;
+            let counts: Vec<_> = rooms.iter().map(|room| agents(livekit, room).len()).collect();
+            if enough(&counts) {
+                let served = rooms.iter().zip(counts).filter(|(_, count)| *count > 0);
+                return served.map(|(room, _)| room.clone()).collect();
             }
             thread::sleep(POLL);
         }
