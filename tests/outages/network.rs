@@ -21,7 +21,7 @@ impl Scene {
     async fn set() -> Self {
         let cable = Cable::lay();
         let livekit = LivekitServer::start_at(cable.our_address()).unwrap();
-        let world = World::start_with(livekit, Script::always(Step::echo())).await;
+        let world = World::around(livekit, Script::always(Step::echo())).await;
         let model: url::Url = world.model.base_url().parse().unwrap();
         for port in [model.port().unwrap(), world.collector.port()] {
             cable.forward(port).await;

@@ -51,10 +51,11 @@ pub(crate) struct Trace {
 
 impl World {
     pub(crate) async fn start(script: Script) -> Self {
-        Self::start_with(LivekitServer::start().expect("livekit-server starts"), script).await
+        Self::around(LivekitServer::start().expect("livekit-server starts"), script).await
     }
 
-    pub(crate) async fn start_with(livekit: LivekitServer, script: Script) -> Self {
+    /// [`World::start`] with a server of the caller's making.
+    pub(crate) async fn around(livekit: LivekitServer, script: Script) -> Self {
         voiced::tls::install_crypto_provider();
         let dir = std::env::temp_dir().join(format!("voiced-world-{}", testbed::unique_hex()));
         std::fs::create_dir_all(&dir).unwrap();

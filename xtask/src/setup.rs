@@ -40,6 +40,7 @@ pub(crate) fn everything() -> Result<()> {
 pub(crate) fn prepare() -> Result<Ready> {
     ensure_python()?;
     ensure_browser();
+    ensure_redis();
     // The Python packages come over the network while Go compiles.
     std::thread::scope(|scope| {
         let python = scope.spawn(venv::python);
@@ -62,6 +63,16 @@ fn ensure_browser() {
     }
     if let Err(error) = install(&["chromium"]) {
         testbed::progress(&format!("the pages will not be looked at in a browser: {error:#}"));
+    }
+}
+
+/// What makes several LiveKit servers one cluster. Without it the tests of clusters say that they are skipped.
+fn ensure_redis() {
+    if find_on_path("redis-server").is_some() {
+        return;
+    }
+    if let Err(error) = install(&["redis-server"]) {
+        testbed::progress(&format!("no cluster of LiveKit servers will be tried: {error:#}"));
     }
 }
 

@@ -14,7 +14,7 @@
 //! - [`tools`]: the programs themselves, found through `$LIVEKIT_SERVER`, `$OTELCOL`, `PATH`, or built once into `target/tools/`
 //! - [`venv`]: a Python environment with LiveKit's own SDK in `target/venv/`
 //! - [`Process`]: one child, which never outlives us
-//! - [`LivekitServer`], [`OtelCollector`]: the two servers; `rooms` asks the first one to make and delete rooms
+//! - [`LivekitServer`], [`OtelCollector`]: the two servers; [`Redis`] makes several of the first one cluster, `rooms` asks it to make and delete rooms
 //! - [`spans`], [`signals`]: what the collector wrote, decoded
 //!
 //! Everything here blocks. A server is up within half a second once its program is built, so an async test may call it
@@ -26,6 +26,7 @@ mod livekit;
 mod otelcol;
 mod ports;
 pub mod process;
+mod redis;
 mod rooms;
 pub mod signals;
 pub mod spans;
@@ -37,6 +38,7 @@ pub use livekit::LivekitServer;
 pub use otelcol::OtelCollector;
 pub use ports::{free_port, free_ports};
 pub use process::Process;
+pub use redis::Redis;
 pub use spans::Span;
 pub use workspace::{cargo, root, target_dir};
 

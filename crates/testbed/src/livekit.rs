@@ -7,10 +7,10 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use tempfile::TempDir;
 
-use crate::{Process, free_ports, http, tools, unique_hex};
+use crate::{Process, Redis, free_ports, http, tools, unique_hex};
 
 /// Generous: it hides no slowness, it only ends a hang.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -27,9 +27,15 @@ pub struct LivekitServer {
     directory: TempDir,
     ports: Ports,
     url: String,
-    api_key: String,
-    api_secret: String,
+    keys: Keys,
     process: Mutex<Option<Process>>,
+}
+
+/// The key pair that signs tokens.
+#[derive(Debug, Clone)]
+struct Keys {
+    key: String,
+    secret: String,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -39,18 +45,40 @@ struct Ports {
     tcp: u16,
 }
 
+/// Where a server is reached, and what makes it one of several.
+#[derive(Clone, Copy)]
+struct Setting<'a> {
+    address: IpAddr,
+    redis: Option<&'a Redis>,
+}
+
+impl Setting<'_> {
+    const ALONE: Self = Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), redis: None };
+}
+
 impl LivekitServer {
     /// Finds or builds the server, starts it and returns when it answers.
     pub fn start() -> Result<Self> {
-        Self::start_at(Ipv4Addr::LOCALHOST.into())
+        Self::start_as(&Keys::new(), Setting::ALONE)
     }
 
     /// The same for a network of a test's own: clients can come over loopback and over `address`, an address of this
     /// machine.
     pub fn start_at(address: IpAddr) -> Result<Self> {
+        Self::start_as(&Keys::new(), Setting { address, ..Setting::ALONE })
+    }
+
+    /// Starts nodes of one cluster: they have their keys in common and find each other through `redis`.
+    pub fn nodes<const N: usize>(redis: &Redis) -> Result<[Self; N]> {
+        let (keys, setting) = (Keys::new(), Setting { redis: Some(redis), ..Setting::ALONE });
+        let nodes = (0..N).map(|_| Self::start_as(&keys, setting)).collect::<Result<Vec<_>>>()?;
+        nodes.try_into().map_err(|_| anyhow!("not {N} nodes"))
+    }
+
+    fn start_as(keys: &Keys, setting: Setting<'_>) -> Result<Self> {
         let mut attempt = 1;
         loop {
-            let server = Self::configured_at(address)?;
+            let server = Self::settled(keys.clone(), setting)?;
             match server.restart() {
                 Ok(()) => return Ok(server),
                 Err(error) if attempt < PORT_ATTEMPTS && is_port_clash(&error) => attempt += 1,
@@ -61,20 +89,17 @@ impl LivekitServer {
 
     /// A server with its address and keys settled, but not running: `restart` brings it up.
     pub fn configured() -> Result<Self> {
-        Self::configured_at(Ipv4Addr::LOCALHOST.into())
+        Self::settled(Keys::new(), Setting::ALONE)
     }
 
-    fn configured_at(address: IpAddr) -> Result<Self> {
+    fn settled(keys: Keys, setting: Setting<'_>) -> Result<Self> {
         let program = tools::livekit_server()?;
         let directory = tempfile::Builder::new().prefix("livekit-server-").tempdir()?;
         let [signal, udp, tcp] = free_ports()?;
         let ports = Ports { signal, udp, tcp };
-        let api_key = format!("key{}", unique_hex());
-        let api_secret = format!("{}{}", unique_hex(), unique_hex());
-        let configuration = configuration(ports, address, &api_key, &api_secret);
-        fs::write(directory.path().join("livekit.yaml"), configuration)?;
+        fs::write(directory.path().join("livekit.yaml"), configuration(ports, &keys, setting))?;
         let url = format!("ws://127.0.0.1:{signal}");
-        Ok(Self { program, directory, ports, url, api_key, api_secret, process: Mutex::new(None) })
+        Ok(Self { program, directory, ports, url, keys, process: Mutex::new(None) })
     }
 
     /// The URL that clients and workers connect to, `ws://127.0.0.1:PORT`.
@@ -94,20 +119,20 @@ impl LivekitServer {
 
     /// The key that signs tokens.
     pub fn api_key(&self) -> &str {
-        &self.api_key
+        &self.keys.key
     }
 
     /// The secret of [`Self::api_key`].
     pub fn api_secret(&self) -> &str {
-        &self.api_secret
+        &self.keys.secret
     }
 
     /// What clients and workers need to reach this server, under the names they look for.
     pub fn environment(&self) -> [(&'static str, String); 3] {
         [
             ("LIVEKIT_URL", self.url.clone()),
-            ("LIVEKIT_API_KEY", self.api_key.clone()),
-            ("LIVEKIT_API_SECRET", self.api_secret.clone()),
+            ("LIVEKIT_API_KEY", self.keys.key.clone()),
+            ("LIVEKIT_API_SECRET", self.keys.secret.clone()),
         ]
     }
 
@@ -154,6 +179,14 @@ impl LivekitServer {
     }
 }
 
+// === impl Keys ===
+
+impl Keys {
+    fn new() -> Self {
+        Self { key: format!("key{}", unique_hex()), secret: format!("{}{}", unique_hex(), unique_hex()) }
+    }
+}
+
 fn wait_until_up(mut process: Process, port: u16) -> Result<Process> {
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
@@ -177,10 +210,14 @@ fn is_port_clash(error: &anyhow::Error) -> bool {
     format!("{error:#}").contains("address already in use")
 }
 
-/// Loopback only, for signalling and for media, unless `address` is another, and nothing that would ask the outside world
-/// for an address.
-fn configuration(ports: Ports, address: IpAddr, api_key: &str, api_secret: &str) -> String {
+/// Loopback only, for signalling and for media, unless the setting has another address, and nothing that would ask the
+/// outside world for one.
+fn configuration(ports: Ports, keys: &Keys, setting: Setting<'_>) -> String {
     let Ports { signal, udp, tcp } = ports;
+    let Keys { key, secret } = keys;
+    let Setting { address, redis } = setting;
+    let redis = redis.map(Redis::address);
+    let cluster = redis.map(|address| format!("redis: {{address: {address}}}\n")).unwrap_or_default();
     let (addresses, media) = if address.is_loopback() {
         (
             "127.0.0.1".to_owned(),
@@ -194,7 +231,7 @@ fn configuration(ports: Ports, address: IpAddr, api_key: &str, api_secret: &str)
 port: {signal}
 bind_addresses: [{addresses}]
 keys:
-  {api_key}: {api_secret}
+  {key}: {secret}
 rtc:
   node_ip: {address}
   use_external_ip: false
@@ -207,7 +244,7 @@ rtc:
 logging:
   json: true
   level: info
-"
+{cluster}"
     )
 }
 
@@ -218,7 +255,8 @@ mod tests {
     #[test]
     fn the_configuration_stays_on_loopback() {
         let ports = Ports { signal: 1, udp: 2, tcp: 3 };
-        let text = configuration(ports, Ipv4Addr::LOCALHOST.into(), "key", "secret");
+        let keys = Keys { key: "key".to_owned(), secret: "secret".to_owned() };
+        let text = configuration(ports, &keys, Setting::ALONE);
         for line in [
             "port: 1",
             "bind_addresses: [127.0.0.1]",
@@ -230,6 +268,14 @@ mod tests {
         ] {
             assert!(text.lines().any(|it| it == line), "no line {line:?} in\n{text}");
         }
+    }
+
+    #[test]
+    fn only_a_node_of_a_cluster_looks_for_redis() {
+        let ports = Ports { signal: 1, udp: 2, tcp: 3 };
+        let text = |redis| configuration(ports, &Keys::new(), redis);
+        assert!(!text(None).contains("redis"));
+        assert!(text(Some("127.0.0.1:4".to_owned())).ends_with("\nredis: {address: 127.0.0.1:4}\n"));
     }
 
     #[test]
