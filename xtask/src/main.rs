@@ -1,10 +1,11 @@
-//! The project's own commands: `cargo xtask demo | test | test-systemd | dist | sbom | ci | setup`.
+//! The project's own commands: `cargo xtask demo | test | faults | test-systemd | dist | sbom | ci | setup`.
 //!
 //! Each does its own set-up, says what takes long, and ends what it started, also when it is interrupted.
 
 mod ci;
 mod demo;
 mod dist;
+mod faults;
 mod interrupt;
 mod sbom;
 mod setup;
@@ -37,6 +38,11 @@ enum Command {
     ///
     /// The first run takes up to 25 minutes on 2 cores.
     Test(test::Options),
+    /// Measures what each fault of tests/faults.toml costs, and writes the table in README.md and docs/faults.md.
+    ///
+    /// Runs each test alone, several times, and fails when one of them lost something or reported nothing. Takes half an
+    /// hour on 2 cores.
+    Faults(faults::Options),
     /// Tries the systemd units under a real systemd, in a container. Needs root and systemd-nspawn.
     ///
     /// Start, reload, credentials, watchdog, drain, restart after a crash, and an upgrade without a gap. Takes three
@@ -67,6 +73,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
+        Command::Faults(options) => faults::run(&options),
         Command::TestSystemd => systemd::run(),
         Command::Dist => dist::run(),
         Command::Sbom(options) => sbom::run(&options),
