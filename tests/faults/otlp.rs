@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
+use scripted_model::Step;
+
 use crate::account::Ending;
 use crate::otlp_gate::Fault;
 use crate::stage::{Stage, echo};
-use crate::world::PATIENCE;
+use crate::world::{PATIENCE, wait_until};
 
 /// What the spool keeps at most where it has no disk.
 const MEMORY_BYTES: f64 = (64 << 20) as f64;
@@ -78,9 +80,10 @@ async fn a_receiver_that_takes_a_part() {
         stage.ask().await;
     }
     let rejected = || stage.metric("voiced_export_spans_rejected_total", &[]) > 0.0;
-    crate::world::wait_until("spans are kept apart", rejected, || stage.worker.log());
+    wait_until("spans are kept apart", rejected, || stage.worker.log());
     let over = Instant::now();
     stage.gate.set(Fault::None);
+    stage.ask().await;
     let recovery = stage.until_delivered(over);
     stage.finish("otlp-partial", recovery).await;
 }
@@ -103,17 +106,20 @@ async fn a_worker_that_ends_before_its_receiver_is_back() {
     stage.finish("otlp-away-at-the-end", recovery).await;
 }
 
-/// Each turn's trace holds the whole conversation, which grows by 60 KB with each.
+/// Each turn's trace holds the whole conversation, which grows by this much with each.
+const REPLY: usize = 200_000;
+
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute: more than 64 MiB of traces have to be talked together"]
 async fn a_receiver_that_is_away_for_longer_than_memory_would_last() {
-    let settings = ["agent.history_tokens=1000000", "telemetry.otlp_compression=none"];
-    let mut stage = Stage::set(&settings).await;
+    let mut stage = Stage::set(&["agent.history_tokens=10000000", "telemetry.otlp_compression=none"]).await;
     stage.gate.set(Fault::Status(503));
-    let waiting = |stage: &Stage| stage.metric("voiced_export_spool_bytes", &[]);
-    while waiting(&stage) <= MEMORY_BYTES {
-        let question = format!("{} {}", stage.question(), "word ".repeat(12_000));
+    while stage.metric("voiced_export_spool_bytes", &[]) <= MEMORY_BYTES {
+        stage.world.model.push([Step::bytes(REPLY)]);
+        let question = stage.question();
         let reply = stage.caller().say(&question, PATIENCE, |_| ()).await;
-        reply.unwrap_or_else(|error| panic!("{error}\n{}", stage.worker.log()));
+        let reply = reply.unwrap_or_else(|error| panic!("{error}\n{}", stage.worker.log()));
+        assert_eq!(reply.text.len(), REPLY);
         stage.took(question, Ending::Answered);
     }
     let over = Instant::now();

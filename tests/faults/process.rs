@@ -8,7 +8,7 @@ use crate::account::Ending;
 use crate::disk::wait_for_journal;
 use crate::otlp_gate::Fault;
 use crate::stage::{Stage, back};
-use crate::world::{PATIENCE, Worker};
+use crate::world::{PATIENCE, Worker, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_killed_in_the_middle_of_calls() {
@@ -70,7 +70,7 @@ async fn a_worker_that_is_killed_while_it_exports() {
     stage.ask().await;
     stage.wait_for_record();
     let waiting = || stage.metric("voiced_export_spans_waiting", &[]) > 0.0;
-    crate::world::wait_until("a batch is under way", waiting, || stage.worker.log());
+    wait_until("a batch is under way", waiting, || stage.worker.log());
     stage.begin_story(Ending::Aborted).await;
     wait_for_journal(&stage.world.state(), "question 2");
     stage.kill();

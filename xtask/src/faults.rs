@@ -126,7 +126,7 @@ fn build(faults: &[&Fault]) -> Result<BTreeMap<String, PathBuf>> {
     targets.sort_unstable();
     targets.dedup();
     let mut command = testbed::cargo();
-    command.args(["test", "--package", "voiced", "--no-run", "--message-format=json-render-diagnostics"]);
+    command.args(["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"]);
     command.args(targets.iter().flat_map(|target| ["--test", target])).current_dir(testbed::root());
     let output = process::run(command.stdout(Stdio::piped()))?;
     ensure!(output.status.success(), "the tests could not be built");
