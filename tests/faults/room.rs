@@ -46,11 +46,11 @@ async fn a_caller_who_vanishes_and_comes_back_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_that_are_none() {
     let mut stage = Stage::set(&["agent.max_turn_bytes=1000"]).await;
-    let sent = Instant::now();
     for text in ["x".repeat(200_000), String::new(), " \n ".to_owned()] {
         stage.caller().send(&text).await.unwrap();
     }
     send_raw_text(&stage.world, ROOM, &[0xff, 0xfe, 0x80]).await;
+    let sent = Instant::now();
     for reason in ["too_long", "not_utf8"] {
         let refused = || stage.metric("voiced_texts_refused_total", &[("reason", reason)]) == 1.0;
         wait_until(&format!("a text is {reason}"), refused, || stage.worker.log());
