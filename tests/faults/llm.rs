@@ -34,8 +34,9 @@ async fn nobody_listens_for_an_hour() {
     }
     let expected = before + 2.0 * AN_HOUR as f64;
     assert_eq!(attempts(&stage), expected, "two attempts a turn, and no more");
+    // A line for each attempt and one for the turn; what else there is must not grow with them.
     let said = trouble_lines(&stage) - said_before;
-    assert!(said <= 3 * AN_HOUR, "{said} lines of trouble for {AN_HOUR} turns");
+    assert!(said <= 4 * AN_HOUR, "{said} lines of trouble for {AN_HOUR} turns");
     // While nobody asks, nothing is tried.
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(attempts(&stage), expected);

@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
-use testbed::{Process, process, tools};
+use testbed::{Process, process};
 
 use self::catalogue::{Catalogue, Fault};
 use self::measured::Measurement;
@@ -27,6 +27,7 @@ use crate::terminal::{Style, Terminal};
 const LONGEST_RUN: Duration = Duration::from_secs(600);
 /// Where the worker's test finds the file to report to.
 const FILE: &str = "VOICED_FAULTS";
+const MODEL: &str = "scripted-model";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -78,8 +79,8 @@ impl Bench {
     fn set_up(faults: &[&Fault]) -> Result<Self> {
         let ready = setup::prepare()?;
         testbed::progress("building the tests of the faults");
-        let model = tools::scripted_model()?;
-        let programs = build(faults)?;
+        let mut programs = build(faults)?;
+        let model = programs.remove(MODEL).context("cargo built no model")?;
         let directory = tempfile::Builder::new().prefix("faults-").tempdir()?;
         let environment = vec![
             ("LIVEKIT_SERVER", ready.livekit_server),
@@ -119,27 +120,27 @@ impl Bench {
     }
 }
 
-/// Builds the tests that the faults name, once; returns their programs by target.
+/// Builds the tests that the faults name, once, and the model that some of them start; returns the programs by target.
 fn build(faults: &[&Fault]) -> Result<BTreeMap<String, PathBuf>> {
     let mut targets =
         faults.iter().map(|fault| Ok(fault.target_and_test()?.0)).collect::<Result<Vec<_>>>()?;
     targets.sort_unstable();
     targets.dedup();
     let mut command = testbed::cargo();
-    command.args(["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"]);
+    // As `cargo xtask test` builds them, so that nothing is built twice for other features.
+    command.args(["build", "--workspace", "--message-format=json-render-diagnostics", "--bin", MODEL]);
     command.args(targets.iter().flat_map(|target| ["--test", target])).current_dir(testbed::root());
     let output = process::run(command.stdout(Stdio::piped()))?;
     ensure!(output.status.success(), "the tests could not be built");
     let messages = String::from_utf8_lossy(&output.stdout);
-    Ok(messages.lines().filter_map(test_program).collect())
+    Ok(messages.lines().filter_map(program).collect())
 }
 
-/// The target and the program of one of cargo's messages, when it is about a test.
-fn test_program(message: &str) -> Option<(String, PathBuf)> {
+/// The target and the program of one of cargo's messages, when it is about a program.
+fn program(message: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(message).ok()?;
-    let target = &message["target"];
-    let program = message["executable"].as_str().filter(|_| target["kind"][0] == "test")?;
-    Some((target["name"].as_str()?.to_owned(), program.into()))
+    let program = message["executable"].as_str()?;
+    Some((message["target"]["name"].as_str()?.to_owned(), program.into()))
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -156,10 +157,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_tests_are_taken_out_of_cargos_messages() {
+    fn programs_are_taken_out_of_cargos_messages() {
         let test = r#"{"target":{"name":"faults","kind":["test"]},"executable":"/t/faults-1"}"#;
-        let binary = r#"{"target":{"name":"voiced","kind":["bin"]},"executable":"/t/voiced"}"#;
-        assert_eq!(test_program(test), Some(("faults".to_owned(), "/t/faults-1".into())));
-        assert_eq!([test_program(binary), test_program("not json")], [None, None]);
+        let library = r#"{"target":{"name":"voiced","kind":["lib"]},"executable":null}"#;
+        assert_eq!(program(test), Some(("faults".to_owned(), "/t/faults-1".into())));
+        assert_eq!([program(library), program("not json")], [None, None]);
     }
 }
