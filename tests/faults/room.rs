@@ -51,11 +51,11 @@ async fn texts_that_are_none() {
     }
     send_raw_text(&stage.world, ROOM, &[0xff, 0xfe, 0x80]).await;
     let sent = Instant::now();
+    let recovery = stage.until_answered(sent).await;
     for reason in ["too_long", "not_utf8"] {
         let refused = || stage.metric("voiced_texts_refused_total", &[("reason", reason)]) == 1.0;
         wait_until(&format!("a text is {reason}"), refused, || stage.worker.log());
     }
-    let recovery = stage.until_answered(sent).await;
     stage.finish("texts-hostile", recovery).await;
 }
 
