@@ -196,7 +196,7 @@ mod tests {
         );
         let [one, two, ..] = &runs;
         assert_eq!(Figures::of(&[one.clone(), two.clone()]).median, "20 ms");
-        assert_eq!(Figures::of(&[one.clone()]).spread, "1 run");
+        assert_eq!(Figures::of(std::slice::from_ref(one)).spread, "1 run");
     }
 
     #[test]
