@@ -2,17 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "support/hostile.rs"]
+mod hostile;
 #[path = "support/world.rs"]
 mod world;
 
 use std::time::{Duration, Instant};
 
+use hostile::{delete_room, send_raw_text};
 use livekit::data_stream::api::SendTextOptions;
 use livekit::prelude as lk;
-use livekit_protocol as proto;
-use proto::data_packet::Value;
-use proto::data_stream::header::ContentHeader;
-use proto::data_stream::{Chunk, Header, TextHeader, Trailer};
 use scripted_model::{Ended, Ending, Reply, Script, Step};
 use voiced::room::{RoomEvent, token};
 use world::{PATIENCE, World};
@@ -62,33 +61,6 @@ async fn bytes_that_are_not_utf8_are_refused_and_the_next_text_answered() {
     assert_eq!(reply.text.expose(), "You said: words");
 }
 
-/// Writes a text stream packet by packet, with a content that no SDK would let through.
-async fn send_raw_text(world: &World, room: &str, content: &[u8]) {
-    let credentials = world.credentials();
-    let token = token::caller(&credentials, room, "mallory", None).unwrap();
-    let options = lk::RoomOptions::default();
-    let (room, _events) = lk::Room::connect(credentials.url.as_str(), token.expose(), options).await.unwrap();
-    let stream_id = "broken".to_owned();
-    let header = Header {
-        stream_id: stream_id.clone(),
-        topic: "lk.chat".into(),
-        mime_type: "text/plain".into(),
-        content_header: Some(ContentHeader::TextHeader(TextHeader::default())),
-        ..Default::default()
-    };
-    let chunk = Chunk { stream_id: stream_id.clone(), content: content.to_vec(), ..Default::default() };
-    let trailer = Trailer { stream_id, ..Default::default() };
-    for value in [Value::StreamHeader(header), Value::StreamChunk(chunk), Value::StreamTrailer(trailer)] {
-        let packet = proto::DataPacket { value: Some(value), ..Default::default() };
-        room.local_participant().publish_raw_data(packet, true).await.unwrap();
-    }
-    // The packets leave asynchronously; the caller stays until the test ends.
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        let _ = room.close().await;
-    });
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn of_five_hundred_texts_at_once_each_is_a_recorded_turn() {
     let world = World::start(Script::always(echo())).await;
@@ -135,18 +107,6 @@ async fn a_room_that_is_deleted_in_the_middle_of_a_reply_loses_no_turn() {
     assert_eq!(trace.root.attribute("lk.interrupted"), Some(&true.into()));
     worker.wait_for_log("session ended");
     world::wait_until("the slot is free", || worker.info()["active_jobs"] == 0, || worker.log());
-}
-
-/// RoomService.DeleteRoom, as any backend would call it.
-fn delete_room(world: &World, room: &str) {
-    let (key, secret) = (world.livekit.api_key(), world.livekit.api_secret());
-    let grants = livekit_api::access_token::VideoGrants { room_create: true, ..Default::default() };
-    let token = livekit_api::access_token::AccessToken::with_api_key(key, secret).with_grants(grants).to_jwt().unwrap();
-    let headers = format!("Authorization: Bearer {token}\r\n");
-    let body = format!(r#"{{"room":"{room}"}}"#);
-    let path = "/twirp/livekit.RoomService/DeleteRoom";
-    let answer = testbed::http::post_json(world.livekit.port(), path, &headers, &body).unwrap();
-    assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -81,9 +81,23 @@ impl SmallDisk {
         fs::remove_file(self.filler(worker)).unwrap();
     }
 
+    /// A copy of an SQLite database on it, in the directory `to`: SQLite itself would look for the file where only the
+    /// worker sees it.
+    pub(crate) fn copy(&self, worker: &Worker, database: &str, to: &Path) -> PathBuf {
+        for name in [database.to_owned(), format!("{database}-wal")] {
+            let _ = fs::copy(self.seen(worker).join(&name), to.join(name));
+        }
+        to.join(database)
+    }
+
     fn filler(&self, worker: &Worker) -> PathBuf {
+        self.seen(worker).join("filler")
+    }
+
+    /// The disk as we can reach it.
+    fn seen(&self, worker: &Worker) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", worker.process.id()));
-        root.join(self.place.strip_prefix("/").unwrap()).join("filler")
+        root.join(self.place.strip_prefix("/").unwrap())
     }
 }
 

@@ -1,10 +1,11 @@
-//! The project's own commands: `cargo xtask demo | test | soak | test-systemd | dist | sbom | ci | setup`.
+//! The project's own commands: `cargo xtask demo | test | faults | soak | test-systemd | dist | sbom | ci | setup`.
 //!
 //! Each does its own set-up, says what takes long, and ends what it started, also when it is interrupted.
 
 mod ci;
 mod demo;
 mod dist;
+mod faults;
 mod interrupt;
 mod model;
 mod sbom;
@@ -45,6 +46,12 @@ enum Command {
     /// calls. Writes a report, and ends with 1 when something does not stay flat. The default takes half an hour or more
     /// on 2 cores, after a release build.
     Soak(soak::Options),
+
+    /// Measures what each fault of tests/faults.toml costs, and writes the table in README.md and docs/faults.md.
+    ///
+    /// Runs each test alone, several times, and fails when one of them lost something or reported nothing. Takes half an
+    /// hour on 2 cores.
+    Faults(faults::Options),
     /// Tries the systemd units under a real systemd, in a container. Needs root and systemd-nspawn.
     ///
     /// Start, reload, credentials, watchdog, drain, restart after a crash, and an upgrade without a gap. Takes three
@@ -76,6 +83,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Soak(options) => soak::run(&options),
+        Command::Faults(options) => faults::run(&options),
         Command::TestSystemd => systemd::run(),
         Command::Dist => dist::run(),
         Command::Sbom(options) => sbom::run(&options),

@@ -216,8 +216,7 @@ fn configuration(ports: Ports, keys: &Keys, setting: Setting<'_>) -> String {
     let Ports { signal, udp, tcp } = ports;
     let Keys { key, secret } = keys;
     let Setting { address, redis } = setting;
-    let redis = redis.map(Redis::address);
-    let cluster = redis.map(|address| format!("redis: {{address: {address}}}\n")).unwrap_or_default();
+    let cluster = redis.map(Redis::section).unwrap_or_default();
     let (addresses, media) = if address.is_loopback() {
         (
             "127.0.0.1".to_owned(),
@@ -257,6 +256,7 @@ mod tests {
         let ports = Ports { signal: 1, udp: 2, tcp: 3 };
         let keys = Keys { key: "key".to_owned(), secret: "secret".to_owned() };
         let text = configuration(ports, &keys, Setting::ALONE);
+        assert!(!text.contains("redis"), "only a node of a cluster looks for it");
         for line in [
             "port: 1",
             "bind_addresses: [127.0.0.1]",
@@ -268,14 +268,6 @@ mod tests {
         ] {
             assert!(text.lines().any(|it| it == line), "no line {line:?} in\n{text}");
         }
-    }
-
-    #[test]
-    fn only_a_node_of_a_cluster_looks_for_redis() {
-        let ports = Ports { signal: 1, udp: 2, tcp: 3 };
-        let text = |redis| configuration(ports, &Keys::new(), redis);
-        assert!(!text(None).contains("redis"));
-        assert!(text(Some("127.0.0.1:4".to_owned())).ends_with("\nredis: {address: 127.0.0.1:4}\n"));
     }
 
     #[test]

@@ -40,9 +40,9 @@ impl Redis {
         }
     }
 
-    /// `127.0.0.1:PORT`, as LiveKit's configuration wants it.
-    pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+    /// What LiveKit's configuration has to say of it.
+    pub(crate) fn section(&self) -> String {
+        format!("redis: {{address: 127.0.0.1:{}}}\n", self.port)
     }
 
     fn start_once(command: &mut Command) -> Result<Self> {
