@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use livekit_api::access_token::{AccessToken, AccessTokenError, VideoGrants};
 use livekit_protocol as proto;
 use livekit_protocol::server_message::Message as FromServer;
 use livekit_protocol::worker_message::Message as ToServer;
-use livekit_api::access_token::{AccessToken, AccessTokenError, VideoGrants};
 use prost::Message as _;
 
 use super::JobEnd;

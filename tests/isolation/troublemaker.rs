@@ -87,6 +87,7 @@ impl Inside {
             agent: config.agent.clone(),
             traceparent: None,
             past: None,
+            in_other_room: false,
         };
         let broken = CancellationToken::new();
         let jobs = SessionJobs::new(watch::channel(parts).1, Recovery::off());

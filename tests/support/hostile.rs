@@ -43,8 +43,11 @@ pub(crate) async fn send_raw_text(world: &World, room: &str, content: &[u8]) {
 /// RoomService.DeleteRoom, as any backend would call it.
 pub(crate) fn delete_room(world: &World, room: &str) {
     let (key, secret) = (world.livekit.api_key(), world.livekit.api_secret());
-    let grants = livekit_token::VideoGrants { room_create: true, ..Default::default() };
-    let token = livekit_token::AccessToken::with_api_key(key, secret).with_grants(grants).to_jwt().unwrap();
+    let grants = livekit_api::access_token::VideoGrants { room_create: true, ..Default::default() };
+    let token = livekit_api::access_token::AccessToken::with_api_key(key, secret)
+        .with_grants(grants)
+        .to_jwt()
+        .unwrap();
     let headers = format!("Authorization: Bearer {token}\r\n");
     let body = format!(r#"{{"room":"{room}"}}"#);
     let path = "/twirp/livekit.RoomService/DeleteRoom";

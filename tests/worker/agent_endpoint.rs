@@ -1,10 +1,10 @@
 //! The server's side of the worker protocol, on a real port and in the test's hands.
 
 use futures::{SinkExt, StreamExt};
+use livekit_api::access_token::TokenVerifier;
 use livekit_protocol as proto;
 use livekit_protocol::server_message::Message as FromServer;
 use livekit_protocol::worker_message::Message as FromWorker;
-use livekit_api::access_token::TokenVerifier;
 use prost::Message as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;

@@ -172,8 +172,9 @@ fn tells_status_and_jobs() {
 fn the_worker_token_grants_the_agent_socket_and_nothing_else() {
     let secret = Secret::new("a-secret-of-at-least-32-characters");
     let token = worker_token("devkey", &secret).unwrap();
-    let claims =
-        livekit_api::access_token::TokenVerifier::with_api_key("devkey", secret.expose()).verify(token.expose()).unwrap();
+    let claims = livekit_api::access_token::TokenVerifier::with_api_key("devkey", secret.expose())
+        .verify(token.expose())
+        .unwrap();
     assert_eq!(claims.exp - claims.nbf, 600);
     let mut claims = serde_json::to_value(claims).unwrap();
     for time in ["exp", "nbf"] {
