@@ -12,7 +12,7 @@
 //!
 //! A finder of ours takes time in proportion to the text, however hostile: none looks further ahead than a fixed distance.
 //! With an expression of somebody else's a text can take hours, so sessions have what was said searched beside the
-//! runtime ([`Privacy::prepare`]), once, and not for longer than [`LONGEST`].
+//! runtime ([`Privacy::prepare`]), once, and not for longer than `LONGEST`.
 
 mod budget;
 mod card;
@@ -95,7 +95,7 @@ impl Privacy {
     }
 
     /// Does beforehand what [`Privacy::said`] would have to do, beside the runtime when it may take long: other sessions
-    /// go on meanwhile. Returns after [`LONGEST`] at the latest.
+    /// go on meanwhile. Returns after `LONGEST` at the latest.
     pub async fn prepare(&self, speech: &Speech) {
         if !self.redacts() || speech.is_empty() || speech.redacted(self).is_some() {
             return;
