@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use fault::Measured;
 use fleet::{
-    agents, drain, exit_code, host, lost, resumptions, rooms, say, serve, serve_until, served, shares,
-    wait_until_served,
+    agents, drain, exit_code, host, lost, resumptions, rooms, say, serve, serve_until, served, served_now,
+    shares, wait_until_served,
 };
 use futures::future::join_all;
 use scripted_model::{Script, Step};
@@ -125,8 +125,8 @@ fn most_in_use(workers: &[Worker], over: &CancellationToken) -> u64 {
     let mut most = 0;
     while !over.is_cancelled() {
         for worker in workers {
-            let slots = worker.metric("voiced_worker_slots_used").unwrap() as u64;
-            most = most.max(slots).max(served(worker));
+            let slots = worker.metric("voiced_worker_slots_used").map(|slots| slots as u64);
+            most = [slots, served_now(worker)].into_iter().flatten().fold(most, u64::max);
         }
         thread::sleep(LOOK_EVERY);
     }

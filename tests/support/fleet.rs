@@ -43,7 +43,19 @@ pub(crate) fn host(world: &World, name: &str) -> Command {
 
 /// How many rooms the worker serves.
 pub(crate) fn served(worker: &Worker) -> u64 {
-    worker.info()["active_jobs"].as_u64().unwrap()
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match served_now(worker) {
+            Some(count) => return count,
+            None => assert!(Instant::now() < deadline, "/worker does not answer:\n{}", worker.log()),
+        }
+    }
+}
+
+/// [`served`]; None when a busy machine does not answer in time.
+pub(crate) fn served_now(worker: &Worker) -> Option<u64> {
+    let answer = testbed::http::get(worker.http_port, "/worker").ok()?;
+    serde_json::from_str::<Value>(&answer.body).ok()?["active_jobs"].as_u64()
 }
 
 /// How many rooms each serves.
@@ -113,12 +125,20 @@ pub(crate) fn serve_until(
     }
 }
 
-/// The rooms of all jobs that these workers ever had. Before an agent is in its room only its worker knows of it.
+/// The rooms of all jobs that these workers ever had, without those that failed. Before an agent is in its room only its
+/// worker knows of it.
 pub(crate) fn assigned(workers: &[&Worker]) -> BTreeSet<String> {
     let logs = workers.iter().map(|worker| worker.log()).collect::<String>();
-    let jobs = logs.lines().filter(|line| line.contains("job assigned"));
-    let words = jobs.filter_map(|line| line.split("room=").nth(1)?.split_whitespace().next());
-    words.map(str::to_owned).collect()
+    let (assigned, failed) = (rooms_in(&logs, "job assigned"), rooms_in(&logs, "job failed"));
+    let times = |rooms: &[String], room: &String| rooms.iter().filter(|it| *it == room).count();
+    assigned.iter().filter(|room| times(&assigned, room) > times(&failed, room)).cloned().collect()
+}
+
+/// The rooms of the lines that say so.
+fn rooms_in(log: &str, what: &str) -> Vec<String> {
+    let lines = log.lines().filter(|line| line.contains(what));
+    let words = lines.filter_map(|line| line.split("room=").nth(1)?.split_whitespace().next());
+    words.map(|room| room.trim_matches('"').to_owned()).collect()
 }
 
 /// Who is in a room as an agent, by identity; one that is still joining is not.
