@@ -11,8 +11,6 @@ use std::path::Path;
 
 /// So many complaints were gathered.
 const LESSONS: usize = 43;
-/// A line that begins so names files that are still to come.
-const TO_COME: &str = "- *Comes with* ";
 
 /// A numbered point of the document: its lines.
 fn lessons() -> BTreeMap<usize, Vec<String>> {
@@ -78,11 +76,10 @@ fn every_test_that_a_lesson_names_exists_and_each_lesson_names_one() {
     }
 }
 
-/// What is to come is named as that and nowhere else, so that it is not forgotten.
 #[test]
-fn only_lines_about_what_is_to_come_name_files_that_are_not_there() {
+fn every_file_that_a_lesson_names_is_there() {
     for (number, lines) in lessons() {
-        for line in lines.iter().filter(|line| !line.starts_with(TO_COME)) {
+        for line in &lines {
             let files =
                 quoted(line).filter_map(|quoted| quoted.split("::").next()).filter(|file| file.contains('/'));
             for file in files.filter(|file| !file.contains(char::is_whitespace)) {
