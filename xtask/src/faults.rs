@@ -51,7 +51,7 @@ struct Bench {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let catalogue = Catalogue::read()?;
     let chosen = catalogue.matching(options.filter.as_deref())?;
-    let bench = Bench::set_up(&chosen)?;
+    let bench = Bench::set_up()?;
     let mut table = Table::read(&catalogue)?;
     let mut failed = Vec::new();
     for fault in &chosen {
@@ -76,10 +76,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 // === impl Bench ===
 
 impl Bench {
-    fn set_up(faults: &[&Fault]) -> Result<Self> {
+    fn set_up() -> Result<Self> {
         let ready = setup::prepare()?;
-        testbed::progress("building the tests of the faults");
-        let mut programs = build(faults)?;
+        testbed::progress("building all tests (up to 15 minutes the first time on 2 cores)");
+        let mut programs = build()?;
         let model = programs.remove(MODEL).context("cargo built no model")?;
         let directory = tempfile::Builder::new().prefix("faults-").tempdir()?;
         let environment = vec![
@@ -120,27 +120,29 @@ impl Bench {
     }
 }
 
-/// Builds the tests that the faults name, once, and the model that some of them start; returns the programs by target.
-fn build(faults: &[&Fault]) -> Result<BTreeMap<String, PathBuf>> {
-    let mut targets =
-        faults.iter().map(|fault| Ok(fault.target_and_test()?.0)).collect::<Result<Vec<_>>>()?;
-    targets.sort_unstable();
-    targets.dedup();
+/// Builds all tests, and the model that some of them start; returns the programs by target. To choose among them would let
+/// cargo choose other features, and build most dependencies once more.
+fn build() -> Result<BTreeMap<String, PathBuf>> {
     let mut command = testbed::cargo();
-    // As `cargo xtask test` builds them, so that nothing is built twice for other features.
-    command.args(["build", "--workspace", "--message-format=json-render-diagnostics", "--bin", MODEL]);
-    command.args(targets.iter().flat_map(|target| ["--test", target])).current_dir(testbed::root());
-    let output = process::run(command.stdout(Stdio::piped()))?;
+    command.args(["build", "--workspace", "--bins", "--tests", "--message-format=json-render-diagnostics"]);
+    let output = process::run(command.current_dir(testbed::root()).stdout(Stdio::piped()))?;
     ensure!(output.status.success(), "the tests could not be built");
     let messages = String::from_utf8_lossy(&output.stdout);
     Ok(messages.lines().filter_map(program).collect())
 }
 
-/// The target and the program of one of cargo's messages, when it is about a program.
+/// The target and the program of one of cargo's messages, when it is about a test of the workspace or about a binary, and
+/// not about the harness of a binary's own tests, which goes by its name.
 fn program(message: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(message).ok()?;
-    let program = message["executable"].as_str()?;
-    Some((message["target"]["name"].as_str()?.to_owned(), program.into()))
+    let target = &message["target"];
+    let wanted = match target["kind"][0].as_str()? {
+        "test" => true,
+        "bin" => message["profile"]["test"] != true,
+        _ => false,
+    };
+    let program = message["executable"].as_str().filter(|_| wanted)?;
+    Some((target["name"].as_str()?.to_owned(), program.into()))
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -158,9 +160,15 @@ mod tests {
 
     #[test]
     fn programs_are_taken_out_of_cargos_messages() {
-        let test = r#"{"target":{"name":"faults","kind":["test"]},"executable":"/t/faults-1"}"#;
-        let library = r#"{"target":{"name":"voiced","kind":["lib"]},"executable":null}"#;
-        assert_eq!(program(test), Some(("faults".to_owned(), "/t/faults-1".into())));
-        assert_eq!([program(library), program("not json")], [None, None]);
+        let message = |name: &str, kind: &str, test: bool| {
+            format!(
+                r#"{{"target":{{"name":"{name}","kind":["{kind}"]}},"profile":{{"test":{test}}},"executable":"/t/{name}"}}"#
+            )
+        };
+        let found = |name: &str| Some((name.to_owned(), PathBuf::from(format!("/t/{name}"))));
+        assert_eq!(program(&message("faults", "test", true)), found("faults"));
+        assert_eq!(program(&message(MODEL, "bin", false)), found(MODEL));
+        assert_eq!(program(&message(MODEL, "bin", true)), None, "the harness of its own tests");
+        assert_eq!([program(&message("voiced", "lib", true)), program("not json")], [None, None]);
     }
 }
