@@ -25,6 +25,9 @@ use crate::telemetry::signals::{LogQueue, Signals};
 
 /// How long the last spans may take to leave at the end.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a thread for blocking work waits for more of it. The search for sessions of dead workers looks every second:
+/// with tokio's ten seconds, up to ten threads that a burst of sessions started would take turns at that and never end.
+const IDLE_THREAD: Duration = Duration::from_millis(500);
 /// How long the last turns may take to be recorded.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -282,7 +285,8 @@ fn serve(
 }
 
 fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.enable_all().thread_keep_alive(IDLE_THREAD).build()?;
     let done = runtime.block_on(command);
     // A blocked read of stdin must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_millis(200));
