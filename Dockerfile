@@ -2,6 +2,8 @@
 # glibc and not musl: LiveKit Cloud runs images that stand on glibc only.
 
 FROM rust:1.95-slim-bookworm AS build
+# jemalloc is built with it.
+RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 # The caches stay with the builder; only what is copied out of them is in the image.

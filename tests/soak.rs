@@ -17,8 +17,8 @@ const SEQUENCE: usize = 60;
 /// Of those so many at a time.
 const LANES: usize = 6;
 const AT_ONCE: usize = 20;
-/// Threads for blocking work end after ten seconds without any.
-const THREADS_END: Duration = Duration::from_secs(12);
+/// What comes and goes by itself is at its least once in this time.
+const QUIET: Duration = Duration::from_secs(4);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Beyond this the memory of a debug build did not grow by fragments and caches.
 const MEMORY_FACTOR: f64 = 3.0;
@@ -128,7 +128,7 @@ async fn cut_the_join(world: &World, room: &str, number: usize) {
 fn settled(worker: &Worker) -> Held {
     let idle = || worker.metric("voiced_worker_slots_used") == Some(0.0);
     wait_until("no session runs", idle, || worker.log());
-    let over = Instant::now() + THREADS_END;
+    let over = Instant::now() + QUIET;
     let mut least = Held::of(worker).unwrap();
     while Instant::now() < over {
         std::thread::sleep(LOOK_EVERY);

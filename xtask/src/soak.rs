@@ -24,8 +24,6 @@ const STORIES: &str = "1000";
 /// So many come together to a peak.
 const GROUP: u32 = 10;
 const GROUP_PATIENCE: Duration = Duration::from_secs(20);
-/// What ended may take this long to be put away.
-const SETTLE: Duration = Duration::from_secs(2);
 /// How long the peak lasts once everybody is there.
 const PEAK_HOLD: Duration = Duration::from_secs(10);
 const PEAK_PATIENCE: Duration = Duration::from_secs(900);
@@ -136,9 +134,7 @@ impl Soak<'_> {
         })?;
         self.sessions = over;
         self.failed += failed.into_inner();
-        self.stage.at_rest(&self.interrupt, over)?;
-        stage::pause(&self.interrupt, SETTLE)?;
-        let sample = self.stage.at_rest(&self.interrupt, over)?;
+        let sample = self.stage.settled(&self.interrupt, over)?;
         self.look("in sequence", sample);
         Ok(sample)
     }

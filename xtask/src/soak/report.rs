@@ -39,13 +39,14 @@ impl Report {
     }
 
     fn write(&self, text: &mut String, options: &Options) -> fmt::Result {
-        let Options { sequence, lanes, sample_every, turns, at_once, rest, .. } = options;
+        let Options { sequence, lanes, sample_every, turns, at_once, rest, worker, .. } = options;
+        let build = if worker.is_some() { "the build that --worker names" } else { "a release build" };
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         writeln!(text, "# Soak\n")?;
         writeln!(
             text,
             "Written by `cargo xtask soak --sequence {sequence} --lanes {lanes} --sample-every {sample_every} --turns {turns} --at-once {at_once} --rest {rest}` \
-             on {cores} cores, shared with\nother work: a release build of `voiced start`, a LiveKit server, a collector and a \
+             on {cores} cores, shared with\nother work: `voiced start` ({build}), a LiveKit server, a collector and a \
              scripted model on loopback; each caller in sequence is a\nprocess of its own.\n"
         )?;
         self.story(text, options)?;

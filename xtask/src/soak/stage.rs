@@ -17,8 +17,8 @@ use crate::setup;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 /// A server takes half a minute to notice a caller who was killed.
 const REST_PATIENCE: Duration = Duration::from_secs(300);
-/// Threads for blocking work end after ten seconds without any.
-const SETTLE: Duration = Duration::from_secs(12);
+/// What ended may take this long to be put away.
+const SETTLE: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 pub(crate) const AGENT_NAME: &str = "soak";
@@ -134,7 +134,7 @@ impl Stage {
         sample.with_context(|| format!("sessions still run after {REST_PATIENCE:?}"))
     }
 
-    /// The worker when it is at rest and its helping threads have ended.
+    /// The worker when it has been at rest for a moment.
     pub(crate) fn settled(&self, interrupt: &Interrupt, sessions: u32) -> Result<Sample> {
         self.at_rest(interrupt, sessions)?;
         pause(interrupt, SETTLE)?;
