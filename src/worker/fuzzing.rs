@@ -15,8 +15,13 @@ const SLOTS: u32 = 3;
 /// A worker asks for its next tick in a row no more often than this.
 const MOST_TICKS: usize = 1_000;
 
-/// A conversation: each step is a choice, and for a message the frame behind it.
-pub(crate) fn frames(mut bytes: &[u8]) {
+pub(crate) fn frames(bytes: &[u8]) {
+    converse(bytes);
+}
+
+/// A conversation: each step is a choice, and for a message the frame behind it. Returns how many jobs began.
+fn converse(mut bytes: &[u8]) -> usize {
+    let mut started = 0;
     let mut now = Instant::now();
     let mut machine = Machine::new(rules(), now, 7);
     let mut running = HashSet::new();
@@ -37,21 +42,24 @@ pub(crate) fn frames(mut bytes: &[u8]) {
                 None => Event::Drain,
             },
         };
-        perform(machine.step(now, event), &mut running);
+        started += perform(machine.step(now, event), &mut running);
     }
     let mut ticks = 0;
     while let Some(deadline) = machine.deadline().filter(|_| ticks < MOST_TICKS) {
         now = now.max(deadline);
-        perform(machine.step(now, Event::Tick), &mut running);
+        started += perform(machine.step(now, Event::Tick), &mut running);
         ticks += 1;
     }
+    started
 }
 
-fn perform(actions: Vec<Action>, running: &mut HashSet<String>) {
+fn perform(actions: Vec<Action>, running: &mut HashSet<String>) -> usize {
+    let mut started = 0;
     for action in actions {
         match action {
             Action::Start(assignment) => {
                 running.insert(assignment.job_id.clone());
+                started += 1;
             }
             Action::Abort { job_id } => {
                 running.remove(&job_id);
@@ -61,6 +69,7 @@ fn perform(actions: Vec<Action>, running: &mut HashSet<String>) {
         }
         assert!(running.len() <= SLOTS as usize, "more sessions than slots");
     }
+    started
 }
 
 fn rules() -> Rules {
@@ -76,5 +85,16 @@ fn rules() -> Rules {
         url: Url::parse("ws://livekit.test:7880").expect("a URL"),
         terms: Terms { display_name: "Ada".to_owned(), max_sessions: SLOTS, drain_timeout },
         beat_every: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_corpus_gets_as_far_as_jobs_and_full_slots() {
+        assert_eq!(converse(include_bytes!("../../fuzz/corpus/worker_frames/a_job")), 1);
+        assert_eq!(converse(include_bytes!("../../fuzz/corpus/worker_frames/full")), SLOTS as usize);
     }
 }
