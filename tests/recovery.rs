@@ -46,6 +46,12 @@ fn wait_for_resumptions(worker: &Worker, result: &str, count: f64) {
     );
 }
 
+/// What was said a moment ago stands in the record a moment later.
+fn wait_until_recorded(worker: &Worker, turns: f64) {
+    let recorded = || worker.metric("voiced_record_turns_written_total") == Some(turns);
+    wait_until("the turns are recorded", recorded, || worker.log());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_start_is_back_where_people_wait_and_knows_what_was_said() {
     let world = world().await;
@@ -56,6 +62,7 @@ async fn the_next_start_is_back_where_people_wait_and_knows_what_was_said() {
     for caller in [&mut first, &mut second, &mut leaves] {
         say(caller, "my name is Ada").await;
     }
+    wait_until_recorded(&killed, 3.0);
     killed.process.kill();
     leaves.leave().await;
 
@@ -101,6 +108,7 @@ async fn a_living_worker_takes_over_from_one_that_died() {
     let mut caller = world.call("taken-over").await;
     say(&mut caller, "hello").await;
     let alive = world.worker(&["agent.resume_notice="]);
+    wait_until_recorded(&killed, 1.0);
     killed.process.kill();
     caller.wait_for_return(PATIENCE).await.unwrap_or_else(|error| panic!("{error}\n{}", alive.log()));
     say(&mut caller, "are you still there?").await;
