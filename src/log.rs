@@ -275,4 +275,4 @@ where
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -32,6 +32,11 @@ fn text(destination: Destination, speak: impl FnOnce()) -> Vec<String> {
     String::from_utf8(written).unwrap().lines().map(str::to_owned).collect()
 }
 
+/// What `speak` logs, as one text.
+pub(crate) fn logged(speak: impl FnOnce()) -> String {
+    text(Destination::Other, speak).join("\n")
+}
+
 #[test]
 fn a_line_is_time_level_message_and_fields_with_those_of_its_spans() {
     let lines = text(Destination::Other, || {

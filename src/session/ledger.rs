@@ -229,32 +229,13 @@ fn log(turn: u64, open: &OpenTurn, result: &TurnResult, privacy: &Privacy) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::log::tests::logged;
 
     #[test]
     fn a_session_that_panics_logs_the_trace_of_the_turn_it_was_in() {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         let mut trace_id = String::new();
-        tracing::subscriber::with_default(subscriber, || {
+        let said = logged(|| {
             let mut ledger =
                 Ledger::new(Tracer::default(), Metrics::default(), Keeper::nothing("RM_1"), None);
             let utterance =
@@ -266,7 +247,6 @@ mod tests {
             }));
             assert!(broken.is_err());
         });
-        let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         assert!(said.contains(&trace_id) && said.contains("turn=7"), "{said}");
     }
 }

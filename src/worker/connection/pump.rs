@@ -200,32 +200,13 @@ fn describe_close(close: Option<CloseFrame>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::log::tests::logged;
 
     #[test]
     fn an_offer_that_is_answered_late_is_told_and_others_are_not() {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         let metrics = Metrics::default();
-        tracing::subscriber::with_default(subscriber, || {
+        let said = logged(|| {
             let late = Instant::now().checked_sub(2 * LATE).unwrap();
             let waiting = [("AJ_late", late), ("AJ_soon", Instant::now())];
             let waiting = waiting.map(|(job, came)| (job.to_owned(), came)).into();
@@ -234,7 +215,6 @@ mod tests {
                 offers.answered(job, Answered::Taken);
             }
         });
-        let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         assert!(said.contains("AJ_late") && !said.contains("AJ_soon"), "{said}");
         assert!(metrics.text().contains("dispatch_answer_seconds_count{answer=\"taken\"} 2\n"));
     }
