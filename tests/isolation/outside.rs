@@ -57,7 +57,7 @@ fn counter(worker: &Worker, name: &str) -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_packet_that_breaks_the_sdk_is_noticed_reported_and_the_agent_goes_back_to_that_room() {
     let world = world().await;
-    let worker = world.worker(&[]);
+    let worker = world.worker(&["agent.resume_notice="]);
     let mut caller = world.call("poisoned").await;
     say(&mut caller, "before").await;
     let trouble = async {
