@@ -37,6 +37,9 @@ pub(crate) struct Options {
     /// Runs only the rows whose name, test or text contains this; the others keep their figures.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// Runs nothing: takes what tests reported that were run by hand, with VOICED_FAULTS=FILE in their environment.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["runs", "filter"])]
+    measured: Option<PathBuf>,
 }
 
 /// What running the tests takes.
@@ -50,6 +53,9 @@ struct Bench {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let catalogue = Catalogue::read()?;
+    if let Some(file) = &options.measured {
+        return take(file, &catalogue);
+    }
     let chosen = catalogue.matching(options.filter.as_deref())?;
     let bench = Bench::set_up()?;
     let mut table = Table::read(&catalogue)?;
@@ -74,6 +80,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         failed.join(", ")
     );
     Ok(())
+}
+
+/// Puts into the table what was measured elsewhere.
+fn take(file: &Path, catalogue: &Catalogue) -> Result<()> {
+    ensure!(file.exists(), "{} is not there", file.display());
+    let mut table = Table::read(catalogue)?;
+    for fault in &catalogue.faults {
+        let measured = Measurement::read(file, &fault.row)?;
+        if !measured.is_empty() {
+            table.put(&fault.row, Figures::of(&measured));
+        }
+    }
+    println!("{}", table.wide());
+    table.write()
 }
 
 // === impl Bench ===
@@ -117,7 +137,7 @@ impl Bench {
             None => bail!("run {run} hangs; {}", process.log_tail()),
         }
         let reported = Measurement::read(&report, &fault.row)?;
-        reported.with_context(|| {
+        reported.into_iter().next().with_context(|| {
             format!("run {run} reported nothing: is {test} a test that can run here? {}", process.log_tail())
         })
     }

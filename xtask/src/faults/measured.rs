@@ -15,16 +15,16 @@ pub(super) struct Measurement {
 }
 
 impl Measurement {
-    /// What the file says of this row; None when nothing.
-    pub(super) fn read(path: &Path, row: &str) -> Result<Option<Self>> {
+    /// What the file says of this row, the latest last; nothing where there is no file.
+    pub(super) fn read(path: &Path, row: &str) -> Result<Vec<Self>> {
         if !path.exists() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let lines = super::read(path)?;
         let measured =
             lines.lines().map(serde_json::from_str::<Self>).collect::<serde_json::Result<Vec<_>>>();
         let measured = measured.with_context(|| format!("{} is not what tests report", path.display()))?;
-        Ok(measured.into_iter().find(|measured| measured.row == row))
+        Ok(measured.into_iter().filter(|measured| measured.row == row).collect())
     }
 
     pub(super) fn recovery(&self) -> Duration {
@@ -45,15 +45,15 @@ mod tests {
     fn the_line_of_the_row_is_taken_and_a_broken_one_is_told() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("report");
-        assert_eq!(Measurement::read(&path, "a").unwrap(), None);
+        assert_eq!(Measurement::read(&path, "a").unwrap(), []);
         let line = |row: &str| {
             format!("{{\"row\":\"{row}\",\"recovery_ms\":1.5,\"turns_lost\":0,\"spans_lost\":2}}\n")
         };
         std::fs::write(&path, line("b") + &line("a")).unwrap();
         let measured = Measurement::read(&path, "a").unwrap();
-        assert_eq!(measured, Some(Measurement::of(1.5, 0, 2)));
-        assert_eq!(measured.unwrap().recovery(), Duration::from_micros(1500));
-        assert_eq!(Measurement::read(&path, "c").unwrap(), None);
+        assert_eq!(measured, [Measurement::of(1.5, 0, 2)]);
+        assert_eq!(measured[0].recovery(), Duration::from_micros(1500));
+        assert_eq!(Measurement::read(&path, "c").unwrap(), []);
         std::fs::write(&path, "no json\n").unwrap();
         assert!(Measurement::read(&path, "a").is_err());
     }
