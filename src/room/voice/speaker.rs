@@ -98,7 +98,7 @@ impl Speaker {
             let written = tokio::select! {
                 biased;
                 written = segment.write(&self.participant) => written,
-                () = down(&mut self.line) => Err("the connection was lost".to_owned()),
+                () = down(self.line.clone()) => Err("the connection was lost".to_owned()),
             };
             if let Err(error) = written {
                 segment.lose();
@@ -166,8 +166,9 @@ impl Segment {
     }
 }
 
-/// When the line goes down. Never, once nobody could tell.
-async fn down(line: &mut watch::Receiver<Line>) {
+/// When the line goes down. Never, once nobody could tell. With a receiver of its own: what this one sees, the speaker must
+/// still come to see as a change.
+async fn down(mut line: watch::Receiver<Line>) {
     if line.wait_for(|line| !line.up).await.is_err() {
         std::future::pending().await
     }
