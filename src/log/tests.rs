@@ -33,7 +33,7 @@ fn text(destination: Destination, speak: impl FnOnce()) -> Vec<String> {
 }
 
 /// What `speak` logs, as one text.
-pub(crate) fn logged(speak: impl FnOnce()) -> String {
+pub(crate) fn said(speak: impl FnOnce()) -> String {
     text(Destination::Other, speak).join("\n")
 }
 

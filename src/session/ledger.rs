@@ -230,12 +230,12 @@ fn log(turn: u64, open: &OpenTurn, result: &TurnResult, privacy: &Privacy) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::tests::logged;
+    use crate::log::tests as log;
 
     #[test]
     fn a_session_that_panics_logs_the_trace_of_the_turn_it_was_in() {
         let mut trace_id = String::new();
-        let said = logged(|| {
+        let said = log::said(|| {
             let mut ledger =
                 Ledger::new(Tracer::default(), Metrics::default(), Keeper::nothing("RM_1"), None);
             let utterance =

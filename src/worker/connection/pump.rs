@@ -201,12 +201,12 @@ fn describe_close(close: Option<CloseFrame>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::tests::logged;
+    use crate::log::tests as log;
 
     #[test]
     fn an_offer_that_is_answered_late_is_told_and_others_are_not() {
         let metrics = Metrics::default();
-        let said = logged(|| {
+        let said = log::said(|| {
             let late = Instant::now().checked_sub(2 * LATE).unwrap();
             let waiting = [("AJ_late", late), ("AJ_soon", Instant::now())];
             let waiting = waiting.map(|(job, came)| (job.to_owned(), came)).into();
