@@ -130,7 +130,7 @@ impl<'a> Table<'a> {
 
     pub(super) fn write(&self) -> Result<()> {
         let processors = super::processors();
-        let note = format!("\nMeasured on {processors} processors, one test at a time.\n");
+        let note = format!("\nMeasured on {processors} processors that other work shared.\n");
         for (name, table) in [(README, self.narrow()), (DOCS, self.wide() + &note)] {
             let text = super::read(&file(name))?;
             std::fs::write(file(name), replaced(&text, name, &table)?)
