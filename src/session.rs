@@ -117,8 +117,9 @@ pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summ
 impl Session<'_> {
     async fn converse(mut self, stop: CancellationToken) -> Summary {
         self.voice.announce(AgentState::Initializing);
-        let people = self.room.listeners();
-        let mut next = (Instant::now(), Event::Joined { people });
+        let (people, mut coming) = (self.room.listeners(), self.room.people());
+        coming.retain(|person| !people.contains(person));
+        let mut next = (Instant::now(), Event::Joined { people, coming });
         let mut stopping = false;
         loop {
             if let Some(reason) = self.step(next).await {

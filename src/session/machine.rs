@@ -30,9 +30,10 @@ pub enum EndReason {
 }
 
 pub(crate) enum Event {
-    /// We are in the room, with these people.
+    /// We are in the room, with these people, and with those who are about to hear us.
     Joined {
         people: Vec<String>,
+        coming: Vec<String>,
     },
     /// Somebody is about to be here; what is said now would pass them by.
     PersonComing(String),
@@ -213,7 +214,10 @@ impl Machine {
     /// Takes one event and says what to do about it, in order.
     pub(crate) fn step(&mut self, now: Instant, event: Event) -> Vec<Action> {
         match event {
-            Event::Joined { people } => self.joined(now, people),
+            Event::Joined { people, coming } => {
+                self.joined(now, people);
+                coming.into_iter().for_each(|person| self.presence.coming(person));
+            }
             Event::PersonComing(person) => self.presence.coming(person),
             Event::PersonJoined(person) => self.person_joined(person),
             Event::PersonLeft(person) => self.presence.left(now, &person),

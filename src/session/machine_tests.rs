@@ -53,7 +53,7 @@ struct Session {
 impl Session {
     fn joined(rules: Rules) -> Self {
         let mut session = Self { machine: Machine::new(rules), now: Instant::now() };
-        session.on(Event::Joined { people: vec!["ada".into()] });
+        session.on(Event::Joined { people: vec!["ada".into()], coming: vec![] });
         session
     }
 
@@ -102,7 +102,7 @@ fn a_turn_goes_from_listening_through_thinking_and_speaking_back_to_listening() 
 #[test]
 fn joining_moves_the_state_from_initializing_to_listening() {
     let mut machine = Machine::new(rules());
-    let actions = machine.step(Instant::now(), Event::Joined { people: vec![] });
+    let actions = machine.step(Instant::now(), Event::Joined { people: vec![], coming: vec![] });
     assert_eq!(actions.iter().map(short).collect::<Vec<_>>(), ["listening"]);
 }
 
@@ -110,7 +110,7 @@ fn joining_moves_the_state_from_initializing_to_listening() {
 fn the_greeting_is_said_once_when_the_first_person_is_there() {
     let greeting = Rules { greeting: "Hello!".into(), ..rules() };
     let mut session = Session { machine: Machine::new(greeting), now: Instant::now() };
-    assert_eq!(session.on(Event::Joined { people: vec![] }), ["listening"]);
+    assert_eq!(session.on(Event::Joined { people: vec![], coming: vec![] }), ["listening"]);
     let said = session.on(Event::PersonJoined("ada".into()));
     assert_eq!(said, ["speaking", "open", "say Hello!", "close", "listening"]);
     assert!(session.on(Event::PersonJoined("bob".into())).is_empty());
@@ -207,6 +207,15 @@ fn the_session_ends_when_the_last_person_stays_away() {
 }
 
 #[test]
+fn a_person_who_is_gone_before_they_could_hear_us_is_gone() {
+    let mut session = Session { machine: Machine::new(rules()), now: Instant::now() };
+    session.on(Event::Joined { people: vec![], coming: vec!["ada".into()] });
+    assert!(session.machine.deadline().is_none());
+    session.on(Event::PersonLeft("ada".into()));
+    assert_eq!(session.machine.deadline(), Some(session.now + Duration::from_secs(10)));
+}
+
+#[test]
 fn a_person_who_comes_back_in_time_keeps_the_session() {
     let mut session = Session::joined(rules());
     session.on(Event::PersonLeft("ada".into()));
@@ -288,7 +297,7 @@ fn a_lost_session_keeps_what_was_said_for_whoever_goes_on_with_it() {
 
     let mut next = Session { machine: Machine::new(rules()), now: session.now };
     next.machine.resume(&session.machine.past());
-    next.on(Event::Joined { people: vec!["ada".into()] });
+    next.on(Event::Joined { people: vec!["ada".into()], coming: vec![] });
     assert_eq!(next.on(heard("what is my name?")), ["thinking", "ask 2 with 5"]);
     assert_eq!(next.prompt(), ["be brief", "my name is Ada", "hello Ada", "and", "what is my name?"]);
 }
@@ -296,7 +305,7 @@ fn a_lost_session_keeps_what_was_said_for_whoever_goes_on_with_it() {
 #[test]
 fn a_session_nobody_came_to_waits_for_the_room_to_close() {
     let mut session = Session { machine: Machine::new(rules()), now: Instant::now() };
-    session.on(Event::Joined { people: vec![] });
+    session.on(Event::Joined { people: vec![], coming: vec![] });
     assert!(session.machine.deadline().is_none());
     assert_eq!(session.on(Event::RoomClosed("deleted".into())), ["end: the room closed: deleted"]);
 }
@@ -346,7 +355,8 @@ fn in_a_room_that_only_has_the_name_nobody_is_waited_for_longer_than_the_grace()
             machine.in_other_room();
         }
         let mut session = Session { machine, now: Instant::now() };
-        session.on(Event::Joined { people: people.iter().map(|person| (*person).to_owned()).collect() });
+        let people = people.iter().map(|person| (*person).to_owned()).collect();
+        session.on(Event::Joined { people, coming: vec![] });
         session.now += Duration::from_secs(10);
         session
     };

@@ -15,8 +15,8 @@ use crate::setup;
 
 /// A session lasts until somebody ends it; a hang takes longer than this.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
-/// A server takes half a minute to notice a caller who was killed.
-const REST_PATIENCE: Duration = Duration::from_secs(300);
+/// A server takes half a minute to notice a caller who was killed, and keeps a room to which nobody came for five.
+const REST_PATIENCE: Duration = Duration::from_secs(420);
 /// What ended may take this long to be put away.
 const SETTLE: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
