@@ -42,7 +42,7 @@ pub(crate) struct Gate {
 /// A batch that the collector took.
 #[derive(Clone, Debug)]
 pub(crate) struct Passed {
-    /// Tells whether two batches were the same, byte for byte.
+    /// Tells whether two batches were the same as they were sent, byte for byte, also where the collector got a part of one.
     pub(crate) content: u64,
     pub(crate) spans: BTreeSet<Vec<u8>>,
 }
@@ -86,23 +86,25 @@ impl Gate {
 
 async fn knock(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let fault = *lock(&shared.fault);
+    let sent = content(&body);
     match fault {
-        Fault::None => forward(&shared, &headers, body).await,
+        Fault::None => forward(&shared, &headers, body, sent).await,
         Fault::Hang => {
             tokio::time::sleep(Duration::from_secs(3600)).await;
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
         Fault::Status(status) => (StatusCode::from_u16(status).unwrap(), "chaos").into_response(),
-        Fault::Partial => partial(&shared, headers, body).await,
+        Fault::Partial => partial(&shared, headers, body, sent).await,
         Fault::TakeAndFail => {
-            forward(&shared, &headers, body).await;
+            forward(&shared, &headers, body, sent).await;
             (StatusCode::SERVICE_UNAVAILABLE, "the answer was lost").into_response()
         }
     }
 }
 
 /// Hands the batch to the collector, and its answer to the sender. A collector that is down is a bad gateway.
-async fn forward(shared: &Shared, headers: &HeaderMap, body: Bytes) -> Response {
+/// `sent` is what the sender sent, of which `body` may be a part.
+async fn forward(shared: &Shared, headers: &HeaderMap, body: Bytes, sent: u64) -> Response {
     let mut request = shared.client.post(&shared.collector).body(body.clone());
     for name in [header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_ENCODING] {
         if let Some(value) = headers.get(&name) {
@@ -113,17 +115,15 @@ async fn forward(shared: &Shared, headers: &HeaderMap, body: Bytes) -> Response 
     let status = answer.status();
     if status.is_success() {
         let spans = spans(&decode(headers, &body)).map(|span| span.span_id.clone()).collect();
-        let mut hasher = DefaultHasher::new();
-        body.hash(&mut hasher);
-        lock(&shared.passed).push(Passed { content: hasher.finish(), spans });
+        lock(&shared.passed).push(Passed { content: sent, spans });
     }
     (status, answer.bytes().await.unwrap_or_default()).into_response()
 }
 
-async fn partial(shared: &Shared, mut headers: HeaderMap, body: Bytes) -> Response {
+async fn partial(shared: &Shared, mut headers: HeaderMap, body: Bytes, sent: u64) -> Response {
     let mut request = decode(&headers, &body);
     let Some(unwanted) = spans(&request).next().map(|span| span.trace_id.clone()) else {
-        return forward(shared, &headers, body).await;
+        return forward(shared, &headers, body, sent).await;
     };
     let before = spans(&request).count();
     for scope in request.resource_spans.iter_mut().flat_map(|resource| &mut resource.scope_spans) {
@@ -131,13 +131,19 @@ async fn partial(shared: &Shared, mut headers: HeaderMap, body: Bytes) -> Respon
     }
     let rejected_spans = (before - spans(&request).count()) as i64;
     headers.remove(header::CONTENT_ENCODING);
-    let answer = forward(shared, &headers, request.encode_to_vec().into()).await;
+    let answer = forward(shared, &headers, request.encode_to_vec().into(), sent).await;
     if !answer.status().is_success() {
         return answer;
     }
     let error_message = "chaos".to_owned();
     let partial_success = Some(ExportTracePartialSuccess { rejected_spans, error_message });
     ExportTraceServiceResponse { partial_success }.encode_to_vec().into_response()
+}
+
+fn content(body: &Bytes) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn decode(headers: &HeaderMap, body: &[u8]) -> ExportTraceServiceRequest {
