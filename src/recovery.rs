@@ -199,10 +199,13 @@ impl Recovery {
         };
         left.room_sid = room_sid.to_owned();
         left.returns.count(SystemTime::now());
-        if let Err(error) = note.write(&left) {
-            tracing::warn!("what is written down of this session is not up to date: {error}");
-        }
-        Noted { kept: Some((left, note)), past: Some(past), stop, recovery: self.clone() }
+        let kept = tokio::task::spawn_blocking(move || {
+            if let Err(error) = note.write(&left) {
+                tracing::warn!("what is written down of this session is not up to date: {error}");
+            }
+            (left, note)
+        });
+        Noted { kept: kept.await.ok(), past: Some(past), stop, recovery: self.clone() }
     }
 
     fn torn(&self, left: Left, note: Note) {
