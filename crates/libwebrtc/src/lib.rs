@@ -45,6 +45,7 @@
 
 #![forbid(unsafe_code)]
 
+mod audio;
 mod audio_device;
 mod enum_dispatch;
 mod error;

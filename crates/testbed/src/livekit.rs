@@ -50,16 +50,23 @@ struct Ports {
 struct Setting<'a> {
     address: IpAddr,
     redis: Option<&'a Redis>,
+    /// More of the configuration: whole top-level keys, in YAML.
+    more: &'a str,
 }
 
 impl Setting<'_> {
-    const ALONE: Self = Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), redis: None };
+    const ALONE: Self = Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), redis: None, more: "" };
 }
 
 impl LivekitServer {
     /// Finds or builds the server, starts it and returns when it answers.
     pub fn start() -> Result<Self> {
         Self::start_as(&Keys::new(), Setting::ALONE)
+    }
+
+    /// The same with more of a configuration: top-level keys in YAML, such as `room: {empty_timeout: 20}`.
+    pub fn start_with(more: &str) -> Result<Self> {
+        Self::start_as(&Keys::new(), Setting { more, ..Setting::ALONE })
     }
 
     /// The same for a network of a test's own: clients can come over loopback and over `address`, an address of this
@@ -215,7 +222,7 @@ fn is_port_clash(error: &anyhow::Error) -> bool {
 fn configuration(ports: Ports, keys: &Keys, setting: Setting<'_>) -> String {
     let Ports { signal, udp, tcp } = ports;
     let Keys { key, secret } = keys;
-    let Setting { address, redis } = setting;
+    let Setting { address, redis, more } = setting;
     let cluster = redis.map(Redis::section).unwrap_or_default();
     let (addresses, media) = if address.is_loopback() {
         (
@@ -243,7 +250,8 @@ rtc:
 logging:
   json: true
   level: info
-{cluster}"
+{cluster}{more}
+"
     )
 }
 

@@ -15,8 +15,10 @@ use crate::setup;
 
 /// A session lasts until somebody ends it; a hang takes longer than this.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
-/// A server takes half a minute to notice a caller who was killed, and keeps a room to which nobody came for five.
-const REST_PATIENCE: Duration = Duration::from_secs(420);
+/// A server takes half a minute to notice a caller who was killed, and as long again to close a room to which nobody came.
+const REST_PATIENCE: Duration = Duration::from_secs(240);
+/// An agent waits for people as long as the server keeps its room, which is five minutes unless somebody says so.
+const EMPTY_ROOMS: &str = "room: {empty_timeout: 30}";
 /// What ended may take this long to be put away.
 const SETTLE: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -73,7 +75,7 @@ impl Stage {
     /// Starts one after the other, and returns when the worker is registered.
     pub(crate) fn set(interrupt: &Interrupt, programs: &Programs, max_sessions: u32) -> Result<Self> {
         let files = tempfile::Builder::new().prefix("voiced-soak-").tempdir()?;
-        let livekit = LivekitServer::start()?;
+        let livekit = LivekitServer::start_with(EMPTY_ROOMS)?;
         let collector = OtelCollector::start()?;
         let script = files.path().join("script.json");
         std::fs::write(&script, script_json())?;

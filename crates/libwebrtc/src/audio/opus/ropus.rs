@@ -1,0 +1,70 @@
+//! Opus by the crate `ropus`.
+
+use ropus::{Application, Bitrate, DecodeMode, InbandFec};
+
+use super::{Channels, CodecError, EncoderConfig, MAX_PACKET, SAMPLE_RATE};
+
+pub(crate) struct Encoder {
+    inner: ropus::Encoder,
+    packet: Box<[u8; MAX_PACKET]>,
+}
+
+pub(crate) struct Decoder {
+    inner: ropus::Decoder,
+}
+
+// === impl Encoder ===
+
+impl Encoder {
+    pub(crate) fn new(config: &EncoderConfig) -> Result<Self, CodecError> {
+        let fec = if config.expected_loss > 0 { InbandFec::Enabled } else { InbandFec::Disabled };
+        let inner = ropus::Encoder::builder(SAMPLE_RATE, of(config.channels), Application::Voip)
+            .bitrate(Bitrate::Bits(config.bitrate))
+            .dtx(config.dtx)
+            .inband_fec(fec)
+            .packet_loss_perc(config.expected_loss.min(100))
+            .build()
+            .map_err(CodecError::of)?;
+        Ok(Self { inner, packet: Box::new([0; MAX_PACKET]) })
+    }
+
+    /// One packet of interleaved samples, 10 or 20 ms long.
+    pub(crate) fn encode(&mut self, samples: &[i16]) -> Result<Vec<u8>, CodecError> {
+        let length = self.inner.encode(samples, &mut self.packet[..]).map_err(CodecError::of)?;
+        Ok(self.packet[..length].to_vec())
+    }
+}
+
+// === impl Decoder ===
+
+impl Decoder {
+    pub(crate) fn new(channels: Channels) -> Result<Self, CodecError> {
+        let inner = ropus::Decoder::new(SAMPLE_RATE, of(channels)).map_err(CodecError::of)?;
+        Ok(Self { inner })
+    }
+
+    /// Samples of each channel; `out` is interleaved and holds the longest packet.
+    pub(crate) fn decode(&mut self, packet: &[u8], out: &mut [i16]) -> Result<usize, CodecError> {
+        if packet.is_empty() {
+            return Err(CodecError("a packet without a byte".to_owned()));
+        }
+        self.inner.decode(packet, out, DecodeMode::Normal).map_err(CodecError::of)
+    }
+
+    /// Fills `out`, as long as the packet before, with the coarse copy of it that `packet` carries.
+    pub(crate) fn decode_fec(&mut self, packet: &[u8], out: &mut [i16]) -> Result<usize, CodecError> {
+        self.inner.decode(packet, out, DecodeMode::Fec).map_err(CodecError::of)
+    }
+
+    /// Fills `out`, a multiple of 2.5 ms, with what may have been said.
+    pub(crate) fn conceal(&mut self, out: &mut [i16]) -> Result<usize, CodecError> {
+        self.inner.decode(&[], out, DecodeMode::Normal).map_err(CodecError::of)
+    }
+}
+
+fn of(channels: Channels) -> ropus::Channels {
+    match channels {
+        Channels::Mono => ropus::Channels::Mono,
+        Channels::Stereo => ropus::Channels::Stereo,
+    }
+}
