@@ -2,4 +2,6 @@
 //!
 //! Everything inside runs at 48 kHz in blocks of 10 ms, as Opus and WebRTC do. Programs see their own rate and channels.
 
+pub(crate) mod jitter;
 pub(crate) mod opus;
+pub(crate) mod resample;
