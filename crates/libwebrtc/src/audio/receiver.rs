@@ -16,8 +16,8 @@ use crate::{
         frames::FrameQueue,
         jitter::{AudioPacket, JitterBuffer, JitterStats},
         opus::{self, Channels, CodecError},
-        resample::Resampler,
-        source::{Format, Sink},
+        resample::{Format, Resampler},
+        source::Sink,
     },
     audio_frame::AudioFrame,
     pc::runtime,
@@ -162,23 +162,26 @@ impl State {
 
 impl Listener {
     /// A stream of a rate and channels that make no sense is an error.
-    pub(crate) fn new(format: Format, frames: Arc<FrameQueue>, heard: Format) -> Result<Arc<Self>, CodecError> {
-        let resampler = Resampler::new(heard.rate, format.rate, heard.channels, format.channels)?;
+    pub(crate) fn new(
+        format: Format,
+        frames: Arc<FrameQueue>,
+        heard: Format,
+    ) -> Result<Arc<Self>, CodecError> {
+        let resampler = Resampler::new(heard, format).map_err(CodecError::of)?;
         Ok(Arc::new(Self { format, resampler: Mutex::new(resampler), frames }))
     }
 
     /// Prepares for what the decoder makes.
     fn tune(&self, channels: Channels) -> Result<(), CodecError> {
-        let Format { rate, channels: wanted } = self.format;
-        *self.resampler.lock() = Resampler::new(opus::SAMPLE_RATE, rate, channels.count() as u32, wanted)?;
+        let heard = Format { rate: opus::SAMPLE_RATE, channels: channels.count() as u32 };
+        *self.resampler.lock() = Resampler::new(heard, self.format).map_err(CodecError::of)?;
         Ok(())
     }
 }
 
 impl Sink for Listener {
     fn block(&self, samples: &[i16]) {
-        let mut data = vec![0; self.format.block()];
-        self.resampler.lock().process(samples, &mut data);
+        let data = self.resampler.lock().block(samples).to_vec();
         let Format { rate, channels } = self.format;
         self.frames.push(AudioFrame {
             data: data.into(),

@@ -15,8 +15,8 @@ use crate::{
     audio::{
         level,
         opus::{self, Channels, CodecError, Encoder, EncoderConfig},
-        resample::Resampler,
-        source::{Format, Sink},
+        resample::{Format, Resampler},
+        source::Sink,
     },
     audio_track::RtcAudioTrack,
 };
@@ -103,7 +103,8 @@ impl AudioSender {
         }
         match Encoding::new(self.format, settings) {
             Ok(mut new) => {
-                new.time = encoding.time.wrapping_add((encoding.pending.len() / encoding.channels.count()) as u32);
+                new.time =
+                    encoding.time.wrapping_add((encoding.pending.len() / encoding.channels.count()) as u32);
                 *encoding = new;
             }
             Err(error) => log::warn!("the settings of an audio sender stay as they are: {error}"),
@@ -159,11 +160,10 @@ impl Encoding {
         Ok(Self {
             settings,
             resampler: Resampler::new(
-                format.rate,
-                opus::SAMPLE_RATE,
-                format.channels,
-                channels.count() as u32,
-            )?,
+                format,
+                Format { rate: opus::SAMPLE_RATE, channels: channels.count() as u32 },
+            )
+            .map_err(CodecError::of)?,
             encoder: Encoder::new(&config)?,
             channels,
             pending: Vec::with_capacity(PACKET_BLOCKS * opus::BLOCK * channels.count()),
@@ -174,9 +174,7 @@ impl Encoding {
     }
 
     fn block(&mut self, samples: &[i16]) -> Option<EncodedFrame> {
-        let at = self.pending.len();
-        self.pending.resize(at + opus::BLOCK * self.channels.count(), 0);
-        self.resampler.process(samples, &mut self.pending[at..]);
+        self.pending.extend_from_slice(self.resampler.block(samples));
         if self.pending.len() < PACKET_BLOCKS * opus::BLOCK * self.channels.count() {
             return None;
         }
@@ -234,7 +232,7 @@ mod tests {
             *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (*seed >> 18) as i16
         };
-        (0..FORMAT.block()).map(|_| next()).collect()
+        (0..FORMAT.samples()).map(|_| next()).collect()
     }
 
     #[test]
@@ -260,7 +258,7 @@ mod tests {
         (0..20).for_each(|_| sender.block(&noise(seed)));
         let mut last = 0;
         for _ in 0..200 {
-            sender.block(&vec![0; FORMAT.block()]);
+            sender.block(&vec![0; FORMAT.samples()]);
             last = sender.take().back().map_or(last, |frame| frame.time);
         }
         assert!(last < 180 * 480, "silence is sent at {last}");

@@ -10,7 +10,10 @@ use tokio::sync::Notify;
 
 use crate::{
     RtcError,
-    audio::clock::{self, Beat},
+    audio::{
+        clock::{self, Beat},
+        resample::Format,
+    },
     pc::runtime,
 };
 
@@ -18,14 +21,6 @@ use crate::{
 pub(crate) trait Sink: Send + Sync {
     /// 10 ms, interleaved, in the format of the source.
     fn block(&self, samples: &[i16]);
-}
-
-/// The shape of a source's samples. Neither is zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Format {
-    /// Samples a second of each channel.
-    pub(crate) rate: u32,
-    pub(crate) channels: u32,
 }
 
 /// A queue of samples that is played in real time to all sinks.
@@ -50,21 +45,12 @@ struct Queue {
     capacity: usize,
 }
 
-// === impl Format ===
-
-impl Format {
-    /// Samples of all channels in 10 ms.
-    pub(crate) fn block(self) -> usize {
-        self.rate as usize / 100 * self.channels as usize
-    }
-}
-
 // === impl Source ===
 
 impl Source {
     /// `queue_blocks` of 10 ms may wait; none means that whoever captures keeps the pace.
     pub(crate) fn new(format: Format, queue_blocks: usize) -> Arc<Self> {
-        let block = format.block();
+        let block = format.samples();
         let queue = Queue { samples: VecDeque::new(), block, capacity: queue_blocks.saturating_mul(block) };
         let state = Mutex::new(State { queue, sinks: Vec::new(), runs: false });
         Arc::new(Self { format, state, room: Notify::new() })

@@ -11,7 +11,7 @@ use std::{
 use super::AudioSourceOptions;
 use crate::{
     RtcError,
-    audio::source::{Format, Source},
+    audio::{resample::Format, source::Source},
     audio_frame::AudioFrame,
 };
 
@@ -113,18 +113,18 @@ impl NativeAudioSource {
                 frame.sample_rate, frame.num_channels, format.rate, format.channels
             ));
         }
-        if format.block() == 0 {
+        if format.samples() == 0 {
             return refuse("the source has no channels, or not a sample in 10 ms".to_owned());
         }
         let channels = format.channels as usize;
         if !frame.data.len().is_multiple_of(channels) {
             return refuse(format!("{} samples do not divide into {channels} channels", frame.data.len()));
         }
-        if !self.source.is_queued() && frame.data.len() != format.block() {
+        if !self.source.is_queued() && frame.data.len() != format.samples() {
             return refuse(format!(
                 "a source without a queue takes frames of 10 ms: got {} samples per channel, want {}",
                 frame.data.len() / channels,
-                format.block() / channels
+                format.block()
             ));
         }
         Ok(())

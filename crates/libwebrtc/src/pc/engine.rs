@@ -29,7 +29,7 @@ mod channels;
 mod media;
 mod negotiation;
 
-pub(in crate::pc) use self::media::Sending;
+pub(crate) use self::media::Sending;
 
 /// Bytes of data channel payload the association may hold unacknowledged: throughput is about this much a round trip.
 const SCTP_BUFFER: usize = 2 << 20;

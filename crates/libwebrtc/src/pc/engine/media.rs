@@ -53,10 +53,10 @@ struct Outgoing {
 }
 
 /// An m-line that sends.
-pub(in crate::pc) struct Sending {
-    pub(in crate::pc) mid: Mid,
-    pub(in crate::pc) sender: Arc<AudioSender>,
-    pub(in crate::pc) format: AudioFormat,
+pub(crate) struct Sending {
+    pub(crate) mid: Mid,
+    pub(crate) sender: Arc<AudioSender>,
+    pub(crate) format: AudioFormat,
 }
 
 impl Engine {
@@ -83,7 +83,8 @@ impl Engine {
         let Some(payload_type) = sending.format.opus else { return };
         let mut api = self.rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(sending.mid, None) else { return };
-        let outgoing = self.media.outgoing.entry(sending.mid).or_insert_with(|| Outgoing::new(&sending.sender));
+        let outgoing =
+            self.media.outgoing.entry(sending.mid).or_insert_with(|| Outgoing::new(&sending.sender));
         outgoing.follow(&sending.sender, frame.time, now);
         let time = outgoing.origin.wrapping_add(frame.time);
         let extensions = ExtensionValues {
@@ -113,7 +114,9 @@ impl Engine {
             state.transceivers().iter().find(is_it).cloned()
         };
         match found {
-            Some(transceiver) if transceiver.kind() == Kind::Audio => receive_audio(now, &transceiver, packet),
+            Some(transceiver) if transceiver.kind() == Kind::Audio => {
+                receive_audio(now, &transceiver, packet)
+            }
             Some(_) => {
                 Unsupported::VideoReceive.warn_once();
             }
@@ -163,7 +166,8 @@ fn receive_audio(now: Instant, transceiver: &Transceiver, packet: &RtpPacket) {
 
 impl Outgoing {
     fn new(sender: &Arc<AudioSender>) -> Self {
-        let sequence = FIRST_SEQUENCE.start + u64::from(random()) % (FIRST_SEQUENCE.end - FIRST_SEQUENCE.start);
+        let sequence =
+            FIRST_SEQUENCE.start + u64::from(random()) % (FIRST_SEQUENCE.end - FIRST_SEQUENCE.start);
         Self { sender: sender.clone(), sequence, origin: random(), last: None, before: None }
     }
 
