@@ -96,7 +96,7 @@ impl JitterBuffer {
     pub(crate) fn insert(&mut self, now: Instant, packet: AudioPacket) {
         let now = self.clock.at(now);
         let Some(packet) = self.read(now, packet) else { return };
-        if self.is_known(packet.timestamp) {
+        if self.is_known(&packet) {
             self.stats.packets_duplicate += 1;
         } else if self.fits(&packet) {
             self.drop_suspect();
@@ -151,8 +151,10 @@ impl JitterBuffer {
         newest + i64::from(timestamp.wrapping_sub(newest as u32).cast_signed())
     }
 
-    fn is_known(&self, timestamp: i64) -> bool {
-        self.queue.contains(timestamp) || self.played.contains(&timestamp)
+    /// Whether it came before, also with another number: RED says only when its copies were sent first.
+    fn is_known(&self, packet: &Packet) -> bool {
+        let is_newer = self.sequence.ahead(packet.sequence).is_some();
+        self.queue.contains(packet.timestamp) || (!is_newer && self.played.contains(&packet.timestamp))
     }
 
     /// Whether a packet goes on with what was there. One that is next by its number and over by its time does not.

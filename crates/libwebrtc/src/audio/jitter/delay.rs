@@ -14,8 +14,8 @@ const INTERVAL: Micros = 500_000;
 /// Both together: an outage that falls into two intervals does not count, jitter that goes on counts after 1.5 s.
 const QUANTILE: f64 = 0.93;
 const FORGET: f64 = 0.97;
-/// Until something was learned.
-const START: Micros = 30_000;
+/// Entries of a calm network before the first: without a past, one bad moment would count for too much.
+const PAST: usize = 30;
 /// The clock that plays ticks every 10 ms, so a packet may just have missed it.
 const TICK: Micros = 10_000;
 /// A loss makes the next ones likely for this long.
@@ -51,11 +51,12 @@ impl Delay {
     pub(super) fn new() -> Self {
         let mut histogram = Histogram::new(BUCKETS, FORGET, None);
         histogram.reset();
+        (0..PAST).for_each(|_| histogram.add(0));
         Self {
             fastest: Fastest::default(),
             histogram,
             interval: None,
-            network: START - TICK,
+            network: BUCKET,
             copy_wait: 0,
             copy_wait_until: 0,
             last_transit: None,

@@ -166,11 +166,11 @@ impl Listener {
         packets.filter_map(arrive).collect()
     }
 
-    /// Between the fastest arrival of what is played now and now.
+    /// Between the fastest arrival of what is played next and then.
     fn delay(&self, now: i64) -> i64 {
         let Some(head) = &self.buffer.head else { return 0 };
         let played = head.next - self.buffer.voice.len() as i64;
-        self.buffer.delay.waited(now, played).unwrap_or(0)
+        self.buffer.delay.waited(now + self.block, played).unwrap_or(0)
     }
 
     /// What a buffer holds on to, in bytes of payload and samples.

@@ -60,6 +60,9 @@ fn most_of_what_is_lost_comes_back_from_the_copies() {
         let heard = sent.through(loss(percent));
         let share = 100.0 * heard.stats.concealed_samples as f64 / heard.stats.total_samples_received as f64;
         println!("loss {percent} %: {share:.1} % concealed, {} ms, {:?}", heard.delay(5..60), heard.stats);
+        let carry = sent.packets.iter().flatten().filter(|p| crate::audio::opus::carries_fec(&p.payload)).count();
+        let mut d = heard.delays[500..].to_vec(); d.sort();
+        println!("carry {carry}, delays {:?}", [10, 50, 90, 95, 99].map(|p| d[d.len() * p / 100] / 1000));
         assert_eq!(heard.samples.len(), sent.samples.len());
         assert!(heard.stats.packets_lost > 3000 * percent as i64 / 125);
         assert!(share < most, "{share} %");

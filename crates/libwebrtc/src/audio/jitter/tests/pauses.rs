@@ -12,8 +12,9 @@ fn bursts() -> Vec<i16> {
 
 #[test]
 fn bursts_between_silences_are_heard_in_full_and_on_time() {
-    let config = EncoderConfig { dtx: true, ..VOICE };
+    let config = EncoderConfig { dtx: true, bitrate: 64_000, ..VOICE };
     let sent = Sent::of(bursts(), &config).without_silence();
+    println!("{:?}", sent.packets[..110].iter().map(|p| p.as_ref().map(|p| p.payload.len())).collect::<Vec<_>>());
     let silent = sent.packets.iter().filter(|packet| packet.is_none()).count();
     assert!(silent > 300, "the sender did not pause: {silent}");
     let heard = sent.through(clean());
@@ -56,7 +57,7 @@ fn a_muted_sender_is_silent_at_once_and_back_at_once() {
 
 #[test]
 fn a_sender_that_begins_anew_elsewhere_is_followed() {
-    for (sequence, timestamp) in [(0, 7), (70_000, 4_000_000_000), (1_500, 2_000_000_000)] {
+    for (sequence, timestamp) in [(0, 100_000_000), (70_000, 4_000_000_000), (1_500, 2_000_000_000)] {
         let mut sent = Sent::of(tone(10.0, 440.0), &VOICE);
         for (at, packet) in sent.packets.iter_mut().flatten().enumerate().skip(250) {
             packet.sequence = sequence + at as u64;
