@@ -294,7 +294,9 @@ impl JitterBuffer {
     fn adapt(&mut self, now: Micros) {
         let Some(head) = self.head.as_ref().filter(|_| self.voice.is_live()) else { return };
         let played = head.next - self.voice.len() as i64;
-        let excess = self.delay.waited(now, played).unwrap_or(0) - self.delay.target(now);
+        let waited = self.delay.waited(now, played).unwrap_or(0);
+        let above = (waited - self.delay.tolerated(now)).max(0);
+        let excess = if above > 0 { above } else { (waited - self.delay.target(now)).min(0) };
         let Some(change) = self.stretch.plan(now, excess) else { return };
         self.decode_ahead(now);
         let (ready, channels) = self.voice.ready();

@@ -20,6 +20,8 @@ const PAST: usize = 30;
 const TICK: Micros = 10_000;
 /// A loss makes the next ones likely for this long.
 const LOSS_MEMORY: Micros = 10_000_000;
+/// What is above this was an outage, which does not come again so soon.
+const MAX_TOLERATED: Micros = 100_000;
 /// Beyond, waiting for a copy costs more than it is worth.
 const MAX_COPY_WAIT: Micros = 60_000;
 
@@ -27,8 +29,10 @@ const MAX_COPY_WAIT: Micros = 60_000;
 pub(super) struct Delay {
     fastest: Fastest,
     histogram: Histogram,
-    /// The greatest lateness of the interval, and its begin.
+    /// The begin of the interval, and the greatest lateness in it.
     interval: Option<(Micros, Micros)>,
+    /// The greatest lateness of the interval before.
+    before: Micros,
     network: Micros,
     copy_wait: Micros,
     copy_wait_until: Micros,
@@ -56,6 +60,7 @@ impl Delay {
             fastest: Fastest::default(),
             histogram,
             interval: None,
+            before: 0,
             network: BUCKET,
             copy_wait: 0,
             copy_wait_until: 0,
@@ -88,6 +93,12 @@ impl Delay {
         self.network + TICK + copy_wait
     }
 
+    /// A delay above the target that is let alone, because packets have needed it a moment ago and may again.
+    pub(super) fn tolerated(&self, now: Micros) -> Micros {
+        let recent = self.interval.map_or(self.before, |(_, worst)| worst.max(self.before));
+        self.target(now).max((recent + TICK).min(MAX_TOLERATED))
+    }
+
     /// How long the fastest packet with this timestamp would have waited by now, or `None` before there was one.
     pub(super) fn waited(&self, now: Micros, timestamp: i64) -> Option<Micros> {
         Some(now.saturating_sub(micros(timestamp)).saturating_sub(self.fastest.least?))
@@ -101,11 +112,12 @@ impl Delay {
     /// The sender's time has no more to do with what it was. What is known of the network stays.
     pub(super) fn restart(&mut self) {
         self.fastest = Fastest::default();
-        (self.interval, self.last_transit) = (None, None);
+        (self.interval, self.before, self.last_transit) = (None, 0, None);
     }
 
     fn end_interval(&mut self) {
         let Some((_, worst)) = self.interval.take() else { return };
+        self.before = worst;
         let bucket = usize::try_from(worst / BUCKET).unwrap_or(0);
         self.histogram.add(bucket.min(BUCKETS - 1));
         self.network = (self.histogram.quantile(QUANTILE) as Micros + 1) * BUCKET;

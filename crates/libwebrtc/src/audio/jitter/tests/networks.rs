@@ -28,6 +28,7 @@ fn jitter_is_waited_for_once_it_is_known() {
     for milliseconds in [40, 100] {
         let heard = Sent::of(tone(30.0, 440.0), &VOICE).through(jitter(milliseconds));
         let concealed = heard.counted(10..30, |stats| stats.concealed_samples);
+        println!("{:?}", (1..30).map(|s| heard.counted(s..s + 1, |stats| stats.concealed_samples)).collect::<Vec<_>>());
         println!("jitter {milliseconds} ms: {} ms at most, {:?}", heard.delay(10..30), heard.stats);
         assert!(concealed <= 20 * 480, "{milliseconds} ms: {concealed} samples concealed");
         assert!(heard.delay(10..30) <= milliseconds as i64 + 40, "{}", heard.delay(10..30));
