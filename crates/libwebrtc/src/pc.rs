@@ -30,11 +30,12 @@ use crate::{
     session_description::SessionDescription,
 };
 
-mod callback;
+pub(crate) mod callback;
 pub(crate) mod channel;
 mod driver;
 mod effect;
 mod engine;
+pub(crate) mod frame_transform;
 pub(crate) mod payload_types;
 pub(crate) mod runtime;
 pub(crate) mod sdp;

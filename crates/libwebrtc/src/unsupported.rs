@@ -15,7 +15,6 @@ pub(crate) enum Unsupported {
     AudioSend,
     DesktopCapture,
     DmaBuf,
-    Encryption,
     VideoReceive,
     VideoSend,
 }
@@ -35,9 +34,6 @@ impl Unsupported {
             }
             Self::DesktopCapture => "desktop capture is not implemented: DesktopCapturer::new returns None",
             Self::DmaBuf => "DMA-BUF frames cannot be read: convert them to an I420Buffer yourself",
-            Self::Encryption => {
-                "end-to-end encryption is not implemented: connect without E2EE options, or use the C++ libwebrtc"
-            }
             Self::VideoReceive => {
                 "receiving video is not implemented: the video stream yields no frame until it is closed"
             }
@@ -66,13 +62,12 @@ impl Unsupported {
 mod tests {
     use super::*;
 
-    const ALL: [Unsupported; 8] = [
+    const ALL: [Unsupported; 7] = [
         Unsupported::AudioProcessing,
         Unsupported::AudioReceive,
         Unsupported::AudioSend,
         Unsupported::DesktopCapture,
         Unsupported::DmaBuf,
-        Unsupported::Encryption,
         Unsupported::VideoReceive,
         Unsupported::VideoSend,
     ];

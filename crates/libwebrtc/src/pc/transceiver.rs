@@ -11,7 +11,10 @@ use crate::{
     media_stream::MediaStream,
     media_stream_track::MediaStreamTrack,
     native::create_random_uuid,
-    pc::sdp::{Msid, Section, SectionKind},
+    pc::{
+        frame_transform::FrameTransform,
+        sdp::{Msid, Section, SectionKind},
+    },
     rtp_parameters::{RtpEncodingParameters, RtpParameters},
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
     video_track::RtcVideoTrack,
@@ -41,6 +44,8 @@ struct Inner {
     streams: Vec<MediaStream>,
     /// The stream last announced to the program, so that it hears of each use of the m-line once.
     announced: Option<String>,
+    sender_transform: Option<Arc<dyn FrameTransform>>,
+    receiver_transform: Option<Arc<dyn FrameTransform>>,
 }
 
 impl Transceiver {
@@ -60,6 +65,8 @@ impl Transceiver {
             receiver_track: kind.new_track(create_random_uuid()),
             streams: Vec::new(),
             announced: None,
+            sender_transform: None,
+            receiver_transform: None,
         };
         Self { kind, inner: Mutex::new(inner), wake }
     }
@@ -152,6 +159,28 @@ impl Transceiver {
 
     pub(crate) fn receiver_parameters(&self) -> RtpParameters {
         RtpParameters::default()
+    }
+}
+
+/// What stands between codec and network. It outlives the tracks that use the m-line one after another.
+impl Transceiver {
+    pub(crate) fn set_sender_transform(&self, transform: Option<Arc<dyn FrameTransform>>) {
+        // The old one is dropped after the lock is gone: it owns a callback of the program.
+        let _old = std::mem::replace(&mut self.inner.lock().sender_transform, transform);
+    }
+
+    #[allow(dead_code, reason = "for the engine, once audio flows")]
+    pub(crate) fn sender_transform(&self) -> Option<Arc<dyn FrameTransform>> {
+        self.inner.lock().sender_transform.clone()
+    }
+
+    pub(crate) fn set_receiver_transform(&self, transform: Option<Arc<dyn FrameTransform>>) {
+        let _old = std::mem::replace(&mut self.inner.lock().receiver_transform, transform);
+    }
+
+    #[allow(dead_code, reason = "for the engine, once audio flows")]
+    pub(crate) fn receiver_transform(&self) -> Option<Arc<dyn FrameTransform>> {
+        self.inner.lock().receiver_transform.clone()
     }
 }
 
