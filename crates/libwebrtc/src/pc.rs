@@ -5,7 +5,8 @@
 //!
 //! - [`state`], [`transport`] and [`tcp_fallback`] are pure state machines: offer/answer, reachability, when to use TCP;
 //! - [`engine`] joins them with `str0m`: datagrams and commands in, datagrams and effects out, no sockets;
-//! - [`driver`] is the task that feeds the engine from the sockets of [`net`](crate::net) and runs the effects.
+//! - [`driver`] is the task that feeds the engine from the sockets of [`net`](crate::net) and runs the effects;
+//! - [`frame_transform`] is the place of end-to-end encryption, between codec and network.
 
 use std::sync::Arc;
 
@@ -33,12 +34,13 @@ use crate::{
     stats::RtcStats,
 };
 
-mod callback;
+pub(crate) mod callback;
 pub(crate) mod channel;
 mod driver;
 mod effect;
 mod engine;
-mod link;
+pub(crate) mod frame_transform;
+pub(crate) mod link;
 pub(crate) mod payload_types;
 pub(crate) mod runtime;
 pub(crate) mod sdp;

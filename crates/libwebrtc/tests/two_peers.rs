@@ -7,6 +7,7 @@ mod two_peers {
 
     mod audio;
     mod data_channels;
+    mod encrypted;
     mod hostile_input;
     mod lifetime;
     mod negotiation;
