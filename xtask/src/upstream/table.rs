@@ -11,6 +11,10 @@ pub(super) const UNIT_TESTS: &str = "livekit";
 /// The version of the crate that the list below was written for.
 pub(super) const VERSION: &str = "0.10.0";
 
+/// Tests that hold the machine to the clock: 256 publications within 5 s, a state that lasts 500 ms give or take 20. One that
+/// fails beside others is tried again when nothing else runs, and the table says so.
+const TIMED: [&str; 2] = ["test_publish_many_tracks", "test_published_state"];
+
 /// One file of tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct File {
@@ -53,6 +57,8 @@ pub(super) struct Outcome {
     failures: BTreeSet<String>,
     /// Tests that say that this machine has not what they need, and pass.
     skipping: usize,
+    /// Failed beside others, and passed alone.
+    passed_alone: Vec<String>,
     /// How the program ended; `None` for one that did not.
     status: Option<ExitStatus>,
 }
@@ -117,7 +123,27 @@ impl Outcome {
             tally: Tally::of(output),
             failures: harness::failures(output).into_iter().map(str::to_owned).collect(),
             skipping: output.lines().filter(|line| line.contains("Skipping test_")).count(),
+            passed_alone: Vec::new(),
             status,
+        }
+    }
+
+    /// The tests to try again, alone.
+    pub(super) fn timed(&self) -> Vec<String> {
+        self.failures.iter().filter(|test| TIMED.contains(&test.as_str())).cloned().collect()
+    }
+
+    /// Whether the one test that was asked for passed.
+    pub(super) fn passed_one(&self) -> bool {
+        self.tally == Tally { passed: 1, failed: 0, ignored: 0 } && self.end().is_none()
+    }
+
+    /// Takes back the failure of a test that passed when it was tried again.
+    pub(super) fn absolve(&mut self, test: &str) {
+        if self.failures.remove(test) {
+            self.tally.failed -= 1;
+            self.tally.passed += 1;
+            self.passed_alone.push(test.to_owned());
         }
     }
 
@@ -125,7 +151,9 @@ impl Outcome {
     fn end(&self) -> Option<String> {
         match self.status {
             None => Some("hangs".to_owned()),
-            Some(status) if status.success() || self.tally.failed > 0 => None,
+            Some(status) if status.success() || self.tally.failed > 0 || !self.passed_alone.is_empty() => {
+                None
+            }
             Some(status) => Some(format!("died: {status}")),
         }
     }
@@ -162,10 +190,12 @@ impl Row {
         if let Expected::NotOffered(reason) = self.file.expected {
             return format!("not offered: {reason}");
         }
-        let skipping = self.outcome.as_ref().map_or(0, |outcome| outcome.skipping);
-        let skipping = (skipping > 0)
-            .then(|| format!("{skipping} of these end early: this machine lacks what they try"));
-        let notes: Vec<String> = self.complaints().into_iter().chain(skipping).collect();
+        let mut notes = self.complaints();
+        if let Some(outcome) = &self.outcome {
+            notes.extend(outcome.passed_alone.iter().map(|test| format!("{test} passed when it ran alone")));
+            let skipping = outcome.skipping;
+            notes.extend((skipping > 0).then(|| format!("{skipping} end early: no audio device here")));
+        }
         notes.join("; ")
     }
 }
@@ -269,8 +299,25 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; 
 
     #[test]
     fn tests_that_end_early_are_counted() {
-        assert!(row(Expected::Tests(3), Some(OUTPUT)).to_string().contains("1 of these end early"));
+        assert!(row(Expected::Tests(3), Some(OUTPUT)).to_string().contains("1 end early"));
         assert!(!passes(3, 3).to_string().contains("end early"));
+    }
+
+    #[test]
+    fn a_test_of_the_clock_may_pass_when_nothing_else_runs() {
+        let [timed, other] = [TIMED[0], "another"];
+        let output = format!(
+            "test {timed} ... FAILED\ntest {other} ... FAILED\ntest result: FAILED. 1 passed; 2 failed; 0 ignored"
+        );
+        let mut outcome = Outcome::read(&output, Some(ExitStatus::from_raw(101 << 8)));
+        assert_eq!(outcome.timed(), [timed]);
+        outcome.absolve(timed);
+        assert_eq!(outcome.tally, Tally { passed: 2, failed: 1, ignored: 0 });
+        let row = Row { outcome: Some(outcome.clone()), ..passes(3, 3) };
+        assert!(!row.is_good(), "the other one failed");
+        outcome.absolve(other);
+        let row = Row { outcome: Some(outcome), ..passes(3, 3) };
+        assert!(row.is_good() && row.to_string().contains("passed when it ran alone"), "{row}");
     }
 
     #[test]
