@@ -26,6 +26,7 @@ use crate::{
         transceiver::{Kind, Transceiver},
     },
     peer_connection::{IceConnectionState, OfferOptions, PeerConnectionState},
+    peer_connection_factory::RtcConfiguration,
     rtp_transceiver::RtpTransceiverInit,
     session_description::SessionDescription,
 };
@@ -38,7 +39,7 @@ mod engine;
 pub(crate) mod payload_types;
 pub(crate) mod runtime;
 pub(crate) mod sdp;
-mod state;
+pub(crate) mod state;
 mod tcp_fallback;
 pub(crate) mod transceiver;
 mod transport;
@@ -61,16 +62,21 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Binds the sockets and starts the driver, on the caller's runtime or on one of this crate's own.
-    pub(crate) fn open() -> Result<Self, RtcError> {
+    pub(crate) fn open(config: RtcConfiguration) -> Result<Self, RtcError> {
         let runtime = runtime::handle()?;
         let _entered = runtime.enter();
-        let network = Network::bind()?;
+        let network = Network::bind(&config)?;
         let wake = Arc::new(Notify::new());
-        let state = State::new(network.candidates(), wake.clone());
+        let state = State::new(config, network.candidates(), wake.clone());
         let shared = Arc::new(Shared { state: Mutex::new(state), callbacks: Callbacks::default(), wake });
         let (commands, inbox) = mpsc::channel(COMMANDS);
         runtime.spawn(Driver::new(shared.clone(), network, inbox).run());
         Ok(Self { shared, commands })
+    }
+
+    /// The servers in `config` are asked with the next gathering.
+    pub(crate) fn configure(&self, config: RtcConfiguration) -> Result<(), RtcError> {
+        self.shared.state.lock().configure(config)
     }
 
     pub(crate) async fn create_offer(&self, options: OfferOptions) -> Result<SessionDescription, RtcError> {

@@ -11,12 +11,13 @@ use crate::{
         transceiver::{Kind, Transceiver},
     },
     peer_connection::{OfferOptions, SignalingState},
+    peer_connection_factory::RtcConfiguration,
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
     session_description::{SdpType, SessionDescription},
 };
 
 fn state() -> State {
-    State::new(Vec::new(), Arc::default())
+    State::new(RtcConfiguration::default(), Vec::new(), Arc::default())
 }
 
 fn transceiver(direction: RtpTransceiverDirection) -> Arc<Transceiver> {
