@@ -10,4 +10,5 @@ mod two_peers {
     mod lifetime;
     mod negotiation;
     mod network;
+    mod servers;
 }

@@ -63,7 +63,14 @@ impl State {
         gathering.state = IceGatheringState::Gathering;
         gathering.wanted = true;
         let candidates = gathering.told().map(|candidate| gathering.effect(candidate));
-        std::iter::once(Effect::Gathering(IceGatheringState::Gathering)).chain(candidates).collect()
+        let mut effects = vec![Effect::Gathering(IceGatheringState::Gathering)];
+        effects.extend(candidates);
+        if gathering.config.ice_servers.is_empty() {
+            // All candidates are known.
+            gathering.state = IceGatheringState::Complete;
+            effects.push(Effect::Gathering(IceGatheringState::Complete));
+        }
+        effects
     }
 
     /// What is to be asked now, once.
