@@ -12,5 +12,6 @@ mod two_peers {
     mod lifetime;
     mod negotiation;
     mod network;
+    mod servers;
     mod statistics;
 }
