@@ -44,6 +44,8 @@ const MAX_DEVIATION: Micros = 2_000_000;
 const SAME_DEVIATION: Micros = 500_000;
 /// Packets of which it is remembered that they were played: RED brings copies of the last few.
 const REMEMBERED: usize = 64;
+/// Without a listener packets only pile up.
+const MAX_ABSENCE: Micros = 500_000;
 /// A block needs a packet or two; only packets made to annoy need more.
 const MAX_STEPS: usize = 64;
 
@@ -68,6 +70,7 @@ pub(crate) struct JitterBuffer {
     newest: Option<i64>,
     suspect: Option<Packet>,
     played: VecDeque<i64>,
+    last_pull: Micros,
     sequence: Sequence,
     level: Level,
     stats: JitterStats,
@@ -87,6 +90,7 @@ impl JitterBuffer {
             newest: None,
             suspect: None,
             played: VecDeque::with_capacity(REMEMBERED),
+            last_pull: 0,
             sequence: Sequence::default(),
             level: Level::default(),
             stats: JitterStats::default(),
@@ -109,6 +113,7 @@ impl JitterBuffer {
     /// Fills `out` with the next 10 ms, interleaved: 480 samples of each channel, of silence when there is nothing.
     pub(crate) fn pull(&mut self, now: Instant, out: &mut [i16]) {
         let now = self.clock.at(now);
+        self.listen(now);
         for _ in 0..MAX_STEPS {
             if self.voice.len() >= BLOCK {
                 break;
@@ -216,6 +221,26 @@ impl JitterBuffer {
 // === impl JitterBuffer: sound ===
 
 impl JitterBuffer {
+    /// Whoever begins to listen, or does so again, hears what is said now and not what was said meanwhile.
+    fn listen(&mut self, now: Micros) {
+        if now - self.last_pull > MAX_ABSENCE {
+            self.voice.forget();
+            self.head = None;
+        }
+        self.last_pull = now;
+        while self.head.is_none()
+            && self.queue.second().is_some_and(|second| self.spare(now, second.timestamp) >= 0)
+        {
+            self.queue.pop();
+            self.stats.packets_discarded += 1;
+        }
+    }
+
+    /// By how much more than it should a sound at this time would have waited if it were heard now.
+    fn spare(&self, now: Micros, timestamp: i64) -> Micros {
+        self.delay.waited(now, timestamp).unwrap_or(0) - self.delay.target(now)
+    }
+
     /// Makes some samples from what is there, or gets nearer to it.
     fn step(&mut self, now: Micros) {
         match self.next_step(now) {
@@ -293,11 +318,7 @@ impl JitterBuffer {
     /// Brings the delay nearer to its target, if a voice is heard that can be said faster or slower.
     fn adapt(&mut self, now: Micros) {
         let Some(head) = self.head.as_ref().filter(|_| self.voice.is_live()) else { return };
-        let played = head.next - self.voice.len() as i64;
-        let waited = self.delay.waited(now, played).unwrap_or(0);
-        let above = (waited - self.delay.tolerated(now)).max(0);
-        let excess = if above > 0 { above } else { (waited - self.delay.target(now)).min(0) };
-        let Some(change) = self.stretch.plan(now, excess) else { return };
+        let Some(change) = self.stretch.plan(now, self.excess(now, head)) else { return };
         self.decode_ahead(now);
         let (ready, channels) = self.voice.ready();
         let samples = self.stretch.apply(now, change, ready, channels) as u64;
@@ -305,6 +326,17 @@ impl JitterBuffer {
             Direction::Shrink => self.stats.removed_samples_for_acceleration += samples,
             Direction::Grow => self.stats.inserted_samples_for_deceleration += samples,
         }
+    }
+
+    /// By how much the delay is too long, or too short if negative. After the network's way has become longer the delay seems
+    /// long for a while; then there is less to be played than that, and nothing must be taken away from it.
+    fn excess(&self, now: Micros, head: &Head) -> Micros {
+        let ready = self.voice.len() as i64;
+        let waited = self.delay.waited(now, head.next - ready).unwrap_or(0);
+        let (target, tolerated) = (self.delay.target(now), self.delay.tolerated(now));
+        let there = micros(ready + self.queue.reach(head.next));
+        let above = (waited - tolerated).min(there - target);
+        if above > 0 { above } else { (waited - target).min(0) }
     }
 
     fn decode_ahead(&mut self, now: Micros) {

@@ -32,6 +32,7 @@ const GROW_BELOW: Micros = -10_000;
 const HASTE_ABOVE: Micros = 60_000;
 const PACE: Micros = 100_000;
 const PACE_IN_HASTE: Micros = 50_000;
+const PACE_AFTER_FAILURE: Micros = 20_000;
 const PACE_IN_SILENCE: Micros = 10_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +92,10 @@ impl Stretch {
         samples: &mut Vec<i16>,
         channels: usize,
     ) -> usize {
-        let Some(joint) = Joint::find(samples, channels, change) else { return 0 };
+        let Some(joint) = Joint::find(samples, channels, change) else {
+            self.not_before = now + PACE_AFTER_FAILURE;
+            return 0;
+        };
         joint.join(samples, channels, change.direction);
         self.not_before = now
             + match () {

@@ -54,6 +54,16 @@ fn after_an_outage_nothing_is_cut_and_the_delay_comes_back() {
 }
 
 #[test]
+fn a_way_that_becomes_longer_interrupts_once() {
+    let heard = Sent::of(tone(20.0, 440.0), &VOICE).through(longer_way(500, 300));
+    println!("300 ms longer: {} ms, {:?}", heard.delay(13..20), heard.stats);
+    assert!((12_000..17_000).contains(&heard.stats.concealed_samples), "{:?}", heard.stats);
+    assert!(heard.delay(13..20) <= 45, "{} ms", heard.delay(13..20));
+    assert!(heard.loud(11..20) >= 899);
+    assert!(heard.stats.removed_samples_for_acceleration < 2_000, "{:?}", heard.stats);
+}
+
+#[test]
 fn most_of_what_is_lost_comes_back_from_the_copies() {
     for (percent, most) in [(10, 4.0), (20, 9.0)] {
         let sent = Sent::of(speech(60.0), &SPEECH);

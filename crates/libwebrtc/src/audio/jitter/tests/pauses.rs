@@ -100,6 +100,36 @@ fn a_stray_packet_changes_nothing() {
 }
 
 #[test]
+fn whoever_begins_to_listen_late_hears_what_is_said_now() {
+    let sent = Sent::of(tone(12.0, 440.0), &VOICE);
+    let mut listener = Listener::new(Channels::Mono);
+    let mut out = [0; BLOCK];
+    let mut loud = 0;
+    for (at, packet) in (0_i64..).zip(sent.packets.iter().flatten()) {
+        listener.buffer.insert(listener.at(at * 20_000), packet.clone());
+        // Nobody listens in the first three seconds, and from the sixth to the ninth.
+        for half in [0, 10_000].into_iter().filter(|_| matches!(at / 50, 3..6 | 9..)) {
+            let now = at * 20_000 + half + 2_000;
+            listener.buffer.pull(listener.at(now), &mut out);
+            loud += usize::from(rms(&out) > 200.0);
+            assert!(listener.delay(now) <= 45_000, "{} at {now}", listener.delay(now));
+        }
+    }
+    assert!(loud >= 590, "{loud}");
+}
+
+#[test]
+fn stereo_stays_stereo_through_loss_and_stretching() {
+    let left = tone(20.0, 440.0);
+    let samples = left.iter().flat_map(|sample| [*sample, sample / 10]).collect();
+    let config = EncoderConfig { channels: Channels::Stereo, bitrate: 96_000, ..VOICE };
+    let heard = Listener::new(Channels::Stereo).listen(&Sent::of(samples, &config), outage(300, 200));
+    assert!(heard.stats.removed_samples_for_acceleration > 5_000, "{:?}", heard.stats);
+    let side = |channel| rms(&heard.samples.iter().skip(channel).step_by(2).copied().collect::<Vec<_>>());
+    assert!((8.0..12.0).contains(&(side(0) / side(1))), "{} and {}", side(0), side(1));
+}
+
+#[test]
 fn before_the_first_packet_there_is_silence_and_nothing_is_counted() {
     let mut listener = Listener::new(Channels::Stereo);
     let mut out = [7; 2 * BLOCK];
