@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     ops::Range,
     time::{Duration, Instant},
 };
@@ -220,6 +221,27 @@ impl Heard {
     pub(super) fn largest_jump(&self, seconds: Range<usize>) -> i32 {
         let samples = &self.samples[seconds.start * 48_000..seconds.end * 48_000];
         samples.windows(2).map(|pair| (i32::from(pair[0]) - i32::from(pair[1])).abs()).max().unwrap()
+    }
+}
+
+impl fmt::Display for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stats = &self.stats;
+        let ms = |samples: u64| samples / 48;
+        write!(
+            f,
+            "{} packets, {} lost, {} late, {} from copies; {} ms made up in {} pieces, {} ms left out, {} ms added; \
+             {:.0} ms waited on average",
+            stats.packets_received,
+            stats.packets_lost,
+            stats.packets_discarded,
+            stats.fec_packets,
+            ms(stats.concealed_samples),
+            stats.concealment_events,
+            ms(stats.removed_samples_for_acceleration),
+            ms(stats.inserted_samples_for_deceleration),
+            1000.0 * stats.jitter_buffer_delay / stats.jitter_buffer_emitted_count as f64,
+        )
     }
 }
 

@@ -5,8 +5,6 @@
 
 use neteq::signal::{best_normalized_correlation, crossfade};
 
-use crate::audio::opus::SAMPLE_RATE;
-
 use super::clock::Micros;
 
 /// 30 ms, as much as is looked at.
@@ -198,6 +196,8 @@ fn refine(signal: &[f32], at: usize, period: usize, overlap: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use crate::audio::opus::SAMPLE_RATE;
+
     use super::*;
 
     fn change(direction: Direction) -> Change {

@@ -17,7 +17,7 @@ fn bursts_between_silences_are_heard_in_full_and_on_time() {
     let silent = sent.packets.iter().filter(|packet| packet.is_none()).count();
     assert!(silent > 300, "the sender did not pause: {silent}");
     let heard = sent.through(clean());
-    println!("bursts: {:?}", heard.stats);
+    println!("bursts: {heard}");
     for burst in 0..5 {
         let loud = heard.loud(burst * 4..burst * 4 + 4);
         assert!((199..=204).contains(&loud), "burst {burst}: {loud} blocks");
@@ -35,19 +35,19 @@ fn bursts_survive_a_bad_network_as_well() {
     let network: Network =
         Box::new(|_, random| (!random.chance(5)).then(|| 5_000 + random.below(30_000) as i64));
     let heard = sent.through(network);
-    println!("bursts, 5 % loss, 30 ms jitter: {:?}", heard.stats);
+    println!("bursts, 5 % loss, 30 ms jitter: {heard}");
     for burst in 0..5 {
         let loud = heard.loud(burst * 4..burst * 4 + 4);
         assert!((196..=212).contains(&loud), "burst {burst}: {loud} blocks");
     }
-    assert!(heard.delay(18..20) < 1000 || heard.delay(16..18) <= 110, "{} ms", heard.delay(16..18));
+    assert!(heard.mostly(16..18) <= 80, "{} ms", heard.mostly(16..18));
 }
 
 #[test]
 fn a_muted_sender_is_silent_at_once_and_back_at_once() {
     let heard = Sent::of(tone(20.0, 440.0), &VOICE).with_pause(250..750).through(clean());
-    println!("mute: {:?}", heard.stats);
-    assert!((500..=520).contains(&heard.loud(1..6).saturating_add(100)), "{}", heard.loud(1..6));
+    println!("mute: {heard}");
+    assert!((400..=420).contains(&heard.loud(1..6)), "{}", heard.loud(1..6));
     assert_eq!(heard.samples[5 * 48_000 + 12_000..15 * 48_000].iter().max(), Some(&0));
     assert!(heard.loud(15..20) >= 495, "{}", heard.loud(15..20));
     assert!(heard.delay(16..20) <= 45, "{} ms", heard.delay(16..20));
