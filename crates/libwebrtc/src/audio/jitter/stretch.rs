@@ -95,12 +95,7 @@ impl Stretch {
             return 0;
         };
         joint.join(samples, channels, change.direction);
-        self.not_before = now
-            + match () {
-                () if joint.is_quiet => PACE_IN_SILENCE,
-                () if change.is_hasty => PACE_IN_HASTE,
-                () => PACE,
-            };
+        self.not_before = now + joint.pace(change.is_hasty);
         joint.period
     }
 
@@ -127,6 +122,15 @@ impl Joint {
         let (at, period) = search(&coarse, overlap / COARSE, longest / COARSE, similar)?;
         let (at, period) = (at * COARSE, refine(&mono, at * COARSE, period * COARSE, overlap));
         Some(Self { at, period: period.min(longest), overlap, is_quiet: false })
+    }
+
+    /// How long the voice is let alone after this.
+    fn pace(self, is_hasty: bool) -> Micros {
+        match (self.is_quiet, is_hasty) {
+            (true, _) => PACE_IN_SILENCE,
+            (false, true) => PACE_IN_HASTE,
+            (false, false) => PACE,
+        }
     }
 
     /// Crossfades from one period to the other: forwards it is skipped, backwards it is repeated.

@@ -122,8 +122,10 @@ fn a_hundred_thousand_hostile_calls_neither_panic_nor_pile_up_nor_leave_the_buff
         assert!(stats.packets_received > 10_000 && stats.packets_malformed > 1000, "{stats:?}");
         assert!(stats.packets_duplicate > 0 && stats.packets_empty > 0 && stats.restarts > 0, "{stats:?}");
         attacked.now += 3_000_000;
-        let heard: usize = (0..200).map(|_| attacked.honest(0)).sum();
-        assert!(heard > 380, "{heard} blocks of 400");
+        // The buffer has learned to wait for a second.
+        let _: usize = (0..100).map(|_| attacked.honest(0)).sum();
+        let heard: usize = (0..100).map(|_| attacked.honest(0)).sum();
+        assert!(heard > 195, "{heard} blocks of 200");
     }
 }
 
