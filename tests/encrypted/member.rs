@@ -38,9 +38,11 @@ impl Member {
     ) -> Self {
         TRANSPORT.get_or_init(|| install_transport(livekit)).await;
         let keys = key.map(|(key, derivation)| {
-            let mut options = KeyProviderOptions::default();
-            options.key_derivation_algorithm = derivation.algorithm();
-            options.ratchet_window_size = RATCHET_WINDOW;
+            let options = KeyProviderOptions {
+                key_derivation_algorithm: derivation.algorithm(),
+                ratchet_window_size: RATCHET_WINDOW,
+                ..Default::default()
+            };
             KeyProvider::with_shared_key(options, key.as_bytes().to_vec())
         });
         let mut options = RoomOptions::default();
@@ -72,9 +74,7 @@ impl Member {
     pub(crate) async fn say(&self, text: &str) {
         let me = self.room.local_participant();
         me.send_text(text, SendTextOptions::new_with_topic(TOPIC)).await.unwrap();
-        let mut packet = DataPacket::default();
-        packet.payload = text.as_bytes().to_vec();
-        packet.reliable = true;
+        let packet = DataPacket { payload: text.as_bytes().to_vec(), reliable: true, ..Default::default() };
         me.publish_data(packet).await.unwrap();
     }
 

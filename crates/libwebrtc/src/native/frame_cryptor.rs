@@ -242,7 +242,7 @@ impl Drop for Handle {
 impl DataPacketCryptor {
     /// A cryptor for the room's data packets.
     pub fn new(algorithm: EncryptionAlgorithm, key_provider: KeyProvider) -> Self {
-        Self { algorithm, store: key_provider.store, sent: Arc::default() }
+        Self { algorithm, store: key_provider.store, sent: Arc::new(frame::new_count()) }
     }
 
     /// Encrypts with the participant's own key.

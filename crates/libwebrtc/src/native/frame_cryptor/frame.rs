@@ -6,6 +6,10 @@
 //!
 //! The header stays readable and is authenticated. That of audio is the first byte of the Opus packet.
 
+use std::sync::atomic::AtomicU32;
+
+use aws_lc_rs::rand;
+
 use super::key_set::{IV_LEN, Iv, KeySet, TAG_LEN};
 
 pub(super) const AUDIO_HEADER_LEN: usize = 1;
@@ -29,6 +33,14 @@ pub(super) fn iv(ssrc: u32, timestamp: u32, count: u32) -> Iv {
     iv[4..8].copy_from_slice(&timestamp.to_be_bytes());
     iv[8..].copy_from_slice(&timestamp.wrapping_sub(count % 0xffff).to_be_bytes());
     iv
+}
+
+/// The count of a new cryptor, for [`iv`]. It begins anywhere, in case another one used the same stream and key before.
+pub(super) fn new_count() -> AtomicU32 {
+    let mut start = [0; 4];
+    // Without randomness it begins at zero, as in the C++ library.
+    let _ = rand::fill(&mut start);
+    AtomicU32::new(u32::from_ne_bytes(start))
 }
 
 /// Encrypts all but the header.

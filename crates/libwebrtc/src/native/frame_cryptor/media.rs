@@ -56,7 +56,7 @@ impl MediaCryptor {
             keys,
             enabled: AtomicBool::new(false),
             key_index: AtomicI32::new(0),
-            sent: AtomicU32::new(0),
+            sent: frame::new_count(),
             status: Mutex::new(Status { state: EncryptionState::New, failing: false }),
             observer: Slot::default(),
         }
