@@ -104,6 +104,11 @@ pub(crate) fn with_candidates(text: &str, keep: impl Fn(CandidateKind) -> bool) 
     text.split_inclusive('\n').filter(is_kept).collect()
 }
 
+/// Names the ICE session of the writer of the description.
+pub(crate) fn ice_ufrag(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).map(str::trim)
+}
+
 /// The largest message the writer of the description takes (RFC 8841, section 6.1); `None` when it does not say.
 pub(crate) fn max_message_size(text: &str) -> Option<usize> {
     let size = text.lines().find_map(|line| line.strip_prefix("a=max-message-size:"))?;

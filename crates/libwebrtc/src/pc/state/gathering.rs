@@ -6,9 +6,10 @@ use crate::{
     RtcError,
     ice_candidate::IceCandidate,
     net::url::{ServerKind, ServerUrl},
-    pc::{effect::Effect, sdp::Section, state::State},
+    pc::{effect::Effect, sdp, state::State},
     peer_connection::IceGatheringState,
     peer_connection_factory::{IceTransportsType, RtcConfiguration},
+    session_description::SessionDescription,
 };
 
 /// What is known about this side's addresses.
@@ -18,13 +19,21 @@ pub(super) struct Gathering {
     candidates: Vec<Candidate>,
     /// The servers are to be asked; the driver has not seen it yet.
     wanted: bool,
-    /// The m-line the candidates belong to.
+    /// The m-line the candidates belong to, and the ICE session.
     mid: String,
+    ufrag: Option<String>,
 }
 
 impl Gathering {
     pub(super) fn new(config: RtcConfiguration, candidates: Vec<Candidate>) -> Self {
-        Self { state: IceGatheringState::New, config, candidates, wanted: false, mid: "0".to_owned() }
+        Self {
+            state: IceGatheringState::New,
+            config,
+            candidates,
+            wanted: false,
+            mid: "0".to_owned(),
+            ufrag: None,
+        }
     }
 
     fn told(&self) -> impl Iterator<Item = &Candidate> {
@@ -53,12 +62,14 @@ impl State {
         Ok(())
     }
 
-    /// Gathering begins with the first local description, and again with each ICE restart.
-    pub(super) fn gather(&mut self, sections: &[Section], again: bool) -> Vec<Effect> {
-        let gathering = &mut self.gathering;
-        if gathering.state != IceGatheringState::New && !again {
+    /// Gathering begins with the first local description, and again with each ICE restart, whoever asked for it.
+    pub(super) fn gather(&mut self, description: &SessionDescription) -> Vec<Effect> {
+        let (gathering, ufrag) = (&mut self.gathering, sdp::ice_ufrag(description.text()));
+        if gathering.state != IceGatheringState::New && gathering.ufrag.as_deref() == ufrag {
             return Vec::new();
         }
+        gathering.ufrag = ufrag.map(str::to_owned);
+        let sections = sdp::sections(description.text());
         gathering.mid = sections.first().map_or("0", |section| section.mid.as_str()).to_owned();
         gathering.state = IceGatheringState::Gathering;
         gathering.wanted = true;
