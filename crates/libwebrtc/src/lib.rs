@@ -12,14 +12,14 @@
 //!
 //! - Peer connections: offers and answers in one or two connections, offers that are dropped, rolled back or edited,
 //!   renegotiation, ICE restart, connection states, close from either side.
-//! - ICE with host candidates over UDP, and over TCP when UDP does not come up within two seconds.
+//! - ICE over UDP, and over TCP when UDP does not come up within two seconds; STUN servers, and TURN servers over UDP, TCP
+//!   and TLS; addresses of the machine that come and go.
 //! - DTLS and SCTP; data channels in-band and negotiated, ordered or not, reliable or not.
 //! - Audio and video m-lines negotiate: transceivers, directions, streams and [`on_track`] are as in the C++ library.
 //!
 //! # What does not, and says so
 //!
 //! - No media flows. Captured audio goes nowhere, audio streams stay silent, video frames are refused.
-//! - STUN and TURN are not asked. A configuration that needs them ([`IceTransportsType::Relay`]) is refused.
 //! - There are no audio devices, no desktop capture, no end-to-end encryption and no statistics.
 //!
 //! # How it runs
@@ -41,7 +41,6 @@
 //! [`on_track`]: peer_connection::PeerConnection::on_track
 //! [`PeerConnection::close`]: peer_connection::PeerConnection::close
 //! [`DataChannel::send`]: data_channel::DataChannel::send
-//! [`IceTransportsType::Relay`]: peer_connection_factory::IceTransportsType::Relay
 
 #![forbid(unsafe_code)]
 
@@ -49,6 +48,8 @@ mod audio;
 mod audio_device;
 mod enum_dispatch;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod idle_stream;
 mod net;
 mod pc;
@@ -73,6 +74,7 @@ pub mod rtp_sender;
 pub mod rtp_transceiver;
 pub mod session_description;
 pub mod stats;
+pub mod turn_tls;
 pub mod video_frame;
 pub mod video_source;
 pub mod video_stream;

@@ -5,6 +5,7 @@
 mod two_peers {
     pub(crate) mod support;
 
+    mod addresses;
     mod data_channels;
     mod hostile_input;
     mod lifetime;
