@@ -220,6 +220,14 @@ mod tests {
     }
 
     #[test]
+    fn only_the_candidates_that_are_wanted_stay() {
+        let line = |kind| format!("a=candidate:1 1 udp 9 192.0.2.1 9 typ {kind}\r\n");
+        let text = format!("{TEXT}{}a=candidate:broken\r\n{}", line("host"), line("relay"));
+        let kept = with_candidates(&text, |kind| kind == CandidateKind::Relayed);
+        assert_eq!(kept, format!("{TEXT}{}", line("relay")));
+    }
+
+    #[test]
     fn a_section_with_port_zero_neither_sends_nor_receives() {
         let video = &sections(TEXT)[1];
         assert!(video.rejected && !video.sends() && !video.receives());

@@ -152,3 +152,94 @@ fn no_turn() -> RtcError {
          IceTransportsType::All",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{peer_connection_factory::IceServer, session_description::SdpType};
+
+    fn config(policy: IceTransportsType, url: &str) -> RtcConfiguration {
+        RtcConfiguration {
+            ice_transport_type: policy,
+            ice_servers: vec![IceServer {
+                urls: vec![url.to_owned()],
+                username: String::new(),
+                password: String::new(),
+            }],
+            ..Default::default()
+        }
+    }
+
+    fn candidate(kind: &str) -> Candidate {
+        Candidate::from_sdp_string(&format!("candidate:1 1 udp 9 192.0.2.1 9 typ {kind}")).unwrap()
+    }
+
+    fn state(policy: IceTransportsType) -> State {
+        State::new(config(policy, "turn:192.0.2.9"), vec![candidate("host")], Arc::default())
+    }
+
+    fn gather(state: &mut State, ufrag: &str) -> Vec<String> {
+        let text = format!("a=ice-ufrag:{ufrag}\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:a\r\n");
+        let effects = state.gather(&SessionDescription::from_text(text, SdpType::Offer));
+        effects.into_iter().filter_map(told).collect()
+    }
+
+    fn told(effect: Effect) -> Option<String> {
+        match effect {
+            Effect::Candidate(candidate) => Some(format!("{} {candidate}", candidate.sdp_mid())),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn servers_are_asked_once_for_each_ice_session() {
+        let mut state = state(IceTransportsType::All);
+        assert_eq!(gather(&mut state, "one").len(), 1);
+        assert!(state.take_gathering().is_some() && state.take_gathering().is_none());
+        assert!(gather(&mut state, "one").is_empty() && state.take_gathering().is_none());
+        assert!(state.gathered().is_some() && state.gathered().is_none());
+        assert_eq!(gather(&mut state, "two").len(), 1);
+        assert!(state.gathered().is_none(), "the end of the first is not that of the second");
+        assert!(state.take_gathering().is_some());
+        assert_eq!(state.gathering(), IceGatheringState::Gathering);
+    }
+
+    #[test]
+    fn the_policy_decides_what_is_told() {
+        for (policy, kinds) in [
+            (IceTransportsType::All, &["host", "srflx", "relay"][..]),
+            (IceTransportsType::NoHost, &["srflx", "relay"]),
+            (IceTransportsType::Relay, &["relay"]),
+        ] {
+            let mut state = state(policy);
+            let mut lines = gather(&mut state, "one");
+            for kind in ["srflx", "relay"] {
+                lines.extend(state.candidate_found(candidate(kind)).and_then(told));
+            }
+            let expected: Vec<_> = kinds.iter().map(|kind| format!(" typ {kind}")).collect();
+            assert_eq!(lines.len(), expected.len(), "{lines:?}");
+            assert!(lines.iter().zip(&expected).all(|(line, kind)| line.contains(kind)), "{lines:?}");
+            assert!(lines.iter().all(|line| line.starts_with("a candidate:")), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_found_before_the_description_is_told_with_it() {
+        let mut state = state(IceTransportsType::All);
+        assert!(state.candidate_found(candidate("relay")).is_none());
+        state.candidate_lost(&candidate("host"));
+        let lines = gather(&mut state, "one");
+        assert!(lines.len() == 1 && lines[0].contains(" typ relay"), "{lines:?}");
+    }
+
+    #[test]
+    fn relays_alone_want_a_server() {
+        let refused = config(IceTransportsType::Relay, "stun:192.0.2.9");
+        assert!(state(IceTransportsType::All).configure(refused).is_err());
+        let later = RtcConfiguration { ice_transport_type: IceTransportsType::Relay, ..Default::default() };
+        assert!(ensure_reachable(&later).is_ok(), "servers may follow");
+        assert!(State::new(later, Vec::new(), Arc::default()).ensure_can_gather().is_err());
+    }
+}
