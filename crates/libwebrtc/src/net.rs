@@ -2,7 +2,7 @@
 //! them, and what STUN and TURN servers add.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -156,7 +156,10 @@ impl Network {
                     }
                 }
                 () = sleep_until(deadline) => self.servers.timeout(&mut self.udp),
-                () = changed(&mut self.watcher) => self.update_sockets(),
+                addresses = changed(&mut self.watcher) => {
+                    self.update_sockets();
+                    self.servers.addresses_changed(&addresses);
+                }
             }
         }
     }
@@ -217,6 +220,7 @@ impl Network {
         if let Some(index) = self.hosts.iter().position(|host| host.addr() == address) {
             let host = self.hosts.remove(index);
             self.servers.tell(Happening::Lost(host));
+            self.servers.socket_removed(address);
         }
     }
 }
@@ -279,9 +283,9 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-async fn changed(watcher: &mut Option<Watcher>) {
+async fn changed(watcher: &mut Option<Watcher>) -> Vec<IpAddr> {
     match watcher {
-        Some(watcher) => _ = watcher.changed().await,
+        Some(watcher) => watcher.changed().await,
         None => std::future::pending().await,
     }
 }

@@ -5,6 +5,7 @@
 mod two_peers {
     pub(crate) mod support;
 
+    mod addresses;
     mod audio;
     mod data_channels;
     mod encrypted;

@@ -26,15 +26,15 @@ mod tests;
 use std::{collections::VecDeque, time::Instant};
 
 use self::{
-    clock::{Clock, Micros, micros},
+    clock::{Clock, Micros},
     delay::Delay,
-    head::{Head, Outlook, Step},
+    head::Head,
     queue::{Packet, Queue},
     stats::{Level, Sequence},
-    stretch::{Direction, Stretch, WINDOW},
+    stretch::Stretch,
     voice::Voice,
 };
-use super::opus::{self, BLOCK, CodecError, carries_fec};
+use super::opus::{self, CodecError};
 
 pub(crate) use self::stats::JitterStats;
 

@@ -80,7 +80,7 @@ pub(super) fn addresses() -> Vec<IpAddr> {
 }
 
 /// Link-local addresses need a zone that a candidate cannot carry. IPv6 loopback adds nothing that IPv4's does not.
-fn is_usable(address: &IpAddr) -> bool {
+pub(super) fn is_usable(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => !v4.is_link_local() && !v4.is_unspecified(),
         IpAddr::V6(v6) => !v6.is_unicast_link_local() && !v6.is_unspecified() && !v6.is_loopback(),

@@ -1,13 +1,17 @@
 //! The ICE servers of one connection: what was asked of them, and the relays they granted.
 
-use std::{collections::VecDeque, net::SocketAddr, time::Instant};
+use std::{
+    collections::VecDeque,
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
 
 use str0m::Candidate;
 use tokio::sync::mpsc;
 
 use crate::{
     net::{
-        Happening, Packet, UNREACHABLE, candidates, resolve,
+        Happening, Packet, UNREACHABLE, candidates, interfaces, resolve,
         stun::bindings::{Action, Bindings, Event},
         turn::{
             Credentials,
@@ -25,10 +29,13 @@ const REPORTS: usize = 256;
 /// Servers of either kind that are asked. Each TURN server costs a socket and an allocation.
 const MAX_STUN: usize = 8;
 const MAX_RELAYS: usize = 8;
+/// A NAT that shows another address each time must not make the list grow.
+const MAX_MAPPED: usize = 64;
 
 pub(super) struct Servers {
     stun: Vec<Stun>,
     bindings: Bindings<usize>,
+    mapped: Vec<Mapped>,
     relays: Vec<Granted>,
     reports: mpsc::Receiver<ServerReport>,
     deliver: mpsc::Sender<ServerReport>,
@@ -47,12 +54,20 @@ struct Stun {
     addresses: Vec<SocketAddr>,
 }
 
+/// What one of our sockets looks like from outside.
+struct Mapped {
+    socket: SocketAddr,
+    candidate: Candidate,
+}
+
 /// A relay, or the attempt to get one.
 struct Granted {
     id: u64,
     server: TurnServer,
     relay: Relay,
     candidate: Option<Candidate>,
+    /// Our end of the link to the server.
+    local: Option<IpAddr>,
     /// It was there before the present gathering; when it turns out to be gone it is asked for once more.
     probed: bool,
     rank: usize,
@@ -76,6 +91,7 @@ impl Servers {
         Self {
             stun: Vec::new(),
             bindings: Bindings::new(),
+            mapped: Vec::new(),
             relays: Vec::new(),
             reports,
             deliver,
@@ -149,6 +165,26 @@ impl Servers {
         }
     }
 
+    /// What was known of a socket that is gone.
+    pub(super) fn socket_removed(&mut self, socket: SocketAddr) {
+        self.bindings.forget(socket);
+        let lost = self.mapped.extract_if(.., |mapped| mapped.socket == socket);
+        self.happened.extend(lost.map(|mapped| Happening::Lost(mapped.candidate)));
+        self.finish();
+    }
+
+    /// Relays that were reached from an address that is gone are asked for from another.
+    pub(super) fn addresses_changed(&mut self, addresses: &[IpAddr]) {
+        let is_gone = |local: IpAddr| interfaces::is_usable(&local) && !addresses.contains(&local);
+        let stranded: Vec<Granted> =
+            self.relays.extract_if(.., |granted| granted.local.is_some_and(is_gone)).collect();
+        for granted in stranded {
+            log::debug!("{}: the way to the relay is gone", granted.server.url);
+            self.happened.extend(granted.candidate.map(Happening::Lost));
+            self.allocate(granted.server, granted.rank);
+        }
+    }
+
     /// Sends a datagram by the relay with this address; returns whether there is one.
     pub(super) fn send(&mut self, relay: SocketAddr, peer: SocketAddr, data: &[u8]) -> bool {
         let has_address = |granted: &&mut Granted| granted.address() == Some(relay);
@@ -212,7 +248,7 @@ impl Servers {
             async move { deliver.send(ServerReport::Relay { id, report }).await.is_ok() }
         };
         let relay = Relay::start(server.url.clone(), server.credentials.clone(), report);
-        self.relays.push(Granted { id, server, relay, candidate: None, probed: false, rank });
+        self.relays.push(Granted { id, server, relay, candidate: None, local: None, probed: false, rank });
     }
 
     fn ask_stun(&mut self, url: &ServerUrl) {
@@ -284,8 +320,7 @@ impl Servers {
                     }
                 }
                 Action::Mapped { socket, address } if socket != address => {
-                    let candidate = candidates::server_reflexive(address, socket);
-                    self.happened.extend(candidate.map(Happening::Found));
+                    self.mapped(socket, address);
                 }
                 // There is no NAT: the address is known.
                 Action::Mapped { .. } => {}
@@ -294,6 +329,19 @@ impl Servers {
                 }
             }
         }
+    }
+
+    fn mapped(&mut self, socket: SocketAddr, address: SocketAddr) {
+        let is_known = |mapped: &Mapped| mapped.socket == socket && mapped.candidate.addr() == address;
+        let Some(candidate) = candidates::server_reflexive(address, socket) else { return };
+        if self.mapped.iter().any(is_known) {
+            return;
+        }
+        if self.mapped.len() >= MAX_MAPPED {
+            self.happened.push_back(Happening::Lost(self.mapped.remove(0).candidate));
+        }
+        self.mapped.push(Mapped { socket, candidate: candidate.clone() });
+        self.happened.push_back(Happening::Found(candidate));
     }
 
     fn relay_report(&mut self, id: u64, report: Report) -> Option<Packet> {
@@ -307,6 +355,7 @@ impl Servers {
                 log::debug!("{}: relay {relayed} granted to {local}", granted.server.url);
                 let candidate = candidates::relayed(relayed, granted.server.transport, granted.rank);
                 granted.candidate = Some(candidate.clone());
+                granted.local = Some(local.ip());
                 self.happened.push_back(Happening::Found(candidate));
                 None
             }

@@ -120,6 +120,11 @@ pub(crate) fn with_candidates(text: &str, keep: impl Fn(CandidateKind) -> bool) 
     text.split_inclusive('\n').filter(is_kept).collect()
 }
 
+/// Names the ICE session of the writer of the description.
+pub(crate) fn ice_ufrag(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).map(str::trim)
+}
+
 /// The largest message the writer of the description takes (RFC 8841, section 6.1); `None` when it does not say.
 pub(crate) fn max_message_size(text: &str) -> Option<usize> {
     let size = text.lines().find_map(|line| line.strip_prefix("a=max-message-size:"))?;
@@ -259,6 +264,14 @@ mod tests {
         assert_eq!(sections[0].msid, Some(Msid { stream: "PA_1|TR_2".into(), track: "TR_2".into() }));
         assert!(sections[0].sends() && !sections[0].receives());
         assert_eq!(sections[2].kind, SectionKind::Application);
+    }
+
+    #[test]
+    fn only_the_candidates_that_are_wanted_stay() {
+        let line = |kind| format!("a=candidate:1 1 udp 9 192.0.2.1 9 typ {kind}\r\n");
+        let text = format!("{TEXT}{}a=candidate:broken\r\n{}", line("host"), line("relay"));
+        let kept = with_candidates(&text, |kind| kind == CandidateKind::Relayed);
+        assert_eq!(kept, format!("{TEXT}{}", line("relay")));
     }
 
     #[test]

@@ -145,10 +145,16 @@ pub(crate) async fn negotiate(offerer: &Peer, answerer: &Peer) {
 
 /// Signals the candidates of either side as they come, until both are connected. Returns what was signalled.
 pub(crate) async fn trickle(a: &mut Peer, b: &mut Peer) -> Vec<String> {
-    let (told, mut ends) = (Vec::new(), [a, b]);
+    let (mut told, mut ends) = (Vec::new(), [a, b]);
     let start = std::time::Instant::now();
     while ends.iter().any(|peer| peer.pc.connection_state() != PeerConnectionState::Connected) {
-        assert!(start.elapsed() < HANG, "no connection with {told:?}");
+        let errors = |peer: &mut &mut Peer| peer.candidate_errors.so_far();
+        assert!(
+            start.elapsed() < HANG,
+            "no connection with {told:?}, errors {:?}, {:?}",
+            ends.each_mut().map(errors),
+            ends.each_ref().map(|peer| peer.pc.ice_gathering_state())
+        );
         for from in [0, 1] {
             for candidate in ends[from].candidates.so_far() {
                 let parsed = IceCandidate::parse("0", 0, &candidate).unwrap();

@@ -77,6 +77,11 @@ impl<S: Copy> Bindings<S> {
         self.queries.clear();
     }
 
+    /// The socket is gone.
+    pub(crate) fn forget(&mut self, socket: SocketAddr) {
+        self.queries.retain(|query| query.socket != socket);
+    }
+
     /// When an [`Event::Timeout`] is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.queries.iter().map(|query| query.retransmission.deadline()).min()

@@ -210,6 +210,16 @@ impl Builder {
     }
 }
 
+/// Reads all there is to read.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_everything(bytes: &[u8]) {
+    let Some(message) = Message::parse(bytes) else { return };
+    for kind in 0..=0x30 {
+        _ = (message.get(kind), message.text(kind), message.number(kind), message.xor_address(kind));
+    }
+    _ = (message.mapped_address(), message.error(), message.is_authentic(b"key"));
+}
+
 fn hmac_key(key: &[u8]) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key)
 }

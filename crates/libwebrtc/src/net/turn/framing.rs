@@ -45,6 +45,18 @@ impl Framer {
     }
 }
 
+/// Cuts a stream into messages, and reads the channel data among them.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn cut(bytes: &[u8], step: usize) {
+    let mut framer = Framer::default();
+    for piece in bytes.chunks(step) {
+        framer.buffer.extend_from_slice(piece);
+        while let Ok(true) = framer.advance() {
+            _ = read_channel_data(framer.message());
+        }
+    }
+}
+
 /// Splits channel data into its number and its payload; padding is left out.
 pub(crate) fn read_channel_data(bytes: &[u8]) -> Option<(u16, &[u8])> {
     let [number_high, number_low, len_high, len_low] = *bytes.first_chunk()?;

@@ -5,11 +5,10 @@
 use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
+use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
     net::{TcpStream, UdpSocket},
@@ -17,10 +16,13 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::net::{
-    MAX_DATAGRAM, resolve,
-    turn::framing::Framer,
-    url::{ServerKind, ServerUrl, TurnTransport},
+use crate::{
+    net::{
+        MAX_DATAGRAM, resolve,
+        turn::framing::Framer,
+        url::{ServerKind, ServerUrl, TurnTransport},
+    },
+    turn_tls,
 };
 
 /// For the connection and, again, for the handshake of TLS.
@@ -179,30 +181,9 @@ async fn write(mut writer: WriteHalf<Box<dyn Stream>>, mut messages: mpsc::Recei
 
 async fn secured(stream: TcpStream, host: &str) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-    let config = tokio::task::spawn_blocking(tls_config).await.map_err(io::Error::other)?;
+    let config = tokio::task::spawn_blocking(turn_tls::client_config).await.map_err(io::Error::other)?;
     let connector = TlsConnector::from(config.map_err(io::Error::other)?);
     within(CONNECT_TIMEOUT, connector.connect(name, stream)).await
-}
-
-/// Trusts what the system trusts. `SSL_CERT_FILE` and `SSL_CERT_DIR` name other certificates, as they do for OpenSSL.
-fn tls_config() -> Result<Arc<ClientConfig>, String> {
-    static CONFIG: OnceLock<Result<Arc<ClientConfig>, String>> = OnceLock::new();
-    CONFIG.get_or_init(build_tls_config).clone()
-}
-
-fn build_tls_config() -> Result<Arc<ClientConfig>, String> {
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if added == 0 {
-        return Err("no root certificates: install ca-certificates, or set SSL_CERT_FILE".to_owned());
-    }
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
 }
 
 async fn within<T>(patience: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {

@@ -117,7 +117,7 @@ impl State {
         if let Some(answer) = self.local.current.clone() {
             let local = sdp::sections(answer.text());
             self.has_data_section |= has_data(&local);
-            effects.extend(self.gather(&local, false));
+            effects.extend(self.gather(&answer));
         }
         if let Some(offer) = self.remote.current.clone() {
             self.agree_directions(&sdp::sections(offer.text()));

@@ -6,9 +6,10 @@ use crate::{
     RtcError,
     ice_candidate::IceCandidate,
     net::url::{ServerKind, ServerUrl},
-    pc::{effect::Effect, sdp::Section, state::State},
+    pc::{effect::Effect, sdp, state::State},
     peer_connection::IceGatheringState,
     peer_connection_factory::{IceTransportsType, RtcConfiguration},
+    session_description::SessionDescription,
 };
 
 /// What is known about this side's addresses.
@@ -18,13 +19,21 @@ pub(super) struct Gathering {
     candidates: Vec<Candidate>,
     /// The servers are to be asked; the driver has not seen it yet.
     wanted: bool,
-    /// The m-line the candidates belong to.
+    /// The m-line the candidates belong to, and the ICE session.
     mid: String,
+    ufrag: Option<String>,
 }
 
 impl Gathering {
     pub(super) fn new(config: RtcConfiguration, candidates: Vec<Candidate>) -> Self {
-        Self { state: IceGatheringState::New, config, candidates, wanted: false, mid: "0".to_owned() }
+        Self {
+            state: IceGatheringState::New,
+            config,
+            candidates,
+            wanted: false,
+            mid: "0".to_owned(),
+            ufrag: None,
+        }
     }
 
     fn told(&self) -> impl Iterator<Item = &Candidate> {
@@ -57,12 +66,14 @@ impl State {
         Ok(())
     }
 
-    /// Gathering begins with the first local description, and again with each ICE restart.
-    pub(super) fn gather(&mut self, sections: &[Section], again: bool) -> Vec<Effect> {
-        let gathering = &mut self.gathering;
-        if gathering.state != IceGatheringState::New && !again {
+    /// Gathering begins with the first local description, and again with each ICE restart, whoever asked for it.
+    pub(super) fn gather(&mut self, description: &SessionDescription) -> Vec<Effect> {
+        let (gathering, ufrag) = (&mut self.gathering, sdp::ice_ufrag(description.text()));
+        if gathering.state != IceGatheringState::New && gathering.ufrag.as_deref() == ufrag {
             return Vec::new();
         }
+        gathering.ufrag = ufrag.map(str::to_owned);
+        let sections = sdp::sections(description.text());
         gathering.mid = sections.first().map_or("0", |section| section.mid.as_str()).to_owned();
         gathering.state = IceGatheringState::Gathering;
         gathering.wanted = true;
@@ -144,4 +155,93 @@ fn no_turn() -> RtcError {
         "ice_transport_type Relay has no TURN server to relay: add a turn: or turns: URL to ice_servers, or use \
          IceTransportsType::All",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{pc::link::Link, peer_connection_factory::IceServer, session_description::SdpType};
+
+    fn config(policy: IceTransportsType, url: &str) -> RtcConfiguration {
+        RtcConfiguration {
+            ice_transport_type: policy,
+            ice_servers: vec![IceServer {
+                urls: vec![url.to_owned()],
+                username: String::new(),
+                password: String::new(),
+            }],
+            ..Default::default()
+        }
+    }
+
+    fn candidate(kind: &str) -> Candidate {
+        Candidate::from_sdp_string(&format!("candidate:1 1 udp 9 192.0.2.1 9 typ {kind}")).unwrap()
+    }
+
+    fn state(policy: IceTransportsType) -> State {
+        State::new(config(policy, "turn:192.0.2.9"), vec![candidate("host")], Link::loose())
+    }
+
+    fn gather(state: &mut State, ufrag: &str) -> Vec<String> {
+        let text = format!("a=ice-ufrag:{ufrag}\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:a\r\n");
+        let effects = state.gather(&SessionDescription::from_text(text, SdpType::Offer));
+        effects.into_iter().filter_map(told).collect()
+    }
+
+    fn told(effect: Effect) -> Option<String> {
+        match effect {
+            Effect::Candidate(candidate) => Some(format!("{} {candidate}", candidate.sdp_mid())),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn servers_are_asked_once_for_each_ice_session() {
+        let mut state = state(IceTransportsType::All);
+        assert_eq!(gather(&mut state, "one").len(), 1);
+        assert!(state.take_gathering().is_some() && state.take_gathering().is_none());
+        assert!(gather(&mut state, "one").is_empty() && state.take_gathering().is_none());
+        assert!(state.gathered().is_some() && state.gathered().is_none());
+        assert_eq!(gather(&mut state, "two").len(), 1);
+        assert!(state.gathered().is_none(), "the end of the first is not that of the second");
+        assert!(state.take_gathering().is_some());
+        assert_eq!(state.gathering(), IceGatheringState::Gathering);
+    }
+
+    #[test]
+    fn the_policy_decides_what_is_told() {
+        for (policy, kinds) in [
+            (IceTransportsType::All, &["host", "srflx", "relay"][..]),
+            (IceTransportsType::NoHost, &["srflx", "relay"]),
+            (IceTransportsType::Relay, &["relay"]),
+        ] {
+            let mut state = state(policy);
+            let mut lines = gather(&mut state, "one");
+            for kind in ["srflx", "relay"] {
+                lines.extend(state.candidate_found(candidate(kind)).and_then(told));
+            }
+            let expected: Vec<_> = kinds.iter().map(|kind| format!(" typ {kind}")).collect();
+            assert_eq!(lines.len(), expected.len(), "{lines:?}");
+            assert!(lines.iter().zip(&expected).all(|(line, kind)| line.contains(kind)), "{lines:?}");
+            assert!(lines.iter().all(|line| line.starts_with("a candidate:")), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_found_before_the_description_is_told_with_it() {
+        let mut state = state(IceTransportsType::All);
+        assert!(state.candidate_found(candidate("relay")).is_none());
+        state.candidate_lost(&candidate("host"));
+        let lines = gather(&mut state, "one");
+        assert!(lines.len() == 1 && lines[0].contains(" typ relay"), "{lines:?}");
+    }
+
+    #[test]
+    fn relays_alone_want_a_server() {
+        let refused = config(IceTransportsType::Relay, "stun:192.0.2.9");
+        assert!(state(IceTransportsType::All).configure(refused).is_err());
+        let later = RtcConfiguration { ice_transport_type: IceTransportsType::Relay, ..Default::default() };
+        assert!(ensure_reachable(&later).is_ok(), "servers may follow");
+        assert!(State::new(later, Vec::new(), Link::loose()).ensure_can_gather().is_err());
+    }
 }

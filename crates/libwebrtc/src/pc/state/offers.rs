@@ -72,10 +72,9 @@ impl State {
             transceiver.set_mid(Some(mid.clone()));
         }
         draft.published = true;
-        let ice_restart = draft.ice_restart;
-        self.local.pending = Some(offer);
         let mut effects = self.enter(SignalingState::HaveLocalOffer);
-        effects.extend(self.gather(&sections, ice_restart));
+        effects.extend(self.gather(&offer));
+        self.local.pending = Some(offer);
         Ok(effects)
     }
 
