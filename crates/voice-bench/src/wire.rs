@@ -1,0 +1,92 @@
+//! The network between two TUN devices. Needs root, also where that is only the root of a user namespace.
+
+use std::net::Ipv4Addr;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use tokio::time::sleep_until;
+use tokio_tun::Tun;
+
+use crate::link::{Link, Quality};
+
+const MTU: usize = 1_500;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The process in whose network namespace the other end is.
+    #[arg(long)]
+    far: u32,
+    /// The address here, in a network of 256.
+    #[arg(long, default_value = "10.78.0.1")]
+    near_address: Ipv4Addr,
+    #[arg(long, default_value = "10.78.0.2")]
+    far_address: Ipv4Addr,
+    /// The share of packets that are lost in each direction, from 0 to 1.
+    #[arg(long, default_value_t = 0.0)]
+    loss: f64,
+    /// Each packet is late by a random time up to this, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    jitter_ms: u64,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Runs until it is killed; the devices end with it.
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    let (near, far) = (device("near")?, device("far")?);
+    ip(None, &["link", "set", "far", "netns", &options.far.to_string()])?;
+    up(None, "near", options.near_address)?;
+    up(Some(options.far), "far", options.far_address)?;
+    let quality = Quality { loss: options.loss, jitter: Duration::from_millis(options.jitter_ms) };
+    println!("up");
+    // The seeds of the directions must differ, else both would lose the same packets.
+    tokio::try_join!(
+        carry(&near, &far, Link::new(quality, options.seed)),
+        carry(&far, &near, Link::new(quality, !options.seed)),
+    )?;
+    Ok(())
+}
+
+async fn carry(from: &Tun, to: &Tun, mut link: Link) -> Result<()> {
+    let mut packet = [0; MTU];
+    loop {
+        let due = link.next_due();
+        tokio::select! {
+            length = from.recv(&mut packet) => link.take(Instant::now(), &packet[..length?]),
+            () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {}
+        }
+        while let Some(packet) = link.give(Instant::now()) {
+            // An end that is about to vanish takes nothing any more.
+            let _ = to.send(&packet).await;
+        }
+    }
+}
+
+fn device(name: &str) -> Result<Tun> {
+    let mut devices = Tun::builder()
+        .name(name)
+        .mtu(MTU as i32)
+        .build()
+        .with_context(|| format!("cannot make the TUN device {name}; it needs root and /dev/net/tun"))?;
+    devices.pop().context("no TUN device was made")
+}
+
+fn up(namespace: Option<u32>, device: &str, address: Ipv4Addr) -> Result<()> {
+    ip(namespace, &["addr", "add", &format!("{address}/24"), "dev", device])?;
+    ip(namespace, &["link", "set", device, "up"])
+}
+
+fn ip(namespace: Option<u32>, arguments: &[&str]) -> Result<()> {
+    let mut command = match namespace {
+        None => Command::new("ip"),
+        Some(process) => {
+            let mut command = Command::new("nsenter");
+            command.arg(format!("--net=/proc/{process}/ns/net")).arg("ip");
+            command
+        }
+    };
+    let status = command.args(arguments).status().context("cannot run ip (iproute2)")?;
+    ensure!(status.success(), "ip {arguments:?} failed");
+    Ok(())
+}
