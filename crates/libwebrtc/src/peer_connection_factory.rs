@@ -186,12 +186,12 @@ pub mod native {
             RtcVideoTrack::new(label.to_owned())
         }
 
-        fn create_audio_track(&self, label: &str, _source: NativeAudioSource) -> RtcAudioTrack {
-            RtcAudioTrack::new(label.to_owned())
+        fn create_audio_track(&self, label: &str, source: NativeAudioSource) -> RtcAudioTrack {
+            RtcAudioTrack::local(label.to_owned(), source.source().clone())
         }
 
         fn create_device_audio_track(&self, label: &str) -> RtcAudioTrack {
-            RtcAudioTrack::new(label.to_owned())
+            RtcAudioTrack::device(label.to_owned())
         }
 
         fn playout_devices(&self) -> i16 {

@@ -5,6 +5,7 @@
 mod two_peers {
     pub(crate) mod support;
 
+    mod audio;
     mod data_channels;
     mod hostile_input;
     mod lifetime;

@@ -18,7 +18,7 @@ use crate::{
     pc::{
         Shared,
         effect::Effect,
-        engine::{channels::Links, negotiation::Pending},
+        engine::{channels::Links, media::Media, negotiation::Pending},
         tcp_fallback::{self, TcpFallback},
         transport,
     },
@@ -26,7 +26,10 @@ use crate::{
 };
 
 mod channels;
+mod media;
 mod negotiation;
+
+pub(crate) use self::media::Sending;
 
 /// Bytes of data channel payload the association may hold unacknowledged: throughput is about this much a round trip.
 const SCTP_BUFFER: usize = 2 << 20;
@@ -50,6 +53,7 @@ pub(crate) struct Engine {
     shared: Arc<Shared>,
     pending: Pending,
     links: Links,
+    media: Media,
     tcp: TcpFallback,
     tcp_candidates: Vec<Candidate>,
     /// The protocol of the nominated pair, seen from what DTLS goes out over.
@@ -78,7 +82,7 @@ pub(crate) fn new_rtc(now: Instant) -> Rtc {
     Rtc::builder()
         .set_rtp_mode(true)
         .clear_codecs()
-        .enable_opus(true, false)
+        .enable_opus(true, true)
         .enable_vp8(true)
         .enable_h264(true)
         .set_sctp_max_buffered_amount(SCTP_BUFFER)
@@ -93,6 +97,7 @@ impl Engine {
             shared,
             pending: Pending::None,
             links: Links::default(),
+            media: Media::default(),
             tcp: TcpFallback::default(),
             tcp_candidates: Vec::new(),
             over_tcp: false,
@@ -175,7 +180,7 @@ impl Engine {
         }
     }
 
-    /// Looks at what programs changed by calls that do not wait: channels, messages to send, a close.
+    /// Looks at what programs changed by calls that do not wait: channels, messages and sound to send, a close.
     pub(crate) fn sync(&mut self, now: Instant) {
         let (closed, needed) = {
             let mut state = self.shared.state.lock();
@@ -187,6 +192,7 @@ impl Engine {
         }
         self.effects.extend(needed);
         self.sync_channels(now);
+        self.sync_media(now);
     }
 
     /// Whether silence would be news.
@@ -286,13 +292,17 @@ impl Engine {
     fn event(&mut self, now: Instant, event: Event) {
         self.faults = 0;
         match event {
-            Event::Connected => self.transport_event(now, transport::Event::Secured),
+            Event::Connected => {
+                self.transport_event(now, transport::Event::Secured);
+                // Sources are attached by the next look at what programs changed.
+                self.shared.wake.notify_one();
+            }
+            Event::RtpPacket(packet) => self.rtp_packet(now, &packet),
             Event::IceConnectionStateChange(state) => self.ice_changed(now, state),
             Event::ChannelOpen(id, label) => self.channel_opened(id, &label),
             Event::ChannelData(data) => self.channel_data(data),
             Event::ChannelClose(id) => self.channel_closed(id),
             Event::Closed => self.peer_closed(now),
-            // Media is negotiated but not played yet.
             _ => {}
         }
     }

@@ -7,15 +7,26 @@ use tokio::sync::Notify;
 
 use crate::{
     RtcError,
-    audio_track::RtcAudioTrack,
+    audio::{
+        receiver::Receiver,
+        sender::{AudioSender, Settings},
+        source::{Sink, Source},
+    },
+    audio_track::{RtcAudioTrack, Sound},
     media_stream::MediaStream,
     media_stream_track::MediaStreamTrack,
     native::create_random_uuid,
-    pc::sdp::{Msid, Section, SectionKind},
+    pc::{
+        engine::Sending,
+        sdp::{AudioFormat, Msid, Section, SectionKind},
+    },
     rtp_parameters::{RtpEncodingParameters, RtpParameters},
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
     video_track::RtcVideoTrack,
 };
+
+/// What networks are expected to lose, in percent, until one says what it does.
+const EXPECTED_LOSS: u8 = 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -39,6 +50,12 @@ struct Inner {
     sender_parameters: RtpParameters,
     receiver_track: MediaStreamTrack,
     streams: Vec<MediaStream>,
+    /// How the peer wants to get sound.
+    format: AudioFormat,
+    /// What encodes the track, while it is sent.
+    sender: Option<Arc<AudioSender>>,
+    /// A track that cannot be encoded. It is not tried again.
+    refused: Option<RtcAudioTrack>,
     /// The stream last announced to the program, so that it hears of each use of the m-line once.
     announced: Option<String>,
 }
@@ -59,6 +76,9 @@ impl Transceiver {
             sender_parameters: initial_parameters(init.send_encodings),
             receiver_track: kind.new_track(create_random_uuid()),
             streams: Vec::new(),
+            format: AudioFormat::default(),
+            sender: None,
+            refused: None,
             announced: None,
         };
         Self { kind, inner: Mutex::new(inner), wake }
@@ -117,6 +137,7 @@ impl Transceiver {
             return Err(RtcError::invalid_state(message));
         }
         self.inner.lock().sender_track = track;
+        self.wake.notify_one();
         Ok(())
     }
 
@@ -140,6 +161,7 @@ impl Transceiver {
 
     pub(crate) fn set_sender_parameters(&self, parameters: RtpParameters) {
         self.inner.lock().sender_parameters = parameters;
+        self.wake.notify_one();
     }
 
     pub(crate) fn receiver_track(&self) -> MediaStreamTrack {
@@ -197,8 +219,93 @@ impl Transceiver {
 
     /// The connection is over.
     pub(crate) fn end(&self) {
-        let inner = self.inner.lock();
+        let mut inner = self.inner.lock();
         inner.receiver_track.end();
+        inner.stop_sending();
+    }
+}
+
+/// The half that carries sound.
+impl Transceiver {
+    pub(crate) fn set_format(&self, format: AudioFormat) {
+        self.inner.lock().format = format;
+    }
+
+    /// Where what the peer sends goes to, if somebody listens.
+    pub(crate) fn receiving(&self) -> Option<(Arc<Receiver>, AudioFormat)> {
+        let inner = self.inner.lock();
+        let MediaStreamTrack::Audio(track) = &inner.receiver_track else { return None };
+        let Sound::Remote(receiver) = track.sound() else { return None };
+        receiver.is_heard().then(|| (receiver.clone(), inner.format))
+    }
+
+    /// Attaches the track's source to an encoder, or detaches it, as the track and what was agreed on want it now.
+    pub(crate) fn sync_sending(&self, is_up: bool) -> Option<Sending> {
+        let mut inner = self.inner.lock();
+        let wanted = if is_up { inner.wanted() } else { None };
+        let Some((mid, track, source)) = wanted else {
+            inner.stop_sending();
+            return None;
+        };
+        if inner.sender.as_ref().is_some_and(|sender| !sender.track().is(&track)) {
+            inner.stop_sending();
+        }
+        if inner.sender.is_none() {
+            inner.start_sending(track, &source, &self.wake);
+        }
+        let sender = inner.sender.clone()?;
+        sender.apply(inner.settings());
+        Some(Sending { mid: mid.as_str().into(), sender, format: inner.format })
+    }
+}
+
+impl Inner {
+    /// What is to be sent, and on which m-line.
+    fn wanted(&self) -> Option<(String, RtcAudioTrack, Arc<Source>)> {
+        use RtpTransceiverDirection::{SendOnly, SendRecv};
+        let agreed = matches!(self.current_direction, Some(SendOnly | SendRecv));
+        let active = self.sender_parameters.encodings.first().is_none_or(|encoding| encoding.active);
+        let Some(MediaStreamTrack::Audio(track)) = &self.sender_track else { return None };
+        let Sound::Source(source) = track.sound() else { return None };
+        let can = agreed && active && self.format.opus.is_some();
+        can.then(|| Some((self.mid.clone()?, track.clone(), source.clone()))).flatten()
+    }
+
+    fn settings(&self) -> Settings {
+        let wished = self.sender_parameters.encodings.first().and_then(|encoding| encoding.max_bitrate);
+        let max_bitrate = match (wished, self.format.max_bitrate) {
+            (Some(wished), Some(allowed)) => Some(wished.min(allowed)),
+            (wished, allowed) => wished.or(allowed),
+        };
+        let loss = if self.format.fec { EXPECTED_LOSS } else { 0 };
+        Settings { max_bitrate, dtx: self.format.dtx, loss }
+    }
+
+    fn start_sending(&mut self, track: RtcAudioTrack, source: &Arc<Source>, wake: &Arc<Notify>) {
+        if self.refused.as_ref().is_some_and(|refused| refused.is(&track)) {
+            return;
+        }
+        let encoder = AudioSender::new(track.clone(), source.format(), self.settings(), wake.clone());
+        let attached = encoder.map_err(|error| error.to_string()).and_then(|sender| {
+            let sender = Arc::new(sender);
+            source.add_sink(sender.clone()).map_err(|error| error.to_string())?;
+            Ok(sender)
+        });
+        match attached {
+            Ok(sender) => self.sender = Some(sender),
+            Err(error) => {
+                log::error!("the audio track {} cannot be sent: {error}", track.id());
+                self.refused = Some(track);
+            }
+        }
+    }
+
+    fn stop_sending(&mut self) {
+        let Some(sender) = self.sender.take() else { return };
+        let track = sender.track().clone();
+        if let Sound::Source(source) = track.sound() {
+            source.remove_sink(&(sender as Arc<dyn Sink>));
+        }
     }
 }
 
@@ -220,7 +327,7 @@ impl Kind {
 
     fn new_track(self, id: String) -> MediaStreamTrack {
         match self {
-            Self::Audio => RtcAudioTrack::new(id).into(),
+            Self::Audio => RtcAudioTrack::remote(id).into(),
             Self::Video => RtcVideoTrack::new(id).into(),
         }
     }

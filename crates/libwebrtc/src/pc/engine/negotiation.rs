@@ -205,6 +205,7 @@ impl Engine {
         if let Some(size) = sdp::max_message_size(text) {
             self.links.set_max_message(size);
         }
+        self.forget_incoming();
         self.transport_event(now, transport::Event::Started);
         self.kick(now);
     }

@@ -149,6 +149,7 @@ impl State {
             let sends = section.sends() && !transceiver.is_stopped();
             let unnamed = || sdp::Msid { stream: "-".to_owned(), track: String::new() };
             let msid = sends.then(|| section.msid.clone().unwrap_or_else(unnamed));
+            transceiver.set_format(section.audio);
             if transceiver.receive(msid.as_ref()) {
                 effects.push(Effect::Track(Box::new(track_event(transceiver))));
             }

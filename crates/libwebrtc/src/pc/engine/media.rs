@@ -1,0 +1,205 @@
+//! Sound on the wire: encoded frames out as RTP, RTP in to the receivers of the tracks.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use str0m::{
+    media::Mid,
+    rtp::{ExtensionValues, RtpPacket, RtpWrite, Ssrc},
+};
+
+use crate::{
+    audio::{
+        jitter::AudioPacket,
+        level,
+        opus::SAMPLE_RATE,
+        red::{self, Block},
+        sender::{AudioSender, EncodedFrame},
+    },
+    pc::{
+        engine::Engine,
+        sdp::AudioFormat,
+        transceiver::{Kind, Transceiver},
+    },
+    unsupported::Unsupported,
+};
+
+/// Sequence numbers start low, so that the peer need not be told how often they wrapped (RFC 3711, section 3.3.1).
+const FIRST_SEQUENCE: std::ops::Range<u64> = 1..1 << 15;
+/// Senders of media the peer can have. Beyond that, the oldest mapping is looked up again.
+const MAX_SSRCS: usize = 1024;
+
+/// What the engine remembers of media between packets.
+#[derive(Default)]
+pub(super) struct Media {
+    outgoing: HashMap<Mid, Outgoing>,
+    /// The m-line of each sender: packets name it in the beginning only.
+    incoming: HashMap<Ssrc, Mid>,
+}
+
+/// The RTP stream of an m-line. It outlives the tracks that are sent on it.
+struct Outgoing {
+    sender: Arc<AudioSender>,
+    sequence: u64,
+    /// The RTP time of the sender's first sample.
+    origin: u32,
+    /// The RTP time of the last packet, and when it was sent.
+    last: Option<(u32, Instant)>,
+    /// The frame before, for the redundant block.
+    before: Option<(u32, Vec<u8>)>,
+}
+
+/// An m-line that sends.
+pub(crate) struct Sending {
+    pub(crate) mid: Mid,
+    pub(crate) sender: Arc<AudioSender>,
+    pub(crate) format: AudioFormat,
+}
+
+impl Engine {
+    /// Attaches and detaches sources as was agreed on, and sends what they have encoded.
+    pub(super) fn sync_media(&mut self, now: Instant) {
+        let sending: Vec<Sending> = {
+            let state = self.shared.state.lock();
+            let is_up = state.transport.is_secured() && !state.is_closed();
+            state.transceivers().iter().filter_map(|transceiver| transceiver.sync_sending(is_up)).collect()
+        };
+        let mut sent = false;
+        for sending in sending {
+            let frames = sending.sender.take();
+            sent |= !frames.is_empty();
+            frames.into_iter().for_each(|frame| self.send_frame(now, &sending, frame));
+        }
+        if sent {
+            // Packets leave when time moves on, and not before.
+            self.kick(now);
+        }
+    }
+
+    fn send_frame(&mut self, now: Instant, sending: &Sending, frame: EncodedFrame) {
+        let Some(payload_type) = sending.format.opus else { return };
+        let mut api = self.rtc.direct_api();
+        let Some(stream) = api.stream_tx_by_mid(sending.mid, None) else { return };
+        let outgoing =
+            self.media.outgoing.entry(sending.mid).or_insert_with(|| Outgoing::new(&sending.sender));
+        outgoing.follow(&sending.sender, frame.time, now);
+        let time = outgoing.origin.wrapping_add(frame.time);
+        let extensions = ExtensionValues {
+            audio_level: Some(frame.level),
+            voice_activity: Some(level::is_voice(frame.level)),
+            ..Default::default()
+        };
+        let (payload_type, payload) = outgoing.wrap(&sending.format, payload_type, time, frame.payload);
+        let write = RtpWrite::new(payload_type.into(), outgoing.sequence.into(), time, now, payload)
+            .marker(frame.starts)
+            .ext_vals(extensions);
+        stream.write_rtp(write);
+        outgoing.sequence += 1;
+        outgoing.last = Some((time, now));
+        self.drain(now);
+    }
+
+    pub(super) fn rtp_packet(&mut self, now: Instant, packet: &RtpPacket) {
+        // Padding and probes have no payload.
+        if packet.payload.is_empty() {
+            return;
+        }
+        let Some(mid) = self.mid_of(packet.header.ssrc) else { return };
+        let found = {
+            let state = self.shared.state.lock();
+            let is_it = |own: &&Arc<Transceiver>| own.mid().is_some_and(|own| own == *mid);
+            state.transceivers().iter().find(is_it).cloned()
+        };
+        match found {
+            Some(transceiver) if transceiver.kind() == Kind::Audio => {
+                receive_audio(now, &transceiver, packet)
+            }
+            Some(_) => {
+                Unsupported::VideoReceive.warn_once();
+            }
+            None => {}
+        }
+    }
+
+    fn mid_of(&mut self, ssrc: Ssrc) -> Option<Mid> {
+        if let Some(mid) = self.media.incoming.get(&ssrc) {
+            return Some(*mid);
+        }
+        let mid = self.rtc.direct_api().stream_rx(&ssrc)?.mid();
+        if self.media.incoming.len() >= MAX_SSRCS {
+            self.media.incoming.clear();
+        }
+        self.media.incoming.insert(ssrc, mid);
+        Some(mid)
+    }
+
+    /// A new description may give the peer's senders to other m-lines.
+    pub(super) fn forget_incoming(&mut self) {
+        self.media.incoming.clear();
+    }
+}
+
+/// Unpacks what somebody listens to.
+fn receive_audio(now: Instant, transceiver: &Transceiver, packet: &RtpPacket) {
+    let Some((receiver, format)) = transceiver.receiving() else { return };
+    let (sequence, timestamp) = (*packet.seq_no, packet.header.timestamp);
+    let payload_type = Some(*packet.header.payload_type);
+    if payload_type == format.opus {
+        receiver.insert(now, AudioPacket { sequence, timestamp, payload: packet.payload.to_vec() });
+    } else if let (true, Some(opus)) = (payload_type == format.red, format.opus) {
+        let blocks = red::blocks(&packet.payload, opus);
+        let count = blocks.len() as u64;
+        for (at, block) in (1..).zip(blocks) {
+            let sequence = sequence.saturating_sub(count - at);
+            let timestamp = timestamp.wrapping_sub(block.age);
+            receiver.insert(now, AudioPacket { sequence, timestamp, payload: block.payload.to_vec() });
+        }
+    } else {
+        log::trace!("audio of payload type {payload_type:?} dropped: it was not agreed on");
+    }
+}
+
+// === impl Outgoing ===
+
+impl Outgoing {
+    fn new(sender: &Arc<AudioSender>) -> Self {
+        let sequence =
+            FIRST_SEQUENCE.start + u64::from(random()) % (FIRST_SEQUENCE.end - FIRST_SEQUENCE.start);
+        Self { sender: sender.clone(), sequence, origin: random(), last: None, before: None }
+    }
+
+    /// Another track on the m-line counts from its own beginning; the peer must see time go on as it did.
+    fn follow(&mut self, sender: &Arc<AudioSender>, time: u32, now: Instant) {
+        if Arc::ptr_eq(&self.sender, sender) {
+            return;
+        }
+        self.sender = sender.clone();
+        self.before = None;
+        if let Some((last, at)) = self.last {
+            let passed = samples(now.saturating_duration_since(at)).max(1);
+            self.origin = last.wrapping_add(passed).wrapping_sub(time);
+        }
+    }
+
+    /// The payload, with the frame before where the peer takes redundancy.
+    fn wrap(&mut self, format: &AudioFormat, opus: u8, time: u32, frame: Vec<u8>) -> (u8, Vec<u8>) {
+        let Some(red) = format.red else { return (opus, frame) };
+        let before = self.before.as_ref().map(|(at, payload)| Block { age: time.wrapping_sub(*at), payload });
+        let packet = red::packet(opus, before, &frame);
+        self.before = Some((time, frame));
+        (red, packet)
+    }
+}
+
+fn samples(duration: Duration) -> u32 {
+    (duration.as_secs_f64() * f64::from(SAMPLE_RATE)) as u32
+}
+
+/// Starts that nobody can guess (RFC 3550, section 5.1).
+fn random() -> u32 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish() as u32
+}
