@@ -26,8 +26,9 @@ struct Tally {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let ready = setup::prepare()?;
     testbed::progress("building all tests (up to 15 minutes the first time on 2 cores)");
-    // Exactly what `cargo test` builds next, so that nothing is built twice; the tests start the model as a program.
-    let model = tools::cargo_build(&["--workspace", "--bins", "--tests"], &["scripted-model"])?.remove(0);
+    // Exactly what `cargo test` builds next, so that nothing is built twice; the tests start these programs.
+    let programs = ["scripted-model", "voice-bench"];
+    let built = tools::cargo_build(&["--workspace", "--bins", "--tests"], &programs)?;
     let mut command = testbed::cargo();
     command
         .args(["test", "--workspace", "--no-fail-fast"])
@@ -36,7 +37,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .current_dir(testbed::root())
         .env("LIVEKIT_SERVER", ready.livekit_server)
         .env("OTELCOL", ready.otelcol)
-        .env("SCRIPTED_MODEL", model);
+        .env("SCRIPTED_MODEL", &built[0])
+        .env("VOICE_BENCH", &built[1]);
     let (tally, status) = stream(&mut command, &mut stdout())?;
     report(tally, status)
 }
