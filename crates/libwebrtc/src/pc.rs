@@ -22,12 +22,15 @@ use crate::{
         channel::Channel,
         driver::{Command, Driver},
         effect::Callbacks,
+        engine::StatsOf,
+        link::Link,
         state::State,
         transceiver::{Kind, Transceiver},
     },
     peer_connection::{IceConnectionState, OfferOptions, PeerConnectionState},
     rtp_transceiver::RtpTransceiverInit,
     session_description::SessionDescription,
+    stats::RtcStats,
 };
 
 mod callback;
@@ -35,6 +38,7 @@ pub(crate) mod channel;
 mod driver;
 mod effect;
 mod engine;
+mod link;
 pub(crate) mod payload_types;
 pub(crate) mod runtime;
 pub(crate) mod sdp;
@@ -56,7 +60,9 @@ pub(crate) struct Shared {
 /// The program's end of a connection. Dropping the last one closes the connection.
 pub(crate) struct Connection {
     shared: Arc<Shared>,
-    commands: mpsc::Sender<Command>,
+    link: Link,
+    /// What the links of all handles depend on.
+    _commands: mpsc::Sender<Command>,
 }
 
 impl Connection {
@@ -66,11 +72,12 @@ impl Connection {
         let _entered = runtime.enter();
         let network = Network::bind()?;
         let wake = Arc::new(Notify::new());
-        let state = State::new(network.candidates(), wake.clone());
-        let shared = Arc::new(Shared { state: Mutex::new(state), callbacks: Callbacks::default(), wake });
         let (commands, inbox) = mpsc::channel(COMMANDS);
+        let link = Link::new(wake.clone(), &commands);
+        let state = State::new(network.candidates(), link.clone());
+        let shared = Arc::new(Shared { state: Mutex::new(state), callbacks: Callbacks::default(), wake });
         runtime.spawn(Driver::new(shared.clone(), network, inbox).run());
-        Ok(Self { shared, commands })
+        Ok(Self { shared, link, _commands: commands })
     }
 
     pub(crate) async fn create_offer(&self, options: OfferOptions) -> Result<SessionDescription, RtcError> {
@@ -93,6 +100,10 @@ impl Connection {
         self.call(|reply| Command::AddCandidate(candidate, reply)).await
     }
 
+    pub(crate) async fn stats(&self) -> Result<Vec<RtcStats>, RtcError> {
+        self.call(|reply| Command::Stats(StatsOf::Connection, reply)).await
+    }
+
     pub(crate) fn create_data_channel(
         &self,
         label: &str,
@@ -111,7 +122,7 @@ impl Connection {
         track: Option<MediaStreamTrack>,
         init: RtpTransceiverInit,
     ) -> Result<Arc<Transceiver>, RtcError> {
-        let transceiver = Arc::new(Transceiver::new(kind, track, init, self.shared.wake.clone()));
+        let transceiver = Arc::new(Transceiver::new(kind, track, init, self.link.clone()));
         self.shared.state.lock().add_transceiver(transceiver.clone())?;
         self.shared.wake.notify_one();
         Ok(transceiver)
@@ -158,10 +169,7 @@ impl Connection {
         command: impl FnOnce(oneshot::Sender<Result<T, RtcError>>) -> Command,
     ) -> Result<T, RtcError> {
         self.read(State::ensure_open)?;
-        let gone = || RtcError::invalid_state("the peer connection has ended: create a new one");
-        let (reply, result) = oneshot::channel();
-        self.commands.send(command(reply)).await.map_err(|_| gone())?;
-        result.await.map_err(|_| gone())?
+        self.link.call(command).await
     }
 }
 

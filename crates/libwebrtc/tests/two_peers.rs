@@ -11,4 +11,5 @@ mod two_peers {
     mod lifetime;
     mod negotiation;
     mod network;
+    mod statistics;
 }

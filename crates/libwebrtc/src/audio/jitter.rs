@@ -96,7 +96,7 @@ impl JitterBuffer {
     pub(crate) fn insert(&mut self, now: Instant, packet: AudioPacket) {
         let now = self.clock.at(now);
         let Some(packet) = self.read(now, packet) else { return };
-        if self.is_known(packet.timestamp) {
+        if self.is_known(&packet) {
             self.stats.packets_duplicate += 1;
         } else if self.fits(&packet) {
             self.drop_suspect();
@@ -151,8 +151,10 @@ impl JitterBuffer {
         newest + i64::from(timestamp.wrapping_sub(newest as u32).cast_signed())
     }
 
-    fn is_known(&self, timestamp: i64) -> bool {
-        self.queue.contains(timestamp) || self.played.contains(&timestamp)
+    /// Whether it came before, also with another number: RED says only when its copies were sent first.
+    fn is_known(&self, packet: &Packet) -> bool {
+        let is_newer = self.sequence.ahead(packet.sequence).is_some();
+        self.queue.contains(packet.timestamp) || (!is_newer && self.played.contains(&packet.timestamp))
     }
 
     /// Whether a packet goes on with what was there. One that is next by its number and over by its time does not.
@@ -292,7 +294,9 @@ impl JitterBuffer {
     fn adapt(&mut self, now: Micros) {
         let Some(head) = self.head.as_ref().filter(|_| self.voice.is_live()) else { return };
         let played = head.next - self.voice.len() as i64;
-        let excess = self.delay.waited(now, played).unwrap_or(0) - self.delay.target(now);
+        let waited = self.delay.waited(now, played).unwrap_or(0);
+        let above = (waited - self.delay.tolerated(now)).max(0);
+        let excess = if above > 0 { above } else { (waited - self.delay.target(now)).min(0) };
         let Some(change) = self.stretch.plan(now, excess) else { return };
         self.decode_ahead(now);
         let (ready, channels) = self.voice.ready();

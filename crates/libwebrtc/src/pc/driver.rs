@@ -11,10 +11,11 @@ use crate::{
     pc::{
         Shared,
         effect::Effect,
-        engine::{Engine, NetworkAction, new_rtc},
+        engine::{Engine, NetworkAction, StatsOf, new_rtc},
     },
     peer_connection::{OfferOptions, PeerConnectionState},
     session_description::SessionDescription,
+    stats::RtcStats,
 };
 
 /// Datagrams handled in one go before effects are run and other work gets its turn.
@@ -23,12 +24,13 @@ const BATCH: usize = 32;
 type Reply<T> = oneshot::Sender<Result<T, RtcError>>;
 
 /// A call that waits for the driver.
-pub(super) enum Command {
+pub(crate) enum Command {
     CreateOffer(OfferOptions, Reply<SessionDescription>),
     CreateAnswer(Reply<SessionDescription>),
     SetLocal(SessionDescription, Reply<()>),
     SetRemote(SessionDescription, Reply<()>),
     AddCandidate(IceCandidate, Reply<()>),
+    Stats(StatsOf, Reply<Vec<RtcStats>>),
 }
 
 pub(super) struct Driver {
@@ -131,6 +133,10 @@ impl Driver {
             }
             Command::AddCandidate(candidate, reply) => {
                 let result = self.engine.add_candidate(now, candidate);
+                self.reply(reply, result);
+            }
+            Command::Stats(of, reply) => {
+                let result = Ok(self.engine.stats(now, &of));
                 self.reply(reply, result);
             }
         }

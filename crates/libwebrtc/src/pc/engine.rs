@@ -18,7 +18,7 @@ use crate::{
     pc::{
         Shared,
         effect::Effect,
-        engine::{channels::Links, media::Media, negotiation::Pending},
+        engine::{channels::Links, media::Media, negotiation::Pending, stats::Counted},
         tcp_fallback::{self, TcpFallback},
         transport,
     },
@@ -28,8 +28,9 @@ use crate::{
 mod channels;
 mod media;
 mod negotiation;
+mod stats;
 
-pub(crate) use self::media::Sending;
+pub(crate) use self::{media::Sending, stats::StatsOf};
 
 /// Bytes of data channel payload the association may hold unacknowledged: throughput is about this much a round trip.
 const SCTP_BUFFER: usize = 2 << 20;
@@ -54,6 +55,7 @@ pub(crate) struct Engine {
     pending: Pending,
     links: Links,
     media: Media,
+    counted: Counted,
     tcp: TcpFallback,
     tcp_candidates: Vec<Candidate>,
     /// The protocol of the nominated pair, seen from what DTLS goes out over.
@@ -85,6 +87,7 @@ pub(crate) fn new_rtc(now: Instant) -> Rtc {
         .enable_opus(true, true)
         .enable_vp8(true)
         .enable_h264(true)
+        .set_stats_interval(Some(stats::INTERVAL))
         .set_sctp_max_buffered_amount(SCTP_BUFFER)
         .set_sctp_max_message_size(MAX_INCOMING_MESSAGE)
         .build(now)
@@ -98,6 +101,7 @@ impl Engine {
             pending: Pending::None,
             links: Links::default(),
             media: Media::default(),
+            counted: Counted::default(),
             tcp: TcpFallback::default(),
             tcp_candidates: Vec::new(),
             over_tcp: false,
@@ -157,6 +161,7 @@ impl Engine {
         match Receive::new(proto, source, destination, data) {
             Ok(receive) => {
                 self.hear(now, source);
+                self.counted.received(now, data.len());
                 self.input(Input::Receive(now, receive), now);
             }
             Err(error) => log::trace!("dropped {} bytes from {source}: {error}", data.len()),
@@ -284,8 +289,10 @@ impl Engine {
             self.over_tcp = transmit.proto == Protocol::Tcp;
             if self.peer.replace(transmit.destination) != Some(transmit.destination) {
                 self.heard = now;
+                self.counted.pair_changed();
             }
         }
+        self.counted.sent(now, transmit.contents.len());
         self.outbox.push(NetworkAction::Send(transmit));
     }
 
@@ -298,6 +305,9 @@ impl Engine {
                 self.shared.wake.notify_one();
             }
             Event::RtpPacket(packet) => self.rtp_packet(now, &packet),
+            Event::PeerStats(stats) => self.counted.peer(stats),
+            Event::MediaEgressStats(stats) => self.counted.egress(stats),
+            Event::MediaIngressStats(stats) => self.counted.ingress(stats),
             Event::IceConnectionStateChange(state) => self.ice_changed(now, state),
             Event::ChannelOpen(id, label) => self.channel_opened(id, &label),
             Event::ChannelData(data) => self.channel_data(data),

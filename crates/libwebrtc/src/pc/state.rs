@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use str0m::Candidate;
-use tokio::sync::Notify;
 
 use crate::{
     RtcError,
@@ -15,6 +14,7 @@ use crate::{
     pc::{
         channel::Channel,
         effect::Effect,
+        link::Link,
         sdp::{Section, SectionKind},
         transceiver::Transceiver,
         transport::Transport,
@@ -51,7 +51,7 @@ pub(crate) struct State {
     has_data_section: bool,
     negotiations: u32,
     negotiation_wanted: bool,
-    wake: Arc<Notify>,
+    link: Link,
 }
 
 #[derive(Default)]
@@ -70,7 +70,7 @@ struct Draft {
 }
 
 impl State {
-    pub(crate) fn new(local_candidates: Vec<Candidate>, wake: Arc<Notify>) -> Self {
+    pub(crate) fn new(local_candidates: Vec<Candidate>, link: Link) -> Self {
         Self {
             signaling: SignalingState::Stable,
             gathering: IceGatheringState::New,
@@ -85,7 +85,7 @@ impl State {
             has_data_section: false,
             negotiations: 0,
             negotiation_wanted: false,
-            wake,
+            link,
         }
     }
 
@@ -103,6 +103,10 @@ impl State {
 
     pub(crate) fn channels(&self) -> &[Arc<Channel>] {
         &self.channels
+    }
+
+    pub(crate) fn local_candidates(&self) -> &[Candidate] {
+        &self.local_candidates
     }
 
     pub(crate) fn has_data_section(&self) -> bool {

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use crate::{
     RtcError,
     audio::{
+        jitter::JitterStats,
         receiver::Receiver,
         sender::{AudioSender, Settings},
         source::{Sink, Source},
@@ -17,11 +18,14 @@ use crate::{
     media_stream_track::MediaStreamTrack,
     native::create_random_uuid,
     pc::{
-        engine::Sending,
+        driver::Command,
+        engine::{Sending, StatsOf},
+        link::Link,
         sdp::{AudioFormat, Msid, Section, SectionKind},
     },
     rtp_parameters::{RtpEncodingParameters, RtpParameters},
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
+    stats::RtcStats,
     video_track::RtcVideoTrack,
 };
 
@@ -37,8 +41,8 @@ pub(crate) enum Kind {
 pub(crate) struct Transceiver {
     kind: Kind,
     inner: Mutex<Inner>,
-    /// Tells the driver that a negotiation is needed.
-    wake: Arc<Notify>,
+    /// The driver is told of changes, and asked for statistics.
+    link: Link,
 }
 
 struct Inner {
@@ -65,7 +69,7 @@ impl Transceiver {
         kind: Kind,
         track: Option<MediaStreamTrack>,
         init: RtpTransceiverInit,
-        wake: Arc<Notify>,
+        link: Link,
     ) -> Self {
         let inner = Inner {
             mid: None,
@@ -81,17 +85,17 @@ impl Transceiver {
             refused: None,
             announced: None,
         };
-        Self { kind, inner: Mutex::new(inner), wake }
+        Self { kind, inner: Mutex::new(inner), link }
     }
 
     /// The transceiver for an m-line that the peer added.
-    pub(crate) fn remote(kind: Kind, mid: String, wake: Arc<Notify>) -> Self {
+    pub(crate) fn remote(kind: Kind, mid: String, link: Link) -> Self {
         let init = RtpTransceiverInit {
             direction: RtpTransceiverDirection::RecvOnly,
             stream_ids: Vec::new(),
             send_encodings: Vec::new(),
         };
-        let transceiver = Self::new(kind, None, init, wake);
+        let transceiver = Self::new(kind, None, init, link);
         transceiver.inner.lock().mid = Some(mid);
         transceiver
     }
@@ -122,7 +126,7 @@ impl Transceiver {
         inner.streams.clear();
         inner.receiver_track.end();
         drop(inner);
-        self.wake.notify_one();
+        self.link.wake();
     }
 
     pub(crate) fn sender_track(&self) -> Option<MediaStreamTrack> {
@@ -137,7 +141,7 @@ impl Transceiver {
             return Err(RtcError::invalid_state(message));
         }
         self.inner.lock().sender_track = track;
-        self.wake.notify_one();
+        self.link.wake();
         Ok(())
     }
 
@@ -152,7 +156,7 @@ impl Transceiver {
             other => other,
         };
         drop(inner);
-        self.wake.notify_one();
+        self.link.wake();
     }
 
     pub(crate) fn sender_parameters(&self) -> RtpParameters {
@@ -161,7 +165,7 @@ impl Transceiver {
 
     pub(crate) fn set_sender_parameters(&self, parameters: RtpParameters) {
         self.inner.lock().sender_parameters = parameters;
-        self.wake.notify_one();
+        self.link.wake();
     }
 
     pub(crate) fn receiver_track(&self) -> MediaStreamTrack {
@@ -174,6 +178,47 @@ impl Transceiver {
 
     pub(crate) fn receiver_parameters(&self) -> RtpParameters {
         RtpParameters::default()
+    }
+}
+
+/// Statistics.
+impl Transceiver {
+    pub(crate) async fn sender_stats(&self) -> Result<Vec<RtcStats>, RtcError> {
+        match self.mid() {
+            Some(mid) => self.link.call(|reply| Command::Stats(StatsOf::Sender(mid), reply)).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    pub(crate) async fn receiver_stats(&self) -> Result<Vec<RtcStats>, RtcError> {
+        match self.mid() {
+            Some(mid) => self.link.call(|reply| Command::Stats(StatsOf::Receiver(mid), reply)).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    pub(crate) fn format(&self) -> AudioFormat {
+        self.inner.lock().format
+    }
+
+    pub(crate) fn is_sending(&self) -> bool {
+        self.inner.lock().sender.is_some()
+    }
+
+    /// Bits per second.
+    pub(crate) fn target_bitrate(&self) -> f64 {
+        self.inner.lock().sender.as_ref().map_or(0.0, |sender| f64::from(sender.bitrate()))
+    }
+
+    /// What the jitter buffer counted; nothing while nobody ever listened.
+    pub(crate) fn jitter_stats(&self) -> JitterStats {
+        match &self.inner.lock().receiver_track {
+            MediaStreamTrack::Audio(track) => match track.sound() {
+                Sound::Remote(receiver) => receiver.stats(),
+                Sound::Source(_) | Sound::Device => JitterStats::default(),
+            },
+            MediaStreamTrack::Video(_) => JitterStats::default(),
+        }
     }
 }
 
@@ -251,7 +296,7 @@ impl Transceiver {
             inner.stop_sending();
         }
         if inner.sender.is_none() {
-            inner.start_sending(track, &source, &self.wake);
+            inner.start_sending(track, &source, self.link.waker());
         }
         let sender = inner.sender.clone()?;
         sender.apply(inner.settings());
@@ -281,11 +326,11 @@ impl Inner {
         Settings { max_bitrate, dtx: self.format.dtx, loss }
     }
 
-    fn start_sending(&mut self, track: RtcAudioTrack, source: &Arc<Source>, wake: &Arc<Notify>) {
+    fn start_sending(&mut self, track: RtcAudioTrack, source: &Arc<Source>, wake: Arc<Notify>) {
         if self.refused.as_ref().is_some_and(|refused| refused.is(&track)) {
             return;
         }
-        let encoder = AudioSender::new(track.clone(), source.format(), self.settings(), wake.clone());
+        let encoder = AudioSender::new(track.clone(), source.format(), self.settings(), wake);
         let attached = encoder.map_err(|error| error.to_string()).and_then(|sender| {
             let sender = Arc::new(sender);
             source.add_sink(sender.clone()).map_err(|error| error.to_string())?;

@@ -16,13 +16,13 @@ use super::support::{Peer, negotiate};
 const LOUD: f64 = 12_000.0;
 
 /// A program that plays a tone until it is dropped.
-struct Tone {
+pub(super) struct Tone {
     source: NativeAudioSource,
     task: JoinHandle<()>,
 }
 
 impl Tone {
-    fn new(hertz: f64, rate: u32, channels: u32) -> Self {
+    pub(super) fn new(hertz: f64, rate: u32, channels: u32) -> Self {
         let source = NativeAudioSource::new(AudioSourceOptions::default(), rate, channels, 100);
         let playing = source.clone();
         let task = tokio::spawn(async move {
@@ -62,7 +62,7 @@ fn sending(stream: &str) -> RtpTransceiverInit {
 }
 
 /// The audio track that the peer receives on its only m-line.
-fn received(peer: &Peer) -> RtcAudioTrack {
+pub(super) fn received(peer: &Peer) -> RtcAudioTrack {
     match peer.pc.receivers()[0].track() {
         Some(MediaStreamTrack::Audio(track)) => track,
         other => panic!("no audio track: {other:?}"),
@@ -70,7 +70,12 @@ fn received(peer: &Peer) -> RtcAudioTrack {
 }
 
 /// Reads until `count` frames in a row fulfil the condition.
-async fn hear(stream: &mut NativeAudioStream, what: &str, count: usize, is_it: impl Fn(&[i16]) -> bool) {
+pub(super) async fn hear(
+    stream: &mut NativeAudioStream,
+    what: &str,
+    count: usize,
+    is_it: impl Fn(&[i16]) -> bool,
+) {
     let mut in_a_row = 0;
     let reading = async {
         while in_a_row < count {
@@ -87,7 +92,7 @@ fn rms(samples: &[i16]) -> f64 {
     (energy / samples.len() as f64).sqrt()
 }
 
-fn is_loud(samples: &[i16]) -> bool {
+pub(super) fn is_loud(samples: &[i16]) -> bool {
     (rms(samples) / (LOUD / 2_f64.sqrt()) - 1.0).abs() < 0.2
 }
 
@@ -95,7 +100,7 @@ fn is_silent(samples: &[i16]) -> bool {
     rms(samples) < 20.0
 }
 
-async fn listening_pair(tone: &Tone) -> (Peer, Peer, RtpTransceiver) {
+pub(super) async fn listening_pair(tone: &Tone) -> (Peer, Peer, RtpTransceiver) {
     let (a, mut b) = (Peer::new(), Peer::new());
     let transceiver = a.pc.add_transceiver(tone.track("TR_1").into(), sending("PA_1")).unwrap();
     negotiate(&a, &b).await;

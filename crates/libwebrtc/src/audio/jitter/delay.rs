@@ -14,12 +14,14 @@ const INTERVAL: Micros = 500_000;
 /// Both together: an outage that falls into two intervals does not count, jitter that goes on counts after 1.5 s.
 const QUANTILE: f64 = 0.93;
 const FORGET: f64 = 0.97;
-/// Until something was learned.
-const START: Micros = 30_000;
+/// Entries of a calm network before the first: without a past, one bad moment would count for too much.
+const PAST: usize = 30;
 /// The clock that plays ticks every 10 ms, so a packet may just have missed it.
 const TICK: Micros = 10_000;
 /// A loss makes the next ones likely for this long.
 const LOSS_MEMORY: Micros = 10_000_000;
+/// What is above this was an outage, which does not come again so soon.
+const MAX_TOLERATED: Micros = 100_000;
 /// Beyond, waiting for a copy costs more than it is worth.
 const MAX_COPY_WAIT: Micros = 60_000;
 
@@ -27,8 +29,10 @@ const MAX_COPY_WAIT: Micros = 60_000;
 pub(super) struct Delay {
     fastest: Fastest,
     histogram: Histogram,
-    /// The greatest lateness of the interval, and its begin.
+    /// The begin of the interval, and the greatest lateness in it.
     interval: Option<(Micros, Micros)>,
+    /// The greatest lateness of the interval before.
+    before: Micros,
     network: Micros,
     copy_wait: Micros,
     copy_wait_until: Micros,
@@ -51,11 +55,13 @@ impl Delay {
     pub(super) fn new() -> Self {
         let mut histogram = Histogram::new(BUCKETS, FORGET, None);
         histogram.reset();
+        (0..PAST).for_each(|_| histogram.add(0));
         Self {
             fastest: Fastest::default(),
             histogram,
             interval: None,
-            network: START - TICK,
+            before: 0,
+            network: BUCKET,
             copy_wait: 0,
             copy_wait_until: 0,
             last_transit: None,
@@ -87,6 +93,12 @@ impl Delay {
         self.network + TICK + copy_wait
     }
 
+    /// A delay above the target that is let alone, because packets have needed it a moment ago and may again.
+    pub(super) fn tolerated(&self, now: Micros) -> Micros {
+        let recent = self.interval.map_or(self.before, |(_, worst)| worst.max(self.before));
+        self.target(now).max((recent + TICK).min(MAX_TOLERATED))
+    }
+
     /// How long the fastest packet with this timestamp would have waited by now, or `None` before there was one.
     pub(super) fn waited(&self, now: Micros, timestamp: i64) -> Option<Micros> {
         Some(now.saturating_sub(micros(timestamp)).saturating_sub(self.fastest.least?))
@@ -100,11 +112,12 @@ impl Delay {
     /// The sender's time has no more to do with what it was. What is known of the network stays.
     pub(super) fn restart(&mut self) {
         self.fastest = Fastest::default();
-        (self.interval, self.last_transit) = (None, None);
+        (self.interval, self.before, self.last_transit) = (None, 0, None);
     }
 
     fn end_interval(&mut self) {
         let Some((_, worst)) = self.interval.take() else { return };
+        self.before = worst;
         let bucket = usize::try_from(worst / BUCKET).unwrap_or(0);
         self.histogram.add(bucket.min(BUCKETS - 1));
         self.network = (self.histogram.quantile(QUANTILE) as Micros + 1) * BUCKET;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -101,7 +102,7 @@ impl Sent {
     }
 
     /// The sender stops, and its sequence does, but not its time.
-    pub(super) fn with_pause(mut self, frames: std::ops::Range<usize>) -> Self {
+    pub(super) fn with_pause(mut self, frames: Range<usize>) -> Self {
         let paused = frames.len() as u64;
         for (at, packet) in self.packets.iter_mut().enumerate().skip(frames.start) {
             match packet {
@@ -166,11 +167,11 @@ impl Listener {
         packets.filter_map(arrive).collect()
     }
 
-    /// Between the fastest arrival of what is played now and now.
+    /// Between the fastest arrival of what is played next and then.
     fn delay(&self, now: i64) -> i64 {
         let Some(head) = &self.buffer.head else { return 0 };
         let played = head.next - self.buffer.voice.len() as i64;
-        self.buffer.delay.waited(now, played).unwrap_or(0)
+        self.buffer.delay.waited(now + self.block, played).unwrap_or(0)
     }
 
     /// What a buffer holds on to, in bytes of payload and samples.
@@ -187,23 +188,35 @@ impl Heard {
     }
 
     /// Blocks in which something is heard, between two moments in seconds.
-    pub(super) fn loud(&self, seconds: std::ops::Range<usize>) -> usize {
+    pub(super) fn loud(&self, seconds: Range<usize>) -> usize {
         let blocks = self.blocks().skip(seconds.start * 100).take(seconds.len() * 100);
-        blocks.filter(|rms| *rms > 1000.0).count()
+        blocks.filter(|rms| *rms > 200.0).count()
     }
 
     /// The largest delay between two moments in seconds, in milliseconds.
-    pub(super) fn delay(&self, seconds: std::ops::Range<usize>) -> i64 {
-        let delays = &self.delays[seconds.start * 100..(seconds.end * 100).min(self.delays.len())];
-        delays.iter().max().unwrap() / 1000
+    pub(super) fn delay(&self, seconds: Range<usize>) -> i64 {
+        self.sorted_delays(seconds).last().unwrap() / 1000
+    }
+
+    /// What the delay is above in a hundredth of the time only.
+    pub(super) fn mostly(&self, seconds: Range<usize>) -> i64 {
+        let delays = self.sorted_delays(seconds);
+        delays[delays.len() * 99 / 100] / 1000
+    }
+
+    fn sorted_delays(&self, seconds: Range<usize>) -> Vec<i64> {
+        let end = (seconds.end * 100).min(self.delays.len());
+        let mut delays = self.delays[seconds.start * 100..end].to_vec();
+        delays.sort_unstable();
+        delays
     }
 
     /// What was counted between two moments in seconds.
-    pub(super) fn counted(&self, seconds: std::ops::Range<usize>, count: fn(&JitterStats) -> u64) -> u64 {
+    pub(super) fn counted(&self, seconds: Range<usize>, count: fn(&JitterStats) -> u64) -> u64 {
         count(&self.seconds[seconds.end - 1]) - count(&self.seconds[seconds.start - 1])
     }
 
-    pub(super) fn largest_jump(&self, seconds: std::ops::Range<usize>) -> i32 {
+    pub(super) fn largest_jump(&self, seconds: Range<usize>) -> i32 {
         let samples = &self.samples[seconds.start * 48_000..seconds.end * 48_000];
         samples.windows(2).map(|pair| (i32::from(pair[0]) - i32::from(pair[1])).abs()).max().unwrap()
     }

@@ -46,7 +46,8 @@ pub(crate) struct JitterStats {
 /// The sequence as seen so far, to tell what is missing in it.
 #[derive(Debug, Default)]
 pub(super) struct Sequence {
-    highest: Option<u64>,
+    /// The lowest and the highest.
+    span: Option<(u64, u64)>,
     expected: i64,
     received: i64,
 }
@@ -106,22 +107,20 @@ impl JitterStats {
 
 impl Sequence {
     pub(super) fn received(&mut self, sequence: u64) {
-        let ahead = self.ahead(sequence);
-        self.expected += match (self.highest, ahead) {
-            (None, _) => 1,
-            (_, Some(ahead)) => ahead as i64,
-            (Some(highest), None) => i64::from(highest.abs_diff(sequence) > MAX_DROPOUT),
-        };
-        if ahead.is_some() || self.highest.is_none_or(|highest| highest.abs_diff(sequence) > MAX_DROPOUT) {
-            self.highest = Some(sequence);
-        }
         self.received += 1;
+        let (lowest, highest) =
+            self.span.filter(|(_, highest)| is_near(*highest, sequence)).unwrap_or_else(|| {
+                self.expected += 1;
+                (sequence, sequence)
+            });
+        self.expected += (lowest.saturating_sub(sequence) + sequence.saturating_sub(highest)) as i64;
+        self.span = Some((lowest.min(sequence), highest.max(sequence)));
     }
 
     /// How many packets further a packet is than all before it, unless it belongs to another sequence.
     pub(super) fn ahead(&self, sequence: u64) -> Option<u64> {
-        let ahead = sequence.checked_sub(self.highest?)?;
-        (1..=MAX_DROPOUT).contains(&ahead).then_some(ahead)
+        let (_, highest) = self.span?;
+        sequence.checked_sub(highest).filter(|ahead| *ahead > 0 && is_near(highest, sequence))
     }
 
     pub(super) fn lost(&self) -> i64 {
@@ -147,6 +146,10 @@ impl Level {
     }
 }
 
+fn is_near(highest: u64, sequence: u64) -> bool {
+    highest.abs_diff(sequence) <= MAX_DROPOUT
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,11 +165,12 @@ mod tests {
         assert_eq!(lost(&[10, 11, 12]), 0);
         assert_eq!(lost(&[10, 13]), 2);
         assert_eq!(lost(&[10, 13, 11, 12]), 0);
+        assert_eq!(lost(&[12, 10, 13, 11]), 0);
     }
 
     #[test]
     fn a_sequence_that_jumps_loses_nothing() {
-        assert_eq!(lost(&[10, 11, u64::MAX, 12, 13, 0, u64::MAX - 1]), 0);
+        assert_eq!(lost(&[10, 11, u64::MAX, 12, 13, 5000, u64::MAX - 1, 0, 1]), 0);
     }
 
     #[test]

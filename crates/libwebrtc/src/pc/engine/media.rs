@@ -19,6 +19,7 @@ use crate::{
         red::{self, Block},
         sender::{AudioSender, EncodedFrame},
     },
+    native::random_u64,
     pc::{
         engine::Engine,
         sdp::AudioFormat,
@@ -36,13 +37,28 @@ const MAX_SSRCS: usize = 1024;
 #[derive(Default)]
 pub(super) struct Media {
     outgoing: HashMap<Mid, Outgoing>,
-    /// The m-line of each sender: packets name it in the beginning only.
-    incoming: HashMap<Ssrc, Mid>,
+    /// By sender: packets name their m-line in the beginning only.
+    incoming: HashMap<Ssrc, Incoming>,
+}
+
+/// What one sender of the peer sends.
+pub(super) struct Incoming {
+    mid: Mid,
+    pub(super) packets: u64,
+    /// Of payload.
+    pub(super) bytes: u64,
+    pub(super) last: Option<Instant>,
+    first: u64,
+    highest: u64,
 }
 
 /// The RTP stream of an m-line. It outlives the tracks that are sent on it.
-struct Outgoing {
+pub(super) struct Outgoing {
     sender: Arc<AudioSender>,
+    pub(super) ssrc: u32,
+    pub(super) packets: u64,
+    /// Of payload.
+    pub(super) bytes: u64,
     sequence: u64,
     /// The RTP time of the sender's first sample.
     origin: u32,
@@ -83,8 +99,9 @@ impl Engine {
         let Some(payload_type) = sending.format.opus else { return };
         let mut api = self.rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(sending.mid, None) else { return };
-        let outgoing =
-            self.media.outgoing.entry(sending.mid).or_insert_with(|| Outgoing::new(&sending.sender));
+        let ssrc = *stream.ssrc();
+        let new = || Outgoing::new(ssrc, &sending.sender);
+        let outgoing = self.media.outgoing.entry(sending.mid).or_insert_with(new);
         outgoing.follow(&sending.sender, frame.time, now);
         let time = outgoing.origin.wrapping_add(frame.time);
         let extensions = ExtensionValues {
@@ -93,6 +110,8 @@ impl Engine {
             ..Default::default()
         };
         let (payload_type, payload) = outgoing.wrap(&sending.format, payload_type, time, frame.payload);
+        outgoing.packets += 1;
+        outgoing.bytes += payload.len() as u64;
         let write = RtpWrite::new(payload_type.into(), outgoing.sequence.into(), time, now, payload)
             .marker(frame.starts)
             .ext_vals(extensions);
@@ -107,7 +126,7 @@ impl Engine {
         if packet.payload.is_empty() {
             return;
         }
-        let Some(mid) = self.mid_of(packet.header.ssrc) else { return };
+        let Some(mid) = self.incoming(now, packet) else { return };
         let found = {
             let state = self.shared.state.lock();
             let is_it = |own: &&Arc<Transceiver>| own.mid().is_some_and(|own| own == *mid);
@@ -124,16 +143,19 @@ impl Engine {
         }
     }
 
-    fn mid_of(&mut self, ssrc: Ssrc) -> Option<Mid> {
-        if let Some(mid) = self.media.incoming.get(&ssrc) {
-            return Some(*mid);
+    /// Counts the packet, and says which m-line it belongs to.
+    fn incoming(&mut self, now: Instant, packet: &RtpPacket) -> Option<Mid> {
+        let (ssrc, sequence) = (packet.header.ssrc, *packet.seq_no);
+        if !self.media.incoming.contains_key(&ssrc) {
+            let mid = self.rtc.direct_api().stream_rx(&ssrc)?.mid();
+            if self.media.incoming.len() >= MAX_SSRCS {
+                self.media.incoming.clear();
+            }
+            self.media.incoming.insert(ssrc, Incoming::new(mid, sequence));
         }
-        let mid = self.rtc.direct_api().stream_rx(&ssrc)?.mid();
-        if self.media.incoming.len() >= MAX_SSRCS {
-            self.media.incoming.clear();
-        }
-        self.media.incoming.insert(ssrc, mid);
-        Some(mid)
+        let incoming = self.media.incoming.get_mut(&ssrc)?;
+        incoming.count(now, sequence, packet.payload.len());
+        Some(incoming.mid)
     }
 
     /// A new description may give the peer's senders to other m-lines.
@@ -162,13 +184,49 @@ fn receive_audio(now: Instant, transceiver: &Transceiver, packet: &RtpPacket) {
     }
 }
 
+// === impl Media ===
+
+impl Media {
+    pub(super) fn outgoing(&self, mid: Mid) -> Option<&Outgoing> {
+        self.outgoing.get(&mid)
+    }
+
+    /// The stream on an m-line; the one heard last where the peer changed its sender.
+    pub(super) fn incoming(&self, mid: Mid) -> Option<(u32, &Incoming)> {
+        let streams = self.incoming.iter().filter(|(_, incoming)| incoming.mid == mid);
+        streams.max_by_key(|(_, incoming)| incoming.last).map(|(ssrc, incoming)| (**ssrc, incoming))
+    }
+}
+
+// === impl Incoming ===
+
+impl Incoming {
+    fn new(mid: Mid, first: u64) -> Self {
+        Self { mid, packets: 0, bytes: 0, last: None, first, highest: first }
+    }
+
+    fn count(&mut self, now: Instant, sequence: u64, bytes: usize) {
+        self.packets += 1;
+        self.bytes += bytes as u64;
+        self.last = Some(now);
+        self.highest = self.highest.max(sequence);
+    }
+
+    /// Negative where packets come twice (RFC 3550, section 6.4.1).
+    pub(super) fn lost(&self) -> i64 {
+        let expected = i64::try_from(self.highest - self.first.min(self.highest)).unwrap_or(i64::MAX);
+        expected.saturating_add(1).saturating_sub(i64::try_from(self.packets).unwrap_or(i64::MAX))
+    }
+}
+
 // === impl Outgoing ===
 
 impl Outgoing {
-    fn new(sender: &Arc<AudioSender>) -> Self {
-        let sequence =
-            FIRST_SEQUENCE.start + u64::from(random()) % (FIRST_SEQUENCE.end - FIRST_SEQUENCE.start);
-        Self { sender: sender.clone(), sequence, origin: random(), last: None, before: None }
+    /// Sequence and time begin where nobody can guess it (RFC 3550, section 5.1).
+    fn new(ssrc: u32, sender: &Arc<AudioSender>) -> Self {
+        let sequence = FIRST_SEQUENCE.start + random_u64() % (FIRST_SEQUENCE.end - FIRST_SEQUENCE.start);
+        let (origin, sender) = (random_u64() as u32, sender.clone());
+        Self { sender, ssrc, packets: 0, bytes: 0, sequence, origin, last: None, before: None }
     }
 
     /// Another track on the m-line counts from its own beginning; the peer must see time go on as it did.
@@ -196,10 +254,4 @@ impl Outgoing {
 
 fn samples(duration: Duration) -> u32 {
     (duration.as_secs_f64() * f64::from(SAMPLE_RATE)) as u32
-}
-
-/// Starts that nobody can guess (RFC 3550, section 5.1).
-fn random() -> u32 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    RandomState::new().build_hasher().finish() as u32
 }

@@ -133,7 +133,7 @@ impl State {
             if known || section.mid.is_empty() || self.transceivers.len() >= MAX_TRANSCEIVERS {
                 continue;
             }
-            let transceiver = Transceiver::remote(kind, section.mid.clone(), self.wake.clone());
+            let transceiver = Transceiver::remote(kind, section.mid.clone(), self.link.clone());
             self.transceivers.push(Arc::new(transceiver));
         }
     }

@@ -126,7 +126,7 @@ impl State {
                     stream_ids: Vec::new(),
                     send_encodings: Vec::new(),
                 };
-                self.add_transceiver(Arc::new(Transceiver::new(kind, None, init, self.wake.clone())))?;
+                self.add_transceiver(Arc::new(Transceiver::new(kind, None, init, self.link.clone())))?;
             }
         }
         Ok(())

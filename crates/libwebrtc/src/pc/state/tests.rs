@@ -7,6 +7,7 @@ use crate::{
     pc::{
         channel::{Channel, config_of},
         effect::Effect,
+        link::Link,
         state::{OfferPlan, RemoteStep, State},
         transceiver::{Kind, Transceiver},
     },
@@ -16,12 +17,12 @@ use crate::{
 };
 
 fn state() -> State {
-    State::new(Vec::new(), Arc::default())
+    State::new(Vec::new(), Link::loose())
 }
 
 fn transceiver(direction: RtpTransceiverDirection) -> Arc<Transceiver> {
     let init = RtpTransceiverInit { direction, stream_ids: Vec::new(), send_encodings: Vec::new() };
-    Arc::new(Transceiver::new(Kind::Audio, None, init, Arc::default()))
+    Arc::new(Transceiver::new(Kind::Audio, None, init, Link::loose()))
 }
 
 fn channel(init: DataChannelInit) -> Arc<Channel> {

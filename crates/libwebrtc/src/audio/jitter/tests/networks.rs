@@ -59,11 +59,11 @@ fn most_of_what_is_lost_comes_back_from_the_copies() {
         let sent = Sent::of(speech(60.0), &SPEECH);
         let heard = sent.through(loss(percent));
         let share = 100.0 * heard.stats.concealed_samples as f64 / heard.stats.total_samples_received as f64;
-        println!("loss {percent} %: {share:.1} % concealed, {} ms, {:?}", heard.delay(5..60), heard.stats);
+        println!("loss {percent} %: {share:.1} % concealed, {} ms, {:?}", heard.mostly(5..60), heard.stats);
         assert_eq!(heard.samples.len(), sent.samples.len());
         assert!(heard.stats.packets_lost > 3000 * percent as i64 / 125);
         assert!(share < most, "{share} %");
-        assert!(heard.delay(5..60) <= 80, "{} ms", heard.delay(5..60));
+        assert!(heard.mostly(5..60) <= 60, "{} ms", heard.mostly(5..60));
     }
 }
 
@@ -95,14 +95,14 @@ fn copies_of_packets_count_as_duplicates_and_change_nothing() {
 
 #[test]
 fn a_clock_that_drifts_neither_fills_nor_empties_the_buffer() {
-    let sent = Sent::of(tone(180.0, 440.0), &VOICE);
+    let sent = Sent::of(tone(120.0, 440.0), &VOICE);
     for block in [9_998, 10_002] {
         let heard = Listener { block, ..Listener::new(Channels::Mono) }.listen(&sent, clean());
-        println!("10 ms take {block} us: {} ms, {:?}", heard.delay(5..175), heard.stats);
-        assert!(heard.delay(5..175) <= 45, "{} ms", heard.delay(5..175));
+        println!("10 ms take {block} us: {} ms, {:?}", heard.delay(5..115), heard.stats);
+        assert!(heard.delay(5..115) <= 45, "{} ms", heard.delay(5..115));
         let changed =
             heard.stats.removed_samples_for_acceleration + heard.stats.inserted_samples_for_deceleration;
         assert!(changed > 0 && heard.stats.concealed_samples < 48_000, "{:?}", heard.stats);
-        assert!(heard.largest_jump(5..175) < jump(440.0) * 2, "{}", heard.largest_jump(5..175));
+        assert!(heard.largest_jump(5..115) < jump(440.0) * 2, "{}", heard.largest_jump(5..115));
     }
 }
