@@ -138,6 +138,14 @@ pub(crate) fn cut(speech: &Speech, said: &Path, heard: &Path) -> Vec<PathBuf> {
     speech.sentences.iter().enumerate().map(part).collect()
 }
 
+/// By how much the latest frame was handed over too late: how busy the machine was.
+pub(crate) fn lateness(said: &Path) -> Duration {
+    let stamps = stamps(said);
+    let due = |stamp: &Stamp| stamps[0].time + stamp.position as u64 * 1_000_000_000 / u64::from(RATE);
+    let late = stamps.iter().map(|stamp| stamp.time.saturating_sub(due(stamp))).max();
+    Duration::from_nanos(late.unwrap_or_default())
+}
+
 fn time_of(stamps: &[Stamp], position: usize) -> u64 {
     let next = stamps.partition_point(|stamp| stamp.position <= position);
     let stamp = stamps[next.saturating_sub(1)];

@@ -1,10 +1,8 @@
 //! Without loss every word arrives, whoever speaks to whom.
 
-use std::time::Duration;
-
 use testbed::LivekitServer;
 
-use crate::ends::{Call, WAYS, cut};
+use crate::ends::{Call, WAYS, cut, lateness};
 use crate::reading::{read, wrong_words};
 use crate::speech::{RATE, Speech, write};
 
@@ -23,6 +21,7 @@ fn over_loopback_every_word_is_read_as_it_was_said() {
     let mut wrong = 0;
     for (way, call) in WAYS.into_iter().zip(calls) {
         let (said, heard) = call.finish(speech.length());
+        println!("{way} late by {:?}", lateness(&said));
         for (sentence, text) in speech.sentences.iter().zip(read(&cut(&speech, &said, &heard))) {
             let errors = wrong_words(sentence.text, &text);
             println!("{way:<16}  {errors} wrong  {text}");
