@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use testbed::LivekitServer;
 
-use crate::ends::{Call, Place, Sdk, WAYS, Way};
+use crate::ends::{Call, Heard, Place, Sdk, WAYS, Way};
 use crate::private_network::inside;
 use crate::speech::spoken;
 use crate::wire::{Quality, Wire, possible};
@@ -72,7 +72,7 @@ fn measure(
     println!("{network:<34} median     p90    found   against the yardstick");
     let mut yardstick = None;
     for ((way, _), call) in ways.iter().zip(calls) {
-        let (said, heard) = call.finish(LENGTH);
+        let Heard { said, heard } = call.finish(LENGTH);
         let line = python(["measure".as_ref(), rate().as_ref(), said.as_ref(), heard.as_ref()]);
         let Found { sought, found, median, p90 } = serde_json::from_str(&line).unwrap();
         let (Some(median), Some(p90)) = (median, p90) else {

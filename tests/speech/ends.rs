@@ -36,6 +36,12 @@ pub(crate) struct Call {
     heard: PathBuf,
 }
 
+/// What is left of a call: files without their extensions.
+pub(crate) struct Heard {
+    pub(crate) said: PathBuf,
+    pub(crate) heard: PathBuf,
+}
+
 /// A frame that begins with the sample at `position` came by at `time` (nanoseconds).
 #[derive(Clone, Copy)]
 struct Stamp {
@@ -105,7 +111,7 @@ impl Call {
     }
 
     /// Waits for the end of a call that is to last so long.
-    pub(crate) fn finish(mut self, lasting: Duration) -> (PathBuf, PathBuf) {
+    pub(crate) fn finish(mut self, lasting: Duration) -> Heard {
         let deadline = Instant::now() + lasting + PATIENCE;
         for end in &mut self.ends {
             let status = loop {
@@ -117,12 +123,24 @@ impl Call {
             };
             assert!(status.success(), "an end of a call failed ({status}): {}", end.log_tail());
         }
-        (self.said, self.heard)
+        Heard { said: self.said, heard: self.heard }
+    }
+}
+
+// === impl Heard ===
+
+impl Heard {
+    /// By how much the latest frame was handed to the SDK too late: how busy the machine was.
+    pub(crate) fn lateness(&self) -> Duration {
+        let stamps = stamps(&self.said);
+        let due = |stamp: &Stamp| stamps[0].time + stamp.position as u64 * 1_000_000_000 / u64::from(RATE);
+        let late = stamps.iter().map(|stamp| stamp.time.saturating_sub(due(stamp))).max();
+        Duration::from_nanos(late.unwrap_or_default())
     }
 }
 
 /// What was heard of each sentence, in files of its own.
-pub(crate) fn cut(speech: &Speech, said: &Path, heard: &Path) -> Vec<PathBuf> {
+pub(crate) fn cut(speech: &Speech, Heard { said, heard }: &Heard) -> Vec<PathBuf> {
     let (sent, came) = (stamps(said), stamps(heard));
     let bytes = fs::read(heard.with_extension("pcm")).unwrap();
     let sound = from_bytes(&bytes);
@@ -136,14 +154,6 @@ pub(crate) fn cut(speech: &Speech, said: &Path, heard: &Path) -> Vec<PathBuf> {
         file
     };
     speech.sentences.iter().enumerate().map(part).collect()
-}
-
-/// By how much the latest frame was handed over too late: how busy the machine was.
-pub(crate) fn lateness(said: &Path) -> Duration {
-    let stamps = stamps(said);
-    let due = |stamp: &Stamp| stamps[0].time + stamp.position as u64 * 1_000_000_000 / u64::from(RATE);
-    let late = stamps.iter().map(|stamp| stamp.time.saturating_sub(due(stamp))).max();
-    Duration::from_nanos(late.unwrap_or_default())
 }
 
 fn time_of(stamps: &[Stamp], position: usize) -> u64 {

@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::ends::{Call, Sdk, Way, cut};
+use crate::ends::{Call, Sdk, Way};
 use crate::private_network::inside;
-use crate::reading::{read, wrong_words};
-use crate::speech::{RATE, Sentence, Speech, write};
+use crate::reading::compare;
+use crate::speech::{RATE, Speech, write};
 use crate::wire::{Quality, Wire, possible};
 
 /// Each is a network with losses of its own, so that a result is not luck.
@@ -33,7 +33,7 @@ struct Wrong {
 #[test]
 fn a_tenth_of_the_packets_is_not_missed() {
     if possible() && inside("lossy::a_tenth_of_the_packets_is_not_missed") {
-        compare(10);
+        judge(10);
     }
 }
 
@@ -41,30 +41,33 @@ fn a_tenth_of_the_packets_is_not_missed() {
 #[test]
 fn a_fifth_of_the_packets_is_missed_no_more_than_by_the_official_sdk() {
     if possible() && inside("lossy::a_fifth_of_the_packets_is_missed_no_more_than_by_the_official_sdk") {
-        compare(20);
+        judge(20);
     }
 }
 
 /// Requires every word where the yardstick has every word, else no more than one wrong word more than the yardstick has.
-fn compare(loss_percent: u32) {
+fn judge(loss_percent: u32) {
     let directory = tempfile::tempdir().unwrap();
     let Some(speech) = Speech::synthesised(directory.path()) else { return };
-    let mut wrong = [Wrong::default(), Wrong::default()];
+    let cases = || FARS.into_iter().flat_map(|far| [(far, Sdk::Python), (far, Sdk::Rust)]);
+    let mut heard = Vec::new();
     for seed in SEEDS {
         let wire = Wire::lay(Quality { loss_percent, jitter_ms: JITTER_MS }, seed);
-        let cases = || FARS.into_iter().flat_map(|far| [(far, Sdk::Python), (far, Sdk::Rust)]);
         let calls: Vec<_> =
             cases().map(|(far, sdk)| begin(&wire, &speech, far, sdk, directory.path())).collect();
         for ((far, sdk), call) in cases().zip(calls) {
-            let (said, heard) = call.finish(speech.length());
-            let errors = errors(&speech, &said, &heard, &format!("{loss_percent} %, {sdk:?} {far:?}"));
-            wrong[far as usize].add(sdk, errors);
+            let name = format!("{loss_percent} % lost (seed {seed}) where {sdk:?} {far:?}");
+            heard.push((name, call.finish(speech.length())));
         }
+    }
+    let mut wrong = [Wrong::default(), Wrong::default()];
+    for ((far, sdk), words) in cases().cycle().zip(compare(&speech, &heard)) {
+        wrong[far as usize].add(sdk, words);
     }
     for (far, Wrong { ours, yardstick }) in FARS.into_iter().zip(&wrong) {
         let all = SEEDS.len() * speech.words();
         println!(
-            "{loss_percent} % lost where one {far:?}: {ours} of {all} words wrong, official SDK {yardstick}"
+            "{loss_percent} % lost, far {far:?}: {ours} of {all} words wrong, with the official SDK {yardstick}"
         );
     }
     for Wrong { ours, yardstick } in wrong {
@@ -92,16 +95,6 @@ fn begin(wire: &Wire, speech: &Speech, far: Far, sdk: Sdk, directory: &Path) -> 
             Call::begin(&wire.livekit, &wire.url(), way, [near, beyond], RATE, &files)
         }
     }
-}
-
-fn errors(speech: &Speech, said: &Path, heard: &Path, case: &str) -> usize {
-    let read = read(&cut(speech, said, heard));
-    let errors = |(sentence, text): (&Sentence, &String)| {
-        let wrong = wrong_words(sentence.text, text);
-        println!("{case:<24} {wrong} wrong  {text}");
-        wrong
-    };
-    speech.sentences.iter().zip(&read).map(errors).sum()
 }
 
 // === impl Wrong ===

@@ -3,8 +3,33 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::ends::{Heard, cut};
+use crate::speech::Speech;
+
+/// How many words are wrong of each call, which has a name; a table of what was read is printed. All are read by one
+/// process, since it takes longest to start it.
+pub(crate) fn compare(speech: &Speech, calls: &[(String, Heard)]) -> Vec<usize> {
+    let files: Vec<_> = calls.iter().flat_map(|(_, heard)| cut(speech, heard)).collect();
+    let read = read(&files);
+    let mut wrong = Vec::new();
+    for ((name, heard), read) in calls.iter().zip(read.chunks(speech.sentences.len())) {
+        let errors: Vec<_> =
+            speech.sentences.iter().zip(read).map(|(said, read)| wrong_words(said.text, read)).collect();
+        println!(
+            "{name}: {} words wrong (speaker up to {:.0?} late)",
+            errors.iter().sum::<usize>(),
+            heard.lateness()
+        );
+        for (errors, text) in errors.iter().zip(read).filter(|(errors, _)| **errors > 0) {
+            println!("    {errors} in {text:?}");
+        }
+        wrong.push(errors.iter().sum());
+    }
+    wrong
+}
+
 /// A line for each file.
-pub(crate) fn read(files: &[PathBuf]) -> Vec<String> {
+fn read(files: &[PathBuf]) -> Vec<String> {
     let mut command = Command::new(testbed::venv::python().unwrap());
     command.arg(testbed::root().join("tests/python/recognise.py")).args(files);
     let output = command.output().unwrap();
@@ -15,7 +40,7 @@ pub(crate) fn read(files: &[PathBuf]) -> Vec<String> {
 }
 
 /// Words that are missing, superfluous or others: the edit distance.
-pub(crate) fn wrong_words(expected: &str, read: &str) -> usize {
+fn wrong_words(expected: &str, read: &str) -> usize {
     let read: Vec<_> = read.split_whitespace().collect();
     let mut row: Vec<_> = (0..=read.len()).collect();
     for (index, word) in expected.split_whitespace().enumerate() {

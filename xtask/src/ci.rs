@@ -7,7 +7,7 @@ use testbed::process;
 use testbed::tools::find_on_path;
 
 use crate::terminal::Terminal;
-use crate::test;
+use crate::{test, upstream};
 
 /// One check, as the cargo command that makes it.
 struct Check {
@@ -60,7 +60,9 @@ pub(crate) fn run() -> Result<()> {
         );
     }
     terminal.step("tests");
-    test::run(&test::Options::default())
+    test::run(&test::Options::default())?;
+    terminal.step("the tests of livekit");
+    upstream::run(&upstream::Options::default())
 }
 
 impl Check {

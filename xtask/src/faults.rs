@@ -13,13 +13,13 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
 use tempfile::TempDir;
 use testbed::{Process, process};
 
 use self::catalogue::{Catalogue, Fault};
 use self::measured::Measurement;
 use self::table::{Figures, Table};
+use crate::harness::{Kind, Program};
 use crate::setup;
 use crate::terminal::{Style, Terminal};
 
@@ -150,22 +150,10 @@ fn build() -> Result<BTreeMap<String, PathBuf>> {
     command.args(["build", "--workspace", "--bins", "--tests", "--message-format=json-render-diagnostics"]);
     let output = process::run(command.current_dir(testbed::root()).stdout(Stdio::piped()))?;
     ensure!(output.status.success(), "the tests could not be built");
-    let messages = String::from_utf8_lossy(&output.stdout);
-    Ok(messages.lines().filter_map(program).collect())
-}
-
-/// The target and the program of one of cargo's messages, when it is about a test of the workspace or about a binary, and
-/// not about the harness of a binary's own tests, which goes by its name.
-fn program(message: &str) -> Option<(String, PathBuf)> {
-    let message: Value = serde_json::from_str(message).ok()?;
-    let target = &message["target"];
-    let wanted = match target["kind"][0].as_str()? {
-        "test" => true,
-        "bin" => message["profile"]["test"] != true,
-        _ => false,
-    };
-    let program = message["executable"].as_str().filter(|_| wanted)?;
-    Some((target["name"].as_str()?.to_owned(), program.into()))
+    let programs = Program::all(&String::from_utf8_lossy(&output.stdout));
+    // The harness of a binary's own tests goes by its name.
+    let wanted = programs.into_iter().filter(|program| program.kind != Kind::UnitTests);
+    Ok(wanted.map(|program| (program.target, program.path)).collect())
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -175,23 +163,4 @@ fn read(path: &Path) -> Result<String> {
 /// How many processors there are to measure on.
 fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn programs_are_taken_out_of_cargos_messages() {
-        let message = |name: &str, kind: &str, test: bool| {
-            format!(
-                r#"{{"target":{{"name":"{name}","kind":["{kind}"]}},"profile":{{"test":{test}}},"executable":"/t/{name}"}}"#
-            )
-        };
-        let found = |name: &str| Some((name.to_owned(), PathBuf::from(format!("/t/{name}"))));
-        assert_eq!(program(&message("faults", "test", true)), found("faults"));
-        assert_eq!(program(&message(MODEL, "bin", false)), found(MODEL));
-        assert_eq!(program(&message(MODEL, "bin", true)), None, "the harness of its own tests");
-        assert_eq!([program(&message("voiced", "lib", true)), program("not json")], [None, None]);
-    }
 }

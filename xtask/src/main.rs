@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo | test | faults | soak | test-systemd | dist | sbom | ci | setup`.
+//! The project's own commands: `cargo xtask demo | test | upstream-tests | faults | soak | test-systemd | dist | sbom | ci | setup`.
 //!
 //! Each does its own set-up, says what takes long, and ends what it started, also when it is interrupted.
 
@@ -6,7 +6,9 @@ mod ci;
 mod demo;
 mod dist;
 mod faults;
+mod harness;
 mod interrupt;
+mod lanes;
 mod model;
 mod sbom;
 mod setup;
@@ -14,6 +16,7 @@ mod soak;
 mod systemd;
 mod terminal;
 mod test;
+mod upstream;
 mod waterfall;
 
 use std::process::ExitCode;
@@ -40,6 +43,11 @@ enum Command {
     ///
     /// The first run takes up to 25 minutes on 2 cores.
     Test(test::Options),
+    /// Runs the tests that the crate livekit was published with, over our libwebrtc and against a real LiveKit server.
+    ///
+    /// Prints a table with what is expected of each of its test files, and ends with 1 when one fails, does not run or has
+    /// another number of tests. Takes 2 minutes on 2 cores once all is built.
+    UpstreamTests(upstream::Options),
     /// Thousands of sessions through one worker: memory, files, sockets, threads and tasks must come back.
     ///
     /// Sessions one after the other, a third of them ended hard, then many at the same time, then a rest in which nobody
@@ -82,6 +90,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
+        Command::UpstreamTests(options) => upstream::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Faults(options) => faults::run(&options),
         Command::TestSystemd => systemd::run(),

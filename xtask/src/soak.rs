@@ -10,10 +10,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use testbed::Process;
 
 use crate::interrupt::Interrupt;
+use crate::lanes::side_by_side;
 use crate::terminal::{Style, Terminal};
 use report::{Report, Row};
 use sample::Sample;
@@ -122,16 +123,8 @@ impl Soak<'_> {
     fn round(&mut self) -> Result<Sample> {
         let over = (self.sessions + self.options.sample_every).min(self.options.sequence);
         let (next, failed) = (AtomicU32::new(self.sessions), AtomicU32::new(0));
-        std::thread::scope(|scope| {
-            let lane = || self.lane(&next, over, &failed);
-            let lanes: Vec<_> = (0..self.options.lanes).map(|_| scope.spawn(lane)).collect();
-            // Every lane is waited for, also when one of them fails.
-            let ended: Vec<Result<()>> = lanes
-                .into_iter()
-                .map(|lane| lane.join().unwrap_or_else(|_| bail!("a lane panicked")))
-                .collect();
-            ended.into_iter().collect::<Result<()>>()
-        })?;
+        let lane = || self.lane(&next, over, &failed);
+        side_by_side(vec![lane; self.options.lanes as usize])?;
         self.sessions = over;
         self.failed += failed.into_inner();
         let sample = self.stage.settled(&self.interrupt, over)?;

@@ -1,12 +1,26 @@
 //! `cargo xtask test`: all tests of the workspace, with one closing line that sums them up.
+//!
+//! Cargo runs one test program after the other. Here two run at the same time, one of them out of the list of those that
+//! mostly wait, which leaves the processors to the other.
 
+use std::fs;
 use std::io::{BufRead, BufReader, IsTerminal, Write, stdout};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use testbed::{Process, tools};
+use anyhow::{Context, Result, bail, ensure};
+use testbed::{Process, process};
 
+use crate::harness::{self, Kind, Program, Tally};
+use crate::lanes::side_by_side;
 use crate::setup;
+use crate::terminal::Terminal;
+
+/// Test files that run beside the others. They spend their time on time limits, outages and drains, and use less than a
+/// third of a processor; none of them compares speeds, which is what a neighbour would disturb.
+const WAITING: [&str; 0] = [];
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
@@ -15,80 +29,167 @@ pub(crate) struct Options {
     filter: Option<String>,
 }
 
-/// What the test harnesses reported, summed.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Tally {
-    passed: u32,
-    failed: u32,
-    ignored: u32,
+/// All that a test program needs beside itself.
+struct Suite {
+    environment: Vec<(&'static str, PathBuf)>,
+    arguments: Vec<String>,
+    logs: PathBuf,
+    terminal: Terminal,
+    /// Held while somebody prints, so that what belongs together stays together.
+    screen: Mutex<()>,
+}
+
+/// What came of one test program.
+#[derive(Debug, Clone)]
+struct Run {
+    name: String,
+    tally: Tally,
+    failures: Vec<String>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let ready = setup::prepare()?;
     testbed::progress("building all tests (up to 15 minutes the first time on 2 cores)");
-    // Exactly what `cargo test` builds next, so that nothing is built twice; the tests start these programs.
-    let programs = ["scripted-model", "voice-bench"];
-    let built = tools::cargo_build(&["--workspace", "--bins", "--tests"], &programs)?;
+    let (binaries, tests): (Vec<_>, Vec<_>) = build()?.into_iter().partition(|it| it.kind == Kind::Binary);
+    let binary = |name: &str| {
+        let found = binaries.iter().find(|binary| binary.target == name);
+        found.map(|binary| binary.path.clone()).with_context(|| format!("cargo built no {name}"))
+    };
+    let environment = vec![
+        ("LIVEKIT_SERVER", ready.livekit_server),
+        ("OTELCOL", ready.otelcol),
+        ("SCRIPTED_MODEL", binary("scripted-model")?),
+        ("VOICE_BENCH", binary("voice-bench")?),
+    ];
+    let suite = Suite::new(options, environment)?;
+    let (waiting, ordinary): (Vec<_>, Vec<_>) = tests.into_iter().partition(waits);
+    let lane = |programs: Vec<Program>| {
+        let suite = &suite;
+        move || programs.iter().map(|program| suite.run(program)).collect::<Result<Vec<_>>>()
+    };
+    let mut runs = side_by_side(vec![lane(ordinary), lane(waiting)])?.concat();
+    runs.push(suite.documentation(options)?);
+    report(&runs)
+}
+
+/// Builds everything that `cargo test` builds, and the programs that some tests start.
+fn build() -> Result<Vec<Program>> {
     let mut command = testbed::cargo();
     command
-        .args(["test", "--workspace", "--no-fail-fast"])
-        .args(["--color", if stdout().is_terminal() { "always" } else { "never" }])
-        .args(options.filter.iter().flat_map(|filter| ["--", filter]))
-        .current_dir(testbed::root())
-        .env("LIVEKIT_SERVER", ready.livekit_server)
-        .env("OTELCOL", ready.otelcol)
-        .env("SCRIPTED_MODEL", &built[0])
-        .env("VOICE_BENCH", &built[1]);
-    let (tally, status) = stream(&mut command, &mut stdout())?;
-    report(tally, status)
+        .args(["build", "--workspace", "--bins", "--tests", "--examples"])
+        .arg("--message-format=json-render-diagnostics")
+        .current_dir(testbed::root());
+    let output = process::run(command.stdout(Stdio::piped()))?;
+    ensure!(output.status.success(), "the tests could not be built");
+    Ok(Program::all(&String::from_utf8_lossy(&output.stdout)))
 }
 
-/// Passes the harnesses' output through while reading along.
-fn stream(command: &mut Command, screen: &mut impl Write) -> Result<(Tally, ExitStatus)> {
-    let mut cargo = Process::attached("cargo test", command.stdout(Stdio::piped()))?;
-    let output = cargo.take_output().context("cargo test has no output")?;
-    let mut tally = Tally::default();
-    for line in BufReader::new(output).split(b'\n') {
-        let line = line?;
-        tally.add(&String::from_utf8_lossy(&line));
-        screen.write_all(&[&line[..], b"\n"].concat())?;
-    }
-    Ok((tally, cargo.join()?))
+fn waits(program: &Program) -> bool {
+    program.kind == Kind::TestFile && WAITING.contains(&program.target.as_str())
 }
 
-fn report(mut tally: Tally, status: ExitStatus) -> Result<()> {
-    if !status.success() && tally.failed == 0 {
-        // A test that did not compile, or a test program that died, leaves no count behind.
-        tally.failed = 1;
+fn report(runs: &[Run]) -> Result<()> {
+    for run in runs {
+        for failure in &run.failures {
+            println!("FAILED {} {failure}", run.name);
+        }
     }
-    if tally.ignored > 0 {
-        println!("{} ignored", tally.ignored);
+    let Tally { passed, failed, ignored } = runs.iter().map(|run| run.tally).sum();
+    if ignored > 0 {
+        println!("{ignored} ignored");
     }
-    println!("{} passed, {} failed", tally.passed, tally.failed);
+    println!("{passed} passed, {failed} failed");
     stdout().flush()?;
-    if tally.failed > 0 {
-        bail!("cargo test ended with {status}");
+    if failed > 0 {
+        bail!("{failed} tests failed");
     }
     Ok(())
 }
 
-impl Tally {
-    /// Counts a line like `test result: ok. 12 passed; 0 failed; 1 ignored; …`; other lines count nothing.
-    fn add(&mut self, line: &str) {
-        let Some(counts) = line.strip_prefix("test result: ") else {
-            return;
-        };
-        self.passed += count(counts, "passed");
-        self.failed += count(counts, "failed");
-        self.ignored += count(counts, "ignored");
+// === impl Suite ===
+
+impl Suite {
+    fn new(options: &Options, environment: Vec<(&'static str, PathBuf)>) -> Result<Self> {
+        let logs = testbed::target_dir().join("test-logs");
+        fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+        let colour = if stdout().is_terminal() { "always" } else { "never" };
+        let arguments = ["--color", colour].into_iter().chain(options.filter.as_deref());
+        let arguments = arguments.map(str::to_owned).collect();
+        Ok(Self { environment, arguments, logs, terminal: Terminal::detect(), screen: Mutex::new(()) })
+    }
+
+    /// Runs one program as cargo would, and prints what it wrote when it has ended.
+    fn run(&self, program: &Program) -> Result<Run> {
+        let started = Instant::now();
+        let name = name(program);
+        let log = self.logs.join(format!("{}.log", name.replace('/', "-")));
+        fs::write(&log, "").with_context(|| format!("cannot write {}", log.display()))?;
+        let mut command = Command::new(&program.path);
+        command
+            .args(&self.arguments)
+            .current_dir(&program.package)
+            .env("CARGO_MANIFEST_DIR", &program.package);
+        command.envs(self.environment.iter().map(|(name, path)| (name, path)));
+        let status = Process::spawn(&name, &mut command, &log)?.join()?;
+        let output = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
+        self.print(&name, started.elapsed(), &output)?;
+        Ok(Run::read(name, &String::from_utf8_lossy(&output), status))
+    }
+
+    fn print(&self, name: &str, took: Duration, output: &[u8]) -> Result<()> {
+        let _screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        self.terminal.step(format!("{name} {}", self.terminal.took(took)));
+        Ok(stdout().write_all(output)?)
+    }
+
+    /// The examples within the documentation, which only cargo can run.
+    fn documentation(&self, options: &Options) -> Result<Run> {
+        self.terminal.step("examples in the documentation");
+        let mut command = testbed::cargo();
+        command
+            .args(["test", "--workspace", "--doc", "--no-fail-fast"])
+            .args(options.filter.iter().flat_map(|filter| ["--", filter]))
+            .current_dir(testbed::root());
+        let (output, status) = stream(&mut command, &mut stdout())?;
+        Ok(Run::read("documentation".to_owned(), &output, status))
     }
 }
 
-/// The number in front of `word`.
-fn count(text: &str, word: &str) -> u32 {
-    let words: Vec<&str> = text.split([' ', ';']).filter(|it| !it.is_empty()).collect();
-    let place = words.iter().position(|it| *it == word);
-    place.and_then(|index| words.get(index.checked_sub(1)?)?.parse().ok()).unwrap_or(0)
+/// Passes a program's output through while it runs, and keeps it.
+fn stream(command: &mut Command, screen: &mut impl Write) -> Result<(String, ExitStatus)> {
+    let mut process = Process::attached("cargo test", command.stdout(Stdio::piped()))?;
+    let output = process.take_output().context("cargo test has no output")?;
+    let mut kept = Vec::new();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = [&line?[..], b"\n"].concat();
+        screen.write_all(&line)?;
+        kept.extend(line);
+    }
+    Ok((String::from_utf8_lossy(&kept).into_owned(), process.join()?))
+}
+
+/// `tests/drain`, or what the unit tests are those of.
+fn name(program: &Program) -> String {
+    let package = program.package.strip_prefix(testbed::root()).unwrap_or(&program.package);
+    match program.kind {
+        Kind::TestFile => package.join("tests").join(&program.target).display().to_string(),
+        Kind::UnitTests | Kind::Binary => format!("{} (unit tests)", program.target),
+    }
+}
+
+// === impl Run ===
+
+impl Run {
+    fn read(name: String, output: &str, status: ExitStatus) -> Self {
+        let (mut tally, failures) = (Tally::of(output), harness::failures(output));
+        let mut failures: Vec<String> = failures.into_iter().map(str::to_owned).collect();
+        if !status.success() && tally.failed == 0 {
+            // A test that did not compile, or a test program that died, leaves no count behind.
+            tally.failed = 1;
+            failures.push(format!("ended with {status}"));
+        }
+        Self { name, tally, failures }
+    }
 }
 
 #[cfg(test)]
@@ -96,37 +197,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_the_results_of_all_harnesses() {
-        let mut tally = Tally::default();
-        for line in [
-            "running 3 tests",
-            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.05s",
-            "test result: \x1b[31mFAILED\x1b[m. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out",
-            "test names::passed ... ok",
-        ] {
-            tally.add(line);
-        }
-        assert_eq!(tally, Tally { passed: 14, failed: 1, ignored: 1 });
-    }
-
-    #[test]
     fn a_run_that_counted_nothing_but_failed_is_a_failure() {
-        let (tally, status) = stream_script("exit 101");
-        assert_eq!(tally, Tally::default());
-        assert!(report(tally, status).is_err());
+        let run = run_script("exit 101");
+        assert_eq!(run.tally, Tally { failed: 1, ..Tally::default() });
+        assert_eq!(run.failures, ["ended with exit status: 101"]);
+        assert!(report(&[run]).is_err());
     }
 
     #[test]
     fn failed_tests_fail_the_command_and_passed_ones_do_not() {
-        let (tally, status) =
-            stream_script("echo 'test result: FAILED. 1 passed; 1 failed; 0 ignored'; exit 101");
-        assert!(report(tally, status).is_err());
-        let (tally, status) = stream_script("echo 'test result: ok. 2 passed; 0 failed; 0 ignored'");
-        assert!(report(tally, status).is_ok());
+        let bad = run_script(
+            "echo 'test a::b ... FAILED'; echo 'test result: FAILED. 1 passed; 1 failed'; exit 101",
+        );
+        assert_eq!(bad.failures, ["a::b"]);
+        let good = run_script("echo 'test result: ok. 2 passed; 0 failed; 0 ignored'");
+        assert_eq!(good.tally.passed, 2);
+        assert!(report(std::slice::from_ref(&good)).is_ok());
+        assert!(report(&[good, bad]).is_err());
+    }
+
+    #[test]
+    fn every_file_that_waits_is_there() {
+        for name in WAITING {
+            let file = testbed::root().join("tests").join(name);
+            assert!(
+                file.with_extension("rs").is_file() || file.join("main.rs").is_file(),
+                "no test file {name}"
+            );
+        }
     }
 
     /// Not to our own standard output: whoever sums up this very run would count it.
-    fn stream_script(script: &str) -> (Tally, ExitStatus) {
-        stream(Command::new("/bin/sh").args(["-c", script]), &mut Vec::new()).unwrap()
+    fn run_script(script: &str) -> Run {
+        let (output, status) = stream(Command::new("/bin/sh").args(["-c", script]), &mut Vec::new()).unwrap();
+        Run::read("script".to_owned(), &output, status)
     }
 }

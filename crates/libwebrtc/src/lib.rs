@@ -14,13 +14,14 @@
 //!   renegotiation, ICE restart, connection states, close from either side.
 //! - ICE with host candidates over UDP, and over TCP when UDP does not come up within two seconds.
 //! - DTLS and SCTP; data channels in-band and negotiated, ordered or not, reliable or not.
+//! - End-to-end encryption of data packets, with the keys and the format of LiveKit's other SDKs.
 //! - Audio and video m-lines negotiate: transceivers, directions, streams and [`on_track`] are as in the C++ library.
 //!
 //! # What does not, and says so
 //!
 //! - No media flows. Captured audio goes nowhere, audio streams stay silent, video frames are refused.
 //! - STUN and TURN are not asked. A configuration that needs them ([`IceTransportsType::Relay`]) is refused.
-//! - There are no audio devices, no desktop capture, no end-to-end encryption and no statistics.
+//! - There are no audio devices, no desktop capture and no statistics.
 //!
 //! # How it runs
 //!

@@ -5,7 +5,8 @@
 //!
 //! - [`state`], [`transport`] and [`tcp_fallback`] are pure state machines: offer/answer, reachability, when to use TCP;
 //! - [`engine`] joins them with `str0m`: datagrams and commands in, datagrams and effects out, no sockets;
-//! - [`driver`] is the task that feeds the engine from the sockets of [`net`](crate::net) and runs the effects.
+//! - [`driver`] is the task that feeds the engine from the sockets of [`net`](crate::net) and runs the effects;
+//! - [`frame_transform`] is the place of end-to-end encryption, between codec and network.
 
 use std::sync::Arc;
 
@@ -28,21 +29,23 @@ use crate::{
         transceiver::{Kind, Transceiver},
     },
     peer_connection::{IceConnectionState, OfferOptions, PeerConnectionState},
+    peer_connection_factory::RtcConfiguration,
     rtp_transceiver::RtpTransceiverInit,
     session_description::SessionDescription,
     stats::RtcStats,
 };
 
-mod callback;
+pub(crate) mod callback;
 pub(crate) mod channel;
 mod driver;
 mod effect;
 mod engine;
-mod link;
+pub(crate) mod frame_transform;
+pub(crate) mod link;
 pub(crate) mod payload_types;
 pub(crate) mod runtime;
 pub(crate) mod sdp;
-mod state;
+pub(crate) mod state;
 mod tcp_fallback;
 pub(crate) mod transceiver;
 mod transport;
@@ -67,17 +70,22 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Binds the sockets and starts the driver, on the caller's runtime or on one of this crate's own.
-    pub(crate) fn open() -> Result<Self, RtcError> {
+    pub(crate) fn open(config: RtcConfiguration) -> Result<Self, RtcError> {
         let runtime = runtime::handle()?;
         let _entered = runtime.enter();
-        let network = Network::bind()?;
+        let network = Network::bind(&config)?;
         let wake = Arc::new(Notify::new());
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let link = Link::new(wake.clone(), &commands);
-        let state = State::new(network.candidates(), link.clone());
+        let state = State::new(config, network.candidates(), link.clone());
         let shared = Arc::new(Shared { state: Mutex::new(state), callbacks: Callbacks::default(), wake });
         runtime.spawn(Driver::new(shared.clone(), network, inbox).run());
         Ok(Self { shared, link, _commands: commands })
+    }
+
+    /// The servers in `config` are asked with the next gathering.
+    pub(crate) fn configure(&self, config: RtcConfiguration) -> Result<(), RtcError> {
+        self.shared.state.lock().configure(config)
     }
 
     pub(crate) async fn create_offer(&self, options: OfferOptions) -> Result<SessionDescription, RtcError> {

@@ -7,9 +7,11 @@ mod two_peers {
 
     mod audio;
     mod data_channels;
+    mod encrypted;
     mod hostile_input;
     mod lifetime;
     mod negotiation;
     mod network;
+    mod servers;
     mod statistics;
 }

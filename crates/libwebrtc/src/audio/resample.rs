@@ -165,7 +165,7 @@ mod tests {
         let channels = format.channels as usize;
         let rate = (format.block() * 100) as f64;
         let sample = |at: usize| {
-            let hertz = if at % channels % 2 == 0 { 440.0 } else { 880.0 };
+            let hertz = if (at % channels).is_multiple_of(2) { 440.0 } else { 880.0 };
             ((at / channels) as f64 * hertz * std::f64::consts::TAU / rate).sin() * 10_000.0
         };
         (0..format.samples() * blocks).map(|at| sample(at) as i16).collect()
@@ -278,10 +278,9 @@ mod tests {
         let square: Vec<i16> =
             (0..4800).map(|at| if at / 24 % 2 == 0 { i16::MAX } else { i16::MIN }).collect();
         let out = converted(INSIDE, Format { rate: 44_100, channels: 1 }, &square);
-        // A wrapped sample would lie next to one of the other sign in the middle of a half wave.
-        let middles = (441 + 11..4000).step_by(44).map(|at| out[at].signum());
-        let signs: std::collections::BTreeSet<_> = middles.collect();
-        assert!(!signs.is_empty());
+        // In 80 ms the wave changes its sign 160 times, and each sample that wrapped would do so twice more.
+        let changes = out[441..9 * 441].windows(2).filter(|pair| (pair[0] < 0) != (pair[1] < 0)).count();
+        assert!((159..=161).contains(&changes), "{changes}");
         assert!(out.contains(&i16::MAX) && out.contains(&i16::MIN));
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     RtcError,
     ice_candidate::IceCandidate,
-    net::{Network, Packet},
+    net::{Happening, Network, Packet},
     pc::{
         Shared,
         effect::Effect,
@@ -43,7 +43,7 @@ pub(super) struct Driver {
 /// What woke the driver.
 enum Woken {
     Command(Command),
-    Packet(Packet),
+    Network(Happening),
     Changed,
     Due,
 }
@@ -69,7 +69,7 @@ impl Driver {
             }
             match self.wait(self.engine.deadline(now)).await {
                 Woken::Command(command) => self.command(command),
-                Woken::Packet(packet) => self.packets(packet),
+                Woken::Network(happening) => self.network(happening),
                 Woken::Changed => self.engine.sync(Instant::now()),
                 Woken::Due => self.engine.timeout(Instant::now()),
             }
@@ -80,7 +80,7 @@ impl Driver {
         tokio::select! {
             Some(command) = self.commands.recv() => Woken::Command(command),
             () = self.shared.wake.notified() => Woken::Changed,
-            packet = self.network.receive() => Woken::Packet(packet),
+            happening = self.network.next() => Woken::Network(happening),
             () = tokio::time::sleep_until(deadline.into()) => Woken::Due,
         }
     }
@@ -95,6 +95,21 @@ impl Driver {
         }
         for effect in self.engine.take_effects() {
             effect.dispatch(&self.shared.callbacks);
+        }
+        let gathering = self.shared.state.lock().take_gathering();
+        if let Some(config) = gathering {
+            self.network.gather(&config);
+        }
+    }
+
+    fn network(&mut self, happening: Happening) {
+        let now = Instant::now();
+        match happening {
+            Happening::Packet(packet) => self.packets(packet),
+            Happening::Found(candidate) => self.engine.local_candidate_found(now, candidate),
+            Happening::Lost(candidate) => self.engine.local_candidate_lost(now, &candidate),
+            Happening::Failed(error) => self.engine.candidate_failed(error),
+            Happening::Gathered => self.engine.gathered(),
         }
     }
 

@@ -11,20 +11,23 @@ use std::{
 
 use str0m::{
     Candidate, Event, IceConnectionState as StrIce, Input, Output, Rtc,
-    net::{Protocol, Receive, TcpType, Transmit},
+    net::{Protocol, Receive, Transmit},
 };
 
 use crate::{
     pc::{
         Shared,
         effect::Effect,
-        engine::{channels::Links, media::Media, negotiation::Pending, stats::Counted},
+        engine::{
+            candidates::active_tcp, channels::Links, media::Media, negotiation::Pending, stats::Counted,
+        },
         tcp_fallback::{self, TcpFallback},
         transport,
     },
     peer_connection::{IceConnectionState, SignalingState},
 };
 
+mod candidates;
 mod channels;
 mod media;
 mod negotiation;
@@ -42,8 +45,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 const LONG_SLEEP: Duration = Duration::from_secs(3600);
 /// Keeps the driver off the processor should a deadline ever fail to move.
 const MIN_SLEEP: Duration = Duration::from_millis(1);
-/// The port a TCP candidate names that only ever connects out (RFC 6544, section 4.5).
-const TCP_ACTIVE_PORT: u16 = 9;
 /// `poll_output` failures in a row after which the connection counts as broken.
 const MAX_FAULTS: u32 = 16;
 /// The first byte of a DTLS record is at least this (RFC 7983); smaller ones are STUN.
@@ -374,9 +375,4 @@ impl Engine {
         }
         self.outbox.push(NetworkAction::CloseTcp);
     }
-}
-
-fn active_tcp(address: SocketAddr) -> Option<Candidate> {
-    let address = SocketAddr::new(address.ip(), TCP_ACTIVE_PORT);
-    Candidate::builder().tcp().host(address).tcptype(TcpType::Active).build().ok()
 }

@@ -4,7 +4,7 @@
 //! the program from the peer's own words. The text stays as it came, since `livekit` edits it between our calls.
 
 use str0m::{
-    Candidate,
+    Candidate, CandidateKind,
     change::{SdpAnswer, SdpOffer},
 };
 
@@ -106,6 +106,18 @@ pub(crate) fn candidates(text: &str) -> Vec<Candidate> {
         .filter(|attribute| attribute.starts_with("candidate:"))
         .filter_map(|attribute| Candidate::from_sdp_string(attribute).ok())
         .collect()
+}
+
+/// The description with only those of its candidates that `keep` wants.
+pub(crate) fn with_candidates(text: &str, keep: impl Fn(CandidateKind) -> bool) -> String {
+    let is_kept =
+        |line: &&str| match line.trim_end().strip_prefix("a=").filter(|a| a.starts_with("candidate:")) {
+            Some(attribute) => {
+                Candidate::from_sdp_string(attribute).is_ok_and(|candidate| keep(candidate.kind()))
+            }
+            None => true,
+        };
+    text.split_inclusive('\n').filter(is_kept).collect()
 }
 
 /// The largest message the writer of the description takes (RFC 8841, section 6.1); `None` when it does not say.

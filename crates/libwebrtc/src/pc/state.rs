@@ -19,14 +19,17 @@ use crate::{
         transceiver::Transceiver,
         transport::Transport,
     },
-    peer_connection::{IceGatheringState, SignalingState},
+    peer_connection::SignalingState,
+    peer_connection_factory::RtcConfiguration,
     rtp_transceiver::RtpTransceiverDirection,
     session_description::SessionDescription,
 };
 
+use self::gathering::Gathering;
 pub(crate) use self::{descriptions::RemoteStep, offers::OfferPlan};
 
 mod descriptions;
+pub(crate) mod gathering;
 mod offers;
 #[cfg(test)]
 mod tests;
@@ -38,14 +41,13 @@ pub(crate) const MAX_CHANNELS: usize = 1024;
 
 pub(crate) struct State {
     signaling: SignalingState,
-    gathering: IceGatheringState,
+    gathering: Gathering,
     pub(crate) transport: Transport,
     transceivers: Vec<Arc<Transceiver>>,
     channels: Vec<Arc<Channel>>,
     draft: Option<Draft>,
     local: Descriptions,
     remote: Descriptions,
-    local_candidates: Vec<Candidate>,
     ice_restart_wanted: bool,
     /// Both sides agreed on an m-line for data channels.
     has_data_section: bool,
@@ -70,17 +72,16 @@ struct Draft {
 }
 
 impl State {
-    pub(crate) fn new(local_candidates: Vec<Candidate>, link: Link) -> Self {
+    pub(crate) fn new(config: RtcConfiguration, local_candidates: Vec<Candidate>, link: Link) -> Self {
         Self {
             signaling: SignalingState::Stable,
-            gathering: IceGatheringState::New,
+            gathering: Gathering::new(config, local_candidates),
             transport: Transport::new(),
             transceivers: Vec::new(),
             channels: Vec::new(),
             draft: None,
             local: Descriptions::default(),
             remote: Descriptions::default(),
-            local_candidates,
             ice_restart_wanted: false,
             has_data_section: false,
             negotiations: 0,
@@ -93,20 +94,12 @@ impl State {
         self.signaling
     }
 
-    pub(crate) fn gathering(&self) -> IceGatheringState {
-        self.gathering
-    }
-
     pub(crate) fn transceivers(&self) -> &[Arc<Transceiver>] {
         &self.transceivers
     }
 
     pub(crate) fn channels(&self) -> &[Arc<Channel>] {
         &self.channels
-    }
-
-    pub(crate) fn local_candidates(&self) -> &[Candidate] {
-        &self.local_candidates
     }
 
     pub(crate) fn has_data_section(&self) -> bool {

@@ -20,6 +20,7 @@ use crate::{
     pc::{
         driver::Command,
         engine::{Sending, StatsOf},
+        frame_transform::FrameTransform,
         link::Link,
         sdp::{AudioFormat, Msid, Section, SectionKind},
     },
@@ -62,6 +63,8 @@ struct Inner {
     refused: Option<RtcAudioTrack>,
     /// The stream last announced to the program, so that it hears of each use of the m-line once.
     announced: Option<String>,
+    sender_transform: Option<Arc<dyn FrameTransform>>,
+    receiver_transform: Option<Arc<dyn FrameTransform>>,
 }
 
 impl Transceiver {
@@ -84,6 +87,8 @@ impl Transceiver {
             sender: None,
             refused: None,
             announced: None,
+            sender_transform: None,
+            receiver_transform: None,
         };
         Self { kind, inner: Mutex::new(inner), link }
     }
@@ -222,6 +227,27 @@ impl Transceiver {
     }
 }
 
+/// What stands between codec and network. It outlives the tracks that use the m-line one after another.
+impl Transceiver {
+    pub(crate) fn set_sender_transform(&self, transform: Option<Arc<dyn FrameTransform>>) {
+        // The old one is dropped after the lock is gone: it owns a callback of the program.
+        let _old = std::mem::replace(&mut self.inner.lock().sender_transform, transform);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sender_transform(&self) -> Option<Arc<dyn FrameTransform>> {
+        self.inner.lock().sender_transform.clone()
+    }
+
+    pub(crate) fn set_receiver_transform(&self, transform: Option<Arc<dyn FrameTransform>>) {
+        let _old = std::mem::replace(&mut self.inner.lock().receiver_transform, transform);
+    }
+
+    pub(crate) fn receiver_transform(&self) -> Option<Arc<dyn FrameTransform>> {
+        self.inner.lock().receiver_transform.clone()
+    }
+}
+
 /// The half that the state machine uses.
 impl Transceiver {
     /// The stream and track ids to write into the offer: `a=msid`.
@@ -300,7 +326,15 @@ impl Transceiver {
         }
         let sender = inner.sender.clone()?;
         sender.apply(inner.settings());
-        Some(Sending { mid: mid.as_str().into(), sender, format: inner.format })
+        let transform = inner.sender_transform.clone();
+        // Redundant copies are no frames of their own, and LiveKit has none where it encrypts.
+        let red = inner.format.red.filter(|_| transform.is_none());
+        Some(Sending {
+            mid: mid.as_str().into(),
+            sender,
+            format: AudioFormat { red, ..inner.format },
+            transform,
+        })
     }
 }
 

@@ -96,7 +96,7 @@ pub(super) fn is_loud(samples: &[i16]) -> bool {
     (rms(samples) / (LOUD / 2_f64.sqrt()) - 1.0).abs() < 0.2
 }
 
-fn is_silent(samples: &[i16]) -> bool {
+pub(super) fn is_silent(samples: &[i16]) -> bool {
     rms(samples) < 20.0
 }
 

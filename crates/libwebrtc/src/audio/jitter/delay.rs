@@ -29,9 +29,8 @@ const MAX_COPY_WAIT: Micros = 60_000;
 pub(super) struct Delay {
     fastest: Fastest,
     histogram: Histogram,
-    /// The begin of the interval, and the greatest lateness in it.
-    interval: Option<(Micros, Micros)>,
-    /// The greatest lateness of the interval before.
+    interval: Option<Interval>,
+    /// The lateness of the interval before.
     before: Micros,
     network: Micros,
     copy_wait: Micros,
@@ -39,6 +38,15 @@ pub(super) struct Delay {
     last_transit: Option<Micros>,
     /// In microseconds, smoothed.
     jitter: f64,
+}
+
+/// How late the packets of half a second were.
+#[derive(Debug)]
+struct Interval {
+    begin: Micros,
+    least: Micros,
+    most: Micros,
+    packets: u32,
 }
 
 /// The least transit time of the last two seconds. A transit time is the arrival less the sender's time: the two clocks have
@@ -74,9 +82,9 @@ impl Delay {
         let deviation = self.last_transit.replace(transit).map_or(0, |last| transit.abs_diff(last));
         self.jitter += (deviation as f64 - self.jitter) / 16.0;
         let lateness = transit - self.fastest.add(arrival, transit);
-        let (begin, worst) = self.interval.get_or_insert((arrival, 0));
-        *worst = lateness.max(*worst);
-        if arrival - *begin >= INTERVAL {
+        let interval = self.interval.get_or_insert_with(|| Interval::new(arrival));
+        interval.add(lateness);
+        if arrival - interval.begin >= INTERVAL {
             self.end_interval();
         }
     }
@@ -95,7 +103,7 @@ impl Delay {
 
     /// A delay above the target that is let alone, because packets have needed it a moment ago and may again.
     pub(super) fn tolerated(&self, now: Micros) -> Micros {
-        let recent = self.interval.map_or(self.before, |(_, worst)| worst.max(self.before));
+        let recent = self.interval.as_ref().map_or(0, Interval::lateness).max(self.before);
         self.target(now).max((recent + TICK).min(MAX_TOLERATED))
     }
 
@@ -116,11 +124,33 @@ impl Delay {
     }
 
     fn end_interval(&mut self) {
-        let Some((_, worst)) = self.interval.take() else { return };
-        self.before = worst;
-        let bucket = usize::try_from(worst / BUCKET).unwrap_or(0);
+        let Some(interval) = self.interval.take() else { return };
+        self.before = interval.lateness();
+        let bucket = usize::try_from(self.before / BUCKET).unwrap_or(0);
         self.histogram.add(bucket.min(BUCKETS - 1));
         self.network = (self.histogram.quantile(QUANTILE) as Micros + 1) * BUCKET;
+    }
+}
+
+// === impl Interval ===
+
+impl Interval {
+    /// With fewer packets it cannot be told whether all are late.
+    const ENOUGH: u32 = 5;
+
+    fn new(begin: Micros) -> Self {
+        Self { begin, least: Micros::MAX, most: 0, packets: 0 }
+    }
+
+    fn add(&mut self, lateness: Micros) {
+        (self.least, self.most) = (self.least.min(lateness), self.most.max(lateness));
+        self.packets += 1;
+    }
+
+    /// Of the latest packet. Where all of them are late the way has become longer, and waiting does not help against that.
+    fn lateness(&self) -> Micros {
+        let are_all_late = self.packets >= Self::ENOUGH && self.least > self.most / 2;
+        if are_all_late { self.most - self.least } else { self.most }
     }
 }
 
@@ -174,6 +204,13 @@ mod tests {
     fn a_single_outage_does_not_raise_it() {
         let delay = after(600, |at| if (500..515).contains(&at) { (515 - at) * PACKET } else { 0 });
         assert_eq!(delay.target(12_000_000), 20_000);
+    }
+
+    #[test]
+    fn a_longer_way_does_not_raise_it() {
+        let delay = after(1000, |at| if at < 510 { 0 } else { 300_000 });
+        assert_eq!(delay.target(20_000_000), 20_000);
+        assert!(delay.waited(1000 * PACKET + 300_000, 1000 * 960).unwrap() < 1_000);
     }
 
     #[test]

@@ -6,10 +6,7 @@
 
 use crate::audio::opus::{BLOCK, carries_fec};
 
-use super::queue::Packet;
-
-/// Timestamps that are off by less are exact (2.5 ms).
-const TOLERANCE: i64 = 120;
+use super::queue::{Packet, TOLERANCE};
 
 #[derive(Debug)]
 pub(super) struct Head {

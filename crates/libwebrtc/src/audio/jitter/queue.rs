@@ -11,6 +11,9 @@ const MAX_BYTES: usize = 128 * 1024;
 /// What is further behind than this is of no use in a conversation.
 const MAX_CONTENT: usize = 2 * SAMPLE_RATE as usize;
 
+/// Timestamps that are off by less are exact (2.5 ms).
+pub(super) const TOLERANCE: i64 = 120;
+
 /// A packet with its place in time.
 #[derive(Debug)]
 pub(super) struct Packet {
@@ -54,6 +57,19 @@ impl Packet {
 impl Queue {
     pub(super) fn first(&self) -> Option<&Packet> {
         self.packets.first_key_value().map(|(_, packet)| packet)
+    }
+
+    pub(super) fn second(&self) -> Option<&Packet> {
+        self.packets.values().nth(1)
+    }
+
+    /// Samples from `position` to where something is missing or the packets end.
+    pub(super) fn reach(&self, position: i64) -> i64 {
+        let reach = self.packets.values().try_fold(position, |end, packet| {
+            let follows = packet.timestamp <= end + TOLERANCE;
+            if follows { Ok(end.max(packet.end())) } else { Err(end) }
+        });
+        reach.unwrap_or_else(|end| end) - position
     }
 
     pub(super) fn contains(&self, timestamp: i64) -> bool {
@@ -121,8 +137,19 @@ mod tests {
             assert_eq!(queue.push(packet(at, 960, 10)), 0);
         }
         assert!(queue.contains(2) && !queue.contains(4));
+        assert_eq!(queue.second().unwrap().timestamp, 2);
         let order: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|packet| packet.timestamp).collect();
         assert_eq!(order, [1, 2, 3]);
+    }
+
+    #[test]
+    fn the_reach_ends_where_something_is_missing() {
+        let mut queue = Queue::default();
+        assert_eq!(queue.reach(960), 0);
+        for at in [1, 2, 4] {
+            queue.push(packet(at * 960, 960, 10));
+        }
+        assert_eq!((queue.reach(960), queue.reach(0), queue.reach(1000)), (1920, 0, 1880));
     }
 
     #[test]

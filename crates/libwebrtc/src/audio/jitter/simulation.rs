@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     ops::Range,
     time::{Duration, Instant},
 };
@@ -31,7 +32,7 @@ pub(super) struct Sent {
 /// What was heard, 10 ms at a time.
 pub(super) struct Heard {
     pub(super) samples: Vec<i16>,
-    /// From here to there, in microseconds, how long the packet that came last would have waited if played now.
+    /// After each block in which a packet was heard, in microseconds.
     pub(super) delays: Vec<i64>,
     pub(super) stats: JitterStats,
     /// The statistics after each second.
@@ -42,6 +43,7 @@ pub(super) struct Heard {
 pub(super) struct Listener {
     pub(super) buffer: JitterBuffer,
     pub(super) start: Instant,
+    pub(super) channels: Channels,
     pub(super) block: i64,
 }
 
@@ -122,7 +124,7 @@ impl Sent {
 
 impl Listener {
     pub(super) fn new(channels: Channels) -> Self {
-        Self { buffer: JitterBuffer::new(channels).unwrap(), start: Instant::now(), block: 10_000 }
+        Self { buffer: JitterBuffer::new(channels).unwrap(), start: Instant::now(), channels, block: 10_000 }
     }
 
     pub(super) fn at(&self, micros: i64) -> Instant {
@@ -145,7 +147,7 @@ impl Listener {
             for ((arrival, _), packet) in std::mem::replace(&mut arriving, later) {
                 self.buffer.insert(self.at(arrival), packet);
             }
-            let mut out = [i16::MAX; BLOCK];
+            let mut out = vec![i16::MAX; BLOCK * self.channels.count()];
             self.buffer.pull(self.at(now), &mut out);
             heard.samples.extend_from_slice(&out);
             heard.delays.push(self.delay(now));
@@ -167,9 +169,9 @@ impl Listener {
         packets.filter_map(arrive).collect()
     }
 
-    /// Between the fastest arrival of what is played next and then.
-    fn delay(&self, now: i64) -> i64 {
-        let Some(head) = &self.buffer.head else { return 0 };
+    /// Between the fastest arrival of what is played next and then, while something is.
+    pub(super) fn delay(&self, now: i64) -> i64 {
+        let Some(head) = self.buffer.head.as_ref().filter(|_| self.buffer.voice.is_live()) else { return 0 };
         let played = head.next - self.buffer.voice.len() as i64;
         self.buffer.delay.waited(now + self.block, played).unwrap_or(0)
     }
@@ -222,6 +224,27 @@ impl Heard {
     }
 }
 
+impl fmt::Display for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stats = &self.stats;
+        let ms = |samples: u64| samples / 48;
+        write!(
+            f,
+            "{} packets, {} lost, {} late, {} from copies; {} ms made up in {} pieces, {} ms left out, {} ms added; \
+             {:.0} ms waited on average",
+            stats.packets_received,
+            stats.packets_lost,
+            stats.packets_discarded,
+            stats.fec_packets,
+            ms(stats.concealed_samples),
+            stats.concealment_events,
+            ms(stats.removed_samples_for_acceleration),
+            ms(stats.inserted_samples_for_deceleration),
+            1000.0 * stats.jitter_buffer_delay / stats.jitter_buffer_emitted_count as f64,
+        )
+    }
+}
+
 pub(super) fn rms(samples: &[i16]) -> f64 {
     (samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / samples.len() as f64).sqrt()
 }
@@ -269,6 +292,11 @@ pub(super) fn outage(first: usize, milliseconds: i64) -> Network {
         let left = milliseconds * 1000 - since;
         Some(5_000 + if since >= 0 { left.max(0) } else { 0 })
     })
+}
+
+/// From this packet on the network takes so much longer.
+pub(super) fn longer_way(first: usize, milliseconds: i64) -> Network {
+    Box::new(move |at, _| Some(5_000 + if at >= first { milliseconds * 1000 } else { 0 }))
 }
 
 pub(super) const LONGEST: usize = MAX_SAMPLES;

@@ -5,8 +5,6 @@
 
 use neteq::signal::{best_normalized_correlation, crossfade};
 
-use crate::audio::opus::SAMPLE_RATE;
-
 use super::clock::Micros;
 
 /// 30 ms, as much as is looked at.
@@ -32,6 +30,7 @@ const GROW_BELOW: Micros = -10_000;
 const HASTE_ABOVE: Micros = 60_000;
 const PACE: Micros = 100_000;
 const PACE_IN_HASTE: Micros = 50_000;
+const PACE_AFTER_FAILURE: Micros = 20_000;
 const PACE_IN_SILENCE: Micros = 10_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,14 +90,12 @@ impl Stretch {
         samples: &mut Vec<i16>,
         channels: usize,
     ) -> usize {
-        let Some(joint) = Joint::find(samples, channels, change) else { return 0 };
+        let Some(joint) = Joint::find(samples, channels, change) else {
+            self.not_before = now + PACE_AFTER_FAILURE;
+            return 0;
+        };
         joint.join(samples, channels, change.direction);
-        self.not_before = now
-            + match () {
-                () if joint.is_quiet => PACE_IN_SILENCE,
-                () if change.is_hasty => PACE_IN_HASTE,
-                () => PACE,
-            };
+        self.not_before = now + joint.pace(change.is_hasty);
         joint.period
     }
 
@@ -125,6 +122,15 @@ impl Joint {
         let (at, period) = search(&coarse, overlap / COARSE, longest / COARSE, similar)?;
         let (at, period) = (at * COARSE, refine(&mono, at * COARSE, period * COARSE, overlap));
         Some(Self { at, period: period.min(longest), overlap, is_quiet: false })
+    }
+
+    /// How long the voice is let alone after this.
+    fn pace(self, is_hasty: bool) -> Micros {
+        match (self.is_quiet, is_hasty) {
+            (true, _) => PACE_IN_SILENCE,
+            (false, true) => PACE_IN_HASTE,
+            (false, false) => PACE,
+        }
     }
 
     /// Crossfades from one period to the other: forwards it is skipped, backwards it is repeated.
@@ -194,6 +200,8 @@ fn refine(signal: &[f32], at: usize, period: usize, overlap: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use crate::audio::opus::SAMPLE_RATE;
+
     use super::*;
 
     fn change(direction: Direction) -> Change {

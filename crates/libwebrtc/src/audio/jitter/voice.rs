@@ -105,6 +105,12 @@ impl Voice {
         samples
     }
 
+    /// What was ready is not to be heard any more.
+    pub(super) fn forget(&mut self) {
+        self.ready.clear();
+        self.concealed = self.fade().end();
+    }
+
     /// Fills `out`, with silence at the end if there is not enough.
     pub(super) fn take(&mut self, out: &mut [i16]) {
         let ready = out.len().min(self.ready.len());

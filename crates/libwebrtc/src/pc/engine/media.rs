@@ -22,6 +22,7 @@ use crate::{
     native::random_u64,
     pc::{
         engine::Engine,
+        frame_transform::FrameTransform,
         sdp::AudioFormat,
         transceiver::{Kind, Transceiver},
     },
@@ -73,6 +74,7 @@ pub(crate) struct Sending {
     pub(crate) mid: Mid,
     pub(crate) sender: Arc<AudioSender>,
     pub(crate) format: AudioFormat,
+    pub(crate) transform: Option<Arc<dyn FrameTransform>>,
 }
 
 impl Engine {
@@ -104,16 +106,20 @@ impl Engine {
         let outgoing = self.media.outgoing.entry(sending.mid).or_insert_with(new);
         outgoing.follow(&sending.sender, frame.time, now);
         let time = outgoing.origin.wrapping_add(frame.time);
+        let starts = frame.starts;
         let extensions = ExtensionValues {
             audio_level: Some(frame.level),
             voice_activity: Some(level::is_voice(frame.level)),
             ..Default::default()
         };
-        let (payload_type, payload) = outgoing.wrap(&sending.format, payload_type, time, frame.payload);
+        let Some(frame) = transformed(sending.transform.as_deref(), ssrc, time, frame.payload) else {
+            return;
+        };
+        let (payload_type, payload) = outgoing.wrap(&sending.format, payload_type, time, frame);
         outgoing.packets += 1;
         outgoing.bytes += payload.len() as u64;
         let write = RtpWrite::new(payload_type.into(), outgoing.sequence.into(), time, now, payload)
-            .marker(frame.starts)
+            .marker(starts)
             .ext_vals(extensions);
         stream.write_rtp(write);
         outgoing.sequence += 1;
@@ -164,15 +170,30 @@ impl Engine {
     }
 }
 
+fn transformed(
+    transform: Option<&dyn FrameTransform>,
+    ssrc: u32,
+    timestamp: u32,
+    payload: Vec<u8>,
+) -> Option<Vec<u8>> {
+    match transform {
+        Some(transform) => transform.transform(ssrc, timestamp, payload),
+        None => Some(payload),
+    }
+}
+
 /// Unpacks what somebody listens to.
 fn receive_audio(now: Instant, transceiver: &Transceiver, packet: &RtpPacket) {
     let Some((receiver, format)) = transceiver.receiving() else { return };
     let (sequence, timestamp) = (*packet.seq_no, packet.header.timestamp);
+    let (ssrc, transform) = (*packet.header.ssrc, transceiver.receiver_transform());
+    let payload = transformed(transform.as_deref(), ssrc, timestamp, packet.payload.to_vec());
+    let Some(payload) = payload else { return };
     let payload_type = Some(*packet.header.payload_type);
     if payload_type == format.opus {
-        receiver.insert(now, AudioPacket { sequence, timestamp, payload: packet.payload.to_vec() });
+        receiver.insert(now, AudioPacket { sequence, timestamp, payload });
     } else if let (true, Some(opus)) = (payload_type == format.red, format.opus) {
-        let blocks = red::blocks(&packet.payload, opus);
+        let blocks = red::blocks(&payload, opus);
         let count = blocks.len() as u64;
         for (at, block) in (1..).zip(blocks) {
             let sequence = sequence.saturating_sub(count - at);

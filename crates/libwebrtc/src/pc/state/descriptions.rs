@@ -109,6 +109,7 @@ impl State {
         if self.signaling != SignalingState::HaveRemoteOffer {
             return Err(self.wrong_state("set a local answer", "set the peer's offer first"));
         }
+        self.ensure_can_gather()?;
         // What `str0m` answered counts, not an edited text: that one is only for the peer.
         self.local.current = self.local.pending.take();
         self.remote.current = self.remote.pending.take();

@@ -12,12 +12,13 @@ use crate::{
         transceiver::{Kind, Transceiver},
     },
     peer_connection::{OfferOptions, SignalingState},
+    peer_connection_factory::RtcConfiguration,
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
     session_description::{SdpType, SessionDescription},
 };
 
 fn state() -> State {
-    State::new(Vec::new(), Link::loose())
+    State::new(RtcConfiguration::default(), Vec::new(), Link::loose())
 }
 
 fn transceiver(direction: RtpTransceiverDirection) -> Arc<Transceiver> {

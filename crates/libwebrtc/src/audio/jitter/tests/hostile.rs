@@ -30,7 +30,12 @@ fn payload(random: &mut Random, good: &[Vec<u8>]) -> Vec<u8> {
     }
 }
 
-fn packet(random: &mut Random, good: &[Vec<u8>], last: &AudioPacket) -> AudioPacket {
+fn honest(last: &AudioPacket, payload: Vec<u8>) -> AudioPacket {
+    let (sequence, timestamp) = (last.sequence.wrapping_add(1), last.timestamp.wrapping_add(960));
+    AudioPacket { sequence, timestamp, payload }
+}
+
+fn hostile(random: &mut Random, good: &[Vec<u8>], last: &AudioPacket) -> AudioPacket {
     let sequence = match random.below(12) {
         0 => random.next() | random.next() << 40,
         1 => last.sequence,
@@ -50,33 +55,86 @@ fn packet(random: &mut Random, good: &[Vec<u8>], last: &AudioPacket) -> AudioPac
     AudioPacket { sequence, timestamp, payload: payload(random, good) }
 }
 
-#[test]
-fn a_hundred_thousand_hostile_packets_neither_panic_nor_pile_up() {
-    let good = samples_of_packets();
-    for (seed, channels) in [(1, Channels::Mono), (2, Channels::Stereo)] {
-        let mut random = Random::new(seed);
-        let mut listener = Listener::new(channels);
-        let mut last = AudioPacket { sequence: 0, timestamp: 0, payload: Vec::new() };
-        let (mut now, mut out) = (0_i64, vec![0; BLOCK * channels.count()]);
-        for _ in 0..50_000 {
-            now += [0, 1, 2_000, 10_000, 20_000, 700_000][random.below(6) as usize]
-                / (1 + random.below(9) as i64);
-            let at = listener.at(now - [0, 0, 50_000][random.below(3) as usize].min(now));
-            if random.chance(50) {
-                last = packet(&mut random, &good, &last);
-                listener.buffer.insert(at, last.clone());
-            } else {
-                listener.buffer.pull(at, &mut out);
-            }
-            let (packets, samples) = listener.held();
-            assert!(packets <= 256 && samples <= 4 * LONGEST, "{packets} packets, {samples} samples");
-        }
-        let stats = listener.buffer.stats();
-        println!("{stats:?}");
-        let seen =
-            stats.packets_received + stats.packets_duplicate + stats.packets_malformed + stats.packets_empty;
-        assert!(seen > 20_000 && stats.packets_malformed > 0 && stats.restarts > 0, "{stats:?}");
+/// A listener that asserts its bounds, and its clock.
+struct Attacked {
+    listener: Listener,
+    random: Random,
+    good: Vec<Vec<u8>>,
+    last: AudioPacket,
+    now: i64,
+    out: Vec<i16>,
+}
+
+impl Attacked {
+    fn new(channels: Channels, seed: u64) -> Self {
+        let last = AudioPacket { sequence: 0, timestamp: 0, payload: Vec::new() };
+        let (listener, random) = (Listener::new(channels), Random::new(seed));
+        let out = vec![0; BLOCK * channels.count()];
+        Self { listener, random, good: samples_of_packets(), last, now: 0, out }
     }
+
+    /// A packet or a block, at any moment, also an earlier one.
+    fn wild(&mut self) {
+        let step = [0, 1, 2_000, 10_000, 20_000, 700_000][self.random.below(6) as usize];
+        self.now += step / (1 + self.random.below(9) as i64);
+        let back = if self.random.chance(30) { 50_000 } else { 0 };
+        let at = self.listener.at((self.now - back).max(0));
+        if self.random.chance(50) {
+            self.last = hostile(&mut self.random, &self.good, &self.last);
+            self.listener.buffer.insert(at, self.last.clone());
+        } else {
+            self.listener.buffer.pull(at, &mut self.out);
+        }
+        self.check();
+    }
+
+    /// 20 ms of an honest stream, with packets of somebody else among it. How many blocks were heard.
+    fn honest(&mut self, percent: u64) -> usize {
+        let at = self.listener.at(self.now);
+        if self.random.chance(percent) {
+            let packet = hostile(&mut self.random, &self.good, &self.last);
+            self.listener.buffer.insert(at, packet);
+        }
+        let payload = self.good[(self.now / 20_000) as usize % self.good.len()].clone();
+        self.last = honest(&self.last, payload);
+        self.listener.buffer.insert(at, self.last.clone());
+        let blocks = [1_000, 11_000].map(|after| {
+            self.listener.buffer.pull(self.listener.at(self.now + after), &mut self.out);
+            usize::from(rms(&self.out) > 100.0)
+        });
+        self.now += 20_000;
+        self.check();
+        blocks.into_iter().sum()
+    }
+
+    fn check(&self) {
+        let (packets, samples) = self.listener.held();
+        assert!(packets <= 256 && samples <= 4 * LONGEST, "{packets} packets, {samples} samples");
+    }
+}
+
+#[test]
+fn a_hundred_thousand_hostile_calls_neither_panic_nor_pile_up_nor_leave_the_buffer_deaf() {
+    for (seed, channels) in [(1, Channels::Mono), (2, Channels::Stereo)] {
+        let mut attacked = Attacked::new(channels, seed);
+        (0..50_000).for_each(|_| attacked.wild());
+        let stats = attacked.listener.buffer.stats();
+        assert!(stats.packets_received > 10_000 && stats.packets_malformed > 1000, "{stats:?}");
+        assert!(stats.packets_duplicate > 0 && stats.packets_empty > 0 && stats.restarts > 0, "{stats:?}");
+        attacked.now += 3_000_000;
+        // The buffer has learned to wait for a second.
+        let _: usize = (0..100).map(|_| attacked.honest(0)).sum();
+        let heard: usize = (0..100).map(|_| attacked.honest(0)).sum();
+        assert!(heard > 195, "{heard} blocks of 200");
+    }
+}
+
+#[test]
+fn a_stream_is_heard_among_packets_of_somebody_else() {
+    let mut attacked = Attacked::new(Channels::Mono, 3);
+    let heard: usize = (0..5_000).map(|_| attacked.honest(20)).sum();
+    println!("{heard} blocks of 10000 heard: {:?}", attacked.listener.buffer.stats());
+    assert!(heard > 8_000, "{heard} blocks of 10000");
 }
 
 #[test]

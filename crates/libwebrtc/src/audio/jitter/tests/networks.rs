@@ -19,7 +19,7 @@ fn a_clean_network_adds_little_and_leaves_a_tone_as_it_is() {
     };
     assert_eq!(heard.counted(3..20, stretched), 0, "{:?}", heard.stats);
     let waited = heard.stats.jitter_buffer_delay / heard.stats.jitter_buffer_emitted_count as f64;
-    println!("clean: waited {:.1} ms on average, {:?}", waited * 1000.0, heard.stats);
+    println!("clean: waited {:.1} ms on average, {}", waited * 1000.0, heard);
     assert!(waited <= 0.040, "{waited}");
 }
 
@@ -28,8 +28,8 @@ fn jitter_is_waited_for_once_it_is_known() {
     for milliseconds in [40, 100] {
         let heard = Sent::of(tone(30.0, 440.0), &VOICE).through(jitter(milliseconds));
         let concealed = heard.counted(10..30, |stats| stats.concealed_samples);
-        println!("jitter {milliseconds} ms: {} ms at most, {:?}", heard.delay(10..30), heard.stats);
-        assert!(concealed <= 20 * 480, "{milliseconds} ms: {concealed} samples concealed");
+        println!("jitter {milliseconds} ms: {} ms at most, {}", heard.delay(10..30), heard);
+        assert_eq!(concealed, 0, "{milliseconds} ms");
         assert!(heard.delay(10..30) <= milliseconds as i64 + 40, "{}", heard.delay(10..30));
         assert!(heard.loud(10..30) >= 1995);
     }
@@ -41,10 +41,10 @@ fn after_an_outage_nothing_is_cut_and_the_delay_comes_back() {
         let second = first / 50;
         let heard = Sent::of(speech(20.0), &VOICE).through(outage(first, 300));
         println!(
-            "outage at {first}: {} ms, then {} ms, {:?}",
+            "outage at {first}: {} ms, then {} ms, {}",
             heard.delay(second..second + 2),
             heard.delay(second + 4..20),
-            heard.stats
+            heard
         );
         assert!(heard.delay(second..second + 2) >= 250, "the outage was not felt");
         assert!(heard.delay(second + 4..20) < 60, "{} ms", heard.delay(second + 4..20));
@@ -54,16 +54,26 @@ fn after_an_outage_nothing_is_cut_and_the_delay_comes_back() {
 }
 
 #[test]
+fn a_way_that_becomes_longer_interrupts_once() {
+    let heard = Sent::of(tone(20.0, 440.0), &VOICE).through(longer_way(500, 300));
+    println!("300 ms longer: {} ms, {}", heard.delay(13..20), heard);
+    assert!((12_000..17_000).contains(&heard.stats.concealed_samples), "{:?}", heard.stats);
+    assert!(heard.delay(13..20) <= 45, "{} ms", heard.delay(13..20));
+    assert!(heard.loud(11..20) >= 899);
+    assert!(heard.stats.removed_samples_for_acceleration < 2_000, "{:?}", heard.stats);
+}
+
+#[test]
 fn most_of_what_is_lost_comes_back_from_the_copies() {
     for (percent, most) in [(10, 4.0), (20, 9.0)] {
-        let sent = Sent::of(speech(60.0), &SPEECH);
+        let sent = Sent::of(speech(40.0), &SPEECH);
         let heard = sent.through(loss(percent));
         let share = 100.0 * heard.stats.concealed_samples as f64 / heard.stats.total_samples_received as f64;
-        println!("loss {percent} %: {share:.1} % concealed, {} ms, {:?}", heard.mostly(5..60), heard.stats);
+        println!("loss {percent} %: {share:.1} % concealed, {} ms, {}", heard.mostly(5..40), heard);
         assert_eq!(heard.samples.len(), sent.samples.len());
-        assert!(heard.stats.packets_lost > 3000 * percent as i64 / 125);
+        assert!(heard.stats.packets_lost > 2000 * percent as i64 / 125);
         assert!(share < most, "{share} %");
-        assert!(heard.mostly(5..60) <= 60, "{} ms", heard.mostly(5..60));
+        assert!(heard.mostly(5..40) <= 60, "{} ms", heard.mostly(5..40));
     }
 }
 
@@ -98,7 +108,7 @@ fn a_clock_that_drifts_neither_fills_nor_empties_the_buffer() {
     let sent = Sent::of(tone(120.0, 440.0), &VOICE);
     for block in [9_998, 10_002] {
         let heard = Listener { block, ..Listener::new(Channels::Mono) }.listen(&sent, clean());
-        println!("10 ms take {block} us: {} ms, {:?}", heard.delay(5..115), heard.stats);
+        println!("10 ms take {block} us: {} ms, {}", heard.delay(5..115), heard);
         assert!(heard.delay(5..115) <= 45, "{} ms", heard.delay(5..115));
         let changed =
             heard.stats.removed_samples_for_acceleration + heard.stats.inserted_samples_for_deceleration;

@@ -17,7 +17,7 @@ fn bursts_between_silences_are_heard_in_full_and_on_time() {
     let silent = sent.packets.iter().filter(|packet| packet.is_none()).count();
     assert!(silent > 300, "the sender did not pause: {silent}");
     let heard = sent.through(clean());
-    println!("bursts: {:?}", heard.stats);
+    println!("bursts: {heard}");
     for burst in 0..5 {
         let loud = heard.loud(burst * 4..burst * 4 + 4);
         assert!((199..=204).contains(&loud), "burst {burst}: {loud} blocks");
@@ -35,19 +35,19 @@ fn bursts_survive_a_bad_network_as_well() {
     let network: Network =
         Box::new(|_, random| (!random.chance(5)).then(|| 5_000 + random.below(30_000) as i64));
     let heard = sent.through(network);
-    println!("bursts, 5 % loss, 30 ms jitter: {:?}", heard.stats);
+    println!("bursts, 5 % loss, 30 ms jitter: {heard}");
     for burst in 0..5 {
         let loud = heard.loud(burst * 4..burst * 4 + 4);
         assert!((196..=212).contains(&loud), "burst {burst}: {loud} blocks");
     }
-    assert!(heard.delay(18..20) < 1000 || heard.delay(16..18) <= 110, "{} ms", heard.delay(16..18));
+    assert!(heard.mostly(16..18) <= 80, "{} ms", heard.mostly(16..18));
 }
 
 #[test]
 fn a_muted_sender_is_silent_at_once_and_back_at_once() {
     let heard = Sent::of(tone(20.0, 440.0), &VOICE).with_pause(250..750).through(clean());
-    println!("mute: {:?}", heard.stats);
-    assert!((500..=520).contains(&heard.loud(1..6).saturating_add(100)), "{}", heard.loud(1..6));
+    println!("mute: {heard}");
+    assert!((400..=420).contains(&heard.loud(1..6)), "{}", heard.loud(1..6));
     assert_eq!(heard.samples[5 * 48_000 + 12_000..15 * 48_000].iter().max(), Some(&0));
     assert!(heard.loud(15..20) >= 495, "{}", heard.loud(15..20));
     assert!(heard.delay(16..20) <= 45, "{} ms", heard.delay(16..20));
@@ -97,6 +97,36 @@ fn a_stray_packet_changes_nothing() {
     let heard = strays.through(network);
     assert_eq!(heard.samples[..9 * 48_000], alone.samples[..9 * 48_000]);
     assert_eq!((heard.stats.restarts, heard.stats.packets_discarded), (0, 3));
+}
+
+#[test]
+fn whoever_begins_to_listen_late_hears_what_is_said_now() {
+    let sent = Sent::of(tone(12.0, 440.0), &VOICE);
+    let mut listener = Listener::new(Channels::Mono);
+    let mut out = [0; BLOCK];
+    let mut loud = 0;
+    for (at, packet) in (0_i64..).zip(sent.packets.iter().flatten()) {
+        listener.buffer.insert(listener.at(at * 20_000), packet.clone());
+        // Nobody listens in the first three seconds, and from the sixth to the ninth.
+        for half in [0, 10_000].into_iter().filter(|_| matches!(at / 50, 3..6 | 9..)) {
+            let now = at * 20_000 + half + 2_000;
+            listener.buffer.pull(listener.at(now), &mut out);
+            loud += usize::from(rms(&out) > 200.0);
+            assert!(listener.delay(now) <= 45_000, "{} at {now}", listener.delay(now));
+        }
+    }
+    assert!(loud >= 590, "{loud}");
+}
+
+#[test]
+fn stereo_stays_stereo_through_loss_and_stretching() {
+    let left = tone(20.0, 440.0);
+    let samples = left.iter().flat_map(|sample| [*sample, sample / 10]).collect();
+    let config = EncoderConfig { channels: Channels::Stereo, bitrate: 96_000, ..VOICE };
+    let heard = Listener::new(Channels::Stereo).listen(&Sent::of(samples, &config), outage(300, 200));
+    assert!(heard.stats.removed_samples_for_acceleration > 5_000, "{:?}", heard.stats);
+    let side = |channel| rms(&heard.samples.iter().skip(channel).step_by(2).copied().collect::<Vec<_>>());
+    assert!((8.0..12.0).contains(&(side(0) / side(1))), "{} and {}", side(0), side(1));
 }
 
 #[test]
