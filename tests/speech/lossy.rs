@@ -59,6 +59,7 @@ fn judge(loss_percent: u32) {
             let name = format!("{loss_percent} % lost (seed {seed}) where {sdk:?} {far:?}");
             heard.push((name, call.finish(speech.length())));
         }
+        wire.check();
     }
     let mut wrong = [Wrong::default(), Wrong::default()];
     for ((far, sdk), words) in cases().cycle().zip(compare(&speech, &heard)) {

@@ -1,7 +1,7 @@
 //! Many rooms in one process: how fast they are joined, and what memory and processor time each costs.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use livekit::prelude::*;
+use livekit::webrtc::audio_source::native::NativeAudioSource;
 use livekit_api::access_token::{AccessToken, VideoGrants};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
@@ -19,7 +20,7 @@ const RATE: u32 = 48_000;
 /// Joins that are under way at the same time.
 const LANES: usize = 8;
 /// Below it a sample is silence, or what a codec makes of it.
-const AUDIBLE: i16 = 100;
+const AUDIBLE: u16 = 100;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -31,6 +32,9 @@ pub(crate) struct Options {
     secret: String,
     #[arg(long, default_value_t = 1)]
     count: usize,
+    /// What the names of the rooms begin with.
+    #[arg(long, default_value = "bench")]
+    name: String,
     /// Who we are in each room; two processes need two names.
     #[arg(long, default_value = "client")]
     identity: String,
@@ -57,7 +61,7 @@ struct Frames {
 }
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    let voice = options.say.as_ref().map(samples).transpose()?.map(Arc::<[i16]>::from);
+    let voice = options.say.as_deref().map(samples).transpose()?.map(Arc::<[i16]>::from);
     let base = resident_kib()?;
     let began = Instant::now();
     let joining = stream::iter(0..options.count).map(|number| join(options, number));
@@ -105,7 +109,8 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 }
 
 async fn join(options: &Options, number: usize) -> Result<(Room, UnboundedReceiver<RoomEvent>, Duration)> {
-    let grants = VideoGrants { room_join: true, room: format!("bench-{number}"), ..Default::default() };
+    let room = format!("{}-{number}", options.name);
+    let grants = VideoGrants { room_join: true, room, ..Default::default() };
     let token = AccessToken::with_api_key(&options.key, &options.secret)
         .with_identity(&options.identity)
         .with_grants(grants)
@@ -129,11 +134,7 @@ async fn follow(mut events: UnboundedReceiver<RoomEvent>, frames: Arc<Frames>) {
     }
 }
 
-async fn speak(
-    source: livekit::webrtc::audio_source::native::NativeAudioSource,
-    voice: Arc<[i16]>,
-    frames: Arc<Frames>,
-) -> Result<()> {
+async fn speak(source: NativeAudioSource, voice: Arc<[i16]>, frames: Arc<Frames>) -> Result<()> {
     loop {
         audio::play(&source, RATE, &voice, |_| {
             frames.said.fetch_add(1, Ordering::Relaxed);
@@ -143,7 +144,7 @@ async fn speak(
     }
 }
 
-fn samples(path: &PathBuf) -> Result<Vec<i16>> {
+fn samples(path: &Path) -> Result<Vec<i16>> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let (pairs, _) = bytes.as_chunks::<2>();
     Ok(pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect())
@@ -160,7 +161,7 @@ fn resident_kib() -> Result<u64> {
 impl Frames {
     fn heard(&self, samples: &[i16]) -> Result<()> {
         self.heard.fetch_add(1, Ordering::Relaxed);
-        if samples.iter().any(|sample| sample.unsigned_abs() > AUDIBLE.unsigned_abs()) {
+        if samples.iter().any(|sample| sample.unsigned_abs() > AUDIBLE) {
             self.audible.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())

@@ -1,16 +1,20 @@
 //! The network between two TUN devices. Needs root, also where that is only the root of a user namespace.
 
+use std::cell::Cell;
+use std::fs;
 use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 use tokio_tun::Tun;
 
-use crate::link::{Link, Quality};
+use crate::link::{Counts, Link, Quality};
 
 const MTU: usize = 1_500;
+const TELL_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -30,6 +34,9 @@ pub(crate) struct Options {
     jitter_ms: u64,
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Where to write twice a second how many packets passed, were lost, and were too many.
+    #[arg(long)]
+    counts: PathBuf,
 }
 
 /// Runs until it is killed; the devices end with it.
@@ -40,15 +47,29 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     up(Some(options.far), "far", options.far_address)?;
     let quality = Quality { loss: options.loss, jitter: Duration::from_millis(options.jitter_ms) };
     println!("up");
+    let [out, back] = [Cell::default(), Cell::default()];
     // The seeds of the directions must differ, else both would lose the same packets.
     tokio::try_join!(
-        carry(&near, &far, Link::new(quality, options.seed)),
-        carry(&far, &near, Link::new(quality, !options.seed)),
+        carry(&near, &far, Link::new(quality, options.seed), &out),
+        carry(&far, &near, Link::new(quality, !options.seed), &back),
+        tell(&options.counts, &out, &back),
     )?;
     Ok(())
 }
 
-async fn carry(from: &Tun, to: &Tun, mut link: Link) -> Result<()> {
+async fn tell(file: &Path, out: &Cell<Counts>, back: &Cell<Counts>) -> Result<()> {
+    loop {
+        sleep(TELL_EVERY).await;
+        let (out, back) = (out.get(), back.get());
+        let sums = [out.passed + back.passed, out.lost + back.lost, out.overflowed + back.overflowed];
+        // Whoever reads it sees all of a state.
+        let unfinished = file.with_extension("unfinished");
+        fs::write(&unfinished, sums.map(|sum| sum.to_string()).join(" "))?;
+        fs::rename(&unfinished, file)?;
+    }
+}
+
+async fn carry(from: &Tun, to: &Tun, mut link: Link, counts: &Cell<Counts>) -> Result<()> {
     let mut packet = [0; MTU];
     loop {
         let due = link.next_due();
@@ -56,6 +77,7 @@ async fn carry(from: &Tun, to: &Tun, mut link: Link) -> Result<()> {
             length = from.recv(&mut packet) => link.take(Instant::now(), &packet[..length?]),
             () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {}
         }
+        counts.set(link.counts());
         while let Some(packet) = link.give(Instant::now()) {
             // An end that is about to vanish takes nothing any more.
             let _ = to.send(&packet).await;
