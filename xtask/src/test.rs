@@ -21,7 +21,6 @@ use crate::terminal::Terminal;
 /// Test files that run beside the others. They spend their time on time limits, outages and drains, and use less than a
 /// third of a processor; none of them compares speeds, which is what a neighbour would disturb.
 const WAITING: [&str; 0] = [];
-const MODEL: &str = "scripted-model";
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
@@ -52,15 +51,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let ready = setup::prepare()?;
     testbed::progress("building all tests (up to 15 minutes the first time on 2 cores)");
     let (binaries, tests): (Vec<_>, Vec<_>) = build()?.into_iter().partition(|it| it.kind == Kind::Binary);
-    let model = binaries.into_iter().find(|binary| binary.target == MODEL).context("cargo built no model")?;
-    let suite = Suite::new(
-        options,
-        vec![
-            ("LIVEKIT_SERVER", ready.livekit_server),
-            ("OTELCOL", ready.otelcol),
-            ("SCRIPTED_MODEL", model.path),
-        ],
-    )?;
+    let binary = |name: &str| {
+        let found = binaries.iter().find(|binary| binary.target == name);
+        found.map(|binary| binary.path.clone()).with_context(|| format!("cargo built no {name}"))
+    };
+    let environment = vec![
+        ("LIVEKIT_SERVER", ready.livekit_server),
+        ("OTELCOL", ready.otelcol),
+        ("SCRIPTED_MODEL", binary("scripted-model")?),
+        ("VOICE_BENCH", binary("voice-bench")?),
+    ];
+    let suite = Suite::new(options, environment)?;
     let (waiting, ordinary): (Vec<_>, Vec<_>) = tests.into_iter().partition(waits);
     let lane = |programs: Vec<Program>| {
         let suite = &suite;
@@ -71,7 +72,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     report(&runs)
 }
 
-/// Builds everything that `cargo test` builds, and the model, which some tests start.
+/// Builds everything that `cargo test` builds, and the programs that some tests start.
 fn build() -> Result<Vec<Program>> {
     let mut command = testbed::cargo();
     command
