@@ -18,9 +18,22 @@ use crate::lanes::side_by_side;
 use crate::setup;
 use crate::terminal::Terminal;
 
-/// Test files that run beside the others. They spend their time on time limits, outages and drains, and use less than a
-/// third of a processor; none of them compares speeds, which is what a neighbour would disturb.
-const WAITING: [&str; 0] = [];
+/// Test files that run beside the others. They spend their time on time limits, outages and drains, and use less than
+/// half a processor; none of them compares speeds, which is what a neighbour would disturb.
+const WAITING: [&str; 12] = [
+    "conversation",
+    "drain",
+    "export_delivery",
+    "faults",
+    "fleet_nodes",
+    "network",
+    "otlp_signals",
+    "outages",
+    "privacy",
+    "recovery",
+    "reload",
+    "worker",
+];
 const MODEL: &str = "scripted-model";
 
 #[derive(clap::Args, Default)]
