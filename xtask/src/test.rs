@@ -1,7 +1,7 @@
 //! `cargo xtask test`: all tests of the workspace, with one closing line that sums them up.
 //!
 //! Cargo runs one test program after the other. Here two run at the same time, one of them out of the list of those that
-//! mostly wait, which leaves the processors to the other.
+//! mostly wait, which leaves the processors to the other; a few then run alone.
 
 use std::fs;
 use std::io::{BufRead, BufReader, IsTerminal, Write, stdout};
@@ -19,7 +19,7 @@ use crate::setup;
 use crate::terminal::Terminal;
 
 /// Test files that run beside the others. They spend their time on time limits, outages and drains, and use less than
-/// half a processor; none of them compares speeds, which is what a neighbour would disturb.
+/// half a processor.
 const WAITING: [&str; 12] = [
     "conversation",
     "drain",
@@ -34,6 +34,8 @@ const WAITING: [&str; 12] = [
     "reload",
     "worker",
 ];
+/// Test files that compare speeds, or that bring as much as the machine can carry: they run when nothing else of ours does.
+const ALONE: [&str; 3] = ["chaos", "isolation", "many_rooms"];
 const MODEL: &str = "scripted-model";
 
 #[derive(clap::Args, Default)]
@@ -64,7 +66,8 @@ struct Run {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let ready = setup::prepare()?;
     testbed::progress("building all tests (up to 15 minutes the first time on 2 cores)");
-    let (binaries, tests): (Vec<_>, Vec<_>) = build()?.into_iter().partition(|it| it.kind == Kind::Binary);
+    let (binaries, mut tests): (Vec<_>, Vec<_>) =
+        build()?.into_iter().partition(|it| it.kind == Kind::Binary);
     let model = binaries.into_iter().find(|binary| binary.target == MODEL).context("cargo built no model")?;
     let suite = Suite::new(
         options,
@@ -74,12 +77,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             ("SCRIPTED_MODEL", model.path),
         ],
     )?;
-    let (waiting, ordinary): (Vec<_>, Vec<_>) = tests.into_iter().partition(waits);
+    // Cargo names them in the order in which they were built.
+    tests.sort_by(|one, other| (&one.package, &one.target).cmp(&(&other.package, &other.target)));
+    let (waiting, others): (Vec<_>, Vec<_>) = tests.into_iter().partition(|it| is_among(it, &WAITING));
+    let (alone, ordinary): (Vec<_>, Vec<_>) = others.into_iter().partition(|it| is_among(it, &ALONE));
     let lane = |programs: Vec<Program>| {
         let suite = &suite;
         move || programs.iter().map(|program| suite.run(program)).collect::<Result<Vec<_>>>()
     };
     let mut runs = side_by_side(vec![lane(ordinary), lane(waiting)])?.concat();
+    runs.extend(lane(alone)()?);
     runs.push(suite.documentation(options)?);
     report(&runs)
 }
@@ -96,8 +103,8 @@ fn build() -> Result<Vec<Program>> {
     Ok(Program::all(&String::from_utf8_lossy(&output.stdout)))
 }
 
-fn waits(program: &Program) -> bool {
-    program.kind == Kind::TestFile && WAITING.contains(&program.target.as_str())
+fn is_among(program: &Program, files: &[&str]) -> bool {
+    program.kind == Kind::TestFile && files.contains(&program.target.as_str())
 }
 
 fn report(runs: &[Run]) -> Result<()> {
@@ -229,8 +236,9 @@ mod tests {
     }
 
     #[test]
-    fn every_file_that_waits_is_there() {
-        for name in WAITING {
+    fn every_file_of_the_lists_is_there_and_in_one_of_them() {
+        assert!(WAITING.iter().all(|name| !ALONE.contains(name)));
+        for name in WAITING.iter().chain(&ALONE) {
             let file = testbed::root().join("tests").join(name);
             assert!(
                 file.with_extension("rs").is_file() || file.join("main.rs").is_file(),

@@ -28,9 +28,8 @@ const LANES: usize = 2;
 const THREADS: &str = "--test-threads=2";
 /// Past this only a test that hangs is still running.
 const LONGEST_RUN: Duration = Duration::from_secs(900);
-
-/// Each test gives itself a few seconds, and one of them 20 ms: too little on a machine that is busy with something else. One that
-/// failed beside others may try again so often when nothing else of ours runs, and the table says so.
+/// Each test gives itself a few seconds, and one of them 20 ms: too little on a machine that is busy with something else.
+/// One that failed beside others may try again so often when nothing else of ours runs, and the table says so.
 const ATTEMPTS_ALONE: u32 = 2;
 
 #[derive(clap::Args)]
@@ -117,7 +116,7 @@ impl<'a> Suite<'a> {
         let next = Mutex::new(self.selection.files.iter().enumerate());
         let lane = || {
             let mut rows = Vec::new();
-            // Not in the condition of a `while`, which would hold the lock as long as the file runs.
+            // A `while let` would hold the lock as long as the file runs.
             loop {
                 let Some((place, file)) = next.lock().unwrap_or_else(PoisonError::into_inner).next() else {
                     return Ok(rows);
@@ -192,10 +191,8 @@ impl<'a> Suite<'a> {
     fn print(&self, table: &Table, logs: &Path, took: Duration) {
         println!("{}", Table::HEADING);
         for row in &table.rows {
-            println!(
-                "{}",
-                if row.is_good() { row.to_string() } else { self.terminal.paint(Style::Bad, row) }
-            );
+            let line = if row.is_good() { row.to_string() } else { self.terminal.paint(Style::Bad, row) };
+            println!("{line}");
         }
         self.terminal.step(format!("logs: {} {}", logs.display(), self.terminal.took(took)));
     }
