@@ -46,7 +46,8 @@ enum Command {
     /// Runs the tests that the crate livekit was published with, over our libwebrtc and against a real LiveKit server.
     ///
     /// Prints a table with what is expected of each of its test files, and ends with 1 when one fails, does not run or has
-    /// another number of tests. Takes 2 minutes on 2 cores once all is built.
+    /// another number of tests. What fails beside others is tried again alone, and the table says so. Takes 2 minutes on 2
+    /// cores once all is built.
     UpstreamTests(upstream::Options),
     /// Thousands of sessions through one worker: memory, files, sockets, threads and tasks must come back.
     ///
@@ -69,7 +70,7 @@ enum Command {
     Dist,
     /// Writes the software bill of materials: what the program is made of, as CycloneDX JSON.
     Sbom(sbom::Options),
-    /// What has to be green before a change goes in: format, lints, documentation, dependencies, then all tests.
+    /// What has to be green before a change goes in: format, lints, documentation, dependencies, all tests, and livekit's.
     Ci,
     /// Makes ready what the tests run: the LiveKit server, the OpenTelemetry Collector, LiveKit's Python SDK.
     ///

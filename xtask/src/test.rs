@@ -1,7 +1,7 @@
 //! `cargo xtask test`: all tests of the workspace, with one closing line that sums them up.
 //!
 //! Cargo runs one test program after the other. Here two run at the same time, one of them out of the list of those that
-//! mostly wait, which leaves the processors to the other.
+//! mostly wait, which leaves the processors to the other; a few then run alone.
 
 use std::fs;
 use std::io::{BufRead, BufReader, IsTerminal, Write, stdout};
@@ -18,9 +18,21 @@ use crate::lanes::side_by_side;
 use crate::setup;
 use crate::terminal::Terminal;
 
-/// Test files that run beside the others. They spend their time on time limits, outages and drains, and use less than a
-/// third of a processor; none of them compares speeds, which is what a neighbour would disturb.
-const WAITING: [&str; 0] = [];
+/// Test files that run beside the others, about half of the time that all take. They spend it on time limits, outages and
+/// restarts, and use a seventh of a processor; `faults` a third.
+const WAITING: [&str; 9] = [
+    "export_delivery",
+    "faults",
+    "network",
+    "otlp_signals",
+    "outages",
+    "privacy",
+    "recovery",
+    "reload",
+    "worker",
+];
+/// Test files that compare speeds, or that bring as much as the machine can carry: they run when nothing else of ours does.
+const ALONE: [&str; 4] = ["chaos", "isolation", "many_rooms", "speech"];
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
@@ -50,7 +62,8 @@ struct Run {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let ready = setup::prepare()?;
     testbed::progress("building all tests (up to 15 minutes the first time on 2 cores)");
-    let (binaries, tests): (Vec<_>, Vec<_>) = build()?.into_iter().partition(|it| it.kind == Kind::Binary);
+    let (binaries, mut tests): (Vec<_>, Vec<_>) =
+        build()?.into_iter().partition(|it| it.kind == Kind::Binary);
     let binary = |name: &str| {
         let found = binaries.iter().find(|binary| binary.target == name);
         found.map(|binary| binary.path.clone()).with_context(|| format!("cargo built no {name}"))
@@ -62,12 +75,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         ("VOICE_BENCH", binary("voice-bench")?),
     ];
     let suite = Suite::new(options, environment)?;
-    let (waiting, ordinary): (Vec<_>, Vec<_>) = tests.into_iter().partition(waits);
+    // Cargo names them in the order in which they were built.
+    tests.sort_by(|one, other| (&one.package, &one.target).cmp(&(&other.package, &other.target)));
+    let (waiting, others): (Vec<_>, Vec<_>) = tests.into_iter().partition(|it| is_among(it, &WAITING));
+    let (alone, ordinary): (Vec<_>, Vec<_>) = others.into_iter().partition(|it| is_among(it, &ALONE));
     let lane = |programs: Vec<Program>| {
         let suite = &suite;
         move || programs.iter().map(|program| suite.run(program)).collect::<Result<Vec<_>>>()
     };
     let mut runs = side_by_side(vec![lane(ordinary), lane(waiting)])?.concat();
+    runs.extend(lane(alone)()?);
     runs.push(suite.documentation(options)?);
     report(&runs)
 }
@@ -84,8 +101,8 @@ fn build() -> Result<Vec<Program>> {
     Ok(Program::all(&String::from_utf8_lossy(&output.stdout)))
 }
 
-fn waits(program: &Program) -> bool {
-    program.kind == Kind::TestFile && WAITING.contains(&program.target.as_str())
+fn is_among(program: &Program, files: &[&str]) -> bool {
+    program.kind == Kind::TestFile && files.contains(&program.target.as_str())
 }
 
 fn report(runs: &[Run]) -> Result<()> {
@@ -217,8 +234,9 @@ mod tests {
     }
 
     #[test]
-    fn every_file_that_waits_is_there() {
-        for name in WAITING {
+    fn every_file_of_the_lists_is_there_and_in_one_of_them() {
+        assert!(WAITING.iter().all(|name| !ALONE.contains(name)));
+        for name in WAITING.iter().chain(&ALONE) {
             let file = testbed::root().join("tests").join(name);
             assert!(
                 file.with_extension("rs").is_file() || file.join("main.rs").is_file(),
