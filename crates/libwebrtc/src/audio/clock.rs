@@ -1,6 +1,6 @@
 //! The beat of 10 ms that drives sources and receivers.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use tokio::{
     runtime::Handle,
@@ -23,20 +23,16 @@ pub(crate) enum Beat {
     Done,
 }
 
-fn run(beat: &mut (impl FnMut() -> Beat + Send)) -> impl Future<Output = ()> {
-    async move {
-        let mut due = Instant::now() + BEAT;
-        let mut ticks = interval_at(due, BEAT);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        loop {
-            let tick = ticks.tick().await;
-            if beat() == Beat::Done {
-                return;
-            }
-            due = tick + BEAT;
-            if due.elapsed() > MAX_BEHIND {
-                ticks.reset();
-            }
+async fn run(beat: &mut (impl FnMut() -> Beat + Send)) {
+    let mut ticks = interval_at(Instant::now() + BEAT, BEAT);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    loop {
+        let due = ticks.tick().await + BEAT;
+        if beat() == Beat::Done {
+            return;
+        }
+        if due.elapsed() > MAX_BEHIND {
+            ticks.reset();
         }
     }
 }

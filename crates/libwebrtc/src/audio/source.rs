@@ -32,9 +32,11 @@ pub(crate) struct Source {
     room: Notify,
 }
 
+type Sinks = Vec<Arc<dyn Sink>>;
+
 struct State {
     queue: Queue,
-    sinks: Vec<Arc<dyn Sink>>,
+    sinks: Sinks,
     runs: bool,
 }
 
@@ -120,7 +122,7 @@ impl Source {
     }
 
     /// The next block to play, or silence; the sinks to play it to; `None` when nobody is left and nothing is.
-    fn next(&self) -> Option<(Vec<i16>, Vec<Arc<dyn Sink>>)> {
+    fn next(&self) -> Option<(Vec<i16>, Sinks)> {
         let mut state = self.state.lock();
         if state.sinks.is_empty() && state.queue.samples.len() < state.queue.block {
             state.runs = false;
