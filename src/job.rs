@@ -1,11 +1,18 @@
 //! One dispatched job: join its room, hold the session, report the end, leave.
 
+mod forgotten;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tracing::Instrument;
 
+use crate::config::Credentials;
 use crate::recovery::Recovery;
+use crate::room::roster::Roster;
 use crate::room::{JoinOptions, Room};
 use crate::session::{self, EndReason, Parts};
 use crate::worker::{Assignment, JobControl, JobEnd, RunJob};
@@ -15,6 +22,8 @@ use crate::worker::{Assignment, JobControl, JobEnd, RunJob};
 pub struct SessionJobs {
     parts: watch::Receiver<Parts>,
     recovery: Recovery,
+    /// The server to ask about rooms to which nobody comes.
+    roster: Option<Arc<Roster>>,
 }
 
 // === impl SessionJobs ===
@@ -22,21 +31,27 @@ pub struct SessionJobs {
 impl SessionJobs {
     /// A session is made of what `parts` holds when its job begins, and keeps that.
     pub fn new(parts: watch::Receiver<Parts>, recovery: Recovery) -> Self {
-        Self { parts, recovery }
+        Self { parts, recovery, roster: None }
+    }
+
+    /// Asks this server about rooms to which nobody comes, and leaves those that it does not know.
+    #[must_use]
+    pub fn asking(self, credentials: &Credentials) -> Self {
+        Self { roster: Some(Arc::new(Roster::new(credentials))), ..self }
     }
 }
 
 impl RunJob for SessionJobs {
     fn run(&self, assignment: Assignment, control: JobControl) -> BoxFuture<'static, JobEnd> {
         let parts = Parts { traceparent: traceparent(&assignment), ..self.parts.borrow().clone() };
-        let recovery = self.recovery.clone();
+        let jobs = self.clone();
         let span = tracing::info_span!(
             "session",
             room = assignment.room_name,
             job = assignment.job_id,
             session = tracing::field::Empty
         );
-        serve(assignment, control, parts, recovery).instrument(span).boxed()
+        serve(assignment, control, parts, jobs).instrument(span).boxed()
     }
 }
 
@@ -44,7 +59,7 @@ async fn serve(
     assignment: Assignment,
     mut control: JobControl,
     mut parts: Parts,
-    recovery: Recovery,
+    SessionJobs { recovery, roster, .. }: SessionJobs,
 ) -> JobEnd {
     recovery.joining(&assignment.job_id);
     let options = JoinOptions {
@@ -52,7 +67,7 @@ async fn serve(
         token: assignment.token.clone(),
         max_text_bytes: parts.agent.max_turn_bytes,
     };
-    let stop = control.stop.clone();
+    let stop = control.stop.child_token();
     let mut room = match Room::join(options, &stop).await {
         Ok(room) => room,
         Err(error) => {
@@ -66,7 +81,23 @@ async fn serve(
     parts.in_other_room = !assignment.room_sid.is_empty() && assignment.room_sid != sid;
     let mut noted = recovery.note(&assignment, &sid, &room.people(), stop.clone()).await;
     parts.past = noted.past();
-    let summary = session::run(&mut room, parts, stop).await;
+    let place = room.place().clone();
+    let roster = roster.filter(|_| room.people().is_empty());
+    let unknown = async {
+        match &roster {
+            Some(roster) => forgotten::forgotten(roster, &place).await,
+            None => std::future::pending().await,
+        }
+        tracing::warn!(
+            "nobody came, and the server knows no such room with us in it: leaving what is left of it"
+        );
+        stop.cancel();
+        std::future::pending::<Infallible>().await
+    };
+    let summary = tokio::select! {
+        summary = session::run(&mut room, parts, stop.clone()) => summary,
+        never = unknown => match never {},
+    };
     let EndReason::ConnectionLost(why) = &summary.reason else {
         noted.over();
         // The server calls a job failed whose agent leaves before it has reported success.

@@ -73,6 +73,11 @@ impl Network {
         Self { tls: Arc::new(tls), system_roots, proxies }
     }
 
+    /// Whom we trust, for connections that others make.
+    pub(crate) fn tls(&self) -> Arc<ClientConfig> {
+        self.tls.clone()
+    }
+
     /// The beginning of an HTTP client.
     pub(crate) fn http(&self) -> reqwest::ClientBuilder {
         reqwest::Client::builder()

@@ -57,7 +57,7 @@ pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) 
         Ok(())
     };
     let reloading = tokio::spawn(Reloader::new(source, loaded).follow(hangups, apply, reloads));
-    let jobs = Arc::new(SessionJobs::new(parts, recovery));
+    let jobs = Arc::new(SessionJobs::new(parts, recovery).asking(&config.livekit_credentials()?));
     let outcome = worker::run(settings, jobs, resumed, shutdown, health).await;
 
     reloading.abort();

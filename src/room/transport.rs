@@ -44,6 +44,7 @@ pub(super) fn install() {
     if !livekit_net::has_ws_client() {
         livekit_net::set_ws_client(Arc::new(Transport));
         livekit_net::set_http_client(Arc::new(Transport));
+        livekit::webrtc::turn_tls::set_client_config(network().tls());
     }
 }
 

@@ -1,7 +1,10 @@
 //! A network of a test's own, in namespaces that end with it: the test and its servers on one side, a worker on the
 //! other, and between them a cable that the test can pull.
 //!
-//! A test that wants it runs itself once more inside (`inside`); `Cable::lay` then makes the other side.
+//! A test that wants it runs itself once more inside (`inside`); `Side::made` then makes the other side, and `Cable::lay`
+//! a cable to it.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
@@ -19,8 +22,13 @@ const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 const WAYS: [&[&str]; 2] = [&["--net"], &["--user", "--map-root-user", "--net"]];
 
 /// The other side. It ends when this is dropped.
-pub(crate) struct Cable {
+pub(crate) struct Side {
     holder: Process,
+}
+
+/// A cable to the other side.
+pub(crate) struct Cable {
+    side: Side,
 }
 
 /// Whether we are in a network of our own. If not, the test `name` of this program is run once more within one, and must
@@ -48,28 +56,58 @@ pub(crate) fn inside(name: &str) -> bool {
     false
 }
 
+// === impl Side ===
+
+impl Side {
+    /// Nothing connects the sides yet.
+    pub(crate) fn made() -> Self {
+        let mut command = Command::new("unshare");
+        command.args(["--net", "sleep", "3600"]);
+        let side = Self { holder: Process::attached("the other side", &mut command).unwrap() };
+        side.wait_for_namespace();
+        ip(&["link", "set", "lo", "up"]);
+        let mut command = Command::new("ip");
+        command.args(["link", "set", "lo", "up"]);
+        assert!(side.beyond(&command).status().unwrap().success());
+        side
+    }
+
+    /// A process that is there.
+    pub(crate) fn id(&self) -> u32 {
+        self.holder.id()
+    }
+
+    /// `command`, to be run on the other side. It keeps its process id.
+    pub(crate) fn beyond(&self, command: &Command) -> Command {
+        let net = format!("--net=/proc/{}/ns/net", self.holder.id());
+        through("nsenter", &[&net], command)
+    }
+
+    /// The process is there before it has left our namespace.
+    fn wait_for_namespace(&self) {
+        let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net")).ok();
+        let there = self.holder.id().to_string();
+        while namespace("self") == namespace(&there) {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+}
+
 // === impl Cable ===
 
 impl Cable {
     /// Our side is a bridge, so that the cable can be pulled without anybody being told.
     pub(crate) fn lay() -> Self {
-        let mut command = Command::new("unshare");
-        command.args(["--net", "sleep", "3600"]);
-        let holder = Process::attached("the other side", &mut command).unwrap();
-        let cable = Self { holder };
-        let there = cable.holder.id().to_string();
-        ip(&["link", "set", "lo", "up"]);
+        let cable = Self { side: Side::made() };
+        let there = cable.side.id().to_string();
         ip(&["link", "add", "br0", "type", "bridge"]);
         ip(&["addr", "add", &format!("{OURS}/24"), "dev", "br0"]);
         ip(&["link", "set", "br0", "up"]);
-        cable.wait_for_namespace();
         ip(&["link", "add", "cable", "type", "veth", "peer", "name", "eth0", "netns", &there]);
         ip(&["link", "set", "cable", "up"]);
-        for arguments in [
-            vec!["link", "set", "lo", "up"],
-            vec!["addr", "add", &format!("{THEIRS}/24"), "dev", "eth0"],
-            vec!["link", "set", "eth0", "up"],
-        ] {
+        for arguments in
+            [vec!["addr", "add", &format!("{THEIRS}/24"), "dev", "eth0"], vec!["link", "set", "eth0", "up"]]
+        {
             let mut command = Command::new("ip");
             command.args(&arguments);
             assert!(cable.beyond(&command).status().unwrap().success(), "ip {arguments:?}");
@@ -85,8 +123,7 @@ impl Cable {
 
     /// `command`, to be run on the other side. It keeps its process id.
     pub(crate) fn beyond(&self, command: &Command) -> Command {
-        let net = format!("--net=/proc/{}/ns/net", self.holder.id());
-        through("nsenter", &[&net], command)
+        self.side.beyond(command)
     }
 
     /// Nothing gets through any more, and nobody is told.
@@ -109,15 +146,6 @@ impl Cable {
                 });
             }
         });
-    }
-
-    /// The process is there before it has left our namespace.
-    fn wait_for_namespace(&self) {
-        let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net")).ok();
-        let there = self.holder.id().to_string();
-        while namespace("self") == namespace(&there) {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) fn prepare() -> Result<Ready> {
     ensure_python()?;
     ensure_browser();
     ensure_redis();
+    ensure_speech();
     // The Python packages come over the network while Go compiles.
     std::thread::scope(|scope| {
         let python = scope.spawn(venv::python);
@@ -73,6 +74,16 @@ fn ensure_redis() {
     }
     if let Err(error) = install(&["redis-server"]) {
         testbed::progress(&format!("no cluster of LiveKit servers will be tried: {error:#}"));
+    }
+}
+
+/// What speaks to the recogniser. Without it the tests of speech say that they are skipped.
+fn ensure_speech() {
+    if find_on_path("flite").is_some() {
+        return;
+    }
+    if let Err(error) = install(&["flite"]) {
+        testbed::progress(&format!("no speech will be sent through LiveKit: {error:#}"));
     }
 }
 

@@ -33,7 +33,6 @@ const WAITING: [&str; 9] = [
 ];
 /// Test files that compare speeds, or that bring as much as the machine can carry: they run when nothing else of ours does.
 const ALONE: [&str; 3] = ["chaos", "isolation", "many_rooms"];
-const MODEL: &str = "scripted-model";
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
@@ -65,15 +64,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     testbed::progress("building all tests (up to 15 minutes the first time on 2 cores)");
     let (binaries, mut tests): (Vec<_>, Vec<_>) =
         build()?.into_iter().partition(|it| it.kind == Kind::Binary);
-    let model = binaries.into_iter().find(|binary| binary.target == MODEL).context("cargo built no model")?;
-    let suite = Suite::new(
-        options,
-        vec![
-            ("LIVEKIT_SERVER", ready.livekit_server),
-            ("OTELCOL", ready.otelcol),
-            ("SCRIPTED_MODEL", model.path),
-        ],
-    )?;
+    let binary = |name: &str| {
+        let found = binaries.iter().find(|binary| binary.target == name);
+        found.map(|binary| binary.path.clone()).with_context(|| format!("cargo built no {name}"))
+    };
+    let environment = vec![
+        ("LIVEKIT_SERVER", ready.livekit_server),
+        ("OTELCOL", ready.otelcol),
+        ("SCRIPTED_MODEL", binary("scripted-model")?),
+        ("VOICE_BENCH", binary("voice-bench")?),
+    ];
+    let suite = Suite::new(options, environment)?;
     // Cargo names them in the order in which they were built.
     tests.sort_by(|one, other| (&one.package, &one.target).cmp(&(&other.package, &other.target)));
     let (waiting, others): (Vec<_>, Vec<_>) = tests.into_iter().partition(|it| is_among(it, &WAITING));
@@ -88,7 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     report(&runs)
 }
 
-/// Builds everything that `cargo test` builds, and the model, which some tests start.
+/// Builds everything that `cargo test` builds, and the programs that some tests start.
 fn build() -> Result<Vec<Program>> {
     let mut command = testbed::cargo();
     command

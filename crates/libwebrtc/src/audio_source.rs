@@ -61,4 +61,3 @@ impl RtcAudioSource {
 }
 
 pub mod native;
-mod pacing;

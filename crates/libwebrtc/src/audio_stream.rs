@@ -1,17 +1,26 @@
-//! The decoded audio of a remote track, as a stream of frames.
+//! The decoded audio of a track, as a stream of frames.
 
 pub mod native {
     use std::{
         fmt,
         pin::Pin,
+        sync::Arc,
         task::{Context, Poll},
     };
 
     use futures_core::Stream;
 
     use crate::{
-        audio_frame::AudioFrame, audio_track::RtcAudioTrack, idle_stream::IdleStream,
-        unsupported::Unsupported,
+        RtcError,
+        audio::{
+            frames::FrameQueue,
+            opus,
+            receiver::Listener,
+            resample::Format,
+            source::{Sink, Source},
+        },
+        audio_frame::AudioFrame,
+        audio_track::{RtcAudioTrack, Sound},
     };
 
     /// How a [`NativeAudioStream`] buffers.
@@ -19,16 +28,18 @@ pub mod native {
     pub struct NativeAudioStreamOptions {
         /// Frames of 10 ms that may wait for the reader. When more come, the oldest are dropped.
         ///
-        /// `None` is the default of 10 frames, `Some(0)` asks for no limit.
+        /// `None` is the default of 10 frames. `Some(0)` asks for no limit, and gets one minute.
         pub queue_size_frames: Option<usize>,
     }
 
-    /// The frames of one track, at the rate and channels asked for.
+    /// The frames of one track, 10 ms each, at the rate and channels asked for.
     ///
-    /// No audio is decoded yet, so the stream pends until [`close`](Self::close) ends it.
+    /// A remote track is decoded while a stream of it exists, and yields a frame every 10 ms from then on: silence when
+    /// nothing comes. A local track yields what its source plays. The stream ends when it is closed or its track ends.
     pub struct NativeAudioStream {
         track: RtcAudioTrack,
-        idle: IdleStream,
+        frames: Arc<FrameQueue>,
+        listener: Option<Arc<Listener>>,
     }
 
     impl NativeAudioStream {
@@ -39,14 +50,24 @@ pub mod native {
         }
 
         /// A stream with a queue of the caller's choice.
+        ///
+        /// A rate or a number of channels that makes no sense is logged, and the stream ends at once.
         pub fn with_options(
             audio_track: RtcAudioTrack,
-            _sample_rate: i32,
-            _num_channels: i32,
-            _options: NativeAudioStreamOptions,
+            sample_rate: i32,
+            num_channels: i32,
+            options: NativeAudioStreamOptions,
         ) -> Self {
-            Unsupported::AudioReceive.warn_once();
-            Self { track: audio_track, idle: IdleStream::default() }
+            let frames = Arc::new(FrameQueue::new(options.queue_size_frames));
+            let listener = match listen(&audio_track, sample_rate, num_channels, &frames) {
+                Ok(listener) => Some(listener),
+                Err(error) => {
+                    log::error!("no audio stream of {sample_rate} Hz x {num_channels} channels: {error}");
+                    frames.close();
+                    None
+                }
+            };
+            Self { track: audio_track, frames, listener }
         }
 
         /// The track being read.
@@ -56,15 +77,53 @@ pub mod native {
 
         /// Ends the stream: the next poll yields `None`.
         pub fn close(&mut self) {
-            self.idle.close();
+            self.frames.close();
+            let Some(listener) = self.listener.take() else { return };
+            match self.track.sound() {
+                Sound::Remote(receiver) => receiver.unlisten(&listener),
+                Sound::Source(source) => source.remove_sink(&(listener as Arc<dyn Sink>)),
+                Sound::Device => {}
+            }
+        }
+    }
+
+    fn listen(
+        track: &RtcAudioTrack,
+        sample_rate: i32,
+        num_channels: i32,
+        frames: &Arc<FrameQueue>,
+    ) -> Result<Arc<Listener>, RtcError> {
+        let count = |number: i32| u32::try_from(number).unwrap_or_default();
+        let format = Format { rate: count(sample_rate), channels: count(num_channels) };
+        let heard = match track.sound() {
+            Sound::Source(source) => source.format(),
+            Sound::Remote(_) | Sound::Device => Format { rate: opus::SAMPLE_RATE, channels: 1 },
+        };
+        let listener = Listener::new(format, frames.clone(), heard)
+            .map_err(|error| RtcError::invalid_state(error.to_string()))?;
+        attach(track.sound(), &listener)?;
+        Ok(listener)
+    }
+
+    fn attach(sound: &Sound, listener: &Arc<Listener>) -> Result<(), RtcError> {
+        match sound {
+            Sound::Remote(receiver) => receiver.listen(listener.clone()),
+            Sound::Source(source) => Source::add_sink(source, listener.clone()),
+            Sound::Device => Ok(()),
+        }
+    }
+
+    impl Drop for NativeAudioStream {
+        fn drop(&mut self) {
+            self.close();
         }
     }
 
     impl Stream for NativeAudioStream {
         type Item = AudioFrame<'static>;
 
-        fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-            self.idle.poll(context)
+        fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            self.frames.poll(context)
         }
     }
 

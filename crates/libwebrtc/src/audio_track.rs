@@ -2,17 +2,40 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::media_stream_track::{RtcTrackState, TrackCore};
+use crate::{
+    audio::{receiver::Receiver, source::Source},
+    media_stream_track::{RtcTrackState, TrackCore},
+};
 
 /// A handle to an audio track. Clones are the same track.
 #[derive(Clone)]
 pub struct RtcAudioTrack {
     core: Arc<TrackCore>,
+    sound: Sound,
+}
+
+/// Where a track's sound comes from.
+#[derive(Clone)]
+pub(crate) enum Sound {
+    /// The program pushes it.
+    Source(Arc<Source>),
+    /// The peer sends it.
+    Remote(Arc<Receiver>),
+    /// There is no microphone, so there is none.
+    Device,
 }
 
 impl RtcAudioTrack {
-    pub(crate) fn new(id: String) -> Self {
-        Self { core: Arc::new(TrackCore::new(id)) }
+    pub(crate) fn local(id: String, source: Arc<Source>) -> Self {
+        Self { core: Arc::new(TrackCore::new(id)), sound: Sound::Source(source) }
+    }
+
+    pub(crate) fn remote(id: String) -> Self {
+        Self { core: Arc::new(TrackCore::new(id)), sound: Sound::Remote(Arc::default()) }
+    }
+
+    pub(crate) fn device(id: String) -> Self {
+        Self { core: Arc::new(TrackCore::new(id)), sound: Sound::Device }
     }
 
     /// The id: chosen by whoever made a local track, taken from the SDP for a remote one.
@@ -35,8 +58,20 @@ impl RtcAudioTrack {
         self.core.state()
     }
 
+    pub(crate) fn sound(&self) -> &Sound {
+        &self.sound
+    }
+
+    /// Whether both are handles of one track.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.core, &other.core)
+    }
+
     pub(crate) fn end(&self) {
         self.core.end();
+        if let Sound::Remote(receiver) = &self.sound {
+            receiver.end();
+        }
     }
 }
 

@@ -40,11 +40,15 @@ impl IceCandidate {
     }
 
     /// A candidate of our own. All media share one transport, so it belongs to the first m-line.
+    ///
+    /// The text is without the user fragment: while a restart is pending `str0m` still names the old one, which would
+    /// make the peer drop the candidate.
     pub(crate) fn local(candidate: Candidate, first_mid: &str) -> Self {
+        let text = candidate.to_sdp_string();
         Self {
             sdp_mid: first_mid.to_owned(),
             sdp_mline_index: 0,
-            text: candidate.to_sdp_string(),
+            text: text.split_once(" ufrag ").map_or(text.as_str(), |(text, _)| text).to_owned(),
             parsed: Some(Box::new(candidate)),
         }
     }

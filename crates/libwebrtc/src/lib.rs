@@ -12,15 +12,19 @@
 //!
 //! - Peer connections: offers and answers in one or two connections, offers that are dropped, rolled back or edited,
 //!   renegotiation, ICE restart, connection states, close from either side.
-//! - ICE with host candidates over UDP, and over TCP when UDP does not come up within two seconds.
+//! - ICE over UDP, and over TCP when UDP does not come up within two seconds; STUN servers, and TURN servers over UDP, TCP
+//!   and TLS; addresses of the machine that come and go.
 //! - DTLS and SCTP; data channels in-band and negotiated, ordered or not, reliable or not.
-//! - Audio and video m-lines negotiate: transceivers, directions, streams and [`on_track`] are as in the C++ library.
+//! - Sound: sources and streams of any rate and number of channels, Opus with in-band FEC, redundancy (RED) and silence
+//!   suppression (DTX), a jitter buffer that conceals what is lost, mute, one source on several tracks.
+//! - End-to-end encryption of sound and data packets, with the keys and the format of LiveKit's other SDKs.
+//! - Statistics of streams, data channels, the transport and the candidate pair in use.
+//! - Video m-lines negotiate: transceivers, directions, streams and [`on_track`] are as in the C++ library.
 //!
 //! # What does not, and says so
 //!
-//! - No media flows. Captured audio goes nowhere, audio streams stay silent, video frames are refused.
-//! - STUN and TURN are not asked. A configuration that needs them ([`IceTransportsType::Relay`]) is refused.
-//! - There are no audio devices, no desktop capture, no end-to-end encryption and no statistics.
+//! - No video flows: frames are refused, video streams stay silent.
+//! - There are no audio devices and no desktop capture.
 //!
 //! # How it runs
 //!
@@ -41,7 +45,6 @@
 //! [`on_track`]: peer_connection::PeerConnection::on_track
 //! [`PeerConnection::close`]: peer_connection::PeerConnection::close
 //! [`DataChannel::send`]: data_channel::DataChannel::send
-//! [`IceTransportsType::Relay`]: peer_connection_factory::IceTransportsType::Relay
 
 #![forbid(unsafe_code)]
 
@@ -49,6 +52,8 @@ mod audio;
 mod audio_device;
 mod enum_dispatch;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod idle_stream;
 mod net;
 mod pc;
@@ -73,6 +78,7 @@ pub mod rtp_sender;
 pub mod rtp_transceiver;
 pub mod session_description;
 pub mod stats;
+pub mod turn_tls;
 pub mod video_frame;
 pub mod video_source;
 pub mod video_stream;

@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn tracks_are_sorted_by_kind() {
-        let audio = RtcAudioTrack::new("a".to_owned());
+        let audio = RtcAudioTrack::remote("a".to_owned());
         let video = RtcVideoTrack::new("v".to_owned());
         let stream = MediaStream::new("PA_1|s".to_owned(), vec![video.into(), audio.into()]);
         assert_eq!(stream.id(), "PA_1|s");

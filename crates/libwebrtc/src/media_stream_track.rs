@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     fn tracks() -> [MediaStreamTrack; 2] {
-        [RtcAudioTrack::new("TR_a".to_owned()).into(), RtcVideoTrack::new("TR_v".to_owned()).into()]
+        [RtcAudioTrack::remote("TR_a".to_owned()).into(), RtcVideoTrack::new("TR_v".to_owned()).into()]
     }
 
     #[test]

@@ -29,7 +29,7 @@ fn format_uuid(random: u128) -> String {
 
 /// The standard library's keyed hash: its keys come from the operating system, which spares a
 /// dependency on a random number generator.
-fn random_u64() -> u64 {
+pub(crate) fn random_u64() -> u64 {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u64(COUNTER.fetch_add(1, Ordering::Relaxed));

@@ -1,8 +1,10 @@
-//! The sockets of one connection: a UDP socket per interface, and TCP connections when the engine asks for them.
+//! The network of one connection: a UDP socket per address of the machine, TCP connections when the engine asks for
+//! them, and what STUN and TURN servers add.
 
 use std::{
     net::{IpAddr, SocketAddr},
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use str0m::{
@@ -12,19 +14,50 @@ use str0m::{
 
 use crate::{
     RtcError,
-    net::{tcp::TcpConnections, udp::UdpSockets},
+    net::{candidates::Ranks, interfaces::Watcher, servers::Servers, tcp::TcpConnections, udp::UdpSockets},
+    peer_connection::IceCandidateError,
+    peer_connection_factory::{ContinualGatheringPolicy, IceTransportsType, RtcConfiguration},
 };
 
+mod candidates;
+mod interfaces;
+mod servers;
+pub(crate) mod stun;
 mod tcp;
+pub(crate) mod turn;
 mod udp;
+pub(crate) mod url;
 
 /// The largest datagram that is taken from a socket; WebRTC's own stay below 1500 bytes.
 const MAX_DATAGRAM: usize = 2048;
+/// The code for a server that cannot be reached (W3C webrtc-pc, section 4.8.2).
+const UNREACHABLE: u16 = 701;
+/// A name server may take its time; a gathering that waits for it does not.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Further addresses of one name are not tried.
+const MAX_ADDRESSES: usize = 8;
 
 pub(crate) struct Network {
     udp: UdpSockets,
     tcp: TcpConnections,
+    servers: Servers,
+    watcher: Option<Watcher>,
+    hosts: Vec<Candidate>,
+    ranks: Ranks,
+    policy: IceTransportsType,
     buffer: Box<[u8; MAX_DATAGRAM]>,
+}
+
+/// What the network has to tell.
+pub(crate) enum Happening {
+    Packet(Packet),
+    /// This side can be reached at one more address.
+    Found(Candidate),
+    Lost(Candidate),
+    /// A server could not be used.
+    Failed(IceCandidateError),
+    /// Every server has answered, or never will.
+    Gathered,
 }
 
 /// One datagram or one frame. Its bytes are with the [`Network`] until the next is received.
@@ -41,24 +74,61 @@ enum Payload {
     Owned(Vec<u8>),
 }
 
+// === impl Network ===
+
 impl Network {
-    /// Must be called inside a tokio runtime.
-    pub(crate) fn bind() -> Result<Self, RtcError> {
-        let udp = UdpSockets::bind(&interface_addresses())?;
-        Ok(Self { udp, tcp: TcpConnections::new(), buffer: Box::new([0; MAX_DATAGRAM]) })
+    /// Binds what may be used. Must be called inside a tokio runtime.
+    pub(crate) fn bind(config: &RtcConfiguration) -> Result<Self, RtcError> {
+        let mut network = Self {
+            udp: UdpSockets::new(),
+            tcp: TcpConnections::new(),
+            servers: Servers::new(),
+            watcher: None,
+            hosts: Vec::new(),
+            ranks: Ranks::default(),
+            policy: config.ice_transport_type,
+            buffer: Box::new([0; MAX_DATAGRAM]),
+        };
+        network.watch(config);
+        if network.policy != IceTransportsType::Relay {
+            let addresses = interfaces::addresses();
+            let bound = network.udp.update(&addresses);
+            if bound.added.is_empty() {
+                let message = format!(
+                    "no UDP socket could be bound on any of {addresses:?}: check limits and permissions"
+                );
+                return Err(RtcError::internal(message));
+            }
+            network.hosts = bound.added.iter().map(|address| network.ranks.host(*address)).collect();
+        }
+        Ok(network)
     }
 
+    /// The addresses of this machine.
     pub(crate) fn candidates(&self) -> Vec<Candidate> {
-        self.udp.addresses().filter_map(|address| Candidate::host(address, Protocol::Udp).ok()).collect()
+        self.hosts.clone()
+    }
+
+    /// Asks the servers of `config`, whose other settings take effect as well.
+    pub(crate) fn gather(&mut self, config: &RtcConfiguration) {
+        self.policy = config.ice_transport_type;
+        self.watch(config);
+        self.update_sockets();
+        self.servers.gather(&config.ice_servers, self.policy);
     }
 
     /// Sends or drops: every protocol above repeats what is lost.
     pub(crate) fn send(&mut self, transmit: &Transmit) {
+        let (source, destination) = (transmit.source, transmit.destination);
         match transmit.proto {
-            Protocol::Udp => self.udp.send(transmit.source, transmit.destination, &transmit.contents),
-            Protocol::Tcp => self.tcp.send(transmit.source, transmit.destination, &transmit.contents),
+            Protocol::Udp => {
+                if !self.servers.send(source, destination, &transmit.contents) {
+                    self.udp.send(source, destination, &transmit.contents);
+                }
+            }
+            Protocol::Tcp => self.tcp.send(source, destination, &transmit.contents),
             Protocol::SslTcp | Protocol::Tls => {
-                log::trace!("no relay transport: {:?} dropped", transmit.proto)
+                log::trace!("no such transport: {:?} dropped", transmit.proto)
             }
         }
     }
@@ -67,65 +137,155 @@ impl Network {
         self.tcp.close();
     }
 
-    pub(crate) async fn receive(&mut self) -> Packet {
-        std::future::poll_fn(|context| self.poll_receive(context)).await
+    /// Nothing is lost when the future is dropped.
+    pub(crate) async fn next(&mut self) -> Happening {
+        loop {
+            if let Some(happening) = self.servers.next_happening() {
+                return happening;
+            }
+            let deadline = self.servers.deadline();
+            tokio::select! {
+                packet = receive(&mut self.udp, &mut self.tcp, &mut self.buffer) => {
+                    if !self.is_for_servers(&packet) {
+                        return Happening::Packet(packet);
+                    }
+                }
+                report = self.servers.next_report() => {
+                    if let Some(packet) = self.servers.report(report, &mut self.udp) {
+                        return Happening::Packet(packet);
+                    }
+                }
+                () = sleep_until(deadline) => self.servers.timeout(&mut self.udp),
+                addresses = changed(&mut self.watcher) => {
+                    self.update_sockets();
+                    self.servers.addresses_changed(&addresses);
+                }
+            }
+        }
     }
 
     /// The next packet that is there already.
     pub(crate) fn try_receive(&mut self) -> Option<Packet> {
-        self.udp
-            .try_receive(&mut self.buffer[..])
-            .map(|(len, source, destination)| Packet::udp(len, source, destination))
+        loop {
+            let (len, source, destination) = self.udp.try_receive(&mut self.buffer[..])?;
+            let packet = Packet::udp(len, source, destination);
+            if !self.is_for_servers(&packet) {
+                return Some(packet);
+            }
+        }
     }
 
     pub(crate) fn data<'a>(&'a self, packet: &'a Packet) -> &'a [u8] {
-        match &packet.payload {
-            Payload::Buffered(len) => &self.buffer[..*len],
-            Payload::Owned(data) => data,
+        packet.data(&self.buffer[..])
+    }
+
+    fn is_for_servers(&mut self, packet: &Packet) -> bool {
+        packet.proto == Protocol::Udp
+            && self.servers.take(&mut self.udp, packet, packet.data(&self.buffer[..]))
+    }
+
+    fn watch(&mut self, config: &RtcConfiguration) {
+        match config.continual_gathering_policy {
+            ContinualGatheringPolicy::GatherContinually => {
+                self.watcher.get_or_insert_with(Watcher::start);
+            }
+            ContinualGatheringPolicy::GatherOnce => self.watcher = None,
         }
     }
 
-    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Packet> {
-        if let Poll::Ready((len, source, destination)) = self.udp.poll_receive(context, &mut self.buffer[..])
-        {
-            return Poll::Ready(Packet::udp(len, source, destination));
+    /// Brings the sockets in line with the machine's addresses and the policy.
+    fn update_sockets(&mut self) {
+        let wanted = match self.policy {
+            IceTransportsType::Relay => Vec::new(),
+            IceTransportsType::NoHost | IceTransportsType::All => interfaces::addresses(),
+        };
+        let changed = self.udp.update(&wanted);
+        for address in &changed.removed {
+            log::debug!("the address {address} is gone");
+            self.remove_host(*address);
         }
-        let frame = std::task::ready!(self.tcp.poll_receive(context));
-        Poll::Ready(Packet {
-            proto: Protocol::Tcp,
-            source: frame.source,
-            destination: frame.destination,
-            payload: Payload::Owned(frame.data),
-        })
+        if !changed.removed.is_empty() {
+            self.ranks.replace();
+        }
+        for address in &changed.added {
+            log::debug!("the address {address} is new");
+            let candidate = self.ranks.host(*address);
+            self.hosts.push(candidate.clone());
+            self.servers.tell(Happening::Found(candidate));
+        }
+        self.servers.sockets_added(&changed.added, &mut self.udp);
+    }
+
+    fn remove_host(&mut self, address: SocketAddr) {
+        if let Some(index) = self.hosts.iter().position(|host| host.addr() == address) {
+            let host = self.hosts.remove(index);
+            self.servers.tell(Happening::Lost(host));
+            self.servers.socket_removed(address);
+        }
     }
 }
+
+// === impl Packet ===
 
 impl Packet {
     fn udp(len: usize, source: SocketAddr, destination: SocketAddr) -> Self {
         Self { proto: Protocol::Udp, source, destination, payload: Payload::Buffered(len) }
     }
-}
 
-/// The addresses of this machine that a peer may be able to reach. Loopback is among them for servers on this machine.
-fn interface_addresses() -> Vec<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
-        log::warn!("the network interfaces cannot be listed ({error}): only loopback is used");
-        Vec::new()
-    });
-    let mut addresses: Vec<IpAddr> =
-        interfaces.into_iter().map(|interface| interface.ip()).filter(is_usable).collect();
-    addresses.sort();
-    addresses.dedup();
-    if addresses.is_empty() {
-        addresses.push(IpAddr::from([127, 0, 0, 1]));
+    /// A datagram that a relay received from a peer.
+    fn relayed(source: SocketAddr, destination: SocketAddr, data: Vec<u8>) -> Self {
+        Self { proto: Protocol::Udp, source, destination, payload: Payload::Owned(data) }
     }
-    addresses
+
+    fn data<'a>(&'a self, buffer: &'a [u8]) -> &'a [u8] {
+        match &self.payload {
+            Payload::Buffered(len) => &buffer[..*len],
+            Payload::Owned(data) => data,
+        }
+    }
 }
 
-/// Link-local addresses need a zone that a candidate cannot carry. IPv6 loopback adds nothing that IPv4's does not.
-fn is_usable(address: &IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => !v4.is_link_local() && !v4.is_unspecified(),
-        IpAddr::V6(v6) => !v6.is_unicast_link_local() && !v6.is_unspecified() && !v6.is_loopback(),
+/// The addresses of a name, without waiting for ever. The error is for people.
+async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    match tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host((host, port))).await {
+        Ok(Ok(addresses)) => Ok(addresses.take(MAX_ADDRESSES).collect()),
+        Ok(Err(error)) => Err(format!("the name {host} has no address: {error}")),
+        Err(_) => Err(format!("the name {host} has no address: the name servers do not answer")),
+    }
+}
+
+async fn receive(udp: &mut UdpSockets, tcp: &mut TcpConnections, buffer: &mut [u8; MAX_DATAGRAM]) -> Packet {
+    std::future::poll_fn(|context| poll_receive(udp, tcp, buffer, context)).await
+}
+
+fn poll_receive(
+    udp: &mut UdpSockets,
+    tcp: &mut TcpConnections,
+    buffer: &mut [u8; MAX_DATAGRAM],
+    context: &mut Context<'_>,
+) -> Poll<Packet> {
+    if let Poll::Ready((len, source, destination)) = udp.poll_receive(context, &mut buffer[..]) {
+        return Poll::Ready(Packet::udp(len, source, destination));
+    }
+    let frame = std::task::ready!(tcp.poll_receive(context));
+    Poll::Ready(Packet {
+        proto: Protocol::Tcp,
+        source: frame.source,
+        destination: frame.destination,
+        payload: Payload::Owned(frame.data),
+    })
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn changed(watcher: &mut Option<Watcher>) -> Vec<IpAddr> {
+    match watcher {
+        Some(watcher) => watcher.changed().await,
+        None => std::future::pending().await,
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! - [`state`], [`transport`] and [`tcp_fallback`] are pure state machines: offer/answer, reachability, when to use TCP;
 //! - [`engine`] joins them with `str0m`: datagrams and commands in, datagrams and effects out, no sockets;
-//! - [`driver`] is the task that feeds the engine from the sockets of [`net`](crate::net) and runs the effects.
+//! - [`driver`] is the task that feeds the engine from the sockets of [`net`](crate::net) and runs the effects;
+//! - [`frame_transform`] is the place of end-to-end encryption, between codec and network.
 
 use std::sync::Arc;
 
@@ -22,23 +23,29 @@ use crate::{
         channel::Channel,
         driver::{Command, Driver},
         effect::Callbacks,
+        engine::StatsOf,
+        link::Link,
         state::State,
         transceiver::{Kind, Transceiver},
     },
     peer_connection::{IceConnectionState, OfferOptions, PeerConnectionState},
+    peer_connection_factory::RtcConfiguration,
     rtp_transceiver::RtpTransceiverInit,
     session_description::SessionDescription,
+    stats::RtcStats,
 };
 
-mod callback;
+pub(crate) mod callback;
 pub(crate) mod channel;
 mod driver;
 mod effect;
 mod engine;
+pub(crate) mod frame_transform;
+pub(crate) mod link;
 pub(crate) mod payload_types;
 pub(crate) mod runtime;
 pub(crate) mod sdp;
-mod state;
+pub(crate) mod state;
 mod tcp_fallback;
 pub(crate) mod transceiver;
 mod transport;
@@ -56,21 +63,29 @@ pub(crate) struct Shared {
 /// The program's end of a connection. Dropping the last one closes the connection.
 pub(crate) struct Connection {
     shared: Arc<Shared>,
-    commands: mpsc::Sender<Command>,
+    link: Link,
+    /// What the links of all handles depend on.
+    _commands: mpsc::Sender<Command>,
 }
 
 impl Connection {
     /// Binds the sockets and starts the driver, on the caller's runtime or on one of this crate's own.
-    pub(crate) fn open() -> Result<Self, RtcError> {
+    pub(crate) fn open(config: RtcConfiguration) -> Result<Self, RtcError> {
         let runtime = runtime::handle()?;
         let _entered = runtime.enter();
-        let network = Network::bind()?;
+        let network = Network::bind(&config)?;
         let wake = Arc::new(Notify::new());
-        let state = State::new(network.candidates(), wake.clone());
-        let shared = Arc::new(Shared { state: Mutex::new(state), callbacks: Callbacks::default(), wake });
         let (commands, inbox) = mpsc::channel(COMMANDS);
+        let link = Link::new(wake.clone(), &commands);
+        let state = State::new(config, network.candidates(), link.clone());
+        let shared = Arc::new(Shared { state: Mutex::new(state), callbacks: Callbacks::default(), wake });
         runtime.spawn(Driver::new(shared.clone(), network, inbox).run());
-        Ok(Self { shared, commands })
+        Ok(Self { shared, link, _commands: commands })
+    }
+
+    /// The servers in `config` are asked with the next gathering.
+    pub(crate) fn configure(&self, config: RtcConfiguration) -> Result<(), RtcError> {
+        self.shared.state.lock().configure(config)
     }
 
     pub(crate) async fn create_offer(&self, options: OfferOptions) -> Result<SessionDescription, RtcError> {
@@ -93,6 +108,10 @@ impl Connection {
         self.call(|reply| Command::AddCandidate(candidate, reply)).await
     }
 
+    pub(crate) async fn stats(&self) -> Result<Vec<RtcStats>, RtcError> {
+        self.call(|reply| Command::Stats(StatsOf::Connection, reply)).await
+    }
+
     pub(crate) fn create_data_channel(
         &self,
         label: &str,
@@ -111,7 +130,7 @@ impl Connection {
         track: Option<MediaStreamTrack>,
         init: RtpTransceiverInit,
     ) -> Result<Arc<Transceiver>, RtcError> {
-        let transceiver = Arc::new(Transceiver::new(kind, track, init, self.shared.wake.clone()));
+        let transceiver = Arc::new(Transceiver::new(kind, track, init, self.link.clone()));
         self.shared.state.lock().add_transceiver(transceiver.clone())?;
         self.shared.wake.notify_one();
         Ok(transceiver)
@@ -158,10 +177,7 @@ impl Connection {
         command: impl FnOnce(oneshot::Sender<Result<T, RtcError>>) -> Command,
     ) -> Result<T, RtcError> {
         self.read(State::ensure_open)?;
-        let gone = || RtcError::invalid_state("the peer connection has ended: create a new one");
-        let (reply, result) = oneshot::channel();
-        self.commands.send(command(reply)).await.map_err(|_| gone())?;
-        result.await.map_err(|_| gone())?
+        self.link.call(command).await
     }
 }
 

@@ -13,9 +13,10 @@ use crate::{
     media_stream_track::MediaStreamTrack,
     pc::{
         Connection,
+        state::gathering::ensure_reachable,
         transceiver::{Kind, Transceiver},
     },
-    peer_connection_factory::{IceTransportsType, RtcConfiguration},
+    peer_connection_factory::RtcConfiguration,
     rtp_receiver::RtpReceiver,
     rtp_sender::RtpSender,
     rtp_transceiver::{RtpTransceiver, RtpTransceiverDirection, RtpTransceiverInit},
@@ -86,7 +87,10 @@ pub struct BitrateSettings {
     pub max_bitrate_bps: Option<u64>,
 }
 
-/// An ICE server that could not be used. This crate asks none yet, so it reports none.
+/// An ICE server that could not be used.
+///
+/// `error_code` is what the server said, or 701 if it could not be reached; `address` and `port` are this side's, and
+/// empty if it did not come to that.
 #[derive(Debug, Clone)]
 pub struct IceCandidateError {
     pub address: String,
@@ -125,18 +129,15 @@ pub struct PeerConnection {
 }
 
 impl PeerConnection {
-    pub(crate) fn open(config: &RtcConfiguration) -> Result<Self, RtcError> {
-        refuse_unreachable(config)?;
-        Ok(Self { connection: Arc::new(Connection::open()?) })
+    pub(crate) fn open(config: RtcConfiguration) -> Result<Self, RtcError> {
+        ensure_reachable(&config)?;
+        Ok(Self { connection: Arc::new(Connection::open(config)?) })
     }
 
-    /// Replaces the configuration. ICE servers are not asked yet, so there is nothing that changes on a live connection.
+    /// Replaces the configuration. It takes effect with the next gathering of candidates, which is the first local
+    /// description or an ICE restart.
     pub fn set_configuration(&self, config: RtcConfiguration) -> Result<(), RtcError> {
-        self.connection.read(|state| state.ensure_open())?;
-        if let Err(error) = refuse_unreachable(&config) {
-            log::warn!("{error}; this connection keeps its host candidates");
-        }
-        Ok(())
+        self.connection.configure(config)
     }
 
     /// Checks `settings`; nothing is sent yet that they could limit.
@@ -208,9 +209,11 @@ impl PeerConnection {
         self.connection.remove_track(&sender.inner)
     }
 
-    /// Statistics of the connection. None are collected yet: the list is empty.
+    /// Statistics of the connection: its streams, data channels, transport, and the candidate pair in use.
+    ///
+    /// What only the transport knows, such as the round-trip time, is up to a second old.
     pub async fn get_stats(&self) -> Result<Vec<RtcStats>, RtcError> {
-        Ok(Vec::new())
+        self.connection.stats().await
     }
 
     pub fn add_transceiver(
@@ -332,14 +335,5 @@ impl Debug for PeerConnection {
             .field("state", &self.connection_state())
             .field("ice_state", &self.ice_connection_state())
             .finish()
-    }
-}
-
-fn refuse_unreachable(config: &RtcConfiguration) -> Result<(), RtcError> {
-    match config.ice_transport_type {
-        IceTransportsType::All => Ok(()),
-        other => Err(RtcError::internal(format!(
-            "ice_transport_type {other:?} needs STUN or TURN, which is not there yet: use IceTransportsType::All"
-        ))),
     }
 }

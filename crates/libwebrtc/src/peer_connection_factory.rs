@@ -12,8 +12,9 @@ use crate::{
     rtp_parameters::{RtpCapabilities, RtpCodecCapability},
 };
 
-/// A STUN or TURN server. It is accepted and not asked: connections use host candidates over UDP and TCP.
-#[derive(Debug, Clone)]
+/// A STUN or TURN server: `stun:HOST`, `turn:HOST?transport=udp`, `turn:HOST?transport=tcp` or `turns:HOST`, each with
+/// `:PORT` where it is not the usual one. A URL that cannot be used is told through `on_ice_candidate_error`.
+#[derive(Clone)]
 pub struct IceServer {
     pub urls: Vec<String>,
     pub username: String,
@@ -23,15 +24,15 @@ pub struct IceServer {
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum ContinualGatheringPolicy {
     GatherOnce,
-    /// Accepted; interfaces that appear later are not used.
+    /// Addresses of this machine that appear later are used and told, and those that vanish are given up.
     GatherContinually,
 }
 
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum IceTransportsType {
-    /// Refused: there is no TURN yet.
+    /// The peer sees nothing but relays. Without a TURN server that is an error.
     Relay,
-    /// Refused: there is no STUN and no TURN yet.
+    /// The peer is told of no address of this machine itself, only of what servers saw and of relays.
     NoHost,
     All,
 }
@@ -66,7 +67,7 @@ impl PeerConnectionFactory {
     /// Binds a UDP socket per network interface and starts the connection's task, on the caller's tokio runtime if there
     /// is one.
     pub fn create_peer_connection(&self, config: RtcConfiguration) -> Result<PeerConnection, RtcError> {
-        PeerConnection::open(&config)
+        PeerConnection::open(config)
     }
 
     /// What every connection offers to send.
@@ -77,6 +78,12 @@ impl PeerConnectionFactory {
     /// What every connection offers to receive.
     pub fn get_rtp_receiver_capabilities(&self, media_type: MediaType) -> RtpCapabilities {
         capabilities(media_type)
+    }
+}
+
+impl Debug for IceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
     }
 }
 
@@ -186,12 +193,12 @@ pub mod native {
             RtcVideoTrack::new(label.to_owned())
         }
 
-        fn create_audio_track(&self, label: &str, _source: NativeAudioSource) -> RtcAudioTrack {
-            RtcAudioTrack::new(label.to_owned())
+        fn create_audio_track(&self, label: &str, source: NativeAudioSource) -> RtcAudioTrack {
+            RtcAudioTrack::local(label.to_owned(), source.source().clone())
         }
 
         fn create_device_audio_track(&self, label: &str) -> RtcAudioTrack {
-            RtcAudioTrack::new(label.to_owned())
+            RtcAudioTrack::device(label.to_owned())
         }
 
         fn playout_devices(&self) -> i16 {

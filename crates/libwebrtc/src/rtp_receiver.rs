@@ -30,9 +30,9 @@ impl RtpReceiver {
         self.inner.receiver_streams()
     }
 
-    /// Statistics of this receiver. Media does not flow yet, so the list is empty.
+    /// What this receiver receives, what the peer reports of it, and the transport it uses. Empty until it was negotiated.
     pub async fn get_stats(&self) -> Result<Vec<RtcStats>, RtcError> {
-        Ok(Vec::new())
+        self.inner.receiver_stats().await
     }
 
     pub fn parameters(&self) -> RtpParameters {

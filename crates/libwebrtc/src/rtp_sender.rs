@@ -41,9 +41,9 @@ impl RtpSender {
         self.inner.sender_track()
     }
 
-    /// Statistics of this sender. Media does not flow yet, so the list is empty.
+    /// What this sender sends, what the peer reports of it, and the transport it uses. Empty until it was negotiated.
     pub async fn get_stats(&self) -> Result<Vec<RtcStats>, RtcError> {
-        Ok(Vec::new())
+        self.inner.sender_stats().await
     }
 
     /// Replaces the track without a new negotiation. The track must be of the transceiver's kind.

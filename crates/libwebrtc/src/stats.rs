@@ -1,6 +1,6 @@
 //! Statistics, in the shapes of the W3C list (webrtc-stats).
 //!
-//! The types are complete. Nothing is measured yet: every `get_stats` returns an empty list.
+//! The types are complete. What of them is measured stands in the README; the other fields keep their defaults.
 
 use serde::Deserialize;
 

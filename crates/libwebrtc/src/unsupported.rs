@@ -11,11 +11,8 @@ static WARNED: AtomicU32 = AtomicU32::new(0);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unsupported {
     AudioProcessing,
-    AudioReceive,
-    AudioSend,
     DesktopCapture,
     DmaBuf,
-    Encryption,
     VideoReceive,
     VideoSend,
 }
@@ -27,17 +24,8 @@ impl Unsupported {
             Self::AudioProcessing => {
                 "audio processing (echo, gain, noise) is not implemented: process the samples before capture_frame"
             }
-            Self::AudioReceive => {
-                "receiving audio is not implemented: the audio stream stays silent until it is closed"
-            }
-            Self::AudioSend => {
-                "sending audio is not implemented: captured frames are paced and then discarded"
-            }
             Self::DesktopCapture => "desktop capture is not implemented: DesktopCapturer::new returns None",
             Self::DmaBuf => "DMA-BUF frames cannot be read: convert them to an I420Buffer yourself",
-            Self::Encryption => {
-                "end-to-end encryption is not implemented: connect without E2EE options, or use the C++ libwebrtc"
-            }
             Self::VideoReceive => {
                 "receiving video is not implemented: the video stream yields no frame until it is closed"
             }
@@ -66,13 +54,10 @@ impl Unsupported {
 mod tests {
     use super::*;
 
-    const ALL: [Unsupported; 8] = [
+    const ALL: [Unsupported; 5] = [
         Unsupported::AudioProcessing,
-        Unsupported::AudioReceive,
-        Unsupported::AudioSend,
         Unsupported::DesktopCapture,
         Unsupported::DmaBuf,
-        Unsupported::Encryption,
         Unsupported::VideoReceive,
         Unsupported::VideoSend,
     ];

@@ -5,9 +5,14 @@
 mod two_peers {
     pub(crate) mod support;
 
+    mod addresses;
+    mod audio;
     mod data_channels;
+    mod encrypted;
     mod hostile_input;
     mod lifetime;
     mod negotiation;
     mod network;
+    mod servers;
+    mod statistics;
 }

@@ -60,6 +60,14 @@ pub fn scripted_model() -> Result<PathBuf> {
     }
 }
 
+/// The other end of voice connections, and a network that loses packets: `$VOICE_BENCH`, else what cargo builds.
+pub fn voice_bench() -> Result<PathBuf> {
+    match from_variable("VOICE_BENCH")? {
+        Some(path) => Ok(path),
+        None => Ok(cargo_build(&["--package", "voice-bench"], &["voice-bench"])?.remove(0)),
+    }
+}
+
 /// Builds what `selection` selects, in cargo's own arguments, and returns the binaries called `names` out of it.
 pub fn cargo_build(selection: &[&str], names: &[&str]) -> Result<Vec<PathBuf>> {
     let mut command = workspace::cargo();

@@ -68,7 +68,7 @@ impl Channels {
 // === impl CodecError ===
 
 impl CodecError {
-    fn of(error: impl fmt::Display) -> Self {
+    pub(crate) fn of(error: impl fmt::Display) -> Self {
         Self(error.to_string())
     }
 }

@@ -6,17 +6,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
-use parking_lot::Mutex;
-use tokio::{
-    sync::Notify,
-    time::{Instant, Sleep},
+use super::AudioSourceOptions;
+use crate::{
+    RtcError,
+    audio::{resample::Format, source::Source},
+    audio_frame::AudioFrame,
 };
-
-use super::{AudioSourceOptions, pacing::Pacing};
-use crate::{RtcError, audio_frame::AudioFrame, pc::runtime, unsupported::Unsupported};
 
 /// The audio pipeline's block, which a queue holds a whole number of.
 const BLOCK_MS: u32 = 10;
@@ -24,22 +21,18 @@ const BLOCK_MS: u32 = 10;
 /// A source fed by [`capture_frame`](Self::capture_frame). Clones are the same source.
 ///
 /// The queue keeps the pace of a real one: a producer that pushes a minute of speech at once is
-/// let go after a minute, less the queue size. What is queued goes nowhere yet: no encoder is
-/// attached to the tracks made from this source.
+/// let go after a minute, less the queue size. One source may feed several tracks.
 #[derive(Clone)]
 pub struct NativeAudioSource {
-    shared: Arc<Shared>,
+    source: Arc<Source>,
+    options: Arc<Options>,
 }
 
-struct Shared {
-    sample_rate: u32,
-    num_channels: u32,
-    queue_size: Duration,
+#[derive(Default)]
+struct Options {
     echo_cancellation: AtomicBool,
     noise_suppression: AtomicBool,
     auto_gain_control: AtomicBool,
-    pacing: Mutex<Pacing>,
-    cleared: Notify,
 }
 
 impl NativeAudioSource {
@@ -49,47 +42,41 @@ impl NativeAudioSource {
     /// frame must be exactly 10 ms long and the caller keeps the pace. A size that is no multiple
     /// of 10 ms is rounded up.
     pub fn new(options: AudioSourceOptions, sample_rate: u32, num_channels: u32, queue_size_ms: u32) -> Self {
-        let queue_size_ms = u64::from(queue_size_ms.div_ceil(BLOCK_MS)) * u64::from(BLOCK_MS);
-        let queue_size = Duration::from_millis(queue_size_ms);
-        Self {
-            shared: Arc::new(Shared {
-                sample_rate,
-                num_channels,
-                queue_size,
-                echo_cancellation: AtomicBool::new(options.echo_cancellation),
-                noise_suppression: AtomicBool::new(options.noise_suppression),
-                auto_gain_control: AtomicBool::new(options.auto_gain_control),
-                pacing: Mutex::new(Pacing::new(queue_size)),
-                cleared: Notify::new(),
-            }),
-        }
+        let format = Format { rate: sample_rate, channels: num_channels };
+        let source = Source::new(format, queue_size_ms.div_ceil(BLOCK_MS) as usize);
+        let native = Self { source, options: Arc::default() };
+        native.set_audio_options(options);
+        native
     }
 
     /// Drops what is queued and lets every waiting [`capture_frame`](Self::capture_frame) return.
     pub fn clear_buffer(&self) {
-        self.shared.pacing.lock().clear();
-        self.shared.cleared.notify_waiters();
+        self.source.clear();
     }
 
     /// Queues a frame and returns once no more than the queue size is waiting.
     ///
+    /// A frame longer than the queue goes in part by part. Dropping the future gives up the parts that are not queued yet.
+    ///
     /// # Errors
     /// [`InvalidState`](crate::RtcErrorType::InvalidState) when the frame's rate or channels are not the source's, when
-    /// its samples are no whole number per channel, or, without a queue, when it is not 10 ms long.
+    /// its samples are no whole number per channel, when others wait with so much audio that the queue is full twice over,
+    /// or, without a queue, when the frame is not 10 ms long.
     pub async fn capture_frame(&self, frame: &AudioFrame<'_>) -> Result<(), RtcError> {
-        let length = self.shared.check(frame)?;
-        Unsupported::AudioSend.warn_once();
-        self.shared.pacing.lock().push(now(), length);
-        self.shared.wait_for_room().await
+        self.check(frame)?;
+        if self.source.is_queued() {
+            return self.source.push(&frame.data).await;
+        }
+        self.source.play(&frame.data);
+        Ok(())
     }
 
     /// Remembers the options.
     pub fn set_audio_options(&self, options: AudioSourceOptions) {
-        let shared = &self.shared;
         for (flag, value) in [
-            (&shared.echo_cancellation, options.echo_cancellation),
-            (&shared.noise_suppression, options.noise_suppression),
-            (&shared.auto_gain_control, options.auto_gain_control),
+            (&self.options.echo_cancellation, options.echo_cancellation),
+            (&self.options.noise_suppression, options.noise_suppression),
+            (&self.options.auto_gain_control, options.auto_gain_control),
         ] {
             flag.store(value, Ordering::Relaxed);
         }
@@ -97,74 +84,59 @@ impl NativeAudioSource {
 
     /// The options last set.
     pub fn audio_options(&self) -> AudioSourceOptions {
-        let shared = &self.shared;
         AudioSourceOptions {
-            echo_cancellation: shared.echo_cancellation.load(Ordering::Relaxed),
-            noise_suppression: shared.noise_suppression.load(Ordering::Relaxed),
-            auto_gain_control: shared.auto_gain_control.load(Ordering::Relaxed),
+            echo_cancellation: self.options.echo_cancellation.load(Ordering::Relaxed),
+            noise_suppression: self.options.noise_suppression.load(Ordering::Relaxed),
+            auto_gain_control: self.options.auto_gain_control.load(Ordering::Relaxed),
         }
     }
 
     /// Samples per second of each channel, in Hz.
     pub fn sample_rate(&self) -> u32 {
-        self.shared.sample_rate
+        self.source.format().rate
     }
 
     /// Interleaved channels.
     pub fn num_channels(&self) -> u32 {
-        self.shared.num_channels
+        self.source.format().channels
+    }
+
+    pub(crate) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    fn check(&self, frame: &AudioFrame<'_>) -> Result<(), RtcError> {
+        let format = self.source.format();
+        if (frame.sample_rate, frame.num_channels) != (format.rate, format.channels) {
+            return refuse(format!(
+                "frame is {} Hz x {} channels, the source is {} Hz x {}",
+                frame.sample_rate, frame.num_channels, format.rate, format.channels
+            ));
+        }
+        if format.samples() == 0 {
+            return refuse("the source has no channels, or not a sample in 10 ms".to_owned());
+        }
+        let channels = format.channels as usize;
+        if !frame.data.len().is_multiple_of(channels) {
+            return refuse(format!("{} samples do not divide into {channels} channels", frame.data.len()));
+        }
+        if !self.source.is_queued() && frame.data.len() != format.samples() {
+            return refuse(format!(
+                "a source without a queue takes frames of 10 ms: got {} samples per channel, want {}",
+                frame.data.len() / channels,
+                format.block()
+            ));
+        }
+        Ok(())
     }
 }
 
 impl fmt::Debug for NativeAudioSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NativeAudioSource")
-            .field("sample_rate", &self.shared.sample_rate)
-            .field("num_channels", &self.shared.num_channels)
-            .field("queue_size", &self.shared.queue_size)
+            .field("sample_rate", &self.sample_rate())
+            .field("num_channels", &self.num_channels())
             .finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    /// The frame's length in time, if it is one this source can take.
-    fn check(&self, frame: &AudioFrame<'_>) -> Result<Duration, RtcError> {
-        if (frame.sample_rate, frame.num_channels) != (self.sample_rate, self.num_channels) {
-            return refuse(format!(
-                "frame is {} Hz x {} channels, the source is {} Hz x {}",
-                frame.sample_rate, frame.num_channels, self.sample_rate, self.num_channels
-            ));
-        }
-        if self.sample_rate == 0 || self.num_channels == 0 {
-            return refuse("the source has no sample rate or no channels".to_owned());
-        }
-        let channels = self.num_channels as usize;
-        if !frame.data.len().is_multiple_of(channels) {
-            return refuse(format!("{} samples do not divide into {channels} channels", frame.data.len()));
-        }
-        let samples = frame.data.len() / channels;
-        let block = (self.sample_rate / 100) as usize;
-        if self.queue_size.is_zero() && samples != block {
-            return refuse(format!(
-                "a source without a queue takes frames of 10 ms: got {samples} samples per channel, want {block}"
-            ));
-        }
-        Ok(Duration::from_secs_f64(samples as f64 / f64::from(self.sample_rate)))
-    }
-
-    async fn wait_for_room(&self) -> Result<(), RtcError> {
-        loop {
-            // Registered before the queue is read, so that a clear in between is not missed.
-            let cleared = self.cleared.notified();
-            let wait = self.pacing.lock().wait(now());
-            if wait.is_zero() {
-                return Ok(());
-            }
-            tokio::select! {
-                () = sleep(wait)? => {}
-                () = cleared => {}
-            }
-        }
     }
 }
 
@@ -172,20 +144,12 @@ fn refuse<T>(message: String) -> Result<T, RtcError> {
     Err(RtcError::invalid_state(message))
 }
 
-/// A timer that also works where the caller's executor is not tokio.
-fn sleep(wait: Duration) -> Result<Sleep, RtcError> {
-    let runtime = runtime::handle()?;
-    let _entered = runtime.enter();
-    Ok(tokio::time::sleep(wait))
-}
-
-/// The clock the waits sleep by, which a test may stop.
-fn now() -> std::time::Instant {
-    Instant::now().into_std()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
     use super::*;
     use crate::RtcErrorType;
 
@@ -290,14 +254,6 @@ mod tests {
         for (rate, channels) in [(0, 1), (48_000, 0), (0, 0)] {
             let source = source(rate, channels, 100);
             refusal(&source, &AudioFrame::new(rate, channels, 0)).await;
-        }
-    }
-
-    #[test]
-    fn a_queue_is_a_whole_number_of_blocks() {
-        for (asked, given) in [(0, 0), (1, 10), (10, 10), (95, 100), (u32::MAX, 4_294_967_300)] {
-            let queue_size = source(48_000, 1, asked).shared.queue_size;
-            assert_eq!(queue_size, Duration::from_millis(given));
         }
     }
 

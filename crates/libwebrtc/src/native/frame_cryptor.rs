@@ -1,21 +1,32 @@
-//! End-to-end encryption: the key store, and cryptors that refuse.
+//! End-to-end encryption with AES-128-GCM, as in LiveKit's other SDKs: the key store, and cryptors for media and for data packets.
 //!
-//! Keys are kept and given back. Nothing is encrypted: data packets are refused with an error, and
-//! a media cryptor that is switched on reports [`EncryptionState::InternalError`].
+//! Deriving a key takes tens of milliseconds with PBKDF2. That happens in the calls that set or ratchet a key, and once for each
+//! key that a sender turns out to have ratcheted to. Media never waits for it; a data packet does.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicI32, Ordering},
-    },
+mod derivation;
+mod frame;
+mod key_ring;
+mod key_set;
+mod key_store;
+mod media;
+mod packet;
+mod server_injected;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
 };
 
-use parking_lot::Mutex;
-
+use self::{
+    key_store::KeyStore,
+    media::{Direction, MediaCryptor, Purpose},
+    server_injected::Trailer,
+};
 use crate::{
-    native::packet_trailer::PacketTrailerHandler, peer_connection_factory::PeerConnectionFactory,
-    rtp_receiver::RtpReceiver, rtp_sender::RtpSender, unsupported::Unsupported,
+    native::packet_trailer::PacketTrailerHandler, pc::transceiver::Transceiver,
+    peer_connection_factory::PeerConnectionFactory, rtp_receiver::RtpReceiver, rtp_sender::RtpSender,
 };
 
 /// Called with the participant and its new state.
@@ -34,11 +45,12 @@ pub enum KeyDerivationAlgorithm {
 pub struct KeyProviderOptions {
     /// One key for everybody instead of one for each participant.
     pub shared_key: bool,
+    /// How many keys ahead of the one set here a sender's key is looked for, 256 at most.
     pub ratchet_window_size: i32,
     pub ratchet_salt: Vec<u8>,
-    /// Undecryptable frames before a key is given up; -1 for no limit.
+    /// Undecryptable frames of media before a key is given up, until another one is set; -1 for no limit.
     pub failure_tolerance: i32,
-    /// Keys kept for each participant; indices run from 0 to one less.
+    /// Keys kept for each participant, 256 at most; indices run from 0 to one less.
     pub key_ring_size: i32,
     pub key_derivation_algorithm: KeyDerivationAlgorithm,
 }
@@ -71,289 +83,192 @@ pub struct EncryptedPacket {
 }
 
 /// The keys of a room. Clones share them.
+///
+/// An index behind the end of the key ring starts again at its beginning where a key is set, and finds none where one is read;
+/// -1 stands for the key set last.
 #[derive(Clone)]
 pub struct KeyProvider {
-    ring_size: i32,
-    keys: Arc<Mutex<Keys>>,
+    store: Arc<KeyStore>,
 }
 
-#[derive(Default)]
-struct Keys {
-    shared: HashMap<i32, Vec<u8>>,
-    by_participant: HashMap<(String, i32), Vec<u8>>,
-}
-
-/// The cryptor of one track. It only remembers its settings.
+/// The cryptor of one track. Clones are the same cryptor.
+///
+/// It does nothing before [`FrameCryptor::set_enabled`]. When the last clone is dropped the track goes on as it is, encrypted if it
+/// was, and nobody is told of state changes any more.
 #[derive(Clone)]
 pub struct FrameCryptor {
-    shared: Arc<CryptorShared>,
+    handle: Arc<Handle>,
 }
 
-struct CryptorShared {
-    participant_id: String,
-    enabled: AtomicBool,
-    key_index: AtomicI32,
-    on_state_change: Mutex<Option<OnStateChange>>,
-}
+/// Ends the observation with the last clone. The track keeps the cryptor, which knows nothing of the track: no cycle, and no
+/// connection that is kept alive.
+struct Handle(Arc<MediaCryptor>);
 
-/// The cryptor of data packets. It refuses all of them.
+/// The cryptor of data packets. Clones are the same cryptor.
 #[derive(Clone)]
-pub struct DataPacketCryptor(());
+pub struct DataPacketCryptor {
+    algorithm: EncryptionAlgorithm,
+    store: Arc<KeyStore>,
+    sent: Arc<AtomicU32>,
+}
+
+// === impl KeyProvider ===
 
 impl KeyProvider {
     /// A provider without keys.
     pub fn new(options: KeyProviderOptions) -> Self {
-        Self { ring_size: options.key_ring_size, keys: Arc::default() }
+        Self { store: Arc::new(KeyStore::new(options)) }
     }
 
-    /// Stores the key everybody uses; `false` when the index is outside of the key ring.
+    /// Sets the key everybody uses; `false` without [`KeyProviderOptions::shared_key`].
     pub fn set_shared_key(&self, key_index: i32, key: Vec<u8>) -> bool {
-        let stored = self.in_ring(key_index);
-        if stored {
-            self.keys.lock().shared.insert(key_index, key);
-        }
-        stored
+        self.store.set_shared_key(key_index, key)
     }
 
-    /// Refuses: keys cannot be ratcheted.
-    pub fn ratchet_shared_key(&self, _key_index: i32) -> Option<Vec<u8>> {
-        Unsupported::Encryption.warn_once();
-        None
+    /// Replaces the key by the next one, which everybody can derive from it, and returns that.
+    pub fn ratchet_shared_key(&self, key_index: i32) -> Option<Vec<u8>> {
+        self.store.ratchet_shared_key(key_index)
     }
 
-    /// The key stored under this index.
+    /// The key as it was set, or as ratcheting returned it.
     pub fn get_shared_key(&self, key_index: i32) -> Option<Vec<u8>> {
-        self.keys.lock().shared.get(&key_index).cloned()
+        self.store.shared_key(key_index).filter(|key| !key.is_empty())
     }
 
-    /// Stores a participant's key; `false` when the index is outside of the key ring.
+    /// Sets a participant's key; `false` when 4096 others have one.
     pub fn set_key(&self, participant_id: String, key_index: i32, key: Vec<u8>) -> bool {
-        let stored = self.in_ring(key_index);
-        if stored {
-            let mut keys = self.keys.lock();
-            keys.by_participant.insert((participant_id, key_index), key);
-        }
-        stored
+        self.store.set_key(participant_id, key_index, key)
     }
 
-    /// Refuses: keys cannot be ratcheted.
-    pub fn ratchet_key(&self, _participant_id: String, _key_index: i32) -> Option<Vec<u8>> {
-        Unsupported::Encryption.warn_once();
-        None
+    /// Replaces a participant's key by the next one, and returns that.
+    pub fn ratchet_key(&self, participant_id: String, key_index: i32) -> Option<Vec<u8>> {
+        self.store.ratchet_key(&participant_id, key_index)
     }
 
-    /// The key stored for a participant under this index.
+    /// A participant's key as it was set, or as ratcheting returned it.
     pub fn get_key(&self, participant_id: String, key_index: i32) -> Option<Vec<u8>> {
-        let keys = self.keys.lock();
-        keys.by_participant.get(&(participant_id, key_index)).cloned()
+        self.store.key(&participant_id, key_index).filter(|key| !key.is_empty())
     }
 
-    /// Accepted without effect: the trailer marks frames a server injects, and none are read.
-    pub fn set_sif_trailer(&self, _trailer: Vec<u8>) {}
-
-    fn in_ring(&self, key_index: i32) -> bool {
-        (0..self.ring_size).contains(&key_index)
+    /// The mark of the frames that the server injects. They are not encrypted: such a frame passes as it is when it is the
+    /// silence of a LiveKit server, and is dropped otherwise.
+    pub fn set_sif_trailer(&self, trailer: Vec<u8>) {
+        self.store.set_trailer(Trailer::new(trailer));
     }
 }
 
+// === impl FrameCryptor ===
+
 impl FrameCryptor {
-    /// A cryptor for what a sender sends.
+    /// A cryptor for what a sender sends. It takes the place of one that the sender may have had.
     pub fn new_for_rtp_sender(
         _peer_factory: &PeerConnectionFactory,
         participant_id: String,
-        _algorithm: EncryptionAlgorithm,
-        _key_provider: KeyProvider,
-        _sender: RtpSender,
+        algorithm: EncryptionAlgorithm,
+        key_provider: KeyProvider,
+        sender: RtpSender,
     ) -> Self {
-        Self::new(participant_id)
+        let cryptor = Self::new(participant_id, algorithm, Direction::Send, key_provider, &sender.inner);
+        sender.inner.set_sender_transform(Some(cryptor.handle.0.clone()));
+        cryptor
     }
 
-    /// A cryptor for what a receiver receives.
+    /// A cryptor for what a receiver receives. It takes the place of one that the receiver may have had.
     pub fn new_for_rtp_receiver(
         _peer_factory: &PeerConnectionFactory,
         participant_id: String,
-        _algorithm: EncryptionAlgorithm,
-        _key_provider: KeyProvider,
-        _receiver: RtpReceiver,
+        algorithm: EncryptionAlgorithm,
+        key_provider: KeyProvider,
+        receiver: RtpReceiver,
     ) -> Self {
-        Self::new(participant_id)
+        let cryptor = Self::new(participant_id, algorithm, Direction::Receive, key_provider, &receiver.inner);
+        receiver.inner.set_receiver_transform(Some(cryptor.handle.0.clone()));
+        cryptor
     }
 
-    fn new(participant_id: String) -> Self {
-        Self {
-            shared: Arc::new(CryptorShared {
-                participant_id,
-                enabled: AtomicBool::new(false),
-                key_index: AtomicI32::new(0),
-                on_state_change: Mutex::new(None),
-            }),
-        }
+    fn new(
+        participant: String,
+        algorithm: EncryptionAlgorithm,
+        direction: Direction,
+        keys: KeyProvider,
+        transceiver: &Transceiver,
+    ) -> Self {
+        let purpose = Purpose { participant, algorithm, direction, kind: transceiver.kind() };
+        Self { handle: Arc::new(Handle(Arc::new(MediaCryptor::new(purpose, keys.store)))) }
     }
 
-    /// Remembers the switch. Switching on reports [`EncryptionState::InternalError`].
+    /// Switches encryption on or off. While it is off, frames pass as they are.
     pub fn set_enabled(&self, enabled: bool) {
-        self.shared.enabled.store(enabled, Ordering::Relaxed);
-        self.report_refusal();
+        self.handle.0.set_enabled(enabled);
     }
 
     /// The switch as last set, `false` at first.
     pub fn enabled(&self) -> bool {
-        self.shared.enabled.load(Ordering::Relaxed)
+        self.handle.0.enabled()
     }
 
-    /// Remembers which key of the ring to use.
+    /// Chooses the key of the ring to encrypt with. A received frame says itself which one it needs.
     pub fn set_key_index(&self, index: i32) {
-        self.shared.key_index.store(index, Ordering::Relaxed);
+        self.handle.0.set_key_index(index);
     }
 
     /// The key index as last set, 0 at first.
     pub fn key_index(&self) -> i32 {
-        self.shared.key_index.load(Ordering::Relaxed)
+        self.handle.0.key_index()
     }
 
     /// The participant whose track this is.
     pub fn participant_id(&self) -> String {
-        self.shared.participant_id.clone()
+        self.handle.0.participant().to_owned()
     }
 
-    /// Sets the observer, which learns at once when the cryptor is already on.
+    /// Sets the observer, which is told when the state differs from that of the frame before.
     pub fn on_state_change(&self, handler: Option<OnStateChange>) {
-        *self.shared.on_state_change.lock() = handler;
-        self.report_refusal();
+        self.handle.0.observe(handler);
     }
 
-    /// Accepted without effect: no frame passes here that could have a trailer.
+    /// Accepted without effect: only video has such trailers.
     pub fn set_packet_trailer_handler(&self, _handler: &PacketTrailerHandler) {}
+}
 
-    /// The observer is taken out while it runs, so that it may call back into the cryptor.
-    fn report_refusal(&self) {
-        if !self.enabled() {
-            return;
-        }
-        Unsupported::Encryption.warn_once();
-        let taken = self.shared.on_state_change.lock().take();
-        let Some(mut handler) = taken else { return };
-        handler(self.participant_id(), EncryptionState::InternalError);
-        self.shared.on_state_change.lock().get_or_insert(handler);
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.observe(None);
     }
 }
+
+// === impl DataPacketCryptor ===
 
 impl DataPacketCryptor {
     /// A cryptor for the room's data packets.
-    pub fn new(_algorithm: EncryptionAlgorithm, _key_provider: KeyProvider) -> Self {
-        Self(())
+    pub fn new(algorithm: EncryptionAlgorithm, key_provider: KeyProvider) -> Self {
+        Self { algorithm, store: key_provider.store, sent: Arc::new(frame::new_count()) }
     }
 
+    /// Encrypts with the participant's own key.
+    ///
     /// # Errors
-    /// Always: encryption is not implemented, and sending in the clear instead would be a leak.
+    /// There is no such key, or the algorithm is not [`EncryptionAlgorithm::AesGcm`].
     pub fn encrypt(
         &self,
-        _participant_id: &str,
-        _key_index: u32,
-        _data: &[u8],
+        participant_id: &str,
+        key_index: u32,
+        data: &[u8],
     ) -> Result<EncryptedPacket, Box<dyn std::error::Error>> {
-        Err(Box::new(Unsupported::Encryption.error()))
+        let count = self.sent.fetch_add(1, Ordering::Relaxed);
+        Ok(packet::encrypt(&self.store, self.algorithm, participant_id, key_index, count, data.to_vec())?)
     }
 
+    /// Decrypts with the key of the participant who sent the packet. The first packet under a key that the sender has ratcheted,
+    /// or that differs from ours, takes as long as deriving the keys of the ratchet window.
+    ///
     /// # Errors
-    /// Always: encryption is not implemented.
+    /// There is no such key, it is another one, or the packet is not as it was sent.
     pub fn decrypt(
         &self,
-        _participant_id: &str,
-        _encrypted_packet: &EncryptedPacket,
+        participant_id: &str,
+        encrypted_packet: &EncryptedPacket,
     ) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
-        Err(Box::new(Unsupported::Encryption.error()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key_provider() -> KeyProvider {
-        KeyProvider::new(KeyProviderOptions {
-            shared_key: true,
-            ratchet_window_size: 16,
-            ratchet_salt: b"salt".to_vec(),
-            failure_tolerance: -1,
-            key_ring_size: 2,
-            key_derivation_algorithm: KeyDerivationAlgorithm::PBKDF2,
-        })
-    }
-
-    fn states(cryptor: &FrameCryptor) -> Arc<Mutex<Vec<(String, EncryptionState)>>> {
-        let states = Arc::new(Mutex::new(Vec::new()));
-        let seen = states.clone();
-        cryptor.on_state_change(Some(Box::new(move |participant, state| {
-            seen.lock().push((participant, state));
-        })));
-        states
-    }
-
-    #[test]
-    fn keys_are_given_back_from_within_the_ring() {
-        let keys = key_provider();
-        assert!(keys.set_shared_key(1, vec![1]));
-        assert!(keys.set_key("alice".to_owned(), 0, vec![2]));
-        assert_eq!(keys.clone().get_shared_key(1), Some(vec![1]));
-        assert_eq!(keys.get_shared_key(0), None);
-        assert_eq!(keys.get_key("alice".to_owned(), 0), Some(vec![2]));
-        assert_eq!(keys.get_key("bob".to_owned(), 0), None);
-        for outside in [-1, 2, i32::MAX] {
-            assert!(!keys.set_shared_key(outside, vec![3]));
-            assert!(!keys.set_key("alice".to_owned(), outside, vec![3]));
-        }
-    }
-
-    #[test]
-    fn nothing_passes_a_data_cryptor() {
-        let cryptor = DataPacketCryptor::new(EncryptionAlgorithm::AesGcm, key_provider());
-        let encrypted = cryptor.encrypt("alice", 0, b"secret").unwrap_err();
-        let packet = EncryptedPacket { data: b"secret".to_vec(), iv: Vec::new(), key_index: 0 };
-        let decrypted = cryptor.decrypt("alice", &packet).unwrap_err();
-        for refusal in [encrypted, decrypted] {
-            let message = refusal.to_string();
-            assert!(message.contains("without E2EE options"), "{message}");
-        }
-    }
-
-    #[test]
-    fn a_cryptor_that_is_on_tells_its_observer_that_it_cannot() {
-        let cryptor = FrameCryptor::new("alice".to_owned());
-        let states = states(&cryptor);
-        assert!(states.lock().is_empty());
-        cryptor.set_enabled(true);
-        let refusal = ("alice".to_owned(), EncryptionState::InternalError);
-        assert_eq!(states.lock().first(), Some(&refusal));
-        cryptor.set_enabled(false);
-        assert_eq!(*states.lock(), [refusal]);
-    }
-
-    #[test]
-    fn an_observer_that_comes_late_is_told_at_once() {
-        let cryptor = FrameCryptor::new("alice".to_owned());
-        cryptor.set_enabled(true);
-        assert_eq!(states(&cryptor).lock().len(), 1);
-    }
-
-    #[test]
-    fn an_observer_may_call_the_cryptor() {
-        let cryptor = FrameCryptor::new("alice".to_owned());
-        let inner = cryptor.clone();
-        cryptor.on_state_change(Some(Box::new(move |_, _| {
-            inner.set_enabled(false);
-            inner.on_state_change(None);
-        })));
-        cryptor.set_enabled(true);
-        assert!(!cryptor.enabled());
-    }
-
-    #[test]
-    fn clones_share_their_settings() {
-        let cryptor = FrameCryptor::new("alice".to_owned());
-        cryptor.clone().set_key_index(3);
-        assert_eq!(cryptor.key_index(), 3);
-        assert_eq!(cryptor.participant_id(), "alice");
-        assert!(!cryptor.enabled());
+        Ok(packet::decrypt(&self.store, self.algorithm, participant_id, encrypted_packet)?)
     }
 }

@@ -8,8 +8,6 @@ use std::{
 
 use tokio::{io::ReadBuf, net::UdpSocket};
 
-use crate::RtcError;
-
 /// Machines with many virtual interfaces would otherwise make every check a matter of hundreds of pairs.
 const MAX_SOCKETS: usize = 16;
 
@@ -28,28 +26,43 @@ struct Socket {
 /// Length, source, destination.
 type Datagram = (usize, SocketAddr, SocketAddr);
 
+/// What an update of the sockets changed.
+pub(super) struct Changes {
+    pub(super) added: Vec<SocketAddr>,
+    pub(super) removed: Vec<SocketAddr>,
+}
+
 impl UdpSockets {
-    pub(super) fn bind(addresses: &[IpAddr]) -> Result<Self, RtcError> {
-        let sockets: Vec<Socket> = addresses.iter().take(MAX_SOCKETS).filter_map(bind_one).collect();
-        if sockets.is_empty() {
-            let message =
-                format!("no UDP socket could be bound on any of {addresses:?}: check limits and permissions");
-            return Err(RtcError::internal(message));
-        }
-        Ok(Self { sockets, next: 0, dropped: 0 })
+    pub(super) fn new() -> Self {
+        Self { sockets: Vec::new(), next: 0, dropped: 0 }
+    }
+
+    /// Has a socket for each of `addresses` afterwards, and no other.
+    pub(super) fn update(&mut self, addresses: &[IpAddr]) -> Changes {
+        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.sockets)
+            .into_iter()
+            .partition(|socket| addresses.contains(&socket.address.ip()));
+        self.sockets = kept;
+        let room = MAX_SOCKETS.saturating_sub(self.sockets.len());
+        let is_new = |ip: &&IpAddr| !self.sockets.iter().any(|socket| socket.address.ip() == **ip);
+        let new: Vec<Socket> = addresses.iter().filter(is_new).filter_map(bind_one).take(room).collect();
+        let added = new.iter().map(|socket| socket.address).collect();
+        self.sockets.extend(new);
+        Changes { added, removed: gone.iter().map(|socket| socket.address).collect() }
     }
 
     pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.sockets.iter().map(|socket| socket.address)
     }
 
-    pub(super) fn send(&mut self, source: SocketAddr, destination: SocketAddr, data: &[u8]) {
-        let Some(socket) = self.sockets.iter().find(|socket| socket.address == source) else { return };
-        if let Err(error) = socket.socket.try_send_to(data, destination) {
-            self.dropped += 1;
-            let level = if self.dropped == 1 { log::Level::Debug } else { log::Level::Trace };
-            log::log!(level, "datagram {source} to {destination} dropped, {} so far: {error}", self.dropped);
-        }
+    /// Sends or drops; returns whether it was sent.
+    pub(super) fn send(&mut self, source: SocketAddr, destination: SocketAddr, data: &[u8]) -> bool {
+        let Some(socket) = self.sockets.iter().find(|socket| socket.address == source) else { return false };
+        let Err(error) = socket.socket.try_send_to(data, destination) else { return true };
+        self.dropped += 1;
+        let level = if self.dropped == 1 { log::Level::Debug } else { log::Level::Trace };
+        log::log!(level, "datagram {source} to {destination} dropped, {} so far: {error}", self.dropped);
+        false
     }
 
     pub(super) fn poll_receive(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Datagram> {

@@ -43,6 +43,16 @@ struct Inner {
     in_flight: usize,
     max_message: usize,
     refused: u64,
+    traffic: Traffic,
+}
+
+/// What went over a channel. Bytes are those of the payload.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    pub(crate) messages_sent: u32,
+    pub(crate) bytes_sent: u64,
+    pub(crate) messages_received: u32,
+    pub(crate) bytes_received: u64,
 }
 
 /// A message on its way to the association.
@@ -61,6 +71,7 @@ impl Channel {
             in_flight: 0,
             max_message: DEFAULT_MAX_MESSAGE,
             refused: 0,
+            traffic: Traffic::default(),
         };
         Self { config, inner: Mutex::new(inner), callbacks: Callbacks::default(), wake }
     }
@@ -75,10 +86,22 @@ impl Channel {
             return Err(DataChannelError::Send);
         }
         inner.queued += data.len();
+        inner.traffic.messages_sent += 1;
+        inner.traffic.bytes_sent += data.len() as u64;
         inner.queue.push_back(Message { data: data.into(), binary });
         drop(inner);
         self.wake.notify_one();
         Ok(())
+    }
+
+    pub(crate) fn count_received(&self, bytes: usize) {
+        let traffic = &mut self.inner.lock().traffic;
+        traffic.messages_received += 1;
+        traffic.bytes_received += bytes as u64;
+    }
+
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.inner.lock().traffic
     }
 
     pub(crate) fn close(&self) {

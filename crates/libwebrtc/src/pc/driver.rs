@@ -7,14 +7,15 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     RtcError,
     ice_candidate::IceCandidate,
-    net::{Network, Packet},
+    net::{Happening, Network, Packet},
     pc::{
         Shared,
         effect::Effect,
-        engine::{Engine, NetworkAction, new_rtc},
+        engine::{Engine, NetworkAction, StatsOf, new_rtc},
     },
     peer_connection::{OfferOptions, PeerConnectionState},
     session_description::SessionDescription,
+    stats::RtcStats,
 };
 
 /// Datagrams handled in one go before effects are run and other work gets its turn.
@@ -23,12 +24,13 @@ const BATCH: usize = 32;
 type Reply<T> = oneshot::Sender<Result<T, RtcError>>;
 
 /// A call that waits for the driver.
-pub(super) enum Command {
+pub(crate) enum Command {
     CreateOffer(OfferOptions, Reply<SessionDescription>),
     CreateAnswer(Reply<SessionDescription>),
     SetLocal(SessionDescription, Reply<()>),
     SetRemote(SessionDescription, Reply<()>),
     AddCandidate(IceCandidate, Reply<()>),
+    Stats(StatsOf, Reply<Vec<RtcStats>>),
 }
 
 pub(super) struct Driver {
@@ -41,7 +43,7 @@ pub(super) struct Driver {
 /// What woke the driver.
 enum Woken {
     Command(Command),
-    Packet(Packet),
+    Network(Happening),
     Changed,
     Due,
 }
@@ -67,7 +69,7 @@ impl Driver {
             }
             match self.wait(self.engine.deadline(now)).await {
                 Woken::Command(command) => self.command(command),
-                Woken::Packet(packet) => self.packets(packet),
+                Woken::Network(happening) => self.network(happening),
                 Woken::Changed => self.engine.sync(Instant::now()),
                 Woken::Due => self.engine.timeout(Instant::now()),
             }
@@ -78,7 +80,7 @@ impl Driver {
         tokio::select! {
             Some(command) = self.commands.recv() => Woken::Command(command),
             () = self.shared.wake.notified() => Woken::Changed,
-            packet = self.network.receive() => Woken::Packet(packet),
+            happening = self.network.next() => Woken::Network(happening),
             () = tokio::time::sleep_until(deadline.into()) => Woken::Due,
         }
     }
@@ -93,6 +95,21 @@ impl Driver {
         }
         for effect in self.engine.take_effects() {
             effect.dispatch(&self.shared.callbacks);
+        }
+        let gathering = self.shared.state.lock().take_gathering();
+        if let Some(config) = gathering {
+            self.network.gather(&config);
+        }
+    }
+
+    fn network(&mut self, happening: Happening) {
+        let now = Instant::now();
+        match happening {
+            Happening::Packet(packet) => self.packets(packet),
+            Happening::Found(candidate) => self.engine.local_candidate_found(now, candidate),
+            Happening::Lost(candidate) => self.engine.local_candidate_lost(now, &candidate),
+            Happening::Failed(error) => self.engine.candidate_failed(error),
+            Happening::Gathered => self.engine.gathered(),
         }
     }
 
@@ -131,6 +148,10 @@ impl Driver {
             }
             Command::AddCandidate(candidate, reply) => {
                 let result = self.engine.add_candidate(now, candidate);
+                self.reply(reply, result);
+            }
+            Command::Stats(of, reply) => {
+                let result = Ok(self.engine.stats(now, &of));
                 self.reply(reply, result);
             }
         }

@@ -7,9 +7,9 @@ use crate::{
     ice_candidate::IceCandidate,
     pc::{callback::Slot, channel::Channel},
     peer_connection::{
-        IceConnectionState, IceGatheringState, OnConnectionChange, OnDataChannel, OnIceCandidate,
-        OnIceCandidateError, OnIceConnectionChange, OnIceGatheringChange, OnNegotiationNeeded,
-        OnSignalingChange, OnTrack, PeerConnectionState, SignalingState, TrackEvent,
+        IceCandidateError, IceConnectionState, IceGatheringState, OnConnectionChange, OnDataChannel,
+        OnIceCandidate, OnIceCandidateError, OnIceConnectionChange, OnIceGatheringChange,
+        OnNegotiationNeeded, OnSignalingChange, OnTrack, PeerConnectionState, SignalingState, TrackEvent,
     },
 };
 
@@ -20,6 +20,7 @@ pub(crate) enum Effect {
     Signaling(SignalingState),
     NegotiationNeeded(u32),
     Candidate(IceCandidate),
+    CandidateError(IceCandidateError),
     Track(Box<TrackEvent>),
     /// The peer opened a channel. It comes before anything else about that channel.
     Channel(Arc<Channel>),
@@ -55,6 +56,7 @@ impl Effect {
             Self::Signaling(state) => callbacks.signaling.with(|f| f(state)),
             Self::NegotiationNeeded(id) => callbacks.negotiation_needed.with(|f| f(id)),
             Self::Candidate(candidate) => callbacks.candidate.with(|f| f(candidate)),
+            Self::CandidateError(error) => callbacks.candidate_error.with(|f| f(error)),
             Self::Track(event) => callbacks.track.with(|f| f(*event)),
             Self::Channel(inner) => callbacks.data_channel.with(|f| f(DataChannel { inner })),
             Self::ChannelState(channel, state) => {

@@ -11,22 +11,29 @@ use std::{
 
 use str0m::{
     Candidate, Event, IceConnectionState as StrIce, Input, Output, Rtc,
-    net::{Protocol, Receive, TcpType, Transmit},
+    net::{Protocol, Receive, Transmit},
 };
 
 use crate::{
     pc::{
         Shared,
         effect::Effect,
-        engine::{channels::Links, negotiation::Pending},
+        engine::{
+            candidates::active_tcp, channels::Links, media::Media, negotiation::Pending, stats::Counted,
+        },
         tcp_fallback::{self, TcpFallback},
         transport,
     },
     peer_connection::{IceConnectionState, SignalingState},
 };
 
+mod candidates;
 mod channels;
+mod media;
 mod negotiation;
+mod stats;
+
+pub(crate) use self::{media::Sending, stats::StatsOf};
 
 /// Bytes of data channel payload the association may hold unacknowledged: throughput is about this much a round trip.
 const SCTP_BUFFER: usize = 2 << 20;
@@ -38,8 +45,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 const LONG_SLEEP: Duration = Duration::from_secs(3600);
 /// Keeps the driver off the processor should a deadline ever fail to move.
 const MIN_SLEEP: Duration = Duration::from_millis(1);
-/// The port a TCP candidate names that only ever connects out (RFC 6544, section 4.5).
-const TCP_ACTIVE_PORT: u16 = 9;
 /// `poll_output` failures in a row after which the connection counts as broken.
 const MAX_FAULTS: u32 = 16;
 /// The first byte of a DTLS record is at least this (RFC 7983); smaller ones are STUN.
@@ -50,6 +55,8 @@ pub(crate) struct Engine {
     shared: Arc<Shared>,
     pending: Pending,
     links: Links,
+    media: Media,
+    counted: Counted,
     tcp: TcpFallback,
     tcp_candidates: Vec<Candidate>,
     /// The protocol of the nominated pair, seen from what DTLS goes out over.
@@ -78,9 +85,10 @@ pub(crate) fn new_rtc(now: Instant) -> Rtc {
     Rtc::builder()
         .set_rtp_mode(true)
         .clear_codecs()
-        .enable_opus(true, false)
+        .enable_opus(true, true)
         .enable_vp8(true)
         .enable_h264(true)
+        .set_stats_interval(Some(stats::INTERVAL))
         .set_sctp_max_buffered_amount(SCTP_BUFFER)
         .set_sctp_max_message_size(MAX_INCOMING_MESSAGE)
         .build(now)
@@ -93,6 +101,8 @@ impl Engine {
             shared,
             pending: Pending::None,
             links: Links::default(),
+            media: Media::default(),
+            counted: Counted::default(),
             tcp: TcpFallback::default(),
             tcp_candidates: Vec::new(),
             over_tcp: false,
@@ -152,6 +162,7 @@ impl Engine {
         match Receive::new(proto, source, destination, data) {
             Ok(receive) => {
                 self.hear(now, source);
+                self.counted.received(now, data.len());
                 self.input(Input::Receive(now, receive), now);
             }
             Err(error) => log::trace!("dropped {} bytes from {source}: {error}", data.len()),
@@ -175,7 +186,7 @@ impl Engine {
         }
     }
 
-    /// Looks at what programs changed by calls that do not wait: channels, messages to send, a close.
+    /// Looks at what programs changed by calls that do not wait: channels, messages and sound to send, a close.
     pub(crate) fn sync(&mut self, now: Instant) {
         let (closed, needed) = {
             let mut state = self.shared.state.lock();
@@ -187,6 +198,7 @@ impl Engine {
         }
         self.effects.extend(needed);
         self.sync_channels(now);
+        self.sync_media(now);
     }
 
     /// Whether silence would be news.
@@ -278,21 +290,30 @@ impl Engine {
             self.over_tcp = transmit.proto == Protocol::Tcp;
             if self.peer.replace(transmit.destination) != Some(transmit.destination) {
                 self.heard = now;
+                self.counted.pair_changed();
             }
         }
+        self.counted.sent(now, transmit.contents.len());
         self.outbox.push(NetworkAction::Send(transmit));
     }
 
     fn event(&mut self, now: Instant, event: Event) {
         self.faults = 0;
         match event {
-            Event::Connected => self.transport_event(now, transport::Event::Secured),
+            Event::Connected => {
+                self.transport_event(now, transport::Event::Secured);
+                // Sources are attached by the next look at what programs changed.
+                self.shared.wake.notify_one();
+            }
+            Event::RtpPacket(packet) => self.rtp_packet(now, &packet),
+            Event::PeerStats(stats) => self.counted.peer(stats),
+            Event::MediaEgressStats(stats) => self.counted.egress(stats),
+            Event::MediaIngressStats(stats) => self.counted.ingress(stats),
             Event::IceConnectionStateChange(state) => self.ice_changed(now, state),
             Event::ChannelOpen(id, label) => self.channel_opened(id, &label),
             Event::ChannelData(data) => self.channel_data(data),
             Event::ChannelClose(id) => self.channel_closed(id),
             Event::Closed => self.peer_closed(now),
-            // Media is negotiated but not played yet.
             _ => {}
         }
     }
@@ -354,9 +375,4 @@ impl Engine {
         }
         self.outbox.push(NetworkAction::CloseTcp);
     }
-}
-
-fn active_tcp(address: SocketAddr) -> Option<Candidate> {
-    let address = SocketAddr::new(address.ip(), TCP_ACTIVE_PORT);
-    Candidate::builder().tcp().host(address).tcptype(TcpType::Active).build().ok()
 }

@@ -4,7 +4,7 @@
 //! the program from the peer's own words. The text stays as it came, since `livekit` edits it between our calls.
 
 use str0m::{
-    Candidate,
+    Candidate, CandidateKind,
     change::{SdpAnswer, SdpOffer},
 };
 
@@ -35,6 +35,22 @@ pub(crate) struct Section {
     /// As the writer of the description sees it.
     pub(crate) direction: RtpTransceiverDirection,
     pub(crate) msid: Option<Msid>,
+    pub(crate) audio: AudioFormat,
+}
+
+/// How the writer of an audio section wants to get sound (RFC 7587 and RFC 2198).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct AudioFormat {
+    /// The payload type of Opus.
+    pub(crate) opus: Option<u8>,
+    /// The payload type of redundant audio.
+    pub(crate) red: Option<u8>,
+    /// Silence need not be sent.
+    pub(crate) dtx: bool,
+    /// Packets may carry coarse copies of those before.
+    pub(crate) fec: bool,
+    /// In bits per second.
+    pub(crate) max_bitrate: Option<u64>,
 }
 
 /// `a=msid:<stream> <track>` (RFC 8830).
@@ -92,6 +108,23 @@ pub(crate) fn candidates(text: &str) -> Vec<Candidate> {
         .collect()
 }
 
+/// The description with only those of its candidates that `keep` wants.
+pub(crate) fn with_candidates(text: &str, keep: impl Fn(CandidateKind) -> bool) -> String {
+    let is_kept =
+        |line: &&str| match line.trim_end().strip_prefix("a=").filter(|a| a.starts_with("candidate:")) {
+            Some(attribute) => {
+                Candidate::from_sdp_string(attribute).is_ok_and(|candidate| keep(candidate.kind()))
+            }
+            None => true,
+        };
+    text.split_inclusive('\n').filter(is_kept).collect()
+}
+
+/// Names the ICE session of the writer of the description.
+pub(crate) fn ice_ufrag(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).map(str::trim)
+}
+
 /// The largest message the writer of the description takes (RFC 8841, section 6.1); `None` when it does not say.
 pub(crate) fn max_message_size(text: &str) -> Option<usize> {
     let size = text.lines().find_map(|line| line.strip_prefix("a=max-message-size:"))?;
@@ -140,6 +173,7 @@ impl Section {
             rejected: words.next() == Some("0"),
             direction: RtpTransceiverDirection::SendRecv,
             msid: None,
+            audio: AudioFormat::default(),
         }
     }
 
@@ -152,6 +186,8 @@ impl Section {
             "recvonly" => self.direction = RtpTransceiverDirection::RecvOnly,
             "inactive" => self.direction = RtpTransceiverDirection::Inactive,
             "msid" => self.msid = Msid::read(value),
+            "rtpmap" if self.kind == SectionKind::Audio => self.audio.read_codec(value),
+            "fmtp" if self.kind == SectionKind::Audio => self.audio.read_parameters(value),
             _ => {}
         }
     }
@@ -166,6 +202,34 @@ impl Section {
     pub(crate) fn receives(&self) -> bool {
         use RtpTransceiverDirection::{RecvOnly, SendRecv};
         !self.rejected && matches!(self.direction, RecvOnly | SendRecv)
+    }
+}
+
+impl AudioFormat {
+    fn read_codec(&mut self, rtpmap: &str) {
+        let Some((payload_type, codec)) = rtpmap.split_once(' ') else { return };
+        let payload_type = payload_type.parse().ok();
+        match codec.trim().to_ascii_lowercase().as_str() {
+            "opus/48000/2" => self.opus = self.opus.or(payload_type),
+            "red/48000/2" => self.red = self.red.or(payload_type),
+            _ => {}
+        }
+    }
+
+    /// They come after the codec they belong to.
+    fn read_parameters(&mut self, fmtp: &str) {
+        let Some((payload_type, parameters)) = fmtp.split_once(' ') else { return };
+        if self.opus.is_none() || payload_type.parse().ok() != self.opus {
+            return;
+        }
+        for parameter in parameters.split(';') {
+            match parameter.trim().split_once('=') {
+                Some(("usedtx", value)) => self.dtx = value == "1",
+                Some(("useinbandfec", value)) => self.fec = value == "1",
+                Some(("maxaveragebitrate", value)) => self.max_bitrate = value.parse().ok(),
+                _ => {}
+            }
+        }
     }
 }
 
@@ -203,9 +267,28 @@ mod tests {
     }
 
     #[test]
+    fn only_the_candidates_that_are_wanted_stay() {
+        let line = |kind| format!("a=candidate:1 1 udp 9 192.0.2.1 9 typ {kind}\r\n");
+        let text = format!("{TEXT}{}a=candidate:broken\r\n{}", line("host"), line("relay"));
+        let kept = with_candidates(&text, |kind| kind == CandidateKind::Relayed);
+        assert_eq!(kept, format!("{TEXT}{}", line("relay")));
+    }
+
+    #[test]
     fn a_section_with_port_zero_neither_sends_nor_receives() {
         let video = &sections(TEXT)[1];
         assert!(video.rejected && !video.sends() && !video.receives());
+    }
+
+    #[test]
+    fn an_audio_section_says_how_sound_is_wanted() {
+        let text = "m=audio 9 x 111 63\r\na=rtpmap:111 OPUS/48000/2\r\na=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n\
+            a=fmtp:111 minptime=10;usedtx=1; useinbandfec=1;maxaveragebitrate=24000\r\n\
+            m=audio 9 x 0\r\na=rtpmap:0 PCMU/8000\r\na=fmtp:0 usedtx=1\r\n";
+        let sections = sections(text);
+        let (opus, red, max_bitrate) = (Some(111), Some(63), Some(24_000));
+        assert_eq!(sections[0].audio, AudioFormat { opus, red, dtx: true, fec: true, max_bitrate });
+        assert_eq!(sections[1].audio, AudioFormat::default());
     }
 
     #[test]

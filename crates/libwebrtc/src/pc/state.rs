@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use str0m::Candidate;
-use tokio::sync::Notify;
 
 use crate::{
     RtcError,
@@ -15,18 +14,22 @@ use crate::{
     pc::{
         channel::Channel,
         effect::Effect,
+        link::Link,
         sdp::{Section, SectionKind},
         transceiver::Transceiver,
         transport::Transport,
     },
-    peer_connection::{IceGatheringState, SignalingState},
+    peer_connection::SignalingState,
+    peer_connection_factory::RtcConfiguration,
     rtp_transceiver::RtpTransceiverDirection,
     session_description::SessionDescription,
 };
 
+use self::gathering::Gathering;
 pub(crate) use self::{descriptions::RemoteStep, offers::OfferPlan};
 
 mod descriptions;
+pub(crate) mod gathering;
 mod offers;
 #[cfg(test)]
 mod tests;
@@ -38,20 +41,19 @@ pub(crate) const MAX_CHANNELS: usize = 1024;
 
 pub(crate) struct State {
     signaling: SignalingState,
-    gathering: IceGatheringState,
+    gathering: Gathering,
     pub(crate) transport: Transport,
     transceivers: Vec<Arc<Transceiver>>,
     channels: Vec<Arc<Channel>>,
     draft: Option<Draft>,
     local: Descriptions,
     remote: Descriptions,
-    local_candidates: Vec<Candidate>,
     ice_restart_wanted: bool,
     /// Both sides agreed on an m-line for data channels.
     has_data_section: bool,
     negotiations: u32,
     negotiation_wanted: bool,
-    wake: Arc<Notify>,
+    link: Link,
 }
 
 #[derive(Default)]
@@ -70,31 +72,26 @@ struct Draft {
 }
 
 impl State {
-    pub(crate) fn new(local_candidates: Vec<Candidate>, wake: Arc<Notify>) -> Self {
+    pub(crate) fn new(config: RtcConfiguration, local_candidates: Vec<Candidate>, link: Link) -> Self {
         Self {
             signaling: SignalingState::Stable,
-            gathering: IceGatheringState::New,
+            gathering: Gathering::new(config, local_candidates),
             transport: Transport::new(),
             transceivers: Vec::new(),
             channels: Vec::new(),
             draft: None,
             local: Descriptions::default(),
             remote: Descriptions::default(),
-            local_candidates,
             ice_restart_wanted: false,
             has_data_section: false,
             negotiations: 0,
             negotiation_wanted: false,
-            wake,
+            link,
         }
     }
 
     pub(crate) fn signaling(&self) -> SignalingState {
         self.signaling
-    }
-
-    pub(crate) fn gathering(&self) -> IceGatheringState {
-        self.gathering
     }
 
     pub(crate) fn transceivers(&self) -> &[Arc<Transceiver>] {

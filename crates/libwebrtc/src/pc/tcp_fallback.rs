@@ -61,6 +61,11 @@ impl TcpFallback {
         }
     }
 
+    /// Whether TCP candidates are with ICE now.
+    pub(crate) fn is_in_use(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Settling { .. })
+    }
+
     pub(crate) fn step(&mut self, now: Instant, event: Event) -> Option<Action> {
         match event {
             Event::RemoteCandidate { tcp } => {

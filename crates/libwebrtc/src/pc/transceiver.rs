@@ -7,15 +7,31 @@ use tokio::sync::Notify;
 
 use crate::{
     RtcError,
-    audio_track::RtcAudioTrack,
+    audio::{
+        jitter::JitterStats,
+        receiver::Receiver,
+        sender::{AudioSender, Settings},
+        source::{Sink, Source},
+    },
+    audio_track::{RtcAudioTrack, Sound},
     media_stream::MediaStream,
     media_stream_track::MediaStreamTrack,
     native::create_random_uuid,
-    pc::sdp::{Msid, Section, SectionKind},
+    pc::{
+        driver::Command,
+        engine::{Sending, StatsOf},
+        frame_transform::FrameTransform,
+        link::Link,
+        sdp::{AudioFormat, Msid, Section, SectionKind},
+    },
     rtp_parameters::{RtpEncodingParameters, RtpParameters},
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
+    stats::RtcStats,
     video_track::RtcVideoTrack,
 };
+
+/// What networks are expected to lose, in percent, until one says what it does.
+const EXPECTED_LOSS: u8 = 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -26,8 +42,8 @@ pub(crate) enum Kind {
 pub(crate) struct Transceiver {
     kind: Kind,
     inner: Mutex<Inner>,
-    /// Tells the driver that a negotiation is needed.
-    wake: Arc<Notify>,
+    /// The driver is told of changes, and asked for statistics.
+    link: Link,
 }
 
 struct Inner {
@@ -39,8 +55,16 @@ struct Inner {
     sender_parameters: RtpParameters,
     receiver_track: MediaStreamTrack,
     streams: Vec<MediaStream>,
+    /// How the peer wants to get sound.
+    format: AudioFormat,
+    /// What encodes the track, while it is sent.
+    sender: Option<Arc<AudioSender>>,
+    /// A track that cannot be encoded. It is not tried again.
+    refused: Option<RtcAudioTrack>,
     /// The stream last announced to the program, so that it hears of each use of the m-line once.
     announced: Option<String>,
+    sender_transform: Option<Arc<dyn FrameTransform>>,
+    receiver_transform: Option<Arc<dyn FrameTransform>>,
 }
 
 impl Transceiver {
@@ -48,7 +72,7 @@ impl Transceiver {
         kind: Kind,
         track: Option<MediaStreamTrack>,
         init: RtpTransceiverInit,
-        wake: Arc<Notify>,
+        link: Link,
     ) -> Self {
         let inner = Inner {
             mid: None,
@@ -59,19 +83,24 @@ impl Transceiver {
             sender_parameters: initial_parameters(init.send_encodings),
             receiver_track: kind.new_track(create_random_uuid()),
             streams: Vec::new(),
+            format: AudioFormat::default(),
+            sender: None,
+            refused: None,
             announced: None,
+            sender_transform: None,
+            receiver_transform: None,
         };
-        Self { kind, inner: Mutex::new(inner), wake }
+        Self { kind, inner: Mutex::new(inner), link }
     }
 
     /// The transceiver for an m-line that the peer added.
-    pub(crate) fn remote(kind: Kind, mid: String, wake: Arc<Notify>) -> Self {
+    pub(crate) fn remote(kind: Kind, mid: String, link: Link) -> Self {
         let init = RtpTransceiverInit {
             direction: RtpTransceiverDirection::RecvOnly,
             stream_ids: Vec::new(),
             send_encodings: Vec::new(),
         };
-        let transceiver = Self::new(kind, None, init, wake);
+        let transceiver = Self::new(kind, None, init, link);
         transceiver.inner.lock().mid = Some(mid);
         transceiver
     }
@@ -102,7 +131,7 @@ impl Transceiver {
         inner.streams.clear();
         inner.receiver_track.end();
         drop(inner);
-        self.wake.notify_one();
+        self.link.wake();
     }
 
     pub(crate) fn sender_track(&self) -> Option<MediaStreamTrack> {
@@ -117,6 +146,7 @@ impl Transceiver {
             return Err(RtcError::invalid_state(message));
         }
         self.inner.lock().sender_track = track;
+        self.link.wake();
         Ok(())
     }
 
@@ -131,7 +161,7 @@ impl Transceiver {
             other => other,
         };
         drop(inner);
-        self.wake.notify_one();
+        self.link.wake();
     }
 
     pub(crate) fn sender_parameters(&self) -> RtpParameters {
@@ -140,6 +170,7 @@ impl Transceiver {
 
     pub(crate) fn set_sender_parameters(&self, parameters: RtpParameters) {
         self.inner.lock().sender_parameters = parameters;
+        self.link.wake();
     }
 
     pub(crate) fn receiver_track(&self) -> MediaStreamTrack {
@@ -152,6 +183,68 @@ impl Transceiver {
 
     pub(crate) fn receiver_parameters(&self) -> RtpParameters {
         RtpParameters::default()
+    }
+}
+
+/// Statistics.
+impl Transceiver {
+    pub(crate) async fn sender_stats(&self) -> Result<Vec<RtcStats>, RtcError> {
+        match self.mid() {
+            Some(mid) => self.link.call(|reply| Command::Stats(StatsOf::Sender(mid), reply)).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    pub(crate) async fn receiver_stats(&self) -> Result<Vec<RtcStats>, RtcError> {
+        match self.mid() {
+            Some(mid) => self.link.call(|reply| Command::Stats(StatsOf::Receiver(mid), reply)).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    pub(crate) fn format(&self) -> AudioFormat {
+        self.inner.lock().format
+    }
+
+    pub(crate) fn is_sending(&self) -> bool {
+        self.inner.lock().sender.is_some()
+    }
+
+    /// Bits per second.
+    pub(crate) fn target_bitrate(&self) -> f64 {
+        self.inner.lock().sender.as_ref().map_or(0.0, |sender| f64::from(sender.bitrate()))
+    }
+
+    /// What the jitter buffer counted; nothing while nobody ever listened.
+    pub(crate) fn jitter_stats(&self) -> JitterStats {
+        match &self.inner.lock().receiver_track {
+            MediaStreamTrack::Audio(track) => match track.sound() {
+                Sound::Remote(receiver) => receiver.stats(),
+                Sound::Source(_) | Sound::Device => JitterStats::default(),
+            },
+            MediaStreamTrack::Video(_) => JitterStats::default(),
+        }
+    }
+}
+
+/// What stands between codec and network. It outlives the tracks that use the m-line one after another.
+impl Transceiver {
+    pub(crate) fn set_sender_transform(&self, transform: Option<Arc<dyn FrameTransform>>) {
+        // The old one is dropped after the lock is gone: it owns a callback of the program.
+        let _old = std::mem::replace(&mut self.inner.lock().sender_transform, transform);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sender_transform(&self) -> Option<Arc<dyn FrameTransform>> {
+        self.inner.lock().sender_transform.clone()
+    }
+
+    pub(crate) fn set_receiver_transform(&self, transform: Option<Arc<dyn FrameTransform>>) {
+        let _old = std::mem::replace(&mut self.inner.lock().receiver_transform, transform);
+    }
+
+    pub(crate) fn receiver_transform(&self) -> Option<Arc<dyn FrameTransform>> {
+        self.inner.lock().receiver_transform.clone()
     }
 }
 
@@ -197,8 +290,101 @@ impl Transceiver {
 
     /// The connection is over.
     pub(crate) fn end(&self) {
-        let inner = self.inner.lock();
+        let mut inner = self.inner.lock();
         inner.receiver_track.end();
+        inner.stop_sending();
+    }
+}
+
+/// The half that carries sound.
+impl Transceiver {
+    pub(crate) fn set_format(&self, format: AudioFormat) {
+        self.inner.lock().format = format;
+    }
+
+    /// Where what the peer sends goes to, if somebody listens.
+    pub(crate) fn receiving(&self) -> Option<(Arc<Receiver>, AudioFormat)> {
+        let inner = self.inner.lock();
+        let MediaStreamTrack::Audio(track) = &inner.receiver_track else { return None };
+        let Sound::Remote(receiver) = track.sound() else { return None };
+        receiver.is_heard().then(|| (receiver.clone(), inner.format))
+    }
+
+    /// Attaches the track's source to an encoder, or detaches it, as the track and what was agreed on want it now.
+    pub(crate) fn sync_sending(&self, is_up: bool) -> Option<Sending> {
+        let mut inner = self.inner.lock();
+        let wanted = if is_up { inner.wanted() } else { None };
+        let Some((mid, track, source)) = wanted else {
+            inner.stop_sending();
+            return None;
+        };
+        if inner.sender.as_ref().is_some_and(|sender| !sender.track().is(&track)) {
+            inner.stop_sending();
+        }
+        if inner.sender.is_none() {
+            inner.start_sending(track, &source, self.link.waker());
+        }
+        let sender = inner.sender.clone()?;
+        sender.apply(inner.settings());
+        let transform = inner.sender_transform.clone();
+        // Redundant copies are no frames of their own, and LiveKit has none where it encrypts.
+        let red = inner.format.red.filter(|_| transform.is_none());
+        Some(Sending {
+            mid: mid.as_str().into(),
+            sender,
+            format: AudioFormat { red, ..inner.format },
+            transform,
+        })
+    }
+}
+
+impl Inner {
+    /// What is to be sent, and on which m-line.
+    fn wanted(&self) -> Option<(String, RtcAudioTrack, Arc<Source>)> {
+        use RtpTransceiverDirection::{SendOnly, SendRecv};
+        let agreed = matches!(self.current_direction, Some(SendOnly | SendRecv));
+        let active = self.sender_parameters.encodings.first().is_none_or(|encoding| encoding.active);
+        let Some(MediaStreamTrack::Audio(track)) = &self.sender_track else { return None };
+        let Sound::Source(source) = track.sound() else { return None };
+        let can = agreed && active && self.format.opus.is_some();
+        can.then(|| Some((self.mid.clone()?, track.clone(), source.clone()))).flatten()
+    }
+
+    fn settings(&self) -> Settings {
+        let wished = self.sender_parameters.encodings.first().and_then(|encoding| encoding.max_bitrate);
+        let max_bitrate = match (wished, self.format.max_bitrate) {
+            (Some(wished), Some(allowed)) => Some(wished.min(allowed)),
+            (wished, allowed) => wished.or(allowed),
+        };
+        let loss = if self.format.fec { EXPECTED_LOSS } else { 0 };
+        Settings { max_bitrate, dtx: self.format.dtx, loss }
+    }
+
+    fn start_sending(&mut self, track: RtcAudioTrack, source: &Arc<Source>, wake: Arc<Notify>) {
+        if self.refused.as_ref().is_some_and(|refused| refused.is(&track)) {
+            return;
+        }
+        let encoder = AudioSender::new(track.clone(), source.format(), self.settings(), wake);
+        let attached = encoder.map_err(|error| error.to_string()).and_then(|sender| {
+            let sender = Arc::new(sender);
+            source.add_sink(sender.clone()).map_err(|error| error.to_string())?;
+            Ok(sender)
+        });
+        match attached {
+            Ok(sender) => self.sender = Some(sender),
+            Err(error) => {
+                log::error!("the audio track {} cannot be sent: {error}", track.id());
+                self.refused = Some(track);
+            }
+        }
+    }
+
+    fn stop_sending(&mut self) {
+        let Some(sender) = self.sender.take() else { return };
+        let track = sender.track().clone();
+        if let Sound::Source(source) = track.sound() {
+            source.remove_sink(&(sender as Arc<dyn Sink>));
+        }
     }
 }
 
@@ -220,7 +406,7 @@ impl Kind {
 
     fn new_track(self, id: String) -> MediaStreamTrack {
         match self {
-            Self::Audio => RtcAudioTrack::new(id).into(),
+            Self::Audio => RtcAudioTrack::remote(id).into(),
             Self::Video => RtcVideoTrack::new(id).into(),
         }
     }

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 
 use libwebrtc::{
-    peer_connection_factory::{IceTransportsType, PeerConnectionFactory, RtcConfiguration},
+    peer_connection_factory::{IceServer, IceTransportsType, PeerConnectionFactory, RtcConfiguration},
     prelude::*,
 };
 
@@ -111,9 +111,14 @@ async fn a_panic_in_a_callback_does_not_end_the_connection() {
 }
 
 #[tokio::test]
-async fn a_relay_only_connection_is_refused_with_a_reason() {
+async fn a_relay_only_connection_without_a_relay_is_refused_with_a_reason() {
     let mut config = RtcConfiguration::default();
     config.ice_transport_type = IceTransportsType::Relay;
+    config.ice_servers = vec![IceServer {
+        urls: vec!["stun:127.0.0.1".to_owned()],
+        username: String::new(),
+        password: String::new(),
+    }];
     let error = PeerConnectionFactory::default().create_peer_connection(config).unwrap_err();
     assert!(error.message.contains("TURN"), "{error}");
 }

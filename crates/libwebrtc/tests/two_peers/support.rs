@@ -3,12 +3,14 @@
 use std::{fmt::Debug, time::Duration};
 
 use libwebrtc::{
+    peer_connection::IceCandidateError,
     peer_connection_factory::{PeerConnectionFactory, RtcConfiguration},
     prelude::*,
 };
 use tokio::sync::mpsc;
 
 pub(crate) mod relay;
+pub(crate) mod turn;
 
 /// Only a hang takes this long: nothing is asserted about speed.
 const HANG: Duration = Duration::from_secs(60);
@@ -19,6 +21,9 @@ pub(crate) struct Peer {
     pub(crate) states: Events<PeerConnectionState>,
     pub(crate) channels: Events<DataChannel>,
     pub(crate) tracks: Events<String>,
+    pub(crate) candidates: Events<String>,
+    pub(crate) candidate_errors: Events<IceCandidateError>,
+    pub(crate) gathering: Events<IceGatheringState>,
 }
 
 /// A data channel and what came out of it.
@@ -33,8 +38,11 @@ pub(crate) struct Events<T>(mpsc::UnboundedReceiver<T>);
 
 impl Peer {
     pub(crate) fn new() -> Self {
-        let pc =
-            PeerConnectionFactory::default().create_peer_connection(RtcConfiguration::default()).unwrap();
+        Self::with(RtcConfiguration::default())
+    }
+
+    pub(crate) fn with(config: RtcConfiguration) -> Self {
+        let pc = PeerConnectionFactory::default().create_peer_connection(config).unwrap();
         let (state, states) = mpsc::unbounded_channel();
         pc.on_connection_state_change(Some(Box::new(move |new| _ = state.send(new))));
         let (channel, channels) = mpsc::unbounded_channel();
@@ -44,7 +52,21 @@ impl Peer {
             let streams: Vec<_> = event.streams.iter().map(MediaStream::id).collect();
             _ = track.send(format!("{} in {}", event.track.id(), streams.join(",")));
         })));
-        Self { pc, states: Events(states), channels: Events(channels), tracks: Events(tracks) }
+        let (candidate, candidates) = mpsc::unbounded_channel();
+        pc.on_ice_candidate(Some(Box::new(move |new| _ = candidate.send(new.candidate()))));
+        let (error, candidate_errors) = mpsc::unbounded_channel();
+        pc.on_ice_candidate_error(Some(Box::new(move |new| _ = error.send(new))));
+        let (state, gathering) = mpsc::unbounded_channel();
+        pc.on_ice_gathering_state_change(Some(Box::new(move |new| _ = state.send(new))));
+        Self {
+            pc,
+            states: Events(states),
+            channels: Events(channels),
+            tracks: Events(tracks),
+            candidates: Events(candidates),
+            candidate_errors: Events(candidate_errors),
+            gathering: Events(gathering),
+        }
     }
 
     pub(crate) async fn offer(&self) -> SessionDescription {
@@ -119,6 +141,30 @@ impl<T: Debug> Events<T> {
 pub(crate) async fn negotiate(offerer: &Peer, answerer: &Peer) {
     let answer = answerer.answer(offerer.offer().await).await;
     offerer.pc.set_remote_description(answer).await.unwrap();
+}
+
+/// Signals the candidates of either side as they come, until both are connected. Returns what was signalled.
+pub(crate) async fn trickle(a: &mut Peer, b: &mut Peer) -> Vec<String> {
+    let (mut told, mut ends) = (Vec::new(), [a, b]);
+    let start = std::time::Instant::now();
+    while ends.iter().any(|peer| peer.pc.connection_state() != PeerConnectionState::Connected) {
+        let errors = |peer: &mut &mut Peer| peer.candidate_errors.so_far();
+        assert!(
+            start.elapsed() < HANG,
+            "no connection with {told:?}, errors {:?}, {:?}",
+            ends.each_mut().map(errors),
+            ends.each_ref().map(|peer| peer.pc.ice_gathering_state())
+        );
+        for from in [0, 1] {
+            for candidate in ends[from].candidates.so_far() {
+                let parsed = IceCandidate::parse("0", 0, &candidate).unwrap();
+                ends[1 - from].pc.add_ice_candidate(parsed).await.unwrap();
+                told.push(candidate);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    told
 }
 
 /// Two peers with one open in-band channel between them: the end of the offerer, then that of the answerer.

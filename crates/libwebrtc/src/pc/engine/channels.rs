@@ -161,6 +161,7 @@ impl Engine {
         channel.opened(stream, max_message);
         // A channel that was closed while it opened goes on closing.
         if channel.state() == DataChannelState::Connecting && channel.enter(DataChannelState::Open) {
+            self.counted.channel_opened();
             self.effects.push(Effect::ChannelState(channel, DataChannelState::Open));
         }
     }
@@ -188,6 +189,7 @@ impl Engine {
         let Some(link) = self.links.by_id(data.id) else { return };
         if link.channel.state() != DataChannelState::Closed {
             let channel = link.channel.clone();
+            channel.count_received(data.data.len());
             self.effects.push(Effect::ChannelMessage { channel, data: data.data, binary: data.binary });
         }
     }
@@ -210,6 +212,7 @@ impl Engine {
 
     fn set_closed(&mut self, channel: &Arc<Channel>) {
         if channel.enter(DataChannelState::Closed) {
+            self.counted.channel_closed();
             self.effects.push(Effect::ChannelState(channel.clone(), DataChannelState::Closed));
         }
         self.shared.state.lock().forget_channel(channel);

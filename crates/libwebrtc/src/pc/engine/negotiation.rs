@@ -14,11 +14,12 @@ use crate::{
     pc::{
         engine::Engine,
         sdp,
-        state::{OfferPlan, RemoteStep},
+        state::{OfferPlan, RemoteStep, gathering::is_told},
         transceiver::{Kind, Transceiver},
         transport,
     },
     peer_connection::OfferOptions,
+    peer_connection_factory::IceTransportsType,
     rtp_transceiver::RtpTransceiverDirection,
     session_description::{SdpType, SessionDescription},
 };
@@ -45,7 +46,7 @@ impl Engine {
         let (text, placed) = match self.str0m_offer(&plan) {
             Some((text, placed, pending)) => {
                 self.pending = Pending::Offer(pending);
-                (text, placed)
+                (self.with_told_candidates(text), placed)
             }
             None => {
                 self.pending = Pending::Unchanged;
@@ -173,8 +174,19 @@ impl Engine {
         let result = self.rtc.sdp_api().accept_offer(offer);
         self.drain(now);
         match result {
-            Ok(answer) => Ok(self.receive_only(now, directions, answer.to_sdp_string())),
+            Ok(answer) => {
+                let answer = self.with_told_candidates(answer.to_sdp_string());
+                Ok(self.receive_only(now, directions, answer))
+            }
             Err(error) => Err(RtcError::invalid_sdp(format!("the offer cannot be applied: {error}"))),
+        }
+    }
+
+    /// `str0m` describes every candidate it has.
+    fn with_told_candidates(&self, text: String) -> String {
+        match self.shared.state.lock().transports() {
+            IceTransportsType::All => text,
+            policy => sdp::with_candidates(&text, |kind| is_told(policy, kind)),
         }
     }
 
@@ -205,6 +217,7 @@ impl Engine {
         if let Some(size) = sdp::max_message_size(text) {
             self.links.set_max_message(size);
         }
+        self.forget_incoming();
         self.transport_event(now, transport::Event::Started);
         self.kick(now);
     }

@@ -109,6 +109,7 @@ impl State {
         if self.signaling != SignalingState::HaveRemoteOffer {
             return Err(self.wrong_state("set a local answer", "set the peer's offer first"));
         }
+        self.ensure_can_gather()?;
         // What `str0m` answered counts, not an edited text: that one is only for the peer.
         self.local.current = self.local.pending.take();
         self.remote.current = self.remote.pending.take();
@@ -116,7 +117,7 @@ impl State {
         if let Some(answer) = self.local.current.clone() {
             let local = sdp::sections(answer.text());
             self.has_data_section |= has_data(&local);
-            effects.extend(self.gather(&local, false));
+            effects.extend(self.gather(&answer));
         }
         if let Some(offer) = self.remote.current.clone() {
             self.agree_directions(&sdp::sections(offer.text()));
@@ -133,7 +134,7 @@ impl State {
             if known || section.mid.is_empty() || self.transceivers.len() >= MAX_TRANSCEIVERS {
                 continue;
             }
-            let transceiver = Transceiver::remote(kind, section.mid.clone(), self.wake.clone());
+            let transceiver = Transceiver::remote(kind, section.mid.clone(), self.link.clone());
             self.transceivers.push(Arc::new(transceiver));
         }
     }
@@ -149,6 +150,7 @@ impl State {
             let sends = section.sends() && !transceiver.is_stopped();
             let unnamed = || sdp::Msid { stream: "-".to_owned(), track: String::new() };
             let msid = sends.then(|| section.msid.clone().unwrap_or_else(unnamed));
+            transceiver.set_format(section.audio);
             if transceiver.receive(msid.as_ref()) {
                 effects.push(Effect::Track(Box::new(track_event(transceiver))));
             }

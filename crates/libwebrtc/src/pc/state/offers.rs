@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use crate::{
     RtcError,
-    ice_candidate::IceCandidate,
     pc::{
         effect::Effect,
-        sdp::{self, Section},
+        sdp,
         state::{Draft, State, is_live, wanted_direction},
         transceiver::{Kind, Transceiver},
     },
-    peer_connection::{IceGatheringState, OfferOptions, SignalingState},
+    peer_connection::{OfferOptions, SignalingState},
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
     session_description::SessionDescription,
 };
@@ -60,6 +59,7 @@ impl State {
         if !matches!(self.signaling, SignalingState::Stable | SignalingState::HaveLocalOffer) {
             return Err(self.wrong_state("set a local offer", "answer the peer's offer first"));
         }
+        self.ensure_can_gather()?;
         let sections = sdp::sections(offer.text());
         let Some(draft) = &mut self.draft else {
             return Err(RtcError::invalid_state("there is no offer to set: call create_offer first"));
@@ -72,25 +72,10 @@ impl State {
             transceiver.set_mid(Some(mid.clone()));
         }
         draft.published = true;
-        let ice_restart = draft.ice_restart;
-        self.local.pending = Some(offer);
         let mut effects = self.enter(SignalingState::HaveLocalOffer);
-        effects.extend(self.gather(&sections, ice_restart));
+        effects.extend(self.gather(&offer));
+        self.local.pending = Some(offer);
         Ok(effects)
-    }
-
-    /// All candidates are known from the start; they are told once, and again after an ICE restart.
-    pub(super) fn gather(&mut self, sections: &[Section], again: bool) -> Vec<Effect> {
-        if self.gathering != IceGatheringState::New && !again {
-            return Vec::new();
-        }
-        self.gathering = IceGatheringState::Complete;
-        let mid = sections.first().map_or("0", |section| section.mid.as_str());
-        let candidates = self.local_candidates.iter().cloned();
-        std::iter::once(Effect::Gathering(IceGatheringState::Gathering))
-            .chain(candidates.map(|candidate| Effect::Candidate(IceCandidate::local(candidate, mid))))
-            .chain([Effect::Gathering(IceGatheringState::Complete)])
-            .collect()
     }
 
     /// Forgets the pending offer: its m-lines were never agreed.
@@ -126,7 +111,7 @@ impl State {
                     stream_ids: Vec::new(),
                     send_encodings: Vec::new(),
                 };
-                self.add_transceiver(Arc::new(Transceiver::new(kind, None, init, self.wake.clone())))?;
+                self.add_transceiver(Arc::new(Transceiver::new(kind, None, init, self.link.clone())))?;
             }
         }
         Ok(())

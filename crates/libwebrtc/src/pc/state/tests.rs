@@ -7,21 +7,23 @@ use crate::{
     pc::{
         channel::{Channel, config_of},
         effect::Effect,
+        link::Link,
         state::{OfferPlan, RemoteStep, State},
         transceiver::{Kind, Transceiver},
     },
     peer_connection::{OfferOptions, SignalingState},
+    peer_connection_factory::RtcConfiguration,
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
     session_description::{SdpType, SessionDescription},
 };
 
 fn state() -> State {
-    State::new(Vec::new(), Arc::default())
+    State::new(RtcConfiguration::default(), Vec::new(), Link::loose())
 }
 
 fn transceiver(direction: RtpTransceiverDirection) -> Arc<Transceiver> {
     let init = RtpTransceiverInit { direction, stream_ids: Vec::new(), send_encodings: Vec::new() };
-    Arc::new(Transceiver::new(Kind::Audio, None, init, Arc::default()))
+    Arc::new(Transceiver::new(Kind::Audio, None, init, Link::loose()))
 }
 
 fn channel(init: DataChannelInit) -> Arc<Channel> {

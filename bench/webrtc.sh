@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# What rooms cost a client of our libwebrtc: memory, processor time, and how fast they are joined; without sound, with one
+# track that comes in, and with one in and one out.
+#
+#   bench/webrtc.sh [ROOMS]      default: 20 rooms
+#   bench/webrtc.sh build        time of a clean build and size of the program, for each Opus; takes half an hour
+#
+# The client is a process of its own (`voice-bench rooms`); the server and who speaks to it are others on the same machine.
+# What a room costs is the difference between 1 and ROOMS rooms. OPUS=libopus takes the C library's Opus instead of ropus.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+opus=${OPUS:-ropus} features=()
+[ "$opus" = libopus ] && features=(--features libopus)
+
+if [ "${1:-}" = build ]; then
+  for opus in ropus libopus; do
+    [ "$opus" = libopus ] && features=(--features libopus)
+    target=$(mktemp -d)
+    begun=$(date +%s)
+    cargo build --quiet --release --package voice-bench --target-dir "$target" "${features[@]}"
+    printf '%-8s clean build %s s, program %s bytes\n' "$opus" $(( $(date +%s) - begun )) \
+      "$(stat -c %s "$target/release/voice-bench")"
+    rm -rf "$target"
+  done
+  exit
+fi
+
+rooms=${1:-20}
+bench=${VOICE_BENCH:-}
+if [ -z "$bench" ]; then
+  cargo build --quiet --release --package voice-bench "${features[@]}"
+  bench=target/release/voice-bench
+fi
+. bench/server.sh
+sleep 1
+flite -voice rms -t "what a room costs is measured while somebody is speaking in it" -o "$dir/sound.wav"
+target/venv/bin/python tests/python/delay.py make 48000 20 "$dir/sound"
+
+# Prints the client's line for so many rooms; the other side speaks in them when the client hears.
+measured() { # NAME COUNT ARGUMENTS...
+  local name=$1-$2 count=$2 load=
+  shift 2
+  if [[ " $* " == *" --hear "* ]]; then
+    "$bench" rooms --name "$name" --count "$count" --identity load --say "$dir/sound.pcm" --seconds 600 \
+      > /dev/null 2> "$dir/load.log" & load=$!
+    echo "$load" >> "$dir/workers"
+    sleep 3
+  fi
+  "$bench" rooms --name "$name" --count "$count" "$@" 2> "$dir/client.log" || cat "$dir/client.log" >&2
+  [ -z "$load" ] || { kill "$load"; wait "$load" 2>/dev/null || true; }
+}
+
+figure() { sed -n "s/.*\b$2=\([0-9.]*\).*/\1/p" <<< "$1"; }
+
+printf '%-14s %10s %10s %12s %12s %10s %10s %9s\n' \
+  "$opus" "1 room" "$rooms rooms" "a room" "CPU a room" "join" "joins/s" "audible"
+row() { # NAME ARGUMENTS...
+  local one many
+  one=$(measured "$1" 1 "${@:2}")
+  many=$(measured "$1" "$rooms" "${@:2}")
+  awk -v name="$1" -v n="$rooms" -v m1="$(figure "$one" resident_mib)" -v mn="$(figure "$many" resident_mib)" \
+    -v c1="$(figure "$one" cpu_percent)" -v cn="$(figure "$many" cpu_percent)" -v join="$(figure "$many" join_ms)" \
+    -v speed="$(figure "$many" joins_per_s)" -v heard="$(figure "$many" audible_per_s)" 'BEGIN {
+      printf "%-14s %6.1f MiB %6.1f MiB %8.2f MiB %10.3f %% %7.0f ms %10.1f %9.0f\n",
+        name, m1, mn, (mn - m1) / (n - 1), (cn - c1) / (n - 1), join, speed, heard }'
+}
+row data
+row in --hear
+row in-and-out --hear --say "$dir/sound.pcm"

@@ -1,0 +1,94 @@
+//! The beat of 10 ms that drives sources and receivers.
+
+use std::{future::Future, time::Duration};
+
+use tokio::{
+    runtime::Handle,
+    time::{Instant, MissedTickBehavior, interval_at},
+};
+
+/// WebRTC's block.
+pub(crate) const BEAT: Duration = Duration::from_millis(10);
+/// After a stall of the machine, lost beats are made up for, but not more than these.
+const MAX_BEHIND: Duration = Duration::from_millis(500);
+
+/// Calls `beat` every 10 ms until it says that it is done.
+pub(crate) fn start(runtime: &Handle, mut beat: impl FnMut() -> Beat + Send + 'static) {
+    runtime.spawn(async move { run(&mut beat).await });
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beat {
+    GoOn,
+    Done,
+}
+
+fn run(beat: &mut (impl FnMut() -> Beat + Send)) -> impl Future<Output = ()> {
+    async move {
+        let mut due = Instant::now() + BEAT;
+        let mut ticks = interval_at(due, BEAT);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        loop {
+            let tick = ticks.tick().await;
+            if beat() == Beat::Done {
+                return;
+            }
+            due = tick + BEAT;
+            if due.elapsed() > MAX_BEHIND {
+                ticks.reset();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use super::*;
+
+    fn counting() -> (Arc<AtomicU32>, impl FnMut() -> Beat + Send + 'static) {
+        let beats = Arc::new(AtomicU32::new(0));
+        let counted = beats.clone();
+        let beat = move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Beat::GoOn
+        };
+        (beats, beat)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_has_a_hundred_beats() {
+        let (beats, beat) = counting();
+        start(&Handle::current(), beat);
+        tokio::time::sleep(Duration::from_millis(1005)).await;
+        assert_eq!(beats.load(Ordering::Relaxed), 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_short_stall_is_made_up_for_and_a_long_one_is_not() {
+        for (stall, lowest, highest) in [(200, 119, 121), (60_000, 100, 110)] {
+            let (beats, beat) = counting();
+            start(&Handle::current(), beat);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::advance(Duration::from_millis(stall)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let beats = beats.load(Ordering::Relaxed);
+            assert!((lowest..=highest).contains(&beats), "{stall} ms: {beats}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_done_is_not_called_again() {
+        let (beats, mut beat) = counting();
+        start(&Handle::current(), move || {
+            beat();
+            Beat::Done
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(beats.load(Ordering::Relaxed), 1);
+    }
+}

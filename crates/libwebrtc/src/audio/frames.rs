@@ -1,0 +1,165 @@
+//! Decoded frames on their way to the reader of a stream.
+
+use std::{
+    collections::VecDeque,
+    task::{Context, Poll, Waker},
+};
+
+use parking_lot::Mutex;
+
+use crate::audio_frame::AudioFrame;
+
+/// Frames of 10 ms that wait for a reader who does not say how many.
+const DEFAULT: usize = 10;
+/// A reader who asks for no limit gets a minute: whoever is further behind than that does not read.
+const UNLIMITED: usize = 6000;
+/// A warning for the first frame that is dropped, and for every so many.
+const WARN_EVERY: u64 = 100;
+
+pub(crate) struct FrameQueue {
+    capacity: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    frames: VecDeque<AudioFrame<'static>>,
+    waker: Option<Waker>,
+    closed: bool,
+    dropped: u64,
+}
+
+impl FrameQueue {
+    /// As `NativeAudioStreamOptions` says it: `None` is the default, zero asks for no limit.
+    pub(crate) fn new(frames: Option<usize>) -> Self {
+        let capacity = match frames {
+            None => DEFAULT,
+            Some(0) => UNLIMITED,
+            Some(frames) => frames.min(UNLIMITED),
+        };
+        Self { capacity, state: Mutex::default() }
+    }
+
+    /// Drops the oldest frame when the queue is full.
+    pub(crate) fn push(&self, frame: AudioFrame<'static>) {
+        let mut state = self.state.lock();
+        if state.closed {
+            return;
+        }
+        if state.frames.len() >= self.capacity {
+            state.frames.pop_front();
+            state.dropped += 1;
+            if state.dropped % WARN_EVERY == 1 {
+                log::warn!("an audio stream is read too slowly: {} frames of 10 ms dropped", state.dropped);
+            }
+        }
+        state.frames.push_back(frame);
+        let waker = state.waker.take();
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Nothing more comes: what waits can still be read.
+    pub(crate) fn end(&self) {
+        let waker = {
+            let mut state = self.state.lock();
+            state.closed = true;
+            state.waker.take()
+        };
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Nobody reads any more.
+    pub(crate) fn close(&self) {
+        self.state.lock().frames.clear();
+        self.end();
+    }
+
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<Option<AudioFrame<'static>>> {
+        let mut state = self.state.lock();
+        match state.frames.pop_front() {
+            Some(frame) => Poll::Ready(Some(frame)),
+            None if state.closed => Poll::Ready(None),
+            None => {
+                state.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::Wake,
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn frame(mark: u32) -> AudioFrame<'static> {
+        AudioFrame { sample_rate: mark, ..AudioFrame::new(48_000, 1, 480) }
+    }
+
+    fn read(queue: &FrameQueue) -> Poll<Option<u32>> {
+        let context = Context::from_waker(Waker::noop());
+        queue.poll(&context).map(|frame| frame.map(|frame| frame.sample_rate))
+    }
+
+    #[test]
+    fn a_full_queue_drops_the_oldest_frames() {
+        let queue = FrameQueue::new(Some(2));
+        (1..=4).for_each(|mark| queue.push(frame(mark)));
+        assert_eq!(read(&queue), Poll::Ready(Some(3)));
+        assert_eq!(read(&queue), Poll::Ready(Some(4)));
+        assert_eq!(read(&queue), Poll::Pending);
+        assert_eq!(queue.state.lock().dropped, 2);
+    }
+
+    #[test]
+    fn no_limit_is_a_minute() {
+        let queue = FrameQueue::new(Some(0));
+        (0..7000).for_each(|mark| queue.push(frame(mark)));
+        assert_eq!(queue.state.lock().frames.len(), 6000);
+        assert_eq!(FrameQueue::new(None).capacity, 10);
+        assert_eq!(FrameQueue::new(Some(usize::MAX)).capacity, 6000);
+    }
+
+    #[test]
+    fn what_waits_at_the_end_is_still_read() {
+        let queue = FrameQueue::new(None);
+        queue.push(frame(1));
+        queue.end();
+        queue.push(frame(2));
+        assert_eq!(read(&queue), Poll::Ready(Some(1)));
+        assert_eq!(read(&queue), Poll::Ready(None));
+    }
+
+    #[test]
+    fn a_waiting_reader_is_woken_by_a_frame_and_by_the_close() {
+        let wakes = Arc::new(Wakes::default());
+        let waker = wakes.clone().into();
+        let context = Context::from_waker(&waker);
+        let queue = FrameQueue::new(None);
+        assert!(queue.poll(&context).is_pending());
+        queue.push(frame(1));
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+        assert!(queue.poll(&context).is_ready());
+        assert!(queue.poll(&context).is_pending());
+        queue.close();
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 2);
+        assert!(matches!(queue.poll(&context), Poll::Ready(None)));
+    }
+}

@@ -1,0 +1,115 @@
+//! The jitter buffer: packets go in as the network brings them, 10 ms of sound come out whenever asked for.
+//!
+//! There is no clock here and no task: each call says what time it is. Everything is measured by one number, the delay, which is
+//! how long ago the fastest packet could have brought what is played now; [`delay`] says what it should be, [`head`] what to
+//! play next, and [`stretch`] makes the one approach the other.
+//!
+//! Of the crate `neteq` only parts are used, its histogram and its signal functions. Its `NetEq` plays the next packet whatever
+//! is missing before it, so a loss is cut out instead of concealed and in-band FEC has no place; it also reads the wall clock,
+//! and `timestamp.saturating_sub(last) * 1000` in its delay manager overflows with timestamps that a stranger may choose.
+
+mod clock;
+mod delay;
+mod entrance;
+mod head;
+mod playout;
+mod queue;
+mod stats;
+mod stretch;
+mod voice;
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::VecDeque, time::Instant};
+
+use self::{
+    clock::{Clock, Micros},
+    delay::Delay,
+    head::Head,
+    queue::{Packet, Queue},
+    stats::{Level, Sequence},
+    stretch::Stretch,
+    voice::Voice,
+};
+use super::opus::{self, CodecError};
+
+pub(crate) use self::stats::JitterStats;
+
+/// Packets of which it is remembered that they were played: RED brings copies of the last few.
+const REMEMBERED: usize = 64;
+
+/// A packet of the network.
+#[derive(Debug, Clone)]
+pub(crate) struct AudioPacket {
+    /// Without wrapping, as `str0m` gives it.
+    pub(crate) sequence: u64,
+    /// Of RTP: 48 kHz, wrapping.
+    pub(crate) timestamp: u32,
+    pub(crate) payload: Vec<u8>,
+}
+
+pub(crate) struct JitterBuffer {
+    clock: Clock,
+    queue: Queue,
+    delay: Delay,
+    voice: Voice,
+    stretch: Stretch,
+    /// `None` until something is played.
+    head: Option<Head>,
+    newest: Option<i64>,
+    suspect: Option<Packet>,
+    played: VecDeque<i64>,
+    last_pull: Micros,
+    sequence: Sequence,
+    level: Level,
+    stats: JitterStats,
+}
+
+// === impl JitterBuffer ===
+
+impl JitterBuffer {
+    pub(crate) fn new(channels: opus::Channels) -> Result<Self, CodecError> {
+        Ok(Self {
+            clock: Clock::default(),
+            queue: Queue::default(),
+            delay: Delay::new(),
+            voice: Voice::new(channels)?,
+            stretch: Stretch::default(),
+            head: None,
+            newest: None,
+            suspect: None,
+            played: VecDeque::with_capacity(REMEMBERED),
+            last_pull: 0,
+            sequence: Sequence::default(),
+            level: Level::default(),
+            stats: JitterStats::default(),
+        })
+    }
+
+    pub(crate) fn insert(&mut self, now: Instant, packet: AudioPacket) {
+        let now = self.clock.at(now);
+        if let Some(packet) = self.read(now, packet) {
+            self.place(packet);
+        }
+    }
+
+    /// Fills `out` with the next 10 ms, interleaved: 480 samples of each channel, of silence when there is nothing.
+    pub(crate) fn pull(&mut self, now: Instant, out: &mut [i16]) {
+        let now = self.clock.at(now);
+        self.listen(now);
+        self.fill(now);
+        self.adapt(now);
+        self.voice.take(out);
+        if self.head.is_some() {
+            self.level.played(out, &mut self.stats);
+        }
+    }
+
+    pub(crate) fn stats(&self) -> JitterStats {
+        let (packets_lost, jitter) = (self.sequence.lost(), self.delay.jitter());
+        JitterStats { packets_lost, jitter, ..self.stats.clone() }
+    }
+}

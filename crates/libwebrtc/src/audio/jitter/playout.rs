@@ -1,0 +1,153 @@
+//! Which sound comes next, and how fast.
+
+use crate::audio::opus::BLOCK;
+
+use super::{
+    JitterBuffer, REMEMBERED,
+    clock::{Micros, micros},
+    head::{Head, Outlook, Step},
+    stretch::{Direction, WINDOW},
+};
+
+/// Without a listener packets only pile up.
+const MAX_ABSENCE: Micros = 500_000;
+/// A block needs a packet or two; only packets made to annoy need more.
+const MAX_STEPS: usize = 64;
+
+impl JitterBuffer {
+    /// Whoever begins to listen, or does so again, hears what is said now and not what was said meanwhile.
+    pub(super) fn listen(&mut self, now: Micros) {
+        let absence = now - std::mem::replace(&mut self.last_pull, now);
+        if absence <= MAX_ABSENCE {
+            return;
+        }
+        self.voice.forget();
+        self.head = None;
+        while self.queue.second().is_some_and(|second| self.spare(now, second.timestamp) >= 0) {
+            self.queue.pop();
+            self.stats.packets_discarded += 1;
+        }
+    }
+
+    /// Makes a block at least.
+    pub(super) fn fill(&mut self, now: Micros) {
+        for _ in 0..MAX_STEPS {
+            if self.voice.len() >= BLOCK {
+                break;
+            }
+            self.step(now);
+        }
+    }
+
+    /// By how much more than it should a sound at this time would have waited if it were heard now.
+    fn spare(&self, now: Micros, timestamp: i64) -> Micros {
+        self.delay.waited(now, timestamp).unwrap_or(0) - self.delay.target(now)
+    }
+
+    /// Makes some samples from what is there, or gets nearer to it.
+    fn step(&mut self, now: Micros) {
+        match self.next_step(now) {
+            Step::Decode => self.decode(now),
+            Step::Recover => self.recover(now),
+            Step::Conceal(samples) => {
+                let concealed = self.conceal(samples);
+                self.head.iter_mut().for_each(|head| head.concealed(concealed));
+            }
+            Step::Jump(next) => self.head.iter_mut().for_each(|head| head.jumped(next)),
+            Step::Wait => {
+                let waited = self.conceal(BLOCK - self.voice.len().min(BLOCK));
+                self.head.iter_mut().for_each(|head| head.waited(waited));
+            }
+        }
+    }
+
+    fn next_step(&mut self, now: Micros) -> Step {
+        self.discard_over();
+        let (heard, target) = (now + micros(self.voice.len() as i64), self.delay.target(now));
+        let spare = |timestamp| self.delay.waited(heard, timestamp).unwrap_or(0) - target;
+        let Some(first) = self.queue.first() else { return Step::Wait };
+        let head = match &mut self.head {
+            Some(head) => head,
+            None if spare(first.timestamp) >= 0 => self.head.insert(Head::before(first)),
+            None => return Step::Wait,
+        };
+        head.settle(first, spare(head.next) * 6 / 125);
+        let outlook = Outlook { is_silent: self.voice.is_silent(), is_comfort: self.voice.is_comfort() };
+        head.step(first, outlook, |start| spare(start) >= 0)
+    }
+
+    /// Packets whose time went by while they waited, because others lay across them.
+    fn discard_over(&mut self) {
+        let Some(head) = &self.head else { return };
+        while self.queue.first().is_some_and(|first| first.is_over_at(head.next)) {
+            self.queue.pop();
+            self.stats.packets_discarded += 1;
+        }
+    }
+
+    fn decode(&mut self, now: Micros) {
+        let (Some(packet), Some(head)) = (self.queue.pop(), &mut self.head) else { return };
+        let wait = now + micros(self.voice.len() as i64) - packet.arrival;
+        self.stats.emitted(packet.duration, wait, self.delay.target(now));
+        head.decoded(&packet);
+        if self.voice.decode(&packet).is_err() {
+            self.stats.packets_malformed += 1;
+        }
+        if self.played.len() == REMEMBERED {
+            self.played.pop_front();
+        }
+        self.played.push_back(packet.timestamp);
+    }
+
+    fn recover(&mut self, now: Micros) {
+        let (Some(packet), Some(head)) = (self.queue.first(), &mut self.head) else { return };
+        head.recovered(packet);
+        self.delay.copy_needed(now, packet.duration);
+        match self.voice.recover(packet) {
+            Ok(()) => self.stats.fec_packets += 1,
+            Err(_) => self.stats.packets_malformed += 1,
+        }
+    }
+
+    fn conceal(&mut self, samples: usize) -> usize {
+        let (was_live, is_silent) = (self.voice.is_live(), self.voice.is_silent());
+        let concealed = self.voice.conceal(samples);
+        if self.head.is_some() && !self.voice.is_comfort() {
+            self.stats.concealed(concealed, was_live, is_silent);
+        }
+        concealed
+    }
+
+    /// Brings the delay nearer to its target, if a voice is heard that can be said faster or slower.
+    pub(super) fn adapt(&mut self, now: Micros) {
+        let Some(head) = self.head.as_ref().filter(|_| self.voice.is_live()) else { return };
+        let Some(change) = self.stretch.plan(now, self.excess(now, head)) else { return };
+        self.decode_ahead(now);
+        let (ready, channels) = self.voice.ready();
+        let samples = self.stretch.apply(now, change, ready, channels) as u64;
+        match change.direction {
+            Direction::Shrink => self.stats.removed_samples_for_acceleration += samples,
+            Direction::Grow => self.stats.inserted_samples_for_deceleration += samples,
+        }
+    }
+
+    /// By how much the delay is too long, or too short if negative. After the network's way has become longer the delay seems
+    /// long for a while; then there is less to be played than that, and nothing must be taken away from it.
+    fn excess(&self, now: Micros, head: &Head) -> Micros {
+        let ready = self.voice.len() as i64;
+        let waited = self.delay.waited(now, head.next - ready).unwrap_or(0);
+        let (target, tolerated) = (self.delay.target(now), self.delay.tolerated(now));
+        let there = micros(ready + self.queue.reach(head.next));
+        let above = (waited - tolerated).min(there - target);
+        if above > 0 { above } else { (waited - target).min(0) }
+    }
+
+    fn decode_ahead(&mut self, now: Micros) {
+        while self.voice.len() < WINDOW
+            && let (Some(head), Some(first)) = (&self.head, self.queue.first())
+            && head.continues_with(first)
+        {
+            self.decode(now);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The buffer against simulated networks.
+
+mod hostile;
+mod networks;
+mod pauses;

@@ -1,0 +1,193 @@
+//! From packets to the streams of the program: the jitter buffer, and the clock that empties it.
+//!
+//! Nothing is kept or decoded while nobody listens.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Instant,
+};
+
+use parking_lot::Mutex;
+
+use crate::{
+    RtcError,
+    audio::{
+        clock::{self, Beat},
+        frames::FrameQueue,
+        jitter::{AudioPacket, JitterBuffer, JitterStats},
+        opus::{self, Channels, CodecError},
+        resample::{Format, Resampler},
+        source::Sink,
+    },
+    audio_frame::AudioFrame,
+    pc::runtime,
+};
+
+/// The receiving end of a remote track.
+#[derive(Default)]
+pub(crate) struct Receiver {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// There while somebody listens.
+    decoding: Option<Decoding>,
+    listeners: Vec<Arc<Listener>>,
+    runs: bool,
+    ended: bool,
+    /// What buffers counted that are gone.
+    counted: JitterStats,
+}
+
+struct Decoding {
+    jitter: JitterBuffer,
+    channels: Channels,
+}
+
+/// One stream of the program: its format, and where its frames go.
+pub(crate) struct Listener {
+    format: Format,
+    resampler: Mutex<Resampler>,
+    frames: Arc<FrameQueue>,
+}
+
+// === impl Receiver ===
+
+impl Receiver {
+    /// Takes a packet that the network delivered.
+    pub(crate) fn insert(&self, now: Instant, packet: AudioPacket) {
+        if let Some(decoding) = &mut self.state.lock().decoding {
+            decoding.jitter.insert(now, packet);
+        }
+    }
+
+    /// Whether it is worth the while to decrypt and to unpack a packet.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.state.lock().decoding.is_some()
+    }
+
+    pub(crate) fn listen(self: &Arc<Self>, listener: Arc<Listener>) -> Result<(), RtcError> {
+        let runtime = runtime::handle()?;
+        let mut state = self.state.lock();
+        if state.ended {
+            listener.frames.end();
+            return Ok(());
+        }
+        state.add(listener).map_err(|error| RtcError::internal(error.to_string()))?;
+        if !std::mem::replace(&mut state.runs, true) {
+            let receiver = Arc::downgrade(self);
+            clock::start(&runtime, move || beat(&receiver));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn unlisten(&self, listener: &Arc<Listener>) {
+        let mut state = self.state.lock();
+        state.listeners.retain(|other| !Arc::ptr_eq(other, listener));
+        if state.listeners.is_empty() {
+            state.stop();
+        }
+    }
+
+    /// The track is over: readers come to their end.
+    pub(crate) fn end(&self) {
+        let mut state = self.state.lock();
+        state.ended = true;
+        state.stop();
+        state.listeners.drain(..).for_each(|listener| listener.frames.end());
+    }
+
+    /// What the jitter buffers of this track counted.
+    pub(crate) fn stats(&self) -> JitterStats {
+        let state = self.state.lock();
+        let mut stats = state.counted.clone();
+        if let Some(decoding) = &state.decoding {
+            stats.add(&decoding.jitter.stats());
+        }
+        stats
+    }
+
+    fn play(&self, now: Instant) -> Beat {
+        let mut samples = [0; 2 * opus::BLOCK];
+        let mut state = self.state.lock();
+        let Some(Decoding { jitter, channels }) = &mut state.decoding else {
+            state.runs = false;
+            return Beat::Done;
+        };
+        let block = &mut samples[..channels.count() * opus::BLOCK];
+        jitter.pull(now, block);
+        let listeners = state.listeners.clone();
+        drop(state);
+        listeners.iter().for_each(|listener| listener.block(block));
+        Beat::GoOn
+    }
+}
+
+fn beat(receiver: &Weak<Receiver>) -> Beat {
+    receiver.upgrade().map_or(Beat::Done, |receiver| receiver.play(Instant::now()))
+}
+
+// === impl State ===
+
+impl State {
+    /// One decoder serves all. It is a new one when the first comes who wants stereo.
+    fn add(&mut self, listener: Arc<Listener>) -> Result<(), CodecError> {
+        let wanted = Channels::of(listener.format.channels);
+        let channels = match &self.decoding {
+            Some(decoding) if decoding.channels.count() >= wanted.count() => decoding.channels,
+            _ => {
+                let jitter = JitterBuffer::new(wanted)?;
+                for other in &self.listeners {
+                    other.tune(wanted)?;
+                }
+                self.stop();
+                self.decoding = Some(Decoding { jitter, channels: wanted });
+                wanted
+            }
+        };
+        listener.tune(channels)?;
+        self.listeners.push(listener);
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        if let Some(decoding) = self.decoding.take() {
+            self.counted.add(&decoding.jitter.stats());
+        }
+    }
+}
+
+// === impl Listener ===
+
+impl Listener {
+    /// A stream of a rate and channels that make no sense is an error.
+    pub(crate) fn new(
+        format: Format,
+        frames: Arc<FrameQueue>,
+        heard: Format,
+    ) -> Result<Arc<Self>, CodecError> {
+        let resampler = Resampler::new(heard, format).map_err(CodecError::of)?;
+        Ok(Arc::new(Self { format, resampler: Mutex::new(resampler), frames }))
+    }
+
+    /// Prepares for what the decoder makes.
+    fn tune(&self, channels: Channels) -> Result<(), CodecError> {
+        let heard = Format { rate: opus::SAMPLE_RATE, channels: channels.count() as u32 };
+        *self.resampler.lock() = Resampler::new(heard, self.format).map_err(CodecError::of)?;
+        Ok(())
+    }
+}
+
+impl Sink for Listener {
+    fn block(&self, samples: &[i16]) {
+        let data = self.resampler.lock().block(samples).to_vec();
+        let Format { rate, channels } = self.format;
+        self.frames.push(AudioFrame {
+            data: data.into(),
+            sample_rate: rate,
+            num_channels: channels,
+            samples_per_channel: rate / 100,
+        });
+    }
+}

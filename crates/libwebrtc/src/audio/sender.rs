@@ -1,0 +1,318 @@
+//! From a source's samples to packets: resampling, Opus, and what the packets say of the sound.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::{
+    audio::{
+        level,
+        opus::{self, Channels, CodecError, Encoder, EncoderConfig},
+        resample::{Format, Resampler},
+        source::Sink,
+    },
+    audio_track::RtcAudioTrack,
+};
+
+/// A packet holds 20 ms, as WebRTC's do.
+pub(crate) const PACKET_BLOCKS: usize = 2;
+/// Samples of each channel in a packet, which is what its RTP timestamp goes on by.
+pub(crate) const PACKET_SAMPLES: u32 = (opus::BLOCK * PACKET_BLOCKS) as u32;
+/// Packets that wait for the connection: half a second. An older one would only come too late.
+const OUTBOX: usize = 25;
+/// A packet this short says that there is only silence (RFC 6716, section 2.1.9): it need not be sent.
+const DTX_PACKET: usize = 2;
+/// Bits per second for voice, as WebRTC has it.
+const MONO_BITRATE: u32 = 32_000;
+const STEREO_BITRATE: u32 = 64_000;
+/// What Opus takes, in bits per second (RFC 7587, section 6.1).
+const BITRATES: std::ops::RangeInclusive<u32> = 6_000..=510_000;
+
+/// What the peer and the program agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Settings {
+    pub(crate) max_bitrate: Option<u64>,
+    pub(crate) dtx: bool,
+    /// What the network loses, in percent.
+    pub(crate) loss: u8,
+}
+
+/// One packet to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EncodedFrame {
+    /// Samples since the sender's first block.
+    pub(crate) time: u32,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) level: i8,
+    /// Sound begins after silence.
+    pub(crate) starts: bool,
+}
+
+/// Encodes for one m-line. The source's clock calls it; the connection takes the packets.
+pub(crate) struct AudioSender {
+    track: RtcAudioTrack,
+    format: Format,
+    encoding: Mutex<Encoding>,
+    outbox: Mutex<VecDeque<EncodedFrame>>,
+    dropped: AtomicU64,
+    wake: Arc<Notify>,
+}
+
+struct Encoding {
+    settings: Settings,
+    resampler: Resampler,
+    encoder: Encoder,
+    channels: Channels,
+    pending: Vec<i16>,
+    time: u32,
+    silent: bool,
+    failed: bool,
+}
+
+// === impl AudioSender ===
+
+impl AudioSender {
+    pub(crate) fn new(
+        track: RtcAudioTrack,
+        format: Format,
+        settings: Settings,
+        wake: Arc<Notify>,
+    ) -> Result<Self, CodecError> {
+        Ok(Self {
+            track,
+            format,
+            encoding: Mutex::new(Encoding::new(format, settings)?),
+            outbox: Mutex::default(),
+            dropped: AtomicU64::new(0),
+            wake,
+        })
+    }
+
+    /// Changes what was agreed on; sound goes on without a gap.
+    pub(crate) fn apply(&self, settings: Settings) {
+        let mut encoding = self.encoding.lock();
+        if encoding.settings == settings {
+            return;
+        }
+        match Encoding::new(self.format, settings) {
+            Ok(mut new) => {
+                new.time =
+                    encoding.time.wrapping_add((encoding.pending.len() / encoding.channels.count()) as u32);
+                *encoding = new;
+            }
+            Err(error) => log::warn!("the settings of an audio sender stay as they are: {error}"),
+        }
+    }
+
+    pub(crate) fn track(&self) -> &RtcAudioTrack {
+        &self.track
+    }
+
+    /// Of the codec, in bits per second.
+    pub(crate) fn bitrate(&self) -> u32 {
+        let encoding = self.encoding.lock();
+        bitrate(encoding.channels, encoding.settings.max_bitrate)
+    }
+
+    /// The packets that wait, the oldest first.
+    pub(crate) fn take(&self) -> VecDeque<EncodedFrame> {
+        std::mem::take(&mut self.outbox.lock())
+    }
+
+    fn deliver(&self, frame: EncodedFrame) {
+        let mut outbox = self.outbox.lock();
+        if outbox.len() >= OUTBOX {
+            outbox.pop_front();
+            let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+            let level = if dropped == 1 { log::Level::Warn } else { log::Level::Trace };
+            log::log!(level, "the connection does not take its audio packets: {dropped} dropped");
+        }
+        outbox.push_back(frame);
+        drop(outbox);
+        self.wake.notify_one();
+    }
+}
+
+impl Sink for AudioSender {
+    /// A disabled track sends silence, as the W3C says (mediacapture-streams, section 4.3.1).
+    fn block(&self, samples: &[i16]) {
+        let frame = if self.track.enabled() {
+            self.encoding.lock().block(samples)
+        } else {
+            self.encoding.lock().block(&vec![0; samples.len()])
+        };
+        frame.into_iter().for_each(|frame| self.deliver(frame));
+    }
+}
+
+// === impl Encoding ===
+
+impl Encoding {
+    fn new(format: Format, settings: Settings) -> Result<Self, CodecError> {
+        let channels = Channels::of(format.channels);
+        let config = EncoderConfig {
+            channels,
+            bitrate: bitrate(channels, settings.max_bitrate),
+            dtx: settings.dtx,
+            expected_loss: settings.loss,
+        };
+        Ok(Self {
+            settings,
+            resampler: Resampler::new(
+                format,
+                Format { rate: opus::SAMPLE_RATE, channels: channels.count() as u32 },
+            )
+            .map_err(CodecError::of)?,
+            encoder: Encoder::new(&config)?,
+            channels,
+            pending: Vec::with_capacity(PACKET_BLOCKS * opus::BLOCK * channels.count()),
+            time: 0,
+            silent: true,
+            failed: false,
+        })
+    }
+
+    fn block(&mut self, samples: &[i16]) -> Option<EncodedFrame> {
+        self.pending.extend_from_slice(self.resampler.block(samples));
+        if self.pending.len() < PACKET_BLOCKS * opus::BLOCK * self.channels.count() {
+            return None;
+        }
+        let time = self.time;
+        self.time = time.wrapping_add(PACKET_SAMPLES);
+        let frame = self.packet(time);
+        self.pending.clear();
+        frame
+    }
+
+    fn packet(&mut self, time: u32) -> Option<EncodedFrame> {
+        let payload = match self.encoder.encode(&self.pending) {
+            Ok(payload) => payload,
+            Err(error) => {
+                if !std::mem::replace(&mut self.failed, true) {
+                    log::error!("audio cannot be encoded: {error}");
+                }
+                return None;
+            }
+        };
+        let was_silent = self.silent;
+        self.silent = payload.len() <= DTX_PACKET;
+        // The first packet of a silence tells the peer that there is one.
+        if self.silent && was_silent {
+            return None;
+        }
+        let starts = was_silent && !self.silent;
+        Some(EncodedFrame { time, payload, level: level::dbov(&self.pending), starts })
+    }
+}
+
+fn bitrate(channels: Channels, wanted: Option<u64>) -> u32 {
+    let default = match channels {
+        Channels::Mono => MONO_BITRATE,
+        Channels::Stereo => STEREO_BITRATE,
+    };
+    let wanted = wanted.map_or(default, |wanted| u32::try_from(wanted).unwrap_or(u32::MAX));
+    wanted.clamp(*BITRATES.start(), *BITRATES.end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORMAT: Format = Format { rate: 24_000, channels: 1 };
+
+    fn sender(settings: Settings) -> (AudioSender, Arc<Notify>) {
+        let wake = Arc::new(Notify::new());
+        let track = RtcAudioTrack::remote("TR_1".to_owned());
+        (AudioSender::new(track, FORMAT, settings, wake.clone()).unwrap(), wake)
+    }
+
+    fn noise(seed: &mut u32) -> Vec<i16> {
+        let mut next = || {
+            *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (*seed >> 18) as i16
+        };
+        (0..FORMAT.samples()).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn two_blocks_make_a_packet() {
+        let (sender, _) = sender(Settings::default());
+        let seed = &mut 1;
+        for count in 1..=10 {
+            sender.block(&noise(seed));
+            assert_eq!(sender.outbox.lock().len(), count / 2);
+        }
+        let frames = sender.take();
+        let times: Vec<_> = frames.iter().map(|frame| frame.time).collect();
+        assert_eq!(times, [0, 960, 1920, 2880, 3840]);
+        assert!(frames[0].starts && !frames[1].starts);
+        assert!(frames.iter().all(|frame| opus::duration(&frame.payload) == Some(960)));
+        assert!(frames[3].level > -20, "{}", frames[3].level);
+    }
+
+    #[test]
+    fn silence_is_not_sent_where_the_peer_agreed_and_time_goes_on() {
+        let (sender, _) = sender(Settings { dtx: true, ..Settings::default() });
+        let seed = &mut 1;
+        (0..20).for_each(|_| sender.block(&noise(seed)));
+        sender.take();
+        let mut sent = 0;
+        for _ in 0..200 {
+            sender.block(&vec![0; FORMAT.samples()]);
+            sent += sender.take().len();
+        }
+        // Now and then a packet says how the silence sounds.
+        assert!(sent < 25, "{sent} of 100 packets");
+        sender.block(&noise(seed));
+        sender.block(&noise(seed));
+        let frame = sender.take().pop_back().unwrap();
+        assert_eq!(frame.time, 220 * 480);
+        assert!(frame.starts);
+    }
+
+    #[test]
+    fn a_disabled_track_is_silent() {
+        let (sender, _) = sender(Settings::default());
+        sender.track.set_enabled(false);
+        let seed = &mut 1;
+        (0..2).for_each(|_| sender.block(&noise(seed)));
+        assert_eq!(sender.take()[0].level, level::SILENCE);
+    }
+
+    #[test]
+    fn packets_that_nobody_takes_are_dropped_the_oldest_first() {
+        let (sender, _) = sender(Settings::default());
+        let seed = &mut 1;
+        (0..100).for_each(|_| sender.block(&noise(seed)));
+        let frames = sender.take();
+        assert_eq!((frames.len(), frames[0].time), (OUTBOX, 25 * 960));
+        assert_eq!(sender.dropped.load(Ordering::Relaxed), 25);
+    }
+
+    #[test]
+    fn new_settings_leave_no_gap() {
+        let (sender, _) = sender(Settings::default());
+        let seed = &mut 1;
+        (0..4).for_each(|_| sender.block(&noise(seed)));
+        sender.apply(Settings { max_bitrate: Some(12_000), ..Settings::default() });
+        (0..40).for_each(|_| sender.block(&noise(seed)));
+        let frames = sender.take();
+        assert!(frames.iter().zip(frames.iter().skip(1)).all(|(one, next)| next.time == one.time + 960));
+        assert!(frames.back().unwrap().payload.len() < frames[1].payload.len());
+    }
+
+    #[test]
+    fn bitrates_stay_within_what_opus_takes() {
+        assert_eq!(bitrate(Channels::Mono, None), 32_000);
+        assert_eq!(bitrate(Channels::Stereo, None), 64_000);
+        assert_eq!(bitrate(Channels::Mono, Some(1)), 6_000);
+        assert_eq!(bitrate(Channels::Mono, Some(u64::MAX)), 510_000);
+    }
+}

@@ -1,0 +1,168 @@
+//! Where captured samples wait for their time, and the clock that passes them on.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Weak},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::{
+    RtcError,
+    audio::{
+        clock::{self, Beat},
+        resample::Format,
+    },
+    pc::runtime,
+};
+
+/// Takes the blocks of a source.
+pub(crate) trait Sink: Send + Sync {
+    /// 10 ms, interleaved, in the format of the source.
+    fn block(&self, samples: &[i16]);
+}
+
+/// A queue of samples that is played in real time to all sinks.
+///
+/// The clock runs while there is somebody to play to, or something to be played away.
+pub(crate) struct Source {
+    format: Format,
+    state: Mutex<State>,
+    room: Notify,
+}
+
+struct State {
+    queue: Queue,
+    sinks: Vec<Arc<dyn Sink>>,
+    runs: bool,
+}
+
+/// Samples that wait; without capacity none do.
+struct Queue {
+    samples: VecDeque<i16>,
+    block: usize,
+    capacity: usize,
+}
+
+// === impl Source ===
+
+impl Source {
+    /// `queue_blocks` of 10 ms may wait; none means that whoever captures keeps the pace.
+    pub(crate) fn new(format: Format, queue_blocks: usize) -> Arc<Self> {
+        let block = format.samples();
+        let queue = Queue { samples: VecDeque::new(), block, capacity: queue_blocks.saturating_mul(block) };
+        let state = Mutex::new(State { queue, sinks: Vec::new(), runs: false });
+        Arc::new(Self { format, state, room: Notify::new() })
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether samples wait here, or go to the sinks at once.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.state.lock().queue.capacity > 0
+    }
+
+    /// Plays one block at once.
+    pub(crate) fn play(&self, block: &[i16]) {
+        let sinks = self.state.lock().sinks.clone();
+        sinks.iter().for_each(|sink| sink.block(block));
+    }
+
+    /// Puts samples into the queue and returns once no more than its capacity waits.
+    pub(crate) async fn push(self: &Arc<Self>, samples: &[i16]) -> Result<(), RtcError> {
+        let capacity = self.state.lock().queue.capacity;
+        for part in samples.chunks(capacity.max(1)) {
+            self.state.lock().queue.push(part)?;
+            self.run()?;
+            self.wait_for_room().await;
+        }
+        Ok(())
+    }
+
+    /// Drops what waits, and lets everybody go who waits for room.
+    pub(crate) fn clear(&self) {
+        self.state.lock().queue.samples.clear();
+        self.room.notify_waiters();
+    }
+
+    pub(crate) fn add_sink(self: &Arc<Self>, sink: Arc<dyn Sink>) -> Result<(), RtcError> {
+        self.state.lock().sinks.push(sink);
+        // Without a queue the one who captures is the clock.
+        if self.is_queued() { self.run() } else { Ok(()) }
+    }
+
+    pub(crate) fn remove_sink(&self, sink: &Arc<dyn Sink>) {
+        self.state.lock().sinks.retain(|other| !Arc::ptr_eq(other, sink));
+    }
+
+    async fn wait_for_room(&self) {
+        loop {
+            // Registered before the queue is read, so that a beat in between is not missed.
+            let mut room = std::pin::pin!(self.room.notified());
+            room.as_mut().enable();
+            if !self.state.lock().queue.is_over() {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    fn run(self: &Arc<Self>) -> Result<(), RtcError> {
+        let runtime = runtime::handle()?;
+        if !std::mem::replace(&mut self.state.lock().runs, true) {
+            let source = Arc::downgrade(self);
+            clock::start(&runtime, move || beat(&source));
+        }
+        Ok(())
+    }
+
+    /// The next block to play, or silence; the sinks to play it to; `None` when nobody is left and nothing is.
+    fn next(&self) -> Option<(Vec<i16>, Vec<Arc<dyn Sink>>)> {
+        let mut state = self.state.lock();
+        if state.sinks.is_empty() && state.queue.samples.len() < state.queue.block {
+            state.runs = false;
+            return None;
+        }
+        let block = state.queue.pop();
+        if !state.queue.is_over() {
+            self.room.notify_waiters();
+        }
+        Some((block, state.sinks.clone()))
+    }
+}
+
+fn beat(source: &Weak<Source>) -> Beat {
+    let Some(source) = source.upgrade() else { return Beat::Done };
+    let Some((block, sinks)) = source.next() else { return Beat::Done };
+    sinks.iter().for_each(|sink| sink.block(&block));
+    Beat::GoOn
+}
+
+// === impl Queue ===
+
+impl Queue {
+    /// Takes up to twice the capacity: a queue and what one caller waits with.
+    fn push(&mut self, samples: &[i16]) -> Result<(), RtcError> {
+        if self.samples.len() + samples.len() > self.capacity.saturating_mul(2) {
+            let message = "the queue of the audio source is full: wait for one capture_frame before the next";
+            return Err(RtcError::invalid_state(message));
+        }
+        self.samples.extend(samples);
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.samples.len() > self.capacity
+    }
+
+    /// A rest shorter than a block waits for more, and silence is played meanwhile.
+    fn pop(&mut self) -> Vec<i16> {
+        if self.samples.len() < self.block {
+            return vec![0; self.block];
+        }
+        self.samples.drain(..self.block).collect()
+    }
+}

@@ -1,0 +1,35 @@
+//! Whose certificates TURN over TLS accepts. The original crate has no such module: it trusts a list of its own.
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+
+static CONFIG: OnceLock<Result<Arc<ClientConfig>, String>> = OnceLock::new();
+
+/// Makes every `turns:` server be reached with `config`. To be called before the first connection; returns whether it
+/// counts, which only the first call of a process does.
+///
+/// Without it servers need a certificate that the system trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` name other
+/// authorities, as they do for OpenSSL.
+pub fn set_client_config(config: Arc<ClientConfig>) -> bool {
+    CONFIG.set(Ok(config)).is_ok()
+}
+
+/// Reads files the first time.
+pub(crate) fn client_config() -> Result<Arc<ClientConfig>, String> {
+    CONFIG.get_or_init(of_system).clone()
+}
+
+fn of_system() -> Result<Arc<ClientConfig>, String> {
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if added == 0 {
+        return Err("no root certificates: install ca-certificates, or set SSL_CERT_FILE".to_owned());
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,19 @@
+//! Clocks that other processes can be compared by.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// CLOCK_MONOTONIC, which every process of the machine shares.
+pub(crate) fn now() -> Duration {
+    read(ClockId::Monotonic)
+}
+
+/// Processor time of this process so far.
+pub(crate) fn processor() -> Duration {
+    read(ClockId::ProcessCPUTime)
+}
+
+fn read(clock: ClockId) -> Duration {
+    Duration::try_from(clock_gettime(clock)).unwrap_or_default()
+}

@@ -1,0 +1,90 @@
+//! What is said: sentences that a synthesiser speaks, one after the other.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use testbed::tools::find_on_path;
+
+pub(crate) const RATE: u32 = 16_000;
+/// Between two sentences, so that a late end is not taken for the next beginning.
+const PAUSE: usize = (RATE as usize) * 6 / 5;
+
+/// The recogniser reads each of these right also with noise and gaps in the synthesiser's sound: what it gets wrong is
+/// the network's doing.
+const SENTENCES: [&str; 5] = [
+    "please call the doctor tomorrow morning at seven",
+    "the children are playing in the garden behind the house",
+    "my brother bought a small house near the river",
+    "the company was founded in nineteen ninety seven",
+    "the president said that the country needs more money",
+];
+
+/// All sentences as one recording.
+pub(crate) struct Speech {
+    pub(crate) samples: Vec<i16>,
+    pub(crate) sentences: Vec<Sentence>,
+}
+
+/// Where in the recording a text is.
+pub(crate) struct Sentence {
+    pub(crate) text: &'static str,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+// === impl Speech ===
+
+impl Speech {
+    /// None, with a line about it, where the synthesiser is missing.
+    pub(crate) fn synthesised(directory: &Path) -> Option<Self> {
+        let mut speech = Self { samples: vec![0; PAUSE], sentences: Vec::new() };
+        for text in SENTENCES {
+            let spoken = spoken(text, &directory.join("sentence.wav"))?;
+            let start = speech.samples.len();
+            speech.samples.extend(spoken);
+            speech.sentences.push(Sentence { text, start, end: speech.samples.len() });
+            speech.samples.extend([0; PAUSE]);
+        }
+        Some(speech)
+    }
+
+    pub(crate) fn length(&self) -> Duration {
+        Duration::from_secs(self.samples.len() as u64 / u64::from(RATE))
+    }
+
+    pub(crate) fn words(&self) -> usize {
+        self.sentences.iter().map(|sentence| sentence.text.split_whitespace().count()).sum()
+    }
+
+    /// The samples that may hold a sentence that was delayed.
+    pub(crate) fn until_next(&self, sentence: &Sentence) -> usize {
+        sentence.end + PAUSE * 9 / 10
+    }
+}
+
+/// What the synthesiser makes of a text; the file is left behind.
+pub(crate) fn spoken(text: &str, wav: &Path) -> Option<Vec<i16>> {
+    let Some(flite) = find_on_path("flite") else {
+        // Past the harness, which shows what tests print only when they fail.
+        testbed::progress(
+            "SKIPPED: flite is missing, which speaks (`cargo xtask setup`, or apt install flite)",
+        );
+        return None;
+    };
+    let status = Command::new(flite).args(["-voice", "rms", "-t", text, "-o"]).arg(wav).status().unwrap();
+    assert!(status.success(), "flite ended with {status}");
+    let bytes = fs::read(wav).unwrap();
+    let data = bytes.windows(4).position(|name| name == b"data").expect("a wave file") + 8;
+    Some(from_bytes(&bytes[data..]))
+}
+
+pub(crate) fn from_bytes(bytes: &[u8]) -> Vec<i16> {
+    bytes.as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect()
+}
+
+pub(crate) fn write(samples: &[i16], file: &Path) {
+    let bytes: Vec<_> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    fs::write(file, bytes).unwrap();
+}
