@@ -31,7 +31,8 @@ const WAITING: [&str; 9] = [
     "reload",
     "worker",
 ];
-/// Test files that compare speeds, or that bring as much as the machine can carry: they run when nothing else of ours does.
+/// Test files that compare speeds, listen in real time, or bring as much as the machine can carry: they run when nothing else
+/// of ours does.
 const ALONE: [&str; 4] = ["chaos", "isolation", "many_rooms", "speech"];
 
 #[derive(clap::Args, Default)]
