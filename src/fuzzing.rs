@@ -28,6 +28,13 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("spool_journal", telemetry::fuzzing::journal),
     ("text_stream", room::fuzzing::text),
     ("traceparent", telemetry::fuzzing::traceparent),
+    ("webrtc_audio", room::fuzzing::webrtc::audio),
+    ("webrtc_candidate", room::fuzzing::webrtc::candidate),
+    ("webrtc_datagrams", room::fuzzing::webrtc::datagrams),
+    ("webrtc_description", room::fuzzing::webrtc::description),
+    ("webrtc_encrypted", room::fuzzing::webrtc::encrypted),
+    ("webrtc_stun", room::fuzzing::webrtc::stun),
+    ("webrtc_turn", room::fuzzing::webrtc::turn),
     ("worker_frames", worker::fuzzing::frames),
 ];
 

@@ -6,6 +6,8 @@ use super::roster;
 use super::text::{CHAT_TOPIC, Header, Reading, TRANSCRIPTION_TOPIC, classify};
 use crate::fuzzing::{choice, piece, text as words};
 
+/// What peers and servers of WebRTC send.
+pub(crate) use livekit::webrtc::fuzzing as webrtc;
 pub(crate) use roster::fuzzing as service;
 
 /// A topic, attributes, and what was written.

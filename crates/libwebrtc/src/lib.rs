@@ -52,7 +52,7 @@ mod audio;
 mod audio_device;
 mod enum_dispatch;
 mod error;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub mod fuzzing;
 mod idle_stream;
 mod net;

@@ -41,6 +41,8 @@ mod driver;
 mod effect;
 mod engine;
 pub(crate) mod frame_transform;
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub(crate) mod link;
 pub(crate) mod payload_types;
 pub(crate) mod runtime;

@@ -5,6 +5,8 @@
 
 mod derivation;
 mod frame;
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod key_ring;
 mod key_set;
 mod key_store;

@@ -9,7 +9,7 @@ mod peers;
 pub(super) mod relay;
 
 /// Lets a server say whatever it likes to a client.
-#[cfg(feature = "fuzzing")]
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) fn fuzz_client<'a>(messages: impl IntoIterator<Item = &'a [u8]>) {
     use client::{Client, Event};
     let credentials = Credentials { username: "user".to_owned(), password: "password".to_owned() };

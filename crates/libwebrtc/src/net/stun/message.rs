@@ -211,7 +211,7 @@ impl Builder {
 }
 
 /// Reads all there is to read.
-#[cfg(feature = "fuzzing")]
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) fn read_everything(bytes: &[u8]) {
     let Some(message) = Message::parse(bytes) else { return };
     for kind in 0..=0x30 {

@@ -46,7 +46,7 @@ impl Framer {
 }
 
 /// Cuts a stream into messages, and reads the channel data among them.
-#[cfg(feature = "fuzzing")]
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) fn cut(bytes: &[u8], step: usize) {
     let mut framer = Framer::default();
     for piece in bytes.chunks(step) {
