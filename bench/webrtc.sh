@@ -46,7 +46,8 @@ measured() { # NAME COUNT ARGUMENTS...
     echo "$load" >> "$dir/workers"
     sleep 3
   fi
-  "$bench" rooms --name "$name" --count "$count" "$@" 2> "$dir/client.log" || cat "$dir/client.log" >&2
+  "$bench" rooms --name "$name" --count "$count" "$@" 2> "$dir/client.log" \
+    || { cat "$dir/client.log" >&2; exit 1; }
   [ -z "$load" ] || { kill "$load"; wait "$load" 2>/dev/null || true; }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::{
     audio::{
-        level,
+        level::{self, Pauses},
         opus::{self, Channels, CodecError, Encoder, EncoderConfig},
         resample::{Format, Resampler},
         source::Sink,
@@ -69,6 +69,7 @@ struct Encoding {
     settings: Settings,
     resampler: Resampler,
     encoder: Encoder,
+    pauses: Pauses,
     channels: Channels,
     pending: Vec<i16>,
     time: u32,
@@ -171,6 +172,7 @@ impl Encoding {
             )
             .map_err(CodecError::of)?,
             encoder: Encoder::new(&config)?,
+            pauses: Pauses::default(),
             channels,
             pending: Vec::with_capacity(PACKET_BLOCKS * opus::BLOCK * channels.count()),
             time: 0,
@@ -192,7 +194,8 @@ impl Encoding {
     }
 
     fn packet(&mut self, time: u32) -> Option<EncodedFrame> {
-        let payload = match self.encoder.encode(&self.pending) {
+        let level = level::dbov(&self.pending);
+        let payload = match self.encode(level) {
             Ok(payload) => payload,
             Err(error) => {
                 if !std::mem::replace(&mut self.failed, true) {
@@ -208,7 +211,14 @@ impl Encoding {
             return None;
         }
         let starts = was_silent && !self.silent;
-        Some(EncodedFrame { time, payload, level: level::dbov(&self.pending), starts })
+        Some(EncodedFrame { time, payload, level, starts })
+    }
+
+    fn encode(&mut self, level: i8) -> Result<Vec<u8>, CodecError> {
+        if self.settings.dtx {
+            self.encoder.set_dtx(self.pauses.is_pause(level))?;
+        }
+        self.encoder.encode(&self.pending)
     }
 }
 
@@ -275,6 +285,28 @@ mod tests {
         let frame = sender.take().pop_back().unwrap();
         assert_eq!(frame.time, 220 * 480);
         assert!(frame.starts);
+    }
+
+    #[test]
+    fn a_tone_that_goes_on_is_no_silence() {
+        let (sender, _) = sender(Settings { dtx: true, ..Settings::default() });
+        let mut decoder = opus::Decoder::new(Channels::Mono).unwrap();
+        let angle = |at: usize| at as f64 * 60.0 * std::f64::consts::TAU / f64::from(FORMAT.rate);
+        let tone: Vec<i16> =
+            (0..FORMAT.samples() * 600).map(|at| (angle(at).sin() * 32_767.0) as i16).collect();
+        let (mut packets, mut heard) = (0, 0);
+        for block in tone.chunks(FORMAT.samples()) {
+            sender.block(block);
+            for frame in sender.take() {
+                let mut out = [0; opus::MAX_SAMPLES];
+                let samples = decoder.decode(&frame.payload, &mut out).unwrap();
+                packets += 1;
+                heard += out[..samples].windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
+            }
+        }
+        assert_eq!(packets, 300);
+        // 6 s of it; noise near zero makes two of a few.
+        assert!((350..=390).contains(&heard), "{heard} waves");
     }
 
     #[test]

@@ -28,6 +28,11 @@ impl Encoder {
         Ok(Self { inner, packet: Box::new([0; MAX_PACKET]) })
     }
 
+    /// Whether nearly nothing may be sent of what this takes for silence.
+    pub(crate) fn set_dtx(&mut self, on: bool) -> Result<(), CodecError> {
+        self.inner.set_dtx(on).map_err(CodecError::of)
+    }
+
     /// One packet of interleaved samples, 10 or 20 ms long.
     pub(crate) fn encode(&mut self, samples: &[i16]) -> Result<Vec<u8>, CodecError> {
         let length = self.inner.encode(samples, &mut self.packet[..]).map_err(CodecError::of)?;
