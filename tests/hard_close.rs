@@ -14,9 +14,10 @@ use livekit::webrtc::audio_source::native::NativeAudioSource;
 use livekit::webrtc::audio_stream::native::NativeAudioStream;
 use livekit::webrtc::prelude::{AudioFrame, AudioSourceOptions, RtcAudioSource};
 use testbed::LivekitServer;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 use voiced::config::Credentials;
-use voiced::room::token;
+use voiced::room::{JoinOptions, token};
 use voiced::secret::Secret;
 
 const ROUNDS: u32 = 500;
@@ -91,7 +92,8 @@ impl Has {
 // === impl Stage ===
 
 impl Stage {
-    fn set() -> Self {
+    /// The SDK gets its transport with the first join of ours.
+    async fn set() -> Self {
         voiced::tls::install_crypto_provider();
         let server = LivekitServer::start().unwrap();
         let credentials = Credentials {
@@ -99,6 +101,9 @@ impl Stage {
             key: server.api_key().to_owned(),
             secret: Secret::new(server.api_secret()),
         };
+        let token = token::caller(&credentials, "first", "somebody", None).unwrap();
+        let options = JoinOptions { url: credentials.url.clone(), token, max_text_bytes: 1000 };
+        voiced::room::Room::join(options, &CancellationToken::new()).await.unwrap().leave().await;
         Self { server, credentials }
     }
 
@@ -165,7 +170,7 @@ async fn settled(before: Has) -> Has {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_hard_ends_leave_nothing_behind() {
-    let stage = Arc::new(Stage::set());
+    let stage = Arc::new(Stage::set().await);
     stage.clone().round(3).await;
     let before = settled(Has { sockets: 0, threads: 64, tasks: 0, mib: 0.0 }).await;
     stage.rounds(0..WARM_UP).await;

@@ -38,6 +38,8 @@ struct State {
     queue: Queue,
     sinks: Sinks,
     runs: bool,
+    /// How often the queue was cleared: what was on its way into it then is void.
+    cleared: u64,
 }
 
 /// Samples that wait; without capacity none do.
@@ -54,7 +56,7 @@ impl Source {
     pub(crate) fn new(format: Format, queue_blocks: usize) -> Arc<Self> {
         let block = format.samples();
         let queue = Queue { samples: VecDeque::new(), block, capacity: queue_blocks.saturating_mul(block) };
-        let state = Mutex::new(State { queue, sinks: Vec::new(), runs: false });
+        let state = Mutex::new(State { queue, sinks: Vec::new(), runs: false, cleared: 0 });
         Arc::new(Self { format, state, room: Notify::new() })
     }
 
@@ -73,20 +75,33 @@ impl Source {
         sinks.iter().for_each(|sink| sink.block(block));
     }
 
-    /// Puts samples into the queue and returns once no more than its capacity waits.
+    /// Puts samples into the queue part by part, and returns once no more than its capacity waits.
     pub(crate) async fn push(self: &Arc<Self>, samples: &[i16]) -> Result<(), RtcError> {
-        let capacity = self.state.lock().queue.capacity;
+        let (capacity, cleared) = {
+            let state = self.state.lock();
+            (state.queue.capacity, state.cleared)
+        };
         for part in samples.chunks(capacity.max(1)) {
-            self.state.lock().queue.push(part)?;
+            {
+                let mut state = self.state.lock();
+                if state.cleared != cleared {
+                    break;
+                }
+                state.queue.push(part)?;
+            }
             self.run()?;
             self.wait_for_room().await;
         }
         Ok(())
     }
 
-    /// Drops what waits, and lets everybody go who waits for room.
+    /// Drops what waits, and what whoever waits for room still holds, and lets them go.
     pub(crate) fn clear(&self) {
-        self.state.lock().queue.samples.clear();
+        {
+            let mut state = self.state.lock();
+            state.queue.samples.clear();
+            state.cleared += 1;
+        }
         self.room.notify_waiters();
     }
 

@@ -49,7 +49,8 @@ impl NativeAudioSource {
         native
     }
 
-    /// Drops what is queued and lets every waiting [`capture_frame`](Self::capture_frame) return.
+    /// Drops what is queued, with what is left of the frames that wait to get in, and lets every waiting
+    /// [`capture_frame`](Self::capture_frame) return.
     pub fn clear_buffer(&self) {
         self.source.clear();
     }
