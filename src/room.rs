@@ -75,6 +75,13 @@ pub struct Place {
     pub identity: String,
 }
 
+impl Place {
+    /// Whether the server told the SID; else the name stands for it.
+    pub(crate) fn has_sid(&self) -> bool {
+        self.sid != self.room
+    }
+}
+
 /// What happened in the room, as far as a conversation cares.
 pub enum RoomEvent {
     /// Somebody is about to be here; what is said now would pass them by.

@@ -30,11 +30,18 @@ pub(super) async fn forgotten(roster: &Roster, place: &Place) {
 
 /// A server that cannot be asked says nothing about us.
 async fn is_missing(roster: &Roster, place: &Place) -> bool {
-    match roster.members(&place.room).await {
-        Ok(members) => members.iter().all(|member| member.identity != place.identity),
-        Err(error) => {
-            tracing::debug!(%error, "asking whether the server knows of us");
-            false
-        }
+    is_unknown(roster, place).await.unwrap_or_else(|error| {
+        tracing::debug!(%error, "asking whether the server knows of us");
+        false
+    })
+}
+
+/// The room is asked for first: of one that was deleted under us, the server can still list us as its participant.
+async fn is_unknown(roster: &Roster, place: &Place) -> Result<bool, String> {
+    let rooms = roster.rooms(vec![place.room.clone()]).await?;
+    if rooms.get(&place.room).is_none_or(|sid| place.has_sid() && *sid != place.sid) {
+        return Ok(true);
     }
+    let members = roster.members(&place.room).await?;
+    Ok(members.iter().all(|member| member.identity != place.identity))
 }
