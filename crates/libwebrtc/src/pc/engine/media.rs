@@ -31,7 +31,7 @@ use crate::{
 
 /// Sequence numbers start low, so that the peer need not be told how often they wrapped (RFC 3711, section 3.3.1).
 const FIRST_SEQUENCE: std::ops::Range<u64> = 1..1 << 15;
-/// Senders of media the peer can have. Beyond that, the oldest mapping is looked up again.
+/// Senders of media that are remembered at a time. With one more all are forgotten, and looked up again.
 const MAX_SSRCS: usize = 1024;
 
 /// What the engine remembers of media between packets.
