@@ -6,7 +6,8 @@
 #   bench/webrtc.sh build        time of a clean build and size of the program, for each Opus; takes half an hour
 #
 # The client is a process of its own (`voice-bench rooms`); the server and who speaks to it are others on the same machine.
-# What a room costs is the difference between 1 and ROOMS rooms. OPUS=libopus takes the C library's Opus instead of ropus.
+# What a room costs is the difference between 1 and ROOMS rooms. A row does not count, and the script fails, when the machine
+# was too busy to say and to hear 100 frames a second in each room. OPUS=libopus takes the C library's Opus instead of ropus.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 opus=${OPUS:-ropus} features=()
@@ -55,16 +56,28 @@ figure() { sed -n "s/.*\b$2=\([0-9.]*\).*/\1/p" <<< "$1"; }
 
 printf '%-14s %10s %10s %12s %12s %10s %10s %9s\n' \
   "$opus" "1 room" "$rooms rooms" "a room" "CPU a room" "join" "joins/s" "audible"
+starved=0
+# Whether each of so many rooms had its frames of 10 ms, of which a track has 100 a second.
+fed() { # LINE COUNT ARGUMENTS...
+  local line=$1 count=$2 kind
+  for kind in said:--say heard:--hear; do
+    [[ " ${*:3} " != *" ${kind#*:} "* ]] || awk -v rate="$(figure "$line" "${kind%:*}_per_s")" -v n="$count" \
+      'BEGIN { exit rate < 97 * n }' || return 1
+  done
+}
+
 row() { # NAME ARGUMENTS...
-  local one many
+  local one many verdict=
   one=$(measured "$1" 1 "${@:2}")
   many=$(measured "$1" "$rooms" "${@:2}")
+  fed "$one" 1 "${@:2}" && fed "$many" "$rooms" "${@:2}" || { verdict="  starved: does not count"; starved=1; }
   awk -v name="$1" -v n="$rooms" -v m1="$(figure "$one" resident_mib)" -v mn="$(figure "$many" resident_mib)" \
     -v c1="$(figure "$one" cpu_percent)" -v cn="$(figure "$many" cpu_percent)" -v join="$(figure "$many" join_ms)" \
-    -v speed="$(figure "$many" joins_per_s)" -v heard="$(figure "$many" audible_per_s)" 'BEGIN {
-      printf "%-14s %6.1f MiB %6.1f MiB %8.2f MiB %10.3f %% %7.0f ms %10.1f %9.0f\n",
-        name, m1, mn, (mn - m1) / (n - 1), (cn - c1) / (n - 1), join, speed, heard }'
+    -v speed="$(figure "$many" joins_per_s)" -v heard="$(figure "$many" audible_per_s)" -v verdict="$verdict" 'BEGIN {
+      printf "%-14s %6.1f MiB %6.1f MiB %8.2f MiB %10.3f %% %7.0f ms %10.1f %9.0f%s\n",
+        name, m1, mn, (mn - m1) / (n - 1), (cn - c1) / (n - 1), join, speed, heard, verdict }'
 }
 row data
 row in --hear
 row in-and-out --hear --say "$dir/sound.pcm"
+exit "$starved"

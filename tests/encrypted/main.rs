@@ -5,6 +5,7 @@
 
 mod member;
 mod python;
+mod sound;
 
 use std::time::Duration;
 
@@ -66,13 +67,22 @@ async fn talk_both_ways(derivation: Derivation) {
     member.say(&long[..50_000]).await;
     assert_eq!(python.hear(2), both(&long[..50_000]));
 
+    python.play(440);
+    member.hears_tone("python", 440).await;
+    member.play(660).await;
+    python.hears_tone("member", 660);
+
     // Python moves its key on without a word; we find out by trying, and then do the same.
     let ratcheted = python.ratchet();
     python.say("after the ratchet");
     assert_eq!(member.hear(2).await, both("after the ratchet"));
+    python.play(880);
+    member.hears_tone("python", 880).await;
     assert_eq!(member.ratchet(), ratcheted);
     member.say("and so did we").await;
     assert_eq!(python.hear(2), both("and so did we"));
+    member.play(990).await;
+    python.hears_tone("member", 990);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,6 +115,14 @@ async fn without_the_key_there_is_nothing_to_understand() {
     assert_eq!(member.hear(2).await, both("from Python"));
     wrong.say("wrong").await;
     wrong_python.say("wrong from Python");
+
+    member.play(500).await;
+    python.hears_tone("member", 500);
+    for deaf in [&wrong, &other] {
+        deaf.hears_silence("member").await;
+    }
+    assert!(wrong_python.level("member") < sound::QUIET);
+    assert!(open.ears.lately("member").is_some() && !open.ears.hears("member", 500));
 
     // What is sent in the clear comes after all that, on the same channels, and everybody hears it.
     open.say("open to all").await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use livekit::data_stream::api::{SendTextOptions, StreamReader};
 use livekit::e2ee::EncryptionType;
 use livekit::e2ee::key_provider::{KeyProvider, KeyProviderOptions};
+use livekit::prelude::RemoteTrack;
 use livekit::{DataPacket, E2eeOptions, Room, RoomEvent, RoomOptions};
 use livekit_api::access_token::{AccessToken, VideoGrants};
 use testbed::LivekitServer;
@@ -17,6 +18,7 @@ use voiced::room::{self, JoinOptions};
 use voiced::secret::Secret;
 
 use crate::python::ROOM;
+use crate::sound::{Ears, Voice};
 use crate::{Derivation, PATIENCE, RATCHET_WINDOW, TOPIC};
 
 static TRANSPORT: OnceCell<()> = OnceCell::const_new();
@@ -25,6 +27,8 @@ pub(crate) struct Member {
     room: Room,
     keys: Option<KeyProvider>,
     heard: UnboundedReceiver<String>,
+    voice: Option<Voice>,
+    pub(crate) ears: Ears,
 }
 
 // === impl Member ===
@@ -52,8 +56,9 @@ impl Member {
         let token = token(livekit, identity);
         let (room, events) = Room::connect(livekit.url(), &token, options).await.unwrap();
         let (news, heard) = mpsc::unbounded_channel();
-        tokio::spawn(listen(events, news));
-        Self { room, keys, heard }
+        let ears = Ears::default();
+        tokio::spawn(listen(events, news, ears.clone()));
+        Self { room, keys, heard, voice: None, ears }
     }
 
     /// Waits until all of them are here.
@@ -62,12 +67,7 @@ impl Member {
             let here = self.room.remote_participants();
             identities.iter().all(|identity| here.keys().any(|key| key.as_str() == *identity))
         };
-        let waiting = async {
-            while !all_here() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(PATIENCE, waiting).await.expect("the others join");
+        assert!(wait_for(all_here).await, "{identities:?} do not join");
     }
 
     /// As a text stream, and again as a data packet.
@@ -93,6 +93,25 @@ impl Member {
         assert_eq!(self.heard.try_recv().ok(), None);
     }
 
+    /// Plays a tone from now on.
+    pub(crate) async fn play(&mut self, hertz: u32) {
+        match &self.voice {
+            Some(voice) => voice.change(hertz),
+            None => self.voice = Some(Voice::published(&self.room, hertz).await),
+        }
+    }
+
+    /// Waits until hardly anything else is heard of somebody.
+    pub(crate) async fn hears_tone(&self, from: &str, hertz: u32) {
+        let heard = wait_for(|| self.ears.hears(from, hertz)).await;
+        assert!(heard, "no {hertz} Hz from {from}");
+    }
+
+    /// Waits until nothing is heard of somebody, who has a track.
+    pub(crate) async fn hears_silence(&self, from: &str) {
+        assert!(wait_for(|| self.ears.hears_silence(from)).await, "{from} is not silent");
+    }
+
     /// Moves the shared key on, and returns it in hexadecimal.
     pub(crate) fn ratchet(&self) -> String {
         let key = self.keys.as_ref().unwrap().ratchet_shared_key(0).unwrap();
@@ -100,14 +119,28 @@ impl Member {
     }
 }
 
-/// Puts what is heard into one row.
-async fn listen(mut events: UnboundedReceiver<RoomEvent>, news: UnboundedSender<String>) {
+/// Whether it became so before our patience ended.
+async fn wait_for(it_is_so: impl Fn() -> bool) -> bool {
+    let waiting = async {
+        while !it_is_so() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.is_ok()
+}
+
+/// Puts what is heard into one row, and listens to everybody.
+async fn listen(mut events: UnboundedReceiver<RoomEvent>, news: UnboundedSender<String>, ears: Ears) {
     while let Some(event) = events.recv().await {
         let text = match event {
             RoomEvent::TextStreamOpened { reader, topic, .. } if topic == TOPIC => {
                 reader.take().unwrap().read_all().await.unwrap()
             }
             RoomEvent::DataReceived { payload, .. } => format!("[{}]", String::from_utf8_lossy(&payload)),
+            RoomEvent::TrackSubscribed { track: RemoteTrack::Audio(track), participant, .. } => {
+                tokio::spawn(ears.clone().listen(participant.identity().to_string(), track));
+                continue;
+            }
             _ => continue,
         };
         if news.send(text).is_err() {

@@ -46,6 +46,22 @@ impl Python {
         serde_json::from_value(answer["heard"].clone()).unwrap()
     }
 
+    /// Plays a tone from now on.
+    pub(crate) fn play(&mut self, hertz: u32) {
+        self.order(json!({ "play": hertz }));
+    }
+
+    /// Waits until hardly anything else is heard of somebody.
+    pub(crate) fn hears_tone(&mut self, from: &str, hertz: u32) {
+        let answer = self.order(json!({ "tone": hertz, "from": from }));
+        assert_eq!(answer, json!({ "tone": hertz }), "no {hertz} Hz from {from}");
+    }
+
+    /// The average sample of what is heard of somebody now.
+    pub(crate) fn level(&mut self, from: &str) -> f64 {
+        self.order(json!({ "level": from }))["level"].as_f64().unwrap()
+    }
+
     /// Moves the shared key on, and returns it in hexadecimal.
     pub(crate) fn ratchet(&mut self) -> String {
         self.order(json!({ "ratchet": 0 }))["key"].as_str().unwrap().to_owned()

@@ -9,6 +9,7 @@ use testbed::LivekitServer;
 use crate::ends::{Call, Heard, Place, Sdk, WAYS, Way};
 use crate::private_network::inside;
 use crate::speech::spoken;
+use crate::steady::one_at_a_time;
 use crate::wire::{Quality, Wire, possible};
 
 /// What microphones and loudspeakers have.
@@ -28,6 +29,7 @@ struct Found {
 #[test]
 #[ignore = "a measurement: bench/voice.sh"]
 fn over_loopback() {
+    let _alone = one_at_a_time();
     let directory = tempfile::tempdir().unwrap();
     let livekit = LivekitServer::start().unwrap();
     let here: Place<'_> = &|command| command;
@@ -37,6 +39,7 @@ fn over_loopback() {
 #[test]
 #[ignore = "a measurement: bench/voice.sh"]
 fn through_a_network_that_loses_a_tenth() {
+    let _alone = one_at_a_time();
     if possible() && inside("delay::through_a_network_that_loses_a_tenth") {
         let directory = tempfile::tempdir().unwrap();
         let wire = Wire::lay(Quality { loss_percent: 10, jitter_ms: 40 }, 1);

@@ -1,28 +1,33 @@
 //! Without loss every word arrives, whoever speaks to whom.
 
+use std::path::Path;
+
 use testbed::LivekitServer;
 
-use crate::ends::{Call, WAYS};
+use crate::ends::{Call, Heard, WAYS, Way};
 use crate::reading::compare;
-use crate::speech::{RATE, Speech, write};
+use crate::speech::{RATE, Speech};
+use crate::steady::{on_time, one_at_a_time};
 
 #[test]
 fn over_loopback_every_word_is_read_as_it_was_said() {
     let directory = tempfile::tempdir().unwrap();
     let Some(speech) = Speech::synthesised(directory.path()) else { return };
     let livekit = LivekitServer::start().unwrap();
-    let here = &|command| command;
-    let call = |(number, way)| {
-        let files = directory.path().join(format!("call-{number}"));
-        write(&speech.samples, &directory.path().join(format!("call-{number}-said.pcm")));
-        Call::begin(&livekit, livekit.url(), way, [here, here], RATE, &files)
-    };
-    let calls: Vec<_> = WAYS.into_iter().enumerate().map(call).collect();
-    let heard: Vec<_> = WAYS
-        .into_iter()
-        .zip(calls)
-        .map(|(way, call)| (way.to_string(), call.finish(speech.length())))
-        .collect();
+    let _alone = one_at_a_time();
+    let heard = on_time(|| hold(&livekit, &speech, directory.path()));
     let wrong = compare(&speech, &heard);
     assert_eq!(wrong, [0; WAYS.len()], "words were lost without any loss of packets");
+}
+
+/// All ways at the same time.
+fn hold(livekit: &LivekitServer, speech: &Speech, directory: &Path) -> Vec<(String, Heard)> {
+    let here = &|command| command;
+    let call = |way: Way| {
+        let files = directory.join(testbed::unique_hex());
+        speech.write_for(&files);
+        (way, Call::begin(livekit, livekit.url(), way, [here, here], RATE, &files))
+    };
+    let calls = WAYS.map(call);
+    calls.map(|(way, call)| (way.to_string(), call.finish(speech.length()))).into()
 }

@@ -18,4 +18,5 @@ mod loopback;
 mod lossy;
 mod reading;
 mod speech;
+mod steady;
 mod wire;

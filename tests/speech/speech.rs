@@ -50,6 +50,12 @@ impl Speech {
         Some(speech)
     }
 
+    /// Writes what a call with these files is to say.
+    pub(crate) fn write_for(&self, files: &Path) {
+        let name = format!("{}-said.pcm", files.file_name().unwrap().display());
+        write(&self.samples, &files.with_file_name(name));
+    }
+
     pub(crate) fn length(&self) -> Duration {
         Duration::from_secs(self.samples.len() as u64 / u64::from(RATE))
     }

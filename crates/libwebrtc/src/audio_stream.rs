@@ -14,7 +14,6 @@ pub mod native {
         RtcError,
         audio::{
             frames::FrameQueue,
-            opus,
             receiver::Listener,
             resample::Format,
             source::{Sink, Source},
@@ -95,12 +94,7 @@ pub mod native {
     ) -> Result<Arc<Listener>, RtcError> {
         let count = |number: i32| u32::try_from(number).unwrap_or_default();
         let format = Format { rate: count(sample_rate), channels: count(num_channels) };
-        let heard = match track.sound() {
-            Sound::Source(source) => source.format(),
-            Sound::Remote(_) | Sound::Device => Format { rate: opus::SAMPLE_RATE, channels: 1 },
-        };
-        let listener = Listener::new(format, frames.clone(), heard)
-            .map_err(|error| RtcError::invalid_state(error.to_string()))?;
+        let listener = Listener::new(format, frames.clone());
         attach(track.sound(), &listener)?;
         Ok(listener)
     }
@@ -108,7 +102,11 @@ pub mod native {
     fn attach(sound: &Sound, listener: &Arc<Listener>) -> Result<(), RtcError> {
         match sound {
             Sound::Remote(receiver) => receiver.listen(listener.clone()),
-            Sound::Source(source) => Source::add_sink(source, listener.clone()),
+            Sound::Source(source) => {
+                let tuned = listener.tune(source.format());
+                tuned.map_err(|error| RtcError::invalid_state(error.to_string()))?;
+                Source::add_sink(source, listener.clone())
+            }
             Sound::Device => Ok(()),
         }
     }

@@ -48,7 +48,8 @@ struct Decoding {
 /// One stream of the program: its format, and where its frames go.
 pub(crate) struct Listener {
     format: Format,
-    resampler: Mutex<Resampler>,
+    /// There once it is known what comes.
+    resampler: Mutex<Option<Resampler>>,
     frames: Arc<FrameQueue>,
 }
 
@@ -139,14 +140,14 @@ impl State {
             _ => {
                 let jitter = JitterBuffer::new(wanted)?;
                 for other in &self.listeners {
-                    other.tune(wanted)?;
+                    other.tune(decoded(wanted))?;
                 }
                 self.stop();
                 self.decoding = Some(Decoding { jitter, channels: wanted });
                 wanted
             }
         };
-        listener.tune(channels)?;
+        listener.tune(decoded(channels))?;
         self.listeners.push(listener);
         Ok(())
     }
@@ -161,27 +162,28 @@ impl State {
 // === impl Listener ===
 
 impl Listener {
-    /// A stream of a rate and channels that make no sense is an error.
-    pub(crate) fn new(
-        format: Format,
-        frames: Arc<FrameQueue>,
-        heard: Format,
-    ) -> Result<Arc<Self>, CodecError> {
-        let resampler = Resampler::new(heard, format).map_err(CodecError::of)?;
-        Ok(Arc::new(Self { format, resampler: Mutex::new(resampler), frames }))
+    pub(crate) fn new(format: Format, frames: Arc<FrameQueue>) -> Arc<Self> {
+        Arc::new(Self { format, resampler: Mutex::default(), frames })
     }
 
-    /// Prepares for what the decoder makes.
-    fn tune(&self, channels: Channels) -> Result<(), CodecError> {
-        let heard = Format { rate: opus::SAMPLE_RATE, channels: channels.count() as u32 };
-        *self.resampler.lock() = Resampler::new(heard, self.format).map_err(CodecError::of)?;
+    /// Prepares for what is heard from now on. A stream of a rate and channels that make no sense is an error.
+    pub(crate) fn tune(&self, heard: Format) -> Result<(), CodecError> {
+        *self.resampler.lock() = Some(Resampler::new(heard, self.format).map_err(CodecError::of)?);
         Ok(())
     }
 }
 
+/// What a decoder makes.
+fn decoded(channels: Channels) -> Format {
+    Format { rate: opus::SAMPLE_RATE, channels: channels.count() as u32 }
+}
+
 impl Sink for Listener {
     fn block(&self, samples: &[i16]) {
-        let data = self.resampler.lock().block(samples).to_vec();
+        let Some(data) = self.resampler.lock().as_mut().map(|resampler| resampler.block(samples).to_vec())
+        else {
+            return;
+        };
         let Format { rate, channels } = self.format;
         self.frames.push(AudioFrame {
             data: data.into(),

@@ -144,11 +144,9 @@ impl AudioSender {
 impl Sink for AudioSender {
     /// A disabled track sends silence, as the W3C says (mediacapture-streams, section 4.3.1).
     fn block(&self, samples: &[i16]) {
-        let frame = if self.track.enabled() {
-            self.encoding.lock().block(samples)
-        } else {
-            self.encoding.lock().block(&vec![0; samples.len()])
-        };
+        // What is missing of a block is silence.
+        let samples = if self.track.enabled() { samples } else { &[] };
+        let frame = self.encoding.lock().block(samples);
         frame.into_iter().for_each(|frame| self.deliver(frame));
     }
 }

@@ -217,13 +217,7 @@ impl Transceiver {
 
     /// What the jitter buffer counted; nothing while nobody ever listened.
     pub(crate) fn jitter_stats(&self) -> JitterStats {
-        match &self.inner.lock().receiver_track {
-            MediaStreamTrack::Audio(track) => match track.sound() {
-                Sound::Remote(receiver) => receiver.stats(),
-                Sound::Source(_) | Sound::Device => JitterStats::default(),
-            },
-            MediaStreamTrack::Video(_) => JitterStats::default(),
-        }
+        self.inner.lock().receiver().map_or_else(JitterStats::default, |receiver| receiver.stats())
     }
 }
 
@@ -305,8 +299,7 @@ impl Transceiver {
     /// Where what the peer sends goes to, if somebody listens.
     pub(crate) fn receiving(&self) -> Option<(Arc<Receiver>, AudioFormat)> {
         let inner = self.inner.lock();
-        let MediaStreamTrack::Audio(track) = &inner.receiver_track else { return None };
-        let Sound::Remote(receiver) = track.sound() else { return None };
+        let receiver = inner.receiver()?;
         receiver.is_heard().then(|| (receiver.clone(), inner.format))
     }
 
@@ -339,6 +332,17 @@ impl Transceiver {
 }
 
 impl Inner {
+    /// Where sound of the peer goes to.
+    fn receiver(&self) -> Option<&Arc<Receiver>> {
+        match &self.receiver_track {
+            MediaStreamTrack::Audio(track) => match track.sound() {
+                Sound::Remote(receiver) => Some(receiver),
+                Sound::Source(_) | Sound::Device => None,
+            },
+            MediaStreamTrack::Video(_) => None,
+        }
+    }
+
     /// What is to be sent, and on which m-line.
     fn wanted(&self) -> Option<(String, RtcAudioTrack, Arc<Source>)> {
         use RtpTransceiverDirection::{SendOnly, SendRecv};

@@ -57,6 +57,14 @@ async fn streams_channels_and_the_transport_are_counted_on_both_sides() {
     assert!(inbound.inbound.jitter_buffer_emitted_count > 0, "{inbound:?}");
     assert_eq!(the!(heard, DataChannel).dc.messages_received, 1);
 
+    // Another description does not begin the counts anew.
+    super::support::negotiate(&a, &b).await;
+    hear(&mut stream, "the tone after it", 50, is_loud).await;
+    let reports = b.pc.get_stats().await.unwrap();
+    let later = the!(reports, InboundRtp);
+    assert!(later.received.packets_received > inbound.received.packets_received, "{later:?}");
+    assert_eq!(later.received.packets_lost, 0);
+
     let of_sender = transceiver.sender().get_stats().await.unwrap();
     assert_eq!(the!(of_sender, OutboundRtp).stream.ssrc, outbound.stream.ssrc);
     assert!(!of_sender.iter().any(|report| matches!(report, RtcStats::DataChannel(_))));

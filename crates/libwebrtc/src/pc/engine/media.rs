@@ -45,6 +45,8 @@ pub(super) struct Media {
 /// What one sender of the peer sends.
 pub(super) struct Incoming {
     mid: Mid,
+    /// A new description may give it to another m-line.
+    doubted: bool,
     pub(super) packets: u64,
     /// Of payload.
     pub(super) bytes: u64,
@@ -152,21 +154,18 @@ impl Engine {
     /// Counts the packet, and says which m-line it belongs to.
     fn incoming(&mut self, now: Instant, packet: &RtpPacket) -> Option<Mid> {
         let (ssrc, sequence) = (packet.header.ssrc, *packet.seq_no);
-        if !self.media.incoming.contains_key(&ssrc) {
+        if self.media.incoming.get(&ssrc).is_none_or(|incoming| incoming.doubted) {
             let mid = self.rtc.direct_api().stream_rx(&ssrc)?.mid();
-            if self.media.incoming.len() >= MAX_SSRCS {
-                self.media.incoming.clear();
-            }
-            self.media.incoming.insert(ssrc, Incoming::new(mid, sequence));
+            self.media.belongs(ssrc, mid, sequence);
         }
         let incoming = self.media.incoming.get_mut(&ssrc)?;
         incoming.count(now, sequence, packet.payload.len());
         Some(incoming.mid)
     }
 
-    /// A new description may give the peer's senders to other m-lines.
-    pub(super) fn forget_incoming(&mut self) {
-        self.media.incoming.clear();
+    /// After a new description; counts go on.
+    pub(super) fn doubt_incoming(&mut self) {
+        self.media.incoming.values_mut().for_each(|incoming| incoming.doubted = true);
     }
 }
 
@@ -208,6 +207,18 @@ fn receive_audio(now: Instant, transceiver: &Transceiver, packet: &RtpPacket) {
 // === impl Media ===
 
 impl Media {
+    /// Of a sender that was heard of before the counts go on, unless another one took its name.
+    fn belongs(&mut self, ssrc: Ssrc, mid: Mid, sequence: u64) {
+        if let Some(known) = self.incoming.get_mut(&ssrc).filter(|known| known.mid == mid) {
+            known.doubted = false;
+            return;
+        }
+        if self.incoming.len() >= MAX_SSRCS {
+            self.incoming.clear();
+        }
+        self.incoming.insert(ssrc, Incoming::new(mid, sequence));
+    }
+
     pub(super) fn outgoing(&self, mid: Mid) -> Option<&Outgoing> {
         self.outgoing.get(&mid)
     }
@@ -223,7 +234,7 @@ impl Media {
 
 impl Incoming {
     fn new(mid: Mid, first: u64) -> Self {
-        Self { mid, packets: 0, bytes: 0, last: None, first, highest: first }
+        Self { mid, doubted: false, packets: 0, bytes: 0, last: None, first, highest: first }
     }
 
     fn count(&mut self, now: Instant, sequence: u64, bytes: usize) {

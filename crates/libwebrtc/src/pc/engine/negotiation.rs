@@ -217,7 +217,7 @@ impl Engine {
         if let Some(size) = sdp::max_message_size(text) {
             self.links.set_max_message(size);
         }
-        self.forget_incoming();
+        self.doubt_incoming();
         self.transport_event(now, transport::Event::Started);
         self.kick(now);
     }
