@@ -57,9 +57,9 @@ impl Python {
         assert_eq!(answer, json!({ "tone": hertz }), "no {hertz} Hz from {from}");
     }
 
-    /// The average sample of what is heard of somebody now.
-    pub(crate) fn level(&mut self, from: &str) -> f64 {
-        self.order(json!({ "level": from }))["level"].as_f64().unwrap()
+    /// Waits until nothing is heard of somebody, who has a track.
+    pub(crate) fn hears_silence(&mut self, from: &str) {
+        assert_eq!(self.order(json!({ "quiet": from })), json!({ "quiet": true }), "{from} is not silent");
     }
 
     /// Moves the shared key on, and returns it in hexadecimal.

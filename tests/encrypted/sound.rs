@@ -20,7 +20,7 @@ const LOUD: f64 = 8000.0;
 /// The share of a tone in the energy of everything heard, from which on it is heard.
 const CLEAR: f64 = 0.8;
 /// A sample of what counts as silence, on average. Comfort noise is quieter.
-pub(crate) const QUIET: f64 = 100.0;
+const QUIET: f64 = 100.0;
 
 /// Plays one tone at a time.
 pub(crate) struct Voice {

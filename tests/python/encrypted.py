@@ -7,7 +7,7 @@ Joins ROOM as IDENTITY with the shared KEY and obeys the stdin's JSON lines, wit
   {"ratchet": 0}  ->   {"key": HEX}             moves the shared key on
   {"play": HZ}    ->   {"play": HZ}             plays that tone from now on
   {"tone": HZ, "from": IDENTITY}   ->   {"tone": HZ}      waits until hardly anything else is heard of somebody, else null
-  {"level": IDENTITY}              ->   {"level": RMS}    of what is heard of somebody now, who must have a track
+  {"quiet": IDENTITY}              ->   {"quiet": true}   waits until nothing is heard of somebody, who has a track, else false
 
 Environment: LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET. Arguments: ROOM IDENTITY KEY PBKDF2|HKDF RATCHET_WINDOW
 """
@@ -29,6 +29,8 @@ WINDOW = RATE * 2 // 5
 LOUD = 8000.0
 # The share of a tone in the energy of everything heard, from which on it is heard.
 CLEAR = 0.8
+# A sample of what counts as silence, on average.
+QUIET = 100.0
 
 
 def token(room: str, identity: str) -> str:
@@ -116,16 +118,12 @@ class Participant:
                 return
             await asyncio.sleep(0.05)
 
-    async def hears_tone(self, hertz: int, who: str) -> dict:
-        try:
-            await asyncio.wait_for(self.wait_for_tone(hertz, who), PATIENCE)
-        except TimeoutError:
-            return {"tone": None}
-        return {"tone": hertz}
-
-    async def level(self, who: str) -> dict:
-        heard = await asyncio.wait_for(self.window(who), PATIENCE)
-        return {"level": float(numpy.sqrt(heard @ heard / WINDOW))}
+    async def wait_for_silence(self, who: str) -> None:
+        while True:
+            heard = await self.window(who)
+            if numpy.sqrt(heard @ heard / WINDOW) < QUIET:
+                return
+            await asyncio.sleep(0.05)
 
     async def obey(self, order: dict) -> dict:
         if "hear" in order:
@@ -138,13 +136,22 @@ class Participant:
                 await self.publish()
             return order
         if "tone" in order:
-            return await self.hears_tone(order["tone"], order["from"])
-        if "level" in order:
-            return await self.level(order["level"])
+            heard = await became_so(self.wait_for_tone(order["tone"], order["from"]))
+            return {"tone": order["tone"] if heard else None}
+        if "quiet" in order:
+            return {"quiet": await became_so(self.wait_for_silence(order["quiet"]))}
         me, text = self.room.local_participant, order["say"]
         await me.send_text(text, topic=TOPIC)
         await me.publish_data(text, topic=TOPIC)
         return {"said": text}
+
+
+async def became_so(waiting) -> bool:
+    try:
+        await asyncio.wait_for(waiting, PATIENCE)
+    except asyncio.TimeoutError:
+        return False
+    return True
 
 
 async def main() -> None:

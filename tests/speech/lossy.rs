@@ -23,6 +23,12 @@ enum Far {
 }
 
 const FARS: [Far; 2] = [Far::Speaks, Far::Listens];
+const CASES: [(Far, Sdk); 4] = [
+    (Far::Speaks, Sdk::Python),
+    (Far::Speaks, Sdk::Rust),
+    (Far::Listens, Sdk::Python),
+    (Far::Listens, Sdk::Rust),
+];
 
 /// Wrong words of ours and of the yardstick.
 #[derive(Debug, Default)]
@@ -69,7 +75,7 @@ fn measure(loss_percent: u32, speech: &Speech, directory: &Path) -> [Wrong; FARS
     let mut wrong = [Wrong::default(), Wrong::default()];
     let hold = |seed| on_time(|| hold(loss_percent, seed, speech, directory));
     let heard: Vec<_> = SEEDS.into_iter().flat_map(hold).collect();
-    for ((far, sdk), words) in cases().cycle().zip(compare(speech, &heard)) {
+    for ((far, sdk), words) in CASES.into_iter().cycle().zip(compare(speech, &heard)) {
         wrong[far as usize].add(sdk, words);
     }
     let all = SEEDS.len() * speech.words();
@@ -84,18 +90,13 @@ fn measure(loss_percent: u32, speech: &Speech, directory: &Path) -> [Wrong; FARS
 /// All cases at the same time, through one network.
 fn hold(loss_percent: u32, seed: u64, speech: &Speech, directory: &Path) -> Vec<(String, Heard)> {
     let wire = Wire::lay(Quality { loss_percent, jitter_ms: JITTER_MS }, seed);
-    let calls: Vec<_> = cases().map(|(far, sdk)| begin(&wire, speech, far, sdk, directory)).collect();
-    let finish = |((far, sdk), call): ((Far, Sdk), Call)| {
+    let calls = CASES.map(|(far, sdk)| (far, sdk, begin(&wire, speech, far, sdk, directory)));
+    let heard = calls.map(|(far, sdk, call)| {
         let name = format!("{loss_percent} % lost (seed {seed}) where {sdk:?} {far:?}");
         (name, call.finish(speech.length()))
-    };
-    let heard = cases().zip(calls).map(finish).collect();
+    });
     wire.check();
-    heard
-}
-
-fn cases() -> impl Iterator<Item = (Far, Sdk)> {
-    FARS.into_iter().flat_map(|far| [(far, Sdk::Python), (far, Sdk::Rust)])
+    heard.into()
 }
 
 /// The end behind the bad network is by `sdk`, the other is always the official one.

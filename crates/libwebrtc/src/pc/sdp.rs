@@ -16,6 +16,8 @@ use crate::{
 /// Descriptions of this size hold thousands of m-lines; a longer one is an accident or an attack.
 const MAX_TEXT: usize = 1 << 20;
 const MAX_MID: usize = 16;
+/// Words of a media line that come before its payload types.
+const FORMATS: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SectionKind {
@@ -45,6 +47,8 @@ pub(crate) struct AudioFormat {
     pub(crate) opus: Option<u8>,
     /// The payload type of redundant audio.
     pub(crate) red: Option<u8>,
+    /// The payload type that is liked best, which is the first.
+    pub(crate) preferred: Option<u8>,
     /// Silence need not be sent.
     pub(crate) dtx: bool,
     /// Packets may carry coarse copies of those before.
@@ -139,23 +143,54 @@ pub(crate) fn as_offer(text: &str) -> String {
 
 /// Takes the sending half out of an m-section: a peer must not expect media that nobody sends.
 pub(crate) fn without_sending(text: &str, mid: &str) -> String {
+    rewritten(text, |section| receiving_only(section, mid))
+}
+
+fn receiving_only(section: &str, mid: &str) -> String {
+    if !section.lines().any(|line| line.strip_prefix("a=mid:") == Some(mid)) {
+        return section.to_owned();
+    }
+    section.replace("a=sendrecv\r\n", "a=recvonly\r\n").replace("a=sendonly\r\n", "a=inactive\r\n")
+}
+
+/// Prefers Opus to redundant audio, which `str0m` does not, in the sections that `wanted` says.
+///
+/// It is for the peer to prefer redundancy: LiveKit's server puts it first where a track is published with it, and forwards
+/// nothing of a track without it, such as an encrypted one, when the client prefers it.
+pub(crate) fn with_opus_first(text: &str, wanted: impl Fn(&Section) -> bool) -> String {
+    rewritten(text, |section| match sections(section).first() {
+        Some(read) if wanted(read) => opus_first(section, &read.audio),
+        _ => section.to_owned(),
+    })
+}
+
+fn opus_first(section: &str, audio: &AudioFormat) -> String {
+    let (Some(opus), Some((media, rest))) = (audio.opus, section.split_once("\r\n")) else {
+        return section.to_owned();
+    };
+    let mut words: Vec<_> = media.split(' ').collect();
+    let opus = opus.to_string();
+    if let Some(at) = words.iter().skip(FORMATS).position(|format| *format == opus) {
+        words[FORMATS..=FORMATS + at].rotate_right(1);
+    }
+    format!("{}\r\n{rest}", words.join(" "))
+}
+
+/// Rewrites the m-sections of a description one by one.
+fn rewritten(text: &str, rewrite: impl Fn(&str) -> String) -> String {
     let (mut changed, mut section) = (String::with_capacity(text.len()), String::new());
+    let rewrite = |section: &str| match section.starts_with("m=") {
+        true => rewrite(section),
+        false => section.to_owned(),
+    };
     for line in text.split_inclusive('\n') {
         if line.starts_with("m=") {
-            changed.push_str(&receiving_only(&section, mid));
+            changed.push_str(&rewrite(&section));
             section.clear();
         }
         section.push_str(line);
     }
-    changed + &receiving_only(&section, mid)
-}
-
-fn receiving_only(section: &str, mid: &str) -> String {
-    let mut lines = section.lines();
-    if !section.starts_with("m=") || !lines.any(|line| line.strip_prefix("a=mid:") == Some(mid)) {
-        return section.to_owned();
-    }
-    section.replace("a=sendrecv\r\n", "a=recvonly\r\n").replace("a=sendonly\r\n", "a=inactive\r\n")
+    changed + &rewrite(&section)
 }
 
 impl Section {
@@ -173,7 +208,8 @@ impl Section {
             rejected: words.next() == Some("0"),
             direction: RtpTransceiverDirection::SendRecv,
             msid: None,
-            audio: AudioFormat::default(),
+            // After the protocol.
+            audio: AudioFormat { preferred: words.nth(1).and_then(|format| format.parse().ok()), ..Default::default() },
         }
     }
 
@@ -206,6 +242,11 @@ impl Section {
 }
 
 impl AudioFormat {
+    /// Whether sound is to be sent with redundancy.
+    pub(crate) fn prefers_red(&self) -> bool {
+        self.red.is_some() && self.red == self.preferred
+    }
+
     fn read_codec(&mut self, rtpmap: &str) {
         let Some((payload_type, codec)) = rtpmap.split_once(' ') else { return };
         let payload_type = payload_type.parse().ok();
@@ -287,8 +328,27 @@ mod tests {
             m=audio 9 x 0\r\na=rtpmap:0 PCMU/8000\r\na=fmtp:0 usedtx=1\r\n";
         let sections = sections(text);
         let (opus, red, max_bitrate) = (Some(111), Some(63), Some(24_000));
-        assert_eq!(sections[0].audio, AudioFormat { opus, red, dtx: true, fec: true, max_bitrate });
-        assert_eq!(sections[1].audio, AudioFormat::default());
+        let preferred = opus;
+        assert_eq!(sections[0].audio, AudioFormat { opus, red, preferred, dtx: true, fec: true, max_bitrate });
+        assert_eq!(sections[1].audio, AudioFormat { preferred: Some(0), ..AudioFormat::default() });
+    }
+
+    #[test]
+    fn opus_is_put_before_redundancy_where_that_is_wanted() {
+        let section = |mid: &str, formats: &str| {
+            format!(
+                "m=audio 9 x {formats}\r\na=rtpmap:63 red/48000/2\r\na=rtpmap:111 opus/48000/2\r\na=mid:{mid}\r\n"
+            )
+        };
+        let video = "m=video 9 x 96 97\r\na=mid:v\r\n";
+        let text = |formats: &str| {
+            format!("v=0\r\n{}{video}{}", section("a", formats), section("b", "63 9 111"))
+        };
+        let preferred = with_opus_first(&text("63 9 111 5"), |section| section.mid == "a");
+        assert_eq!(preferred, text("111 63 9 5"));
+        let [first, _, last] = &sections(&preferred)[..] else { panic!("{preferred}") };
+        assert!(!first.audio.prefers_red() && last.audio.prefers_red());
+        assert_eq!(with_opus_first(&preferred, |section| section.mid == "a"), preferred);
     }
 
     #[test]

@@ -321,7 +321,7 @@ impl Transceiver {
         sender.apply(inner.settings());
         let transform = inner.sender_transform.clone();
         // Redundant copies are no frames of their own, and LiveKit has none where it encrypts.
-        let red = inner.format.red.filter(|_| transform.is_none());
+        let red = inner.format.red.filter(|_| inner.format.prefers_red() && transform.is_none());
         Some(Sending {
             mid: mid.as_str().into(),
             sender,

@@ -8,6 +8,8 @@ use libwebrtc::{
     audio_stream::native::NativeAudioStream,
     peer_connection_factory::{PeerConnectionFactory, native::PeerConnectionFactoryExt},
     prelude::*,
+    session_description::SdpType,
+    stats::RtcStats,
 };
 use tokio::task::JoinHandle;
 
@@ -122,6 +124,33 @@ async fn a_tone_is_heard_at_every_rate_and_with_every_number_of_channels() {
         assert_eq!(frame.data.len() as i32, heard_rate / 100 * heard_channels);
         hear(&mut stream, &format!("{rate} x {channels}"), 50, is_loud).await;
     }
+}
+
+/// What a peer prefers stands first in its description (RFC 3264, section 6.1).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redundancy_is_sent_to_a_peer_that_prefers_it_and_to_no_other() {
+    let mut sizes = Vec::new();
+    for preferred in ["111 63", "63 111"] {
+        let (a, mut b) = (Peer::new(), Peer::new());
+        let tone = Tone::new(440.0, 48_000, 1);
+        let transceiver = a.pc.add_transceiver(tone.track("TR_1").into(), sending("PA_1")).unwrap();
+        let offer = a.offer().await;
+        assert!(offer.to_string().contains(" 111 63\r\n"), "{offer}");
+        let text = b.answer(offer).await.to_string().replace(" 111 63\r\n", &format!(" {preferred}\r\n"));
+        let answer = SessionDescription::parse(&text, SdpType::Answer).unwrap();
+        a.pc.set_remote_description(answer).await.unwrap();
+        assert_eq!(b.tracks.next().await, "TR_1 in PA_1");
+        let mut stream = NativeAudioStream::new(received(&b), 48_000, 1);
+        hear(&mut stream, preferred, 200, is_loud).await;
+        let sent = transceiver.sender().get_stats().await.unwrap();
+        let size = |report: &RtcStats| match report {
+            RtcStats::OutboundRtp(stats) => Some(stats.sent.bytes_sent / stats.sent.packets_sent),
+            _ => None,
+        };
+        sizes.extend(sent.iter().find_map(size));
+    }
+    let [plain, redundant] = sizes[..] else { panic!("{sizes:?}") };
+    assert!(redundant > plain * 3 / 2, "{sizes:?} bytes a packet");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -131,7 +131,7 @@ impl Engine {
             force_offer(&mut changes, plan);
         }
         let (offer, pending) = changes.apply()?;
-        Some((offer.to_sdp_string(), placed, pending))
+        Some((sdp::with_opus_first(&offer.to_sdp_string(), |_| true), placed, pending))
     }
 
     fn accept_answer(&mut self, now: Instant, text: &str) -> Result<(), RtcError> {
@@ -175,7 +175,8 @@ impl Engine {
         self.drain(now);
         match result {
             Ok(answer) => {
-                let answer = self.with_told_candidates(answer.to_sdp_string());
+                let answer = in_offered_order(&answer.to_sdp_string(), text);
+                let answer = self.with_told_candidates(answer);
                 Ok(self.receive_only(now, directions, answer))
             }
             Err(error) => Err(RtcError::invalid_sdp(format!("the offer cannot be applied: {error}"))),
@@ -284,6 +285,13 @@ fn offer_in_force(plan: &OfferPlan) -> Result<String, RtcError> {
             "there is nothing to offer: add a transceiver or a data channel first",
         )),
     }
+}
+
+/// Of Opus and redundancy the answer prefers what the offer does (RFC 3264, section 6.1).
+fn in_offered_order(answer: &str, offer: &str) -> String {
+    let offered = sdp::sections(offer);
+    let likes_red = |mid: &str| offered.iter().any(|section| section.mid == mid && section.audio.prefers_red());
+    sdp::with_opus_first(answer, |section| !likes_red(&section.mid))
 }
 
 fn direction_of(direction: RtpTransceiverDirection) -> Direction {
