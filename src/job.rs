@@ -82,21 +82,18 @@ async fn serve(
     let mut noted = recovery.note(&assignment, &sid, &room.people(), stop.clone()).await;
     parts.past = noted.past();
     let place = room.place().clone();
-    let roster = roster.filter(|_| room.people().is_empty());
-    let unknown = async {
+    let company = room.company();
+    let forgotten = async {
         match &roster {
-            Some(roster) => forgotten::forgotten(roster, &place).await,
+            Some(roster) => forgotten::forgotten(roster, &place, &company).await,
             None => std::future::pending().await,
         }
-        tracing::warn!(
-            "nobody came, and the server knows no such room with us in it: leaving what is left of it"
-        );
         stop.cancel();
         std::future::pending::<Infallible>().await
     };
     let summary = tokio::select! {
         summary = session::run(&mut room, parts, stop.clone()) => summary,
-        never = unknown => match never {},
+        never = forgotten => match never {},
     };
     let EndReason::ConnectionLost(why) = &summary.reason else {
         noted.over();

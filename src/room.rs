@@ -11,7 +11,7 @@ pub mod token;
 mod transport;
 pub mod voice;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use livekit::participant::Participant;
@@ -65,6 +65,9 @@ pub struct Room {
     joined_in: Duration,
 }
 
+/// Whether people are in a room.
+pub(crate) struct Company(Weak<lk::Room>);
+
 /// Where we are, for logs and traces.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -73,6 +76,12 @@ pub struct Place {
     pub sid: String,
     /// Our own identity in it.
     pub identity: String,
+}
+
+impl Company {
+    pub(crate) fn is_here(&self) -> bool {
+        self.0.upgrade().is_some_and(|room| room.remote_participants().values().any(is_person))
+    }
 }
 
 impl Place {
@@ -164,6 +173,11 @@ impl Room {
     /// How long the join took.
     pub fn joined_in(&self) -> Duration {
         self.joined_in
+    }
+
+    /// Tells later whether people are here, without holding the room.
+    pub(crate) fn company(&self) -> Company {
+        Company(Arc::downgrade(&self.inner))
     }
 
     /// The identities of the people who are here now.

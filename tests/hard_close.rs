@@ -22,13 +22,13 @@ use voiced::room::{JoinOptions, token};
 use voiced::secret::Secret;
 
 const ROUNDS: u32 = 500;
-const WARM_UP: u32 = 100;
+const WARM_UP: u32 = 300;
 /// At the same time.
 const LANES: u32 = 10;
 /// Only a leak is not over by then.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// What all further rounds together may add. A room has half a mebibyte.
-const FLAT_MIB: f64 = 12.0;
+const FLAT_MIB: f64 = 6.0;
 
 /// How a round ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,7 +185,7 @@ async fn settled(before: Has) -> Has {
 async fn five_hundred_rooms_half_of_them_cut_leave_nothing_behind() {
     let stage = Arc::new(Stage::set().await);
     stage.clone().round(ROUNDS, Ending::Leave).await;
-    let before = settled(Has { sockets: 0, threads: 64, tasks: 0, mib: 0.0 }).await;
+    let before = settled(Has { sockets: 64, threads: 64, tasks: 0, mib: 0.0 }).await;
     stage.rounds(0..WARM_UP).await;
     let warm = settled(before).await;
     stage.rounds(WARM_UP..ROUNDS).await;

@@ -1,47 +1,142 @@
-//! Whether the server still knows of us in a room to which nobody came.
+//! Whether the server still keeps the room to which nobody came.
 //!
 //! A LiveKit server that deletes a room while an agent joins it can let the agent into what is left of the room: nobody can
-//! come there, and no end is ever announced, so the session would hold its slot for good. Only a question from outside
-//! tells.
+//! come there, and no end is ever announced, so the session would hold its slot for good. Only questions from outside tell.
+//! Mostly the server knows the room no longer; when our join overtook the deletion of what it has written down, it goes on
+//! listing the room with us in it, but never closes it.
 
+use std::iter;
 use std::time::Duration;
 
-use crate::room::Place;
-use crate::room::roster::Roster;
+use tokio::time::Instant;
 
-/// When to ask, counted from the join. It happens in the moment of the join or not at all.
-const ASK_AFTER: [Duration; 3] = [Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(60)];
+use crate::room::roster::{Kind, Known, Member, Roster};
+use crate::room::{Company, Place};
+
+/// Pauses before the first questions; it happens in the moment of the join or not at all.
+const FIRST_PAUSES: [Duration; 3] =
+    [Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(60)];
+const PAUSE: Duration = Duration::from_secs(60);
 /// An answer can be older than our join where servers share their rooms, so that it takes two.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(1);
+/// By how much a server may be late to close a room in which agents are alone.
+const OVERDUE: Duration = Duration::from_secs(60);
 
-/// Comes to its end when the server has said twice that we are not there; else never.
-pub(super) async fn forgotten(roster: &Roster, place: &Place) {
-    for after in ASK_AFTER {
-        tokio::time::sleep(after).await;
-        if is_missing(roster, place).await {
-            tokio::time::sleep(ASK_AGAIN).await;
-            if is_missing(roster, place).await {
-                return;
-            }
+/// Why a room is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Forgotten {
+    Unknown,
+    NotClosed,
+}
+
+/// Comes to its end when the server has said twice that it does not keep the room; never, once somebody was here.
+pub(super) async fn forgotten(roster: &Roster, place: &Place, company: &Company) {
+    tokio::select! {
+        () = nobody_is_coming(roster, place) => {}
+        () = somebody_is_here(company) => std::future::pending().await,
+    }
+}
+
+/// Then the session knows when it is over, and a server that has just restarted may not know the room yet.
+async fn somebody_is_here(company: &Company) {
+    while !company.is_here() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn nobody_is_coming(roster: &Roster, place: &Place) {
+    let joined = Instant::now();
+    for pause in FIRST_PAUSES.into_iter().chain(iter::repeat(PAUSE)) {
+        tokio::time::sleep(pause).await;
+        if ask(roster, place, joined.elapsed()).await.is_none() {
+            continue;
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+        if let Some(forgotten) = ask(roster, place, joined.elapsed()).await {
+            return forgotten.warn();
         }
     }
-    std::future::pending().await
 }
 
 /// A server that cannot be asked says nothing about us.
-async fn is_missing(roster: &Roster, place: &Place) -> bool {
-    is_unknown(roster, place).await.unwrap_or_else(|error| {
-        tracing::debug!(%error, "asking whether the server knows of us");
-        false
-    })
+async fn ask(roster: &Roster, place: &Place, waited: Duration) -> Option<Forgotten> {
+    let answers = async {
+        let rooms = roster.rooms(vec![place.room.clone()]).await?;
+        let members = roster.members(&place.room).await?;
+        Ok::<_, String>((rooms.get(&place.room).cloned(), members))
+    };
+    match answers.await {
+        Ok((room, members)) => judge(place, room.as_ref(), &members, waited),
+        Err(error) => {
+            tracing::debug!(%error, "asking whether the server knows of us");
+            None
+        }
+    }
 }
 
-/// The room is asked for first: of one that was deleted under us, the server can still list us as its participant.
-async fn is_unknown(roster: &Roster, place: &Place) -> Result<bool, String> {
-    let rooms = roster.rooms(vec![place.room.clone()]).await?;
-    if rooms.get(&place.room).is_none_or(|sid| place.has_sid() && *sid != place.sid) {
-        return Ok(true);
+/// Of a room that was deleted under us, the server can still list us as its participant.
+fn judge(place: &Place, room: Option<&Known>, members: &[Member], waited: Duration) -> Option<Forgotten> {
+    let Some(room) = room.filter(|room| !place.has_sid() || room.sid == place.sid) else {
+        return Some(Forgotten::Unknown);
+    };
+    if members.iter().all(|member| member.identity != place.identity) {
+        return Some(Forgotten::Unknown);
     }
-    let members = roster.members(&place.room).await?;
-    Ok(members.iter().all(|member| member.identity != place.identity))
+    let is_overdue = waited > room.closes_after + OVERDUE;
+    let is_empty = members.iter().all(|member| member.kind != Kind::Person);
+    (is_overdue && is_empty).then_some(Forgotten::NotClosed)
+}
+
+// === impl Forgotten ===
+
+impl Forgotten {
+    fn warn(self) {
+        match self {
+            Self::Unknown => tracing::warn!(
+                "nobody came, and the server knows no such room with us in it: leaving what is left of it"
+            ),
+            Self::NotClosed => tracing::warn!(
+                "nobody came, and the server has not closed the room when its time was over: leaving what is left of it"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(10);
+    const LATE: Duration = Duration::from_secs(361);
+
+    fn judged(sid: &str, members: &[(&str, Kind)], waited: Duration) -> Option<Forgotten> {
+        let [room, ours] = ["call", "RM_1"].map(str::to_owned);
+        let place = Place { room, sid: ours, identity: "agent".to_owned() };
+        let room = Known { sid: sid.to_owned(), closes_after: Duration::from_secs(300) };
+        let member =
+            |(identity, kind): &(&str, Kind)| Member { identity: (*identity).to_owned(), kind: kind.clone() };
+        judge(&place, Some(&room), &members.iter().map(member).collect::<Vec<_>>(), waited)
+    }
+
+    fn us() -> (&'static str, Kind) {
+        ("agent", Kind::Agent { name: "support".to_owned() })
+    }
+
+    #[test]
+    fn a_room_that_the_server_knows_is_waited_in_until_it_should_have_closed_it() {
+        assert_eq!(judged("RM_1", &[us()], SOON), None);
+        assert_eq!(judged("RM_1", &[us()], LATE - Duration::from_secs(1)), None);
+        assert_eq!(judged("RM_1", &[us(), ("recorder", Kind::Other)], LATE), Some(Forgotten::NotClosed));
+        // Somebody keeps it open whom we are not shown.
+        assert_eq!(judged("RM_1", &[us(), ("guest", Kind::Person)], LATE), None);
+    }
+
+    #[test]
+    fn a_room_without_us_or_of_the_same_name_is_not_ours() {
+        assert_eq!(judged("RM_2", &[us()], SOON), Some(Forgotten::Unknown));
+        assert_eq!(judged("RM_1", &[("guest", Kind::Person)], SOON), Some(Forgotten::Unknown));
+        let place = Place { room: "call".to_owned(), sid: "RM_1".to_owned(), identity: "agent".to_owned() };
+        assert_eq!(judge(&place, None, &[], SOON), Some(Forgotten::Unknown));
+    }
 }

@@ -168,9 +168,9 @@ impl Search {
     async fn ask(&self, waiting: &[Waiting]) -> Result<HashMap<String, Census>, String> {
         let names = waiting.iter().map(|waiting| waiting.left.room_name.clone()).collect();
         let mut rooms = HashMap::new();
-        for (name, room_sid) in self.roster.rooms(names).await? {
+        for (name, room) in self.roster.rooms(names).await? {
             let members = self.roster.members(&name).await?;
-            rooms.insert(name, Census { room_sid, members });
+            rooms.insert(name, Census { room_sid: room.sid, members });
         }
         Ok(rooms)
     }

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use livekit_protocol::{
-    ListParticipantsRequest, ListParticipantsResponse, ListRoomsRequest, ListRoomsResponse, ParticipantInfo,
-    participant_info,
+    self as lk, ListParticipantsRequest, ListParticipantsResponse, ListRoomsRequest, ListRoomsResponse,
+    ParticipantInfo, participant_info,
 };
 use prost::Message;
 use reqwest::Method;
@@ -38,6 +38,14 @@ enum Reply {
     NotFound,
 }
 
+/// A room that there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) sid: String,
+    /// At the latest then the server closes it when nobody but agents and recorders is in it.
+    pub(crate) closes_after: Duration,
+}
+
 /// Somebody in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
@@ -63,12 +71,13 @@ impl Roster {
         Self { credentials: credentials.clone() }
     }
 
-    /// The SIDs of those of these rooms that there are.
-    pub(crate) async fn rooms(&self, names: Vec<String>) -> Result<HashMap<String, String>, String> {
+    /// Those of these rooms that there are, by their names.
+    pub(crate) async fn rooms(&self, names: Vec<String>) -> Result<HashMap<String, Known>, String> {
         let token = token::room_list(&self.credentials).map_err(|error| error.to_string())?;
         let reply = self.ask("ListRooms", &token, &ListRoomsRequest { names }).await?;
         let ListRoomsResponse { rooms } = reply.decoded()?;
-        Ok(rooms.into_iter().map(|room| (room.name, room.sid)).collect())
+        let known = |room: lk::Room| (room.name.clone(), Known::from(room));
+        Ok(rooms.into_iter().map(known).collect())
     }
 
     /// Who is in a room; nobody is in one that is gone.
@@ -138,6 +147,16 @@ pub(crate) fn fuzzing(mut bytes: &[u8]) {
     let _ = read().and_then(Reply::decoded::<ListRoomsResponse>);
     if let Ok(ListParticipantsResponse { participants }) = read().and_then(Reply::decoded) {
         participants.into_iter().map(Member::from).for_each(drop);
+    }
+}
+
+// === impl Known ===
+
+impl From<lk::Room> for Known {
+    /// One timeout counts from the beginning of the room, the other from when the last one left.
+    fn from(room: lk::Room) -> Self {
+        let closes_after = Duration::from_secs(room.empty_timeout.max(room.departure_timeout).into());
+        Self { sid: room.sid, closes_after }
     }
 }
 

@@ -103,8 +103,11 @@ fn share(samples: &[f64], hertz: u32) -> f64 {
         let (sine, cosine) = (step * index as f64).sin_cos();
         [sample * sine, sample * cosine]
     };
-    let [sine, cosine] =
-        samples.iter().enumerate().map(turned).fold([0.0, 0.0], |sum, part| [sum[0] + part[0], sum[1] + part[1]]);
+    let [sine, cosine] = samples
+        .iter()
+        .enumerate()
+        .map(turned)
+        .fold([0.0, 0.0], |sum, part| [sum[0] + part[0], sum[1] + part[1]]);
     let energy: f64 = samples.iter().map(|sample| sample * sample).sum();
     2.0 * (sine * sine + cosine * cosine) / samples.len() as f64 / energy.max(1.0)
 }
@@ -116,7 +119,8 @@ fn level(samples: &[f64]) -> f64 {
 
 #[test]
 fn a_tone_is_told_from_another_and_from_noise() {
-    let tone: Vec<_> = (0..WINDOW).map(|index| (TAU * 440.0 * index as f64 / f64::from(RATE)).sin()).collect();
+    let tone: Vec<_> =
+        (0..WINDOW).map(|index| (TAU * 440.0 * index as f64 / f64::from(RATE)).sin()).collect();
     let loud: Vec<_> = tone.iter().map(|sample| LOUD * sample).collect();
     assert!(share(&loud, 440) > 0.99 && share(&loud, 660) < 0.01 && level(&loud) > 5000.0);
     let noise: Vec<_> = (0..WINDOW).map(|_| LOUD * (fastrand::f64() - 0.5)).collect();

@@ -38,13 +38,13 @@ const FAILED_PERCENT: u32 = 2;
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Sessions one after the other; 0 leaves them out.
-    #[arg(long, value_name = "N", default_value_t = 2000)]
+    #[arg(long, value_name = "N", default_value_t = 4000)]
     sequence: u32,
     /// How many of those run side by side.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
     lanes: u32,
     /// Every so many sessions everybody pauses, so that the worker can be looked at while it is at rest.
-    #[arg(long, value_name = "N", default_value_t = 125, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     sample_every: u32,
     /// Turns of a session in sequence.
     #[arg(long, value_name = "N", default_value_t = 3)]

@@ -20,7 +20,7 @@ const REST_PATIENCE: Duration = Duration::from_secs(240);
 /// An agent waits for people as long as the server keeps its room, which is five minutes unless somebody says so.
 const EMPTY_ROOMS: &str = "room: {empty_timeout: 30}";
 /// What ended may take this long to be put away.
-const SETTLE: Duration = Duration::from_secs(2);
+const SETTLE: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 pub(crate) const AGENT_NAME: &str = "soak";
@@ -136,11 +136,19 @@ impl Stage {
         sample.with_context(|| format!("sessions still run after {REST_PATIENCE:?}"))
     }
 
-    /// The worker when it has been at rest for a moment.
+    /// The worker when it has been at rest for a moment: the look with the least memory of some. What others had more was on
+    /// its way back to the system.
     pub(crate) fn settled(&self, interrupt: &Interrupt, sessions: u32) -> Result<Sample> {
-        self.at_rest(interrupt, sessions)?;
-        pause(interrupt, SETTLE)?;
-        self.at_rest(interrupt, sessions)
+        let mut least = self.at_rest(interrupt, sessions)?;
+        let started = Instant::now();
+        while started.elapsed() < SETTLE {
+            pause(interrupt, LOOK_EVERY)?;
+            let sample = self.at_rest(interrupt, sessions)?;
+            if sample.memory.anonymous <= least.memory.anonymous {
+                least = sample;
+            }
+        }
+        Ok(least)
     }
 
     fn wait_until_registered(&mut self, interrupt: &Interrupt) -> Result<()> {

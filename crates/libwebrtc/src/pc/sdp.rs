@@ -209,7 +209,10 @@ impl Section {
             direction: RtpTransceiverDirection::SendRecv,
             msid: None,
             // After the protocol.
-            audio: AudioFormat { preferred: words.nth(1).and_then(|format| format.parse().ok()), ..Default::default() },
+            audio: AudioFormat {
+                preferred: words.nth(1).and_then(|format| format.parse().ok()),
+                ..Default::default()
+            },
         }
     }
 
@@ -329,7 +332,10 @@ mod tests {
         let sections = sections(text);
         let (opus, red, max_bitrate) = (Some(111), Some(63), Some(24_000));
         let preferred = opus;
-        assert_eq!(sections[0].audio, AudioFormat { opus, red, preferred, dtx: true, fec: true, max_bitrate });
+        assert_eq!(
+            sections[0].audio,
+            AudioFormat { opus, red, preferred, dtx: true, fec: true, max_bitrate }
+        );
         assert_eq!(sections[1].audio, AudioFormat { preferred: Some(0), ..AudioFormat::default() });
     }
 
@@ -341,9 +347,8 @@ mod tests {
             )
         };
         let video = "m=video 9 x 96 97\r\na=mid:v\r\n";
-        let text = |formats: &str| {
-            format!("v=0\r\n{}{video}{}", section("a", formats), section("b", "63 9 111"))
-        };
+        let text =
+            |formats: &str| format!("v=0\r\n{}{video}{}", section("a", formats), section("b", "63 9 111"));
         let preferred = with_opus_first(&text("63 9 111 5"), |section| section.mid == "a");
         assert_eq!(preferred, text("111 63 9 5"));
         let [first, _, last] = &sections(&preferred)[..] else { panic!("{preferred}") };

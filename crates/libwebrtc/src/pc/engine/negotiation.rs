@@ -290,7 +290,8 @@ fn offer_in_force(plan: &OfferPlan) -> Result<String, RtcError> {
 /// Of Opus and redundancy the answer prefers what the offer does (RFC 3264, section 6.1).
 fn in_offered_order(answer: &str, offer: &str) -> String {
     let offered = sdp::sections(offer);
-    let likes_red = |mid: &str| offered.iter().any(|section| section.mid == mid && section.audio.prefers_red());
+    let likes_red =
+        |mid: &str| offered.iter().any(|section| section.mid == mid && section.audio.prefers_red());
     sdp::with_opus_first(answer, |section| !likes_red(&section.mid))
 }
 
