@@ -3,7 +3,7 @@
 # track that comes in, and with one in and one out.
 #
 #   bench/webrtc.sh [ROOMS]      default: 20 rooms
-#   bench/webrtc.sh build        time of a clean build and size of the program, for each Opus; takes half an hour
+#   bench/webrtc.sh build        time of a clean build and size of the program, for each Opus and each cryptography of str0m
 #
 # The client is a process of its own (`voice-bench rooms`); the server and who speaks to it are others on the same machine.
 # What a room costs is the difference between 1 and ROOMS rooms. A row does not count, and the script fails, when the machine
@@ -13,16 +13,39 @@ cd "$(dirname "$0")/.."
 opus=${OPUS:-ropus} features=()
 [ "$opus" = libopus ] && features=(--features libopus)
 
-if [ "${1:-}" = build ]; then
-  for opus in ropus libopus; do
-    [ "$opus" = libopus ] && features=(--features libopus)
-    target=$(mktemp -d)
-    begun=$(date +%s)
-    cargo build --quiet --release --package voice-bench --target-dir "$target" "${features[@]}"
-    printf '%-8s clean build %s s, program %s bytes\n' "$opus" $(( $(date +%s) - begun )) \
-      "$(stat -c %s "$target/release/voice-bench")"
-    rm -rf "$target"
+# Prints how long a clean build takes and how large the program is.
+built() { # NAME PROGRAM CARGO-ARGUMENTS...
+  local target begun
+  target=$(mktemp -d)
+  begun=$(date +%s)
+  if cargo build --quiet --release --target-dir "$target" "${@:3}" 2> "$target/log"; then
+    printf '%-26s clean build %4s s, program %5.1f MiB\n' "$1" $(( $(date +%s) - begun )) \
+      "$(stat -c %s "$target/release/$2" | awk '{ print $1 / 1048576 }')"
+  else
+    printf '%-26s %s\n' "$1" "$(grep -m 1 error "$target/log")"
+  fi
+  rm -rf "$target"
+}
+
+# str0m by itself with each of its cryptography: ours is aws-lc-rs.
+crypto() {
+  local dir
+  dir=$(mktemp -d)
+  mkdir "$dir/src"
+  echo 'fn main() { drop(str0m::Rtc::builder().build(std::time::Instant::now())); }' > "$dir/src/main.rs"
+  for crypto in aws-lc-rs openssl rust-crypto; do
+    printf '[package]\nname = "peer"\nedition = "2024"\n[profile.release]\nstrip = true\n[workspace]\n[dependencies]\n' > "$dir/Cargo.toml"
+    printf 'str0m = { version = "=0.25.0", default-features = false, features = ["%s"] }\n' "$crypto" >> "$dir/Cargo.toml"
+    rm -f "$dir/Cargo.lock"
+    built "str0m with $crypto" peer --manifest-path "$dir/Cargo.toml"
   done
+  rm -rf "$dir"
+}
+
+if [ "${1:-}" = build ]; then
+  built "voice-bench with ropus" voice-bench --package voice-bench
+  built "voice-bench with libopus" voice-bench --package voice-bench --features libopus
+  crypto
   exit
 fi
 

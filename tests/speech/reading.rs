@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 
 use crate::ends::{Heard, cut};
 use crate::speech::Speech;
 
-/// How many words are wrong of each call, which has a name; a table of what was read is printed. All are read by one
-/// process, since it takes longest to start it.
+/// Processes that read at the same time; each takes a while to start.
+const READERS: usize = 2;
+
+/// How many words are wrong of each call, which has a name; a table of what was read is printed.
 pub(crate) fn compare(speech: &Speech, calls: &[(String, Heard)]) -> Vec<usize> {
     let files: Vec<_> = calls.iter().flat_map(|(_, heard)| cut(speech, heard)).collect();
     let read = read(&files);
@@ -30,13 +33,21 @@ pub(crate) fn compare(speech: &Speech, calls: &[(String, Heard)]) -> Vec<usize> 
 
 /// A line for each file.
 fn read(files: &[PathBuf]) -> Vec<String> {
+    let lines: Vec<_> = thread::scope(|scope| {
+        let start = |files| scope.spawn(move || read_by_one(files));
+        let readers: Vec<_> = files.chunks(files.len().div_ceil(READERS).max(1)).map(start).collect();
+        readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect()
+    });
+    assert_eq!(lines.len(), files.len());
+    lines
+}
+
+fn read_by_one(files: &[PathBuf]) -> Vec<String> {
     let mut command = Command::new(testbed::venv::python().unwrap());
     command.arg(testbed::root().join("tests/python/recognise.py")).args(files);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let lines: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
-    assert_eq!(lines.len(), files.len());
-    lines
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
 /// Words that are missing, superfluous or others: the edit distance.
