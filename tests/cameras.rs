@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "support/sdk.rs"]
+mod sdk;
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -13,14 +16,9 @@ use livekit::prelude::{RemoteAudioTrack, RemoteTrack, RemoteVideoTrack, Room, Ro
 use livekit::webrtc::audio_stream::native::NativeAudioStream;
 use livekit::webrtc::stats::RtcStats;
 use livekit::webrtc::video_stream::native::NativeVideoStream;
-use livekit_api::access_token::{AccessToken, VideoGrants};
 use testbed::LivekitServer;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use url::Url;
-use voiced::room::{self, JoinOptions};
-use voiced::secret::Secret;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const ROOM: &str = "cameras";
@@ -40,9 +38,9 @@ async fn video_is_a_track_that_yields_nothing_and_says_so_once() {
     let writer = lines.clone();
     tracing_subscriber::fmt().with_writer(move || writer.clone()).init();
     let livekit = LivekitServer::start().unwrap();
-    install_transport(&livekit).await;
-    let (room, mut events) =
-        Room::connect(livekit.url(), &token(&livekit, "listener"), RoomOptions::default()).await.unwrap();
+    sdk::install_transport(&livekit).await;
+    let token = sdk::token(&livekit, ROOM, "listener");
+    let (room, mut events) = Room::connect(livekit.url(), &token, RoomOptions::default()).await.unwrap();
     for identity in ["one", "two"] {
         let _camera = Camera::on(&livekit, identity);
         let (video, audio) = tracks(&mut events).await;
@@ -87,21 +85,6 @@ async fn packets_of_video(room: &Room) -> u64 {
         _ => 0,
     };
     stats.publisher_stats.iter().chain(&stats.subscriber_stats).map(packets).sum()
-}
-
-/// The SDK connects by the transport of `voiced`, which the first join of a process gives to it.
-async fn install_transport(livekit: &LivekitServer) {
-    voiced::tls::install_crypto_provider();
-    let url = Url::parse(livekit.url()).unwrap();
-    let token = Secret::new(token(livekit, "first"));
-    let options = JoinOptions { url, token, max_text_bytes: 1000 };
-    room::Room::join(options, &CancellationToken::new()).await.unwrap().leave().await;
-}
-
-fn token(livekit: &LivekitServer, identity: &str) -> String {
-    let grants = VideoGrants { room_join: true, room: ROOM.to_owned(), ..Default::default() };
-    let token = AccessToken::with_api_key(livekit.api_key(), livekit.api_secret());
-    token.with_identity(identity).with_grants(grants).to_jwt().unwrap()
 }
 
 // === impl Camera ===

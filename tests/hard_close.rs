@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "support/sdk.rs"]
+mod sdk;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,14 +15,8 @@ use livekit::prelude::*;
 use livekit::webrtc::audio_source::native::NativeAudioSource;
 use livekit::webrtc::audio_stream::native::NativeAudioStream;
 use livekit::webrtc::prelude::{AudioFrame, AudioSourceOptions, RtcAudioSource};
-use livekit_api::access_token::{AccessToken, VideoGrants};
 use testbed::LivekitServer;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio_util::sync::CancellationToken;
-use url::Url;
-use voiced::config::Credentials;
-use voiced::room::{JoinOptions, token};
-use voiced::secret::Secret;
 
 const ROUNDS: u32 = 500;
 const WARM_UP: u32 = 300;
@@ -52,7 +49,6 @@ struct Has {
 
 struct Stage {
     server: LivekitServer,
-    credentials: Credentials,
     /// How long a connect takes among others.
     connect: Mutex<Duration>,
     /// Connects that were cut before they were over.
@@ -87,30 +83,10 @@ impl Has {
 // === impl Stage ===
 
 impl Stage {
-    /// The SDK gets its transport with the first join of ours.
     async fn set() -> Self {
-        voiced::tls::install_crypto_provider();
         let server = LivekitServer::start().unwrap();
-        let credentials = Credentials {
-            url: Url::parse(server.url()).unwrap(),
-            key: server.api_key().to_owned(),
-            secret: Secret::new(server.api_secret()),
-        };
-        let token = token::caller(&credentials, "first", "somebody", None).unwrap();
-        let options = JoinOptions { url: credentials.url.clone(), token, max_text_bytes: 1000 };
-        voiced::room::Room::join(options, &CancellationToken::new()).await.unwrap().leave().await;
-        let (connect, cut) = (Mutex::default(), AtomicU32::new(0));
-        Self { server, credentials, connect, cut }
-    }
-
-    /// Of somebody who may speak, which callers of text may not.
-    fn token(&self, room: &str) -> String {
-        let grants = VideoGrants { room_join: true, room: room.to_owned(), ..VideoGrants::default() };
-        AccessToken::with_api_key(self.server.api_key(), self.server.api_secret())
-            .with_identity("somebody")
-            .with_grants(grants)
-            .to_jwt()
-            .unwrap()
+        sdk::install_transport(&server).await;
+        Self { server, connect: Mutex::default(), cut: AtomicU32::new(0) }
     }
 
     async fn rounds(self: &Arc<Self>, rounds: std::ops::Range<u32>) {
@@ -124,8 +100,8 @@ impl Stage {
 
     async fn round(self: Arc<Self>, round: u32, ending: Ending) {
         let name = format!("hard-{round}");
-        let token = self.token(&name);
-        let connect = Room::connect(self.credentials.url.as_str(), &token, RoomOptions::default());
+        let token = sdk::token(&self.server, &name, "somebody");
+        let connect = Room::connect(self.server.url(), &token, RoomOptions::default());
         if ending == Ending::ConnectDropped {
             return self.cut(connect).await;
         }

@@ -3,18 +3,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says why by panicking")]
 
+#[path = "support/sdk.rs"]
+mod sdk;
+
 use std::time::Duration;
 
 use livekit::prelude as lk;
 use livekit::webrtc::peer_connection_factory::IceTransportsType;
-use livekit_api::access_token::{AccessToken, VideoGrants};
 use testbed::LivekitServer;
 use tokio::sync::mpsc;
 use voiced::room::{JoinOptions, Room};
 use voiced::secret::Secret;
 
+use sdk::token;
+
 /// Long enough for a busy machine; only a hang takes this long.
 const PATIENCE: Duration = Duration::from_secs(60);
+const ROOM: &str = "far";
 
 struct Guest {
     room: lk::Room,
@@ -25,7 +30,7 @@ struct Guest {
 
 impl Guest {
     async fn join(server: &LivekitServer, identity: &str, single: bool) -> Result<Self, String> {
-        let token = token(server, identity);
+        let token = token(server, ROOM, identity);
         let mut options = lk::RoomOptions::default();
         options.rtc_config.ice_transport_type = IceTransportsType::Relay;
         options.single_peer_connection = single;
@@ -53,16 +58,10 @@ impl Guest {
     }
 }
 
-fn token(server: &LivekitServer, identity: &str) -> String {
-    let grants = VideoGrants { room_join: true, room: "far".to_owned(), ..Default::default() };
-    let token = AccessToken::with_api_key(server.api_key(), server.api_secret());
-    token.with_identity(identity).with_grants(grants).to_jwt().unwrap()
-}
-
 /// Comes in without a relay, by our own way to the server, which the SDK then takes for everybody.
 async fn host(server: &LivekitServer) -> Room {
     let url = server.url().parse().unwrap();
-    let token = Secret::new(token(server, "host"));
+    let token = Secret::new(token(server, ROOM, "host"));
     Room::join(JoinOptions { url, token, max_text_bytes: 1 << 20 }, &Default::default()).await.unwrap()
 }
 

@@ -5,6 +5,8 @@
 
 mod member;
 mod python;
+#[path = "../support/sdk.rs"]
+mod sdk;
 mod sound;
 
 use std::time::Duration;

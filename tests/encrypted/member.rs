@@ -7,21 +7,14 @@ use livekit::e2ee::EncryptionType;
 use livekit::e2ee::key_provider::{KeyProvider, KeyProviderOptions};
 use livekit::prelude::RemoteTrack;
 use livekit::{DataPacket, E2eeOptions, Room, RoomEvent, RoomOptions};
-use livekit_api::access_token::{AccessToken, VideoGrants};
 use testbed::LivekitServer;
-use tokio::sync::OnceCell;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use url::Url;
-use voiced::room::{self, JoinOptions};
-use voiced::secret::Secret;
 
 use crate::python::ROOM;
+use crate::sdk::{install_transport, token};
 use crate::sound::{Ears, Voice};
 use crate::{Derivation, PATIENCE, RATCHET_WINDOW, TOPIC};
-
-static TRANSPORT: OnceCell<()> = OnceCell::const_new();
 
 pub(crate) struct Member {
     room: Room,
@@ -40,7 +33,7 @@ impl Member {
         identity: &str,
         key: Option<(&str, Derivation)>,
     ) -> Self {
-        TRANSPORT.get_or_init(|| install_transport(livekit)).await;
+        install_transport(livekit).await;
         let keys = key.map(|(key, derivation)| {
             let options = KeyProviderOptions {
                 key_derivation_algorithm: derivation.algorithm(),
@@ -53,7 +46,7 @@ impl Member {
         options.encryption = keys
             .clone()
             .map(|key_provider| E2eeOptions { encryption_type: EncryptionType::Gcm, key_provider });
-        let token = token(livekit, identity);
+        let token = token(livekit, ROOM, identity);
         let (room, events) = Room::connect(livekit.url(), &token, options).await.unwrap();
         let (news, heard) = mpsc::unbounded_channel();
         let ears = Ears::default();
@@ -147,19 +140,4 @@ async fn listen(mut events: UnboundedReceiver<RoomEvent>, news: UnboundedSender<
             break;
         }
     }
-}
-
-/// The SDK connects by the transport of `voiced`, which the first join of a process gives to it.
-async fn install_transport(livekit: &LivekitServer) {
-    voiced::tls::install_crypto_provider();
-    let url = Url::parse(livekit.url()).unwrap();
-    let token = Secret::new(token(livekit, "first"));
-    let options = JoinOptions { url, token, max_text_bytes: 1 << 20 };
-    room::Room::join(options, &CancellationToken::new()).await.unwrap().leave().await;
-}
-
-fn token(livekit: &LivekitServer, identity: &str) -> String {
-    let grants = VideoGrants { room_join: true, room: ROOM.to_owned(), ..Default::default() };
-    let token = AccessToken::with_api_key(livekit.api_key(), livekit.api_secret());
-    token.with_identity(identity).with_grants(grants).to_jwt().unwrap()
 }

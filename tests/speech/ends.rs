@@ -7,9 +7,9 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use livekit_api::access_token::{AccessToken, VideoGrants};
 use testbed::{LivekitServer, Process, tools};
 
+use crate::sdk::token;
 use crate::speech::{RATE, Sentence, Speech, from_bytes};
 use crate::world::PATIENCE;
 
@@ -169,10 +169,4 @@ fn stamps(file: &Path) -> Vec<Stamp> {
         Some(Stamp { time: time.parse().ok()?, position: position.parse().ok()? })
     };
     text.lines().filter_map(stamp).collect()
-}
-
-fn token(livekit: &LivekitServer, room: &str, identity: &str) -> String {
-    let grants = VideoGrants { room_join: true, room: room.to_owned(), ..Default::default() };
-    let token = AccessToken::with_api_key(livekit.api_key(), livekit.api_secret());
-    token.with_identity(identity).with_grants(grants).to_jwt().unwrap()
 }

@@ -7,6 +7,8 @@
 
 #[path = "../support/private_network.rs"]
 mod private_network;
+#[path = "../support/sdk.rs"]
+mod sdk;
 #[path = "../support/small_disk.rs"]
 mod small_disk;
 #[path = "../support/world.rs"]
