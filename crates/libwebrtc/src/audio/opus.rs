@@ -22,9 +22,8 @@ pub(crate) use self::{
 pub(crate) const SAMPLE_RATE: u32 = 48_000;
 /// Samples of each channel in 10 ms.
 pub(crate) const BLOCK: usize = 480;
-/// How hard the encoder tries, from 0 to 10. It is what WebRTC takes on phones; 9, as on desktops, costs half as much time again
-/// for what nobody hears of speech at these bitrates.
-const COMPLEXITY: u8 = 5;
+/// From so many bits per second a channel on, the encoder's effort is not heard.
+const PLENTY: u32 = 40_000;
 /// The longest packet is 120 ms (RFC 6716, section 2.1.4), in samples of each channel.
 pub(crate) const MAX_SAMPLES: usize = 5760;
 /// The longest packet of one 20 ms frame, in bytes (RFC 6716, section 3.2.1).
@@ -51,6 +50,16 @@ pub(crate) struct EncoderConfig {
 /// What a codec says of bad input or of bad settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CodecError(pub(crate) String);
+
+// === impl EncoderConfig ===
+
+impl EncoderConfig {
+    /// How hard the encoder tries, from 0 to 10. WebRTC takes 9 on desktops, at three times the processor time of 1; with few bits
+    /// even a little less than 3 costs the upper half of the sound's band.
+    fn complexity(&self) -> u8 {
+        if self.bitrate / self.channels.count() as u32 >= PLENTY { 1 } else { 3 }
+    }
+}
 
 // === impl Channels ===
 

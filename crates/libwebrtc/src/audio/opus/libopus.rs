@@ -2,7 +2,7 @@
 
 use opus::{Application, Bitrate};
 
-use super::{COMPLEXITY, Channels, CodecError, EncoderConfig, MAX_PACKET, SAMPLE_RATE};
+use super::{Channels, CodecError, EncoderConfig, MAX_PACKET, SAMPLE_RATE};
 
 pub(crate) struct Encoder {
     inner: opus::Encoder,
@@ -36,7 +36,7 @@ impl Encoder {
 fn configured(config: &EncoderConfig) -> opus::Result<opus::Encoder> {
     let mut encoder = opus::Encoder::new(SAMPLE_RATE, of(config.channels), Application::Voip)?;
     encoder.set_bitrate(Bitrate::Bits(i32::try_from(config.bitrate).unwrap_or(i32::MAX)))?;
-    encoder.set_complexity(COMPLEXITY.into())?;
+    encoder.set_complexity(config.complexity().into())?;
     encoder.set_dtx(config.dtx)?;
     encoder.set_inband_fec(config.expected_loss > 0)?;
     encoder.set_packet_loss_perc(i32::from(config.expected_loss.min(100)))?;

@@ -2,7 +2,7 @@
 
 use ropus::{Application, Bitrate, DecodeMode, InbandFec};
 
-use super::{COMPLEXITY, Channels, CodecError, EncoderConfig, MAX_PACKET, SAMPLE_RATE};
+use super::{Channels, CodecError, EncoderConfig, MAX_PACKET, SAMPLE_RATE};
 
 pub(crate) struct Encoder {
     inner: ropus::Encoder,
@@ -19,7 +19,7 @@ impl Encoder {
     pub(crate) fn new(config: &EncoderConfig) -> Result<Self, CodecError> {
         let fec = if config.expected_loss > 0 { InbandFec::Enabled } else { InbandFec::Disabled };
         let inner = ropus::Encoder::builder(SAMPLE_RATE, of(config.channels), Application::Voip)
-            .complexity(COMPLEXITY)
+            .complexity(config.complexity())
             .bitrate(Bitrate::Bits(config.bitrate))
             .dtx(config.dtx)
             .inband_fec(fec)
