@@ -55,7 +55,7 @@ pub(crate) struct CodecError(pub(crate) String);
 
 impl EncoderConfig {
     /// How hard the encoder tries, from 0 to 10. WebRTC takes 9 on desktops, at three times the processor time of 1; with few bits
-    /// even a little less than 3 costs the upper half of the sound's band.
+    /// 1 costs the upper half of the sound's band.
     fn complexity(&self) -> u8 {
         if self.bitrate / self.channels.count() as u32 >= PLENTY { 1 } else { 3 }
     }
