@@ -131,7 +131,9 @@ impl Engine {
             force_offer(&mut changes, plan);
         }
         let (offer, pending) = changes.apply()?;
-        Some((sdp::with_opus_first(&offer.to_sdp_string(), |_| true), placed, pending))
+        // Where we only listen, redundancy is welcome: it is what 20 % of loss is survived by.
+        let text = sdp::with_opus_first(&offer.to_sdp_string(), sdp::Section::sends);
+        Some((text, placed, pending))
     }
 
     fn accept_answer(&mut self, now: Instant, text: &str) -> Result<(), RtcError> {
