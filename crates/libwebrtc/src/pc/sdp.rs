@@ -155,8 +155,8 @@ fn receiving_only(section: &str, mid: &str) -> String {
 
 /// Prefers Opus to redundant audio, which `str0m` does not, in the sections that `wanted` says.
 ///
-/// It is for the peer to prefer redundancy: LiveKit's server puts it first where a track is published with it, and forwards
-/// nothing of a track without it, such as an encrypted one, when the client prefers it.
+/// Where we send it is for the peer to prefer redundancy: LiveKit's server puts it first where a track is published with it, and
+/// forwards nothing of a track without it, such as an encrypted one, when the client prefers it.
 pub(crate) fn with_opus_first(text: &str, wanted: impl Fn(&Section) -> bool) -> String {
     rewritten(text, |section| match sections(section).first() {
         Some(read) if wanted(read) => opus_first(section, &read.audio),
