@@ -62,9 +62,9 @@ async fn nobody_is_coming(roster: &Roster, place: &Place) {
 /// A server that cannot be asked says nothing about us.
 async fn ask(roster: &Roster, place: &Place, waited: Duration) -> Option<Forgotten> {
     let answers = async {
-        let rooms = roster.rooms(vec![place.room.clone()]).await?;
+        let room = roster.rooms(vec![place.room.clone()]).await?.remove(&place.room);
         let members = roster.members(&place.room).await?;
-        Ok::<_, String>((rooms.get(&place.room).cloned(), members))
+        Ok::<_, String>((room, members))
     };
     match answers.await {
         Ok((room, members)) => judge(place, room.as_ref(), &members, waited),

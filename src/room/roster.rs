@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use livekit_protocol::{
-    self as lk, ListParticipantsRequest, ListParticipantsResponse, ListRoomsRequest, ListRoomsResponse,
-    ParticipantInfo, participant_info,
+    ListParticipantsRequest, ListParticipantsResponse, ListRoomsRequest, ListRoomsResponse, ParticipantInfo,
+    Room, participant_info,
 };
 use prost::Message;
 use reqwest::Method;
@@ -76,7 +76,7 @@ impl Roster {
         let token = token::room_list(&self.credentials).map_err(|error| error.to_string())?;
         let reply = self.ask("ListRooms", &token, &ListRoomsRequest { names }).await?;
         let ListRoomsResponse { rooms } = reply.decoded()?;
-        let known = |room: lk::Room| (room.name.clone(), Known::from(room));
+        let known = |room: Room| (room.name.clone(), Known::from(room));
         Ok(rooms.into_iter().map(known).collect())
     }
 
@@ -152,9 +152,9 @@ pub(crate) fn fuzzing(mut bytes: &[u8]) {
 
 // === impl Known ===
 
-impl From<lk::Room> for Known {
+impl From<Room> for Known {
     /// One timeout counts from the beginning of the room, the other from when the last one left.
-    fn from(room: lk::Room) -> Self {
+    fn from(room: Room) -> Self {
         let closes_after = Duration::from_secs(room.empty_timeout.max(room.departure_timeout).into());
         Self { sid: room.sid, closes_after }
     }

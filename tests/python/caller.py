@@ -14,20 +14,11 @@ import os
 import sys
 import uuid
 
-from livekit import api, rtc
+from livekit import rtc
+
+from access import token
 
 PATIENCE = 30.0
-
-
-def token(room: str, agent_name: str) -> str:
-    dispatch = api.RoomAgentDispatch(agent_name=agent_name)
-    return (
-        api.AccessToken(os.environ["LIVEKIT_API_KEY"], os.environ["LIVEKIT_API_SECRET"])
-        .with_identity("python-caller")
-        .with_grants(api.VideoGrants(room_join=True, room=room))
-        .with_room_config(api.RoomConfiguration(agents=[dispatch]))
-        .to_jwt()
-    )
 
 
 class Caller:
@@ -42,7 +33,7 @@ class Caller:
         self.room.register_text_stream_handler("lk.transcription", self.opened)
 
     async def join(self, room: str, agent_name: str) -> None:
-        await self.room.connect(os.environ["LIVEKIT_URL"], token(room, agent_name))
+        await self.room.connect(os.environ["LIVEKIT_URL"], token(room, "python-caller", (agent_name,)))
         self.look()
         await asyncio.wait_for(self.listening.wait(), PATIENCE)
 

@@ -9,20 +9,13 @@ import os
 import sys
 
 import numpy
-from livekit import api, rtc
+from livekit import rtc
+
+from access import token
 
 WIDTH, HEIGHT, PICTURES_A_SECOND = 320, 240, 15
 RATE = 48_000
 FRAME = RATE // 100
-
-
-def token(room: str, identity: str) -> str:
-    return (
-        api.AccessToken(os.environ["LIVEKIT_API_KEY"], os.environ["LIVEKIT_API_SECRET"])
-        .with_identity(identity)
-        .with_grants(api.VideoGrants(room_join=True, room=room))
-        .to_jwt()
-    )
 
 
 async def film(source: rtc.VideoSource) -> None:

@@ -18,7 +18,9 @@ import os
 import sys
 
 import numpy
-from livekit import api, rtc
+from livekit import rtc
+
+from access import token
 
 PATIENCE = 60.0
 TOPIC = "secrets"
@@ -31,15 +33,6 @@ LOUD = 8000.0
 CLEAR = 0.8
 # A sample of what counts as silence, on average.
 QUIET = 100.0
-
-
-def token(room: str, identity: str) -> str:
-    return (
-        api.AccessToken(os.environ["LIVEKIT_API_KEY"], os.environ["LIVEKIT_API_SECRET"])
-        .with_identity(identity)
-        .with_grants(api.VideoGrants(room_join=True, room=room))
-        .to_jwt()
-    )
 
 
 class Participant:

@@ -66,13 +66,14 @@ fn is_no_worse(wrong: &[Wrong], loss_percent: u32) -> bool {
     FARS.into_iter().zip(wrong).all(|(far, wrong)| wrong.ours <= allowed(far, wrong.yardstick, loss_percent))
 }
 
-/// Every word where the yardstick has every word, else no more than one wrong word more than the yardstick has.
+/// None where the yardstick has every word at a tenth, else one wrong word more than the yardstick has.
+///
+/// Where we listen at a fifth that is not reached yet: of 88 words 2 to 5 were wrong where the official SDK had none.
 fn allowed(far: Far, yardstick: usize, loss_percent: u32) -> usize {
-    match far {
-        Far::Speaks | Far::Listens if loss_percent <= 10 && yardstick == 0 => 0,
-        // Not good enough yet: of 88 words up to 6 were wrong where the official SDK had none.
-        Far::Listens if loss_percent > 10 => yardstick + 10,
-        Far::Speaks | Far::Listens => yardstick + 1,
+    match (far, loss_percent) {
+        (_, ..=10) if yardstick == 0 => 0,
+        (Far::Listens, 11..) => yardstick + 10,
+        _ => yardstick + 1,
     }
 }
 

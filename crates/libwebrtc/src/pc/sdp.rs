@@ -179,10 +179,8 @@ fn opus_first(section: &str, audio: &AudioFormat) -> String {
 /// Rewrites the m-sections of a description one by one.
 fn rewritten(text: &str, rewrite: impl Fn(&str) -> String) -> String {
     let (mut changed, mut section) = (String::with_capacity(text.len()), String::new());
-    let rewrite = |section: &str| match section.starts_with("m=") {
-        true => rewrite(section),
-        false => section.to_owned(),
-    };
+    // What comes before the first one stays.
+    let rewrite = |part: &str| if part.starts_with("m=") { rewrite(part) } else { part.to_owned() };
     for line in text.split_inclusive('\n') {
         if line.starts_with("m=") {
             changed.push_str(&rewrite(&section));
