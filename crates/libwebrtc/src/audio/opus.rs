@@ -11,6 +11,8 @@ mod backend;
 #[cfg(not(feature = "libopus"))]
 #[path = "opus/ropus.rs"]
 mod backend;
+#[cfg(not(feature = "libopus"))]
+mod concealment;
 mod packet;
 
 pub(crate) use self::{

@@ -98,7 +98,8 @@ impl Voice {
         }
         let samples = samples.next_multiple_of(STEP).min(MAX_SAMPLES);
         let out = &mut self.scratch[..samples * self.channels];
-        if self.decoder.conceal(out).is_err() {
+        let made = if self.is_comfort { self.decoder.background(out) } else { self.decoder.conceal(out) };
+        if made.is_err() {
             out.fill(0);
         }
         self.push_fading(samples);

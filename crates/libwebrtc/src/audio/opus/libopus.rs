@@ -68,6 +68,11 @@ impl Decoder {
     pub(crate) fn conceal(&mut self, out: &mut [i16]) -> Result<usize, CodecError> {
         self.inner.decode(&[], out, false).map_err(CodecError::of)
     }
+
+    /// Fills `out`, a multiple of 2.5 ms, with the background noise of a sender that said it is silent.
+    pub(crate) fn background(&mut self, out: &mut [i16]) -> Result<usize, CodecError> {
+        self.conceal(out)
+    }
 }
 
 fn of(channels: Channels) -> opus::Channels {

@@ -2,7 +2,7 @@
 
 use ropus::{Application, Bitrate, DecodeMode, InbandFec};
 
-use super::{Channels, CodecError, EncoderConfig, MAX_PACKET, SAMPLE_RATE};
+use super::{Channels, CodecError, EncoderConfig, MAX_PACKET, SAMPLE_RATE, concealment::Concealment};
 
 pub(crate) struct Encoder {
     inner: ropus::Encoder,
@@ -11,6 +11,8 @@ pub(crate) struct Encoder {
 
 pub(crate) struct Decoder {
     inner: ropus::Decoder,
+    channels: usize,
+    concealment: Concealment,
 }
 
 // === impl Encoder ===
@@ -46,7 +48,8 @@ impl Encoder {
 impl Decoder {
     pub(crate) fn new(channels: Channels) -> Result<Self, CodecError> {
         let inner = ropus::Decoder::new(SAMPLE_RATE, of(channels)).map_err(CodecError::of)?;
-        Ok(Self { inner })
+        let channels = channels.count();
+        Ok(Self { inner, channels, concealment: Concealment::new(channels) })
     }
 
     /// Samples of each channel; `out` is interleaved and holds the longest packet.
@@ -54,17 +57,29 @@ impl Decoder {
         if packet.is_empty() {
             return Err(CodecError("a packet without a byte".to_owned()));
         }
-        self.inner.decode(packet, out, DecodeMode::Normal).map_err(CodecError::of)
+        self.decoded(packet, out, DecodeMode::Normal)
     }
 
     /// Fills `out`, as long as the packet before, with the coarse copy of it that `packet` carries.
     pub(crate) fn decode_fec(&mut self, packet: &[u8], out: &mut [i16]) -> Result<usize, CodecError> {
-        self.inner.decode(packet, out, DecodeMode::Fec).map_err(CodecError::of)
+        self.decoded(packet, out, DecodeMode::Fec)
     }
 
     /// Fills `out`, a multiple of 2.5 ms, with what may have been said.
     pub(crate) fn conceal(&mut self, out: &mut [i16]) -> Result<usize, CodecError> {
-        self.inner.decode(&[], out, DecodeMode::Normal).map_err(CodecError::of)
+        self.concealment.conceal(out);
+        Ok(out.len() / self.channels)
+    }
+
+    /// Fills `out`, a multiple of 2.5 ms, with the background noise of a sender that said it is silent.
+    pub(crate) fn background(&mut self, out: &mut [i16]) -> Result<usize, CodecError> {
+        self.decoded(&[], out, DecodeMode::Normal)
+    }
+
+    fn decoded(&mut self, packet: &[u8], out: &mut [i16], mode: DecodeMode) -> Result<usize, CodecError> {
+        let samples = self.inner.decode(packet, out, mode).map_err(CodecError::of)?;
+        self.concealment.heard(&mut out[..samples * self.channels]);
+        Ok(samples)
     }
 }
 

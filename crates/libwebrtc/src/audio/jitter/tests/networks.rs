@@ -78,6 +78,18 @@ fn most_of_what_is_lost_comes_back_from_the_copies() {
 }
 
 #[test]
+fn a_voice_goes_on_where_a_packet_is_lost_and_is_back_at_once() {
+    let sent = Sent::of(speech(20.0), &VOICE);
+    let whole = sent.through(clean());
+    let heard = sent.through(Box::new(|at, _| (at % 10 != 9).then_some(5_000)));
+    let weak = |(is, was): &(f64, f64)| *is < was / 2.0;
+    let weak = heard.blocks().zip(whole.blocks()).skip(100).filter(weak).count();
+    println!("{weak} blocks at half the loudness or less, {heard}");
+    assert!(heard.stats.concealment_events >= 95 && heard.stats.fec_packets == 0, "{heard}");
+    assert!(weak < 2 * heard.stats.concealment_events as usize, "{weak} of 1900 blocks");
+}
+
+#[test]
 fn reordered_and_repeated_packets_are_heard_once_and_in_order() {
     let swapped: Network = Box::new(|at, _| Some(if at % 5 == 0 { 30_000 } else { 5_000 }));
     let heard = Sent::of(tone(20.0, 440.0), &VOICE).through(swapped);
