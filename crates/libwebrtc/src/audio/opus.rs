@@ -1,7 +1,7 @@
 //! Opus (RFC 6716) at 48 kHz. The backends below are the only files that name a codec crate.
 //!
-//! `ropus` is the default: it is Rust, so it needs no C compiler, and it decodes what `libopus` does, bit for bit. The feature
-//! `libopus` takes the C library instead, which encodes up to a third faster.
+//! `ropus` is the default: it is Rust, so it needs no C compiler, and it decodes what `libopus` does, bit for bit, but for what is lost
+//! (see `opus/concealment.rs`). The feature `libopus` takes the C library instead, which encodes up to a third faster.
 
 use std::fmt;
 
