@@ -9,6 +9,8 @@ for path in sys.argv[1:]:
     with open(path, "rb") as pcm:
         speech = pcm.read()
     decoder.start_utt()
-    decoder.process_raw(speech, full_utt=True)
+    # It does not take a file without a sample.
+    if speech:
+        decoder.process_raw(speech, full_utt=True)
     decoder.end_utt()
     print(decoder.hyp().hypstr if decoder.hyp() else "", flush=True)

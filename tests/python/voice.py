@@ -1,7 +1,7 @@
 """One end of a voice connection through LiveKit's official Python SDK; `voice-bench` is the same in Rust.
 
   voice.py say RATE FILE     publishes FILE.pcm (16-bit mono) in real time once somebody has subscribed to it, and leaves
-  voice.py hear RATE FILE    writes the first audio track it gets to FILE.pcm until its sender leaves
+  voice.py hear RATE FILE    writes the first audio track it gets to FILE.pcm until its sender leaves, nothing if none comes
 
 Each writes FILE.times, a line `NANOSECONDS POSITION` for each frame: when, on CLOCK_MONOTONIC, the frame that begins with
 the sample at POSITION was handed to the SDK or came from it.
@@ -59,15 +59,15 @@ async def hear(rate: int, file: str) -> None:
     room.on("track_unsubscribed", lambda *_: ended.set())
     room.on("participant_disconnected", lambda *_: ended.set())
     await room.connect(os.environ["LIVEKIT_URL"], os.environ["LIVEKIT_TOKEN"])
-    stream = rtc.AudioStream(await tracks.get(), sample_rate=rate, num_channels=1)
     with open(f"{file}.pcm", "wb") as pcm, open(f"{file}.times", "w") as times:
-        writing = asyncio.create_task(write(stream, pcm, times))
+        writing = asyncio.create_task(write(tracks, rate, pcm, times))
         await asyncio.wait([writing, asyncio.create_task(ended.wait())], return_when=asyncio.FIRST_COMPLETED)
         writing.cancel()
     await room.disconnect()
 
 
-async def write(stream: rtc.AudioStream, pcm, times) -> None:
+async def write(tracks: asyncio.Queue, rate: int, pcm, times) -> None:
+    stream = rtc.AudioStream(await tracks.get(), sample_rate=rate, num_channels=1)
     position = 0
     async for event in stream:
         times.write(f"{time.monotonic_ns()} {position}\n")

@@ -75,7 +75,7 @@ fn measure(
     println!("{network:<34} median     p90    found   against the yardstick");
     let mut yardstick = None;
     for ((way, _), call) in ways.iter().zip(calls) {
-        let Heard { said, heard } = call.finish(LENGTH);
+        let Heard { said, heard } = call.finish(LENGTH).expect("the official SDK hears something");
         let line = python(["measure".as_ref(), rate().as_ref(), said.as_ref(), heard.as_ref()]);
         let Found { sought, found, median, p90 } = serde_json::from_str(&line).unwrap();
         let (Some(median), Some(p90)) = (median, p90) else {

@@ -96,15 +96,15 @@ fn measure(loss_percent: u32, speech: &Speech, directory: &Path) -> [Wrong; FARS
 }
 
 /// All cases at the same time, through one network.
-fn hold(loss_percent: u32, seed: u64, speech: &Speech, directory: &Path) -> Vec<(String, Heard)> {
+fn hold(loss_percent: u32, seed: u64, speech: &Speech, directory: &Path) -> Option<Vec<(String, Heard)>> {
     let wire = Wire::lay(Quality { loss_percent, jitter_ms: JITTER_MS }, seed);
     let calls = CASES.map(|(far, sdk)| (far, sdk, begin(&wire, speech, far, sdk, directory)));
     let heard = calls.map(|(far, sdk, call)| {
         let name = format!("{loss_percent} % lost (seed {seed}) where {sdk:?} {far:?}");
-        (name, call.finish(speech.length()))
+        Some((name, call.finish(speech.length())?))
     });
     wire.check();
-    heard.into()
+    heard.into_iter().collect()
 }
 
 /// The end behind the bad network is by `sdk`, the other is always the official one.
