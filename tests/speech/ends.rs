@@ -130,8 +130,8 @@ impl Call {
             assert!(status.success(), "an end of a call failed ({status}): {}", end.log_tail());
         }
         let heard = Heard { said: self.said, heard: self.heard };
-        let is_silent = stamps(&heard.heard).is_empty();
-        (!(is_yardstick && is_silent)).then_some(heard)
+        let came_about = !is_yardstick || !stamps(&heard.heard).is_empty();
+        came_about.then_some(heard)
     }
 }
 

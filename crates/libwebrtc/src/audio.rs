@@ -17,4 +17,6 @@ pub(crate) mod receiver;
 pub(crate) mod red;
 pub(crate) mod resample;
 pub(crate) mod sender;
+#[cfg(test)]
+mod sounds;
 pub(crate) mod source;

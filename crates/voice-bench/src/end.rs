@@ -38,10 +38,11 @@ pub(crate) async fn hear(end: &End) -> Result<()> {
     let (mut pcm, mut times) = (create(end, "pcm")?, create(end, "times")?);
     let (room, mut events) = join(end).await?;
     let track = until(&mut events, |event| match event {
-        RoomEvent::TrackSubscribed { track: RemoteTrack::Audio(track), .. } => Some(track),
+        RoomEvent::TrackSubscribed { track: RemoteTrack::Audio(track), .. } => Some(Some(track)),
+        RoomEvent::ParticipantDisconnected(_) => Some(None),
         _ => None,
     });
-    let track = track.await?;
+    let Some(track) = track.await? else { return Ok(room.close().await?) };
     let mut position = 0;
     let listening = audio::listen(&track, end.rate, |samples| {
         stamp(&mut times, position)?;

@@ -27,7 +27,7 @@ use clap::Parser;
 enum Arguments {
     /// Publish FILE.pcm (16-bit mono) in real time once somebody has subscribed to it, and leave.
     Say(End),
-    /// Write the first audio track that comes to FILE.pcm until its sender leaves.
+    /// Write the first audio track that comes to FILE.pcm until its sender leaves; nothing if none comes.
     Hear(End),
     /// Join many rooms, and print what they cost this process.
     Rooms(rooms::Options),

@@ -97,6 +97,8 @@ impl std::error::Error for CodecError {}
 
 #[cfg(test)]
 mod tests {
+    use crate::audio::sounds::rms;
+
     use super::*;
 
     const VOICE: EncoderConfig =
@@ -105,10 +107,6 @@ mod tests {
     fn tone(samples: usize, channels: usize) -> Vec<i16> {
         let angle = |at: usize| at as f64 * 440.0 * std::f64::consts::TAU / f64::from(SAMPLE_RATE);
         (0..samples * channels).map(|at| (angle(at / channels).sin() * 12_000.0) as i16).collect()
-    }
-
-    fn rms(samples: &[i16]) -> f64 {
-        (samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / samples.len() as f64).sqrt()
     }
 
     #[test]

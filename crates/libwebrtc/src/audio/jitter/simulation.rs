@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::audio::opus::{BLOCK, Channels, Encoder, EncoderConfig, MAX_SAMPLES};
+pub(super) use crate::audio::sounds::rms;
 
 use super::{AudioPacket, JitterBuffer, JitterStats};
 
@@ -243,10 +244,6 @@ impl fmt::Display for Heard {
             1000.0 * stats.jitter_buffer_delay / stats.jitter_buffer_emitted_count as f64,
         )
     }
-}
-
-pub(super) fn rms(samples: &[i16]) -> f64 {
-    (samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / samples.len() as f64).sqrt()
 }
 
 pub(super) fn tone(seconds: f64, hertz: f64) -> Vec<i16> {

@@ -200,7 +200,7 @@ fn refine(signal: &[f32], at: usize, period: usize, overlap: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use crate::audio::opus::SAMPLE_RATE;
+    use crate::audio::{opus::SAMPLE_RATE, sounds::noise};
 
     use super::*;
 
@@ -239,14 +239,7 @@ mod tests {
 
     #[test]
     fn noise_has_no_period_unless_in_haste_and_silence_may_be_cut() {
-        let mut seed = 1_u32;
-        let mut noise: Vec<i16> = (0..WINDOW)
-            .map(|_| {
-                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (seed >> 18) as i16
-            })
-            .map(|sample| sample - 8192)
-            .collect();
+        let mut noise = noise(WINDOW, 1);
         assert_eq!(Stretch::default().apply(0, change(Direction::Shrink), &mut noise, 1), 0);
         let mut silence = vec![0; WINDOW];
         assert_eq!(Stretch::default().apply(0, change(Direction::Shrink), &mut silence, 1), WINDOW / 2);

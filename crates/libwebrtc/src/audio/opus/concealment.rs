@@ -160,8 +160,7 @@ impl Mouth {
     }
 
     fn say(&mut self, throat: f32) -> f32 {
-        let predicted: f32 = self.filter.iter().zip(&self.said).map(|(factor, said)| factor * said).sum();
-        let sample = (throat + predicted).clamp(i16::MIN.into(), i16::MAX.into());
+        let sample = (throat + product(&self.filter, &self.said)).clamp(i16::MIN.into(), i16::MAX.into());
         self.said.copy_within(..ORDER - 1, 1);
         self.said[0] = sample;
         sample
@@ -172,8 +171,8 @@ impl Mouth {
 fn pitch(signal: &[f32]) -> (usize, f32) {
     let coarse: Vec<f32> = signal.chunks_exact(COARSE).map(|four| four.iter().sum()).collect();
     let (period, _) = best_period(&coarse, SHORTEST / COARSE..=LONGEST / COARSE, COMPARED / COARSE);
-    let around = period * COARSE - COARSE..=period * COARSE + COARSE;
-    best_period(signal, (*around.start()).max(SHORTEST)..=(*around.end()).min(LONGEST), COMPARED)
+    let period = period * COARSE;
+    best_period(signal, (period - COARSE).max(SHORTEST)..=(period + COARSE).min(LONGEST), COMPARED)
 }
 
 fn best_period(signal: &[f32], periods: std::ops::RangeInclusive<usize>, compared: usize) -> (usize, f32) {
@@ -227,11 +226,9 @@ fn weight(at: usize) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::audio::sounds::{noise, rms};
 
-    fn rms(samples: &[i16]) -> f32 {
-        (samples.iter().map(|sample| f32::from(*sample).powi(2)).sum::<f32>() / samples.len() as f32).sqrt()
-    }
+    use super::*;
 
     fn after(said: &[i16], channels: usize, missing: usize) -> (Concealment, Vec<i16>) {
         let mut concealment = Concealment::new(channels);
@@ -249,15 +246,6 @@ mod tests {
             .collect()
     }
 
-    fn noise(samples: usize) -> Vec<i16> {
-        let mut seed = 9_u32;
-        let mut sample = || {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (seed >> 18) as i16 - 8192
-        };
-        (0..samples).map(|_| sample()).collect()
-    }
-
     #[test]
     fn a_tone_goes_on_in_step_and_so_does_that_of_the_other_channel() {
         for hertz in [&[150.0][..], &[233.3], &[200.0, 400.0]] {
@@ -272,7 +260,7 @@ mod tests {
 
     #[test]
     fn noise_stays_noise_of_the_same_loudness_and_without_a_pitch() {
-        let said = noise(4800);
+        let said = noise(4800, 9);
         let (_, guessed) = after(&said, 1, 960);
         let (is, was) = (rms(&guessed), rms(&said));
         assert!((0.6..1.1).contains(&(is / was)), "{is} after {was}");
