@@ -19,6 +19,7 @@ mod ends;
 mod loopback;
 mod lossy;
 mod reading;
+mod simulated;
 mod speech;
 mod steady;
 mod wire;

@@ -32,7 +32,7 @@ pub(crate) fn compare(speech: &Speech, calls: &[(String, Heard)]) -> Vec<usize> 
 }
 
 /// A line for each file.
-fn read(files: &[PathBuf]) -> Vec<String> {
+pub(crate) fn read(files: &[PathBuf]) -> Vec<String> {
     let lines: Vec<_> = thread::scope(|scope| {
         let start = |files| scope.spawn(move || read_by_one(files));
         let readers: Vec<_> = files.chunks(files.len().div_ceil(READERS).max(1)).map(start).collect();
@@ -51,7 +51,7 @@ fn read_by_one(files: &[PathBuf]) -> Vec<String> {
 }
 
 /// Words that are missing, superfluous or others: the edit distance.
-fn wrong_words(expected: &str, read: &str) -> usize {
+pub(crate) fn wrong_words(expected: &str, read: &str) -> usize {
     let read: Vec<_> = read.split_whitespace().collect();
     let mut row: Vec<_> = (0..=read.len()).collect();
     for (index, word) in expected.split_whitespace().enumerate() {

@@ -8,6 +8,9 @@ use crate::audio::opus::{BLOCK, carries_fec};
 
 use super::queue::{Packet, TOLERANCE};
 
+/// What is missing for longer is made up from before it up to here, since it may still arrive (20 ms).
+pub(super) const BRIDGED: usize = 960;
+
 #[derive(Debug)]
 pub(super) struct Head {
     /// The timestamp after the last sample that was decoded.
@@ -29,6 +32,8 @@ pub(super) enum Step {
     Recover,
     /// So many samples that are lost.
     Conceal(usize),
+    /// So many samples that are lost before the first packet, and this packet.
+    Bridge(usize),
     /// Nothing: the next sound is that of another time.
     Jump(i64),
     /// The sound to come is unknown or not due.
@@ -55,7 +60,9 @@ impl Head {
         let start = self.start(first);
         let unknown = start - self.next;
         if unknown > TOLERANCE && self.is_loss_before(first, outlook) {
-            return Step::Conceal(unknown.min(BLOCK as i64) as usize);
+            let is_bridged = unknown <= BRIDGED as i64 && start == first.timestamp && !first.is_dtx();
+            let samples = unknown.min(BLOCK as i64) as usize;
+            return if is_bridged { Step::Bridge(unknown as usize) } else { Step::Conceal(samples) };
         }
         let is_next = unknown <= TOLERANCE;
         match is_due(start) {
@@ -172,6 +179,18 @@ mod tests {
         assert_eq!(head.step(&next, SPEECH, never), Step::Recover);
         head.recovered(&next);
         assert_eq!(head.step(&next, SPEECH, never), Step::Decode);
+    }
+
+    #[test]
+    fn the_last_packet_of_a_loss_without_a_copy_is_made_up_from_both_its_ends() {
+        let (mut head, next) = (after_first(), packet(4, 3 * 960));
+        for _ in 0..2 {
+            assert_eq!(head.step(&next, SPEECH, never), Step::Conceal(BLOCK));
+            head.concealed(BLOCK);
+        }
+        assert_eq!(head.step(&next, SPEECH, never), Step::Bridge(960));
+        let silence = Packet { payload: vec![8], ..packet(3, 2 * 960) };
+        assert_eq!(after_first().step(&silence, SPEECH, never), Step::Conceal(BLOCK));
     }
 
     #[test]

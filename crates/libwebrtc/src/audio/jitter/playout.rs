@@ -6,6 +6,7 @@ use super::{
     JitterBuffer, REMEMBERED,
     clock::{Micros, micros},
     head::{Head, Outlook, Step},
+    queue::Packet,
     stretch::{Direction, WINDOW},
 };
 
@@ -53,6 +54,7 @@ impl JitterBuffer {
                 let concealed = self.conceal(samples);
                 self.head.iter_mut().for_each(|head| head.concealed(concealed));
             }
+            Step::Bridge(samples) => self.bridge(now, samples),
             Step::Jump(next) => self.head.iter_mut().for_each(|head| head.jumped(next)),
             Step::Wait => {
                 let waited = self.conceal(BLOCK - self.voice.len().min(BLOCK));
@@ -86,17 +88,31 @@ impl JitterBuffer {
     }
 
     fn decode(&mut self, now: Micros) {
-        let (Some(packet), Some(head)) = (self.queue.pop(), &mut self.head) else { return };
-        let wait = now + micros(self.voice.len() as i64) - packet.arrival;
-        self.stats.emitted(packet.duration, wait, self.delay.target(now));
-        head.decoded(&packet);
+        let Some(packet) = self.take_first(now, 0) else { return };
         if self.voice.decode(&packet).is_err() {
             self.stats.packets_malformed += 1;
         }
+    }
+
+    fn bridge(&mut self, now: Micros, samples: usize) {
+        let Some(packet) = self.take_first(now, samples) else { return };
+        self.stats.concealed(samples, self.voice.is_live(), false);
+        if self.voice.bridge(samples, &packet).is_err() {
+            self.stats.packets_malformed += 1;
+        }
+    }
+
+    /// The first packet, which is heard next, but for so many samples.
+    fn take_first(&mut self, now: Micros, after: usize) -> Option<Packet> {
+        let (packet, head) = (self.queue.pop()?, self.head.as_mut()?);
+        let wait = now + micros((self.voice.len() + after) as i64) - packet.arrival;
+        self.stats.emitted(packet.duration, wait, self.delay.target(now));
+        head.decoded(&packet);
         if self.played.len() == REMEMBERED {
             self.played.pop_front();
         }
         self.played.push_back(packet.timestamp);
+        Some(packet)
     }
 
     fn recover(&mut self, now: Micros) {

@@ -28,6 +28,8 @@ pub(super) struct Random(u64);
 pub(super) struct Sent {
     pub(super) packets: Vec<Option<AudioPacket>>,
     pub(super) samples: Vec<i16>,
+    /// Each packet brings that before as well (RED).
+    pub(super) is_redundant: bool,
 }
 
 /// What was heard, 10 ms at a time.
@@ -85,7 +87,7 @@ impl Sent {
         };
         let frame = FRAME * config.channels.count();
         let packets = samples.chunks_exact(frame).enumerate().map(&mut packet).collect();
-        Self { packets, samples }
+        Self { packets, samples, is_redundant: false }
     }
 
     /// As WebRTC sends it: of a silence only the first packet leaves, and the sequence goes on without a hole.
@@ -160,14 +162,20 @@ impl Listener {
         heard
     }
 
+    /// By the time and by the order in which they left.
     fn arrivals(&self, sent: &Sent, network: &mut Network) -> BTreeMap<(i64, usize), AudioPacket> {
         let mut random = Random::new(7);
-        let packets = sent.packets.iter().enumerate();
-        let arrive = |(at, packet): (usize, &Option<AudioPacket>)| {
-            let after = network(at, &mut random)?;
-            Some(((at as i64 * FRAME_MICROS + after, at), packet.clone()?))
-        };
-        packets.filter_map(arrive).collect()
+        let mut arriving = BTreeMap::new();
+        for (at, packet) in sent.packets.iter().enumerate() {
+            let Some(after) = network(at, &mut random) else { continue };
+            let arrival = at as i64 * FRAME_MICROS + after;
+            let before =
+                at.checked_sub(1).filter(|_| sent.is_redundant).and_then(|at| sent.packets[at].as_ref());
+            let brought = [before, packet.as_ref()].into_iter().enumerate();
+            arriving
+                .extend(brought.filter_map(|(nth, packet)| Some(((arrival, 2 * at + nth), packet?.clone()))));
+        }
+        arriving
     }
 
     /// Between the fastest arrival of what is played next and then, while something is.

@@ -2,7 +2,7 @@
 
 use crate::audio::opus::{Channels, CodecError, Decoder, MAX_SAMPLES};
 
-use super::queue::Packet;
+use super::{head::BRIDGED, queue::Packet};
 
 /// Opus conceals in steps of 2.5 ms.
 const STEP: usize = 120;
@@ -12,6 +12,8 @@ const GUESS: Fade = Fade { hold: 2880, out: 2880 };
 const COMFORT: Fade = Fade { hold: 24_000, out: 4800 };
 /// Sound that begins after silence begins softly, or it clicks.
 const FADE_IN: usize = 240;
+/// Of two channels.
+const SCRATCH: usize = (BRIDGED + MAX_SAMPLES) * 2;
 
 struct Fade {
     hold: usize,
@@ -21,7 +23,7 @@ struct Fade {
 pub(super) struct Voice {
     decoder: Decoder,
     channels: usize,
-    scratch: Box<[i16; MAX_SAMPLES * 2]>,
+    scratch: Box<[i16; SCRATCH]>,
     ready: Vec<i16>,
     /// Samples of each channel since the last packet, at most those until silence.
     concealed: usize,
@@ -46,7 +48,7 @@ impl Fade {
 impl Voice {
     pub(super) fn new(channels: Channels) -> Result<Self, CodecError> {
         let decoder = Decoder::new(channels)?;
-        let (scratch, ready, channels) = (Box::new([0; MAX_SAMPLES * 2]), Vec::new(), channels.count());
+        let (scratch, ready, channels) = (Box::new([0; SCRATCH]), Vec::new(), channels.count());
         Ok(Self { decoder, channels, scratch, ready, concealed: GUESS.end(), is_comfort: false })
     }
 
@@ -81,6 +83,23 @@ impl Voice {
         self.arrived(decoded, packet.duration)?;
         self.is_comfort = packet.is_dtx();
         Ok(())
+    }
+
+    /// At least so many samples, at most [`BRIDGED`], of what may have been said before this packet, and the packet.
+    pub(super) fn bridge(&mut self, samples: usize, packet: &Packet) -> Result<(), CodecError> {
+        let missing = samples.next_multiple_of(STEP).min(BRIDGED);
+        let (gap, out) = self.scratch.split_at_mut(missing * self.channels);
+        match self.decoder.bridge(gap, &packet.payload, out) {
+            Ok(decoded) => {
+                self.push_fading(missing);
+                self.push_rising(missing, decoded.min(packet.duration));
+                Ok(())
+            }
+            Err(error) => {
+                self.conceal(missing + packet.duration);
+                Err(error)
+            }
+        }
     }
 
     /// The packet before this one, as long as this one.
@@ -126,7 +145,7 @@ impl Voice {
 
     fn arrived(&mut self, decoded: Result<usize, CodecError>, expected: usize) -> Result<(), CodecError> {
         match decoded {
-            Ok(samples) => self.push_rising(samples.min(expected)),
+            Ok(samples) => self.push_rising(0, samples.min(expected)),
             Err(error) => {
                 self.conceal(expected);
                 return Err(error);
@@ -144,9 +163,11 @@ impl Voice {
         self.concealed = (begin + samples).min(fade.end());
     }
 
-    fn push_rising(&mut self, samples: usize) {
+    /// The samples from this one on.
+    fn push_rising(&mut self, first: usize, samples: usize) {
         let begin = self.fade().gain(self.concealed);
-        for (at, frame) in self.scratch[..samples * self.channels].chunks_exact(self.channels).enumerate() {
+        let frames = self.scratch.chunks_exact(self.channels).skip(first).take(samples);
+        for (at, frame) in frames.enumerate() {
             let gain = begin + (1.0 - begin) * (at as f32 / FADE_IN as f32).min(1.0);
             self.ready.extend(frame.iter().map(|sample| (f32::from(*sample) * gain) as i16));
         }

@@ -69,6 +69,17 @@ impl Decoder {
         self.inner.decode(&[], out, false).map_err(CodecError::of)
     }
 
+    /// Decodes a packet, and fills `gap`, a multiple of 2.5 ms, with what may have been said before it.
+    pub(crate) fn bridge(
+        &mut self,
+        gap: &mut [i16],
+        packet: &[u8],
+        out: &mut [i16],
+    ) -> Result<usize, CodecError> {
+        self.conceal(gap)?;
+        self.decode(packet, out)
+    }
+
     /// Fills `out`, a multiple of 2.5 ms, with the background noise of a sender that said it is silent.
     pub(crate) fn background(&mut self, out: &mut [i16]) -> Result<usize, CodecError> {
         self.conceal(out)

@@ -71,6 +71,18 @@ impl Decoder {
         Ok(out.len() / self.channels)
     }
 
+    /// Decodes a packet, and fills `gap`, a multiple of 2.5 ms, with what may have been said before it.
+    pub(crate) fn bridge(
+        &mut self,
+        gap: &mut [i16],
+        packet: &[u8],
+        out: &mut [i16],
+    ) -> Result<usize, CodecError> {
+        let samples = self.inner.decode(packet, out, DecodeMode::Normal).map_err(CodecError::of)?;
+        self.concealment.bridge(gap, &mut out[..samples * self.channels]);
+        Ok(samples)
+    }
+
     /// Fills `out`, a multiple of 2.5 ms, with the background noise of a sender that said it is silent.
     pub(crate) fn background(&mut self, out: &mut [i16]) -> Result<usize, CodecError> {
         self.decoded(&[], out, DecodeMode::Normal)
