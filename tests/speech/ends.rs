@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use testbed::{LivekitServer, Process, tools};
 
 use crate::sdk::token;
-use crate::speech::{RATE, Sentence, Speech, from_bytes};
+use crate::speech::{RATE, Speech, from_bytes};
 use crate::world::PATIENCE;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -150,18 +150,12 @@ impl Heard {
 /// What was heard of each sentence, in files of its own.
 pub(crate) fn cut(speech: &Speech, Heard { said, heard }: &Heard) -> Vec<PathBuf> {
     let (sent, came) = (stamps(said), stamps(heard));
-    let bytes = fs::read(heard.with_extension("pcm")).unwrap();
-    let sound = from_bytes(&bytes);
-    let part = |(number, sentence): (usize, &Sentence)| {
-        let [start, end] = [sentence.start, speech.until_next(sentence)].map(|position| {
-            let time = time_of(&sent, position);
-            came.iter().find(|stamp| stamp.time >= time).map_or(sound.len(), |stamp| stamp.position)
-        });
-        let file = heard.with_extension(format!("{number}.pcm"));
-        crate::speech::write(&sound[start.min(sound.len())..end.min(sound.len())], &file);
-        file
+    let sound = from_bytes(&fs::read(heard.with_extension("pcm")).unwrap());
+    let at = |place| {
+        let time = time_of(&sent, place);
+        came.iter().find(|stamp| stamp.time >= time).map_or(sound.len(), |stamp| stamp.position)
     };
-    speech.sentences.iter().enumerate().map(part).collect()
+    speech.cut(&sound, at, heard)
 }
 
 fn time_of(stamps: &[Stamp], position: usize) -> u64 {

@@ -5,34 +5,45 @@ use std::process::Command;
 use std::thread;
 
 use crate::ends::{Heard, cut};
-use crate::speech::Speech;
+use crate::speech::{Sentence, Speech};
 
 /// Processes that read at the same time; each takes a while to start.
 const READERS: usize = 2;
 
+/// What was read of a sentence, and how many of its words are wrong.
+pub(crate) struct Reading {
+    pub(crate) text: String,
+    pub(crate) wrong: usize,
+}
+
 /// How many words are wrong of each call, which has a name; a table of what was read is printed.
 pub(crate) fn compare(speech: &Speech, calls: &[(String, Heard)]) -> Vec<usize> {
     let files: Vec<_> = calls.iter().flat_map(|(_, heard)| cut(speech, heard)).collect();
-    let read = read(&files);
-    let mut wrong = Vec::new();
-    for ((name, heard), read) in calls.iter().zip(read.chunks(speech.sentences.len())) {
-        let errors: Vec<_> =
-            speech.sentences.iter().zip(read).map(|(said, read)| wrong_words(said.text, read)).collect();
-        println!(
-            "{name}: {} words wrong (speaker up to {:.0?} late)",
-            errors.iter().sum::<usize>(),
-            heard.lateness()
-        );
-        for (errors, text) in errors.iter().zip(read).filter(|(errors, _)| **errors > 0) {
-            println!("    {errors} in {text:?}");
+    let mut all = Vec::new();
+    for ((name, heard), readings) in calls.iter().zip(readings(speech, &files)) {
+        let wrong = readings.iter().map(|reading| reading.wrong).sum();
+        println!("{name}: {wrong} words wrong (speaker up to {:.0?} late)", heard.lateness());
+        for Reading { text, wrong } in readings.iter().filter(|reading| reading.wrong > 0) {
+            println!("    {wrong} in {text:?}");
         }
-        wrong.push(errors.iter().sum());
+        all.push(wrong);
     }
-    wrong
+    all
+}
+
+/// By calls, each of which has a file for each sentence.
+pub(crate) fn readings(speech: &Speech, files: &[PathBuf]) -> Vec<Vec<Reading>> {
+    let texts = read(files);
+    let reading = |(said, text): (&Sentence, &String)| Reading {
+        text: text.clone(),
+        wrong: wrong_words(said.text, text),
+    };
+    let call = |texts: &[String]| speech.sentences.iter().zip(texts).map(reading).collect();
+    texts.chunks(speech.sentences.len()).map(call).collect()
 }
 
 /// A line for each file.
-pub(crate) fn read(files: &[PathBuf]) -> Vec<String> {
+fn read(files: &[PathBuf]) -> Vec<String> {
     let lines: Vec<_> = thread::scope(|scope| {
         let start = |files| scope.spawn(move || read_by_one(files));
         let readers: Vec<_> = files.chunks(files.len().div_ceil(READERS).max(1)).map(start).collect();
@@ -51,7 +62,7 @@ fn read_by_one(files: &[PathBuf]) -> Vec<String> {
 }
 
 /// Words that are missing, superfluous or others: the edit distance.
-pub(crate) fn wrong_words(expected: &str, read: &str) -> usize {
+fn wrong_words(expected: &str, read: &str) -> usize {
     let read: Vec<_> = read.split_whitespace().collect();
     let mut row: Vec<_> = (0..=read.len()).collect();
     for (index, word) in expected.split_whitespace().enumerate() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::reading::{read, wrong_words};
+use crate::reading::{Reading, readings};
 use crate::speech::{Speech, from_bytes, write};
 
 /// `$SPOKEN`, which the script makes.
@@ -26,15 +26,11 @@ fn judge() {
     let speech = Speech::synthesised(&directory()).expect("flite speaks");
     let heard = heard();
     let files: Vec<_> = heard.iter().flat_map(|file| cut(&speech, file)).collect();
-    let read = read(&files);
     let mut misread = BTreeMap::new();
-    for (file, read) in heard.iter().zip(read.chunks(speech.sentences.len())) {
-        for (said, read) in speech.sentences.iter().zip(read) {
-            let wrong = wrong_words(said.text, read);
-            if wrong > 0 {
-                println!("{}: {wrong} in {read:?}", file.file_stem().unwrap().display());
-                *misread.entry(wrong).or_insert(0) += 1;
-            }
+    for (file, readings) in heard.iter().zip(readings(&speech, &files)) {
+        for Reading { text, wrong } in readings.into_iter().filter(|reading| reading.wrong > 0) {
+            println!("{}: {wrong} in {text:?}", file.file_stem().unwrap().display());
+            *misread.entry(wrong).or_insert(0) += 1;
         }
     }
     let wrong: usize = misread.iter().map(|(words, sentences)| words * sentences).sum();
@@ -57,15 +53,8 @@ fn is_heard(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("heard-"))
 }
 
-/// The sentences in files of their own.
+/// The network delays it by less than the pause after a sentence.
 fn cut(speech: &Speech, heard: &Path) -> Vec<PathBuf> {
     let sound = from_bytes(&fs::read(heard).unwrap());
-    let sentences = speech.sentences.iter().enumerate();
-    let part = |(number, sentence)| {
-        let file = heard.with_file_name(format!("{}.{number}.pcm", heard.file_stem().unwrap().display()));
-        let end = speech.until_next(sentence).min(sound.len());
-        write(&sound[sentence.start.min(end)..end], &file);
-        file
-    };
-    sentences.map(part).collect()
+    speech.cut(&sound, |place| place, heard)
 }

@@ -1,7 +1,7 @@
 //! What is said: sentences that a synthesiser speaks, one after the other.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ pub(crate) struct Speech {
 /// Where in the recording a text is.
 pub(crate) struct Sentence {
     pub(crate) text: &'static str,
-    pub(crate) start: usize,
-    pub(crate) end: usize,
+    start: usize,
+    end: usize,
 }
 
 // === impl Speech ===
@@ -64,8 +64,20 @@ impl Speech {
         self.sentences.iter().map(|sentence| sentence.text.split_whitespace().count()).sum()
     }
 
+    /// What was heard of each sentence, in files of its own beside `heard`; `at` says where in `sound` a place of the recording is.
+    pub(crate) fn cut(&self, sound: &[i16], at: impl Fn(usize) -> usize, heard: &Path) -> Vec<PathBuf> {
+        let part = |(number, sentence): (usize, &Sentence)| {
+            let [start, end] =
+                [sentence.start, self.until_next(sentence)].map(|place| at(place).min(sound.len()));
+            let file = heard.with_extension(format!("{number}.pcm"));
+            write(&sound[start..end], &file);
+            file
+        };
+        self.sentences.iter().enumerate().map(part).collect()
+    }
+
     /// The samples that may hold a sentence that was delayed.
-    pub(crate) fn until_next(&self, sentence: &Sentence) -> usize {
+    fn until_next(&self, sentence: &Sentence) -> usize {
         sentence.end + PAUSE * 9 / 10
     }
 }

@@ -156,6 +156,8 @@ fn average(frame: &[i16], first: usize, step: usize) -> i16 {
 
 #[cfg(test)]
 mod tests {
+    use crate::audio::sounds::converted;
+
     use super::*;
 
     const INSIDE: Format = Format { rate: 48_000, channels: 1 };
@@ -169,11 +171,6 @@ mod tests {
             ((at / channels) as f64 * hertz * std::f64::consts::TAU / rate).sin() * 10_000.0
         };
         (0..format.samples() * blocks).map(|at| sample(at) as i16).collect()
-    }
-
-    fn converted(from: Format, to: Format, samples: &[i16]) -> Vec<i16> {
-        let mut resampler = Resampler::new(from, to).unwrap();
-        samples.chunks(from.samples()).flat_map(|block| resampler.block(block).to_vec()).collect()
     }
 
     /// How much of a frequency a channel holds, as its amplitude.

@@ -1,5 +1,7 @@
 //! What tests of sound share.
 
+use super::resample::{Format, Resampler};
+
 /// The root of the mean square.
 pub(crate) fn rms(samples: &[i16]) -> f64 {
     (samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / samples.len() as f64).sqrt()
@@ -12,4 +14,10 @@ pub(crate) fn noise(samples: usize, mut seed: u32) -> Vec<i16> {
         (seed >> 18) as i16 - 8192
     };
     (0..samples).map(|_| sample()).collect()
+}
+
+/// At another rate or of other channels; what is less than a block at the end is left out.
+pub(crate) fn converted(from: Format, to: Format, samples: &[i16]) -> Vec<i16> {
+    let mut resampler = Resampler::new(from, to).unwrap();
+    samples.chunks_exact(from.samples()).flat_map(|block| resampler.block(block).to_vec()).collect()
 }

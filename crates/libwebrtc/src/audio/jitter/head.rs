@@ -61,8 +61,10 @@ impl Head {
         let unknown = start - self.next;
         if unknown > TOLERANCE && self.is_loss_before(first, outlook) {
             let is_bridged = unknown <= BRIDGED as i64 && start == first.timestamp && !first.is_dtx();
-            let samples = unknown.min(BLOCK as i64) as usize;
-            return if is_bridged { Step::Bridge(unknown as usize) } else { Step::Conceal(samples) };
+            return match unknown as usize {
+                unknown if is_bridged => Step::Bridge(unknown),
+                unknown => Step::Conceal(unknown.min(BLOCK)),
+            };
         }
         let is_next = unknown <= TOLERANCE;
         match is_due(start) {

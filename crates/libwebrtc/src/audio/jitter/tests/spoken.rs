@@ -2,14 +2,11 @@
 
 use std::{env, fs, path::Path};
 
-use crate::audio::{
-    jitter::simulation::*,
-    opus::{BLOCK, SAMPLE_RATE},
-    resample::{Format, Resampler},
-};
+use crate::audio::{jitter::simulation::*, opus::SAMPLE_RATE, resample::Format, sounds::converted};
 
-/// Samples a second of what is read and written, which are 16 bits in one channel.
-const FILE_RATE: u32 = 16_000;
+/// Of what is read and written, 16 bits a sample.
+const FILE: Format = Format { rate: 16_000, channels: 1 };
+const INSIDE: Format = Format { rate: SAMPLE_RATE, channels: 1 };
 const JITTER_MS: u64 = 40;
 
 #[test]
@@ -18,13 +15,13 @@ fn speech_is_heard_through_many_networks() {
     let directory = env::var("SPOKEN").expect("$SPOKEN is the directory of said.pcm");
     let [percent, networks] =
         ["LOSS_PERCENT", "NETWORKS"].map(|name| env::var(name).unwrap().parse().unwrap());
-    let said = resampled(&read(&Path::new(&directory).join("said.pcm")), FILE_RATE, SAMPLE_RATE);
+    let said = converted(FILE, INSIDE, &read(&Path::new(&directory).join("said.pcm")));
     let sent = Sent { is_redundant: true, ..Sent::of(said, &VOICE) };
     for seed in 1..=networks {
         let heard = sent.through(bad(percent, seed));
         println!("network {seed}: {heard}");
         let file = Path::new(&directory).join(format!("heard-{seed:04}.pcm"));
-        write(&resampled(&heard.samples, SAMPLE_RATE, FILE_RATE), &file);
+        write(&converted(INSIDE, FILE, &heard.samples), &file);
     }
 }
 
@@ -34,13 +31,6 @@ fn bad(percent: u64, seed: u64) -> Network {
         let late = random.below(JITTER_MS * 1000) as i64;
         (!random.chance(percent)).then_some(5_000 + late)
     })
-}
-
-fn resampled(samples: &[i16], from: u32, to: u32) -> Vec<i16> {
-    let [from, to] = [from, to].map(|rate| Format { rate, channels: 1 });
-    let mut resampler = Resampler::new(from, to).unwrap();
-    let block = BLOCK * from.rate as usize / SAMPLE_RATE as usize;
-    samples.chunks_exact(block).flat_map(|block| resampler.block(block).to_vec()).collect()
 }
 
 fn read(file: &Path) -> Vec<i16> {
