@@ -148,12 +148,19 @@ pub struct Llm {
     pub model: String,
     pub temperature: Option<f32>,
     pub max_tokens: Option<u32>,
+    pub max_tokens_field: MaxTokensField,
+    pub usage_in_stream: UsageInStream,
+    /// Whether thoughts within a reply are said.
+    pub show_thinking: bool,
     /// TCP and TLS.
     #[serde(deserialize_with = "de::duration")]
     pub connect_timeout: Duration,
     /// From sending the request to the first token.
     #[serde(deserialize_with = "de::duration")]
     pub first_token_timeout: Duration,
+    /// The same where the model may have to be loaded first.
+    #[serde(deserialize_with = "de::duration")]
+    pub cold_first_token_timeout: Duration,
     /// Between two tokens.
     #[serde(deserialize_with = "de::duration")]
     pub stall_timeout: Duration,
@@ -164,6 +171,26 @@ pub struct Llm {
     pub max_attempts: u32,
     /// A longer reply is cut there, counted and logged. Bytes of UTF-8.
     pub max_reply_bytes: usize,
+}
+
+/// By which name a server is told the limit of a reply's tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaxTokensField {
+    /// As its host suggests, until it refuses that name.
+    Auto,
+    MaxTokens,
+    MaxCompletionTokens,
+}
+
+/// Whether a server is asked to count tokens in the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsageInStream {
+    /// Until it refuses that.
+    Auto,
+    Always,
+    Never,
 }
 
 /// `[telemetry]`: where traces go and what they may hold.
@@ -283,6 +310,16 @@ pub struct Network {
     pub no_proxy: String,
 }
 
+// === impl Llm ===
+
+impl Llm {
+    /// How long the first token may take. `is_cold`: the model may have to be loaded first.
+    pub(crate) fn first_token_limit(&self, is_cold: bool) -> Duration {
+        let cold = if is_cold { self.cold_first_token_timeout } else { Duration::ZERO };
+        self.first_token_timeout.max(cold)
+    }
+}
+
 // === for tests ===
 
 #[cfg(test)]
@@ -295,8 +332,12 @@ impl Llm {
             model: "gpt-x".into(),
             temperature: None,
             max_tokens: None,
+            max_tokens_field: MaxTokensField::Auto,
+            usage_in_stream: UsageInStream::Auto,
+            show_thinking: false,
             connect_timeout: Duration::from_secs(5),
             first_token_timeout: Duration::from_secs(8),
+            cold_first_token_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(10),
             total_timeout: Duration::from_secs(60),
             max_attempts: 3,

@@ -7,16 +7,24 @@
 //! - `request`: `llm_request`, the asynchronous shell around `machine`; `attempt`: `llm_request_run`.
 //! - `machine`: when to try, wait and give up, without clocks and sockets.
 //! - `openai`: the seam to the provider and the only place that names `async-openai`.
+//! - `words`: what of a reply is passed on, and when; `thinking`: what of it is thought. `warmth`: whether a model may have to
+//!   be loaded first.
 //! - `usage`: measured or estimated tokens. `error`, `excerpt`: what the operator is told, and what not.
 
 mod attempt;
+#[cfg(test)]
+mod corpus_tests;
 mod error;
 mod excerpt;
 mod machine;
 mod openai;
 mod request;
+mod thinking;
 mod usage;
+mod warmth;
+mod words;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -30,6 +38,9 @@ use crate::config;
 use crate::metrics::{LlmMetrics, Metrics};
 use crate::secret::Speech;
 use crate::telemetry::spans::{RequestStart, TurnContext};
+
+use warmth::Warmth;
+use words::{Habit, Memory};
 
 pub use error::BuildError;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
@@ -50,15 +61,22 @@ pub struct Question {
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub outcome: Outcome,
-    /// Everything that was sent as deltas, whatever the outcome.
+    /// Everything that was sent as deltas, whatever the outcome, without `thought_bytes`.
     pub text: Speech,
     pub usage: Usage,
     /// From the question to the first delta. None when nothing was said.
     pub time_to_first_token: Option<Duration>,
     /// The model as it named itself, else the one that was asked for. None when none was.
     pub model: Option<String>,
-    /// Attempts made, the first included. Empty when cancelled before the first; at most `llm.max_attempts`.
+    /// Attempts made, the first included. Empty when cancelled before the first; at most `llm.max_attempts`, and four more
+    /// that taught what the provider refuses.
     pub attempts: Vec<AttemptReport>,
+    /// Why the model stopped, in the provider's word.
+    pub finish_reason: Option<String>,
+    /// So many bytes at the beginning of the deltas turned out to be thoughts; they are not in `text`.
+    pub thought_bytes: usize,
+    /// The fields of the provider's stream that could not be read, by name.
+    pub skipped: BTreeSet<&'static str>,
 }
 
 /// What is known of one attempt at a question.
@@ -100,6 +118,8 @@ struct Shared {
     /// The base URL as it may be shown.
     url: String,
     cut_replies: AtomicU64,
+    habits: Memory,
+    warmth: Warmth,
     metrics: LlmMetrics,
 }
 
@@ -119,6 +139,8 @@ impl OpenAi {
             url: crate::web::shown(&config.base_url),
             config: Arc::new(config.clone()),
             cut_replies: AtomicU64::new(0),
+            habits: Memory::of(&config.model),
+            warmth: Warmth::default(),
             metrics: metrics.llm(config),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -161,6 +183,11 @@ impl Shared {
             temperature: self.config.temperature,
             max_tokens: self.config.max_tokens,
         }
+    }
+
+    /// How the model begins its replies; None where thoughts are said as well.
+    fn habit(&self) -> Option<Habit> {
+        (!self.config.show_thinking).then(|| self.habits.habit())
     }
 
     /// Counts one more, and says how many that makes.

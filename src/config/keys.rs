@@ -229,10 +229,26 @@ const LLM: &[Key] = &[
         .doc("How freely the model picks its words, 0 to 2. Unset: the model's own default."),
     Key::new("llm.max_tokens", Kind::Integer { min: 1, max: u32::MAX as i64 }, Default::Unset("400"))
         .doc("The longest reply, in tokens. Unset: the model's own limit."),
+    Key::new(
+        "llm.max_tokens_field",
+        Kind::Choice { of: &["auto", "max_tokens", "max_completion_tokens"], later: &[] },
+        Default::Is(r#""auto""#),
+    )
+    .doc("What the server calls max_tokens. auto: as its host suggests, and by the other name once it refuses that."),
+    Key::new(
+        "llm.usage_in_stream",
+        Kind::Choice { of: &["auto", "always", "never"], later: &[] },
+        Default::Is(r#""auto""#),
+    )
+    .doc("Whether the server is asked for its count of tokens (stream_options). auto: until it refuses that."),
+    Key::new("llm.show_thinking", Kind::Boolean, Default::Is("false"))
+        .doc("true: what the model thinks within its reply, as in <think>...</think>, is said and remembered as well."),
     Key::new("llm.connect_timeout", Kind::Duration { zero: false }, Default::Is(r#""5s""#))
         .doc("How long an attempt may take to connect, TLS included."),
     Key::new("llm.first_token_timeout", Kind::Duration { zero: false }, Default::Is(r#""10s""#))
         .doc("How long an attempt may take from sending the request to the first token."),
+    Key::new("llm.cold_first_token_timeout", Kind::Duration { zero: false }, Default::Is(r#""60s""#))
+        .doc("The same where no token has come since the start or for 5 minutes: a local server may load the model first."),
     Key::new("llm.stall_timeout", Kind::Duration { zero: false }, Default::Is(r#""10s""#))
         .doc("How long the model may pause between two tokens."),
     Key::new("llm.total_timeout", Kind::Duration { zero: false }, Default::Is(r#""60s""#))

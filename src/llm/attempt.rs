@@ -1,6 +1,8 @@
 //! One attempt: a streamed HTTP call, and what it says of itself.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -8,67 +10,88 @@ use futures::future::BoxFuture;
 use crate::chat::Message;
 use crate::config;
 use crate::llm::error::{Fault, Kind};
-use crate::llm::openai::{Ask, Chunk, Exchange, Provider, Reply};
+use crate::llm::openai::{Ask, Chunk, Exchange, Finish, Provider, Reply};
 use crate::llm::usage::Reported;
+use crate::llm::words::{Habit, Piece, Words};
 
 /// A call under way. Dropping it closes its connection, unless the reply has ended.
 pub(super) struct Attempt {
     exchange: Arc<Exchange>,
     state: State,
+    /// What came and was not taken yet.
+    pieces: VecDeque<Piece>,
     received: Received,
 }
 
-/// What the stream has said besides words.
-#[derive(Debug, Default)]
+/// What the stream has said.
+#[derive(Debug)]
 pub(super) struct Received {
     pub(super) id: Option<String>,
     pub(super) model: Option<String>,
     pub(super) finish_reason: Option<String>,
     pub(super) reported: Reported,
-    words: bool,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece {
-    /// Words to pass on, never empty.
-    Words(String),
-    /// A sign of life that nobody hears.
-    Thought,
+    words: Words,
+    /// Words came.
+    has_words: bool,
+    /// The choice that is the reply: the first that came.
+    choice: Option<u64>,
+    /// A server's own shape, without finish reasons, came.
+    is_native: bool,
+    /// The server counted the tokens of a whole reply.
+    is_counted: bool,
+    /// Something that is no chunk of a completion came.
+    has_other: bool,
+    fault: Option<Fault>,
 }
 
 enum State {
     Opening(BoxFuture<'static, Result<Reply, Fault>>),
     Open(Reply),
+    Ended(Result<(), Fault>),
 }
 
 // === impl Attempt ===
 
 impl Attempt {
-    /// Nothing is sent before `next` is called.
-    pub(super) fn new(provider: &Provider, config: &Arc<config::Llm>, messages: &Arc<[Message]>) -> Self {
+    /// Nothing is sent before `next` is called. `habit`: how the model begins; None where its thoughts are shown.
+    pub(super) fn new(
+        provider: &Provider,
+        config: &Arc<config::Llm>,
+        messages: &Arc<[Message]>,
+        habit: Option<Habit>,
+    ) -> Self {
         let exchange = Arc::new(Exchange::default());
         let opening = open(provider.clone(), config.clone(), messages.clone(), exchange.clone());
-        Self { exchange, state: State::Opening(opening.boxed()), received: Received::default() }
+        let state = State::Opening(opening.boxed());
+        Self { exchange, state, pieces: VecDeque::new(), received: Received::new(habit) }
     }
 
     /// What comes next. None: the reply has ended well. To be called no more after that or an error.
     pub(super) async fn next(&mut self) -> Result<Option<Piece>, Fault> {
         loop {
-            let reply = match &mut self.state {
-                State::Open(reply) => reply,
-                State::Opening(opening) => {
-                    self.state = State::Open(opening.await?);
-                    continue;
-                }
-            };
-            let Some(chunk) = reply.next().await else {
-                let done = reply.is_done();
-                return self.received.end(done).map(|()| None);
-            };
-            if let Some(piece) = self.received.take(chunk?) {
+            if let Some(piece) = self.pieces.pop_front() {
                 return Ok(Some(piece));
             }
+            match &mut self.state {
+                State::Opening(opening) => self.state = State::Open(opening.await?),
+                State::Open(reply) => {
+                    let next = reply.next().await;
+                    let done = reply.is_done();
+                    self.take(next, done);
+                }
+                State::Ended(ended) => return ended.clone().map(|()| None),
+            }
         }
+    }
+
+    /// When words that wait go out, if nothing comes before.
+    pub(super) fn release_at(&self) -> Option<Instant> {
+        self.received.words.release_at()
+    }
+
+    /// Lets them go out.
+    pub(super) fn release(&mut self) {
+        self.received.words.release(&mut self.pieces);
     }
 
     pub(super) fn received(&self) -> &Received {
@@ -78,6 +101,26 @@ impl Attempt {
     /// Closes the connection and keeps what is known.
     pub(super) fn close(self) -> (Arc<Exchange>, Received) {
         (self.exchange, self.received)
+    }
+
+    fn take(&mut self, next: Option<Result<Chunk, Fault>>, done: bool) {
+        let now = tokio::time::Instant::now().into_std();
+        let ended = match next {
+            Some(Ok(chunk)) => {
+                self.received.take(now, chunk, &mut self.pieces);
+                self.received.fault().map(Err)
+            }
+            Some(Err(_)) if self.received.is_whole() => Some(Ok(())),
+            Some(Err(fault)) => Some(Err(fault)),
+            None => {
+                self.received.finish_words(now, &mut self.pieces);
+                Some(self.received.end(done, self.exchange.stray()))
+            }
+        };
+        if let Some(ended) = ended {
+            self.received.finish_words(now, &mut self.pieces);
+            self.state = State::Ended(ended);
+        }
     }
 }
 
@@ -99,32 +142,119 @@ async fn open(
 // === impl Received ===
 
 impl Received {
-    /// Whether all words have come, so that it does not matter what happens to the connection.
-    pub(super) fn is_whole(&self) -> bool {
-        self.words && self.finish_reason.is_some()
+    pub(super) fn new(habit: Option<Habit>) -> Self {
+        Self {
+            id: None,
+            model: None,
+            finish_reason: None,
+            reported: Reported::default(),
+            words: Words::new(habit),
+            has_words: false,
+            choice: None,
+            is_native: false,
+            is_counted: false,
+            has_other: false,
+            fault: None,
+        }
     }
 
-    fn take(&mut self, chunk: Chunk) -> Option<Piece> {
-        self.id = self.id.take().or(chunk.id);
-        self.model = self.model.take().or(chunk.model);
-        self.finish_reason = self.finish_reason.take().or(chunk.finish_reason);
-        if let Some(usage) = chunk.usage {
-            self.reported.note(usage, self.finish_reason.is_some());
+    /// Whether all words have come, so that it does not matter what happens to the connection.
+    pub(super) fn is_whole(&self) -> bool {
+        self.has_words && self.fault.is_none() && self.finish().is_some_and(|finish| !finish.is_failure())
+    }
+
+    /// What the reply has taught about its model; None if it taught nothing.
+    pub(super) fn habit(&self) -> Option<Habit> {
+        self.words.habit()
+    }
+
+    /// The error that the server reported.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.fault.clone()
+    }
+
+    /// No more words come.
+    pub(super) fn finish_words(&mut self, now: Instant, pieces: &mut VecDeque<Piece>) {
+        self.words.finish(now, pieces);
+        self.has_words = self.words.has_begun();
+    }
+
+    fn finish(&self) -> Option<Finish> {
+        self.finish_reason.as_deref().map(Finish::of)
+    }
+
+    pub(super) fn take(&mut self, now: Instant, mut chunk: Chunk, pieces: &mut VecDeque<Piece>) {
+        self.id = self.id.take().or(chunk.id.take());
+        self.model = self.model.take().or(chunk.model.take());
+        self.has_other |= chunk.choice.is_none() && !chunk.is_native;
+        self.is_native |= chunk.is_native;
+        if chunk.choice.is_some_and(|index| *self.choice.get_or_insert(index) != index) {
+            return;
         }
-        if chunk.text.is_empty() {
-            return chunk.reasoning.then_some(Piece::Thought);
+        self.note_finish(chunk.finish_reason.take());
+        let finished = self.finish_reason.is_some();
+        self.is_counted |= chunk.choice.is_none() && self.has_words && chunk.counts.output > Some(0);
+        self.reported.note(chunk.counts, finished);
+        self.take_words(now, &chunk, pieces);
+        if finished {
+            self.finish_words(now, pieces);
         }
-        self.words = true;
-        Some(Piece::Words(chunk.text))
+        self.fault = self.fault.take().or(chunk.fault);
+    }
+
+    /// The first reason stays, unless a later one says that something broke.
+    fn note_finish(&mut self, reason: Option<String>) {
+        let Some(reason) = reason else { return };
+        let breaks = Finish::of(&reason).is_failure();
+        if self.finish_reason.is_none() || breaks {
+            self.finish_reason = Some(reason);
+        }
+    }
+
+    fn take_words(&mut self, now: Instant, chunk: &Chunk, pieces: &mut VecDeque<Piece>) {
+        if chunk.reasoning {
+            self.words.thoughts_come_apart(pieces);
+            pieces.push_back(Piece::Thought);
+        }
+        // A reply as a whole repeats what came in parts before.
+        let whole = chunk.whole.as_ref().filter(|_| chunk.text.is_empty() && !self.has_words);
+        let text = whole.unwrap_or(&chunk.text);
+        if !text.is_empty() {
+            self.words.take(now, text, pieces);
+        }
+        self.has_words = self.words.has_begun();
     }
 
     /// Judges a stream that has ended. `done` says whether the provider announced it.
-    fn end(&self, done: bool) -> Result<(), Fault> {
-        match self.finish_reason.as_deref() {
-            None if !done => Err(Kind::StreamEndedEarly.into()),
-            Some("content_filter") if !self.words => Err(Kind::ContentFilter.into()),
-            _ if !self.words => Err(Kind::EmptyReply.into()),
+    pub(super) fn end(&mut self, done: bool, stray: Option<&str>) -> Result<(), Fault> {
+        let Some(finish) = self.finish() else { return self.end_without_reason(done, stray) };
+        match finish {
+            Finish::Failed { may_pass } => {
+                let reason = self.finish_reason.as_deref().unwrap_or_default();
+                let detail = format!("finish_reason \"{reason}\"");
+                Err(Fault { is_final: !may_pass, ..Fault::with_detail(Kind::ProviderError, detail) })
+            }
+            Finish::Filtered if !self.has_words => Err(Kind::ContentFilter.into()),
+            _ if !self.has_words => Err(Kind::EmptyReply.into()),
             _ => Ok(()),
+        }
+    }
+
+    /// Without a finish reason a reply is whole only where the server has none: in its own shape, or where it counted the
+    /// tokens in the end, as Snowflake does.
+    fn end_without_reason(&mut self, done: bool, stray: Option<&str>) -> Result<(), Fault> {
+        let is_reply = self.choice.is_some() || self.is_native;
+        let detail = stray.map(str::to_owned);
+        if !is_reply && (self.has_other || detail.is_some()) {
+            return Err(Fault { detail, ..Kind::NotAStream.into() });
+        }
+        match done && (self.is_native || self.is_counted || !is_reply) {
+            true if self.has_words => {
+                self.reported.conclude();
+                Ok(())
+            }
+            true => Err(Kind::EmptyReply.into()),
+            false => Err(Fault { detail, ..Kind::StreamEndedEarly.into() }),
         }
     }
 }
@@ -132,60 +262,105 @@ impl Received {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Usage;
-    use crate::llm::usage::Spent;
+    use crate::llm::usage::{Counts, Spent};
 
     fn words(text: &str) -> Chunk {
-        Chunk { text: text.into(), ..Chunk::default() }
+        Chunk { text: text.into(), choice: Some(0), ..Chunk::default() }
     }
 
     fn finish(reason: &str) -> Chunk {
-        Chunk { finish_reason: Some(reason.into()), ..Chunk::default() }
+        Chunk { finish_reason: Some(reason.into()), choice: Some(0), ..Chunk::default() }
+    }
+
+    fn counted(input: u64, output: u64) -> Chunk {
+        let counts = Counts { input: Some(input), output: Some(output), cached_input: None };
+        Chunk { counts, ..Chunk::default() }
+    }
+
+    fn received(chunks: impl IntoIterator<Item = Chunk>) -> (Received, String) {
+        let mut received = Received::new(Some(Habit::Plain));
+        let mut pieces = VecDeque::new();
+        chunks.into_iter().for_each(|chunk| received.take(Instant::now(), chunk, &mut pieces));
+        let words = pieces.into_iter().filter_map(|piece| match piece {
+            Piece::Words(words) => Some(words),
+            _ => None,
+        });
+        let words = words.collect();
+        (received, words)
     }
 
     fn ended(chunks: impl IntoIterator<Item = Chunk>, done: bool) -> Result<(), Kind> {
-        let mut received = Received::default();
-        for chunk in chunks {
-            received.take(chunk);
-        }
-        received.end(done).map_err(|fault| fault.kind)
+        received(chunks).0.end(done, None).map_err(|fault| fault.kind)
     }
 
     #[test]
-    fn a_reply_is_whole_with_a_finish_reason_or_done() {
-        assert_eq!(ended([words("hi"), finish("stop")], false), Ok(()));
-        assert_eq!(ended([words("hi")], true), Ok(()));
-        assert_eq!(ended([words("hi")], false), Err(Kind::StreamEndedEarly));
+    fn a_reply_is_whole_by_a_finish_reason_that_means_it() {
+        for reason in ["stop", "length", "content_filter", "eos_token"] {
+            assert_eq!(ended([words("hi"), finish(reason)], false), Ok(()), "{reason}");
+        }
+        for done in [true, false] {
+            assert_eq!(ended([words("hi")], done), Err(Kind::StreamEndedEarly));
+            assert_eq!(ended([words("hi"), finish("error")], done), Err(Kind::ProviderError));
+            assert_eq!(ended([words("hi"), finish("stop"), finish("error")], done), Err(Kind::ProviderError));
+        }
+    }
+
+    #[test]
+    fn done_ends_a_reply_of_a_server_that_has_no_reasons_to_give() {
+        let native = || Chunk { is_native: true, text: "hi".into(), ..Chunk::default() };
+        assert_eq!(ended([native()], true), Ok(()));
+        assert_eq!(ended([native()], false), Err(Kind::StreamEndedEarly));
+        assert_eq!(ended([words("hi"), counted(5, 6)], true), Ok(()));
+        assert_eq!(ended([words("hi"), counted(5, 6)], false), Err(Kind::StreamEndedEarly));
     }
 
     #[test]
     fn an_empty_reply_is_an_error_and_a_filtered_one_another() {
-        assert_eq!(ended([finish("stop")], true), Err(Kind::EmptyReply));
-        assert_eq!(ended([], true), Err(Kind::EmptyReply));
+        for empty in
+            [vec![], vec![words(" \n")], vec![words("<think>hm</think>\n")], vec![words("<think>hm")]]
+        {
+            let ended = ended(empty.into_iter().chain([finish("stop")]), true);
+            assert_eq!(ended, Err(Kind::EmptyReply));
+        }
         assert_eq!(ended([finish("content_filter")], true), Err(Kind::ContentFilter));
     }
 
     #[test]
+    fn what_is_no_reply_at_all_is_told_from_one_that_broke_off() {
+        assert_eq!(ended([], false), Err(Kind::StreamEndedEarly));
+        assert_eq!(ended([], true), Err(Kind::EmptyReply));
+        assert_eq!(ended([Chunk::default()], false), Err(Kind::NotAStream));
+        let nothing = Received::new(None).end(false, Some("Internal error")).unwrap_err();
+        assert_eq!((nothing.kind, nothing.detail.as_deref()), (Kind::NotAStream, Some("Internal error")));
+    }
+
+    #[test]
+    fn a_repetition_of_the_whole_is_not_said_again_and_alone_it_is_the_reply() {
+        let whole = || Chunk { whole: Some("Good morning.".into()), choice: Some(0), ..Chunk::default() };
+        assert_eq!(received([whole()]).1, "Good morning.");
+        assert_eq!(received([words("Good "), words("morning."), whole()]).1, "Good morning.");
+        let beside = Chunk { whole: Some("Good".into()), ..words("Good") };
+        assert_eq!(received([beside, words(" morning.")]).1, "Good morning.");
+    }
+
+    #[test]
+    fn words_of_another_choice_are_not_mixed_in() {
+        let other = || Chunk { choice: Some(1), ..words("Bad") };
+        assert_eq!(received([words("Good"), other(), words(" day")]).1, "Good day");
+        assert_eq!(received([other()]).1, "Bad");
+    }
+
+    #[test]
     fn usage_after_the_finish_reason_counts_and_before_it_does_not() {
-        let usage = Usage { input: 5, output: 6, ..Usage::default() };
-        let counted = || Chunk { usage: Some(usage), ..Chunk::default() };
-        let settled = |chunks: Vec<Chunk>| {
-            let mut received = Received::default();
-            for chunk in chunks {
-                received.take(chunk);
-            }
-            received.reported.settle(Spent::Worked, &[], "hi").estimated
-        };
-        assert!(!settled(vec![finish("stop"), counted()]));
-        assert!(settled(vec![counted(), words("hi")]));
+        let settled =
+            |chunks: Vec<Chunk>| received(chunks).0.reported.settle(Spent::Worked, &[], "hi").estimated;
+        assert!(!settled(vec![finish("stop"), counted(5, 6)]));
+        assert!(settled(vec![counted(5, 6), words("hi")]));
     }
 
     #[test]
     fn the_first_model_and_id_are_kept() {
-        let mut received = Received::default();
-        for model in ["one", "two"] {
-            received.take(Chunk { model: Some(model.into()), ..Chunk::default() });
-        }
-        assert_eq!(received.model.as_deref(), Some("one"));
+        let named = |model: &str| Chunk { model: Some(model.into()), ..Chunk::default() };
+        assert_eq!(received([named("one"), named("two")]).0.model.as_deref(), Some("one"));
     }
 }

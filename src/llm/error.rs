@@ -15,6 +15,10 @@ pub(super) struct Fault {
     pub(super) detail: Option<String>,
     /// How long the provider asks us to stay away.
     pub(super) retry_after: Option<Duration>,
+    /// The same request will not go well, whatever its kind says.
+    pub(super) is_final: bool,
+    /// The request that comes next is another one: what the provider refused is left out of it.
+    pub(super) is_adapted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +37,9 @@ pub(super) enum Kind {
     TotalTimeout,
     /// The connection broke off.
     ConnectionLost,
-    /// Not server-sent events, not UTF-8, not JSON, or lines without end.
+    /// JSON that was cut, or an event without end.
     MalformedStream,
-    /// A web page or another answer that is no event stream.
+    /// A web page, or another answer in which no reply is.
     NotAStream,
     /// The body ended well, but the reply did not.
     StreamEndedEarly,
@@ -43,10 +47,14 @@ pub(super) enum Kind {
     EmptyReply,
     /// The provider's filter held the reply back.
     ContentFilter,
-    /// An error object in the stream that says it is our fault.
+    /// An error in the stream that says it is our fault.
     RequestRefused,
-    /// An error object in the stream.
+    /// An error in the stream, with the HTTP status that it stands for.
+    Reported(u16),
+    /// An error in the stream.
     ProviderError,
+    /// A defect of ours or of the library that reads the stream.
+    Panicked,
 }
 
 /// What a failure's message is made of.
@@ -55,6 +63,8 @@ pub(super) struct Account<'a> {
     /// The URL as it may be shown: without user, password and query.
     pub(super) url: &'a str,
     pub(super) attempts: u32,
+    /// The model may have had to be loaded first.
+    pub(super) is_cold: bool,
 }
 
 /// Why no client could be made for a configuration.
@@ -74,26 +84,30 @@ pub enum BuildError {
 
 impl Fault {
     pub(super) fn new(kind: Kind) -> Self {
-        Self { kind, detail: None, retry_after: None }
+        Self { kind, detail: None, retry_after: None, is_final: false, is_adapted: false }
     }
 
     pub(super) fn with_detail(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: Some(detail.into()), retry_after: None }
+        Self { detail: Some(detail.into()), ..Self::new(kind) }
+    }
+
+    /// Whether the same request may go well a moment later.
+    pub(super) fn is_retryable(&self) -> bool {
+        self.kind.is_retryable() && !self.is_final
     }
 
     /// The failure as callers and spans see it. `detail` is what of ours may be shown.
     pub(super) fn failure(&self, detail: Option<&str>, account: &Account<'_>) -> Failure {
         let what = self.kind.what_happened(account);
-        let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let shown = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
         let tries = if account.attempts > 1 {
             format!(" after {} attempts", account.attempts)
         } else {
             String::new()
         };
-        Failure {
-            class: self.kind.class(),
-            message: format!("{what}{detail}{tries}: {}", self.kind.what_to_do(account)),
-        }
+        let advice = self.kind.what_to_do(detail, account);
+        let advice = advice.map(|advice| format!(": {advice}")).unwrap_or_default();
+        Failure { class: self.kind.class(), message: format!("{what}{shown}{tries}{advice}") }
     }
 }
 
@@ -109,7 +123,7 @@ impl Kind {
     /// `error.type`: the HTTP status, or a class of our own.
     pub(super) fn class(self) -> String {
         let class = match self {
-            Kind::Status(status) => return status.to_string(),
+            Kind::Status(status) | Kind::Reported(status) => return status.to_string(),
             Kind::QuotaExceeded => "429",
             Kind::Connect | Kind::Certificate => "connect",
             Kind::ConnectTimeout => "connect_timeout",
@@ -124,6 +138,7 @@ impl Kind {
             Kind::ContentFilter => "content_filter",
             Kind::RequestRefused => "request_refused",
             Kind::ProviderError => "provider_error",
+            Kind::Panicked => "panic",
         };
         class.to_owned()
     }
@@ -133,10 +148,10 @@ impl Kind {
         matches!(self, Kind::Connect | Kind::Certificate | Kind::Status(300..400))
     }
 
-    /// Whether the same request may go well a moment later.
-    pub(super) fn is_retryable(self) -> bool {
+    /// Whether the same request may go well a moment later, if nothing else is known.
+    fn is_retryable(self) -> bool {
         match self {
-            Kind::Status(status) => matches!(status, 408 | 409 | 429 | 500..),
+            Kind::Status(status) | Kind::Reported(status) => matches!(status, 408 | 409 | 429 | 500..),
             Kind::QuotaExceeded
             | Kind::TotalTimeout
             | Kind::Certificate
@@ -151,7 +166,8 @@ impl Kind {
             | Kind::MalformedStream
             | Kind::StreamEndedEarly
             | Kind::EmptyReply
-            | Kind::ProviderError => true,
+            | Kind::ProviderError
+            | Kind::Panicked => true,
         }
     }
 
@@ -164,53 +180,91 @@ impl Kind {
             Kind::Connect => format!("cannot connect to {url}"),
             Kind::Certificate => format!("the certificate of {url} is not trusted"),
             Kind::ConnectTimeout => format!("no connection to {url} within {:?}", config.connect_timeout),
-            Kind::FirstTokenTimeout => format!("no token from {url} within {:?}", config.first_token_timeout),
+            Kind::FirstTokenTimeout => {
+                format!("no token from {url} within {:?}", config.first_token_limit(account.is_cold))
+            }
             Kind::StallTimeout => format!("{url} fell silent for {:?} mid-reply", config.stall_timeout),
             Kind::TotalTimeout => format!("no whole reply from {url} within {:?}", config.total_timeout),
             Kind::ConnectionLost => format!("the connection to {url} broke off"),
             Kind::MalformedStream => format!("{url} sent a stream that cannot be read"),
-            Kind::NotAStream => format!("{url} answered with something other than an event stream"),
+            Kind::NotAStream => {
+                format!("{url} answered with something other than an event stream of a reply")
+            }
             Kind::StreamEndedEarly => format!("{url} ended the stream before the reply was finished"),
             Kind::EmptyReply => format!("{url} sent an empty reply"),
             Kind::ContentFilter => format!("the content filter of {url} held the reply back"),
             Kind::RequestRefused => format!("{url} refused the request in the stream"),
+            Kind::Reported(status) => format!("{url} reported an error {status} in the stream"),
             Kind::ProviderError => format!("{url} reported an error in the stream"),
+            Kind::Panicked => format!("reading the stream of {url} broke down, as the worker's log says"),
         }
     }
 
-    fn what_to_do(self, account: &Account<'_>) -> String {
+    /// None where the reason is not known. `detail`: what the provider said of it.
+    fn what_to_do(self, detail: Option<&str>, account: &Account<'_>) -> Option<String> {
         let advice = match self {
-            Kind::Status(401 | 403) if account.config.api_key.is_none() => {
+            Kind::Status(401 | 403) | Kind::Reported(401 | 403) if account.config.api_key.is_none() => {
                 "set [llm] api_key or OPENAI_API_KEY"
             }
-            Kind::Status(401 | 403) => "check [llm] api_key",
-            Kind::Status(404) => {
-                return format!("check [llm] model = \"{}\" and base_url", account.config.model);
+            Kind::Status(401 | 403) | Kind::Reported(401 | 403) => "check [llm] api_key",
+            Kind::Status(404) | Kind::Reported(404) => {
+                return Some(format!("check [llm] model = \"{}\" and base_url", account.config.model));
             }
             Kind::Status(300..400) => "put the address that it redirects to into [llm] base_url",
-            Kind::Status(429) => "ask the provider for a higher rate limit, or lower [worker] max_sessions",
-            Kind::Status(400..500) | Kind::RequestRefused => "check [llm] model, temperature and max_tokens",
+            Kind::Status(429) | Kind::Reported(429) => {
+                "ask the provider for a higher rate limit, or lower [worker] max_sessions"
+            }
+            Kind::Status(400..500) | Kind::Reported(400..500) | Kind::RequestRefused => {
+                return advice_by(detail?);
+            }
             Kind::QuotaExceeded => "see to the account's plan and billing at the provider",
             Kind::Connect | Kind::ConnectTimeout => "check that the server is up and [llm] base_url is right",
             Kind::Certificate => "check [network] ca_file, and that [llm] base_url is right",
+            Kind::FirstTokenTimeout if account.is_cold => {
+                "a local model may still be loading; see its server's log, or raise [llm] cold_first_token_timeout"
+            }
             Kind::FirstTokenTimeout => {
-                "see whether the provider is overloaded, or raise [llm] first_token_timeout"
+                "see whether the provider is overloaded or loading a model, or raise [llm] first_token_timeout"
             }
             Kind::StallTimeout => "see whether the provider is overloaded, or raise [llm] stall_timeout",
             Kind::TotalTimeout => "see whether the provider is overloaded, or raise [llm] total_timeout",
-            Kind::NotAStream | Kind::MalformedStream => {
-                "check that [llm] base_url is an OpenAI-compatible API, with its /v1"
-            }
+            Kind::NotAStream => "check that [llm] base_url is an OpenAI-compatible API, with its /v1",
             Kind::EmptyReply => {
                 "try the same prompt by hand; a reasoning model may need a higher [llm] max_tokens"
             }
             Kind::ContentFilter => "see the provider's content policy",
-            Kind::Status(_) | Kind::ConnectionLost | Kind::StreamEndedEarly | Kind::ProviderError => {
+            Kind::Status(500..) | Kind::Reported(500..) | Kind::ConnectionLost => {
                 "see the provider's status page or its log"
             }
+            Kind::Panicked => "this is a defect of voiced, please report it",
+            Kind::Status(_)
+            | Kind::Reported(_)
+            | Kind::MalformedStream
+            | Kind::StreamEndedEarly
+            | Kind::ProviderError => return None,
         };
-        advice.to_owned()
+        Some(advice.to_owned())
     }
+}
+
+/// What a refusal of the request names, and what is to be done about that; in this order, because messages about one
+/// thing mention others.
+const ADVICE: [(&[&str], &str); 6] = [
+    (&["content_filter", "content filter", "content management policy"], "see the provider's content policy"),
+    (&["api key", "api_key", "apikey", "unauthorized", "credential"], "check [llm] api_key"),
+    (
+        &["context length", "context window", "too long", "too many tokens", "maximum context"],
+        "lower [agent] history_tokens or [llm] max_tokens",
+    ),
+    (&["max_tokens", "max_completion_tokens"], "check [llm] max_tokens and max_tokens_field"),
+    (&["temperature"], "check [llm] temperature"),
+    (&["model"], "check [llm] model"),
+];
+
+fn advice_by(detail: &str) -> Option<String> {
+    let detail = detail.to_lowercase();
+    let known = ADVICE.iter().find(|(words, _)| words.iter().any(|word| detail.contains(word)));
+    known.map(|(_, advice)| (*advice).to_owned())
 }
 
 #[cfg(test)]
@@ -224,7 +278,7 @@ mod tests {
 
     fn message(kind: Kind, attempts: u32) -> String {
         let config = config();
-        let account = Account { config: &config, url: "http://llm.test/v1", attempts };
+        let account = Account { config: &config, url: "http://llm.test/v1", attempts, is_cold: false };
         Fault::new(kind).failure(Some("its words"), &account).message
     }
 
@@ -253,7 +307,9 @@ mod tests {
             Kind::EmptyReply,
             Kind::ContentFilter,
             Kind::RequestRefused,
+            Kind::Reported(503),
             Kind::ProviderError,
+            Kind::Panicked,
         ];
         for kind in kinds {
             let failure = Failure { class: kind.class(), message: String::new() };
@@ -274,14 +330,47 @@ mod tests {
         assert_eq!(
             message(Kind::FirstTokenTimeout, 3),
             "no token from http://llm.test/v1 within 8s (its words) after 3 attempts: see whether the provider is \
-             overloaded, or raise [llm] first_token_timeout"
+             overloaded or loading a model, or raise [llm] first_token_timeout"
         );
+    }
+
+    #[test]
+    fn where_the_reason_is_unknown_there_is_no_advice() {
+        let told = |kind, words: &str| {
+            let config = config();
+            let account = Account { config: &config, url: "u", attempts: 1, is_cold: false };
+            Fault::new(kind).failure((!words.is_empty()).then_some(words), &account).message
+        };
+        assert_eq!(told(Kind::Status(400), ""), "u answered HTTP 400");
+        assert_eq!(told(Kind::Status(422), "the moon is full"), "u answered HTTP 422 (the moon is full)");
+        assert_eq!(told(Kind::ProviderError, ""), "u reported an error in the stream");
+        assert_eq!(told(Kind::MalformedStream, ""), "u sent a stream that cannot be read");
+        for (words, advice) in [
+            ("API key not valid", "check [llm] api_key"),
+            ("Only the default temperature is supported with this model", "check [llm] temperature"),
+            (
+                "This model's maximum context length is 4096",
+                "lower [agent] history_tokens or [llm] max_tokens",
+            ),
+            ("there is no such model here", "check [llm] model"),
+        ] {
+            assert!(told(Kind::Reported(400), words).ends_with(advice), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_cold_model_is_told_from_a_slow_one() {
+        let config = config();
+        let account = Account { config: &config, url: "u", attempts: 1, is_cold: true };
+        let message = Fault::new(Kind::FirstTokenTimeout).failure(None, &account).message;
+        assert!(message.contains("within 60s") && message.contains("may still be loading"), "{message}");
+        assert!(message.ends_with("[llm] cold_first_token_timeout"), "{message}");
     }
 
     #[test]
     fn a_missing_key_is_told_from_a_wrong_one() {
         let config = config::Llm { api_key: None, ..config() };
-        let account = Account { config: &config, url: "u", attempts: 1 };
+        let account = Account { config: &config, url: "u", attempts: 1, is_cold: false };
         let failure = Fault::new(Kind::Status(401)).failure(None, &account);
         assert!(failure.message.ends_with("set [llm] api_key or OPENAI_API_KEY"), "{}", failure.message);
     }

@@ -12,8 +12,11 @@ use crate::llm::error::{Fault, Kind};
 const BACKOFF_BASE: Duration = Duration::from_millis(200);
 const BACKOFF_CAP: Duration = Duration::from_secs(2);
 
-/// A provider that asks for more gets this much: nobody waits longer for an answer.
-const RETRY_AFTER_CAP: Duration = Duration::from_secs(5);
+/// A provider that asks for more is not asked again: no caller waits longer for an answer.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// So many fields can be left out of a request or renamed, each with an attempt that does not count.
+const MAX_ADAPTATIONS: u32 = 4;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -31,6 +34,8 @@ pub(super) struct Machine {
     until: Instant,
     /// Attempts begun.
     attempts: u32,
+    /// Those among them that only taught us what the provider refuses.
+    adaptations: u32,
     /// Words of the reply were passed on, so that another attempt would say them twice.
     said: bool,
     rng: fastrand::Rng,
@@ -84,10 +89,11 @@ pub(super) enum End {
 
 // === impl Limits ===
 
-impl From<&config::Llm> for Limits {
-    fn from(config: &config::Llm) -> Self {
+impl Limits {
+    /// `is_cold`: the model may have to be loaded first.
+    pub(super) fn new(config: &config::Llm, is_cold: bool) -> Self {
         Self {
-            first_token: config.first_token_timeout,
+            first_token: config.first_token_limit(is_cold),
             stall: config.stall_timeout,
             total: config.total_timeout,
             attempts: config.max_attempts.max(1),
@@ -101,7 +107,7 @@ impl Machine {
     /// A request that begins now, with its first attempt. The random numbers spread the waits.
     pub(super) fn new(now: Instant, limits: Limits, rng: fastrand::Rng) -> Self {
         let until = now + limits.total;
-        Self { limits, phase: Phase::Waiting(now), until, attempts: 0, said: false, rng }
+        Self { limits, phase: Phase::Waiting(now), until, attempts: 0, adaptations: 0, said: false, rng }
     }
 
     pub(super) fn attempts(&self) -> u32 {
@@ -166,9 +172,23 @@ impl Machine {
     }
 
     fn failed(&mut self, now: Instant, fault: &Fault) -> Action {
-        let may_retry = fault.kind.is_retryable() && !self.said && self.attempts < self.limits.attempts;
-        let wait = self.backoff().max(fault.retry_after.unwrap_or_default().min(RETRY_AFTER_CAP));
-        if !may_retry || now + wait >= self.until {
+        if fault.is_adapted && !self.said && self.adaptations < MAX_ADAPTATIONS {
+            self.adaptations += 1;
+            return self.wait(now, Duration::ZERO);
+        }
+        let counted = self.attempts - self.adaptations;
+        let asked = fault.retry_after.unwrap_or_default();
+        let may_retry = fault.is_retryable() && !self.said && counted < self.limits.attempts;
+        if !may_retry || asked > MAX_RETRY_AFTER {
+            return self.end(End::Failed);
+        }
+        let wait = self.backoff().max(asked);
+        self.wait(now, wait)
+    }
+
+    /// Begins a wait, unless the time would be up by its end.
+    fn wait(&mut self, now: Instant, wait: Duration) -> Action {
+        if now + wait >= self.until {
             return self.end(End::Failed);
         }
         self.phase = Phase::Waiting(now + wait);

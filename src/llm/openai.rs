@@ -3,17 +3,30 @@
 //! The library retries by itself unless it gets an HTTP service of ours, and it logs what it cannot read, which may be
 //! what people said. So requests go out through [`Transport`], which sends once, turns refusals into faults before the
 //! library reads them, and hands it a body that holds nothing it could stumble over ([`guard`]).
+//!
+//! # Layout
+//! - `body`: the request; `fields`: which optional fields of it the server takes.
+//! - `refusal`: answers that are no stream. `error_body`: what servers say of an error, anywhere.
+//! - `event_stream`: bytes to events. `guard`: events to what the library gets. `chunk`: an event to what it adds.
+//! - `finish`: why a model stopped. `json`: reading objects of which only some fields matter.
 
 mod body;
 mod chunk;
+mod error_body;
+mod event_stream;
+mod fields;
+mod finish;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod guard;
+mod json;
+#[cfg(test)]
+pub(super) mod recorded;
 mod refusal;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,7 +39,6 @@ use futures::future::BoxFuture;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::SecretString;
 use serde_json::value::RawValue;
-use tokio::sync::watch;
 
 use crate::config;
 use crate::llm::error::{BuildError, Fault, Kind};
@@ -34,9 +46,13 @@ use crate::net::{network, trust};
 use crate::web::shown;
 
 pub(super) use body::Ask;
-pub(super) use chunk::Chunk;
+pub(super) use chunk::{Chunk, Skipped};
+pub(super) use finish::Finish;
 
-use body::{Body, LimitField};
+use body::Body;
+use fields::{Accepted, Fields};
+use guard::Demand;
+use refusal::Refusal;
 
 /// An idle connection is kept this long: the next turn is then spared the TCP and TLS handshakes.
 const KEEP_IDLE: Duration = Duration::from_secs(90);
@@ -46,17 +62,23 @@ const KEEP_IDLE: Duration = Duration::from_secs(90);
 pub(super) struct Provider {
     http: reqwest::Client,
     endpoint: Arc<Endpoint>,
-    limit_field: LimitField,
+    accepted: Arc<Accepted>,
 }
 
 /// What is known of the HTTP exchange of one attempt, whether it went well or not.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     head: OnceLock<Head>,
+    /// The answer is no reply.
+    refusal: OnceLock<Refusal>,
     /// Why the body broke off, for the library passes errors on as text only.
     broken: OnceLock<Fault>,
     /// The provider has said `[DONE]`.
     done: AtomicBool,
+    /// What came that was no event, if anything.
+    stray: OnceLock<String>,
+    /// The names of fields that could not be read.
+    skipped: Mutex<Skipped>,
 }
 
 #[derive(Debug)]
@@ -69,8 +91,10 @@ pub(super) struct Head {
 pub(super) struct Reply {
     stream: StreamResponse<Box<RawValue>>,
     exchange: Arc<Exchange>,
-    /// The body is read only while somebody waits for it.
-    wanted: watch::Sender<bool>,
+    /// The body is read only while an event is asked for.
+    demand: Demand,
+    /// An event was asked for and has not come.
+    is_asked: bool,
 }
 
 /// Where the API is and what opens it.
@@ -87,7 +111,7 @@ struct Endpoint {
 struct Transport {
     http: reqwest::Client,
     exchange: Arc<Exchange>,
-    wanted: watch::Receiver<bool>,
+    demand: Demand,
 }
 
 // === impl Provider ===
@@ -104,26 +128,35 @@ impl Provider {
             .build()
             .map_err(|error| BuildError::Http(innermost(&error)))?;
         let endpoint = Arc::new(Endpoint::new(config)?);
-        Ok(Self { http, endpoint, limit_field: LimitField::of(&config.base_url) })
+        Ok(Self { http, endpoint, accepted: Arc::new(Accepted::new(config)) })
     }
 
     /// Sends a request and waits for the head of the answer. What is learnt goes into `exchange` at once.
     pub(super) async fn ask(&self, ask: &Ask<'_>, exchange: Arc<Exchange>) -> Result<Reply, Fault> {
-        let (wanted, reader) = watch::channel(false);
-        let transport = Transport { http: self.http.clone(), exchange: exchange.clone(), wanted: reader };
+        let demand = Demand::new();
+        let transport =
+            Transport { http: self.http.clone(), exchange: exchange.clone(), demand: demand.clone() };
         let endpoint: Arc<dyn OpenAiConfig> = self.endpoint.clone();
         let client = async_openai::Client::build(self.http.clone(), endpoint).with_http_service(transport);
-        let opened = client.chat().create_stream_byot(Body::new(ask, self.limit_field)).await;
-        Ok(Reply { stream: opened.map_err(fault)?, exchange, wanted })
+        let fields = self.accepted.fields();
+        let opened = client.chat().create_stream_byot(Body::new(ask, fields)).await;
+        if let Some(refusal) = exchange.refusal.get() {
+            return Err(self.refused(fields, ask, refusal));
+        }
+        let stream = opened.map_err(fault)?;
+        self.accepted.answered();
+        Ok(Reply { stream, exchange, demand, is_asked: false })
+    }
+
+    fn refused(&self, sent: Fields, ask: &Ask<'_>, refusal: &Refusal) -> Fault {
+        let is_adapted = self.accepted.refused(sent, ask, refusal.status, refusal.said.as_ref());
+        Fault { is_adapted, ..refusal.fault() }
     }
 }
 
 fn fault(error: OpenAIError) -> Fault {
     match error {
-        OpenAIError::Boxed(error) => match error.downcast::<Fault>() {
-            Ok(fault) => *fault,
-            Err(error) => Fault::with_detail(Kind::ConnectionLost, error.to_string()),
-        },
+        OpenAIError::Boxed(error) => Fault::with_detail(Kind::ConnectionLost, error.to_string()),
         OpenAIError::Reqwest(error) => transport_fault(error),
         // What the library fails to read it quotes, and that may be what was said.
         _ => Kind::MalformedStream.into(),
@@ -159,6 +192,20 @@ impl Exchange {
     pub(super) fn head(&self) -> Option<&Head> {
         self.head.get()
     }
+
+    /// The first of what came that was no event.
+    pub(super) fn stray(&self) -> Option<&str> {
+        self.stray.get().map(String::as_str)
+    }
+
+    /// The names of all fields that could not be read.
+    pub(super) fn skipped(&self) -> Skipped {
+        self.skipped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn skip(&self, field: &'static str) {
+        self.skipped.lock().unwrap_or_else(PoisonError::into_inner).insert(field);
+    }
 }
 
 // === impl Head ===
@@ -172,15 +219,25 @@ impl Head {
 // === impl Reply ===
 
 impl Reply {
-    /// The next part of the reply. None when the stream has ended.
+    /// The next part of the reply. None when the stream has ended. Safe to drop and call again.
     pub(super) async fn next(&mut self) -> Option<Result<Chunk, Fault>> {
-        self.wanted.send_replace(true);
-        let item = self.stream.next().await;
-        self.wanted.send_replace(false);
-        match item? {
-            Ok(raw) => Some(Chunk::decode(raw.get())),
-            Err(_) => Some(Err(self.broken())),
+        if !std::mem::replace(&mut self.is_asked, true) {
+            self.demand.ask();
         }
+        let item = self.stream.next().await;
+        self.is_asked = false;
+        match item {
+            Some(Ok(raw)) => Some(self.decode(&raw)),
+            Some(Err(_)) => Some(Err(self.broken())),
+            // The library's task ends its channel like a reply when it panics.
+            None => self.exchange.broken.get().cloned().map(Err),
+        }
+    }
+
+    fn decode(&self, raw: &RawValue) -> Result<Chunk, Fault> {
+        let chunk = Chunk::decode(raw.get())?;
+        chunk.skipped.iter().for_each(|field| self.exchange.skip(field));
+        Ok(chunk)
     }
 
     /// Whether the provider has said `[DONE]`.
@@ -269,9 +326,10 @@ impl Transport {
         let head = Head { status: status.as_u16(), request_id: refusal::request_id(response.headers()) };
         let _ = self.exchange.head.set(head);
         if refusal::is_refusal(&response) {
-            return Err(OpenAIError::Boxed(Box::new(refusal::read(response).await)));
+            let _ = self.exchange.refusal.set(refusal::read(response).await);
+            return Err(OpenAIError::Boxed("the answer is no reply".into()));
         }
-        let body = guard::guarded(response.bytes_stream(), self.exchange, self.wanted);
+        let body = guard::guarded(response.bytes_stream(), self.exchange, self.demand);
         let mut guarded = http::Response::new(reqwest::Body::wrap_stream(body));
         *guarded.status_mut() = status;
         Ok(guarded.into())

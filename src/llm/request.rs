@@ -8,12 +8,13 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use crate::chat::{Failure, Message, Usage};
-use crate::llm::attempt::{Attempt, Piece, Received};
+use crate::llm::attempt::{Attempt, Received};
 use crate::llm::error::{Account, Fault, Kind};
 use crate::llm::excerpt;
-use crate::llm::machine::{Action, End, Event, Machine};
-use crate::llm::openai::Head;
+use crate::llm::machine::{Action, End, Event, Limits, Machine};
+use crate::llm::openai::{Head, Skipped};
 use crate::llm::usage::{self, Spent};
+use crate::llm::words::Piece;
 use crate::llm::{Answer, AttemptReport, Outcome, Question, Shared};
 use crate::metrics::{self, OpenRequest};
 use crate::privacy::Privacy;
@@ -33,6 +34,10 @@ pub(super) struct Request {
     asked: Instant,
     /// What was passed on.
     text: String,
+    /// So many bytes of it turned out to be thoughts.
+    thought_bytes: usize,
+    /// The model may have to be loaded first.
+    is_cold: bool,
     /// The reply was longer than it may be.
     is_cut: bool,
     /// Of all attempts.
@@ -42,6 +47,8 @@ pub(super) struct Request {
     received: Received,
     fault: Option<Fault>,
     attempts: Vec<AttemptReport>,
+    /// The names of fields that could not be read, of all attempts.
+    skipped: Skipped,
 }
 
 /// Whoever waits for the words.
@@ -78,8 +85,9 @@ impl Request {
     fn new(shared: Arc<Shared>, question: Question, deltas: mpsc::Sender<Speech>, asked: Instant) -> Self {
         let Question { messages, context, cancel } = question;
         let span = context.request(shared.request_start(&messages));
+        let is_cold = shared.warmth.is_cold(asked);
         Self {
-            machine: Machine::new(asked, (&*shared.config).into(), fastrand::Rng::new()),
+            machine: Machine::new(asked, Limits::new(&shared.config, is_cold), fastrand::Rng::new()),
             counted: shared.metrics.request(asked),
             trace_id: context.trace_id(),
             privacy: context.privacy().clone(),
@@ -89,12 +97,15 @@ impl Request {
             span,
             asked,
             text: String::new(),
+            thought_bytes: 0,
+            is_cold,
             is_cut: false,
             usage: Usage::default(),
             time_to_first_token: None,
-            received: Received::default(),
+            received: Received::new(None),
             fault: None,
             attempts: Vec::new(),
+            skipped: Skipped::new(),
         }
     }
 
@@ -130,14 +141,19 @@ impl Request {
     async fn attempt(&mut self, index: u32) -> Action {
         let span = self.span.attempt(index);
         let started = now();
-        let mut attempt = Attempt::new(&self.shared.provider, &self.shared.config, &self.messages);
+        let mut attempt =
+            Attempt::new(&self.shared.provider, &self.shared.config, &self.messages, self.shared.habit());
         let stop = self.listen(&mut attempt).await.err();
         let stop = stop.filter(|stop| matches!(stop, Stop::Cancelled) || !attempt.received().is_whole());
         let interrupted = matches!(stop, Some(Stop::Cancelled));
         let action = self.machine.step(now(), Stop::event(stop.as_ref()));
         self.settle(&attempt, stop.as_ref());
         let (exchange, received) = attempt.close();
+        if let Some(habit) = received.habit().filter(|_| stop.is_none()) {
+            self.shared.habits.learn(habit);
+        }
         self.received = received;
+        self.skipped.append(&mut exchange.skipped());
         let failure = self.note_fault(stop, action);
         self.shared.metrics.attempt_ended(failure.as_ref(), interrupted);
         let head = exchange.head();
@@ -154,6 +170,7 @@ impl Request {
     /// Passes the words of an attempt on until it ends.
     async fn listen(&mut self, attempt: &mut Attempt) -> Result<(), Stop> {
         loop {
+            let release_at = attempt.release_at();
             let piece = tokio::select! {
                 biased;
                 () = self.asker.gone() => return Err(Stop::Cancelled),
@@ -164,12 +181,18 @@ impl Request {
                     }
                 }
                 piece = attempt.next() => piece?,
+                () = sleep_until(release_at.unwrap_or_else(now).into()), if release_at.is_some() => {
+                    attempt.release();
+                    continue;
+                }
             };
+            self.shared.warmth.note_token(now());
             match piece {
                 None => return Ok(()),
                 Some(Piece::Thought) => {
                     self.machine.step(now(), Event::Token);
                 }
+                Some(Piece::AllThought) => self.unsay(),
                 Some(Piece::Words(words)) => {
                     if self.pass_on(words).await? == Room::None {
                         return Ok(());
@@ -177,6 +200,17 @@ impl Request {
                 }
             }
         }
+    }
+
+    /// What was passed on was thought: it cannot be taken back, but it is not the answer.
+    fn unsay(&mut self) {
+        self.thought_bytes = self.text.len();
+        tracing::warn!(
+            trace_id = self.trace_id,
+            bytes = self.thought_bytes,
+            "the model began its reply with thoughts that nothing marked, and they were said; from now on its replies \
+             wait for the end of them"
+        );
     }
 
     async fn pass_on(&mut self, mut words: String) -> Result<Room, Stop> {
@@ -237,9 +271,13 @@ impl Request {
             attempt = self.machine.attempts(),
             max_attempts = self.shared.config.max_attempts,
             wait_ms,
+            retry_after_s = fault.retry_after.map(|wait| wait.as_secs_f64()),
             "LLM attempt failed: {}",
             failure.message
         );
+        if fault.kind == Kind::Panicked {
+            self.shared.metrics.panicked();
+        }
         self.fault = Some(fault);
         Some(failure)
     }
@@ -247,7 +285,8 @@ impl Request {
     fn failure(&self, fault: &Fault, attempts: u32) -> Failure {
         let config = &self.shared.config;
         let detail = fault.detail.as_deref().and_then(|detail| self.shown(fault.kind, detail));
-        fault.failure(detail.as_deref(), &Account { config, url: &self.shared.url, attempts })
+        let is_cold = self.is_cold;
+        fault.failure(detail.as_deref(), &Account { config, url: &self.shared.url, attempts, is_cold })
     }
 
     fn shown(&self, kind: Kind, detail: &str) -> Option<String> {
@@ -263,7 +302,7 @@ impl Request {
         if self.is_cut {
             self.received.finish_reason = Some("length".to_owned());
         }
-        let text = Speech::from(self.text.as_str());
+        let text = Speech::from(&self.text[self.thought_bytes..]);
         let failure = outcome.failure();
         self.counted.end(
             now(),
@@ -292,6 +331,9 @@ impl Request {
             time_to_first_token: self.time_to_first_token,
             model: self.received.model.or(asked_for),
             attempts: self.attempts,
+            finish_reason: self.received.finish_reason,
+            thought_bytes: self.thought_bytes,
+            skipped: self.skipped,
         }
     }
 

@@ -52,6 +52,8 @@ pub enum Panicked {
     Session,
     /// The task that answers one turn; its session goes on.
     Answer,
+    /// The task that reads one stream of the model; its turn is tried again.
+    Stream,
 }
 
 /// How a turn ended.
@@ -212,12 +214,13 @@ impl Restored {
 // === impl Panicked ===
 
 impl Panicked {
-    pub(super) const ALL: [Self; 2] = [Self::Session, Self::Answer];
+    pub(super) const ALL: [Self; 3] = [Self::Session, Self::Answer, Self::Stream];
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Session => "session",
             Self::Answer => "answer",
+            Self::Stream => "stream",
         }
     }
 }

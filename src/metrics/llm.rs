@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::label::{Outcome, error_class};
+use super::label::{Outcome, Panicked, error_class};
 use super::meter::{Counter, Histogram, Label, Meter};
 use super::{Metrics, catalogue};
 use crate::chat::{Failure, Usage};
@@ -105,6 +105,11 @@ impl LlmMetrics {
         if let Some(failure) = failure {
             self.instruments().errors.add(1, &[Label::new("class", error_class(failure))]);
         }
+    }
+
+    /// A task of the library that reads streams panicked.
+    pub(crate) fn panicked(&self) {
+        self.metrics.panicked(Panicked::Stream);
     }
 
     pub(crate) fn reply_cut(&self) {

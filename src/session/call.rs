@@ -100,6 +100,9 @@ impl Answer {
             time_to_first_token: None,
             model: None,
             attempts: Vec::new(),
+            finish_reason: None,
+            thought_bytes: 0,
+            skipped: Default::default(),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What a session does, without a clock, a room or a model.
 
 use super::*;
-use crate::chat::Usage;
 
 fn rules() -> Rules {
     Rules {
@@ -29,15 +28,7 @@ fn delta(turn: u64, text: &str) -> Event {
 }
 
 fn answered(turn: u64, outcome: Outcome) -> Event {
-    let answer = Answer {
-        outcome,
-        text: "".into(),
-        usage: Usage::default(),
-        time_to_first_token: None,
-        model: None,
-        attempts: Vec::new(),
-    };
-    Event::Answered { turn, answer }
+    Event::Answered { turn, answer: Answer::nothing(outcome) }
 }
 
 fn failure() -> Outcome {

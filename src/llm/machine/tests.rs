@@ -95,12 +95,40 @@ fn waits_are_spread_over_the_whole_range() {
 }
 
 #[test]
-fn retry_after_is_honoured_up_to_five_seconds() {
-    for (asked, granted) in [(1, 1), (4, 4), (30, 5)] {
+fn retry_after_is_honoured_up_to_five_seconds_and_beyond_it_nothing_is_asked_again() {
+    let after = |asked| {
         let (mut machine, now) = begun(LIMITS);
         let fault = Fault { retry_after: Some(seconds(asked)), ..Fault::new(Kind::Status(429)) };
-        assert_eq!(machine.step(now, Event::Failed(&fault)), Action::Wait(seconds(granted)));
+        machine.step(now, Event::Failed(&fault))
+    };
+    assert_eq!([after(1), after(4), after(5)], [1, 4, 5].map(|wait| Action::Wait(seconds(wait))));
+    assert_eq!([after(6), after(198_300)], [Action::End(End::Failed); 2]);
+}
+
+#[test]
+fn a_request_that_was_changed_is_sent_at_once_and_does_not_count() {
+    let adapted = Fault { is_adapted: true, ..Fault::new(Kind::Status(400)) };
+    let (mut machine, now) = begun(Limits { attempts: 1, ..LIMITS });
+    for _ in 0..MAX_ADAPTATIONS {
+        assert_eq!(machine.step(now, Event::Failed(&adapted)), Action::Wait(Duration::ZERO));
+        wait_out(&mut machine);
     }
+    assert_eq!(machine.step(now, Event::Failed(&adapted)), Action::End(End::Failed));
+    let (mut machine, now) = begun(LIMITS);
+    machine.step(now, Event::Failed(&adapted));
+    wait_out(&mut machine);
+    for _ in 0..2 {
+        assert!(matches!(fail(&mut machine, now, Kind::Status(500)), Action::Wait(_)));
+        wait_out(&mut machine);
+    }
+    assert_eq!(fail(&mut machine, now, Kind::Status(500)), Action::End(End::Failed));
+}
+
+#[test]
+fn what_is_final_by_its_words_is_not_tried_again() {
+    let (mut machine, now) = begun(LIMITS);
+    let fault = Fault { is_final: true, ..Fault::new(Kind::ProviderError) };
+    assert_eq!(machine.step(now, Event::Failed(&fault)), Action::End(End::Failed));
 }
 
 #[test]

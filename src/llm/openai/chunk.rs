@@ -1,74 +1,54 @@
-//! One chunk of a streamed chat completion.
+//! One chunk of a streamed chat completion: OpenAI's `chat.completion.chunk`, and what compatible servers make of it.
 //!
-//! Every field is optional: compatible servers leave out, null and add what they like.
+//! Only the words, a sign of reasoning, the finish reason, usage and an error matter. No other field can fail a chunk, and
+//! what cannot be read of these is noted by name.
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use std::collections::BTreeSet;
 
-use super::refusal::ErrorObject;
-use crate::chat::Usage;
+use serde_json::value::RawValue;
+
+use super::error_body;
+use super::json::{self, Object};
 use crate::llm::error::{Fault, Kind};
+use crate::llm::usage::Counts;
+
+/// Parts within parts are as deep as servers go.
+const MAX_DEPTH: usize = 4;
+
+/// vLLM's and DeepSeek's name, OpenRouter's and Groq's, and others'.
+const REASONING: [&str; 7] = [
+    "reasoning_content",
+    "reasoning",
+    "reasoning_details",
+    "reasoning_text",
+    "thinking",
+    "thinking_blocks",
+    "thought",
+];
+
+/// The names of fields that held something which could not be read. Names of ours, never of the server.
+pub(in crate::llm) type Skipped = BTreeSet<&'static str>;
 
 /// What a chunk adds to the reply.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::llm) struct Chunk {
     /// Words to pass on; may be empty.
     pub(in crate::llm) text: String,
+    /// The reply so far or as a whole, where a server sends that beside or in place of what was added.
+    pub(in crate::llm) whole: Option<String>,
+    /// The choice that the words belong to. None: no choice is in the chunk.
+    pub(in crate::llm) choice: Option<u64>,
+    /// The words came in Cloudflare's own shape, which has no finish reason: `[DONE]` ends it.
+    pub(in crate::llm) is_native: bool,
     /// The model thinks aloud, where nobody hears it: no words, but a sign of life.
     pub(in crate::llm) reasoning: bool,
     pub(in crate::llm) finish_reason: Option<String>,
-    pub(in crate::llm) usage: Option<Usage>,
+    pub(in crate::llm) counts: Counts,
     pub(in crate::llm) model: Option<String>,
     pub(in crate::llm) id: Option<String>,
-}
-
-/// OpenAI's `chat.completion.chunk`.
-#[derive(Deserialize)]
-struct Wire {
-    id: Option<String>,
-    model: Option<String>,
-    choices: Option<Vec<Choice>>,
-    usage: Option<WireUsage>,
-    error: Option<ErrorObject>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    #[serde(default)]
-    index: u32,
-    delta: Option<Delta>,
-    finish_reason: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-struct Delta {
-    content: Option<Content>,
-    refusal: Option<String>,
-    /// vLLM's and DeepSeek's name, and OpenRouter's.
-    #[serde(alias = "reasoning")]
-    reasoning_content: Option<IgnoredAny>,
-}
-
-/// Text, or what reasoning models of some providers send in its place.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Content {
-    Text(String),
-    Other(IgnoredAny),
-}
-
-#[derive(Deserialize)]
-struct WireUsage {
-    #[serde(default)]
-    prompt_tokens: u64,
-    #[serde(default)]
-    completion_tokens: u64,
-    prompt_tokens_details: Option<PromptTokensDetails>,
-}
-
-#[derive(Deserialize)]
-struct PromptTokensDetails {
-    cached_tokens: Option<u64>,
+    /// The server reports an error, after the words.
+    pub(in crate::llm) fault: Option<Fault>,
+    pub(in crate::llm) skipped: Skipped,
 }
 
 // === impl Chunk ===
@@ -76,99 +56,156 @@ struct PromptTokensDetails {
 impl Chunk {
     pub(super) fn decode(json: &str) -> Result<Self, Fault> {
         // Serde's message would quote the chunk, and with it what was said.
-        let wire: Wire = serde_json::from_str(json).map_err(|_| Fault::new(Kind::MalformedStream))?;
-        if let Some(error) = wire.error {
-            return Err(error.fault());
-        }
-        let mut chunk = Self {
-            usage: wire.usage.map(Usage::from),
-            model: wire.model.filter(|model| !model.is_empty()),
-            id: wire.id.filter(|id| !id.is_empty()),
-            ..Self::default()
-        };
-        let choice = wire.choices.unwrap_or_default().into_iter().find(|choice| choice.index == 0);
-        if let Some(choice) = choice {
-            chunk.finish_reason = choice.finish_reason.filter(|reason| !reason.is_empty());
-            chunk.take(choice.delta.unwrap_or_default());
-        }
+        let event = Object::read(json).ok_or_else(|| Fault::new(Kind::MalformedStream))?;
+        let mut chunk = Self::default();
+        chunk.fault = error_body::of_event(&event).map(error_body::Said::fault);
+        chunk.model = chunk.name(&event, "model");
+        chunk.id = chunk.name(&event, "id");
+        chunk.take_usage(&event);
+        chunk.take_choices(&event);
+        chunk.take_native(&event);
         Ok(chunk)
     }
 
-    fn take(&mut self, delta: Delta) {
-        self.reasoning = delta.reasoning_content.is_some();
-        match delta.content {
-            Some(Content::Text(text)) => self.text = text,
-            Some(Content::Other(_)) => self.reasoning = true,
-            None => {}
+    /// A name that is only recorded.
+    fn name(&mut self, object: &Object<'_>, field: &'static str) -> Option<String> {
+        let value = object.get(field)?;
+        let name = object.all(field).find_map(json::words);
+        if name.is_none() {
+            self.skip(field, value);
         }
-        self.text.push_str(&delta.refusal.unwrap_or_default());
+        name.filter(|name| !name.is_empty())
+    }
+
+    fn take_usage(&mut self, holder: &Object<'_>) {
+        for usage in holder.all("usage") {
+            match json::object(usage) {
+                Some(usage) => self.counts.raise(counts(&usage)),
+                None => self.skip("usage", usage),
+            }
+        }
+        // Groq's, in the last chunk.
+        if let Some(groq) = holder.object("x_groq") {
+            self.take_usage(&groq);
+        }
+    }
+
+    fn take_choices(&mut self, event: &Object<'_>) {
+        let choices: Vec<Object<'_>> = event
+            .all("choices")
+            .flat_map(json::items)
+            .filter_map(|choice| {
+                let read = json::object(choice);
+                if read.is_none() {
+                    self.skip("choices", choice);
+                }
+                read
+            })
+            .collect();
+        let index = |choice: &Object<'_>| choice.count(&["index"]).unwrap_or_default();
+        let Some(ours) = choices.iter().map(index).min() else { return };
+        self.choice = Some(ours);
+        for choice in choices.iter().filter(|choice| index(choice) == ours) {
+            self.take_choice(choice);
+        }
+    }
+
+    fn take_choice(&mut self, choice: &Object<'_>) {
+        let reason = self.name(choice, "finish_reason");
+        self.finish_reason = self.finish_reason.take().or(reason);
+        self.take_usage(choice);
+        self.take_error(choice);
+        for delta in choice.all("delta") {
+            match json::object(delta) {
+                Some(delta) => self.take_delta(&delta),
+                None => self.take_content("delta", delta, 0),
+            }
+        }
+        if !choice.has("delta") {
+            // The shape of completions, before there was chat.
+            choice.all("text").for_each(|text| self.take_content("text", text, 0));
+        }
+        if let Some(message) = choice.object("message") {
+            let mut whole = Self::default();
+            whole.take_delta(&message);
+            self.whole = Some(whole.text).filter(|text| !text.is_empty());
+        }
+    }
+
+    fn take_delta(&mut self, delta: &Object<'_>) {
+        self.reasoning |= REASONING.iter().flat_map(|name| delta.all(name)).any(|thought| !is_empty(thought));
+        self.take_error(delta);
+        delta.all("content").for_each(|content| self.take_content("content", content, 0));
+        delta.all("refusal").for_each(|refusal| self.take_content("refusal", refusal, 0));
+        // What an audio model says besides its sound.
+        let spoken = delta.object("audio").and_then(|audio| audio.text(&["transcript"]));
+        self.text.push_str(&spoken.unwrap_or_default());
+    }
+
+    fn take_error(&mut self, holder: &Object<'_>) {
+        if let (None, Some(said)) = (&self.fault, error_body::within(holder)) {
+            self.fault = Some(said.fault());
+        }
+    }
+
+    /// Words as text, as a number, or as parts (Mistral, and others that copy OpenAI's requests).
+    fn take_content(&mut self, field: &'static str, content: &RawValue, depth: usize) {
+        if let Some(words) = json::words(content) {
+            self.text.push_str(&words);
+        } else if depth > MAX_DEPTH {
+            self.skip(field, content);
+        } else if let Some(part) = json::object(content) {
+            self.take_part(field, content, &part, depth);
+        } else if content.get().starts_with('[') {
+            json::items(content).into_iter().for_each(|part| self.take_content(field, part, depth + 1));
+        } else {
+            self.skip(field, content);
+        }
+    }
+
+    fn take_part(&mut self, field: &'static str, raw: &RawValue, part: &Object<'_>, depth: usize) {
+        let kind = part.text(&["type"]).unwrap_or_default().to_lowercase();
+        if kind.contains("think") || kind.contains("reason") || REASONING.iter().any(|name| part.has(name)) {
+            self.reasoning = true;
+            return;
+        }
+        let places = ["text", "content", "value", "refusal", "output_text", "parts"];
+        match places.iter().find_map(|place| part.get(place)) {
+            Some(words) => self.take_content(field, words, depth + 1),
+            None => self.skip(field, raw),
+        }
+    }
+
+    /// Cloudflare's own events: `{"response": "words"}`.
+    fn take_native(&mut self, event: &Object<'_>) {
+        let Some(response) = event.get("response").filter(|_| !event.has("choices")) else { return };
+        self.is_native = true;
+        self.take_content("response", response, 0);
+    }
+
+    /// Notes a field that could not be read, unless there was nothing to read in it.
+    fn skip(&mut self, field: &'static str, value: &RawValue) {
+        if !is_empty(value) {
+            self.skipped.insert(field);
+        }
     }
 }
 
-impl From<WireUsage> for Usage {
-    fn from(wire: WireUsage) -> Self {
-        Self {
-            input: wire.prompt_tokens,
-            output: wire.completion_tokens,
-            cached_input: wire.prompt_tokens_details.and_then(|details| details.cached_tokens),
-            estimated: false,
-        }
+fn is_empty(value: &RawValue) -> bool {
+    matches!(value.get(), "{}" | "[]" | "\"\"" | "false")
+}
+
+/// OpenAI's names, Anthropic's, and DeepSeek's for the cache.
+fn counts(usage: &Object<'_>) -> Counts {
+    let details =
+        ["prompt_tokens_details", "input_tokens_details"].iter().find_map(|name| usage.object(name));
+    let cached = details.and_then(|details| details.count(&["cached_tokens"]));
+    Counts {
+        input: usage.count(&["prompt_tokens", "input_tokens"]),
+        output: usage.count(&["completion_tokens", "output_tokens"]),
+        cached_input: cached.or_else(|| usage.count(&["prompt_cache_hit_tokens", "cached_tokens"])),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn decode(json: &str) -> Chunk {
-        Chunk::decode(json).unwrap()
-    }
-
-    #[test]
-    fn text_id_model_and_finish_reason_are_read() {
-        let chunk = decode(
-            r#"{"id":"c1","object":"chat.completion.chunk","model":"gpt-x-2026","choices":[{"index":0,
-                "delta":{"content":"Hi"},"logprobs":null,"finish_reason":"stop"}],"usage":null}"#,
-        );
-        assert_eq!((chunk.text.as_str(), chunk.finish_reason.as_deref()), ("Hi", Some("stop")));
-        assert_eq!((chunk.id.as_deref(), chunk.model.as_deref()), (Some("c1"), Some("gpt-x-2026")));
-    }
-
-    #[test]
-    fn usage_is_read_with_its_cached_part() {
-        let chunk = decode(
-            r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13,
-                "prompt_tokens_details":{"cached_tokens":8,"audio_tokens":0}}}"#,
-        );
-        let usage = Usage { input: 9, output: 4, cached_input: Some(8), estimated: false };
-        assert_eq!(chunk.usage, Some(usage));
-    }
-
-    #[test]
-    fn reasoning_is_a_sign_of_life_and_no_text() {
-        for delta in
-            [r#"{"reasoning_content":"hm"}"#, r#"{"reasoning":"hm"}"#, r#"{"content":[{"type":"thinking"}]}"#]
-        {
-            let chunk = decode(&format!(r#"{{"choices":[{{"index":0,"delta":{delta}}}]}}"#));
-            assert!(chunk.reasoning && chunk.text.is_empty(), "{delta}");
-        }
-    }
-
-    #[test]
-    fn what_is_missing_or_null_is_nothing() {
-        for json in [
-            "{}",
-            r#"{"choices":null}"#,
-            r#"{"choices":[{"delta":null}]}"#,
-            r#"{"choices":[{"delta":{"content":null}}]}"#,
-        ] {
-            assert_eq!(decode(json), Chunk::default(), "{json}");
-        }
-    }
-
-    #[test]
-    fn another_shape_is_malformed_and_quotes_nothing() {
-        let fault = Chunk::decode(r#"{"choices":"my name is Ada"}"#).unwrap_err();
-        assert_eq!(fault, Fault::new(Kind::MalformedStream));
-    }
-}
+mod tests;

@@ -1,45 +1,64 @@
 //! What stands between the provider's bytes and the library that reads them.
 //!
-//! The library buffers a line without end, puts events into an unbounded channel, drops the connection right after
-//! `[DONE]`, and logs a data line that is not JSON. So it gets whole lines only, each of bounded length and each data
-//! line JSON; it gets them while somebody waits for words; and a body that is done is read to its end, which keeps the
-//! connection for the next turn.
+//! The library puts events into an unbounded channel, drops the connection right after `[DONE]`, quotes in its log what is
+//! not JSON, and panics at some bytes. So it gets one event at a time, when its reader asks for one, and each in the
+//! same plain form: `data: `, a JSON object, a blank line. What says nothing, or an error, never reaches it. A body
+//! that is done is read to its end, which keeps the connection for the next turn.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
-use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use tokio::sync::watch;
 
-use super::{Exchange, transport_fault};
+use super::chunk::Chunk;
+use super::event_stream::{Ending, Event, EventKind, EventStream, TooLong};
+use super::{Exchange, error_body, json, transport_fault};
 use crate::llm::error::{Fault, Kind};
-
-/// A token's line has some hundred bytes. Servers that send a whole reply at once send more.
-const MAX_LINE_BYTES: usize = 4 << 20;
 
 /// Reads of what follows `[DONE]`, and for how long, before we let go of the connection.
 const MAX_TAIL_READS: usize = 16;
 const TAIL_LIMIT: Duration = Duration::from_secs(1);
 
-/// Cuts bytes into lines and judges each.
+/// The event that ends a stream.
+const DONE: &str = "[DONE]";
+
+/// Whether the reader of the reply waits for an event. It is set by the reader, and taken back with each event.
+#[derive(Clone, Debug)]
+pub(super) struct Demand(Arc<watch::Sender<bool>>);
+
+/// Makes objects, errors and the end of the events of a body.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
-    /// The beginning of a line that has not ended.
-    partial: Vec<u8>,
-    /// The event under way has its data already.
-    has_data: bool,
+pub(super) struct Reader {
+    events: EventStream,
+    /// Objects of an event that had several.
+    ready: VecDeque<String>,
     done: bool,
+    /// What was not understood, to be told if the reply turns out to be none.
+    stray: Option<String>,
+}
+
+/// What comes next of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A JSON object, on one line.
+    Object(String),
+    /// `[DONE]`.
+    Done,
 }
 
 struct Guard<S: Stream + Send + Unpin + 'static> {
     /// None once it has ended.
     body: Option<S>,
-    lines: Lines,
+    reader: Reader,
+    /// The library has got all that there is for it.
+    over: bool,
     exchange: Arc<Exchange>,
-    wanted: watch::Receiver<bool>,
+    demand: Demand,
 }
 
 type Lent<S> = Option<(io::Result<Vec<u8>>, Guard<S>)>;
@@ -48,14 +67,38 @@ type Lent<S> = Option<(io::Result<Vec<u8>>, Guard<S>)>;
 pub(super) fn guarded<S, B>(
     body: S,
     exchange: Arc<Exchange>,
-    wanted: watch::Receiver<bool>,
+    demand: Demand,
 ) -> impl Stream<Item = io::Result<Vec<u8>>> + Send + 'static
 where
     S: Stream<Item = reqwest::Result<B>> + Send + 'static,
     B: AsRef<[u8]> + Send + 'static,
 {
-    let guard = Guard { body: Some(Box::pin(body)), lines: Lines::default(), exchange, wanted };
+    let guard =
+        Guard { body: Some(Box::pin(body)), reader: Reader::default(), over: false, exchange, demand };
     stream::unfold(guard, Guard::next)
+}
+
+// === impl Demand ===
+
+impl Demand {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+
+    /// Asks for one event.
+    pub(super) fn ask(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Waits until one is asked for.
+    async fn wait(&self) {
+        // We hold a sender, so it cannot fail.
+        let _ = self.0.subscribe().wait_for(|wanted| *wanted).await;
+    }
+
+    fn meet(&self) {
+        self.0.send_replace(false);
+    }
 }
 
 // === impl Guard ===
@@ -66,32 +109,59 @@ where
     B: AsRef<[u8]> + Send + 'static,
 {
     async fn next(mut self) -> Lent<S> {
-        // The reader that was just served gets the chance to say whether it wants more.
-        tokio::task::yield_now().await;
-        self.wanted.wait_for(|wanted| *wanted).await.ok()?;
-        let fault = match self.body.as_mut()?.next().await {
-            Some(Ok(bytes)) => match self.lines.push(bytes.as_ref()) {
-                Ok(lines) => {
-                    self.exchange.done.store(self.lines.done, Ordering::Release);
-                    return Some((Ok(lines), self));
-                }
-                Err(fault) => fault,
-            },
-            Some(Err(error)) => transport_fault(error),
-            None => {
-                self.body = None;
-                return None;
+        if self.over {
+            return None;
+        }
+        self.demand.wait().await;
+        match self.read().await {
+            Ok(Some(next)) => {
+                self.exchange.done.store(next == Next::Done, Ordering::Release);
+                self.demand.meet();
+                Some((Ok(next.into_bytes()), self))
             }
-        };
-        let _ = self.exchange.broken.set(fault);
-        self.body = None;
-        Some((Err(io::Error::other("the body broke off")), self))
+            Ok(None) => {
+                self.note_stray();
+                None
+            }
+            Err(fault) => {
+                (self.body, self.over) = (None, true);
+                let _ = self.exchange.broken.set(fault);
+                Some((Err(io::Error::other("the body broke off")), self))
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<Option<Next>, Fault> {
+        loop {
+            if let Some(next) = self.reader.next(&self.exchange)? {
+                return Ok(Some(next));
+            }
+            let Some(body) = &mut self.body else { return Ok(None) };
+            match body.next().await {
+                Some(Ok(bytes)) => self.reader.feed(bytes.as_ref()),
+                Some(Err(error)) => return Err(transport_fault(error)),
+                None => {
+                    self.body = None;
+                    self.reader.finish(&self.exchange)?;
+                }
+            }
+        }
+    }
+
+    fn note_stray(&self) {
+        if let Some(stray) = self.reader.stray() {
+            let _ = self.exchange.stray.set(stray.to_owned());
+        }
     }
 }
 
 impl<S: Stream + Send + Unpin + 'static> Drop for Guard<S> {
     fn drop(&mut self) {
-        let Some(body) = self.body.take().filter(|_| self.lines.done) else { return };
+        if std::thread::panicking() {
+            // The library's task dies with its channel, which looks like the end of a reply.
+            let _ = self.exchange.broken.set(Kind::Panicked.into());
+        }
+        let Some(body) = self.body.take().filter(|_| self.reader.done) else { return };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(tokio::time::timeout(TAIL_LIMIT, read_tail(body)));
         }
@@ -102,53 +172,94 @@ async fn read_tail<S: Stream + Unpin>(body: S) {
     body.take(MAX_TAIL_READS).for_each(|_| async {}).await;
 }
 
-// === impl Lines ===
+// === impl Reader ===
 
-impl Lines {
-    /// The whole lines that `bytes` complete; may be empty.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
-        let Some(last_end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
-            self.partial.extend_from_slice(bytes);
-            return if self.partial.len() > MAX_LINE_BYTES { Err(endless()) } else { Ok(Vec::new()) };
-        };
-        let mut whole = std::mem::take(&mut self.partial);
-        whole.extend_from_slice(&bytes[..=last_end]);
-        self.partial.extend_from_slice(&bytes[last_end + 1..]);
-        let mut kept = Vec::with_capacity(whole.len());
-        for line in whole.split_inclusive(|byte| *byte == b'\n') {
-            if self.keeps(line)? {
-                kept.extend_from_slice(line);
+impl Reader {
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        self.events.feed(bytes);
+    }
+
+    /// The next object of what was fed, or the end of the stream.
+    pub(super) fn next(&mut self, exchange: &Exchange) -> Result<Option<Next>, Fault> {
+        loop {
+            if let Some(object) = self.ready.pop_front() {
+                return Ok(Some(Next::Object(object)));
+            }
+            if self.done {
+                return Ok(Some(Next::Done));
+            }
+            let Some(event) = self.events.next().map_err(|TooLong| endless())? else { return Ok(None) };
+            self.take(event, exchange)?;
+        }
+    }
+
+    /// Takes what the body left unfinished. An event without a blank line behind it may be cut, so its words do not count.
+    pub(super) fn finish(&mut self, exchange: &Exchange) -> Result<(), Fault> {
+        match self.events.finish().map_err(|TooLong| endless())? {
+            None => Ok(()),
+            Some((event, Ending::Whole)) => self.take(event, exchange),
+            Some((event, Ending::Cut)) => {
+                let has_words =
+                    |object: &String| Chunk::decode(object).is_ok_and(|chunk| !chunk.text.is_empty());
+                if self.take(event, exchange).is_err() || self.ready.iter().any(has_words) {
+                    exchange.skip("event");
+                    self.ready.clear();
+                }
+                Ok(())
             }
         }
-        Ok(kept)
     }
 
-    /// Whether the library may have a line. An empty data line, which some servers send to keep the connection alive,
-    /// would be an error to it.
-    fn keeps(&mut self, line: &[u8]) -> Result<bool, Fault> {
-        if line.len() > MAX_LINE_BYTES {
-            return Err(endless());
-        }
-        let line = std::str::from_utf8(line).map_err(|_| malformed("a line is not UTF-8"))?;
-        let line = line.trim_end_matches(['\r', '\n']);
-        let Some(data) = line.strip_prefix("data:") else {
-            self.has_data &= !line.is_empty();
-            return Ok(true);
-        };
-        let data = data.strip_prefix(' ').unwrap_or(data);
-        if data.is_empty() {
-            return Ok(false);
-        }
-        if std::mem::replace(&mut self.has_data, true) {
-            return Err(malformed("an event has two data lines"));
-        }
-        if data == "[DONE]" {
-            self.done = true;
-        } else {
-            serde_json::from_str::<IgnoredAny>(data).map_err(|_| malformed("a data line is not JSON"))?;
-        }
-        Ok(true)
+    pub(super) fn stray(&self) -> Option<&str> {
+        self.stray.as_deref().or(self.events.stray())
     }
+
+    fn take(&mut self, event: Event, exchange: &Exchange) -> Result<(), Fault> {
+        match event.kind {
+            EventKind::Error => Err(error_event(&event.data)),
+            EventKind::Message => self.take_data(&event.data, exchange),
+        }
+    }
+
+    /// An event has one JSON value as a rule; servers that forget the blank line send several as one.
+    fn take_data(&mut self, data: &str, exchange: &Exchange) -> Result<(), Fault> {
+        let mut values = serde_json::Deserializer::from_str(data).into_iter::<&RawValue>();
+        while let Some(Ok(value)) = values.next() {
+            self.take_value(value, exchange);
+        }
+        let rest = data.get(values.byte_offset()..).unwrap_or_default();
+        self.take_rest(rest.trim(), exchange)
+    }
+
+    fn take_value(&mut self, value: &RawValue, exchange: &Exchange) {
+        for item in json::items(value) {
+            match item.get() {
+                object if object.starts_with('{') => self.ready.push_back(object.replace(['\r', '\n'], " ")),
+                "null" => {}
+                "\"[DONE]\"" => self.done = true,
+                _ => exchange.skip("event"),
+            }
+        }
+    }
+
+    /// What is no JSON: the end of the stream, a sign of life in plain text, or an object that was cut.
+    fn take_rest(&mut self, rest: &str, exchange: &Exchange) -> Result<(), Fault> {
+        match rest {
+            "" => {}
+            rest if rest.starts_with(DONE) => self.done = true,
+            rest if rest.starts_with(['{', '[']) => return Err(malformed("an event is not JSON")),
+            rest => {
+                exchange.skip("event");
+                self.stray.get_or_insert_with(|| rest.chars().take(1024).collect());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An event that the server calls an error, whatever is in it.
+fn error_event(data: &str) -> Fault {
+    error_body::explain(data.as_bytes()).unwrap_or_default().fault()
 }
 
 fn malformed(how: &str) -> Fault {
@@ -156,78 +267,21 @@ fn malformed(how: &str) -> Fault {
 }
 
 fn endless() -> Fault {
-    malformed("a line is longer than 4 MiB")
+    malformed("an event is longer than 4 MiB")
+}
+
+// === impl Next ===
+
+impl Next {
+    /// As the library reads it.
+    fn into_bytes(self) -> Vec<u8> {
+        let data = match &self {
+            Self::Object(object) => object,
+            Self::Done => DONE,
+        };
+        format!("data: {data}\n\n").into_bytes()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn whole(lines: &mut Lines, bytes: &[u8]) -> String {
-        String::from_utf8(lines.push(bytes).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn lines_come_out_whole_whereever_they_were_cut() {
-        let text = "data: {\"a\":\"ü👋\"}\r\n\r\n: comment\ndata: [DONE]\n\n";
-        for size in 1..text.len() {
-            let mut lines = Lines::default();
-            let out: String = text.as_bytes().chunks(size).map(|bytes| whole(&mut lines, bytes)).collect();
-            assert_eq!(out, text);
-            assert!(lines.done);
-        }
-    }
-
-    #[test]
-    fn an_unfinished_line_is_held_back() {
-        let mut lines = Lines::default();
-        assert_eq!(whole(&mut lines, b"data: {\"a\":1}\n\ndata: {"), "data: {\"a\":1}\n\n");
-        assert_eq!(whole(&mut lines, b"}\n"), "data: {}\n");
-    }
-
-    #[test]
-    fn what_the_library_would_log_or_choke_on_does_not_reach_it() {
-        let two = &b"data: {}\ndata: {}\n"[..];
-        for bytes in [&b"data: {\"a\":\n"[..], b"data: my name is Ada\n", b"data: \"\xff\"\n", two] {
-            let fault = Lines::default().push(bytes).unwrap_err();
-            assert_eq!(fault.kind, Kind::MalformedStream);
-        }
-    }
-
-    #[test]
-    fn an_empty_data_line_is_left_out() {
-        let mut lines = Lines::default();
-        assert_eq!(whole(&mut lines, b"data: \n\ndata:\r\n\r\ndata: {}\n\n"), "\n\r\ndata: {}\n\n");
-    }
-
-    #[test]
-    fn a_line_without_end_is_given_up() {
-        let mut lines = Lines::default();
-        let piece = vec![b'x'; 1 << 20];
-        let failed = (0..8).find_map(|_| lines.push(&piece).err());
-        assert_eq!(failed.unwrap().kind, Kind::MalformedStream);
-        assert!(lines.partial.len() <= MAX_LINE_BYTES + piece.len());
-    }
-
-    #[tokio::test]
-    async fn nothing_is_read_while_nobody_waits_for_it() {
-        let (want, wanted) = watch::channel(false);
-        let body = stream::repeat_with(|| Ok(b"data: 1\n".to_vec()));
-        let mut guarded = Box::pin(guarded(body, Arc::default(), wanted));
-        let patience = Duration::from_millis(20);
-        assert!(tokio::time::timeout(patience, guarded.next()).await.is_err());
-        want.send_replace(true);
-        assert_eq!(guarded.next().await.unwrap().unwrap(), b"data: 1\n");
-    }
-
-    #[tokio::test]
-    async fn the_reason_of_a_break_is_left_where_the_caller_finds_it() {
-        let (_want, wanted) = watch::channel(true);
-        let exchange = Arc::new(Exchange::default());
-        let body = stream::iter([Ok(b"data: {\"a\n")]);
-        let mut guarded = Box::pin(guarded(body, exchange.clone(), wanted));
-        assert!(guarded.next().await.unwrap().is_err());
-        assert!(guarded.next().await.is_none());
-        assert_eq!(exchange.broken.get().unwrap().kind, Kind::MalformedStream);
-    }
-}
+mod tests;

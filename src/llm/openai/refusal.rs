@@ -1,11 +1,11 @@
 //! Answers that are no reply: other statuses than 2xx, and pages instead of streams.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use serde::Deserialize;
 
+use super::error_body::{Said, explain};
 use crate::llm::error::{Fault, Kind};
 use crate::retry_after::retry_after;
 
@@ -18,51 +18,29 @@ const MAX_REQUEST_ID_BYTES: usize = 128;
 /// OpenAI's and the compatible ones', Anthropic's, Azure's, Amazon's.
 const REQUEST_ID_HEADERS: [&str; 4] = ["x-request-id", "request-id", "apim-request-id", "x-amzn-requestid"];
 
-/// The body of an error. Servers agree on no more than that there may be one of these.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ErrorBody {
-    error: Option<ErrorValue>,
-    message: Option<String>,
-    detail: Option<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum ErrorValue {
-    Object(ErrorObject),
-    Text(String),
-}
-
-/// OpenAI's error object.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ErrorObject {
-    message: Option<String>,
-    r#type: Option<String>,
-    /// A word at OpenAI, an HTTP status at others.
-    code: Option<serde_json::Value>,
+/// An answer that is no reply.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    /// What its body says, if anything.
+    pub(super) said: Option<Said>,
+    pub(super) redirect: Option<String>,
+    pub(super) retry_after: Option<Duration>,
 }
 
 pub(super) fn is_refusal(response: &Response) -> bool {
-    !response.status().is_success() || is_page(response.headers())
+    let content_type = response.headers().get(CONTENT_TYPE).map(text).unwrap_or_default();
+    !response.status().is_success() || is_page(&content_type)
 }
 
 /// Reads why, up to a bound.
-pub(super) async fn read(response: Response) -> Fault {
+pub(super) async fn read(response: Response) -> Refusal {
     let status = response.status();
-    let headers = response.headers().clone();
-    let body = read_some(response).await;
-    let explained = explain(&body);
-    let is_quota = explained.as_ref().is_some_and(ErrorObject::is_quota);
-    let kind = match status.as_u16() {
-        429 if is_quota => Kind::QuotaExceeded,
-        _ if status.is_success() => Kind::NotAStream,
-        status => Kind::Status(status),
-    };
-    let redirect = headers.get(LOCATION).filter(|_| status.is_redirection());
-    let detail = redirect.map(text).or_else(|| explained.and_then(ErrorObject::words));
-    Fault { kind, detail, retry_after: retry_after(&headers, SystemTime::now()) }
+    let headers = response.headers();
+    let redirect = headers.get(LOCATION).filter(|_| status.is_redirection()).map(text);
+    let retry_after = retry_after(headers, SystemTime::now());
+    let said = explain(&read_some(response).await);
+    Refusal { status: status.as_u16(), said, redirect, retry_after }
 }
 
 /// The id by which the provider knows the request, if it says one that is fit to be shown.
@@ -72,10 +50,8 @@ pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
     Some(id.chars().take(MAX_REQUEST_ID_BYTES).collect())
 }
 
-fn is_page(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).map(text).unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    matches!(media_type, "text/html" | "application/json")
+pub(super) fn is_page(content_type: &str) -> bool {
+    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/html")
 }
 
 async fn read_some(mut response: Response) -> Vec<u8> {
@@ -90,82 +66,21 @@ async fn read_some(mut response: Response) -> Vec<u8> {
     body
 }
 
-pub(super) fn explain(body: &[u8]) -> Option<ErrorObject> {
-    let body: ErrorBody = serde_json::from_slice(body).ok()?;
-    Some(match body.error {
-        Some(ErrorValue::Object(object)) => object,
-        Some(ErrorValue::Text(text)) => ErrorObject { message: Some(text), ..ErrorObject::default() },
-        None => {
-            let detail = body.detail.and_then(|detail| detail.as_str().map(str::to_owned));
-            ErrorObject { message: body.message.or(detail), ..ErrorObject::default() }
-        }
-    })
-}
-
 fn text(value: &HeaderValue) -> String {
     String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
-// === impl ErrorObject ===
+// === impl Refusal ===
 
-impl ErrorObject {
-    /// The fault that an error object in a stream stands for.
-    pub(super) fn fault(self) -> Fault {
-        let status =
-            self.code.as_ref().and_then(serde_json::Value::as_u64).and_then(|code| u16::try_from(code).ok());
-        let kind = match (status, self.r#type.as_deref()) {
-            (Some(status @ 400..600), _) => Kind::Status(status),
-            _ if self.is_quota() => Kind::QuotaExceeded,
-            (_, Some("invalid_request_error")) => Kind::RequestRefused,
-            _ => Kind::ProviderError,
+impl Refusal {
+    pub(super) fn fault(&self) -> Fault {
+        let kind = match self.status {
+            429 if self.said.as_ref().is_some_and(Said::is_quota) => Kind::QuotaExceeded,
+            200..300 => Kind::NotAStream,
+            status => Kind::Status(status),
         };
-        Fault { kind, detail: self.words(), retry_after: None }
-    }
-
-    fn is_quota(&self) -> bool {
-        let code = self.code.as_ref().and_then(serde_json::Value::as_str);
-        [code, self.r#type.as_deref()].contains(&Some("insufficient_quota"))
-    }
-
-    /// "code: message", as far as there is any.
-    fn words(self) -> Option<String> {
-        let code = self.code.map(|code| code.as_str().map_or_else(|| code.to_string(), str::to_owned));
-        let code = code.filter(|code| code != "null").or(self.r#type);
-        let words: Vec<String> = [code, self.message].into_iter().flatten().collect();
-        (!words.is_empty()).then(|| words.join(": "))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_are_read_as_the_different_servers_write_them() {
-        let words = |body: &str| explain(body.as_bytes()).and_then(ErrorObject::words);
-        let openai =
-            r#"{"error":{"message":"no such model","type":"t","param":null,"code":"model_not_found"}}"#;
-        assert_eq!(words(openai).as_deref(), Some("model_not_found: no such model"));
-        assert_eq!(words(r#"{"error":"model not loaded"}"#).as_deref(), Some("model not loaded"));
-        assert_eq!(words(r#"{"detail":"Not Found"}"#).as_deref(), Some("Not Found"));
-        assert_eq!(words(r#"{"message":"slow down"}"#).as_deref(), Some("slow down"));
-        assert_eq!(words(r#"{"error":{"code":502,"message":"upstream"}}"#).as_deref(), Some("502: upstream"));
-        assert_eq!(words("<html>"), None);
-    }
-
-    #[test]
-    fn a_used_up_quota_is_told_from_a_rate_limit() {
-        let quota = r#"{"error":{"message":"m","type":"insufficient_quota","code":"insufficient_quota"}}"#;
-        assert!(explain(quota.as_bytes()).unwrap().is_quota());
-        let rate = r#"{"error":{"message":"m","type":"requests","code":"rate_limit_exceeded"}}"#;
-        assert!(!explain(rate.as_bytes()).unwrap().is_quota());
-    }
-
-    #[test]
-    fn a_status_in_the_stream_counts_like_one_in_the_head() {
-        let fault = explain(br#"{"error":{"code":503,"message":"m"}}"#).unwrap().fault();
-        assert_eq!(fault.kind, Kind::Status(503));
-        let fault = explain(br#"{"error":{"type":"server_error","message":"m"}}"#).unwrap().fault();
-        assert_eq!(fault.kind, Kind::ProviderError);
+        let asked = self.said.as_ref().and_then(|said| said.retry_after);
+        let words = self.redirect.clone().or_else(|| self.said.as_ref()?.words());
+        Fault { detail: words, retry_after: self.retry_after.or(asked), ..Fault::new(kind) }
     }
 }

@@ -1,0 +1,314 @@
+//! Which of the optional fields of a request a server takes: guessed from its host, learnt from its refusals.
+
+use std::sync::{Mutex, PoisonError};
+
+use url::Url;
+
+use super::body::Ask;
+use super::error_body::Said;
+use crate::config::{self, MaxTokensField, UsageInStream};
+
+/// How a provider calls the limit of a reply's tokens.
+///
+/// OpenAI's newer models refuse `max_tokens`; many compatible servers know nothing else, and either refuse the newer
+/// name (Mistral: HTTP 422) or ignore it (Ollama, LM Studio), so that a reply has no limit at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LimitField {
+    MaxTokens,
+    MaxCompletionTokens,
+}
+
+/// The optional fields that are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fields {
+    /// None: the server takes no limit.
+    pub(super) limit: Option<LimitField>,
+    /// `stream_options`.
+    pub(super) usage: bool,
+    pub(super) temperature: bool,
+}
+
+/// What is known of one server, for all of its sessions.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    known: Mutex<Known>,
+    /// A key of the configuration says how the limit is called.
+    limit_is_set: bool,
+    /// A key of the configuration says whether usage is asked for.
+    usage_is_set: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    fields: Fields,
+    /// The limit has been sent by both names.
+    renamed: bool,
+    guess: Guess,
+}
+
+/// A refusal without a reason is met by leaving usage out, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guess {
+    Free,
+    /// Usage is left out, and no answer has come since.
+    Tried,
+    Over,
+}
+
+// === impl LimitField ===
+
+impl LimitField {
+    fn of(config: &config::Llm) -> Self {
+        match config.max_tokens_field {
+            MaxTokensField::Auto => Self::of_host(&config.base_url),
+            MaxTokensField::MaxTokens => Self::MaxTokens,
+            MaxTokensField::MaxCompletionTokens => Self::MaxCompletionTokens,
+        }
+    }
+
+    fn of_host(base_url: &Url) -> Self {
+        let host = base_url.host_str().unwrap_or_default();
+        let openai = host == "api.openai.com" || host.ends_with(".api.openai.com");
+        if openai || host.ends_with(".openai.azure.com") {
+            Self::MaxCompletionTokens
+        } else {
+            Self::MaxTokens
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::MaxTokens => "max_tokens",
+            Self::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::MaxTokens => Self::MaxCompletionTokens,
+            Self::MaxCompletionTokens => Self::MaxTokens,
+        }
+    }
+}
+
+// === impl Accepted ===
+
+impl Accepted {
+    pub(super) fn new(config: &config::Llm) -> Self {
+        let fields = Fields {
+            limit: Some(LimitField::of(config)),
+            usage: config.usage_in_stream != UsageInStream::Never,
+            temperature: true,
+        };
+        Self {
+            known: Mutex::new(Known { fields, renamed: false, guess: Guess::Free }),
+            limit_is_set: config.max_tokens_field != MaxTokensField::Auto,
+            usage_is_set: config.usage_in_stream != UsageInStream::Auto,
+        }
+    }
+
+    pub(super) fn fields(&self) -> Fields {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).fields
+    }
+
+    /// An answer came.
+    pub(super) fn answered(&self) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.guess == Guess::Tried {
+            known.guess = Guess::Over;
+        }
+    }
+
+    /// Learns from a refusal of what was sent with `sent`; true when the same question may now be accepted.
+    pub(super) fn refused(&self, sent: Fields, ask: &Ask<'_>, status: u16, said: Option<&Said>) -> bool {
+        if !matches!(status, 400 | 422) {
+            return false;
+        }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.fields != sent {
+            // Another session has learnt it meanwhile.
+            return true;
+        }
+        let learnt = match said {
+            Some(said) => self.named(&mut known, ask, said),
+            None => self.guess(&mut known),
+        };
+        if let Some(what) = learnt {
+            tracing::warn!("the model's server refuses a field of ours: from now on {what}");
+        }
+        learnt.is_some()
+    }
+
+    /// The same, where the refusal names a field.
+    fn named(&self, known: &mut Known, ask: &Ask<'_>, said: &Said) -> Option<&'static str> {
+        let limit = known.fields.limit.filter(|_| ask.max_tokens.is_some() && !self.limit_is_set);
+        if let Some(limit) = limit.filter(|limit| said.refuses(limit.name())) {
+            return Some(rename(known, limit));
+        }
+        if known.fields.usage && !self.usage_is_set && said.refuses("stream_options") {
+            known.fields.usage = false;
+            return Some("no usage is asked for (stream_options), and tokens are estimated");
+        }
+        if known.fields.temperature && ask.temperature.is_some() && said.refuses("temperature") {
+            known.fields.temperature = false;
+            return Some("[llm] temperature is left out");
+        }
+        None
+    }
+
+    /// A bare refusal is tried once without the one field that no key asked for.
+    fn guess(&self, known: &mut Known) -> Option<&'static str> {
+        match known.guess {
+            Guess::Free if known.fields.usage && !self.usage_is_set => {
+                known.guess = Guess::Tried;
+                known.fields.usage = false;
+                Some("no usage is asked for (stream_options), as it gave no reason")
+            }
+            Guess::Tried => {
+                // That was not the reason.
+                known.guess = Guess::Over;
+                known.fields.usage = true;
+                None
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The limit by its other name, or not at all where both were refused.
+fn rename(known: &mut Known, limit: LimitField) -> &'static str {
+    if std::mem::replace(&mut known.renamed, true) {
+        known.fields.limit = None;
+        return "[llm] max_tokens is left out";
+    }
+    known.fields.limit = Some(limit.other());
+    match limit.other() {
+        LimitField::MaxTokens => "[llm] max_tokens is sent as max_tokens",
+        LimitField::MaxCompletionTokens => "[llm] max_tokens is sent as max_completion_tokens",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::error_body::explain;
+    use super::*;
+
+    const ASK: Ask<'_> = Ask { messages: &[], model: "m", temperature: Some(0.2), max_tokens: Some(50) };
+
+    fn config(base_url: &str) -> config::Llm {
+        config::Llm::at(base_url)
+    }
+
+    /// What is sent after refusals with these bodies, and whether each was learnt from.
+    fn after(config: &config::Llm, bodies: &[&str]) -> (Fields, Vec<bool>) {
+        let accepted = Accepted::new(config);
+        let learnt = bodies
+            .iter()
+            .map(|body| accepted.refused(accepted.fields(), &ASK, 400, explain(body.as_bytes()).as_ref()));
+        let learnt = learnt.collect();
+        (accepted.fields(), learnt)
+    }
+
+    fn local(bodies: &[&str]) -> (Fields, Vec<bool>) {
+        after(&config("http://localhost/v1"), bodies)
+    }
+
+    #[test]
+    fn openai_gets_the_newer_name_of_the_token_limit_and_others_the_one_they_know() {
+        let limit = |url| Accepted::new(&config(url)).fields().limit;
+        for url in [
+            "https://api.openai.com/v1",
+            "https://eu.api.openai.com/v1",
+            "https://x.openai.azure.com/openai/v1",
+        ] {
+            assert_eq!(limit(url), Some(LimitField::MaxCompletionTokens), "{url}");
+        }
+        for url in [
+            "http://localhost:11434/v1",
+            "https://api.mistral.ai/v1",
+            "https://notapi.openai.com.evil.test/v1",
+        ] {
+            assert_eq!(limit(url), Some(LimitField::MaxTokens), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_limit_gets_its_other_name_once_and_then_is_left_out() {
+        let first = r#"{"error":{"message":"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.","param":"max_tokens","code":"unsupported_parameter"}}"#;
+        let second = r#"{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body","max_completion_tokens"],"msg":"Extra inputs are not permitted"}]}}"#;
+        assert_eq!(local(&[first]).0.limit, Some(LimitField::MaxCompletionTokens));
+        let (fields, learnt) = local(&[first, second]);
+        assert_eq!((fields.limit, learnt), (None, vec![true, true]));
+        assert!(fields.usage && fields.temperature);
+    }
+
+    #[test]
+    fn usage_and_temperature_are_left_out_however_the_server_names_them() {
+        for body in [
+            r#"{"error":{"message":"Unknown parameter: 'stream_options'.","param":"stream_options"}}"#,
+            r#"{"error":{"message":"Unrecognized request argument supplied: stream_options","param":null}}"#,
+            r##"{"error":{"code":400,"message":"Validation error at #/stream_options: Extra inputs are not permitted"}}"##,
+            r#"{"error_code":"BAD_REQUEST","message":"Bad request: json: unknown field \"stream_options\"\n"}"#,
+            r#"{"detail":[{"loc":["body","stream_options"],"msg":"extra fields not permitted"}]}"#,
+            "stream_options is not supported",
+        ] {
+            let (fields, learnt) = local(&[body]);
+            assert_eq!((fields.usage, fields.temperature, learnt), (false, true, vec![true]), "{body}");
+        }
+        for body in [
+            r#"{"error":{"message":"Unsupported value: 'temperature' does not support 0.2 with this model.","param":"temperature"}}"#,
+            r#"{"error":{"message":"invalid temperature: only 1 is allowed for this model"}}"#,
+        ] {
+            assert!(!local(&[body]).0.temperature, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_message_about_a_value_or_another_thing_changes_nothing() {
+        for body in [
+            r#"{"error":{"message":"'max_tokens' or 'max_completion_tokens' is too large: 9000. This model's maximum context length is 4096 tokens","param":"max_tokens"}}"#,
+            r#"{"error":{"message":"the key is not one of ours"}}"#,
+            r#"{"error":{"message":"Unknown parameter: 'max_tokens_total'."}}"#,
+        ] {
+            assert_eq!(local(&[body]).1, [false], "{body}");
+        }
+    }
+
+    #[test]
+    fn a_bare_refusal_is_tried_once_without_usage_and_undone_where_that_was_not_it() {
+        let (fields, learnt) = local(&[""]);
+        assert_eq!((fields.usage, learnt), (false, vec![true]));
+        let (fields, learnt) = local(&["", "", ""]);
+        assert_eq!((fields.usage, learnt), (true, vec![true, false, false]));
+        let accepted = Accepted::new(&config("http://localhost/v1"));
+        assert!(accepted.refused(accepted.fields(), &ASK, 422, None));
+        accepted.answered();
+        assert!(!accepted.refused(accepted.fields(), &ASK, 422, None));
+        assert!(!accepted.fields().usage);
+    }
+
+    #[test]
+    fn what_a_key_sets_stays() {
+        let set = config::Llm {
+            max_tokens_field: MaxTokensField::MaxTokens,
+            usage_in_stream: UsageInStream::Always,
+            ..config("https://api.openai.com/v1")
+        };
+        let bodies = ["max_tokens is not supported", "stream_options is not supported", ""];
+        let (fields, learnt) = after(&set, &bodies);
+        assert_eq!((fields.limit, fields.usage), (Some(LimitField::MaxTokens), true));
+        assert_eq!(learnt, [false, false, false]);
+        let never = config::Llm { usage_in_stream: UsageInStream::Never, ..config("http://localhost/v1") };
+        assert!(!Accepted::new(&never).fields().usage);
+    }
+
+    #[test]
+    fn what_another_session_has_learnt_is_not_learnt_twice() {
+        let accepted = Accepted::new(&config("http://localhost/v1"));
+        let sent = accepted.fields();
+        let said = explain(b"stream_options is not supported");
+        assert!(accepted.refused(sent, &ASK, 400, said.as_ref()));
+        assert!(accepted.refused(sent, &ASK, 400, said.as_ref()));
+        assert!(!accepted.refused(accepted.fields(), &ASK, 503, said.as_ref()));
+    }
+}

@@ -1,0 +1,173 @@
+//! JSON of strangers, of which only some fields matter.
+//!
+//! An object is read one level deep. A field may be doubled, null, missing or of another type than expected; each
+//! reading says what it can make of it, and never fails the object.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The fields of an object in their order, each with its text.
+#[derive(Debug, Default)]
+pub(super) struct Object<'a> {
+    fields: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+/// A string in which half of a surrogate pair may stand, as servers send it that cut text between UTF-16 units.
+struct Bytes(Vec<u8>);
+
+struct Fields;
+struct Text;
+
+// === impl Object ===
+
+impl<'a> Object<'a> {
+    /// None: it is no object.
+    pub(super) fn read(json: &'a str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
+
+    /// Every field of this name that is not null.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &'a RawValue> {
+        let named = self.fields.iter().filter(move |(known, _)| known == name);
+        named.map(|(_, value)| *value).filter(|value| value.get() != "null")
+    }
+
+    /// The first field of this name that is not null.
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.all(name).next()
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    pub(super) fn object(&self, name: &str) -> Option<Object<'a>> {
+        self.all(name).find_map(object)
+    }
+
+    /// The text of the first of these fields that has any, blank or not.
+    pub(super) fn text(&self, names: &[&str]) -> Option<String> {
+        names.iter().flat_map(|name| self.all(name)).filter_map(text).find(|text| !text.is_empty())
+    }
+
+    /// The first of these fields that is a whole number of 0 or more, be it written as a string.
+    pub(super) fn count(&self, names: &[&str]) -> Option<u64> {
+        names.iter().flat_map(|name| self.all(name)).find_map(count)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Object<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(Name(name)) = map.next_key()? {
+            fields.push((name, map.next_value()?));
+        }
+        Ok(Object { fields })
+    }
+}
+
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The value as an object.
+pub(super) fn object(value: &RawValue) -> Option<Object<'_>> {
+    Object::read(value.get())
+}
+
+/// The value's items, if it is a list; the value itself, if it is none.
+pub(super) fn items(value: &RawValue) -> Vec<&RawValue> {
+    serde_json::from_str(value.get()).unwrap_or_else(|_| vec![value])
+}
+
+/// The value as text. Half of a surrogate pair is kept as the three bytes that UTF-8 has no other use for, replaced.
+pub(super) fn text(value: &RawValue) -> Option<String> {
+    let text: Result<String, _> = serde_json::from_str(value.get());
+    text.ok().or_else(|| {
+        let Bytes(bytes) = serde_json::from_str(value.get()).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    })
+}
+
+/// The value as it would be said: text, or the digits of a number.
+pub(super) fn words(value: &RawValue) -> Option<String> {
+    let number = || value.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    text(value).or_else(|| number().then(|| value.get().to_owned()))
+}
+
+/// A whole number of 0 or more, as servers write it: `12`, `12.0` or `"12"`.
+pub(super) fn count(value: &RawValue) -> Option<u64> {
+    let written = text(value).unwrap_or_else(|| value.get().to_owned());
+    let number: f64 = written.trim().parse().ok()?;
+    (number >= 0.0 && number <= (1u64 << 53) as f64 && number.fract() == 0.0).then_some(number as u64)
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(Text)
+    }
+}
+
+impl Visitor<'_> for Text {
+    type Value = Bytes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
+        Ok(Bytes(bytes.to_vec()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(json: &str) -> Box<RawValue> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_field_may_be_doubled_null_or_of_another_type() {
+        let object = Object::read(r#"{"a":null,"a":7,"a":"x","b":{"c":1},"b":[]}"#).unwrap();
+        assert_eq!((object.text(&["a"]).as_deref(), object.count(&["a"])), (Some("x"), Some(7)));
+        assert!(object.object("b").is_some_and(|b| b.has("c")));
+        assert!(object.text(&["b", "c"]).is_none() && !object.has("c"));
+    }
+
+    #[test]
+    fn what_is_no_object_is_none() {
+        for json in ["[]", "7", "null", "{", "{\"a\":}", ""] {
+            assert!(Object::read(json).is_none(), "{json}");
+        }
+    }
+
+    #[test]
+    fn counts_are_read_as_servers_write_them() {
+        let read = |json: &str| count(&raw(json));
+        assert_eq!(["12", "12.0", "\"12\"", "1e3"].map(read), [Some(12), Some(12), Some(12), Some(1000)]);
+        assert_eq!(["-1", "1.5", "\"x\"", "true", "{}", "1e300"].map(read), [None; 6]);
+    }
+
+    #[test]
+    fn half_of_a_surrogate_pair_is_replaced_and_costs_nothing_else() {
+        let read = text(&raw(r#""Gr\u00fc\u00dfe \ud83d!""#)).unwrap();
+        assert!(read.starts_with("Grüße ") && read.ends_with('!') && read.contains('\u{fffd}'), "{read}");
+    }
+}
