@@ -157,7 +157,20 @@ fn report(asked: &Asked, as_json: bool) -> anyhow::Result<ExitCode> {
     let first_word_ms = answer.time_to_first_token.map(|first| first.as_millis());
     let total_ms = total.as_millis();
     let Usage { input, output, .. } = usage;
-    tracing::info!(trace_id, span_id, first_word_ms, total_ms, input, output, "answered");
+    let finish_reason = answer.finish_reason.as_deref().filter(|reason| *reason != "stop");
+    let skipped =
+        (!answer.skipped.is_empty()).then(|| answer.skipped.iter().copied().collect::<Vec<_>>().join(", "));
+    tracing::info!(
+        trace_id,
+        span_id,
+        first_word_ms,
+        total_ms,
+        input,
+        output,
+        finish_reason,
+        skipped,
+        "answered"
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -177,6 +190,7 @@ fn to_json(asked: &Asked) -> serde_json::Value {
         "input_tokens": answer.usage.input,
         "output_tokens": answer.usage.output,
         "usage_estimated": answer.usage.estimated,
+        "finish_reason": answer.finish_reason,
         "attempts": answer.attempts.len(),
         "time_to_first_token_s": answer.time_to_first_token.map(|first| first.as_secs_f64()),
         "total_s": total.as_secs_f64(),

@@ -94,6 +94,12 @@ impl Attempt {
         self.received.words.release(&mut self.pieces);
     }
 
+    /// Nothing more is waited for: what may go out does, and is taken with this.
+    pub(super) fn break_off(&mut self) -> VecDeque<Piece> {
+        self.received.words.break_off(&mut self.pieces);
+        std::mem::take(&mut self.pieces)
+    }
+
     pub(super) fn received(&self) -> &Received {
         &self.received
     }

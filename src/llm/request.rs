@@ -176,7 +176,7 @@ impl Request {
                 () = self.asker.gone() => return Err(Stop::Cancelled),
                 () = sleep_until(self.machine.deadline().into()) => {
                     match self.machine.step(now(), Event::Tick) {
-                        Action::Abort(kind) => return Err(kind.into()),
+                        Action::Abort(kind) => return Err(self.give_up(attempt, kind).await),
                         _ => continue,
                     }
                 }
@@ -200,6 +200,18 @@ impl Request {
                 }
             }
         }
+    }
+
+    /// Passes on what waited only for a moment.
+    async fn give_up(&mut self, attempt: &mut Attempt, kind: Kind) -> Stop {
+        for piece in attempt.break_off() {
+            if let Piece::Words(words) = piece
+                && let Err(stop) = self.pass_on(words).await
+            {
+                return stop;
+            }
+        }
+        kind.into()
     }
 
     /// What was passed on was thought: it cannot be taken back, but it is not the answer.

@@ -64,7 +64,9 @@ pub(super) struct Words {
     /// None: thoughts are said like everything else.
     thinking: Option<Thinking>,
     hold: Hold,
-    held: String,
+    /// What waits, in the pieces in which it came.
+    held: Vec<String>,
+    held_bytes: usize,
     /// What came before the first letter.
     blanks: String,
     /// A letter came.
@@ -119,7 +121,8 @@ impl Words {
         Self {
             thinking: habit.map(|_| Thinking::default()),
             hold,
-            held: String::new(),
+            held: Vec::new(),
+            held_bytes: 0,
             blanks: String::new(),
             has_begun: false,
             has_passed: false,
@@ -158,8 +161,16 @@ impl Words {
     /// Passes on what waits, and lets nothing wait any more.
     pub(super) fn release(&mut self, pieces: &mut VecDeque<Piece>) {
         self.hold = Hold::Off;
+        self.held_bytes = 0;
         let held = std::mem::take(&mut self.held);
-        self.pass(held, pieces);
+        held.into_iter().for_each(|text| self.pass(text, pieces));
+    }
+
+    /// The stream ends without its end: what only waited for a moment goes out, and what may be thoughts does not.
+    pub(super) fn break_off(&mut self, pieces: &mut VecDeque<Piece>) {
+        if self.hold != Hold::ToTheEnd {
+            self.release(pieces);
+        }
     }
 
     /// Whether any letter came that is no thought.
@@ -196,10 +207,11 @@ impl Words {
         if self.hold == Hold::Briefly {
             self.hold = Hold::Until(now + BRIEFLY);
         }
-        self.held.push_str(&text);
+        self.held_bytes += text.len();
+        self.held.push(text);
         // The model is alive, though nothing of it is heard yet.
         pieces.push_back(Piece::Thought);
-        if self.held.len() > MAX_HELD_BYTES {
+        if self.held_bytes > MAX_HELD_BYTES {
             self.release(pieces);
         }
     }
@@ -229,7 +241,7 @@ impl Words {
     fn unsay(&mut self, pieces: &mut VecDeque<Piece>) {
         self.is_unopened = true;
         self.hold = Hold::Off;
-        self.held.clear();
+        (self.held, self.held_bytes) = (Vec::new(), 0);
         self.blanks.clear();
         self.has_begun = false;
         pieces.retain(|piece| !matches!(piece, Piece::Words(_)));
@@ -292,7 +304,7 @@ mod tests {
         first.release(&mut pieces);
         first.take(now + BRIEFLY, ".", &mut pieces);
         let said: Vec<Piece> = pieces.into_iter().filter(|piece| *piece != Piece::Thought).collect();
-        assert_eq!(said, [words("Good morning"), words(".")]);
+        assert_eq!(said, [words("Good "), words("morning"), words(".")]);
         assert_eq!(first.habit(), Some(Habit::Plain));
     }
 
@@ -335,9 +347,8 @@ mod tests {
         for _ in 0..=MAX_HELD_BYTES / 1024 {
             known.take(Instant::now(), &"x".repeat(1024), &mut pieces);
         }
-        assert!(
-            pieces.iter().any(|piece| matches!(piece, Piece::Words(text) if text.len() > MAX_HELD_BYTES))
-        );
+        let passed = pieces.iter().filter(|piece| matches!(piece, Piece::Words(_))).count();
+        assert_eq!((passed, known.held.len()), (MAX_HELD_BYTES / 1024 + 1, 0));
     }
 
     #[test]

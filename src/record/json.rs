@@ -65,6 +65,7 @@ pub(crate) fn turn(turn: &Turn, trace_url: Option<&TraceUrl>) -> Value {
         "question": turn.question,
         "answer": end.and_then(|end| end.answer.as_deref()),
         "model": end.and_then(|end| end.model.as_deref()),
+        "finish_reason": end.and_then(|end| end.finish_reason.as_deref()),
         "input_tokens": end.map(|end| end.usage.input),
         "output_tokens": end.map(|end| end.usage.output),
         "cached_tokens": end.and_then(|end| end.usage.cached_input),

@@ -22,7 +22,8 @@ const APPLICATION_ID: i64 = 0x766f_6963;
 const LOG_BYTES: i64 = 16 << 20;
 
 /// The schema, a step for each version. A step that was released is never changed.
-const MIGRATIONS: &[&str] = &[include_str!("sqlite/0001_turns.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("sqlite/0001_turns.sql"), include_str!("sqlite/0002_finish_reason.sql")];
 
 /// What a file says of itself.
 #[derive(Debug, PartialEq, Eq)]

@@ -34,6 +34,8 @@ pub struct End {
     pub ended_us: Option<i64>,
     pub answer: Option<String>,
     pub model: Option<String>,
+    /// Why the model stopped, in the provider's word.
+    pub finish_reason: Option<String>,
     pub usage: Usage,
     /// From the question to the first word of the model.
     pub ttft_us: Option<i64>,
@@ -116,6 +118,7 @@ impl End {
             ended_us: None,
             answer: None,
             model: None,
+            finish_reason: None,
             usage: Usage::default(),
             ttft_us: None,
             e2e_us: None,

@@ -67,6 +67,7 @@ impl Keeper {
             ended_us: Some(kept.at(Instant::now())),
             answer: (!answer.text.is_empty()).then(|| self.record.said(&answer.text)).flatten(),
             model: answer.model.clone(),
+            finish_reason: answer.finish_reason.clone(),
             usage: answer.usage,
             ttft_us: answer.time_to_first_token.map(length_us),
             e2e_us: result.latency.map(length_us),

@@ -1,6 +1,6 @@
 //! What is recorded of a session: a trace and a log line per turn, and totals at the end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::time::Instant;
 
@@ -38,6 +38,8 @@ pub(super) struct Ledger {
     /// The turns under way: at most the one that is being answered.
     open: HashMap<u64, OpenTurn>,
     totals: Totals,
+    /// The fields of the provider's streams that could not be read and were logged.
+    skipped: BTreeSet<&'static str>,
 }
 
 struct OpenTurn {
@@ -54,7 +56,15 @@ struct OpenTurn {
 
 impl Ledger {
     pub(super) fn new(tracer: Tracer, metrics: Metrics, keeper: Keeper, traceparent: Option<String>) -> Self {
-        Self { tracer, metrics, keeper, traceparent, open: HashMap::new(), totals: Totals::default() }
+        Self {
+            tracer,
+            metrics,
+            keeper,
+            traceparent,
+            open: HashMap::new(),
+            totals: Totals::default(),
+            skipped: BTreeSet::new(),
+        }
     }
 
     /// Opens the turn's trace; what is returned is the parent of everything that answering it does.
@@ -74,6 +84,7 @@ impl Ledger {
         self.count(result);
         self.metrics.turn_ended(result.ending(), result.latency, Some(open.started.elapsed()));
         log(turn, &open, result, self.tracer.privacy());
+        self.log_skipped(turn, &result.answer);
         self.keeper.end(open.kept, result);
         open.span.end(TurnEnd {
             outcome: result.outcome.clone().into(),
@@ -119,6 +130,20 @@ impl Ledger {
             Conversation { id: self.keeper.session_id().to_owned(), user: utterance.speaker.clone() };
         let traceparent = utterance.traceparent.as_deref().or(self.traceparent.as_deref());
         self.tracer.turn(&conversation, TurnStart { index: turn, question: &utterance.text, traceparent })
+    }
+
+    /// Once for each field of a session: servers that send one oddly do so in every turn.
+    fn log_skipped(&mut self, turn: u64, answer: &Answer) {
+        let fields: Vec<&str> = answer.skipped.difference(&self.skipped).copied().collect();
+        if fields.is_empty() {
+            return;
+        }
+        tracing::warn!(
+            turn,
+            fields = fields.join(", "),
+            "the model's server sent what could not be read; it was skipped"
+        );
+        self.skipped.extend(&answer.skipped);
     }
 
     fn count(&mut self, result: &TurnResult) {
@@ -193,6 +218,8 @@ fn log(turn: u64, open: &OpenTurn, result: &TurnResult, privacy: &Privacy) {
     let first_word_ms = result.latency.map(|latency| latency.as_millis());
     let Usage { input, output, estimated, .. } = result.answer.usage;
     let attempts = result.answer.attempts.len();
+    // The usual reason goes without saying.
+    let finish_reason = result.answer.finish_reason.as_deref().filter(|reason| *reason != "stop");
     let how = match &result.outcome {
         TurnEnding::Answered => "turn answered",
         TurnEnding::Interrupted => "turn interrupted",
@@ -223,6 +250,7 @@ fn log(turn: u64, open: &OpenTurn, result: &TurnResult, privacy: &Privacy) {
         input,
         output,
         estimated,
+        finish_reason,
         "{how}"
     );
 }

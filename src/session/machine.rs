@@ -347,7 +347,7 @@ impl Machine {
             self.actions.push(Action::CloseSegment);
         }
         let outcome = ending(&reply, &answer.outcome);
-        self.remember(&reply, &outcome, &answer.text);
+        self.remember(&reply, &outcome, &answer);
         let latency = reply.first_word_at.map(|first| first.saturating_duration_since(reply.heard_at));
         let apologise = matches!(outcome, TurnEnding::Failed(_)) && self.ending.is_none();
         self.actions.push(Action::Finish { turn, result: TurnResult { outcome, answer, latency } });
@@ -357,7 +357,7 @@ impl Machine {
         self.go_on();
     }
 
-    fn remember(&mut self, reply: &Reply, outcome: &TurnEnding, answer: &Speech) {
+    fn remember(&mut self, reply: &Reply, outcome: &TurnEnding, answer: &Answer) {
         // The next turn may have been overtaken already and stand in the history before this reply. That only happens
         // when several turns come within one cancellation, and the model copes with it.
         let how = match outcome {
@@ -365,9 +365,10 @@ impl Machine {
             TurnEnding::Interrupted => Said::Interrupted,
             TurnEnding::Failed(_) => Said::Broken,
         };
-        // What was said in the room; as a rule all of the answer.
-        let whole = answer.expose() == reply.said;
-        let said = if whole { answer.clone() } else { reply.said.as_str().into() };
+        // What was said in the room, without what turned out to be thought; as a rule all of the answer.
+        let said = reply.said.get(answer.thought_bytes..).unwrap_or_default();
+        let whole = answer.text.expose() == said;
+        let said = if whole { answer.text.clone() } else { said.into() };
         self.history.said(&said, how);
     }
 

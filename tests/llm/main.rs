@@ -7,4 +7,5 @@ mod faults;
 mod replies;
 mod retry;
 mod spans;
+mod streams;
 mod support;

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use voiced::chat::{Message, Role};
-use voiced::config::{self, CaptureContent};
+use voiced::config::{self, CaptureContent, MaxTokensField, UsageInStream};
 use voiced::llm::{Answer, Answerer, OpenAi, Outcome, Question};
 use voiced::secret::{Secret, Speech};
 use voiced::telemetry::Telemetry;
@@ -42,8 +42,12 @@ pub(crate) fn config(base_url: &str) -> config::Llm {
         model: "gpt-test".into(),
         temperature: None,
         max_tokens: None,
+        max_tokens_field: MaxTokensField::Auto,
+        usage_in_stream: UsageInStream::Auto,
+        show_thinking: false,
         connect_timeout: Duration::from_secs(20),
         first_token_timeout: Duration::from_secs(20),
+        cold_first_token_timeout: Duration::from_millis(1),
         stall_timeout: Duration::from_secs(20),
         total_timeout: Duration::from_secs(60),
         max_attempts: 3,

@@ -78,6 +78,10 @@ impl Answer {
 
     /// What is written before the ending, in the pieces in which it is written.
     fn writes(&self) -> VecDeque<Bytes> {
+        if let Some(body) = &self.step.body {
+            let size = if self.step.split_bytes == 0 { body.len().max(1) } else { self.step.split_bytes };
+            return body.chunks(size).map(Bytes::copy_from_slice).collect();
+        }
         let events = self.events();
         if self.step.split_bytes == 0 {
             return events.into_iter().map(Bytes::from).collect();

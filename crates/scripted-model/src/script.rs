@@ -18,6 +18,8 @@ pub struct Script {
     pub models: Vec<String>,
     /// When set, a request with another bearer token is a 401.
     pub api_key: Option<String>,
+    /// A request with one of these fields is a 400 that names it.
+    pub refused_fields: Vec<String>,
 }
 
 /// A step for the requests whose last user message contains a text.
@@ -49,6 +51,9 @@ pub struct Step {
     pub pause_ms: u64,
     /// Writes of at most so many bytes each, to cut characters and events in two. 0: a write for each event.
     pub split_bytes: usize,
+    /// In place of a reply, this body as it is; its `content-type` is one of `headers`, or none.
+    #[serde(skip)]
+    pub body: Option<Vec<u8>>,
     /// Pieces (words) of the reply to send before `ending`. None: all of them.
     pub after: Option<usize>,
     pub ending: Ending,
@@ -143,6 +148,11 @@ impl Script {
         self.api_key = Some(key.into());
         self
     }
+
+    pub fn refusing<'a>(mut self, fields: impl IntoIterator<Item = &'a str>) -> Self {
+        self.refused_fields = fields.into_iter().map(str::to_owned).collect();
+        self
+    }
 }
 
 // === impl Step ===
@@ -161,6 +171,7 @@ impl Default for Step {
             delay_ms: 0,
             pause_ms: 0,
             split_bytes: 0,
+            body: None,
             after: None,
             ending: Ending::Finish,
         }
@@ -182,6 +193,16 @@ impl Step {
 
     pub fn status(status: u16) -> Self {
         Self { status, ..Self::default() }
+    }
+
+    /// This body with status 200, as an event stream.
+    pub fn stream(body: impl Into<Vec<u8>>) -> Self {
+        Self::body(200, body).header("content-type", "text/event-stream")
+    }
+
+    /// This body as it is, without a content type.
+    pub fn body(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, body: Some(body.into()), ..Self::default() }
     }
 
     /// Accepts the request and never answers.

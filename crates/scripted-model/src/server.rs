@@ -146,6 +146,10 @@ fn refusal(script: &Script, headers: &HeaderMap, request: &Value, model: &str) -
     if !request["messages"].is_array() {
         return Some(Step::status(400).error("invalid_request", "The request has no list of messages."));
     }
+    if let Some(field) = script.refused_fields.iter().find(|field| !request[field.as_str()].is_null()) {
+        let message = format!("Unsupported parameter: '{field}' is not supported with this model.");
+        return Some(Step::status(400).error("unsupported_parameter", message));
+    }
     if !script.models.is_empty() && !script.models.iter().any(|known| known == model) {
         let message = format!("The model `{model}` does not exist or you do not have access to it.");
         return Some(Step::status(404).error("model_not_found", message));
@@ -191,7 +195,12 @@ async fn respond(answer: Answer, connection: ConnectionHandle, open: Open, numbe
         _ => {}
     }
     let headers = response_headers(&answer.step, number);
-    let mut response = if answer.step.status != 200 {
+    let mut response = if answer.step.body.is_some() {
+        let status = StatusCode::from_u16(answer.step.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = Response::new(answer.streamed(connection, open));
+        *response.status_mut() = status;
+        response
+    } else if answer.step.status != 200 {
         let status = StatusCode::from_u16(answer.step.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         open.answered();
         (status, Json(error_object(&answer.step))).into_response()

@@ -145,6 +145,8 @@ fn words(bar: &Bar<'_>, turn: &Turn) -> Vec<String> {
     words.extend(end.e2e_us.map(|us| format!("first word {}", length(us))));
     words.extend(end.ttft_us.map(|us| format!("TTFT {}", length(us))));
     words.extend(end.model.as_deref().map(|model| line(model, EXCERPT)));
+    let cut = end.finish_reason.as_deref().filter(|reason| *reason != "stop");
+    words.extend(cut.map(|reason| format!("finish reason {}", line(reason, EXCERPT))));
     words
 }
 

@@ -176,6 +176,10 @@ fn trace(turn: &Turn, trace_url: Option<&TraceUrl>) -> Html {
     if let Some(model) = turn.end.as_ref().and_then(|end| end.model.as_ref()) {
         html!(&mut out; (model) " · ");
     }
+    let reason = turn.end.as_ref().and_then(|end| end.finish_reason.as_ref());
+    if let Some(reason) = reason.filter(|reason| *reason != "stop") {
+        html!(&mut out; "finish reason " (reason) " · ");
+    }
     html!(&mut out; "trace ");
     match trace_url {
         Some(url) => html!(&mut out;

@@ -15,6 +15,9 @@ use crate::llm::usage::Counts;
 /// Parts within parts are as deep as servers go.
 const MAX_DEPTH: usize = 4;
 
+/// A longer name is cut: it goes into spans, records and logs.
+const MAX_NAME_CHARS: usize = 128;
+
 /// vLLM's and DeepSeek's name, OpenRouter's and Groq's, and others'.
 const REASONING: [&str; 7] = [
     "reasoning_content",
@@ -74,7 +77,7 @@ impl Chunk {
         if name.is_none() {
             self.skip(field, value);
         }
-        name.filter(|name| !name.is_empty())
+        name.filter(|name| !name.is_empty()).map(|name| name.chars().take(MAX_NAME_CHARS).collect())
     }
 
     fn take_usage(&mut self, holder: &Object<'_>) {

@@ -9,7 +9,8 @@ use crate::record::turn::{Attempt, End, Outcome, Stage, Status, Turn};
 pub(super) const TURN: &str = "\
     t.span_id, t.trace_id, t.session, s.room, s.agent, t.speaker, t.turn, t.started_us,
     substr(t.question, 1, ?5), t.status, t.ended_us, substr(t.answer, 1, ?5), t.model, t.input_tokens, t.output_tokens,
-    t.cached_tokens, t.usage_estimated, t.ttft_us, t.e2e_us, t.error_class, t.error_message";
+    t.cached_tokens, t.usage_estimated, t.ttft_us, t.e2e_us, t.error_class, t.error_message,
+    t.finish_reason";
 
 /// A turn without its attempts.
 pub(super) fn turn(row: &Row<'_>, max_text: usize) -> rusqlite::Result<Turn> {
@@ -50,6 +51,7 @@ fn end(row: &Row<'_>, max_text: usize) -> rusqlite::Result<Option<End>> {
         ended_us: row.get(10)?,
         answer: excerpt(row, 11, max_text)?,
         model: row.get(12)?,
+        finish_reason: row.get(21)?,
         usage,
         ttft_us: row.get(17)?,
         e2e_us: row.get(18)?,

@@ -27,14 +27,14 @@ const PUT_TURN: &str = "\
     INSERT INTO turns (
         span_id, trace_id, run, session, speaker, turn, status, started_us, question,
         ended_us, ttft_us, e2e_us, input_tokens, output_tokens, cached_tokens, usage_estimated, attempts, model,
-        error_class, error_message, answer
-    ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
+        error_class, error_message, answer, finish_reason
+    ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
     ON CONFLICT (span_id) DO UPDATE SET
         status = excluded.status, ended_us = excluded.ended_us, ttft_us = excluded.ttft_us, e2e_us = excluded.e2e_us,
         input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens,
         cached_tokens = excluded.cached_tokens, usage_estimated = excluded.usage_estimated,
         attempts = excluded.attempts, model = excluded.model, error_class = excluded.error_class,
-        error_message = excluded.error_message, answer = excluded.answer
+        error_message = excluded.error_message, answer = excluded.answer, finish_reason = excluded.finish_reason
     WHERE excluded.status <> 'open'";
 
 const PUT_ATTEMPT: &str = "\
@@ -188,6 +188,7 @@ fn put(transaction: &Transaction<'_>, run: &str, turn: &Turn) -> rusqlite::Resul
         failure.map(|failure| &failure.class),
         failure.map(|failure| &failure.message),
         end.and_then(|end| end.answer.as_deref()),
+        end.and_then(|end| end.finish_reason.as_deref()),
     ];
     transaction.prepare_cached(PUT_TURN)?.execute(row)?;
     attempts.iter().try_for_each(|attempt| put_attempt(transaction, &turn.span_id, attempt))

@@ -1,0 +1,2 @@
+-- Why the model stopped, in the provider's word.
+ALTER TABLE turns ADD COLUMN finish_reason TEXT;
