@@ -19,8 +19,9 @@ use url::Url;
 use world::{AGENT_NAME, PATIENCE, World};
 
 /// No neighbour that is alive comes near to these, and a test that meets a dead one need not wait long.
-const SHORT: [&str; 6] = [
+const SHORT: [&str; 7] = [
     "llm.first_token_timeout=4s",
+    "llm.cold_first_token_timeout=4s",
     "telemetry.otlp_timeout=4s",
     "llm.connect_timeout=4s",
     "store.path=record.sqlite",
@@ -215,7 +216,7 @@ async fn a_model_that_refuses_is_unknown_hangs_or_is_not_there() {
     for (script, words) in [
         (one_word().api_key("another-key"), ["refused our key with HTTP 401", "check [llm] api_key"]),
         (one_word().models(["another-model"]), ["404", "check [llm] model = \"gpt-4o-mini\""]),
-        (Script::always(Step::hang()), ["no token from", "[llm] first_token_timeout"]),
+        (Script::always(Step::hang()), ["no token from", "[llm] cold_first_token_timeout"]),
     ] {
         let model = ScriptedModel::start(script).await.unwrap();
         let mut command = world.voiced();

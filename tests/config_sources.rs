@@ -242,6 +242,9 @@ fn a_shorter_turn_shortens_the_attempts_that_nobody_asked_for() {
     let place = Place::new().set("llm.total_timeout=3s");
     assert_eq!(place.config().llm.first_token_timeout, Duration::from_secs(3));
     assert_eq!(place.source("llm.first_token_timeout"), "at most llm.total_timeout");
+    let place =
+        Place::with_agent_toml("[llm]\ntotal_timeout = \"30s\"\ncold_first_token_timeout = \"60s\"\n");
+    assert_eq!(place.config().llm.cold_first_token_timeout, Duration::from_secs(30));
 
     let place =
         Place::with_agent_toml("[llm]\nstall_timeout = \"8s\"\n").var("VOICED_LLM__TOTAL_TIMEOUT", "4s");

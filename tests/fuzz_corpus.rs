@@ -57,12 +57,29 @@ fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().unwrap())
 }
 
-/// The committed inputs of a target, by name.
+/// The committed inputs of a target.
 fn corpus(target: &str) -> Vec<Vec<u8>> {
-    let directory = folder().join("corpus").join(target);
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&directory)
+    let mut corpus = files(&folder().join("corpus").join(target));
+    if matches!(target, "llm_stream" | "llm_refusal") {
+        corpus.extend(streams(target));
+    }
+    corpus
+}
+
+/// What real servers send, as in `tests/streams`. The target of streams takes the size of pieces first.
+fn streams(target: &str) -> Vec<Vec<u8>> {
+    let streams = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/streams");
+    let servers = std::fs::read_dir(streams).unwrap().map(|entry| entry.unwrap().path());
+    let bodies = servers.filter(|path| path.is_dir()).flat_map(|server| files(&server));
+    let head = if target == "llm_stream" { &b"\x10"[..] } else { b"" };
+    bodies.map(|body| [head, &body].concat()).collect()
+}
+
+fn files(directory: &Path) -> Vec<Vec<u8>> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(directory)
         .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_none_or(|extension| extension != "toml"))
         .collect();
     files.sort();
     files.iter().map(|file| std::fs::read(file).unwrap()).collect()

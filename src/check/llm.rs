@@ -19,6 +19,8 @@ const SAID: &str = "Answer with the one word: ready";
 /// Some providers refuse fewer.
 const MAX_TOKENS: u32 = 16;
 const LONGEST: Duration = Duration::from_secs(25);
+/// Before the whole is over, so that the message can say that a model may be loading.
+const LONGEST_COLD: Duration = Duration::from_secs(24);
 /// The class of a reply without words, which is how a reasoning model runs out of [`MAX_TOKENS`].
 const EMPTY_REPLY: &str = "empty_reply";
 
@@ -37,6 +39,7 @@ fn tiny(config: &Llm) -> Llm {
     Llm {
         max_tokens: Some(config.max_tokens.unwrap_or(MAX_TOKENS).min(MAX_TOKENS)),
         max_attempts: 1,
+        cold_first_token_timeout: config.cold_first_token_timeout.min(LONGEST_COLD),
         total_timeout: config.total_timeout.min(LONGEST),
         ..config.clone()
     }

@@ -183,6 +183,11 @@ fn limits(settings: &[Setting]) -> Gathered {
             gathered.push(limited(part, total));
         }
     }
+    // An operator who lowers the whole in a copy of the reference file does not mean to keep this one.
+    let cold = keys::by_path("llm.cold_first_token_timeout").and_then(|key| winner(settings, key));
+    if let Some(cold) = cold.filter(|cold| length(cold) > length(total)) {
+        gathered.push(Ok(gives_way(cold, total)));
+    }
     gathered
 }
 
@@ -192,8 +197,12 @@ fn limited(part: &Setting, total: &Setting) -> Result<Setting, Problem> {
         let whole = format!("`{}` stands at: {}", total.key.path, total.origin);
         return Err(problem.at(part.origin.to_string()).help(whole));
     }
+    Ok(gives_way(part, total))
+}
+
+fn gives_way(part: &Setting, total: &Setting) -> Setting {
     let origin = Origin::Limited { by: total.key.path };
-    Ok(Setting { key: part.key, said: total.said.clone(), origin })
+    Setting { key: part.key, said: total.said.clone(), origin }
 }
 
 fn length(setting: &Setting) -> Option<std::time::Duration> {

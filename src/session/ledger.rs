@@ -277,4 +277,18 @@ mod tests {
         });
         assert!(said.contains(&trace_id) && said.contains("turn=7"), "{said}");
     }
+
+    #[test]
+    fn what_could_not_be_read_is_logged_once_for_each_field_of_a_session() {
+        let mut ledger = Ledger::new(Tracer::default(), Metrics::default(), Keeper::nothing("RM_1"), None);
+        let mut turn = |fields: &[&'static str]| {
+            let skipped = fields.iter().copied().collect();
+            let answer = Answer { skipped, ..Answer::nothing(Outcome::Complete) };
+            log::said(|| ledger.log_skipped(0, &answer))
+        };
+        assert!(turn(&["content", "usage"]).contains("content, usage"));
+        assert_eq!(turn(&["usage"]), "");
+        let other = turn(&["id", "usage"]);
+        assert!(other.contains("fields=\"id\"") || other.contains("fields=id"), "{other}");
+    }
 }

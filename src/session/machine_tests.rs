@@ -358,3 +358,18 @@ fn in_a_room_that_only_has_the_name_nobody_is_waited_for_longer_than_the_grace()
     session.on(Event::PersonJoined("ada".into()));
     assert_eq!(session.on(Event::Tick), [""; 0], "somebody came in time");
 }
+
+#[test]
+fn what_turned_out_to_be_thought_is_not_remembered() {
+    let mut session = Session::joined(rules());
+    session.on(heard("hi"));
+    session.on(delta(0, "I wonder."));
+    session.on(delta(0, "Good morning."));
+    let answer =
+        Answer { text: "Good morning.".into(), thought_bytes: 9, ..Answer::nothing(Outcome::Complete) };
+    session.on(Event::Answered { turn: 0, answer });
+    let past = session.machine.past();
+    let answers: Vec<&str> =
+        past.turns.iter().filter_map(|turn| turn.answer.as_ref()).map(Speech::expose).collect();
+    assert_eq!(answers.last(), Some(&"Good morning."));
+}

@@ -69,7 +69,12 @@ async fn a_429_that_asks_for_a_second() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_first_token() {
-    tried_again("llm-hangs", &["llm.first_token_timeout=1s"], [Step::hang()]).await;
+    tried_again(
+        "llm-hangs",
+        &["llm.first_token_timeout=1s", "llm.cold_first_token_timeout=1s"],
+        [Step::hang()],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

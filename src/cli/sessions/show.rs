@@ -161,7 +161,7 @@ mod tests {
 #3 2026-01-02 03:04:05 ada answered
   > what is\u{fffd}[31m tracing?
   < following a request
-  turn      ░░░░░░░░░░░░░░░░░░░░████████████     400 ms  21 → 48 tokens · first word 250 ms · TTFT 240 ms · gpt-4o-mini
+  turn      ░░░░░░░░░░░░░░░░░░░░████████████     400 ms  21 → 48 tokens · first word 250 ms · TTFT 240 ms · gpt-4o-mini · finish reason length
     llm 1   ░░░░░░░░························     100 ms  HTTP 429
     llm 2   ················░░░█████████████     200 ms  HTTP 200
   trace 4bf92f3577b34da6a3ce929d0e0e4736

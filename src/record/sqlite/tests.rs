@@ -234,6 +234,31 @@ fn what_cannot_be_read_is_not_told_as_if_the_reader_wrote() {
 }
 
 #[test]
+fn a_file_of_the_first_version_is_read_and_written_by_this_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("record.sqlite");
+    let first = Connection::open(&path).unwrap();
+    configure(&first, true).unwrap();
+    first.execute_batch(MIGRATIONS[0]).unwrap();
+    first.pragma_update(None, "user_version", 1).unwrap();
+    let row =
+        "INSERT INTO turns (span_id, trace_id, run, session, speaker, turn, status, started_us, question)
+        VALUES ('s1', 't', 'r', 'RM_1', 'ada', 0, 'answered', 1, 'hi');
+        INSERT INTO sessions VALUES ('RM_1', 'kitchen', 'agent', 1, 1)";
+    first.execute_batch(row).unwrap();
+    drop(first);
+    let error = Reader::new(&path).session("RM_1").unwrap_err().to_string();
+    assert!(error.contains("voiced start"), "{error}");
+    let mut database = Database::open(&path, "run").unwrap();
+    database.write(&[Arc::new(retried_turn())]).unwrap();
+    let found = Reader::new(&path)
+        .turns("RM_1", &Turns { direction: Direction::After(None), limit: 9, max_text: 99 })
+        .unwrap();
+    let reasons = found.turns.iter().map(|turn| turn.end.as_ref().unwrap().finish_reason.as_deref());
+    assert_eq!(reasons.collect::<Vec<_>>(), [None, Some("length")]);
+}
+
+#[test]
 fn what_is_too_old_is_deleted_in_chunks_with_all_that_belongs_to_it() {
     let mut base =
         Base::new().with((0..1200).map(|at| turn("RM_old", at, None))).with([turn("RM_new", 5000, None)]);
