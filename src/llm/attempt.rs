@@ -14,12 +14,17 @@ use crate::llm::openai::{Ask, Chunk, Exchange, Finish, Provider, Reply};
 use crate::llm::usage::Reported;
 use crate::llm::words::{Habit, Piece, Words};
 
+/// So many chunks in a row may say nothing.
+const MAX_SILENT_CHUNKS: u32 = 100_000;
+
 /// A call under way. Dropping it closes its connection, unless the reply has ended.
 pub(super) struct Attempt {
     exchange: Arc<Exchange>,
     state: State,
     /// What came and was not taken yet.
     pieces: VecDeque<Piece>,
+    /// Chunks since the last piece.
+    silent_chunks: u32,
     received: Received,
 }
 
@@ -63,7 +68,7 @@ impl Attempt {
         let exchange = Arc::new(Exchange::default());
         let opening = open(provider.clone(), config.clone(), messages.clone(), exchange.clone());
         let state = State::Opening(opening.boxed());
-        Self { exchange, state, pieces: VecDeque::new(), received: Received::new(habit) }
+        Self { exchange, state, pieces: VecDeque::new(), silent_chunks: 0, received: Received::new(habit) }
     }
 
     /// What comes next. None: the reply has ended well. To be called no more after that or an error.
@@ -109,12 +114,18 @@ impl Attempt {
         (self.exchange, self.received)
     }
 
+    fn silence(&self) -> Option<Fault> {
+        let is_endless = self.silent_chunks > MAX_SILENT_CHUNKS;
+        is_endless.then(|| Fault::with_detail(Kind::MalformedStream, "100,000 events in a row said nothing"))
+    }
+
     fn take(&mut self, next: Option<Result<Chunk, Fault>>, done: bool) {
         let now = tokio::time::Instant::now().into_std();
         let ended = match next {
             Some(Ok(chunk)) => {
                 self.received.take(now, chunk, &mut self.pieces);
-                self.received.fault().map(Err)
+                self.silent_chunks = if self.pieces.is_empty() { self.silent_chunks + 1 } else { 0 };
+                self.received.fault().or_else(|| self.silence()).map(Err)
             }
             Some(Err(_)) if self.received.is_whole() => Some(Ok(())),
             Some(Err(fault)) => Some(Err(fault)),
@@ -362,6 +373,26 @@ mod tests {
             |chunks: Vec<Chunk>| received(chunks).0.reported.settle(Spent::Worked, &[], "hi").estimated;
         assert!(!settled(vec![finish("stop"), counted(5, 6)]));
         assert!(settled(vec![counted(5, 6), words("hi")]));
+    }
+
+    #[test]
+    fn chunks_that_say_nothing_end_the_attempt_when_there_are_very_many_in_a_row() {
+        let mut attempt = Attempt {
+            exchange: Arc::default(),
+            state: State::Opening(std::future::pending().boxed()),
+            pieces: VecDeque::new(),
+            silent_chunks: 0,
+            received: Received::new(Some(Habit::Plain)),
+        };
+        let mut take = |chunk: Chunk| {
+            attempt.take(Some(Ok(chunk)), false);
+            attempt.pieces.clear();
+            matches!(&attempt.state, State::Ended(Err(fault)) if fault.kind == Kind::MalformedStream)
+        };
+        assert!(!(0..MAX_SILENT_CHUNKS).any(|_| take(words(""))));
+        assert!(!take(Chunk { reasoning: true, ..words("") }));
+        assert!(!(0..MAX_SILENT_CHUNKS).any(|_| take(words(""))));
+        assert!(take(words("")));
     }
 
     #[test]

@@ -70,7 +70,7 @@ catalogue! {
     ROOM_LOSSES: Kind::Counter, "voiced.room.connection_losses", "voiced_room_connection_losses_total", "{loss}",
         "Connections to rooms that broke, by result: resumed (nothing was missed), rejoined (as a new participant), lost (recovery takes over).";
     PANICS: Kind::Counter, "voiced.panics", "voiced_panics_total", "{panic}",
-        "Tasks that broke down by a defect of voiced, by task: a whole session, or the answer to one turn.";
+        "Tasks that broke down by a defect of voiced, by task: a whole session, the answer to one turn, or the reading of one stream.";
     TURNS: Kind::Counter, "voiced.turns", "voiced_turns_total", "{turn}",
         "Turns that ended, by outcome: answered, interrupted, failed, aborted.";
     INTERRUPTIONS: Kind::Counter, "voiced.turn.interruptions", "voiced_turn_interruptions_total", "{turn}",

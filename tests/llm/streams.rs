@@ -217,6 +217,30 @@ async fn an_interrupted_turn_never_shows_zero_input_tokens() {
 }
 
 #[tokio::test]
+async fn events_that_say_nothing_take_no_memory() {
+    let empty = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"}}]}\n\n".repeat(100_000);
+    for body in
+        [empty.clone(), format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"Hi\"}}}}]}}\n\n{empty}")]
+    {
+        let model = model([Step { split_bytes: 1 << 16, ..Step::stream(body) }]).await;
+        let before = resident_bytes();
+        let limit = std::time::Duration::from_secs(2);
+        let limits = config::Llm { max_attempts: 1, total_timeout: limit, ..config(&model.base_url()) };
+        let asked = ask(&limits).await;
+        assert_ne!(asked.class(), "complete");
+        let taken = resident_bytes().saturating_sub(before);
+        assert!(taken < 64 << 20, "{} MiB", taken >> 20);
+    }
+}
+
+fn resident_bytes() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let kib =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+    kib.map_or(0, |kib: usize| kib << 10)
+}
+
+#[tokio::test]
 async fn a_model_that_is_loading_gets_the_longer_limit_until_its_first_token() {
     let slow = || Step::reply("Good morning.").delay_ms(700);
     let model = ScriptedModel::start(Script::always(slow())).await.unwrap();

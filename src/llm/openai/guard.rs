@@ -24,6 +24,9 @@ use crate::llm::error::{Fault, Kind};
 const MAX_TAIL_READS: usize = 16;
 const TAIL_LIMIT: Duration = Duration::from_secs(1);
 
+/// So much may come without an object: comments, and whatever else says nothing.
+const MAX_SILENT_BYTES: usize = 16 << 20;
+
 /// The event that ends a stream.
 const DONE: &str = "[DONE]";
 
@@ -38,6 +41,8 @@ pub(super) struct Reader {
     /// Objects of an event that had several.
     ready: VecDeque<String>,
     done: bool,
+    /// Bytes since the last object.
+    silent_bytes: usize,
     /// What was not understood, to be told if the reply turns out to be none.
     stray: Option<String>,
 }
@@ -176,6 +181,7 @@ async fn read_tail<S: Stream + Unpin>(body: S) {
 
 impl Reader {
     pub(super) fn feed(&mut self, bytes: &[u8]) {
+        self.silent_bytes += bytes.len();
         self.events.feed(bytes);
     }
 
@@ -183,7 +189,11 @@ impl Reader {
     pub(super) fn next(&mut self, exchange: &Exchange) -> Result<Option<Next>, Fault> {
         loop {
             if let Some(object) = self.ready.pop_front() {
+                self.silent_bytes = 0;
                 return Ok(Some(Next::Object(object)));
+            }
+            if self.silent_bytes > MAX_SILENT_BYTES {
+                return Err(malformed("16 MiB came without an event that says anything"));
             }
             if self.done {
                 return Ok(Some(Next::Done));

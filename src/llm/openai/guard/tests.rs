@@ -121,6 +121,17 @@ fn an_event_without_end_is_given_up() {
     assert_eq!(fault.unwrap().kind, Kind::MalformedStream);
 }
 
+#[test]
+fn comments_without_end_are_given_up() {
+    let comments = b": ping\n\n".repeat(8192);
+    let (mut reader, exchange) = (Reader::default(), Exchange::default());
+    let failed = (0..1000).find_map(|_| {
+        reader.feed(&comments);
+        reader.next(&exchange).err()
+    });
+    assert_eq!(failed.map(|fault| fault.kind), Some(Kind::MalformedStream));
+}
+
 #[tokio::test]
 async fn one_event_is_handed_out_for_each_that_is_asked_for() {
     let demand = Demand::new();
