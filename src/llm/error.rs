@@ -188,7 +188,7 @@ impl Kind {
             Kind::ConnectionLost => format!("the connection to {url} broke off"),
             Kind::MalformedStream => format!("{url} sent a stream that cannot be read"),
             Kind::NotAStream => {
-                format!("{url} answered with something other than an event stream of a reply")
+                format!("{url} answered with something other than an event stream")
             }
             Kind::StreamEndedEarly => format!("{url} ended the stream before the reply was finished"),
             Kind::EmptyReply => format!("{url} sent an empty reply"),

@@ -236,7 +236,7 @@ impl Said {
     pub(super) fn fault(self) -> Fault {
         let kind = self.kind();
         let is_final = kind == Kind::ProviderError && !self.may_pass();
-        Fault { detail: self.words(), retry_after: self.retry_after, is_final, ..Fault::new(kind) }
+        Fault { detail: self.words(self.status), retry_after: self.retry_after, is_final, ..Fault::new(kind) }
     }
 
     fn kind(&self) -> Kind {
@@ -274,9 +274,11 @@ impl Said {
         [&self.code, &self.r#type].into_iter().flatten().map(|name| name.to_lowercase())
     }
 
-    /// "code: message", as far as there is any.
-    pub(super) fn words(&self) -> Option<String> {
+    /// "code: message", as far as there is any, without a code that `status` says already.
+    pub(super) fn words(&self, status: Option<u16>) -> Option<String> {
+        let known = status.map(|status| status.to_string());
         let code = self.code.as_ref().filter(|code| !is_success(code)).or(self.r#type.as_ref());
+        let code = code.filter(|code| known.as_ref() != Some(code));
         let words: Vec<&str> =
             [code, self.message.as_ref()].into_iter().flatten().map(String::as_str).collect();
         (!words.is_empty()).then(|| words.join(": "))

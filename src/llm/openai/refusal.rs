@@ -80,7 +80,7 @@ impl Refusal {
             status => Kind::Status(status),
         };
         let asked = self.said.as_ref().and_then(|said| said.retry_after);
-        let words = self.redirect.clone().or_else(|| self.said.as_ref()?.words());
+        let words = self.redirect.clone().or_else(|| self.said.as_ref()?.words(Some(self.status)));
         Fault { detail: words, retry_after: self.retry_after.or(asked), ..Fault::new(kind) }
     }
 }

@@ -5,7 +5,7 @@ fn said(body: &str) -> Said {
 }
 
 fn words(body: &str) -> String {
-    said(body).words().unwrap_or_else(|| panic!("{body}"))
+    said(body).words(None).unwrap_or_else(|| panic!("{body}"))
 }
 
 /// The fault that an event with this error stands for.
@@ -60,7 +60,8 @@ fn a_body_of_no_known_shape_is_quoted_and_of_a_page_its_title() {
     assert_eq!(words("<html><head><title>502 Bad Gateway</title></head>"), "502 Bad Gateway");
     for body in ["", " \n", "<html><body>", "{}", "[]"] {
         assert!(
-            explain(body.as_bytes()).is_none_or(|said| said.words().is_some_and(|words| words.len() <= 2)),
+            explain(body.as_bytes())
+                .is_none_or(|said| said.words(None).is_some_and(|words| words.len() <= 2)),
             "{body}"
         );
     }

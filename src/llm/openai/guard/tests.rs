@@ -95,7 +95,7 @@ fn an_event_that_is_called_an_error_is_one_whatever_is_in_it() {
     for (body, words) in [
         ("event: error\ndata: the card fell out\n\n", "the card fell out"),
         ("event: error\ndata: {\"message\":\"the card fell out\"}\n\n", "the card fell out"),
-        ("error: {\"code\":500,\"message\":\"the card fell out\"}\n\n", "500: the card fell out"),
+        ("error: {\"code\":500,\"message\":\"the card fell out\"}\n\n", "the card fell out"),
         ("data: {}\n\nevent: error\ndata: \"the card fell out\"\n\n", "the card fell out"),
     ] {
         assert_eq!(read(body).1.unwrap().detail.as_deref(), Some(words), "{body:?}");
