@@ -277,7 +277,7 @@ impl Session<'_> {
             CallEvent::Delta { turn, text } => Event::Delta { turn, text },
             CallEvent::Answered { turn, answer } => {
                 self.call = None;
-                Event::Answered { turn, answer }
+                Event::Answered { turn, answer: *answer }
             }
         }
     }

@@ -23,7 +23,7 @@ const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) enum CallEvent {
     Delta { turn: u64, text: Speech },
-    Answered { turn: u64, answer: Answer },
+    Answered { turn: u64, answer: Box<Answer> },
 }
 
 pub(super) struct Call {
@@ -77,7 +77,7 @@ impl Call {
             event = going_on(turn, &mut self.deltas, &mut self.task, &self.metrics) => event,
             _ = super::sleep_until(patience) => {
                 self.task.abort();
-                CallEvent::Answered { turn, answer: Answer::nothing(Outcome::Interrupted) }
+                CallEvent::Answered { turn, answer: Box::new(Answer::nothing(Outcome::Interrupted)) }
             }
         }
     }
@@ -117,7 +117,8 @@ async fn going_on(
     match deltas.recv().await {
         Some(text) => CallEvent::Delta { turn, text },
         None => {
-            CallEvent::Answered { turn, answer: task.await.unwrap_or_else(|error| broken(error, metrics)) }
+            let answer = task.await.unwrap_or_else(|error| broken(error, metrics));
+            CallEvent::Answered { turn, answer: Box::new(answer) }
         }
     }
 }

@@ -6,12 +6,13 @@ fn read_in(body: &[u8], size: usize) -> (Vec<Next>, Option<Fault>, Exchange) {
     let mut came = Vec::new();
     let pieces = body.chunks(size).map(Some).chain([None]);
     for piece in pieces {
-        let fed = match piece {
-            Some(piece) => Ok(reader.feed(piece)),
-            None => reader.finish(&exchange),
-        };
-        if let Err(fault) = fed {
-            return (came, Some(fault), exchange);
+        match piece {
+            Some(piece) => reader.feed(piece),
+            None => {
+                if let Err(fault) = reader.finish(&exchange) {
+                    return (came, Some(fault), exchange);
+                }
+            }
         }
         loop {
             match reader.next(&exchange) {
