@@ -228,9 +228,7 @@ async fn respond(answer: Answer, connection: ConnectionHandle, open: Open, numbe
     }
     let headers = response_headers(&answer.step, number);
     let mut response = if answer.step.body.is_some() {
-        let mut response = Response::new(answer.streamed(connection, open));
-        *response.status_mut() = status(&answer.step);
-        response
+        (status(&answer.step), answer.streamed(connection, open)).into_response()
     } else if answer.step.status != 200 {
         open.answered();
         refused(&answer.step)
