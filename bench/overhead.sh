@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 rooms=${1:-20} turns=${2:-12} pairs=${3:-5}
 . bench/stage.sh
 # Replies of some forty tokens at the pace of a real model: what a turn costs is compared with what it costs there.
-export VOICED_LLM__MODEL=gpt-4o-mini
+export VOICED_LLM__MODEL=gpt-5.4-mini
 collector=${OTELCOL:-$(ls target/tools/otelcol | head -n 1)}
 export OTELCOL_LISTEN=127.0.0.1:17884 OTELCOL_USER=bench OTELCOL_PASSWORD=bench
 export OTELCOL_FILE="$dir/spans" OTELCOL_METRICS_FILE="$dir/metrics" OTELCOL_LOGS_FILE="$dir/logs"

@@ -9,6 +9,7 @@ mod disk;
 mod listen;
 mod livekit;
 mod llm;
+mod models;
 mod otlp;
 mod record;
 mod recovery;
@@ -24,6 +25,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, ConfigError, Loaded};
 use crate::secret::Secrets;
+use crate::terminal;
 
 /// The longest that any question may take. Those with limits of their own in the configuration usually end before.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -122,12 +124,16 @@ impl Asked {
         let (mut finding, took) = self.task.await.unwrap_or_else(broken);
         // What a server says may repeat what we sent, and an address may hold a key in its path.
         finding.message = self.secrets.taken_out(&one_line(&finding.message)).into_owned();
-        for detail in finding.details.values_mut() {
-            if let Value::String(text) = detail {
-                *text = self.secrets.taken_out(text).into_owned();
-            }
-        }
+        finding.details.values_mut().for_each(|detail| clear(detail, &self.secrets));
         Checked { name: self.name, took, finding }
+    }
+}
+
+fn clear(detail: &mut Value, secrets: &Secrets) {
+    match detail {
+        Value::String(text) => *text = secrets.taken_out(text).into_owned(),
+        Value::Array(details) => details.iter_mut().for_each(|detail| clear(detail, secrets)),
+        _ => {}
     }
 }
 
@@ -150,6 +156,12 @@ impl Finding {
         Self::new(Verdict::Skipped, message)
     }
 
+    /// Says one thing more.
+    fn and(mut self, more: impl AsRef<str>) -> Self {
+        self.message = format!("{}; {}", self.message, more.as_ref());
+        self
+    }
+
     fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.details.insert(key.to_owned(), value.into());
         self
@@ -167,7 +179,7 @@ fn one_line(text: &str) -> String {
     let bare = |line: &'_ str| {
         let line = line.trim();
         let line = line.strip_prefix("error: ").or_else(|| line.strip_prefix("= ")).unwrap_or(line);
-        line.replace(char::is_control, " ")
+        terminal::line(line, usize::MAX)
     };
     text.lines().map(bare).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
@@ -179,7 +191,7 @@ mod tests {
     #[test]
     fn an_error_of_many_lines_becomes_one_line() {
         let text = "error: `a.b` is not set\n  = environment: A_B\n\n  --> agent.toml:3\u{7}";
-        assert_eq!(one_line(text), "`a.b` is not set; environment: A_B; --> agent.toml:3 ");
+        assert_eq!(one_line(text), "`a.b` is not set; environment: A_B; --> agent.toml:3\u{fffd}");
     }
 
     #[tokio::test]

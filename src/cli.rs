@@ -9,6 +9,7 @@ mod openobserve;
 mod sessions;
 mod start;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -17,12 +18,16 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{ConfigError, EX_CONFIG, Env, LoadArgs, Loaded};
 use crate::log::Format;
+use crate::output::{self, StdoutError};
 use crate::privacy::Privacy;
 use crate::record::Status;
 use crate::reload::Source;
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
+use crate::terminal;
 
+/// The exit code of wrong arguments, as clap has it.
+const EX_ARGUMENTS: u8 = 2;
 /// How long the last spans may take to leave at the end.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the last turns may take to be recorded.
@@ -222,11 +227,34 @@ struct InstallArgs {
     webhook: Option<url::Url>,
 }
 
+/// Reads the command line of this process and runs its command to the end.
+pub fn run() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => cli.run(),
+        Err(told) => finish(tell(&told)),
+    }
+}
+
+/// Help and versions are results; what is wrong with the arguments goes to stderr, and its exit code holds whether that takes
+/// it or not.
+fn tell(told: &clap::Error) -> anyhow::Result<ExitCode> {
+    let code = ExitCode::from(if told.use_stderr() { EX_ARGUMENTS } else { 0 });
+    let plain = told.render().to_string();
+    if told.use_stderr() && terminal::escaped_lines(&plain) != plain {
+        // An argument that would be obeyed by a terminal is not quoted among colours.
+        output::complain(plain.trim_end());
+        return Ok(code);
+    }
+    match told.print().and_then(|()| io::stdout().flush()) {
+        Err(error) if !told.use_stderr() => Err(StdoutError::from(error).into()),
+        _ => Ok(code),
+    }
+}
+
 // === impl Cli ===
 
 impl Cli {
-    /// Runs the command to its end.
-    pub fn run(self) -> ExitCode {
+    fn run(self) -> ExitCode {
         let started = Instant::now();
         let env = Env::process();
         let args = LoadArgs { config: self.config, set: self.set };
@@ -238,13 +266,14 @@ impl Cli {
             return finish(config::run(&loaded, args.json).map(|()| ExitCode::SUCCESS));
         }
         if let Command::Sessions(args) = self.command {
-            loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            warn(&loaded);
             return finish(sessions::run(&loaded.config, args));
         }
         if let Err(error) = crate::net::install(&loaded.config.network) {
             return refuse(&error.into());
         }
         let secrets = loaded.config.secrets();
+        crate::panics::report(Privacy::new(&loaded.config.telemetry));
         if let Command::Check(args) = self.command {
             crate::log::init_quiet(self.log_format, secrets);
             return finish(block_on(check::run(loaded, args, started.elapsed())));
@@ -256,7 +285,6 @@ impl Cli {
         let logs = LogQueue::wanted(&loaded.config.telemetry);
         crate::log::init(self.log_format, secrets.clone(), logs.as_ref());
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        crate::panics::report(Privacy::new(&loaded.config.telemetry));
         let source = Source { args, env, secrets };
         finish(serve(self.command, loaded, source, logs))
     }
@@ -283,7 +311,10 @@ fn serve(
 
 fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let runtime = crate::runtime::start()?;
-    let done = runtime.block_on(command);
+    let done = runtime.block_on(async {
+        crate::shutdown::outlive_limits_on_files()?;
+        command.await
+    });
     // A blocked read of stdin must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_millis(200));
     done
@@ -296,16 +327,26 @@ fn list_length(text: &str) -> Result<usize, String> {
 }
 
 fn finish(done: anyhow::Result<ExitCode>) -> ExitCode {
-    done.unwrap_or_else(|error| refuse(&error))
+    match done {
+        Ok(code) => code,
+        // `voiced config | head` has seen enough.
+        Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
+        Err(error) => refuse(&error),
+    }
+}
+
+/// Tells the configuration's warnings where there is no log.
+fn warn(loaded: &Loaded) {
+    loaded.warnings.iter().for_each(|warning| output::complain(format!("warning: {warning}")));
 }
 
 /// Says what is wrong; a wrong configuration has an exit code of its own.
 fn refuse(error: &anyhow::Error) -> ExitCode {
     if let Some(config) = error.downcast_ref::<ConfigError>() {
-        eprintln!("{config}");
+        output::complain(config);
         return ExitCode::from(EX_CONFIG);
     }
-    eprintln!("error: {error:#}");
+    output::complain(format!("error: {error:#}"));
     ExitCode::FAILURE
 }
 

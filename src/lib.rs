@@ -23,6 +23,7 @@
 //! - `reload`: the configuration, read again on SIGHUP
 //! - `openobserve`: our dashboard and alerts, and how they get there
 //! - `check`: what `voiced check` asks of each neighbour; `web`: the HTTP client for that
+//! - `output`: the one way to stdout and stderr; `terminal`: texts of others as these may show them
 //! - [`chat`], [`secret`]: the words that all of them use
 //!
 //! # Invariants
@@ -30,6 +31,9 @@
 //! Each outside world is named in one place: the worker protocol in `worker/protocol.rs`, the crate `livekit` in `room.rs`
 //! and below it, `async-openai` in `llm/openai.rs`, OpenTelemetry in `telemetry/otel.rs` and below it,
 //! `metrics/meter.rs` and `telemetry/signals/records.rs`, SQLite in `record/sqlite.rs` and below it. `ARCHITECTURE.md` has the others.
+
+// They panic when stdout is a closed pipe or stderr a full disk: `output` writes.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod caller;
 pub mod chat;
@@ -46,6 +50,7 @@ pub mod log;
 pub mod metrics;
 pub mod net;
 mod openobserve;
+mod output;
 pub mod panics;
 pub mod privacy;
 pub mod record;
@@ -60,6 +65,7 @@ pub mod shutdown;
 mod slot;
 pub mod systemd;
 pub mod telemetry;
+mod terminal;
 pub mod tls;
 mod web;
 pub mod worker;

@@ -1,6 +1,9 @@
 //! Logs: one line an event on stderr, as text or JSON, with priorities when stderr is the journal.
 //!
-//! Stdout carries results only. The crates that use `log` are heard too.
+//! Stdout carries results only. The crates that use `log` are heard too. Whatever a field holds and however it is formatted, a
+//! line is one line, with nothing in it that a terminal obeys: it is escaped here, as a whole, and not by each who logs.
+
+mod fields;
 
 use std::fmt;
 use std::fs::File;
@@ -11,7 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use clap::ValueEnum;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::format::{DefaultFields, Format as EventFormat, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, Layer};
 use tracing_subscriber::layer::SubscriberExt;
@@ -19,8 +22,12 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
+use crate::output;
 use crate::secret::Secrets;
 use crate::telemetry::signals::LogQueue;
+use crate::terminal;
+
+use fields::Fields;
 
 /// What is logged when `RUST_LOG` does not say: our story, and what others warn of. OpenTelemetry is off because it
 /// reports every failed batch, where the exporter says once what is wrong and what to do.
@@ -52,10 +59,11 @@ enum Destination {
 /// The lines of [`Format::Text`].
 struct Text {
     destination: Destination,
+    colours: bool,
 }
 
-/// Lines of another format, with priorities for the journal.
-struct Prioritised<F> {
+/// Lines of JSON, with priorities for the journal.
+struct Json<F> {
     format: F,
     destination: Destination,
 }
@@ -83,12 +91,13 @@ fn start(format: Format, secrets: Secrets, exported: Option<&LogQueue>, default:
     let destination = destination();
     let colours = destination == Destination::Terminal && std::env::var_os("NO_COLOR").is_none();
     let exported = exported.map(|queue| queue.layer(secrets.clone()));
-    let layer = Layer::new().with_writer(Stderr { secrets }).with_ansi(colours);
     let layer = match format {
-        Format::Text => layer.event_format(Text { destination }).boxed(),
+        Format::Text => {
+            layer(Stderr { secrets }).fmt_fields(Fields).event_format(Text { destination, colours }).boxed()
+        }
         Format::Json => {
-            let json = layer.json().with_current_span(false).flatten_event(true);
-            json.map_event_format(|format| Prioritised { format, destination }).boxed()
+            let json = layer(Stderr { secrets }).json().with_current_span(false).flatten_event(true);
+            json.map_event_format(|format| Json { format, destination }).boxed()
         }
     };
     let (filter, refused) = filter(std::env::var("RUST_LOG").ok(), default);
@@ -97,6 +106,16 @@ fn start(format: Format, secrets: Secrets, exported: Option<&LogQueue>, default:
     if let Some(refused) = refused {
         tracing::warn!("{refused}");
     }
+}
+
+/// A layer whose lines have colours from nowhere but our formats.
+fn layer<S, W>(writer: W) -> Layer<S, DefaultFields, EventFormat, W>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + 'static,
+{
+    // Errors of its own it would tell by `eprintln!`, which panics when stderr takes nothing.
+    Layer::new().with_writer(writer).with_ansi(false).log_internal_errors(false)
 }
 
 /// The filter, and why it is not the one asked for. A slip in `RUST_LOG` must not keep a worker from starting.
@@ -163,7 +182,7 @@ impl Write for Line<'_> {
     /// The subscriber writes a line at once, so that no secret comes in two parts.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        io::stderr().write_all(self.0.taken_out(&text).as_bytes())?;
+        output::to_stderr(self.0.taken_out(&text).as_bytes())?;
         Ok(line.len())
     }
 
@@ -186,12 +205,12 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         self.start(&mut writer, *event.metadata().level())?;
-        let target = event.metadata().target();
-        if !is_ours(target) {
-            write!(writer, "{target}: ")?;
-        }
         let mut said = String::new();
         let mut fields = Writer::new(&mut said);
+        let target = event.metadata().target();
+        if !is_ours(target) {
+            write!(fields, "{target}: ")?;
+        }
         context.format_fields(fields.by_ref(), event)?;
         for span in context.event_scope().into_iter().flatten() {
             if let Some(known) =
@@ -200,14 +219,14 @@ where
                 write!(fields, " {known}")?;
             }
         }
-        writeln!(writer, "{}", one_line(&said))
+        writeln!(writer, "{}", terminal::escaped(&said))
     }
 }
 
 impl Text {
     /// What stands before the message: priority, or time and level.
     fn start(&self, writer: &mut Writer<'_>, level: Level) -> fmt::Result {
-        let colours = writer.has_ansi_escapes();
+        let colours = self.colours;
         let level_text = if colours { coloured(level) } else { format!("{level:>5}") };
         match self.destination {
             Destination::Journal => writer.write_str(priority(level)),
@@ -248,14 +267,9 @@ fn time_of_day(time: &str) -> &str {
     time.split_once('T').map_or(time, |(_, time)| time)
 }
 
-/// An event is one line: a room's name with a line break in it must not look like a second event.
-fn one_line(text: &str) -> String {
-    text.replace('\n', "\\n").replace('\r', "\\r")
-}
+// === impl Json ===
 
-// === impl Prioritised ===
-
-impl<S, N, F> FormatEvent<S, N> for Prioritised<F>
+impl<S, N, F> FormatEvent<S, N> for Json<F>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -270,7 +284,9 @@ where
         if self.destination == Destination::Journal {
             writer.write_str(priority(*event.metadata().level()))?;
         }
-        self.format.format_event(context, writer, event)
+        let mut line = String::new();
+        self.format.format_event(context, Writer::new(&mut line), event)?;
+        writer.write_str(&terminal::json(&line))
     }
 }
 

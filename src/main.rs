@@ -1,9 +1,8 @@
-//! The `voiced` binary: parses the command line and runs it.
+//! The `voiced` binary: what is typed becomes an exit code.
+
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
-
-use clap::Parser;
-use voiced::cli::Cli;
 
 /// jemalloc, because it gives back to the system what a peak of sessions took, by a thread of its own some seconds later;
 /// glibc's allocator gives back nothing and mimalloc little, at twice the size (`bench/allocator.md`). It wants `make` to be
@@ -13,5 +12,5 @@ use voiced::cli::Cli;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    Cli::parse().run()
+    voiced::cli::run()
 }

@@ -31,7 +31,6 @@ impl Shutdown {
     pub fn on_signals() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
-        outlive_limits_on_files()?;
         let shutdown = Self::default();
         // A task of its own, so that no work of ours can hold up a signal.
         tokio::spawn(shutdown.clone().follow(terminate, interrupt));
@@ -50,7 +49,8 @@ impl Shutdown {
 
 /// A write past `ulimit -f` or `LimitFSIZE=` would kill the process. With a handler, whether anybody listens to it or not,
 /// it is an error of that write, which record and spool live with as with a full disk.
-fn outlive_limits_on_files() -> io::Result<()> {
+/// Must be called within a tokio runtime.
+pub(crate) fn outlive_limits_on_files() -> io::Result<()> {
     signal(SignalKind::from_raw(FILE_TOO_LARGE)).map(drop)
 }
 

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 use tracing::warn;
 
+use crate::terminal;
 use crate::worker::Health;
 
 /// A status is for people; more often than this nobody can read it.
@@ -203,8 +204,8 @@ impl Told {
     fn describe(&self) -> String {
         let Health { active_jobs, slots, load, reason, .. } = &self.health;
         if !self.health.is_ready() {
-            // A newline would end the status field.
-            return reason.replace('\n', " ");
+            // A line break would end the status field, and `systemctl status` shows the rest.
+            return terminal::line(reason, usize::MAX);
         }
         let refused = if self.refused { "; the last reload was refused, see the log" } else { "" };
         format!("registered with LiveKit; {active_jobs} of {slots} sessions, load {load:.2}{refused}")

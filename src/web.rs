@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::net::network;
 
-/// The longest answer that is read; what is past it is an error, since half a JSON text is none.
+/// See [`Web::at_most`].
 const MAX_BODY_BYTES: usize = 16 << 20;
 /// How much of an answer's text is repeated in a message.
 const QUOTED_CHARS: usize = 160;
@@ -20,6 +20,8 @@ const QUOTED_CHARS: usize = 160;
 pub(crate) struct Web {
     client: Client,
     headers: HeaderMap,
+    /// The longest answer that is read; what is past it is an error, since half a JSON text is none.
+    most_bytes: usize,
 }
 
 /// What a server said.
@@ -41,7 +43,12 @@ impl Web {
     pub(crate) fn new(timeout: Duration, headers: HeaderMap) -> Result<Self, String> {
         let builder = network().http().timeout(timeout).redirect(Policy::none());
         let client = builder.build().map_err(|error| causes(&error))?;
-        Ok(Self { client, headers })
+        Ok(Self { client, headers, most_bytes: MAX_BODY_BYTES })
+    }
+
+    /// Reads answers of so many bytes and no longer ones.
+    pub(crate) fn at_most(self, bytes: usize) -> Self {
+        Self { most_bytes: bytes, ..self }
     }
 
     pub(crate) async fn get(&self, url: Url) -> Result<Answer, String> {
@@ -87,7 +94,7 @@ impl Web {
             date: header(DATE).and_then(|date| httpdate::parse_http_date(&date).ok()),
             location: header(LOCATION),
             headers: response.headers().clone(),
-            body: read(response).await?,
+            body: read(response, self.most_bytes).await?,
         })
     }
 }
@@ -100,11 +107,11 @@ fn explained(error: reqwest::Error) -> String {
     }
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, String> {
+async fn read(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     while let Some(bytes) = response.chunk().await.map_err(|error| causes(&error.without_url()))? {
-        if body.len() + bytes.len() > MAX_BODY_BYTES {
-            return Err(format!("the answer is longer than {MAX_BODY_BYTES} bytes"));
+        if body.len() + bytes.len() > most_bytes {
+            return Err(format!("the answer is longer than {most_bytes} bytes"));
         }
         body.extend_from_slice(&bytes);
     }

@@ -160,7 +160,7 @@ async fn json_has_every_check_with_its_status_time_and_details() {
         let keys: Vec<_> = check.as_object().unwrap().keys().collect();
         assert_eq!(keys.len(), 5, "{keys:?}");
     }
-    assert_eq!(checks[3]["details"]["model"], "gpt-4o-mini");
+    assert_eq!(checks[3]["details"]["model"], "gpt-5.4-mini");
     assert!(checks[3]["details"]["time_to_first_token_s"].as_f64().is_some());
     assert!(
         !said.everything.contains(WRONG_SECRET) && !said.everything.contains("sk-test"),
@@ -215,7 +215,7 @@ async fn a_model_that_refuses_is_unknown_hangs_or_is_not_there() {
     let world = World::start(one_word()).await;
     for (script, words) in [
         (one_word().api_key("another-key"), ["refused our key with HTTP 401", "check [llm] api_key"]),
-        (one_word().models(["another-model"]), ["404", "check [llm] model = \"gpt-4o-mini\""]),
+        (one_word().models(["another-model"]), ["404", "/v1/models offers another-model"]),
         (Script::always(Step::hang()), ["no token from", "[llm] cold_first_token_timeout"]),
     ] {
         let model = ScriptedModel::start(script).await.unwrap();

@@ -59,7 +59,7 @@ fn each_value_is_listed_with_its_source() {
         "api_key = set # env LIVEKIT_API_KEY",
         "api_secret = set # env LIVEKIT_API_SECRET",
         "instructions = \"Say \\\"hi\\\".\" # agent.toml:6",
-        "model = \"gpt-4o-mini\" # default",
+        "model = \"gpt-5.4-mini\" # default",
         "temperature = 0.7 # --set",
         "max_tokens = unset # default",
         "max_sessions = 100 # default",

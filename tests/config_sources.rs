@@ -14,7 +14,7 @@ use voiced::metrics::Temporality;
 #[test]
 fn later_sources_win_over_earlier_ones() {
     let place = Place::new();
-    assert_eq!(place.config().llm.model, "gpt-4o-mini");
+    assert_eq!(place.config().llm.model, "gpt-5.4-mini");
     assert_eq!(place.source("llm.model"), "default");
 
     let place = place.file("agent.toml", "[llm]\n\nmodel = \"from-file\"\n");

@@ -95,9 +95,9 @@ fn request(question: &str, answer: &str, tokens: (u64, u64)) -> Value {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": "openai",
             "gen_ai.system": "127.0.0.1",
-            "gen_ai.request.model": "gpt-4o-mini",
+            "gen_ai.request.model": "gpt-5.4-mini",
             "gen_ai.request.stream": true,
-            "gen_ai.response.model": "gpt-4o-mini-2026",
+            "gen_ai.response.model": "gpt-5.4-mini-2026",
             "gen_ai.response.id": "<id>",
             "gen_ai.response.finish_reasons": ["stop"],
             "gen_ai.response.time_to_first_chunk": "<seconds>",
@@ -124,7 +124,7 @@ fn good(text: &str) -> Step {
     Step {
         reply: Reply::Text(text.into()),
         usage: Usage::Exact { input: 21, output: 7, cached: None },
-        model: Some("gpt-4o-mini-2026".into()),
+        model: Some("gpt-5.4-mini-2026".into()),
         ..Step::default()
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::models::Catalogue;
 use super::{Finding, Verdict};
 use crate::chat::{Failure, Message, Role};
 use crate::config::{CaptureContent, Config, Llm};
@@ -23,16 +24,34 @@ const LONGEST: Duration = Duration::from_secs(25);
 const LONGEST_COLD: Duration = Duration::from_secs(24);
 /// The class of a reply without words, which is how a reasoning model runs out of [`MAX_TOKENS`].
 const EMPTY_REPLY: &str = "empty_reply";
+/// The class of what OpenAI answers when there is no such model.
+const UNKNOWN_MODEL: &str = "404";
 
 pub(super) async fn check(config: Arc<Config>) -> Finding {
     if let Err(error) = config.require_llm() {
         return error.into();
     }
     let finding = match OpenAi::new(&tiny(&config.llm)) {
-        Ok(answerer) => judge(&ask(&answerer).await, &config.llm),
+        Ok(answerer) => judged(&answerer, &config.llm).await,
         Err(error) => Finding::new(Verdict::Misconfigured, error.to_string()),
     };
     finding.with("model", config.llm.model.as_str()).with("base_url", web::shown(&config.llm.base_url))
+}
+
+async fn judged(answerer: &OpenAi, config: &Llm) -> Finding {
+    let catalogue = Catalogue::of(config);
+    let (answer, shutdown) = tokio::join!(ask(answerer), catalogue.shutdown());
+    let finding = judge(&answer, config);
+    let finding = match shutdown {
+        Some(shutdown) => shutdown.weigh(finding),
+        None => finding,
+    };
+    match answer.outcome.failure().map(|failure| failure.class.as_str()) {
+        Some(UNKNOWN_MODEL) => catalogue.explain(finding, true).await,
+        // Some say so when there is no such model, and when anything else is wrong.
+        Some("400" | "422" | "request_refused") => catalogue.explain(finding, false).await,
+        _ => finding,
+    }
 }
 
 fn tiny(config: &Llm) -> Llm {

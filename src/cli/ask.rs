@@ -1,6 +1,6 @@
 //! `voiced ask`: one traced call to the model, without a LiveKit server.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,10 +14,12 @@ use tokio_util::sync::CancellationToken;
 use crate::chat::{Message, Role, Usage};
 use crate::config::Config;
 use crate::llm::{Answer, Answerer, OpenAi, Outcome, Question};
+use crate::output::{self, StdoutError};
 use crate::secret::Speech;
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
 use crate::telemetry::spans::{Conversation, Tracer, TurnEnd, TurnOutcome, TurnStart};
+use crate::terminal;
 
 use super::AskArgs;
 
@@ -29,6 +31,8 @@ struct Asked {
     trace_id: String,
     span_id: String,
     total: Duration,
+    /// Whether stdout took the words.
+    printed: Result<(), StdoutError>,
 }
 
 pub(super) async fn run(config: Config, args: AskArgs, logs: Option<LogQueue>) -> anyhow::Result<ExitCode> {
@@ -39,7 +43,7 @@ pub(super) async fn run(config: Config, args: AskArgs, logs: Option<LogQueue>) -
     let signals = Signals::start(&config.telemetry, &instance_id, logs)?;
     let answerer = OpenAi::counted(&config.llm, signals.metrics())?;
     let asked = ask(&config, &answerer, &telemetry.tracer(), question, !args.json).await;
-    let reported = report(&asked, args.json);
+    let reported = report(asked, args.json);
     super::flush(telemetry, signals).await;
     reported
 }
@@ -81,14 +85,18 @@ async fn ask(config: &Config, answerer: &OpenAi, tracer: &Tracer, question: Spee
         sender,
     );
     let printing = async {
-        let mut first = None;
+        let (mut first, mut printed) = (None, Ok(()));
         while let Some(text) = deltas.recv().await {
             first.get_or_insert_with(|| started.elapsed());
-            if print {
-                show(&text);
+            if print && printed.is_ok() {
+                printed = output::print(&terminal::text(text.expose()));
+                if printed.is_err() {
+                    // No word of the rest would be read.
+                    cancel.cancel();
+                }
             }
         }
-        first
+        (first, printed)
     };
     let interrupted = async {
         // Ctrl-C ends the call, not the process: the trace must still be exported.
@@ -97,7 +105,7 @@ async fn ask(config: &Config, answerer: &OpenAi, tracer: &Tracer, question: Spee
         }
         std::future::pending::<()>().await
     };
-    let (answer, first) = tokio::select! {
+    let (answer, (first, printed)) = tokio::select! {
         done = async { tokio::join!(answering, printing) } => done,
         () = interrupted => unreachable!("pending for ever"),
     };
@@ -108,19 +116,13 @@ async fn ask(config: &Config, answerer: &OpenAi, tracer: &Tracer, question: Spee
         usage: answer.usage,
         e2e_latency: first,
     });
-    Asked { answer, trace_id, span_id, total }
+    Asked { answer, trace_id, span_id, total, printed }
 }
 
 fn messages(config: &Config, question: &Speech) -> Arc<[Message]> {
     let instructions = config.agent.instructions.trim();
     let system = (!instructions.is_empty()).then(|| Message::new(Role::System, instructions));
     system.into_iter().chain([Message::new(Role::User, question.clone())]).collect()
-}
-
-fn show(text: &Speech) {
-    let mut stdout = std::io::stdout().lock();
-    // A reader that went away, as in `voiced ask … | head`, is no reason to fail.
-    let _ = stdout.write_all(text.expose().as_bytes()).and_then(|()| stdout.flush());
 }
 
 fn outcome(answer: &Answer) -> TurnOutcome {
@@ -131,32 +133,44 @@ fn outcome(answer: &Answer) -> TurnOutcome {
     }
 }
 
-fn report(asked: &Asked, as_json: bool) -> anyhow::Result<ExitCode> {
-    let Asked { answer, trace_id, span_id, total } = asked;
-    let usage = answer.usage;
-    if as_json {
-        println!("{}", to_json(asked));
-    } else if !answer.text.is_empty() {
-        println!();
+/// The exit code is that of the answer; words that stdout did not take for another reason than that its reader has gone are an error.
+fn report(asked: Asked, as_json: bool) -> anyhow::Result<ExitCode> {
+    let code = log(&asked);
+    let rest = match as_json {
+        true => terminal::json(&to_json(&asked).to_string()).into_owned() + "\n",
+        false if asked.answer.text.is_empty() => String::new(),
+        false => "\n".to_owned(),
+    };
+    match asked.printed {
+        // We interrupted it, since nobody reads it.
+        Err(error) if error.is_closed() && matches!(asked.answer.outcome, Outcome::Interrupted) => {
+            return Ok(ExitCode::SUCCESS);
+        }
+        printed => or_closed(printed)?,
     }
+    or_closed(output::print(&rest))?;
+    Ok(code)
+}
+
+/// A reader that has gone, as in `voiced ask … | head`, is no failure.
+fn or_closed(printed: Result<(), StdoutError>) -> Result<(), StdoutError> {
+    printed.or_else(|error| if error.is_closed() { Ok(()) } else { Err(error) })
+}
+
+fn log(asked: &Asked) -> ExitCode {
+    let Asked { answer, trace_id, span_id, total, .. } = asked;
     match &answer.outcome {
         Outcome::Failed(failure) => {
-            tracing::error!(
-                trace_id,
-                span_id,
-                class = failure.class,
-                attempts = answer.attempts.len(),
-                "{}",
-                failure.message
-            );
-            return Ok(ExitCode::FAILURE);
+            let (class, attempts) = (&failure.class, answer.attempts.len());
+            tracing::error!(trace_id, span_id, class, attempts, "{}", failure.message);
+            return ExitCode::FAILURE;
         }
-        Outcome::Interrupted => return Ok(ExitCode::FAILURE),
+        Outcome::Interrupted => return ExitCode::FAILURE,
         Outcome::Complete => {}
     }
     let first_word_ms = answer.time_to_first_token.map(|first| first.as_millis());
     let total_ms = total.as_millis();
-    let Usage { input, output, .. } = usage;
+    let Usage { input, output, .. } = answer.usage;
     let finish_reason = answer.finish_reason.as_deref().filter(|reason| *reason != "stop");
     let skipped =
         (!answer.skipped.is_empty()).then(|| answer.skipped.iter().copied().collect::<Vec<_>>().join(", "));
@@ -171,7 +185,7 @@ fn report(asked: &Asked, as_json: bool) -> anyhow::Result<ExitCode> {
         skipped,
         "answered"
     );
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 fn to_json(asked: &Asked) -> serde_json::Value {

@@ -9,11 +9,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
+use tokio::sync::oneshot;
 
-use crate::caller::{CallError, Caller};
+use crate::caller::{CallError, Caller, Reply};
 use crate::config::{Config, Credentials};
+use crate::output::{self, StdoutError};
 use crate::room::{JoinOptions, token};
 use crate::secret::Speech;
+use crate::terminal;
 
 use super::CallArgs;
 
@@ -58,6 +61,25 @@ pub(super) async fn run(config: Config, args: CallArgs) -> anyhow::Result<ExitCo
         return chat::run(line).await;
     }
     script::run(line, load::texts(args.say, args.turns)).await
+}
+
+/// Says `text` and prints the words of the reply as they come. Ends at once when stdout takes no more of them.
+async fn say(caller: &mut Caller, line: &Line, text: &str) -> Result<Result<Reply, CallError>, StdoutError> {
+    let (fail, failed) = oneshot::channel();
+    let mut fail = Some(fail);
+    let print = |words: &str| {
+        if fail.is_some()
+            && let Err(error) = output::print(&terminal::text(words))
+            && let Some(fail) = fail.take()
+        {
+            let _ = fail.send(error);
+        }
+    };
+    tokio::select! {
+        biased;
+        Ok(error) = failed => Err(error),
+        said = caller.say(text, line.timeout, print) => Ok(said),
+    }
 }
 
 // === impl Line ===

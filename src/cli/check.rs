@@ -1,6 +1,5 @@
 //! `voiced check`: a line for each neighbour, and an exit code for scripts.
 
-use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::check::{self, Checked, Verdict};
 use crate::config::{EX_CONFIG, Loaded};
+use crate::output::{self, StdoutError};
+use crate::terminal;
 
 use super::CheckArgs;
 
@@ -25,20 +26,21 @@ pub(super) async fn run(loaded: Loaded, args: CheckArgs, loading: Duration) -> a
     }
     if args.json {
         let checks_json: Vec<Value> = checks.iter().map(as_json).collect();
-        line(&format!("{:#}", json!({ "ok": !checks.iter().any(is_bad), "checks": checks_json })))?;
+        let report = json!({ "ok": !checks.iter().any(is_bad), "checks": checks_json });
+        line(&terminal::json(&format!("{report:#}")))?;
     }
     Ok(exit_code(&checks))
 }
 
 /// As soon as it is known, so that a slow neighbour does not hide the others.
-fn show(checked: &Checked, as_json: bool) -> io::Result<()> {
+fn show(checked: &Checked, as_json: bool) -> Result<(), StdoutError> {
     if as_json { Ok(()) } else { line(&as_text(checked)) }
 }
 
-fn line(text: &str) -> io::Result<()> {
-    match writeln!(io::stdout().lock(), "{text}") {
+fn line(text: &str) -> Result<(), StdoutError> {
+    match output::line(text) {
         // `voiced check | head` has seen enough; the exit code still tells.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.is_closed() => Ok(()),
         done => done,
     }
 }

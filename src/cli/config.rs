@@ -1,30 +1,27 @@
 //! `voiced config`: the effective configuration, and where each value came from.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
 use crate::config::{Listed, Loaded, Shown};
+use crate::{output, terminal};
 
 /// A value longer than this has its source right behind it instead of in the column.
 const COLUMN: usize = 44;
 
 pub(super) fn run(loaded: &Loaded, json: bool) -> anyhow::Result<()> {
-    loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
-    match write(loaded, json, &mut io::stdout().lock()) {
-        // `voiced config | head` has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        done => Ok(done?),
-    }
+    super::warn(loaded);
+    output::with_stdout(|out| write(loaded, json, out))
 }
 
 /// Prints the configuration. No part of a secret is printed, only whether it is set.
-fn write(loaded: &Loaded, json: bool, out: &mut impl Write) -> io::Result<()> {
+fn write(loaded: &Loaded, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
     if json {
-        return writeln!(out, "{:#}", as_json(loaded));
+        return Ok(writeln!(out, "{}", terminal::json(&format!("{:#}", as_json(loaded))))?);
     }
     match &loaded.file {
-        Some(file) => writeln!(out, "# {}", file.display())?,
+        Some(file) => writeln!(out, "# {}", terminal::escaped(&file.display().to_string()))?,
         None => writeln!(out, "# no agent.toml was found")?,
     }
     let mut section = "";
@@ -34,7 +31,9 @@ fn write(loaded: &Loaded, json: bool, out: &mut impl Write) -> io::Result<()> {
             writeln!(out, "\n[{section}]")?;
         }
         let setting = format!("{} = {}", listed.name, value_text(&listed.value));
-        writeln!(out, "{setting:COLUMN$}  # {}", listed.source)?;
+        // TOML reads the escapes of JSON.
+        let (setting, source) = (terminal::json(&setting), terminal::escaped(&listed.source));
+        writeln!(out, "{setting:COLUMN$}  # {source}")?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::config::Config;
 use crate::openobserve::{Assets, Done, Installation, Step, Target, Wanted};
+use crate::output;
 use crate::secret::Secret;
 
 use super::InstallArgs;
@@ -15,12 +16,19 @@ pub(super) async fn install(config: Config, args: InstallArgs) -> anyhow::Result
     let assets = Assets::new(&target.stream, &target.service)?;
     let webhook = args.webhook.map(|url| Secret::new(url.as_str()));
     let installation = Installation::new(&target, assets, args.destination, webhook, args.dry_run)?;
-    installation.run(|step| println!("{}", line(step, args.dry_run))).await?;
+    // What is under way is installed whole, whether somebody reads of it or not.
+    let mut told = Ok(());
+    let tell = |step: &Step| {
+        if told.is_ok() {
+            told = output::line(line(step, args.dry_run));
+        }
+    };
+    installation.run(tell).await?;
+    told?;
     if args.dry_run {
-        println!("Nothing was written: this was a dry run.");
+        output::line("Nothing was written: this was a dry run.")?;
     } else {
-        let root = target.root.as_str().trim_end_matches('/');
-        println!("See {root}/web/dashboards");
+        output::line(format!("See {}/web/dashboards", target.root.as_str().trim_end_matches('/')))?;
     }
     Ok(ExitCode::SUCCESS)
 }

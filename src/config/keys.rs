@@ -224,9 +224,9 @@ const LLM: &[Key] = &[
     Key::new("llm.api_key", Kind::Secret, Default::Unset(r#""sk-...""#))
         .variables(&[Variable::plain("OPENAI_API_KEY")])
         .doc("The API key. OpenAI needs one, most local servers none."),
-    Key::new("llm.model", Kind::Name, Default::Is(r#""gpt-4o-mini""#)).doc("The model that answers."),
+    Key::new("llm.model", Kind::Name, Default::Is(r#""gpt-5.4-mini""#)).doc("The model that answers."),
     Key::new("llm.temperature", Kind::Number { min: 0.0, max: 2.0 }, Default::Unset("0.7"))
-        .doc("How freely the model picks its words, 0 to 2. Unset: the model's own default."),
+        .doc("How freely the model picks its words, 0 to 2. Unset: the model's own default, the only one that some take."),
     Key::new("llm.max_tokens", Kind::Integer { min: 1, max: u32::MAX as i64 }, Default::Unset("400"))
         .doc("The longest reply, in tokens. Unset: the model's own limit."),
     Key::new(

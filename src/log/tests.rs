@@ -21,15 +21,33 @@ impl Write for Lines {
     }
 }
 
+impl Lines {
+    /// Split at line feeds only: any other end of a line would be a fault.
+    fn taken(&self) -> Vec<String> {
+        let written = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let whole = written.strip_suffix('\n').unwrap_or(&written);
+        whole.split('\n').map(str::to_owned).collect()
+    }
+}
+
 /// What `speak` logs, as lines of text.
 fn text(destination: Destination, speak: impl FnOnce()) -> Vec<String> {
     let lines = Lines::default();
     let sink = lines.clone();
-    let layer = Layer::new().with_writer(move || sink.clone()).with_ansi(false);
-    let layer = layer.event_format(Text { destination });
+    let layer =
+        layer(move || sink.clone()).fmt_fields(Fields).event_format(Text { destination, colours: false });
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), speak);
-    let written = lines.0.lock().unwrap().clone();
-    String::from_utf8(written).unwrap().lines().map(str::to_owned).collect()
+    lines.taken()
+}
+
+/// What `speak` logs as JSON, each line an object.
+fn json(speak: impl FnOnce()) -> Vec<String> {
+    let lines = Lines::default();
+    let sink = lines.clone();
+    let layer = layer(move || sink.clone()).json().with_current_span(false).flatten_event(true);
+    let layer = layer.map_event_format(|format| Json { format, destination: Destination::Other });
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), speak);
+    lines.taken()
 }
 
 /// What `speak` logs, as one text.
@@ -68,6 +86,61 @@ fn what_others_say_is_told_apart() {
 fn text_from_outside_cannot_start_a_line() {
     let lines = text(Destination::Journal, || info!("joined {}", "room\n<3>forged\r"));
     assert_eq!(lines, ["<6>joined room\\n<3>forged\\r"]);
+}
+
+/// Titles, colours, a line of its own, C1, DEL, another direction, a line separator.
+const HOSTILE: &str = "a\x1b]0;t\x07\x1b[7m\r\n<3>b\x08\x0c\0\t\u{9b}2J\x7f\u{85}\u{202e}c\u{2028}d";
+const SHOWN: &str = r"a\u{1b}]0;t\u{7}\u{1b}[7m\r\n<3>b\u{8}\u{c}\0\t\u{9b}2J\u{7f}\u{85}\u{202e}c\u{2028}d";
+
+/// Hostile in each way in which an event or a span can hold a text.
+fn say_hostile_things() {
+    let error = io::Error::other(HOSTILE);
+    let boxed: &(dyn std::error::Error + 'static) = &error;
+    let late = info_span!("outer", shown = %HOSTILE, late = tracing::field::Empty).entered();
+    late.record("late", tracing::field::display(HOSTILE));
+    let _inner = info_span!("inner", debug = ?HOSTILE, text = HOSTILE).entered();
+    info!(room = %HOSTILE, text = HOSTILE, debug = ?HOSTILE, %error, boxed, list = ?[HOSTILE], "said {HOSTILE}");
+    info!(target: "\x1b[2J", "elsewhere");
+}
+
+fn is_obeyed(letter: char) -> bool {
+    letter.is_control() || "\u{202e}\u{2028}".contains(letter)
+}
+
+#[test]
+fn whatever_a_field_holds_a_line_shows_it_escaped_once() {
+    for destination in [Destination::Journal, Destination::Other, Destination::Terminal] {
+        let lines = text(destination, say_hostile_things);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(!lines.concat().contains(is_obeyed), "{lines:?}");
+        assert!(!lines.concat().contains(r"\\"), "{lines:?}");
+        // The message, six fields, and four of the spans.
+        assert_eq!(lines[0].matches(SHOWN).count(), 11, "{}", lines[0]);
+        assert!(lines[0].contains(&format!("said {SHOWN} room={SHOWN} text=\"{SHOWN}\"")), "{}", lines[0]);
+    }
+}
+
+#[test]
+fn colours_are_ours_and_fields_have_none() {
+    let lines = Lines::default();
+    let sink = lines.clone();
+    let format = Text { destination: Destination::Terminal, colours: true };
+    let layer = layer(move || sink.clone()).fmt_fields(Fields).event_format(format);
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), say_hostile_things);
+    let line = lines.taken().remove(0);
+    let (ours, rest) = line.split_once(" said ").unwrap();
+    assert!(ours.starts_with("\x1b[2m") && ours.ends_with("\x1b[32m INFO\x1b[0m"), "{line:?}");
+    assert!(!rest.contains(is_obeyed), "{line:?}");
+}
+
+#[test]
+fn json_stays_json_and_its_values_exact() {
+    let lines = json(say_hostile_things);
+    assert!(lines.len() == 2 && !lines.concat().contains(is_obeyed), "{lines:?}");
+    let event: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!(event["message"], format!("said {HOSTILE}"));
+    assert_eq!((&event["room"], &event["text"]), (&HOSTILE.into(), &HOSTILE.into()));
+    assert_eq!((&event["spans"][0]["late"], &event["spans"][1]["text"]), (&HOSTILE.into(), &HOSTILE.into()));
 }
 
 #[test]

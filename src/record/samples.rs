@@ -12,7 +12,7 @@ pub(crate) fn retried_turn() -> Turn {
         outcome: Outcome::Answered,
         ended_us: Some(STARTED_US + 400_000),
         answer: Some("following a request".to_owned()),
-        model: Some("gpt-4o-mini".to_owned()),
+        model: Some("gpt-5.4-mini".to_owned()),
         finish_reason: Some("length".to_owned()),
         usage: Usage { input: 21, output: 48, ..Usage::default() },
         ttft_us: Some(240_000),

@@ -193,5 +193,8 @@ fn answered(text: String) -> Answer {
         time_to_first_token: None,
         model: None,
         attempts: Vec::new(),
+        finish_reason: Some("stop".to_owned()),
+        thought_bytes: 0,
+        skipped: Default::default(),
     }
 }

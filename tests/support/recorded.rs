@@ -128,6 +128,7 @@ pub(crate) fn turn(session: &str, room: &str, index: u64, seconds_ago: i64) -> T
             "Following one request through many services, and telling where its time went.".to_owned()
         }),
         model: Some("gpt-4o-mini".to_owned()),
+        finish_reason: said_something.then(|| "stop".to_owned()),
         usage: Usage { input: 40 + index, output: 20, cached_input: Some(16), estimated: index % 11 == 3 },
         ttft_us: said_something.then_some(ttft_us),
         e2e_us: said_something.then_some(e2e_us),

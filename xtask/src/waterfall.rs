@@ -209,7 +209,7 @@ pub(crate) mod samples {
                 span("llm_request", "q", Some("root"), 1000..1400),
                 json!({
                     "gen_ai.usage.input_tokens": 21, "gen_ai.usage.output_tokens": 48,
-                    "gen_ai.response.time_to_first_chunk": 0.2, "gen_ai.response.model": "gpt-4o-mini",
+                    "gen_ai.response.time_to_first_chunk": 0.2, "gen_ai.response.model": "gpt-5.4-mini",
                 }),
             ),
             with(
@@ -229,7 +229,7 @@ mod tests {
         let drawn = draw(&Terminal::plain(91), &samples::retried_turn());
         let expected = "  \
   livekit.llm_call     ████████████████████    400 ms  OK     21 → 48 tokens
-    llm_request        ░░░░░░░░░░██████████    400 ms  OK     21 → 48 tokens · TTFT 200 ms · gpt-4o-mini
+    llm_request        ░░░░░░░░░░██████████    400 ms  OK     21 → 48 tokens · TTFT 200 ms · gpt-5.4-mini
       llm_request_run  ·█████··············    100 ms  ERROR  attempt 1 · HTTP 429 · rate limited
       llm_request_run  ···········█████████    180 ms  OK     attempt 2 · HTTP 200
 ";

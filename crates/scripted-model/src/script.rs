@@ -16,6 +16,8 @@ pub struct Script {
     pub otherwise: Step,
     /// The only models known; a request for any other is a 404. Empty: every name is known.
     pub models: Vec<String>,
+    /// `shutdown_date` of the model of each name, as OpenAI has it: `YYYY-MM-DD`.
+    pub shutdown_dates: BTreeMap<String, String>,
     /// When set, a request with another bearer token is a 401.
     pub api_key: Option<String>,
     /// A request with one of these fields is a 400 that names it.
@@ -141,6 +143,12 @@ impl Script {
 
     pub fn models<'a>(mut self, models: impl IntoIterator<Item = &'a str>) -> Self {
         self.models = models.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    /// The model has this `shutdown_date`.
+    pub fn shutdown_date(mut self, model: impl Into<String>, date: impl Into<String>) -> Self {
+        self.shutdown_dates.insert(model.into(), date.into());
         self
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -137,40 +137,72 @@ impl Shared {
 
 /// What any provider refuses, whatever the script says.
 fn refusal(script: &Script, headers: &HeaderMap, request: &Value, model: &str) -> Option<Step> {
-    if let Some(key) = &script.api_key
-        && headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes)
-            != Some(format!("Bearer {key}").as_bytes())
-    {
-        return Some(Step::status(401).error("invalid_api_key", "Incorrect API key provided."));
-    }
-    if !request["messages"].is_array() {
-        return Some(Step::status(400).error("invalid_request", "The request has no list of messages."));
-    }
-    if let Some(field) = script.refused_fields.iter().find(|field| !request[field.as_str()].is_null()) {
+    let no_messages = || {
+        let step = Step::status(400).error("invalid_request", "The request has no list of messages.");
+        (!request["messages"].is_array()).then_some(step)
+    };
+    let refused_field = || {
+        let field = script.refused_fields.iter().find(|field| !request[field.as_str()].is_null())?;
         let message = format!("Unsupported parameter: '{field}' is not supported with this model.");
-        return Some(Step::status(400).error("unsupported_parameter", message));
-    }
-    if !script.models.is_empty() && !script.models.iter().any(|known| known == model) {
-        let message = format!("The model `{model}` does not exist or you do not have access to it.");
-        return Some(Step::status(404).error("model_not_found", message));
-    }
-    None
+        Some(Step::status(400).error("unsupported_parameter", message))
+    };
+    let wrong = wrong_key(script, headers).or_else(no_messages).or_else(refused_field);
+    wrong.or_else(|| unknown_model(script, model))
+}
+
+fn wrong_key(script: &Script, headers: &HeaderMap) -> Option<Step> {
+    let wanted = format!("Bearer {}", script.api_key.as_ref()?);
+    let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    let step = Step::status(401).error("invalid_api_key", "Incorrect API key provided.");
+    (given != Some(wanted.as_bytes())).then_some(step)
+}
+
+fn unknown_model(script: &Script, name: &str) -> Option<Step> {
+    let known = script.models.is_empty() || script.models.iter().any(|known| known == name);
+    let message = format!("The model `{name}` does not exist or you do not have access to it.");
+    (!known).then(|| Step::status(404).error("model_not_found", message))
 }
 
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(chat_completions))
         .route("/v1/models", get(models))
+        .route("/v1/models/{*name}", get(model))
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
         .with_state(shared)
 }
 
-async fn models(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    let known = lock(&shared.script).models.clone();
-    let known = if known.is_empty() { vec!["scripted".to_owned()] } else { known };
-    let model =
-        |id: &String| json!({"id": id, "object": "model", "created": 0, "owned_by": "scripted-model"});
-    Json(json!({"object": "list", "data": known.iter().map(model).collect::<Vec<_>>()}))
+async fn models(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let script = lock(&shared.script);
+    if let Some(refusal) = wrong_key(&script, &headers) {
+        return refused(&refusal);
+    }
+    let any = ["scripted".to_owned()];
+    let known = if script.models.is_empty() { any.as_slice() } else { &script.models };
+    let data: Vec<Value> = known.iter().map(|name| described(&script, name)).collect();
+    Json(json!({"object": "list", "data": data})).into_response()
+}
+
+async fn model(State(shared): State<Arc<Shared>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+    let script = lock(&shared.script);
+    match wrong_key(&script, &headers).or_else(|| unknown_model(&script, &name)) {
+        Some(refusal) => refused(&refusal),
+        None => Json(described(&script, &name)).into_response(),
+    }
+}
+
+/// A model as OpenAI describes one.
+fn described(script: &Script, name: &str) -> Value {
+    let shutdown_date = script.shutdown_dates.get(name);
+    json!({"id": name, "object": "model", "created": 0, "owned_by": "scripted-model", "shutdown_date": shutdown_date})
+}
+
+fn refused(step: &Step) -> Response {
+    (status(step), Json(error_object(step))).into_response()
+}
+
+fn status(step: &Step) -> StatusCode {
+    StatusCode::from_u16(step.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 async fn chat_completions(
@@ -196,14 +228,10 @@ async fn respond(answer: Answer, connection: ConnectionHandle, open: Open, numbe
     }
     let headers = response_headers(&answer.step, number);
     let mut response = if answer.step.body.is_some() {
-        let status = StatusCode::from_u16(answer.step.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = Response::new(answer.streamed(connection, open));
-        *response.status_mut() = status;
-        response
+        (status(&answer.step), answer.streamed(connection, open)).into_response()
     } else if answer.step.status != 200 {
-        let status = StatusCode::from_u16(answer.step.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         open.answered();
-        (status, Json(error_object(&answer.step))).into_response()
+        refused(&answer.step)
     } else if answer.wants_stream {
         ([(header::CONTENT_TYPE, "text/event-stream")], answer.streamed(connection, open)).into_response()
     } else {

@@ -115,3 +115,32 @@ async fn steps_come_first_then_rules_then_the_model_name() {
     assert!(answer(&model, &question("fail-503x1")).await.unwrap().starts_with("HTTP/1.1 503"));
     assert!(answer(&model, &question("fail-503x1")).await.unwrap().starts_with("HTTP/1.1 200"));
 }
+
+#[tokio::test]
+async fn models_are_listed_and_described_with_their_ends_to_who_has_the_key() {
+    let script = Script::default().models(["one", "meta/two"]).shutdown_date("one", "2027-01-14");
+    let model = ScriptedModel::start(script.clone()).await.unwrap();
+    let list = get(&model, "/v1/models").await.unwrap();
+    assert_eq!((&list["data"][0]["id"], &list["data"][1]["id"]), (&json!("one"), &json!("meta/two")));
+    assert_eq!(list["data"][0]["shutdown_date"], "2027-01-14");
+    assert_eq!(get(&model, "/v1/models/one").await.unwrap(), list["data"][0]);
+    for path in ["/v1/models/meta/two", "/v1/models/meta%2Ftwo"] {
+        assert_eq!(get(&model, path).await.unwrap()["shutdown_date"], Value::Null, "{path}");
+    }
+    assert_eq!(get(&model, "/v1/models/three").await.unwrap()["error"]["code"], "model_not_found");
+    let guarded = ScriptedModel::start(script.api_key("right")).await.unwrap();
+    assert_eq!(get(&guarded, "/v1/models/one").await.unwrap()["error"]["code"], "invalid_api_key");
+}
+
+async fn get(model: &ScriptedModel, path: &str) -> io::Result<Value> {
+    let base = model.base_url();
+    let address = base.trim_start_matches("http://").trim_end_matches("/v1");
+    let mut stream = TcpStream::connect(address).await?;
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes())
+        .await?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await?;
+    let (_, body) = text.split_once("\r\n\r\n").unwrap_or_default();
+    serde_json::from_str(body).map_err(io::Error::other)
+}

@@ -1,36 +1,38 @@
 //! A text chat with the agent, in a terminal.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 
 use crate::caller::{CallError, Caller};
+use crate::{output, terminal};
 
-use super::script::print;
-use super::{Line, millis};
+use super::{Line, millis, say};
 
 /// How long a greeting is waited for before the first prompt.
 const GREETING_PATIENCE: Duration = Duration::from_millis(700);
 
 pub(super) async fn run(line: Line) -> anyhow::Result<ExitCode> {
-    println!("Calling room {} …", line.room);
+    output::line(format!("Calling room {} …", terminal::escaped(&line.room)))?;
     let mut caller = line.dial().await?;
-    println!("{} is listening. Ctrl-D or /quit ends the call.\n", caller.agent());
-    if let Some(greeting) = caller.greeting(GREETING_PATIENCE).await {
-        println!("{} {}\n", bold("agent"), greeting.expose());
-    }
     let ended = tokio::select! {
         ended = converse(&mut caller, &line) => ended,
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
-    println!();
+    let ended = ended.and_then(|()| Ok(output::line("")?));
+    // Also when stdout takes no more: a caller that vanishes is waited for.
     caller.leave().await;
     ended.map(|()| ExitCode::SUCCESS)
 }
 
 async fn converse(caller: &mut Caller, line: &Line) -> anyhow::Result<()> {
+    let agent = terminal::escaped(caller.agent());
+    output::line(format!("{agent} is listening. Ctrl-D or /quit ends the call.\n"))?;
+    if let Some(greeting) = caller.greeting(GREETING_PATIENCE).await {
+        output::line(format!("{} {}\n", bold("agent"), terminal::text(greeting.expose())))?;
+    }
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(text) = prompt(&mut lines).await? {
         match text.trim() {
@@ -42,25 +44,22 @@ async fn converse(caller: &mut Caller, line: &Line) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn prompt(lines: &mut Lines<BufReader<Stdin>>) -> std::io::Result<Option<String>> {
-    print!("{}   ", bold("you"));
-    std::io::stdout().flush()?;
-    lines.next_line().await
+async fn prompt(lines: &mut Lines<BufReader<Stdin>>) -> anyhow::Result<Option<String>> {
+    output::print(&format!("{}   ", bold("you")))?;
+    Ok(lines.next_line().await?)
 }
 
 /// One text and its reply. A reply that does not come is told and the chat goes on.
 async fn exchange(caller: &mut Caller, line: &Line, text: &str) -> anyhow::Result<()> {
-    print!("{} ", bold("agent"));
-    std::io::stdout().flush()?;
-    match caller.say(text, line.timeout, print).await {
-        Ok(reply) => {
-            let times = format!("first word {}, whole {}", millis(reply.first_word), millis(reply.total));
-            println!("\n      {}\n", dim(&times));
+    output::print(&format!("{} ", bold("agent")))?;
+    let told = match say(caller, line, text).await? {
+        Ok(reply) => dim(&format!("first word {}, whole {}", millis(reply.first_word), millis(reply.total))),
+        Err(error @ (CallError::NoReply { .. } | CallError::Broken { .. })) => {
+            terminal::escaped(&error.to_string()).into_owned()
         }
-        Err(error @ (CallError::NoReply { .. } | CallError::Broken { .. })) => println!("\n      {error}\n"),
         Err(error) => return Err(error.into()),
-    }
-    Ok(())
+    };
+    Ok(output::line(format!("\n      {told}\n"))?)
 }
 
 fn bold(text: &str) -> String {

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Line;
+use crate::output::{self, StdoutError};
 use crate::shutdown::Shutdown;
 
 /// What is said when nothing was given.
@@ -24,10 +25,18 @@ struct Seen {
     error: Option<String>,
 }
 
+/// What came of all of them.
+struct Outcome<'a> {
+    replies: Vec<(Duration, Duration)>,
+    errors: Vec<&'a str>,
+    /// How many turns there were to be; None when they were ended early.
+    asked: Option<u32>,
+}
+
 /// Ends early on SIGTERM or SIGINT: each caller hears its reply out and leaves.
 pub(super) async fn run(line: Line, rooms: u32, turns: u32, say: Vec<String>) -> anyhow::Result<ExitCode> {
     let texts = texts(say, Some(turns));
-    println!("calling {rooms} rooms, {turns} turns each");
+    output::line(format!("calling {rooms} rooms, {turns} turns each"))?;
     let shutdown = Shutdown::on_signals()?;
     let started = Instant::now();
     let mut calls = JoinSet::new();
@@ -40,7 +49,12 @@ pub(super) async fn run(line: Line, rooms: u32, turns: u32, say: Vec<String>) ->
         () = shutdown.end_now.cancelled() => bail!("ended by a second signal; the callers vanish from their rooms"),
     };
     let asked = (!shutdown.drain.is_cancelled()).then_some(rooms * turns);
-    Ok(summarise(&seen, asked, started.elapsed()))
+    let outcome = Outcome::of(&seen, asked);
+    match outcome.tell(started.elapsed()) {
+        // Whether all went well is known, and the exit code tells.
+        Err(error) if !error.is_closed() => Err(error.into()),
+        _ => Ok(outcome.exit_code()),
+    }
 }
 
 /// `turns` texts, taken round and round; all of them once when no number is given.
@@ -70,30 +84,40 @@ async fn call(line: Line, texts: Vec<String>, stop: CancellationToken) -> Seen {
     seen
 }
 
-/// `asked` is how many turns there were to be; None when they were ended early.
-fn summarise(seen: &[Seen], asked: Option<u32>, took: Duration) -> ExitCode {
-    let replies: Vec<_> = seen.iter().flat_map(|seen| &seen.replies).collect();
-    let errors: Vec<_> = seen.iter().filter_map(|seen| seen.error.as_deref()).collect();
-    errors.iter().take(10).for_each(|error| eprintln!("error: {error}"));
-    println!(
-        "{}{} turns answered in {:.1} s, {} rooms failed",
-        replies.len(),
-        asked.map(|asked| format!(" of {asked}")).unwrap_or_default(),
-        took.as_secs_f64(),
-        errors.len()
-    );
-    print_quantiles("first word", replies.iter().map(|(first, _)| *first).collect());
-    print_quantiles("whole reply", replies.iter().map(|(_, total)| *total).collect());
-    let complete = asked.is_none_or(|asked| replies.len() == asked as usize);
-    if errors.is_empty() && complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+// === impl Outcome ===
+
+impl<'a> Outcome<'a> {
+    fn of(seen: &'a [Seen], asked: Option<u32>) -> Self {
+        let replies = seen.iter().flat_map(|seen| seen.replies.iter().copied()).collect();
+        let errors = seen.iter().filter_map(|seen| seen.error.as_deref()).collect();
+        Self { replies, errors, asked }
+    }
+
+    fn tell(&self, took: Duration) -> Result<(), StdoutError> {
+        self.errors.iter().take(10).for_each(|error| output::complain(format!("error: {error}")));
+        output::line(format!(
+            "{}{} turns answered in {:.1} s, {} rooms failed",
+            self.replies.len(),
+            self.asked.map(|asked| format!(" of {asked}")).unwrap_or_default(),
+            took.as_secs_f64(),
+            self.errors.len()
+        ))?;
+        tell_quantiles("first word", self.replies.iter().map(|(first, _)| *first).collect())?;
+        tell_quantiles("whole reply", self.replies.iter().map(|(_, total)| *total).collect())
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        let complete = self.asked.is_none_or(|asked| self.replies.len() == asked as usize);
+        if self.errors.is_empty() && complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
 }
 
-fn print_quantiles(name: &str, mut times: Vec<Duration>) {
+fn tell_quantiles(name: &str, mut times: Vec<Duration>) -> Result<(), StdoutError> {
     times.sort();
-    let Some(last) = times.last() else { return };
+    let Some(last) = times.last() else { return Ok(()) };
     let millis = |time: Duration| format!("{:.2} ms", time.as_secs_f64() * 1e3);
     let at = |share: f64| millis(quantile(&times, share));
-    println!("{name:<12} p50 {}, p95 {}, max {}", at(0.50), at(0.95), millis(*last));
+    output::line(format!("{name:<12} p50 {}, p95 {}, max {}", at(0.50), at(0.95), millis(*last)))
 }
 
 /// The smallest value that at least `share` of the sorted values do not exceed.

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use super::text::line;
 use crate::config::TraceUrl;
 use crate::record::{
     Bar, Direction, Place, Reader, Session, Turn, Turns, When, bars, json, length, length_or_dash,
 };
+use crate::terminal::{self, line};
 
 /// How many turns are held at a time; a session may have any number.
 const PAGE: usize = 100;
@@ -25,23 +25,24 @@ pub(super) struct Show<'a> {
 // === impl Show ===
 
 impl Show<'_> {
-    pub(super) fn write(&self, as_json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    pub(super) fn write(&self, as_json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
         let session = self.reader.session(self.id)?;
         if as_json { self.write_json(&session, out) } else { self.write_text(&session, out) }
     }
 
-    fn write_text(&self, session: &Session, out: &mut impl Write) -> anyhow::Result<()> {
+    fn write_text(&self, session: &Session, out: &mut dyn Write) -> anyhow::Result<()> {
         write!(out, "{}", head(session))?;
         self.each_turn(session, |turn| Ok(write!(out, "\n{}", told(turn, self.trace_url))?))
     }
 
     /// Written turn by turn, so that no session is too long.
-    fn write_json(&self, session: &Session, out: &mut impl Write) -> anyhow::Result<()> {
-        write!(out, "{{\"session\":{},\"turns\":[", json::session(session))?;
+    fn write_json(&self, session: &Session, out: &mut dyn Write) -> anyhow::Result<()> {
+        let shown = |value: serde_json::Value| terminal::json(&value.to_string()).into_owned();
+        write!(out, "{{\"session\":{},\"turns\":[", shown(json::session(session)))?;
         let mut comma = "";
         self.each_turn(session, |turn| {
-            write!(out, "{}\n{}", std::mem::replace(&mut comma, ","), json::turn(turn, self.trace_url))?;
-            Ok(())
+            let turn = shown(json::turn(turn, self.trace_url));
+            Ok(write!(out, "{}\n{turn}", std::mem::replace(&mut comma, ","))?)
         })?;
         Ok(writeln!(out, "\n]}}")?)
     }
@@ -161,7 +162,7 @@ mod tests {
 #3 2026-01-02 03:04:05 ada answered
   > what is\u{fffd}[31m tracing?
   < following a request
-  turn      ░░░░░░░░░░░░░░░░░░░░████████████     400 ms  21 → 48 tokens · first word 250 ms · TTFT 240 ms · gpt-4o-mini · finish reason length
+  turn      ░░░░░░░░░░░░░░░░░░░░████████████     400 ms  21 → 48 tokens · first word 250 ms · TTFT 240 ms · gpt-5.4-mini · finish reason length
     llm 1   ░░░░░░░░························     100 ms  HTTP 429
     llm 2   ················░░░█████████████     200 ms  HTTP 200
   trace 4bf92f3577b34da6a3ce929d0e0e4736

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::text::line;
 use crate::record::{Figures, Found, Session, When, length, length_or_dash};
+use crate::terminal::line;
 
 /// Longer room names are cut.
 const ROOM: usize = 28;
@@ -28,7 +28,7 @@ const TEXTS: usize = 3;
 type Row = [String; HEAD.len()];
 
 /// The newest session first, and the totals of all that were meant below.
-pub(super) fn write(found: &Found, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(found: &Found, out: &mut dyn Write) -> io::Result<()> {
     if found.sessions.is_empty() {
         return writeln!(out, "no sessions; --since 30d looks further back");
     }
