@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write};
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{Listed, Loaded, Shown};
+use crate::config::{Ignored, Listed, Loaded, Shown};
 
 /// A value longer than this has its source right behind it instead of in the column.
 const COLUMN: usize = 44;
@@ -36,7 +36,19 @@ fn write(loaded: &Loaded, json: bool, out: &mut impl Write) -> io::Result<()> {
         let setting = format!("{} = {}", listed.name, value_text(&listed.value));
         writeln!(out, "{setting:COLUMN$}  # {}", listed.source)?;
     }
-    Ok(())
+    write_ignored(&loaded.ignored, out)
+}
+
+fn write_ignored(ignored: &[Ignored], out: &mut impl Write) -> io::Result<()> {
+    if !ignored.is_empty() {
+        writeln!(out, "\n# Variables without effect, or without all of it")?;
+    }
+    ignored.iter().try_for_each(|ignored| writeln!(out, "# {}", escaped(&ignored.to_string())))
+}
+
+/// Names of variables are others', and may hold anything.
+fn escaped(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 fn value_text(value: &Shown) -> String {
@@ -58,7 +70,12 @@ fn as_json(loaded: &Loaded) -> Value {
     for listed in loaded.listed() {
         sections.entry(listed.section).or_insert_with(|| json!({}))[listed.name] = listed_json(&listed);
     }
-    json!({ "file": loaded.file, "config": sections })
+    let ignored: Vec<Value> = loaded.ignored.iter().map(ignored_json).collect();
+    json!({ "file": loaded.file, "config": sections, "ignored": ignored })
+}
+
+fn ignored_json(Ignored { variable, source, reason, .. }: &Ignored) -> Value {
+    json!({ "variable": variable, "source": source, "reason": reason })
 }
 
 fn listed_json(listed: &Listed) -> Value {
