@@ -111,6 +111,9 @@ fn statement(text: &str) -> (Option<Statement<'_>>, usize) {
         return nothing;
     }
     let (name, behind) = name(line);
+    if name.is_empty() {
+        return (Some((name, Err(Refusal::NoAssignment))), first.len());
+    }
     match behind.trim_start().strip_prefix('=').or_else(|| behind.strip_prefix(':')) {
         Some(value) => {
             let start = first.len() - value.len();

@@ -208,9 +208,10 @@ impl std::fmt::Debug for Found {
 // === impl Text ===
 
 impl Text {
-    /// Of a variable that is read here the quotes around all of it are no part; what others read stays as it is.
+    /// Of a variable that is looked at here the quotes around all of it are no part; what others read stays as it is.
     fn of(name: &str, text: OsString) -> Self {
-        let unquoted = text.to_str().filter(|_| variables::is_read(name)).and_then(dotenv::unquoted);
+        let is_seen = variables::is_read(name) || name.starts_with(variables::OTEL);
+        let unquoted = text.to_str().filter(|_| is_seen).and_then(dotenv::unquoted);
         unquoted.map_or(Self::Plain(text), Self::Unquoted)
     }
 }
