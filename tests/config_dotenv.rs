@@ -307,19 +307,17 @@ fn the_quotes_of_many_variables_are_one_warning() {
 
 #[test]
 fn a_place_that_nothing_filled_in_is_refused_for_every_variable_but_prose() {
-    let patterns = ["VOICED_TELEMETRY__REDACT"];
-    for (name, _) in VARIABLES.into_iter().filter(|(name, _)| !patterns.contains(name)) {
+    for (name, _) in VARIABLES.into_iter().filter(|(name, _)| !name.ends_with("REDACT")) {
         let place = Place::new()
             .set("telemetry.metrics=true")
             .set("telemetry.logs=true")
             .var("VOICED_TELEMETRY__OTLP_ENDPOINT", "http://h")
             .var(name, "${SOMETHING}");
-        let prose = ["LIVEKIT_AGENT_NAME", "NO_PROXY", "no_proxy"];
         // Files that are not there say so by themselves.
         let files = ["VOICED_CONFIG", "VOICED_LLM__API_KEY_FILE"];
         let overruled = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
         let switches = ["OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"];
-        if prose.contains(&name) || overruled.contains(&name) || switches.contains(&name) {
+        if overruled.contains(&name) || switches.contains(&name) {
             place.loaded_for(Purpose::Export).unwrap_or_else(|error| panic!("{name}: {error}"));
             continue;
         }
@@ -331,6 +329,14 @@ fn a_place_that_nothing_filled_in_is_refused_for_every_variable_but_prose() {
         let refusal = Place::new().var("OPENAI_BASE_URL", value).refusal();
         assert!(refusal.contains("nothing has filled in"), "{value}: {refusal}");
     }
+    let prose = Place::new()
+        .var("VOICED_AGENT__INSTRUCTIONS", "Write ${NAME} for a name.")
+        .var("VOICED_TELEMETRY__REDACT", "\\$\\{[A-Z]+\\}")
+        .config();
+    assert_eq!(
+        (prose.agent.instructions.as_str(), prose.telemetry.redact.len()),
+        ("Write ${NAME} for a name.", 1)
+    );
     let secret = Place::new().var("OPENAI_API_KEY", "hunter${hunter2}").refusal();
     assert!(secret.contains("OPENAI_API_KEY holds a `${…}`") && !secret.contains("hunter"), "{secret}");
     assert_eq!(

@@ -48,7 +48,7 @@ fn is_warned_of(place: &Place, variable: &str) -> bool {
 #[test]
 fn the_exporter_variables_are_lists_and_read_alike_for_every_signal() {
     let names = ["OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"];
-    // What the list makes of a signal that is on otherwise, of one that is off, and whether somebody is told.
+    // What the list makes of a signal that is on otherwise, of one that is off, and whether that is warned of.
     let cases = [
         ("otlp", [true, true], false),
         ("OTLP", [true, true], false),
@@ -336,7 +336,7 @@ fn what_cannot_be_read_stops_only_what_needs_it() {
 }
 
 #[test]
-fn what_only_metrics_or_logs_need_stops_nobody_who_sends_none() {
+fn what_only_metrics_or_logs_need_stops_no_command_that_sends_none() {
     for (name, value) in [
         ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "collector:4317"),
         ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "key"),
@@ -521,7 +521,7 @@ fn sessions_and_config_run_whatever_opentelemetrys_variables_say() {
 }
 
 #[test]
-fn commands_that_export_end_with_78_where_they_would_send_what_nobody_there_reads() {
+fn commands_that_export_end_with_78_over_a_transport_we_do_not_speak() {
     let keys = [("LIVEKIT_API_KEY", "k"), ("LIVEKIT_API_SECRET", "s"), ("OPENAI_API_KEY", "sk")];
     for arguments in [&["start"][..], &["connect", "--room", "r"], &["ask", "hi"], &["check"]] {
         let ran = run(&Place::new(), &[&[ENDPOINT, GRPC][..], &keys].concat(), arguments);

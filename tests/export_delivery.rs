@@ -174,8 +174,17 @@ fn a_connection_that_is_closed_is_explained() {
 
 #[test]
 fn a_web_page_or_a_redirect_is_not_taken_for_success() {
-    let (_, page) = last_error(Mode::WebPage);
-    assert!(page.contains("web page"), "{page}");
+    let (telemetry, page) = last_error(Mode::WebPage);
+    assert!(
+        page.contains("was answered with a web page: check the path of [telemetry] otlp_endpoint"),
+        "{page}"
+    );
+    let status = telemetry.status();
+    assert_eq!(
+        (status.exported, status.rejected, status.queued_spans),
+        (0, 0, 3),
+        "they wait for the right path"
+    );
     let (_, redirect) = last_error(Mode::Redirect);
     assert!(redirect.contains("set [telemetry] otlp_endpoint to http://127.0.0.1:1/elsewhere"), "{redirect}");
 }

@@ -20,7 +20,7 @@ pub struct Env {
     dir: PathBuf,
     system_file: PathBuf,
     variables: BTreeMap<String, Found>,
-    /// The lines of `.env` that set nothing, and that nobody here needs.
+    /// The lines of `.env` that cannot be read and have no name of ours.
     skipped: Option<Skipped>,
 }
 
@@ -125,8 +125,10 @@ impl Env {
         for entry in dotenv::entries(text, given) {
             env.fill(entry);
         }
-        let problem = env.broken(variables::CONFIG);
-        (env, problem.into_iter().collect())
+        // It sets no key, so no key would tell.
+        let broken = env.variables.get(variables::CONFIG).filter(|found| found.text().is_none());
+        let problems = broken.and_then(|found| found.read().err()).into_iter().collect();
+        (env, problems)
     }
 
     /// Within `.env` the last line of a name wins; what the process was given wins over all of them.
@@ -151,10 +153,6 @@ impl Env {
         }
     }
 
-    fn broken(&self, name: &str) -> Option<Problem> {
-        self.variables.get(name)?.read().err()
-    }
-
     /// What should be said of the variables as they are written. Each is said in one line, however many there are.
     pub(super) fn oddities(&self) -> impl Iterator<Item = String> {
         let quoted: Vec<&str> = self
@@ -165,7 +163,7 @@ impl Env {
             .collect();
         let quoted = (!quoted.is_empty()).then(|| {
             format!(
-                "{}: the quotes around the value are taken off; `docker run --env-file`, which takes none off, leaves them there",
+                "{}: the quotes around the value are taken off; `docker run --env-file` and the like pass them on",
                 quoted.join(", ")
             )
         });

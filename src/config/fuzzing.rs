@@ -1,5 +1,6 @@
 //! Fuzzing: configurations that nobody would write. No file is read.
 
+use super::error::Problem;
 use super::setting::{Gathered, Setting};
 use super::{Config, Env, dotenv, file, load, otel};
 use crate::fuzzing::text;
@@ -10,25 +11,31 @@ pub(crate) fn agent_toml(bytes: &[u8]) {
     let _ = settle(gathered);
 }
 
-/// A `.env`, and all that its variables set.
+/// A `.env`, and all that its variables set, there and as those of a process.
 pub(crate) fn environment(bytes: &[u8]) {
+    let text = dotenv::decoded(bytes);
     let none: [(String, String); 0] = [];
-    let (env, problems) = Env::new("", none).filled(&dotenv::decoded(bytes));
+    let (of_file, problems) = Env::new("", none).filled(&text);
+    settings_of(&of_file, problems);
+    let entries = dotenv::entries(&text, |_| None).into_iter();
+    let variables = entries.filter_map(|entry| Some((entry.name, entry.value.ok()?)));
+    settings_of(&Env::new("", variables), Vec::new());
+}
+
+fn settings_of(env: &Env, problems: Vec<Problem>) {
     let mut gathered = defaults();
     gathered.append(env.settings());
     gathered.settings = otel::inherited(gathered.settings);
     gathered.problems.extend(problems);
     let ignored = std::mem::take(&mut gathered.ignored);
     if let Some((config, settings)) = settle(gathered) {
-        let _ = format!("{:?}", otel::judge(&env, &config.telemetry, &settings, ignored).ignored);
+        let _ = format!("{:?}", otel::judge(env, &config.telemetry, &settings, ignored).ignored);
     }
     let _ = env.oddities().count();
 }
 
-/// Read once: that takes longer than most inputs.
 fn defaults() -> Gathered {
-    thread_local!(static DEFAULTS: Vec<Setting> = load::defaults());
-    Gathered { settings: DEFAULTS.with(Clone::clone), ..Gathered::default() }
+    Gathered { settings: load::defaults(), ..Gathered::default() }
 }
 
 /// What every kind took must fit into a configuration, and every refusal can be shown.

@@ -71,6 +71,11 @@ impl Key {
         matches!(self.kind, Kind::Headers)
     }
 
+    /// Whether a `${NAME}` in its value may be meant: what people read or hear, and patterns.
+    pub(super) fn is_prose(&self) -> bool {
+        self.section() == "agent" || matches!(self.kind, Kind::Patterns)
+    }
+
     /// Whether a worker that runs takes a new value of it, for new sessions.
     pub(super) fn is_live(&self) -> bool {
         matches!(self.section(), "agent" | "llm")
@@ -273,7 +278,7 @@ const TELEMETRY: &[Key] = &[
         .doc(
             "Where traces are sent, by OTLP over HTTP (protobuf). Empty: nowhere. /v1/traces is appended where missing.\n\
              A collector: http://127.0.0.1:4318   OpenObserve: https://api.openobserve.ai/api/<organisation>\n\
-             OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used exactly as it is written, and by traces alone.\n\
+             OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used exactly as it is written; metrics and logs go where the general one says.\n\
              Other transports are not spoken: OTEL_EXPORTER_OTLP_PROTOCOL=grpc is refused beside an endpoint of the same\n\
              environment, and ignored beside one that this file, VOICED_TELEMETRY__OTLP_ENDPOINT or --set names.",
         ),

@@ -93,11 +93,6 @@ impl Kind {
         matches!(self, Self::Secret | Self::Headers)
     }
 
-    /// Whether any text makes sense, for people or as a pattern.
-    pub(super) fn is_prose(self) -> bool {
-        matches!(self, Self::Text | Self::Patterns)
-    }
-
     /// Reads `raw` into what `Config` deserialises from. The canonical form is the same whichever way it was written.
     pub(super) fn read(self, raw: &Raw) -> Result<Value, Reason> {
         match self {

@@ -1,6 +1,7 @@
 //! From all sources to one `Config`.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use figment::Figment;
 use figment::value::Value;
@@ -89,10 +90,13 @@ impl Default for Config {
     }
 }
 
-/// The reference agent.toml says every default; reading it is what makes that true.
+/// The reference agent.toml says every default; reading it is what makes that true. It is read once.
 pub(super) fn defaults() -> Vec<Setting> {
-    let settings = file::read_text("the defaults", &template::agent_toml()).settings;
-    settings.into_iter().map(|setting| Setting { origin: Origin::Default, ..setting }).collect()
+    static DEFAULTS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
+        let settings = file::read_text("the defaults", &template::agent_toml()).settings;
+        settings.into_iter().map(|setting| Setting { origin: Origin::Default, ..setting }).collect()
+    });
+    DEFAULTS.clone()
 }
 
 /// Secrets that systemd passes to the service as files.

@@ -29,7 +29,7 @@ pub struct Ignored {
     /// "env NAME", with its line in `.env`.
     pub source: String,
     pub reason: String,
-    /// Whether it is a matter for the log, and not for the listing alone.
+    /// Whether the log says so, and not the listing alone.
     pub(super) is_warning: bool,
     is_part: bool,
 }
@@ -65,8 +65,9 @@ pub(super) fn judge(env: &Env, telemetry: &Telemetry, settings: &[Setting], told
     let mut judged = Judged { ignored: told, unmet: Vec::new() };
     settings.iter().for_each(|setting| judged.wrong(setting, settings, telemetry));
     protocol::judge(&mut judged, env, telemetry, settings);
+    let used: Vec<&str> = keys::all().filter_map(|key| winner(settings, key)?.origin.variable()).collect();
     for key in keys::all() {
-        judged.overruled(env, key, settings);
+        judged.overruled(env, key, settings, &used);
     }
     let exports = Signal::ALL.iter().any(|signal| telemetry.exports(*signal));
     judged.ignored.extend(unread::of(env, exports));
@@ -103,7 +104,7 @@ impl Judged {
         let Said::Wrong(problem) = &setting.said else { return };
         let is_strongest = strongest(settings, setting.key).is_some_and(|other| std::ptr::eq(other, setting));
         let variable = setting.origin.variable().unwrap_or_default();
-        let why = format!("{}; nothing needs it", problem.in_one_line());
+        let why = format!("{}; nothing that is sent needs it", problem.in_one_line());
         let ignored = Ignored::warned(variable, &setting.origin, why);
         if is_strongest && is_needed(setting.key, telemetry) {
             self.unmet(problem.clone(), ignored, false);
@@ -117,18 +118,13 @@ impl Judged {
         self.unmet.push(Unmet { problem, ignored: Ignored { reason, ..ignored }, is_transport });
     }
 
-    /// Variables of a key that a stronger source sets.
-    fn overruled(&mut self, env: &Env, key: &Key, settings: &[Setting]) {
+    /// Variables of a key that a stronger source sets, but for those that are `used` by this key or another.
+    fn overruled(&mut self, env: &Env, key: &Key, settings: &[Setting], used: &[&str]) {
         let Some(winner) = winner(settings, key).filter(|winner| winner.origin.layer() > Layer::Default)
         else {
             return;
         };
-        let is_used = |name: &str| {
-            let origin_of =
-                |key| super::load::winner(settings, key).and_then(|setting| setting.origin.variable());
-            keys::all().any(|key| origin_of(key) == Some(name))
-        };
-        for variable in key.variables.iter().filter(|variable| !is_used(variable.name)) {
+        for variable in key.variables.iter().filter(|variable| !used.contains(&variable.name)) {
             if let Some((_, origin)) = env.text(variable.name) {
                 let why = format!("{} overrules it", winner.origin.short());
                 self.ignored.push(Ignored::quiet(variable.name, origin, why));
@@ -166,7 +162,7 @@ impl Ignored {
         }
     }
 
-    /// As others want it, or for nobody to wonder about.
+    /// For the listing alone.
     pub(super) fn quiet(variable: &str, origin: &Origin, reason: impl Into<String>) -> Self {
         Self::new(variable, origin, reason)
     }

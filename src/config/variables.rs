@@ -31,7 +31,7 @@ pub(super) const SPOKEN: &str = "http/protobuf";
 /// The file to read instead of `agent.toml`.
 pub(super) const CONFIG: &str = "VOICED_CONFIG";
 
-/// Of whom `voiced openobserve install` works for.
+/// The credentials of `voiced openobserve install`.
 const OPENOBSERVE_TOKEN: &str = "OPENOBSERVE_TOKEN";
 
 /// What "no limit" means for a wait.

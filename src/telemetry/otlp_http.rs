@@ -340,8 +340,10 @@ mod tests {
     fn a_web_page_is_no_success() {
         let receiver = receiver(&[]);
         assert_eq!(receiver.explain(&reply(200, "application/x-protobuf", b"")), None);
-        let page = receiver.explain(&reply(200, "text/html; charset=utf-8", b"<html>")).unwrap();
-        assert!(page.message.contains("web page"), "{}", page.message);
+        for content_type in ["text/html", "text/html; charset=utf-8", "Text/HTML;charset=utf-8"] {
+            let page = receiver.explain(&reply(200, content_type, b"<html>")).unwrap();
+            assert!(page.message.contains("web page"), "{}", page.message);
+        }
     }
 
     #[test]

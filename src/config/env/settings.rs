@@ -49,7 +49,7 @@ impl Env {
         let mut gathered = Gathered::default();
         let set = |variable: &'static Variable| {
             let found = self.get(variable.name)?;
-            // Blanks alone are a variable that somebody emptied.
+            // Blanks alone are as good as nothing.
             found.read().map_or(true, |text| !text.trim().is_empty()).then_some((variable, found))
         };
         let (otel, others): (Vec<_>, Vec<_>) =
@@ -135,7 +135,7 @@ impl Env {
 fn filled<'f>(key: &Key, found: &'f Found) -> Result<&'f str, Problem> {
     let text = found.read()?;
     match (place(text), &found.origin) {
-        (Some(place), Origin::Variable(name)) if !key.kind.is_prose() => {
+        (Some(place), Origin::Variable(name)) if !key.is_prose() => {
             let what = if key.kind.is_secret() { "a `${…}`".to_owned() } else { format!("`${{{place}}}`") };
             let problem = Problem::new(format!("{name} holds {what}, which nothing has filled in"));
             let help = "`docker run --env-file` and systemd fill nothing in; in .env and in compose.yaml it would be";

@@ -3,7 +3,7 @@
 use super::Ignored;
 use crate::config::Env;
 
-/// Why a variable changes nothing. Whoever set one that is `missed` expects something else to be sent, or otherwise.
+/// Why a variable changes nothing. One that is `missed` asks for something else to be sent, or for another way to send it.
 struct Reason {
     missed: bool,
     text: &'static str,
