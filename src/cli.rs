@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{ConfigError, EX_CONFIG, Env, LoadArgs, Loaded};
+use crate::config::{ConfigError, EX_CONFIG, Env, LoadArgs, Loaded, Purpose};
 use crate::log::Format;
 use crate::output::{self, StdoutError};
 use crate::privacy::Privacy;
@@ -251,6 +251,18 @@ fn tell(told: &clap::Error) -> anyhow::Result<ExitCode> {
     }
 }
 
+// === impl Command ===
+
+impl Command {
+    fn purpose(&self) -> Purpose {
+        match self {
+            Self::Start | Self::Connect(_) | Self::Ask(_) | Self::Check(_) => Purpose::Export,
+            Self::Openobserve(_) => Purpose::Address,
+            Self::Call(_) | Self::Sessions(_) | Self::Config(_) => Purpose::Nothing,
+        }
+    }
+}
+
 // === impl Cli ===
 
 impl Cli {
@@ -258,7 +270,9 @@ impl Cli {
         let started = Instant::now();
         let env = Env::process();
         let args = LoadArgs { config: self.config, set: self.set };
-        let loaded = match crate::config::load(&args, &env) {
+        let purpose = self.command.purpose();
+        let loaded = crate::config::load(&args, &env).and_then(|loaded| loaded.used_for(purpose));
+        let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(error) => return refuse(&error.into()),
         };
@@ -280,7 +294,8 @@ impl Cli {
         }
         if let Command::Openobserve(OpenobserveCommand::Install(args)) = self.command {
             crate::log::init_quiet(self.log_format, secrets);
-            return finish(block_on(openobserve::install(loaded.config, args)));
+            loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            return finish(block_on(openobserve::install(loaded.config, &env, args)));
         }
         let logs = LogQueue::wanted(&loaded.config.telemetry);
         crate::log::init(self.log_format, secrets.clone(), logs.as_ref());

@@ -21,6 +21,7 @@ mod dotenv;
 mod duration;
 mod env;
 mod error;
+mod exporter;
 mod exposure;
 mod file;
 mod flags;
@@ -33,6 +34,7 @@ mod listing;
 mod load;
 mod needs;
 mod origin;
+mod otel;
 mod proxy_url;
 mod setting;
 mod state;
@@ -51,9 +53,11 @@ pub use self::change::Changes;
 pub use self::duration::parse as parse_duration;
 pub use self::env::Env;
 pub use self::error::{ConfigError, EX_CONFIG};
+pub use self::exporter::Exporter;
 pub use self::listing::{Listed, Shown};
 pub use self::load::{LoadArgs, Loaded, load};
 pub use self::needs::Credentials;
+pub use self::otel::{Ignored, Purpose};
 pub use self::proxy_url::ProxyUrl;
 pub use self::template::agent_toml;
 pub use self::trace_url::{Linked, TraceUrl};
@@ -199,6 +203,8 @@ pub enum UsageInStream {
 pub struct Telemetry {
     /// `OTEL_SDK_DISABLED=true` clears this.
     pub enabled: bool,
+    /// Whether traces are exported.
+    pub traces: bool,
     pub service_name: String,
     /// `OTEL_RESOURCE_ATTRIBUTES`, decoded.
     #[serde(deserialize_with = "de::attributes")]
@@ -235,6 +241,13 @@ pub struct Telemetry {
     /// None: beside the traces.
     #[serde(default, deserialize_with = "de::url_or_none")]
     pub metrics_endpoint: Option<Url>,
+    /// None, as the two below: those of traces.
+    #[serde(default, deserialize_with = "de::optional_headers")]
+    pub metrics_headers: Option<Vec<(String, Secret)>>,
+    #[serde(default, deserialize_with = "de::optional_duration")]
+    pub metrics_timeout: Option<Duration>,
+    #[serde(default, rename = "metrics_compression", deserialize_with = "de::optional_gzip")]
+    pub metrics_gzip: Option<bool>,
     #[serde(deserialize_with = "de::duration")]
     pub metrics_interval: Duration,
     pub metrics_temporality: Temporality,
@@ -243,6 +256,13 @@ pub struct Telemetry {
     /// None: beside the traces.
     #[serde(default, deserialize_with = "de::url_or_none")]
     pub logs_endpoint: Option<Url>,
+    /// None, as the two below: those of traces.
+    #[serde(default, deserialize_with = "de::optional_headers")]
+    pub logs_headers: Option<Vec<(String, Secret)>>,
+    #[serde(default, deserialize_with = "de::optional_duration")]
+    pub logs_timeout: Option<Duration>,
+    #[serde(default, rename = "logs_compression", deserialize_with = "de::optional_gzip")]
+    pub logs_gzip: Option<bool>,
 }
 
 /// Whether what people and the model said is recorded.

@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use crate::config::{self, Config, Env, LoadArgs, Loaded};
+use crate::config::{self, Config, Env, LoadArgs, Loaded, Purpose};
 use crate::secret::Secrets;
 use crate::shutdown::Hangups;
 use crate::systemd::Reload;
@@ -73,6 +73,7 @@ impl Source {
     async fn load(&self) -> anyhow::Result<Loaded> {
         let Self { args, env, .. } = self.clone();
         let loaded = tokio::task::spawn_blocking(move || config::load(&args, &env)).await??;
+        let loaded = loaded.used_for(Purpose::Export)?;
         loaded.config.require_llm()?;
         Ok(loaded)
     }

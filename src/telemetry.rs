@@ -5,6 +5,7 @@
 //! - [`endpoint`]: where traces go, as settings write it
 //! - `otel`: the seam to OpenTelemetry
 //! - `spool`: the way of spans from their end to the receiver, over the disk
+//! - [`signal`]: traces, metrics and logs by name
 //! - [`signals`]: metrics and logs, when they are sent too
 
 pub mod attributes;
@@ -13,10 +14,12 @@ pub mod endpoint;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod otel;
+mod otlp_answer;
 mod otlp_http;
 mod otlp_post;
 pub mod recorder;
 mod resource;
+pub mod signal;
 pub mod signals;
 pub mod spans;
 mod spool;
@@ -27,6 +30,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use self::recorder::Recorder;
+use self::signal::Signal;
 use self::spans::Tracer;
 use self::spool::Spool;
 pub use self::spool::{ExportStatus, Flushed, Survey};
@@ -64,7 +68,7 @@ impl Telemetry {
     /// `agent` name send what one of them could not. May be called inside and outside async runtimes.
     pub fn start(config: &config::Telemetry, agent: &str, instance_id: &str) -> Result<Self, StartError> {
         let privacy = Privacy::new(config);
-        let Some(url) = config.otlp_endpoint.clone().filter(|_| config.enabled) else {
+        let Some(url) = config.otlp_endpoint.clone().filter(|_| config.wants(Signal::Traces)) else {
             tracing::info!("{}", silence(config));
             return Ok(Self { tracer: Tracer::new(otel::SpanSource::silent(), privacy), spool: None });
         };
@@ -126,9 +130,11 @@ fn spool_settings(config: &config::Telemetry, agent: &str) -> spool::Settings {
 }
 
 fn silence(config: &config::Telemetry) -> &'static str {
-    if config.enabled {
-        "traces are not exported: set [telemetry] otlp_endpoint or OTEL_EXPORTER_OTLP_ENDPOINT"
-    } else {
-        "traces are not exported: OTEL_SDK_DISABLED is set"
+    match (config.enabled, config.traces) {
+        (false, _) => "traces are not exported: [telemetry] enabled is false, or OTEL_SDK_DISABLED true",
+        (_, false) => {
+            "traces are not exported: [telemetry] traces is false, or OTEL_TRACES_EXPORTER names no otlp"
+        }
+        _ => "traces are not exported: set [telemetry] otlp_endpoint or OTEL_EXPORTER_OTLP_ENDPOINT",
     }
 }

@@ -47,7 +47,9 @@ fn every_key_that_is_commented_out_is_valid_when_it_is_not() {
     for key in keys {
         let text = commented.replace(&format!("# {key}"), key);
         let file = "run/secrets/placeholder";
-        let text = text.replace("/run/secrets/telemetry_otlp_headers", "headers");
+        let text = ["otlp", "metrics", "logs"].iter().fold(text, |text, signal| {
+            text.replace(&format!("/run/secrets/telemetry_{signal}_headers"), "headers")
+        });
         let text = text.replace("/run/secrets/", "run/secrets/../../secrets/");
         let text = text.replace("/etc/voiced/private-ca.pem", "ca.pem");
         let place =

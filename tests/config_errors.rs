@@ -114,7 +114,7 @@ fn every_kind_of_value_has_its_refusal() {
 #[test]
 fn everything_that_is_wrong_anywhere_is_reported_at_once() {
     let place = Place::with_agent_toml("[llm]\nmodle = \"m\"\n[worker]\nmax_sessions = 0\n")
-        .file(".env", "A=1\nnonsense\n")
+        .file(".env", "A=1\nOPENAI_API_KEY nonsense\n")
         .var("VOICED_AGENT__NAMES", "x")
         .var("LIVEKIT_URL", "nowhere")
         .set("http.listen=here");
@@ -193,7 +193,7 @@ fn no_secret_is_ever_shown() {
         Place::new().set("llm.api_kee=hunter2"),
         Place::new().set("hunter2"),
         Place::new().var("VOICED_LLM__APIKEY", secret),
-        Place::new().var("OTEL_EXPORTER_OTLP_HEADERS", secret),
+        Place::new().var("OTEL_EXPORTER_OTLP_HEADERS", secret).set("telemetry.otlp_endpoint=http://h"),
         Place::new().file(".env", "OPENAI_API_KEY hunter2\n"),
     ] {
         let refusal = place.refusal();
@@ -217,7 +217,8 @@ fn what_later_versions_have_is_refused_as_that() {
 #[test]
 fn only_protobuf_over_http_is_spoken() {
     for value in ["grpc", "http/json"] {
-        let refusal = Place::new().var("OTEL_EXPORTER_OTLP_PROTOCOL", value).refusal();
+        let place = Place::new().var("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
+        let refusal = place.var("OTEL_EXPORTER_OTLP_PROTOCOL", value).refusal();
         assert!(refusal.contains(&format!("http/protobuf, not {value:?}")), "{refusal}");
     }
 }

@@ -60,3 +60,38 @@ fn a_file_of_authorities_is_read_when_the_configuration_is() {
     let place = place.set("network.ca_file=off");
     assert!(place.config().network.ca_file.is_none());
 }
+
+#[test]
+fn a_socks_proxy_in_the_environment_is_refused_and_can_be_overruled() {
+    for address in ["socks5://proxy.test:1080", "SOCKS5H://proxy.test", "socks4://10.0.0.1:1080", "socks://p"]
+    {
+        for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
+            let place = Place::new().var(name, address);
+            let refusal = place.refusal();
+            let said = "is no proxy that we speak to; http:// is";
+            assert!(refusal.contains(said) && refusal.contains(name), "{address}: {refusal}");
+            let own = if name.eq_ignore_ascii_case("HTTPS_PROXY") { "HTTPS" } else { "HTTP" };
+            let network = place.var(&format!("VOICED_NETWORK__{own}_PROXY"), "off").config().network;
+            assert!(network.https_proxy.is_none() && network.http_proxy.is_none());
+        }
+        let network = Place::new().var("ALL_PROXY", address).var("all_proxy", address).config().network;
+        assert!(network.https_proxy.is_none() && network.http_proxy.is_none(), "it is not read");
+    }
+}
+
+#[test]
+fn the_program_ends_with_78_over_a_socks_proxy_and_runs_without_it() {
+    let run = |variables: &[(&str, &str)]| {
+        let place = Place::new();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_voiced"));
+        command.arg("config").current_dir(place.dir()).env_clear().envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let socks = ("HTTPS_PROXY", "socks5://ada:hush@proxy.test:1080");
+    let (code, said) = run(&[socks]);
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("socks5:// is no proxy that we speak to") && !said.contains("hush"), "{said}");
+    assert_eq!(run(&[socks, ("VOICED_NETWORK__HTTPS_PROXY", "off")]).0, Some(0));
+    assert_eq!(run(&[("ALL_PROXY", "socks5://proxy.test:1080")]).0, Some(0));
+}

@@ -13,8 +13,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use otlp_receiver::{AUTHORIZATION, Mode, PATH, Receiver, closing, hanging, wait_until};
+use tracing_subscriber::layer::SubscriberExt;
 use turns::{good, settings};
 use url::Url;
+use voiced::secret::Secrets;
+use voiced::telemetry::signals::{LogQueue, Signals};
 use voiced::telemetry::{Flushed, Telemetry, endpoint};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -171,8 +174,17 @@ fn a_connection_that_is_closed_is_explained() {
 
 #[test]
 fn a_web_page_or_a_redirect_is_not_taken_for_success() {
-    let (_, page) = last_error(Mode::WebPage);
-    assert!(page.contains("web page"), "{page}");
+    let (telemetry, page) = last_error(Mode::WebPage);
+    assert!(
+        page.contains("was answered with a web page: check the path of [telemetry] otlp_endpoint"),
+        "{page}"
+    );
+    let status = telemetry.status();
+    assert_eq!(
+        (status.exported, status.rejected, status.queued_spans),
+        (0, 0, 3),
+        "they wait for the right path"
+    );
     let (_, redirect) = last_error(Mode::Redirect);
     assert!(redirect.contains("set [telemetry] otlp_endpoint to http://127.0.0.1:1/elsewhere"), "{redirect}");
 }
@@ -206,6 +218,60 @@ fn a_partial_success_counts_what_was_rejected_and_repeats_the_reason() {
     assert!(error.contains("rejected 2 spans") && error.contains("retention period"), "{error}");
     let status = telemetry.status();
     assert_eq!((status.exported, status.rejected, status.dropped, status.failed_batches), (1, 2, 0, 0));
+}
+
+#[test]
+fn a_partial_success_in_json_counts_like_one_in_protobuf() {
+    for (answer, exported, rejected) in [
+        (r#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"too old"}}"#, 1, 2),
+        (r#"{"partialSuccess":{"rejectedSpans":2,"errorMessage":"too old"}}"#, 1, 2),
+        (r#"{"partial_success":{"rejected_spans":"2","error_message":"too old"}}"#, 1, 2),
+        (r#"{"partialSuccess":{"rejectedSpans":"99999999999999999999","errorMessage":"too old"}}"#, 0, 3),
+        (r#"{"partialSuccess":{"rejectedSpans":"-2","errorMessage":"too old"}}"#, 3, 0),
+        (r#"{"partialSuccess":{"errorMessage":"too old"}}"#, 3, 0),
+    ] {
+        let (telemetry, error) = last_error(Mode::Json(answer));
+        assert!(error.contains("\"too old\""), "{answer}: {error}");
+        assert_eq!(error.contains("rejected"), rejected > 0, "{answer}: {error}");
+        let status = telemetry.status();
+        assert_eq!(
+            (status.exported, status.rejected, status.failed_batches),
+            (exported, rejected, 0),
+            "{answer}"
+        );
+    }
+    for answer in ["{}", r#"{"partialSuccess":{}}"#, r#"{"partialSuccess":null}"#, "[]", "no json"] {
+        let receiver = Receiver::start(Mode::Json(answer));
+        let telemetry = telemetry(receiver.url());
+        good(&telemetry.tracer(), "RM_1", 0);
+        assert_eq!(telemetry.shutdown_blocking(PATIENCE), Flushed::default(), "{answer}");
+        let status = telemetry.status();
+        assert_eq!((status.exported, status.last_error), (3, None), "{answer}");
+    }
+}
+
+#[test]
+fn log_records_that_are_rejected_in_json_are_counted_as_lost() {
+    for (answer, lost) in [
+        (r#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"too old"}}"#, 2),
+        (r#"{"partial_success":{"rejected_log_records":2}}"#, 2),
+        (r#"{"partialSuccess":{"rejectedLogRecords":"7"}}"#, 3),
+        (r#"{"partialSuccess":{"rejectedSpans":"2"}}"#, 0),
+        ("{}", 0),
+    ] {
+        let receiver = Receiver::start(Mode::Json(answer));
+        let mut settings = settings(Some(receiver.url()), &HEADERS);
+        (settings.logs, settings.metrics) = (true, true);
+        let queue = LogQueue::wanted(&settings).unwrap();
+        let subscriber = tracing_subscriber::registry().with(queue.layer(Secrets::default()));
+        let signals = Signals::start(&settings, "instance-1", Some(queue)).unwrap();
+        tracing::subscriber::with_default(subscriber, || (0..3).for_each(|_| tracing::info!("a line")));
+        signals.stop_blocking(PATIENCE);
+        let status = signals.status();
+        assert_eq!((status.logs_sent, status.logs_dropped), (3 - lost, lost), "{answer}");
+        assert_eq!(status.pushes_failed, 0, "{answer}");
+        assert_eq!(receiver.knocks(), 2, "one request with logs, one with metrics");
+    }
 }
 
 #[test]

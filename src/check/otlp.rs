@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Finding, Verdict};
 use crate::config::{Config, Telemetry as Settings};
+use crate::telemetry::signal::Signal;
 use crate::telemetry::spans::PROBE;
 use crate::telemetry::{ExportStatus, Telemetry};
 use crate::web;
@@ -18,7 +19,7 @@ const POLL: Duration = Duration::from_millis(5);
 
 pub(super) async fn check(config: Arc<Config>) -> Finding {
     let settings = settings(&config.telemetry);
-    let Some(url) = settings.otlp_endpoint.as_ref().filter(|_| settings.enabled) else {
+    let Some(url) = settings.otlp_endpoint.as_ref().filter(|_| settings.wants(Signal::Traces)) else {
         return nowhere(&settings);
     };
     let shown = web::shown(url);
@@ -38,7 +39,13 @@ pub(super) async fn check(config: Arc<Config>) -> Finding {
 
 /// The probe waits in memory: what is on the disk belongs to the workers.
 pub(super) fn settings(configured: &Settings) -> Settings {
-    Settings { otlp_timeout: configured.otlp_timeout.min(LONGEST), spool_dir: None, ..configured.clone() }
+    Settings {
+        otlp_timeout: configured.otlp_timeout.min(LONGEST),
+        metrics_timeout: configured.metrics_timeout.map(|timeout| timeout.min(LONGEST)),
+        logs_timeout: configured.logs_timeout.map(|timeout| timeout.min(LONGEST)),
+        spool_dir: None,
+        ..configured.clone()
+    }
 }
 
 /// Until the span was tried once: the exporter would try again, and one answer is enough here.
@@ -53,6 +60,11 @@ fn nowhere(settings: &Settings) -> Finding {
     if !settings.enabled {
         return Finding::skipped(
             "telemetry.enabled is false (or OTEL_SDK_DISABLED is set): no trace is made",
+        );
+    }
+    if !settings.traces {
+        return Finding::skipped(
+            "telemetry.traces is false (or OTEL_TRACES_EXPORTER names no otlp): no trace leaves this process",
         );
     }
     Finding::new(

@@ -7,10 +7,11 @@ use std::time::SystemTime;
 use super::{Finding, Verdict, disk};
 use crate::config::Config;
 use crate::telemetry::Survey;
+use crate::telemetry::signal::Signal;
 
 pub(super) async fn check(config: Arc<Config>) -> Finding {
     let telemetry = &config.telemetry;
-    if !telemetry.enabled || telemetry.otlp_endpoint.is_none() {
+    if !telemetry.exports(Signal::Traces) {
         return Finding::skipped("no trace leaves this process, so none waits");
     }
     let Some(path) = telemetry.spool_dir.clone() else {

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{Listed, Loaded, Shown};
+use crate::config::{Ignored, Listed, Loaded, Shown};
 use crate::{output, terminal};
 
 /// A value longer than this has its source right behind it instead of in the column.
@@ -35,7 +35,15 @@ fn write(loaded: &Loaded, json: bool, out: &mut dyn Write) -> anyhow::Result<()>
         let (setting, source) = (terminal::json(&setting), terminal::escaped(&listed.source));
         writeln!(out, "{setting:COLUMN$}  # {source}")?;
     }
+    write_ignored(&loaded.ignored, out)?;
     Ok(())
+}
+
+fn write_ignored(ignored: &[Ignored], out: &mut dyn Write) -> std::io::Result<()> {
+    if !ignored.is_empty() {
+        writeln!(out, "\n# Variables without effect, or without all of it")?;
+    }
+    ignored.iter().try_for_each(|ignored| writeln!(out, "# {}", terminal::escaped(&ignored.to_string())))
 }
 
 fn value_text(value: &Shown) -> String {
@@ -57,7 +65,12 @@ fn as_json(loaded: &Loaded) -> Value {
     for listed in loaded.listed() {
         sections.entry(listed.section).or_insert_with(|| json!({}))[listed.name] = listed_json(&listed);
     }
-    json!({ "file": loaded.file, "config": sections })
+    let ignored: Vec<Value> = loaded.ignored.iter().map(ignored_json).collect();
+    json!({ "file": loaded.file, "config": sections, "ignored": ignored })
+}
+
+fn ignored_json(Ignored { variable, source, reason, .. }: &Ignored) -> Value {
+    json!({ "variable": variable, "source": source, "reason": reason })
 }
 
 fn listed_json(listed: &Listed) -> Value {

@@ -1,16 +1,17 @@
 //! `voiced openobserve install`: our dashboard and alerts in an OpenObserve.
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
-use crate::config::Config;
+use crate::config::{Config, Env};
 use crate::openobserve::{Assets, Done, Installation, Step, Target, Wanted};
 use crate::output;
 use crate::secret::Secret;
 
 use super::InstallArgs;
 
-pub(super) async fn install(config: Config, args: InstallArgs) -> anyhow::Result<ExitCode> {
-    let token = std::env::var("OPENOBSERVE_TOKEN").ok().filter(|token| !token.trim().is_empty());
+pub(super) async fn install(config: Config, env: &Env, args: InstallArgs) -> anyhow::Result<ExitCode> {
+    let token = env.var("OPENOBSERVE_TOKEN").and_then(OsStr::to_str).filter(|token| !token.trim().is_empty());
     let wanted = Wanted { url: args.url, org: args.org, token: token.map(Secret::new) };
     let target = Target::new(wanted, &config.telemetry)?;
     let assets = Assets::new(&target.stream, &target.service)?;

@@ -40,6 +40,24 @@ pub(super) fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<
     endpoint::parse_headers(&text).map_err(D::Error::custom)
 }
 
+pub(super) fn optional_headers<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<(String, Secret)>>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| endpoint::parse_headers(&text).map_err(D::Error::custom)).transpose()
+}
+
+pub(super) fn optional_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| durations::parse(&text).map_err(D::Error::custom)).transpose()
+}
+
+pub(super) fn optional_gzip<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(|text| text == "gzip"))
+}
+
 pub(super) fn attributes<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<(String, String)>, D::Error> {

@@ -1,112 +1,158 @@
-//! The `.env` file of the working directory.
+//! The `.env` file of the working directory. Other programs read it too, so it is read as the common readers do:
+//! python-dotenv first, which LiveKit's starters use, then Compose and the `dotenv` of Node.
 //!
-//! The usual crate for it refuses `OTEL_EXPORTER_OTLP_HEADERS=Authorization=Basic dXNlcjp0b2tlbg==` for the space in an
-//! unquoted value, which is how OpenObserve's instructions write it, keeps no line numbers and replaces `$` in
-//! passwords. So this is the common ground of what shells and python-dotenv read:
+//! - `NAME=VALUE` or `NAME: VALUE`, also behind `export`; a name alone sets nothing; a name may be anything without white
+//!   space, since most names are of other programs;
+//! - bare: up to the end of the line, or to white space and a `#`; `${NAME}` is filled in;
+//! - `"double quoted"`: also over several lines, with `\n`, `\r`, `\t`, `\"`, `\'`, `\\` and `\$`; `${NAME}` is filled in;
+//! - `'single quoted'` and `` `back quoted` ``: also over several lines, as it is.
 //!
-//! - `NAME=VALUE`, also behind `export`; blank lines and lines that begin with `#` are skipped;
-//! - unquoted: up to ` #` or the end of the line, without white space around it;
-//! - `'single quoted'`: as it is; `"double quoted"`: with `\n`, `\t`, `\"`, `\\` and `\$`.
+//! A line that cannot be read costs that line alone: reading goes on with the next one.
 
-/// Variables with the number of their line, or the number of a line that cannot be read and why.
-pub(super) type Lines = Vec<Result<(String, String, usize), (usize, &'static str)>>;
-
-pub(super) fn parse(text: &str) -> Lines {
-    let numbered = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
-    let said = numbered.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    said.map(|(number, line)| match assignment(line) {
-        Ok((name, value)) => Ok((name.to_owned(), value, number)),
-        Err(reason) => Err((number, reason)),
-    })
-    .collect()
-}
-
-fn assignment(line: &str) -> Result<(&str, String), &'static str> {
-    let line = line.strip_prefix("export ").unwrap_or(line);
-    let (name, value) = line.split_once('=').ok_or("expected NAME=VALUE")?;
-    let name = name.trim();
-    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-        return Err("the name before `=` may have letters, digits and underscores only");
-    }
-    Ok((name, value_of(value.trim())?))
-}
-
-fn value_of(text: &str) -> Result<String, &'static str> {
-    let (value, rest) = match text.chars().next() {
-        Some('\'') => {
-            let (value, rest) = text[1..].split_once('\'').ok_or(UNCLOSED)?;
-            (value.to_owned(), rest)
-        }
-        Some('"') => double_quoted(&text[1..])?,
-        Some('#') => return Ok(String::new()),
-        _ => return Ok(text.split(" #").next().unwrap_or(text).trim().to_owned()),
-    };
-    match rest.trim_start().chars().next() {
-        None | Some('#') => Ok(value),
-        Some(_) => Err("there is more behind the closing quote"),
-    }
-}
-
-const UNCLOSED: &str = "the quote is not closed on its line";
-
-/// The text up to the closing quote, and what follows it.
-fn double_quoted(text: &str) -> Result<(String, &str), &'static str> {
-    let mut value = String::new();
-    let mut chars = text.char_indices();
-    while let Some((index, c)) = chars.next() {
-        match c {
-            '"' => return Ok((value, &text[index + 1..])),
-            '\\' => match chars.next().ok_or(UNCLOSED)?.1 {
-                'n' => value.push('\n'),
-                't' => value.push('\t'),
-                c @ ('"' | '\\' | '$') => value.push(c),
-                other => value.extend(['\\', other]),
-            },
-            c => value.push(c),
-        }
-    }
-    Err(UNCLOSED)
-}
-
+mod expand;
 #[cfg(test)]
-mod tests {
-    use super::*;
+mod tests;
+mod value;
 
-    fn value(line: &str) -> Result<String, &'static str> {
-        parse(line).remove(0).map(|(_, value, _)| value).map_err(|(_, reason)| reason)
-    }
+use std::borrow::Cow;
 
-    #[test]
-    fn values_are_read_as_people_write_them() {
-        let cases = [
-            ("A=b", "b"),
-            ("export A = b ", "b"),
-            ("A=Authorization=Basic dXNlcjp0b2tlbg==", "Authorization=Basic dXNlcjp0b2tlbg=="),
-            ("A=p$ss#word # the password", "p$ss#word"),
-            ("A='it #is' # so", "it #is"),
-            (r#"A="say \"hi\"\n" "#, "say \"hi\"\n"),
-            (r#"A="C:\temp""#, "C:\temp"),
-            ("A=", ""),
-            ("A= # nothing", ""),
-        ];
-        for (line, expected) in cases {
-            assert_eq!(value(line).as_deref(), Ok(expected), "{line}");
+use thiserror::Error;
+
+use self::expand::Expander;
+use self::value::Raw;
+
+/// A name, and what the file says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// What stands where a name is expected.
+    pub(super) name: String,
+    /// Counted from 1: the first, when the value goes over several.
+    pub(super) line: usize,
+    pub(super) value: Result<String, Refusal>,
+}
+
+/// Why an entry has no value. Names of variables are repeated, nothing else: the rest may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(super) enum Refusal {
+    #[error("expected NAME=VALUE")]
+    NoAssignment,
+    #[error("the quote is not closed")]
+    Unclosed,
+    #[error("there is more behind the closing quote")]
+    Trailing,
+    #[error("it is not UTF-8 text")]
+    NotText,
+    #[error("`${{{0}}}` is filled in by nothing: no variable of that name is set, here or above this line")]
+    Unset(String),
+    #[error("a `${{` begins no place that can be filled in; in single quotes it stands for itself")]
+    NoPlace,
+    #[error("it is too long, or nested too deep, once its `${{…}}` are filled in")]
+    TooMuch,
+}
+
+/// A statement as it is written.
+type Statement<'t> = (&'t str, Result<Raw<'t>, Refusal>);
+
+/// Everything that a file says. `given` are the variables of the process, which are filled in before those of the file.
+pub(super) fn entries(text: &str, given: impl Fn(&str) -> Option<String>) -> Vec<Entry> {
+    let text = with_unix_lines(text);
+    let mut expander = Expander::new(given);
+    let mut entries = Vec::new();
+    let (mut rest, mut line) = (text.as_ref(), 1);
+    while !rest.is_empty() {
+        let (statement, length) = statement(rest);
+        if let Some((name, raw)) = statement {
+            let value = raw.and_then(|raw| expander.value(name, raw));
+            entries.push(Entry { name: name.to_owned(), line, value });
         }
+        line += rest[..length].matches('\n').count();
+        rest = &rest[length..];
     }
+    entries
+}
 
-    #[test]
-    fn lines_are_numbered_and_comments_skipped() {
-        let lines = parse("# keys\n\nA=1\r\nB=2\n");
-        assert_eq!(lines, [Ok(("A".to_owned(), "1".to_owned(), 3)), Ok(("B".to_owned(), "2".to_owned(), 4))]);
+/// A file's bytes as text. Editors on Windows begin it with a mark, or write UTF-16. What is no text becomes U+FFFD, so that
+/// it spoils the value that it stands in and no other.
+pub(super) fn decoded(bytes: &[u8]) -> Cow<'_, str> {
+    match bytes {
+        [0xef, 0xbb, 0xbf, text @ ..] => String::from_utf8_lossy(text),
+        [0xff, 0xfe, units @ ..] => Cow::Owned(utf16(units, u16::from_le_bytes)),
+        [0xfe, 0xff, units @ ..] => Cow::Owned(utf16(units, u16::from_be_bytes)),
+        text => String::from_utf8_lossy(text),
     }
+}
 
-    #[test]
-    fn what_cannot_be_read_is_refused_with_the_reason() {
-        assert_eq!(value("just words"), Err("expected NAME=VALUE"));
-        assert_eq!(value("A=\"open"), Err(UNCLOSED));
-        assert_eq!(value("A='open"), Err(UNCLOSED));
-        assert_eq!(value("A='a' b"), Err("there is more behind the closing quote"));
-        assert!(value("A B=c").is_err());
-        assert!(value("=c").is_err());
+/// The content of a text that is one quoted string and nothing else, as a `.env` has it.
+pub(super) fn unquoted(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (raw, _) = value::read(text).ok()?;
+    // Quotes and all: a comment behind them is none here.
+    raw.content().filter(|_| raw.text().len() + 2 == text.len())
+}
+
+fn utf16(units: &[u8], unit: fn([u8; 2]) -> u16) -> String {
+    let units = units.chunks(2).map(|pair| pair.try_into().map_or(0xfffd, unit));
+    char::decode_utf16(units).map(|read| read.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+}
+
+fn with_unix_lines(text: &str) -> Cow<'_, str> {
+    match text.contains('\r') {
+        true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),
+        false => Cow::Borrowed(text),
+    }
+}
+
+/// The statement at the beginning of the text, if there is one on its first line, and how many bytes are done with.
+fn statement(text: &str) -> (Option<Statement<'_>>, usize) {
+    let first = first_line(text);
+    let nothing = (None, first.len());
+    let line = without_export(first.trim_start());
+    if is_blank(line) {
+        return nothing;
+    }
+    let (name, behind) = name(line);
+    if name.is_empty() {
+        return (Some((name, Err(Refusal::NoAssignment))), first.len());
+    }
+    match behind.trim_start().strip_prefix('=').or_else(|| behind.strip_prefix(':')) {
+        Some(value) => {
+            let start = first.len() - value.len();
+            match value::read(&text[start..]) {
+                Ok((raw, length)) => (Some((name, Ok(raw))), start + length),
+                Err(refusal) => (Some((name, Err(refusal))), first.len()),
+            }
+        }
+        None if is_blank(behind) => nothing,
+        None => (Some((name, Err(Refusal::NoAssignment))), first.len()),
+    }
+}
+
+/// With its line break.
+fn first_line(text: &str) -> &str {
+    text.split_inclusive('\n').next().unwrap_or(text)
+}
+
+/// Nothing, or a comment.
+fn is_blank(text: &str) -> bool {
+    let text = text.trim_start();
+    text.is_empty() || text.starts_with('#')
+}
+
+fn without_export(line: &str) -> &str {
+    let behind = line.strip_prefix("export").filter(|behind| behind.starts_with(char::is_whitespace));
+    // `export = 1` sets a variable of that name.
+    behind.map(str::trim_start).filter(|behind| !behind.starts_with('=')).unwrap_or(line)
+}
+
+/// The name at the beginning of a line, and what stands behind it.
+fn name(line: &str) -> (&str, &str) {
+    if let Some(quoted) = line.strip_prefix('\'').and_then(|line| line.split_once('\'')) {
+        return quoted;
+    }
+    let end = line.find(|c: char| c.is_whitespace() || matches!(c, '=' | '#')).unwrap_or(line.len());
+    let (name, behind) = line.split_at(end);
+    match name.strip_suffix(':') {
+        Some(name) if behind.starts_with(char::is_whitespace) => (name, &line[name.len()..]),
+        _ => (name, behind),
     }
 }

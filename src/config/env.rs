@@ -1,17 +1,15 @@
 //! The environment: variables, the working directory, and the `.env` file in it.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::dotenv;
+use super::dotenv::{self, Entry, Refusal};
 use super::error::Problem;
-use super::file;
-use super::keys::{self, Key};
-use super::kind::Raw;
 use super::origin::Origin;
-use super::setting::{Gathered, Setting, Target};
-use super::variables::{PROTOCOL, Variable};
+use super::{file, variables};
 
 /// A longer `.env` is some other file.
 const MAX_DOTENV_BYTES: u64 = 1 << 20;
@@ -22,13 +20,32 @@ pub struct Env {
     dir: PathBuf,
     system_file: PathBuf,
     variables: BTreeMap<String, Found>,
+    /// The lines of `.env` that cannot be read and have no name of ours.
+    skipped: Option<Skipped>,
 }
 
-/// A variable's text and where it stands.
+/// A variable and where it stands.
 #[derive(Clone)]
 pub(super) struct Found {
-    pub(super) text: OsString,
+    text: Text,
     pub(super) origin: Origin,
+}
+
+#[derive(Clone)]
+enum Text {
+    Plain(OsString),
+    /// It stood in quotes, and this is what is in them.
+    Unquoted(String),
+    /// A line of `.env` sets it, and this is wrong with the line.
+    Broken(Refusal),
+}
+
+/// Lines of `.env` that cannot be read: the first of them, and how many there are.
+#[derive(Clone, Debug)]
+struct Skipped {
+    line: usize,
+    refusal: Refusal,
+    count: usize,
 }
 
 // === impl Env ===
@@ -49,12 +66,14 @@ impl Env {
         let named = |(name, text): (N, V)| Some((name.into().into_string().ok()?, text.into()));
         let found = |(name, text): (String, OsString)| {
             let origin = Origin::Variable(name.clone());
+            let text = Text::of(&name, text);
             (name, Found { text, origin })
         };
         Self {
             dir: dir.into(),
             system_file: PathBuf::from("/etc/voiced/agent.toml"),
             variables: variables.into_iter().filter_map(named).map(found).collect(),
+            skipped: None,
         }
     }
 
@@ -66,11 +85,11 @@ impl Env {
 
     /// A variable; an empty one counts as unset.
     pub fn var(&self, name: &str) -> Option<&OsStr> {
-        self.get(name).map(|found| found.text.as_os_str())
+        self.get(name).and_then(Found::text)
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&Found> {
-        self.variables.get(name).filter(|found| !found.text.is_empty())
+    fn get(&self, name: &str) -> Option<&Found> {
+        self.variables.get(name).filter(|found| found.text().is_none_or(|text| !text.is_empty()))
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -88,136 +107,124 @@ impl Env {
 
     /// This environment with what `.env` adds to it.
     pub(super) fn with_dotenv(&self) -> (Self, Vec<Problem>) {
-        let mut env = self.clone();
         let path = self.dotenv();
         // A directory of this name is a Python environment.
         if !path.is_file() {
-            return (env, Vec::new());
+            return (self.clone(), Vec::new());
         }
-        let text = match file::read_utf8(&path, MAX_DOTENV_BYTES, "the environment file") {
-            Ok(text) => text,
-            Err(problem) => return (env, vec![problem]),
-        };
-        let mut problems = Vec::new();
-        for line in dotenv::parse(&text) {
-            match line {
-                Ok((name, value, line)) => env.fill(name, value, line),
-                Err((line, reason)) => {
-                    problems.push(
-                        Problem::new(format!("cannot read line {line}: {reason}")).at(format!(".env:{line}")),
-                    );
-                }
-            }
+        match file::read_bytes(&path, MAX_DOTENV_BYTES, "the environment file") {
+            Ok(bytes) => self.filled(&dotenv::decoded(&bytes)),
+            Err(problem) => (self.clone(), vec![problem]),
         }
+    }
+
+    /// This environment with what the text of a `.env` adds to it.
+    pub(super) fn filled(&self, text: &str) -> (Self, Vec<Problem>) {
+        let mut env = self.clone();
+        let given = |name: &str| self.var(name)?.to_str().map(str::to_owned);
+        for entry in dotenv::entries(text, given) {
+            env.fill(entry);
+        }
+        // It sets no key, so no key would tell.
+        let broken = env.variables.get(variables::CONFIG).filter(|found| found.text().is_none());
+        let problems = broken.and_then(|found| found.read().err()).into_iter().collect();
         (env, problems)
     }
 
     /// Within `.env` the last line of a name wins; what the process was given wins over all of them.
-    fn fill(&mut self, name: String, text: String, line: usize) {
+    fn fill(&mut self, Entry { name, line, value }: Entry) {
         let given = self.get(&name).is_some_and(|found| matches!(found.origin, Origin::Variable(_)));
-        if !given {
-            let origin = Origin::Dotenv { name: name.clone(), line };
-            self.variables.insert(name, Found { text: text.into(), origin });
-        }
-    }
-
-    /// What the variables set: one value for a key, of the strongest variable that says something about it.
-    pub(super) fn settings(&self) -> Gathered {
-        let mut gathered = Gathered::default();
-        for key in keys::all() {
-            if let Some(setting) = self.own(key).or_else(|| self.well_known(key)) {
-                gathered.push(setting);
+        let origin = Origin::Dotenv { name: name.clone(), line };
+        match value {
+            _ if given => {}
+            Ok(text) => {
+                let text = Text::of(&name, text.into());
+                self.variables.insert(name, Found { text, origin });
             }
-        }
-        gathered.problems.extend(self.unknown());
-        gathered.problems.extend(self.protocol());
-        gathered
-    }
-
-    /// `VOICED_<SECTION>__<KEY>`, or the same with `_FILE`.
-    fn own(&self, key: &'static Key) -> Option<Result<Setting, Problem>> {
-        let name = key.own_variable();
-        let file = key.file_key().and_then(|_| self.get(&format!("{name}_FILE")));
-        match (self.get(&name), file) {
-            (Some(value), None) => Some(self.setting(Target::Value(key), value)),
-            (None, Some(file)) => Some(self.setting(Target::File(key), file)),
-            (Some(value), Some(_)) => {
-                let problem = Problem::new(format!("both {name} and {name}_FILE are set"));
-                Some(Err(problem.at(value.origin.to_string()).help("keep one of them")))
+            Err(refusal) if variables::is_read(&name) => {
+                self.variables.insert(name, Found { text: Text::Broken(refusal), origin });
             }
-            (None, None) => None,
+            // Other readers fill in nothing there, and go on.
+            Err(Refusal::Unset(_)) => {}
+            Err(refusal) => match &mut self.skipped {
+                Some(skipped) => skipped.count += 1,
+                None => self.skipped = Some(Skipped { line, refusal, count: 1 }),
+            },
         }
     }
 
-    fn setting(&self, target: Target, found: &Found) -> Result<Setting, Problem> {
-        let raw = Raw::Untyped(text_of(found)?.to_owned());
-        Setting::read(target, &raw, &self.dir, found.origin.clone())
-    }
-
-    fn well_known(&self, key: &'static Key) -> Option<Result<Setting, Problem>> {
-        key.variables.iter().find_map(|variable| {
-            let found = self.get(variable.name)?;
-            self.read_well_known(key, variable, found).transpose()
-        })
-    }
-
-    fn read_well_known(
-        &self,
-        key: &'static Key,
-        variable: &Variable,
-        found: &Found,
-    ) -> Result<Option<Setting>, Problem> {
-        let refused = |reason: String| {
-            Problem::new(format!("{} is not valid", variable.name)).at(found.origin.to_string()).help(reason)
-        };
-        let Some(raw) = (variable.read)(text_of(found)?.trim()).map_err(refused)? else {
-            return Ok(None);
-        };
-        Setting::read(Target::Value(key), &raw, &self.dir, found.origin.clone()).map(Some)
-    }
-
-    /// Variables that look like ours and set nothing.
-    fn unknown(&self) -> impl Iterator<Item = Problem> {
-        self.variables.keys().filter_map(|name| {
-            let path = name.strip_prefix("VOICED_")?.to_ascii_lowercase();
-            let (section, key) = path.split_once("__")?;
-            let found = self.get(name)?;
-            Target::find(section, key, &found.origin).err()
-        })
-    }
-
-    /// Variables that miss an underscore to be ours. They are no error: Kubernetes makes names like VOICED_HTTP_PORT
-    /// out of the names of services.
-    pub(super) fn nearly_ours(&self) -> impl Iterator<Item = String> {
-        self.variables.keys().filter(|name| self.get(name).is_some()).filter_map(|name| {
-            let key = keys::all().find(|key| key.own_variable().replace("__", "_") == *name)?;
-            Some(format!("{name} sets nothing; did you mean {}?", key.own_variable()))
-        })
-    }
-
-    fn protocol(&self) -> Option<Problem> {
-        let found = PROTOCOL.iter().find_map(|name| self.get(name))?;
-        match found.text.to_str() {
-            Some("http/protobuf") => None,
-            _ => Some(
-                Problem::new(format!("traces are sent by http/protobuf, not {:?}", found.text))
-                    .at(found.origin.to_string())
-                    .help("unset it, and name the collector's HTTP port, usually 4318, as the endpoint"),
-            ),
-        }
+    /// What should be said of the variables as they are written. Each is said in one line, however many there are.
+    pub(super) fn oddities(&self) -> impl Iterator<Item = String> {
+        let quoted: Vec<&str> = self
+            .variables
+            .iter()
+            .filter(|(_, found)| matches!(found.text, Text::Unquoted(_)))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let quoted = (!quoted.is_empty()).then(|| {
+            format!(
+                "{}: the quotes around the value are taken off; `docker run --env-file` and the like pass them on",
+                quoted.join(", ")
+            )
+        });
+        self.skipped.iter().map(Skipped::to_string).chain(quoted)
     }
 }
 
-fn text_of(found: &Found) -> Result<&str, Problem> {
-    found
-        .text
-        .to_str()
-        .ok_or_else(|| Problem::new("the value is not UTF-8 text").at(found.origin.to_string()))
+// === impl Found ===
+
+impl Found {
+    /// None where a line of `.env` cannot be read.
+    fn text(&self) -> Option<&OsStr> {
+        match &self.text {
+            Text::Plain(text) => Some(text),
+            Text::Unquoted(text) => Some(text.as_ref()),
+            Text::Broken(_) => None,
+        }
+    }
+
+    fn read(&self) -> Result<&str, Problem> {
+        let problem = |what: String| Problem::new(what).at(self.origin.to_string());
+        match (&self.text, self.text()) {
+            (Text::Broken(refusal), _) => {
+                let name = self.origin.variable().unwrap_or_default();
+                Err(problem(format!("cannot read {name}: {refusal}")))
+            }
+            (_, Some(text)) if text.to_str().is_some() => Ok(text.to_str().unwrap_or_default()),
+            _ => Err(problem("the value is not UTF-8 text".to_owned())),
+        }
+    }
 }
 
 impl std::fmt::Debug for Found {
     /// The environment holds secrets, ours and others'.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "[{}]", self.origin)
+    }
+}
+
+// === impl Text ===
+
+impl Text {
+    /// Of a variable that is looked at here the quotes around all of it are no part; what others read stays as it is.
+    fn of(name: &str, text: OsString) -> Self {
+        let is_seen = variables::is_read(name) || name.starts_with(variables::OTEL);
+        let unquoted = text.to_str().filter(|_| is_seen).and_then(dotenv::unquoted);
+        unquoted.map_or(Self::Plain(text), Self::Unquoted)
+    }
+}
+
+// === impl Skipped ===
+
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { line, refusal, count } = self;
+        match count {
+            1 => write!(f, ".env:{line} cannot be read and is skipped: {refusal}"),
+            _ => write!(
+                f,
+                "{count} lines of .env cannot be read and are skipped; the first, .env:{line}: {refusal}"
+            ),
+        }
     }
 }

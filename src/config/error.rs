@@ -67,6 +67,11 @@ impl Problem {
         self
     }
 
+    /// What is wrong and what to do, in one line and without its place.
+    pub(super) fn in_one_line(&self) -> String {
+        std::iter::once(&self.message).chain(&self.help).map(String::as_str).collect::<Vec<_>>().join("; ")
+    }
+
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
         self

@@ -15,6 +15,7 @@ use super::keys::SECTIONS;
 use super::kind::Raw;
 use super::origin::Origin;
 use super::setting::{Gathered, Said, Setting, Target, not_available, sections};
+use super::variables;
 
 /// Far more than anybody writes by hand; whatever is longer is some other file.
 const MAX_BYTES: u64 = 1 << 20;
@@ -28,9 +29,7 @@ struct Document {
 
 /// The file to read: the one that was named, else the first that is there. None: there is none.
 pub(super) fn find(named: Option<&Path>, env: &Env) -> Option<PathBuf> {
-    let named = named
-        .map(Path::to_owned)
-        .or_else(|| env.get("VOICED_CONFIG").map(|found| PathBuf::from(&found.text)));
+    let named = named.map(Path::to_owned).or_else(|| env.var(variables::CONFIG).map(PathBuf::from));
     if let Some(path) = named {
         return Some(env.dir().join(path));
     }
@@ -48,7 +47,7 @@ fn is_absent(path: &Path) -> bool {
 pub(super) fn read(path: &Path) -> Gathered {
     match Document::open(path) {
         Ok(document) => document.settings(path.parent().unwrap_or(Path::new(""))),
-        Err(problem) => Gathered { settings: Vec::new(), problems: vec![problem] },
+        Err(problem) => Gathered { problems: vec![problem], ..Gathered::default() },
     }
 }
 
@@ -59,6 +58,14 @@ pub(super) fn read_text(label: &str, text: &str) -> Gathered {
 
 /// A whole file as text, or what is wrong with it. `what` names it in messages.
 pub(super) fn read_utf8(path: &Path, max_bytes: u64, what: &str) -> Result<String, Problem> {
+    String::from_utf8(read_bytes(path, max_bytes, what)?).map_err(|error| {
+        let (line, column) = position(error.as_bytes(), error.utf8_error().valid_up_to());
+        Problem::new(format!("{what} is not UTF-8 text")).at(format!("{}:{line}:{column}", path.display()))
+    })
+}
+
+/// A whole file, or why it cannot be read.
+pub(super) fn read_bytes(path: &Path, max_bytes: u64, what: &str) -> Result<Vec<u8>, Problem> {
     let shown = path.display();
     let mut bytes = Vec::new();
     File::open(path)
@@ -67,10 +74,7 @@ pub(super) fn read_utf8(path: &Path, max_bytes: u64, what: &str) -> Result<Strin
     if bytes.len() as u64 > max_bytes {
         return Err(Problem::new(format!("{what} {shown} is larger than {max_bytes} bytes")));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let (line, column) = position(error.as_bytes(), error.utf8_error().valid_up_to());
-        Problem::new(format!("{what} is not UTF-8 text")).at(format!("{shown}:{line}:{column}"))
-    })
+    Ok(bytes)
 }
 
 /// Line and column, counted from 1, of a byte offset; columns are characters, as editors count them.

@@ -71,6 +71,11 @@ impl Key {
         matches!(self.kind, Kind::Headers)
     }
 
+    /// Whether a `${NAME}` in its value may be meant: what people read or hear, and patterns.
+    pub(super) fn is_prose(&self) -> bool {
+        self.section() == "agent" || matches!(self.kind, Kind::Patterns)
+    }
+
     /// Whether a worker that runs takes a new value of it, for new sessions.
     pub(super) fn is_live(&self) -> bool {
         matches!(self.section(), "agent" | "llm")
@@ -262,7 +267,13 @@ const LLM: &[Key] = &[
 const TELEMETRY: &[Key] = &[
     Key::new("telemetry.enabled", Kind::Boolean, Default::Is("true"))
         .variables(&[Variable::new("OTEL_SDK_DISABLED", read::not_disabled)])
-        .doc("false: no traces at all. OTEL_SDK_DISABLED=true means enabled = false."),
+        .doc("false: no traces, metrics or logs leave over OTLP. OTEL_SDK_DISABLED=true means enabled = false."),
+    Key::new("telemetry.traces", Kind::Boolean, Default::Is("true"))
+        .variables(&[Variable::new("OTEL_TRACES_EXPORTER", read::traces_exporter)])
+        .doc(
+            "Export the trace of each turn. OTEL_TRACES_EXPORTER is a list: with otlp it means true, with none or with\n\
+             exporters that voiced does not have (console, zipkin) false.",
+        ),
     Key::new("telemetry.service_name", Kind::Name, Default::Is(r#""voiced""#))
         .variables(&[
             Variable::plain("OTEL_SERVICE_NAME"),
@@ -283,7 +294,9 @@ const TELEMETRY: &[Key] = &[
         .doc(
             "Where traces are sent, by OTLP over HTTP (protobuf). Empty: nowhere. /v1/traces is appended where missing.\n\
              A collector: http://127.0.0.1:4318   OpenObserve: https://api.openobserve.ai/api/<organisation>\n\
-             OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used exactly as it is written.",
+             OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used exactly as it is written; metrics and logs go where the general one says.\n\
+             Other transports are not spoken: OTEL_EXPORTER_OTLP_PROTOCOL=grpc is refused beside an endpoint of the same\n\
+             environment, and ignored beside one that this file, VOICED_TELEMETRY__OTLP_ENDPOINT or --set names.",
         ),
     Key::new(
         "telemetry.otlp_headers",
@@ -294,21 +307,24 @@ const TELEMETRY: &[Key] = &[
         Variable::plain("OTEL_EXPORTER_OTLP_TRACES_HEADERS"),
         Variable::plain("OTEL_EXPORTER_OTLP_HEADERS"),
     ])
-    .doc("Headers to send with them: \"name=value,name=value\". A comma in a value is written %2C, a percent sign %25."),
+    .doc(
+        "Headers to send with them, and with metrics and logs: \"name=value,name=value\". A comma in a value is written\n\
+         %2C, a percent sign %25.",
+    ),
     Key::new("telemetry.otlp_timeout", Kind::Duration { zero: false }, Default::Is(r#""10s""#))
         .variables(&[
-            Variable::new("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", read::milliseconds),
-            Variable::new("OTEL_EXPORTER_OTLP_TIMEOUT", read::milliseconds),
+            Variable::new("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", read::timeout),
+            Variable::new("OTEL_EXPORTER_OTLP_TIMEOUT", read::timeout),
         ])
-        .doc("How long one export may take. The OTEL_ variables are in milliseconds."),
+        .doc("How long one export may take. The OTEL_ variables are in milliseconds; 0 in them, no limit, is an hour here."),
     Key::new(
         "telemetry.otlp_compression",
         Kind::Choice { of: &["gzip", "none"], later: &[] },
         Default::Is(r#""gzip""#),
     )
     .variables(&[
-        Variable::plain("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"),
-        Variable::plain("OTEL_EXPORTER_OTLP_COMPRESSION"),
+        Variable::new("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", read::compression),
+        Variable::new("OTEL_EXPORTER_OTLP_COMPRESSION", read::compression),
     ])
     .doc("\"gzip\" or \"none\"."),
     Key::new("telemetry.spool_dir", Kind::Path, Default::Unset(r#""/var/lib/voiced/spool""#)).doc(
@@ -368,18 +384,30 @@ const TELEMETRY: &[Key] = &[
          that is, by trying identities.",
     ),
     Key::new("telemetry.metrics", Kind::Boolean, Default::Is("false"))
-        .variables(&[Variable::new("OTEL_METRICS_EXPORTER", read::exporter)])
+        .variables(&[Variable::new("OTEL_METRICS_EXPORTER", read::metrics_exporter)])
         .doc(
             "Also push metrics over OTLP, to the same receiver with the same headers. /metrics has them in any case.\n\
-             OTEL_METRICS_EXPORTER=otlp means true, none means false.",
+             OTEL_METRICS_EXPORTER=otlp means true; none, or others only, means false.",
         ),
     Key::new(
         "telemetry.metrics_endpoint",
-        Kind::Url { schemes: &["http", "https"] },
+        Kind::WholeEndpoint,
         Default::Unset(r#""http://127.0.0.1:4318/v1/metrics""#),
     )
     .variables(&[Variable::plain("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")])
-    .doc("The whole URL for metrics. Unset: the traces' URL, with /v1/metrics for /v1/traces."),
+    .doc("The whole URL for metrics. Unset: that of otlp_endpoint, with /v1/metrics for /v1/traces."),
+    signal_headers("telemetry.metrics_headers", &[Variable::plain("OTEL_EXPORTER_OTLP_METRICS_HEADERS")])
+        .doc("Headers to send with metrics. Unset: those of otlp_headers."),
+    signal_timeout(
+        "telemetry.metrics_timeout",
+        &[Variable::new("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", read::timeout)],
+    )
+    .doc("How long one push of metrics may take. Unset: otlp_timeout."),
+    signal_compression(
+        "telemetry.metrics_compression",
+        &[Variable::new("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", read::compression)],
+    )
+    .doc("\"gzip\" or \"none\", for metrics. Unset: otlp_compression."),
     Key::new("telemetry.metrics_interval", Kind::Duration { zero: false }, Default::Is(r#""60s""#))
         .variables(&[Variable::new("OTEL_METRIC_EXPORT_INTERVAL", read::milliseconds)])
         .doc("How often metrics are pushed; once more at the end. The OTEL_ variable is in milliseconds."),
@@ -388,22 +416,48 @@ const TELEMETRY: &[Key] = &[
         Kind::Choice { of: &["cumulative", "delta", "lowmemory"], later: &[] },
         Default::Is(r#""cumulative""#),
     )
-    .variables(&[Variable::new("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", read::lower_case)])
+    .variables(&[Variable::new("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", read::temporality)])
     .doc("Whether pushed counts are since the start (\"cumulative\") or since the push before (\"delta\", \"lowmemory\")."),
     Key::new("telemetry.logs", Kind::Boolean, Default::Is("false"))
-        .variables(&[Variable::new("OTEL_LOGS_EXPORTER", read::exporter)])
+        .variables(&[Variable::new("OTEL_LOGS_EXPORTER", read::logs_exporter)])
         .doc(
             "Also send the log over OTLP, what stderr gets at INFO and above, with trace and span ids.\n\
-             OTEL_LOGS_EXPORTER=otlp means true, none means false.",
+             OTEL_LOGS_EXPORTER=otlp means true; none, or others only, means false.",
         ),
     Key::new(
         "telemetry.logs_endpoint",
-        Kind::Url { schemes: &["http", "https"] },
+        Kind::WholeEndpoint,
         Default::Unset(r#""http://127.0.0.1:4318/v1/logs""#),
     )
     .variables(&[Variable::plain("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")])
-    .doc("The whole URL for logs. Unset: the traces' URL, with /v1/logs for /v1/traces."),
+    .doc("The whole URL for logs. Unset: that of otlp_endpoint, with /v1/logs for /v1/traces."),
+    signal_headers("telemetry.logs_headers", &[Variable::plain("OTEL_EXPORTER_OTLP_LOGS_HEADERS")])
+        .doc("Headers to send with logs. Unset: those of otlp_headers."),
+    signal_timeout(
+        "telemetry.logs_timeout",
+        &[Variable::new("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", read::timeout)],
+    )
+    .doc("How long one export of logs may take. Unset: otlp_timeout."),
+    signal_compression(
+        "telemetry.logs_compression",
+        &[Variable::new("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", read::compression)],
+    )
+    .doc("\"gzip\" or \"none\", for logs. Unset: otlp_compression."),
 ];
+
+const fn signal_headers(path: &'static str, variables: &'static [Variable]) -> Key {
+    let example = Default::Unset(r#""Authorization=Basic <base64 of user:token>""#);
+    Key::new(path, Kind::Headers, example).variables(variables)
+}
+
+const fn signal_timeout(path: &'static str, variables: &'static [Variable]) -> Key {
+    Key::new(path, Kind::Duration { zero: false }, Default::Unset(r#""10s""#)).variables(variables)
+}
+
+const fn signal_compression(path: &'static str, variables: &'static [Variable]) -> Key {
+    let kind = Kind::Choice { of: &["gzip", "none"], later: &[] };
+    Key::new(path, kind, Default::Unset(r#""gzip""#)).variables(variables)
+}
 
 const STORE: &[Key] = &[
     Key::new("store.path", Kind::Path, Default::Unset(r#""/var/lib/voiced/record.sqlite""#)).doc(

@@ -28,6 +28,8 @@ pub(super) enum Kind {
     },
     /// Where traces are posted; empty is nowhere.
     Endpoint,
+    /// Where another signal is posted, as it is; empty is unset.
+    WholeEndpoint,
     /// OTLP headers. Their values are secrets.
     Headers,
     /// Resource attributes.
@@ -99,6 +101,7 @@ impl Kind {
             Self::Secret => Ok(secret(raw.text()?)),
             Self::Url { schemes } => url(raw.text()?, schemes).map(Value::from),
             Self::Endpoint => endpoint(raw).map(Value::from).map_err(Some),
+            Self::WholeEndpoint => whole_endpoint(raw.text()?),
             Self::Headers => headers(raw.text()?),
             Self::Attributes => attributes_text(raw.text()?),
             Self::Duration { zero } => duration_text(raw.text()?, zero),
@@ -139,6 +142,7 @@ impl Kind {
                 format!("a URL that begins with {}", either(&schemes))
             }
             Self::Endpoint => "a URL like \"http://127.0.0.1:4318\", or \"\" for no export".to_owned(),
+            Self::WholeEndpoint => "a URL like \"http://127.0.0.1:4318/v1/metrics\"".to_owned(),
             Self::Headers => "headers like \"name=value,name=value\"".to_owned(),
             Self::Attributes => "attributes like \"name=value,name=value\"".to_owned(),
             Self::Duration { .. } => "a duration like \"250ms\", \"5s\" or \"1h\"".to_owned(),
@@ -194,6 +198,9 @@ fn url(text: &str, schemes: &[&str]) -> Result<String, Reason> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Some("a user or password in it would be shown in logs".to_owned()));
     }
+    if endpoint::has_place(&url) {
+        return Err(Some(endpoint::EndpointError::Place.to_string()));
+    }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(Some("a base URL ends before any `?` or `#`".to_owned()));
     }
@@ -209,6 +216,15 @@ fn endpoint(raw: &Raw) -> Result<String, String> {
         return Ok(String::new());
     }
     endpoint::traces_url(text, whole).map(String::from).map_err(|error| error.to_string())
+}
+
+fn whole_endpoint(text: &str) -> Result<Value, Reason> {
+    match text.trim() {
+        "" => Ok(Empty::None.into()),
+        text => endpoint::traces_url(text, true)
+            .map(|url| String::from(url).into())
+            .map_err(|error| Some(error.to_string())),
+    }
 }
 
 fn headers(text: &str) -> Result<Value, Reason> {
@@ -402,7 +418,7 @@ impl Raw {
     }
 }
 
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     const LONGEST: usize = 60;
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{:?}…", &text[..end]),

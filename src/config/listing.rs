@@ -50,6 +50,7 @@ impl Shown {
         match &setting.said {
             Said::Value(Value::Empty(..)) => Self::Unset,
             Said::Value(Value::String(_, text)) if setting.key.is_headers() => Self::headers(text),
+            Said::Wrong(_) => Self::Unset,
             Said::File(_) => Self::Secret,
             Said::Value(_) if setting.key.kind.is_secret() => Self::Secret,
             Said::Value(Value::String(_, text)) if matches!(setting.key.kind, Kind::Proxy) => Self::Plain(

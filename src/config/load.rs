@@ -1,6 +1,7 @@
 //! From all sources to one `Config`.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use figment::Figment;
 use figment::value::Value;
@@ -10,8 +11,9 @@ use super::keys::{self, Key};
 use super::kind::{self, Raw};
 use super::listing::Listed;
 use super::origin::{Layer, Origin};
+use super::otel::{Ignored, Judged, Unmet};
 use super::setting::{Gathered, Said, Setting, Target};
-use super::{Config, ConfigError, Env, duration, exposure, file, flags, needs, state, template};
+use super::{Config, ConfigError, Env, duration, exposure, file, flags, needs, otel, state, template};
 use crate::net::trust;
 
 /// A longer secret is some other file.
@@ -35,6 +37,10 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// What is not wrong, but surely not meant. For the log, once there is one.
     pub warnings: Vec<String>,
+    /// Variables that are set and change nothing, with the reason.
+    pub ignored: Vec<Ignored>,
+    /// What only a command that exports cannot do with; see [`Loaded::used_for`].
+    pub(super) unmet: Vec<Unmet>,
     pub(super) settings: Vec<Setting>,
 }
 
@@ -42,7 +48,7 @@ pub struct Loaded {
 pub fn load(args: &LoadArgs, env: &Env) -> Result<Loaded, ConfigError> {
     let (env, problems) = env.with_dotenv();
     let path = file::find(args.config.as_deref(), &env);
-    let mut gathered = Gathered { settings: defaults(), problems };
+    let mut gathered = Gathered { settings: defaults(), problems, ..Gathered::default() };
     gathered.append(state::settings(&env));
     if let Some(path) = &path {
         gathered.append(file::read(path));
@@ -50,12 +56,16 @@ pub fn load(args: &LoadArgs, env: &Env) -> Result<Loaded, ConfigError> {
     gathered.append(credentials(&env));
     gathered.append(env.settings());
     gathered.append(flags::settings(&args.set, env.dir()));
+    gathered.settings = otel::inherited(gathered.settings);
     gathered.append(contents(&gathered.settings));
     gathered.problems.extend(distrusted(&gathered.settings));
+    let told = std::mem::take(&mut gathered.ignored);
     let (config, settings) = settle(gathered)?;
+    let Judged { ignored, unmet } = otel::judge(&env, &config.telemetry, &settings, told);
     let exposed = exposure::warnings(&settings, path.as_deref(), &env.dotenv());
-    let warnings = env.nearly_ours().chain(exposed).collect();
-    Ok(Loaded { config, file: path, warnings, settings })
+    let told = ignored.iter().filter(|ignored| ignored.is_warning).map(Ignored::to_string);
+    let warnings = env.nearly_ours().chain(env.oddities()).chain(told).chain(exposed).collect();
+    Ok(Loaded { config, file: path, warnings, ignored, unmet, settings })
 }
 
 /// What all sources said, as one value; or everything that is wrong with it.
@@ -80,10 +90,13 @@ impl Default for Config {
     }
 }
 
-/// The reference agent.toml says every default; reading it is what makes that true.
+/// The reference agent.toml says every default; reading it is what makes that true. It is read once.
 pub(super) fn defaults() -> Vec<Setting> {
-    let settings = file::read_text("the defaults", &template::agent_toml()).settings;
-    settings.into_iter().map(|setting| Setting { origin: Origin::Default, ..setting }).collect()
+    static DEFAULTS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
+        let settings = file::read_text("the defaults", &template::agent_toml()).settings;
+        settings.into_iter().map(|setting| Setting { origin: Origin::Default, ..setting }).collect()
+    });
+    DEFAULTS.clone()
 }
 
 /// Secrets that systemd passes to the service as files.
@@ -104,6 +117,12 @@ fn credentials(env: &Env) -> Gathered {
 
 /// The setting of `key` that counts: sources are in order, the strongest last.
 pub(super) fn winner<'s>(settings: &'s [Setting], key: &Key) -> Option<&'s Setting> {
+    let is_right = |setting: &&Setting| !matches!(setting.said, Said::Wrong(_));
+    settings.iter().filter(is_right).rfind(|setting| setting.key.path == key.path)
+}
+
+/// The setting that would count if it were right.
+pub(super) fn strongest<'s>(settings: &'s [Setting], key: &Key) -> Option<&'s Setting> {
     settings.iter().rfind(|setting| setting.key.path == key.path)
 }
 
@@ -208,6 +227,6 @@ fn gives_way(part: &Setting, total: &Setting) -> Setting {
 fn length(setting: &Setting) -> Option<std::time::Duration> {
     match &setting.said {
         Said::Value(value) => duration::parse(value.as_str()?).ok(),
-        Said::File(_) => None,
+        Said::File(_) | Said::Wrong(_) => None,
     }
 }

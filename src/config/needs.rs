@@ -6,6 +6,7 @@ use super::error::Problem;
 use super::keys::{self, Key};
 use super::{Config, ConfigError, ProxyUrl};
 use crate::secret::{Secret, Secrets};
+use crate::telemetry::signal::Signal;
 
 /// The host that answers nobody without a key.
 const OPENAI_HOST: &str = "api.openai.com";
@@ -40,7 +41,8 @@ impl Config {
 
     /// Every secret there is. A new one is added here, or it is in danger of being logged.
     pub fn secrets(&self) -> Secrets {
-        let headers = self.telemetry.otlp_headers.iter().map(|(_, value)| value);
+        let headers = Signal::ALL.into_iter().flat_map(|signal| self.telemetry.exporter(signal).headers);
+        let headers = headers.map(|(_, value)| value);
         let keys =
             [&self.livekit.api_secret, &self.llm.api_key, &self.telemetry.user_id_key, &self.http.token];
         let proxies = [&self.network.https_proxy, &self.network.http_proxy].into_iter().flatten();

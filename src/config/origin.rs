@@ -69,6 +69,15 @@ impl Origin {
         }
     }
 
+    /// The environment variable that it is, wherever that was set.
+    pub(super) fn variable(&self) -> Option<&str> {
+        match self {
+            Self::Variable(name) | Self::Dotenv { name, .. } => Some(name),
+            Self::Content { named_by, .. } => named_by.variable(),
+            _ => None,
+        }
+    }
+
     /// For the listing: without the column, which says nothing about a value that is right.
     pub(super) fn short(&self) -> String {
         match self {

@@ -5,6 +5,7 @@ use std::fmt;
 use url::Url;
 
 use crate::secret::Secret;
+use crate::telemetry::endpoint;
 
 /// An HTTP proxy, with the user and password that it wants, if any.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,6 +22,9 @@ impl ProxyUrl {
         if url.scheme() != "http" {
             return Err(format!("{}:// is no proxy that we speak to; http:// is", url.scheme()));
         }
+        if endpoint::has_place(&url) {
+            return Err(endpoint::EndpointError::Place.to_string());
+        }
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return Err("the address of a proxy ends with its port".to_owned());
         }
@@ -34,7 +38,7 @@ impl ProxyUrl {
 
     pub(super) fn password(&self) -> Option<Secret> {
         let password = self.0.password()?;
-        let decoded = crate::telemetry::endpoint::percent_decode(password);
+        let decoded = endpoint::percent_decode(password);
         let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
         Some(Secret::new(decoded.unwrap_or_else(|| password.to_owned())))
     }

@@ -11,6 +11,7 @@ use super::hint;
 use super::keys::{self, Key, LATER, SECTIONS};
 use super::kind::{Raw, Reason};
 use super::origin::Origin;
+use super::otel::Ignored;
 
 /// One key, set by one source.
 #[derive(Clone)]
@@ -25,6 +26,8 @@ pub(super) enum Said {
     Value(Value),
     /// The value is the content of this file.
     File(PathBuf),
+    /// It cannot be read, and a weaker setting counts unless something needs this one.
+    Wrong(Problem),
 }
 
 /// Which part of which key a name means.
@@ -40,6 +43,7 @@ pub(super) enum Target {
 pub(super) struct Gathered {
     pub(super) settings: Vec<Setting>,
     pub(super) problems: Vec<Problem>,
+    pub(super) ignored: Vec<Ignored>,
 }
 
 // === impl Target ===
@@ -98,11 +102,11 @@ pub(super) fn sections() -> String {
 // === impl Said ===
 
 impl Said {
-    /// None while it still stands in a file.
+    /// None while it still stands in a file, and when it cannot be read.
     pub(super) fn value(&self) -> Option<&Value> {
         match self {
             Self::Value(value) => Some(value),
-            Self::File(_) => None,
+            Self::File(_) | Self::Wrong(_) => None,
         }
     }
 }
@@ -178,5 +182,6 @@ impl Gathered {
     pub(super) fn append(&mut self, mut other: Self) {
         self.settings.append(&mut other.settings);
         self.problems.append(&mut other.problems);
+        self.ignored.append(&mut other.ignored);
     }
 }

@@ -1,17 +1,73 @@
 //! The environment variables that others define: how each reads as a value of one of our keys.
 
+use super::keys;
 use super::kind::{self, Raw};
+use crate::telemetry::signal::Signal;
 
 /// A well-known environment variable that sets a key.
 pub(super) struct Variable {
     pub(super) name: &'static str,
-    /// Reads the variable's own notation. None: it says nothing about this key.
-    pub(super) read: fn(&str) -> Result<Option<Raw>, String>,
+    /// Reads the variable's own notation, or says what was expected.
+    pub(super) read: fn(&str) -> Result<Reading, String>,
 }
 
-/// The transport, which only ever is OTLP over HTTP with protobuf; other values are refused instead of ignored, since
-/// the collector at the other end would not understand us.
-pub(super) const PROTOCOL: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
+/// What a variable says of a key.
+#[derive(Debug, PartialEq)]
+pub(super) enum Reading {
+    Is(Raw),
+    /// What it says, and why a part of it is ignored.
+    Partly(Raw, String),
+    Nothing,
+    /// It names what is unknown where OpenTelemetry has names only: its specification wants this ignored with a warning.
+    Ignored(String),
+}
+
+/// What others set for every program: none of it may stop a command that does not need it.
+pub(super) const OTEL: &str = "OTEL_";
+/// The transport of all signals. That of one is stronger; see [`protocol`].
+pub(super) const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
+/// The only one that we speak.
+pub(super) const SPOKEN: &str = "http/protobuf";
+/// The file to read instead of `agent.toml`.
+pub(super) const CONFIG: &str = "VOICED_CONFIG";
+
+/// The credentials of `voiced openobserve install`.
+const OPENOBSERVE_TOKEN: &str = "OPENOBSERVE_TOKEN";
+
+/// What "no limit" means for a wait.
+const NO_LIMIT: &str = "1h";
+/// How many names of a list are repeated.
+const MOST_NAMES: usize = 3;
+
+/// The exporters of every signal that its specification knows, and that we do not have.
+const CONSOLE: [&str; 3] = ["console", "logging", "otlp/stdout"];
+
+/// The variable with the transport of one signal.
+pub(super) const fn protocol(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+        Signal::Metrics => "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+        Signal::Logs => "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
+    }
+}
+
+/// Whether a variable of this name can change anything here.
+pub(super) fn is_read(name: &str) -> bool {
+    // Kubernetes makes names like VOICED_HTTP_PORT out of the names of services. Of what is no name, a part may be a secret.
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let ours = name.starts_with("VOICED_") && name.contains("__") && name.bytes().all(is_part);
+    ours || [CONFIG, OPENOBSERVE_TOKEN].contains(&name) || is_well_known(name) || is_protocol(name)
+}
+
+pub(super) fn is_protocol(name: &str) -> bool {
+    name == PROTOCOL || Signal::ALL.iter().any(|signal| protocol(*signal) == name)
+}
+
+pub(super) fn is_well_known(name: &str) -> bool {
+    keys::all().flat_map(|key| key.variables).any(|variable| variable.name == name)
+}
+
+// === impl Variable ===
 
 impl Variable {
     /// A variable whose text is the key's value.
@@ -19,28 +75,34 @@ impl Variable {
         Self { name, read: as_it_is }
     }
 
-    pub(super) const fn new(name: &'static str, read: fn(&str) -> Result<Option<Raw>, String>) -> Self {
+    pub(super) const fn new(name: &'static str, read: fn(&str) -> Result<Reading, String>) -> Self {
         Self { name, read }
+    }
+
+    pub(super) fn is_otel(&self) -> bool {
+        self.name.starts_with(OTEL)
     }
 }
 
-fn as_it_is(text: &str) -> Result<Option<Raw>, String> {
-    Ok(Some(Raw::Untyped(text.to_owned())))
+// === how they read ===
+
+fn as_it_is(text: &str) -> Result<Reading, String> {
+    Ok(Reading::Is(Raw::Untyped(text.to_owned())))
 }
 
 /// `OTEL_SDK_DISABLED`. The specification reads everything but "true" as false; whoever writes "1" means to switch
 /// traces off, and sending them anyway would be the worse surprise, so that is refused.
-pub(super) fn not_disabled(text: &str) -> Result<Option<Raw>, String> {
+pub(super) fn not_disabled(text: &str) -> Result<Reading, String> {
     match text.to_ascii_lowercase().as_str() {
-        "true" => Ok(Some(Raw::Boolean(false))),
-        "false" => Ok(Some(Raw::Boolean(true))),
+        "true" => Ok(Reading::Is(Raw::Boolean(false))),
+        "false" => Ok(Reading::Is(Raw::Boolean(true))),
         _ => Err("expected true or false".to_owned()),
     }
 }
 
 /// `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`: a boolean in older semantic conventions, the place of the
 /// content in newer ones. We write spans, no events.
-pub(super) fn capture_content(text: &str) -> Result<Option<Raw>, String> {
+pub(super) fn capture_content(text: &str) -> Result<Reading, String> {
     let choice = match text.to_ascii_lowercase().as_str() {
         "true" | "span_only" | "span_and_event" => "full",
         "false" | "no_content" | "event_only" => "off",
@@ -50,47 +112,112 @@ pub(super) fn capture_content(text: &str) -> Result<Option<Raw>, String> {
             );
         }
     };
-    Ok(Some(Raw::String(choice.to_owned())))
+    Ok(Reading::Is(Raw::String(choice.to_owned())))
 }
 
-/// `OTEL_EXPORTER_OTLP_TIMEOUT` counts milliseconds.
-pub(super) fn milliseconds(text: &str) -> Result<Option<Raw>, String> {
+/// `OTEL_METRIC_EXPORT_INTERVAL` counts milliseconds.
+pub(super) fn milliseconds(text: &str) -> Result<Reading, String> {
     match text.parse::<u64>() {
-        Ok(number) => Ok(Some(Raw::String(format!("{number}ms")))),
+        Ok(number) => Ok(Reading::Is(Raw::String(format!("{number}ms")))),
         Err(_) => Err("expected a number of milliseconds".to_owned()),
     }
 }
 
-/// `OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER`. Metrics can be scraped whatever it says.
-pub(super) fn exporter(text: &str) -> Result<Option<Raw>, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "otlp" => Ok(Some(Raw::Boolean(true))),
-        "none" => Ok(Some(Raw::Boolean(false))),
-        "prometheus" => Ok(None),
-        _ => Err("expected otlp or none".to_owned()),
+/// `OTEL_EXPORTER_OTLP_TIMEOUT`: milliseconds too, but zero is no limit, for which the specification allows a long time.
+pub(super) fn timeout(text: &str) -> Result<Reading, String> {
+    match milliseconds(text)? {
+        Reading::Is(Raw::String(zero)) if zero == "0ms" => Ok(Reading::Is(Raw::String(NO_LIMIT.to_owned()))),
+        other => Ok(other),
     }
 }
 
-/// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` does not mind upper and lower case.
-pub(super) fn lower_case(text: &str) -> Result<Option<Raw>, String> {
-    Ok(Some(Raw::Untyped(text.to_ascii_lowercase())))
+pub(super) fn traces_exporter(text: &str) -> Result<Reading, String> {
+    Ok(exporter(text, &["zipkin", "jaeger"], &[]))
+}
+
+/// Prometheus can always come and read `/metrics`.
+pub(super) fn metrics_exporter(text: &str) -> Result<Reading, String> {
+    Ok(exporter(text, &[], &["prometheus"]))
+}
+
+pub(super) fn logs_exporter(text: &str) -> Result<Reading, String> {
+    Ok(exporter(text, &[], &[]))
+}
+
+/// A list of exporters, of which `otlp` is the one that we have. What is known elsewhere (`others`, `CONSOLE`) asks for
+/// another one than `otlp`, and so for none here; `served` is known and needs no exporter.
+fn exporter(text: &str, others: &[&str], served: &[&str]) -> Reading {
+    let names: Vec<String> = text
+        .split(',')
+        .map(|name| name.trim().to_ascii_lowercase())
+        .filter(|name| !name.is_empty())
+        .collect();
+    let has = |wanted: &str| names.iter().any(|name| name == wanted);
+    let is_known = |name: &str| [others, served, &CONSOLE].iter().any(|known| known.contains(&name));
+    let foreign: Vec<&str> = names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !matches!(*name, "otlp" | "none") && !served.contains(name))
+        .collect();
+    let exported = Raw::Boolean(has("otlp") && !has("none"));
+    if names.is_empty() {
+        return Reading::Nothing;
+    }
+    if has("none") && names.len() > 1 {
+        return Reading::Partly(
+            exported,
+            "`none` stands among others, and wins: nothing is exported".to_owned(),
+        );
+    }
+    if !has("otlp") && !has("none") && !names.iter().any(|name| is_known(name)) {
+        return Reading::Ignored(format!("{}; otlp and none are known", unknown(&foreign)));
+    }
+    if foreign.is_empty() { Reading::Is(exported) } else { Reading::Partly(exported, unknown(&foreign)) }
+}
+
+fn unknown(exporters: &[&str]) -> String {
+    let shown: Vec<String> = exporters.iter().take(MOST_NAMES).map(|name| kind::shortened(name)).collect();
+    let more = if exporters.len() > MOST_NAMES { " and more" } else { "" };
+    format!("there is no exporter {}{more} here", kind::either(&shown))
+}
+
+/// `OTEL_EXPORTER_OTLP_COMPRESSION`.
+pub(super) fn compression(text: &str) -> Result<Reading, String> {
+    Ok(one_of(text, &["gzip", "none"]))
+}
+
+/// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
+pub(super) fn temporality(text: &str) -> Result<Reading, String> {
+    Ok(one_of(text, &["cumulative", "delta", "lowmemory"]))
+}
+
+/// A name out of a set, in upper or lower case.
+fn one_of(text: &str, known: &[&str]) -> Reading {
+    let name = text.to_ascii_lowercase();
+    if known.contains(&name.as_str()) {
+        return Reading::Is(Raw::String(name));
+    }
+    Reading::Ignored(format!("{} is not one of {}", kind::shortened(text), known.join(", ")))
 }
 
 /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is the whole URL: nothing is appended to it.
-pub(super) fn traces_endpoint(text: &str) -> Result<Option<Raw>, String> {
-    Ok(Some(Raw::TracesUrl(text.to_owned())))
+pub(super) fn traces_endpoint(text: &str) -> Result<Reading, String> {
+    Ok(Reading::Is(Raw::TracesUrl(text.to_owned())))
 }
 
 /// `OTEL_RESOURCE_ATTRIBUTES` may name the service too; `OTEL_SERVICE_NAME` is stronger.
-pub(super) fn service_name(text: &str) -> Result<Option<Raw>, String> {
+pub(super) fn service_name(text: &str) -> Result<Reading, String> {
     let attributes = kind::attributes(text)?;
-    let name = attributes.into_iter().find(|(name, _)| name == kind::SERVICE_NAME);
-    Ok(name.map(|(_, value)| Raw::String(value)))
+    let is_name = |(name, value): &(String, String)| name == kind::SERVICE_NAME && !value.is_empty();
+    let name = attributes.into_iter().find(is_name);
+    Ok(name.map_or(Reading::Nothing, |(_, value)| Reading::Is(Raw::String(value))))
 }
 
 /// Whatever else `OTEL_RESOURCE_ATTRIBUTES` holds.
-pub(super) fn other_attributes(text: &str) -> Result<Option<Raw>, String> {
+pub(super) fn other_attributes(text: &str) -> Result<Reading, String> {
+    // Read whole, so that what is wrong with it is one mistake and not one of each key.
+    kind::attributes(text)?;
     let names_service = |item: &&str| item.split('=').next().map(str::trim) == Some(kind::SERVICE_NAME);
     let others: Vec<&str> = text.split(',').filter(|item| !names_service(item)).collect();
-    Ok(Some(Raw::String(others.join(","))))
+    Ok(Reading::Is(Raw::String(others.join(","))))
 }

@@ -24,6 +24,8 @@ pub enum EndpointError {
         "a user or password in the URL would show up in logs; send it as a header: Authorization=Basic …"
     )]
     Credentials,
+    #[error("its host holds a `$` or a brace, so there is a place in it that nothing has filled in")]
+    Place,
 }
 
 /// Why a text is no list of OTLP headers. The messages name headers, never values: those are secrets.
@@ -71,6 +73,9 @@ pub fn traces_url(text: &str, signal_specific: bool) -> Result<Url, EndpointErro
     if !url.username().is_empty() || url.password().is_some() {
         return Err(EndpointError::Credentials);
     }
+    if has_place(&url) {
+        return Err(EndpointError::Place);
+    }
     url.set_fragment(None);
     if !signal_specific {
         let base = url.path().trim_end_matches('/');
@@ -78,6 +83,12 @@ pub fn traces_url(text: &str, signal_specific: bool) -> Result<Url, EndpointErro
         url.set_path(&(base + TRACES_PATH));
     }
     Ok(url)
+}
+
+/// Whether the host of a URL is one that a variable was to be filled into, as in `http://${HOST}:4318`. No name of a host
+/// holds such letters, though URLs may.
+pub(crate) fn has_place(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| host.contains(['$', '{', '}']))
 }
 
 /// Where another signal (`metrics`, `logs`) goes that is sent to the same receiver; None when the traces' URL does not end as
@@ -219,6 +230,9 @@ mod tests {
         assert!(matches!(traces_url("http://", false), Err(EndpointError::Invalid(_))));
         assert!(matches!(traces_url("http://h:port", false), Err(EndpointError::Invalid(_))));
         assert_eq!(traces_url("https://me:secret@h/", true), Err(EndpointError::Credentials));
+        for text in ["http://${HOST}:4318", "http://$HOST/", "http://{host}:4318/v1/traces"] {
+            assert_eq!(traces_url(text, false), Err(EndpointError::Place), "{text}");
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ use super::StartError;
 use super::attributes::{Attribute, Value};
 use super::otlp_post::OtlpPost;
 use super::recorder::{FinishedSpan, Recorder};
+use super::signal::Signal;
 use super::spool::{Settings, Spool};
 use super::traceparent::TraceParent;
 use crate::config;
@@ -97,7 +98,7 @@ impl SpanSource {
     ) -> Result<(Self, Spool), StartError> {
         let resource = resource(config, instance_id);
         let config = config.clone();
-        let carrier = move || OtlpPost::new(&config, url, "spans");
+        let carrier = move || OtlpPost::new(&config, url, Signal::Traces);
         let spool = Spool::start(spool, Envelope::new(&resource, scope()), carrier)?;
         // A caller who decided not to sample is obeyed: half a trace is worth less than none.
         let builder = SdkTracerProvider::builder()

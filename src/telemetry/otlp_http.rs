@@ -3,7 +3,6 @@
 use std::io::Read;
 use std::time::{Duration, SystemTime};
 
-use prost::Message;
 use reqwest::StatusCode;
 use reqwest::blocking::Client;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
@@ -12,6 +11,8 @@ use url::Url;
 
 use super::StartError;
 use super::delivery::{Delivery, Trouble};
+use super::otlp_answer;
+use super::signal::Signal;
 use crate::config;
 use crate::net::network;
 use crate::retry_after::retry_after;
@@ -34,8 +35,7 @@ pub(super) struct OtlpHttp {
 /// What is sent, in the words of messages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
-    /// `traces`, `metrics` or `logs`.
-    signal: &'static str,
+    signal: Signal,
     /// Of `[telemetry]`: what the URL comes from.
     key: &'static str,
 }
@@ -50,15 +50,6 @@ pub(super) struct Reply {
 
 /// One try: an answer, or why there was none.
 type Attempt = Result<Reply, String>;
-
-/// `google.rpc.Status`, the body of a failed OTLP request (OTLP specification, "Failures").
-#[derive(Clone, PartialEq, Message)]
-struct RpcStatus {
-    #[prost(int32, tag = "1")]
-    code: i32,
-    #[prost(string, tag = "2")]
-    message: String,
-}
 
 // === impl OtlpHttp ===
 
@@ -80,8 +71,13 @@ impl OtlpHttp {
         Ok(Self { client, url, headers: header_map(headers)?, secrets, sent })
     }
 
-    pub(super) fn from_config(config: &config::Telemetry, url: Url, sent: Sent) -> Result<Self, StartError> {
-        Self::new(url, &config.otlp_headers, config.otlp_timeout, sent)
+    pub(super) fn from_config(
+        config: &config::Telemetry,
+        url: Url,
+        signal: Signal,
+    ) -> Result<Self, StartError> {
+        let exporter = config.exporter(signal);
+        Self::new(url, exporter.headers, exporter.timeout, Sent::of(signal, config))
     }
 
     /// Posts a body with the headers that describe it, and ours.
@@ -158,7 +154,7 @@ impl OtlpHttp {
 
     /// `: "<first words of the body>"`.
     fn quote(&self, reply: &Reply) -> String {
-        match self.quoted(&reply.text()).as_str() {
+        match self.quoted(&otlp_answer::refusal(reply)).as_str() {
             "" => String::new(),
             words => format!(": \"{words}\""),
         }
@@ -187,17 +183,14 @@ fn header_map(headers: &[(String, Secret)]) -> Result<HeaderMap, StartError> {
 // === impl Sent ===
 
 impl Sent {
-    /// `items` are spans, metrics or logs.
-    pub(super) fn of(items: &'static str, config: &config::Telemetry) -> Self {
-        match items {
-            "metrics" if config.metrics_endpoint.is_some() => Self { signal: items, key: "metrics_endpoint" },
-            "logs" if config.logs_endpoint.is_some() => Self { signal: items, key: "logs_endpoint" },
-            "metrics" | "logs" => Self { signal: items, key: "otlp_endpoint" },
-            _ => Self::TRACES,
-        }
+    pub(super) fn of(signal: Signal, config: &config::Telemetry) -> Self {
+        let key = match signal {
+            Signal::Metrics if config.metrics_endpoint.is_some() => "metrics_endpoint",
+            Signal::Logs if config.logs_endpoint.is_some() => "logs_endpoint",
+            _ => "otlp_endpoint",
+        };
+        Self { signal, key }
     }
-
-    const TRACES: Self = Self { signal: "traces", key: "otlp_endpoint" };
 
     fn unreachable_advice(self, url: &Url) -> String {
         // 4317 is the port of OTLP over gRPC, which closes the connection on HTTP/1.1.
@@ -208,7 +201,8 @@ impl Sent {
     }
 
     fn advice(self, status: StatusCode, location: Option<&str>) -> String {
-        let Self { signal, key } = self;
+        let key = self.key;
+        let signal = self.signal.name();
         match status.as_u16() {
             300..=399 => {
                 let target = location.unwrap_or("another address");
@@ -221,9 +215,11 @@ impl Sent {
                 let path = format!(
                     "check the path of [telemetry] {key} (OpenObserve: /api/<organisation>/v1/{signal})"
                 );
-                match signal {
-                    "traces" => path,
-                    _ => format!("does this receiver take {signal}? Then {path}; else set {signal} = false"),
+                match self.signal {
+                    Signal::Traces => path,
+                    Signal::Metrics | Signal::Logs => {
+                        format!("does this receiver take {signal}? Then {path}; else set {signal} = false")
+                    }
                 }
             }
             413 => "the receiver takes only smaller requests: raise its limit".to_owned(),
@@ -240,20 +236,19 @@ impl Reply {
         self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
+    /// The content type without its parameters, in lower case.
+    pub(super) fn media_type(&self) -> String {
+        let media_type = self.content_type().split(';').next().unwrap_or_default();
+        media_type.trim().to_ascii_lowercase()
+    }
+
     fn location(&self) -> Option<&str> {
         self.headers.get(LOCATION)?.to_str().ok()
     }
 
     /// The success of a web server that knows nothing of OTLP.
     fn is_web_page(&self) -> bool {
-        self.status.is_success() && self.content_type().starts_with("text/html")
-    }
-
-    fn text(&self) -> String {
-        if self.content_type().starts_with("application/x-protobuf") {
-            return RpcStatus::decode(self.body.as_slice()).map(|status| status.message).unwrap_or_default();
-        }
-        String::from_utf8_lossy(&self.body).into_owned()
+        self.status.is_success() && self.media_type() == "text/html"
     }
 }
 
@@ -263,7 +258,8 @@ mod tests {
 
     fn receiver(headers: &[(String, Secret)]) -> OtlpHttp {
         let url = Url::parse("http://127.0.0.1:9/v1/traces?key=hidden").unwrap();
-        OtlpHttp::new(url, headers, Duration::from_secs(1), Sent::TRACES).unwrap()
+        let sent = Sent::of(Signal::Traces, &config::Config::default().telemetry);
+        OtlpHttp::new(url, headers, Duration::from_secs(1), sent).unwrap()
     }
 
     fn reply(status: u16, content_type: &str, body: &[u8]) -> Attempt {
@@ -287,9 +283,9 @@ mod tests {
     }
 
     #[test]
-    fn the_message_of_a_protobuf_error_is_read() {
-        let body = RpcStatus { code: 3, message: "unknown field".to_owned() }.encode_to_vec();
-        let trouble = receiver(&[]).explain(&reply(400, "application/x-protobuf", &body)).unwrap();
+    fn the_message_of_an_error_is_read_from_its_body() {
+        let body = br#"{"code":3,"message":"unknown field"}"#;
+        let trouble = receiver(&[]).explain(&reply(400, "application/json", body)).unwrap();
         assert!(trouble.message.contains("400 Bad Request: \"unknown field\""), "{}", trouble.message);
     }
 
@@ -328,25 +324,26 @@ mod tests {
             logs_endpoint: Some(Url::parse("http://logs.test/otlp").unwrap()),
             ..shared.clone()
         };
-        let advice = |items, config| Sent::of(items, config).advice(StatusCode::NOT_FOUND, None);
-        assert!(
-            advice("spans", &own).starts_with("check the path of [telemetry] otlp_endpoint (OpenObserve")
-        );
-        let logs = advice("logs", &own);
+        let advice = |signal, config| Sent::of(signal, config).advice(StatusCode::NOT_FOUND, None);
+        let traces = advice(Signal::Traces, &own);
+        assert!(traces.starts_with("check the path of [telemetry] otlp_endpoint (OpenObserve"), "{traces}");
+        let logs = advice(Signal::Logs, &own);
         for words in
             ["take logs?", "logs_endpoint (OpenObserve: /api/<organisation>/v1/logs)", "logs = false"]
         {
             assert!(logs.contains(words), "{words} is missing in {logs}");
         }
-        assert!(advice("logs", &shared).contains("[telemetry] otlp_endpoint (OpenObserve"));
+        assert!(advice(Signal::Logs, &shared).contains("[telemetry] otlp_endpoint (OpenObserve"));
     }
 
     #[test]
     fn a_web_page_is_no_success() {
         let receiver = receiver(&[]);
         assert_eq!(receiver.explain(&reply(200, "application/x-protobuf", b"")), None);
-        let page = receiver.explain(&reply(200, "text/html; charset=utf-8", b"<html>")).unwrap();
-        assert!(page.message.contains("web page"), "{}", page.message);
+        for content_type in ["text/html", "text/html; charset=utf-8", "Text/HTML;charset=utf-8"] {
+            let page = receiver.explain(&reply(200, content_type, b"<html>")).unwrap();
+            assert!(page.message.contains("web page"), "{}", page.message);
+        }
     }
 
     #[test]

@@ -4,46 +4,30 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use prost::Message;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use url::Url;
 
 use super::StartError;
 use super::delivery::{Delivery, Trouble};
-use super::otlp_http::{OtlpHttp, Sent};
+use super::otlp_answer::{self, PartialSuccess};
+use super::otlp_http::{OtlpHttp, Reply};
+use super::signal::Signal;
 use crate::config;
 
-/// Posts requests with one kind of items. Like the client in it, it must be made, used and dropped on a thread of its own.
+/// Posts requests of one signal. Like the client in it, it must be made, used and dropped on a thread of its own.
 #[derive(Debug)]
 pub(super) struct OtlpPost {
     http: OtlpHttp,
     gzip: bool,
-    /// What the items are called in messages.
-    items: &'static str,
-}
-
-/// The answer to an export request (OTLP specification, "Partial Success"): the same message on the wire for every
-/// signal.
-#[derive(Clone, PartialEq, Message)]
-struct Response {
-    #[prost(message, optional, tag = "1")]
-    partial_success: Option<PartialSuccess>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct PartialSuccess {
-    #[prost(int64, tag = "1")]
-    rejected: i64,
-    #[prost(string, tag = "2")]
-    error_message: String,
+    signal: Signal,
 }
 
 // === impl OtlpPost ===
 
 impl OtlpPost {
-    pub(super) fn new(config: &config::Telemetry, url: Url, items: &'static str) -> Result<Self, StartError> {
-        let http = OtlpHttp::from_config(config, url, Sent::of(items, config))?;
-        Ok(Self { http, gzip: config.otlp_gzip, items })
+    pub(super) fn new(config: &config::Telemetry, url: Url, signal: Signal) -> Result<Self, StartError> {
+        let http = OtlpHttp::from_config(config, url, signal)?;
+        Ok(Self { http, gzip: config.exporter(signal).gzip, signal })
     }
 
     pub(super) fn deliver(&self, request: &[u8]) -> Delivery {
@@ -57,17 +41,21 @@ impl OtlpPost {
         };
         let attempt = self.http.post(described, body);
         match (self.http.delivery(&attempt), attempt) {
-            (Delivery::Accepted, Ok(reply)) => self.judge(&reply.body),
+            (Delivery::Accepted, Ok(reply)) => self.judge(&reply),
             (delivery, _) => delivery,
         }
     }
 
-    /// Reads what the receiver says of items it did not take; an answer that is no OTLP says nothing.
-    fn judge(&self, body: &[u8]) -> Delivery {
-        let response = Response::decode(body).ok().and_then(|response| response.partial_success);
-        let Some(PartialSuccess { rejected, error_message }) = response else { return Delivery::Accepted };
+    /// Reads what the receiver says of items it did not take.
+    fn judge(&self, reply: &Reply) -> Delivery {
+        let Some(PartialSuccess { rejected, error_message }) =
+            otlp_answer::partial_success(reply, self.signal)
+        else {
+            return Delivery::Accepted;
+        };
         let rejected = u64::try_from(rejected).unwrap_or(0);
-        let (url, items, reason) = (self.http.shown_url(), self.items, self.http.quoted(&error_message));
+        let (url, items) = (self.http.shown_url(), self.signal.items());
+        let reason = self.http.quoted(&error_message);
         let message = match rejected {
             0 if error_message.is_empty() => return Delivery::Accepted,
             0 => format!("{url} took the {items} with a warning: \"{reason}\""),
@@ -80,20 +68,27 @@ impl OtlpPost {
     }
 }
 
-/// Fuzzing: an answer, read in every way that we read answers.
+/// Fuzzing: an answer, read in every way that we read answers. However it is written, no more can be lost than was sent.
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
-pub(super) fn read_answer(reply: &super::otlp_http::Reply) {
+pub(super) fn read_answer(reply: &Reply) {
+    const SENT: u64 = 3;
     thread_local! {
-        static POST: std::cell::OnceCell<OtlpPost> = const { std::cell::OnceCell::new() };
+        static POSTS: Vec<OtlpPost> = Signal::ALL.map(posting_nowhere).into();
     }
-    POST.with(|post| {
-        let url = || Url::parse("http://127.0.0.1:9/v1/traces").expect("a URL");
-        let post = post.get_or_init(|| {
-            OtlpPost::new(&config::Config::default().telemetry, url(), "spans").expect("a client")
-        });
-        let _ = post.http.delivery(&Ok(reply.clone()));
-        let _ = post.judge(&reply.body);
+    POSTS.with(|posts| {
+        for post in posts {
+            let answered = post.http.delivery(&Ok(reply.clone()));
+            for delivery in [answered, post.judge(reply)] {
+                assert!(delivery.lost(SENT) <= SENT, "{delivery:?}");
+            }
+        }
     });
+}
+
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+fn posting_nowhere(signal: Signal) -> OtlpPost {
+    let url = Url::parse("http://127.0.0.1:9/v1/traces").expect("a URL");
+    OtlpPost::new(&config::Config::default().telemetry, url, signal).expect("a client")
 }
 
 fn gzipped(body: &[u8]) -> Vec<u8> {

@@ -24,6 +24,7 @@ use url::Url;
 use self::logs::LogExport;
 use self::metrics::MetricsPush;
 pub use self::queue::LogQueue;
+use super::signal::Signal;
 use super::{StartError, endpoint, resource};
 use crate::config;
 use crate::metrics::{Metrics, Push};
@@ -127,15 +128,15 @@ pub(crate) struct Probed {
 
 /// Asks the receiver of metrics for its opinion; None when they go nowhere. To be called from where blocking is allowed.
 pub(crate) fn probe_metrics(config: &config::Telemetry) -> Result<Option<Probed>, StartError> {
-    metrics_url(config)?.map(|url| probe(config, url, "metrics")).transpose()
+    metrics_url(config)?.map(|url| probe(config, url, Signal::Metrics)).transpose()
 }
 
 /// [`probe_metrics`] for logs.
 pub(crate) fn probe_logs(config: &config::Telemetry) -> Result<Option<Probed>, StartError> {
-    logs_url(config)?.map(|url| probe(config, url, "logs")).transpose()
+    logs_url(config)?.map(|url| probe(config, url, Signal::Logs)).transpose()
 }
 
-fn probe(config: &config::Telemetry, url: Url, signal: &'static str) -> Result<Probed, StartError> {
+fn probe(config: &config::Telemetry, url: Url, signal: Signal) -> Result<Probed, StartError> {
     let trouble = post::probe(config, url.clone(), signal)?;
     Ok(Probed { url, trouble })
 }
@@ -144,21 +145,20 @@ fn probe(config: &config::Telemetry, url: Url, signal: &'static str) -> Result<P
 
 /// Where metrics go; None when they go nowhere.
 fn metrics_url(config: &config::Telemetry) -> Result<Option<Url>, StartError> {
-    let wanted = config.enabled && config.metrics;
-    let given = config.metrics_endpoint.as_ref();
-    signal_url(config, wanted, given, "metrics")
+    signal_url(config, config.metrics_endpoint.as_ref(), Signal::Metrics)
 }
 
 fn logs_url(config: &config::Telemetry) -> Result<Option<Url>, StartError> {
-    signal_url(config, config.enabled && config.logs, config.logs_endpoint.as_ref(), "logs")
+    signal_url(config, config.logs_endpoint.as_ref(), Signal::Logs)
 }
 
 fn signal_url(
     config: &config::Telemetry,
-    wanted: bool,
     given: Option<&Url>,
-    signal: &'static str,
+    signal: Signal,
 ) -> Result<Option<Url>, StartError> {
+    let wanted = config.wants(signal);
+    let signal = signal.name();
     match (wanted, given, config.otlp_endpoint.as_ref()) {
         (false, ..) => Ok(None),
         (true, Some(given), _) => Ok(Some(given.clone())),

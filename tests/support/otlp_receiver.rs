@@ -30,6 +30,8 @@ pub(crate) enum Mode {
     /// This many times, then accept.
     StatusTimes(u16, usize),
     Partial(i64, &'static str),
+    /// Accept, and answer in JSON whatever was asked.
+    Json(&'static str),
     WebPage,
     Redirect,
 }
@@ -61,7 +63,9 @@ impl Receiver {
         let address = listener.local_addr().unwrap();
         let shared =
             Arc::new(Shared { mode: Mutex::new(mode), received: Mutex::default(), knocks: Mutex::default() });
-        let router = Router::new().route(PATH, post(receive)).with_state(shared.clone());
+        let others = PATH.replace("traces", "{signal}");
+        let router = Router::new().route(PATH, post(receive)).route(&others, post(acknowledge));
+        let router = router.with_state(shared.clone());
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
@@ -140,6 +144,11 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
         Mode::Partial(rejected_spans, message) => {
             Some(ExportTracePartialSuccess { rejected_spans, error_message: message.to_owned() })
         }
+        Mode::Json(answer) => {
+            let request = decode(&headers, &body);
+            lock(&shared.received).push(Received { headers, request });
+            return json(answer);
+        }
         Mode::WebPage => return axum::response::Html("<html>").into_response(),
         Mode::Redirect => {
             return axum::response::Redirect::to("http://127.0.0.1:1/elsewhere").into_response();
@@ -149,6 +158,19 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
     lock(&shared.received).push(Received { headers, request });
     let reply = ExportTraceServiceResponse { partial_success: partial }.encode_to_vec();
     ([(header::CONTENT_TYPE, "application/x-protobuf")], reply).into_response()
+}
+
+/// Takes metrics and logs, which no test here looks into.
+async fn acknowledge(State(shared): State<Arc<Shared>>) -> Response {
+    *lock(&shared.knocks) += 1;
+    match shared.next_mode() {
+        Mode::Json(answer) => json(answer),
+        _ => StatusCode::OK.into_response(),
+    }
+}
+
+fn json(answer: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], answer).into_response()
 }
 
 fn decode(headers: &HeaderMap, body: &[u8]) -> ExportTraceServiceRequest {

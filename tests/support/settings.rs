@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use voiced::config::{self, Config, Env, LoadArgs, Loaded};
+use voiced::config::{self, Config, ConfigError, Env, LoadArgs, Loaded, Purpose};
 
 /// A place to load a configuration in.
 pub(crate) struct Place {
@@ -60,14 +60,20 @@ impl Place {
         config::load(&self.args, &self.env()).unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// For a command that does this with `[telemetry]`.
+    pub(crate) fn loaded_for(&self, purpose: Purpose) -> Result<Loaded, ConfigError> {
+        self.loaded().used_for(purpose)
+    }
+
     pub(crate) fn config(&self) -> Config {
         self.loaded().config
     }
 
-    /// What is printed when the configuration is refused; paths are relative to this place.
+    /// What is printed when the configuration is refused to a command that needs all of it; paths are relative to this place.
     pub(crate) fn refusal(&self) -> String {
-        let error = config::load(&self.args, &self.env()).expect_err("the configuration was accepted");
-        self.relative(&error.to_string())
+        let loaded = config::load(&self.args, &self.env());
+        let error = loaded.and_then(|loaded| loaded.used_for(Purpose::Export));
+        self.relative(&error.expect_err("the configuration was accepted").to_string())
     }
 
     /// `section.key`'s source as `voiced config` shows it.

@@ -21,6 +21,7 @@ pub(crate) fn settings(url: Option<url::Url>, headers: &[(&str, &str)]) -> confi
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value)));
     config::Telemetry {
         enabled: true,
+        traces: true,
         service_name: "voiced-test".to_owned(),
         resource_attributes: vec![("deployment.environment.name".to_owned(), "test".to_owned())],
         otlp_endpoint: url,
@@ -37,10 +38,16 @@ pub(crate) fn settings(url: Option<url::Url>, headers: &[(&str, &str)]) -> confi
         user_id_key: None,
         metrics: false,
         metrics_endpoint: None,
+        metrics_headers: None,
+        metrics_timeout: None,
+        metrics_gzip: None,
         metrics_interval: Duration::from_secs(60),
         metrics_temporality: Temporality::Cumulative,
         logs: false,
         logs_endpoint: None,
+        logs_headers: None,
+        logs_timeout: None,
+        logs_gzip: None,
     }
 }
 

@@ -11,6 +11,7 @@ use super::queue::{Batch, LogQueue};
 use super::{Counts, records};
 use crate::config;
 use crate::telemetry::StartError;
+use crate::telemetry::signal::Signal;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -42,7 +43,7 @@ impl LogExport {
         counts: Arc<Counts>,
     ) -> Result<Self, StartError> {
         let shared = queue.clone();
-        post::spawn(config, url, "logs", move |poster| {
+        post::spawn(config, url, Signal::Logs, move |poster| {
             let finish = shared.clone();
             Sender { poster, queue: shared, resource, counts, overflowing: false }.run();
             finish.finish();

@@ -14,6 +14,7 @@ use crate::config;
 use crate::metrics::{Metrics, Temporality};
 use crate::telemetry::StartError;
 use crate::telemetry::delivery::Delivery;
+use crate::telemetry::signal::Signal;
 
 /// How many pushes of differences are kept while the receiver is away: an hour at the default interval. Sums since the
 /// start need no keeping, the next push has all of the last.
@@ -50,7 +51,7 @@ impl MetricsPush {
         let (finished, done) = mpsc::channel();
         let interval = config.metrics_interval;
         let kept = if config.metrics_temporality == Temporality::Cumulative { 0 } else { KEPT };
-        post::spawn(config, url, "metrics", move |poster| {
+        post::spawn(config, url, Signal::Metrics, move |poster| {
             Pusher { poster, metrics, counts, waiting: VecDeque::new(), kept }.run(interval, &closed);
             drop(finished);
         })?;

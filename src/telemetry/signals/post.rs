@@ -8,11 +8,12 @@ use crate::config;
 use crate::telemetry::StartError;
 use crate::telemetry::delivery::{Delivery, Notice, Standing};
 use crate::telemetry::otlp_post::OtlpPost;
+use crate::telemetry::signal::Signal;
 
 /// Posts the requests of one signal. Like the client in it, it must be made, used and dropped on a thread of its own.
 pub(super) struct Poster {
     post: OtlpPost,
-    signal: &'static str,
+    signal: Signal,
     standing: Standing,
 }
 
@@ -20,12 +21,12 @@ pub(super) struct Poster {
 pub(super) fn spawn(
     config: &config::Telemetry,
     url: Url,
-    signal: &'static str,
+    signal: Signal,
     run: impl FnOnce(Poster) + Send + 'static,
 ) -> Result<(), StartError> {
     let config = config.clone();
     let (made, outcome) = std::sync::mpsc::sync_channel(1);
-    thread::Builder::new().name(format!("otlp-{signal}")).spawn(move || {
+    thread::Builder::new().name(format!("otlp-{}", signal.name())).spawn(move || {
         match Poster::new(&config, url, signal) {
             Ok(poster) => {
                 let _ = made.send(Ok(()));
@@ -34,7 +35,8 @@ pub(super) fn spawn(
             Err(error) => drop(made.send(Err(error))),
         }
     })?;
-    let broken = || StartError::Client(format!("the thread for {signal} panicked while it made its client"));
+    let broken =
+        || StartError::Client(format!("the thread for {} panicked while it made its client", signal.name()));
     outcome.recv().unwrap_or_else(|_| Err(broken()))
 }
 
@@ -44,7 +46,7 @@ pub(super) fn spawn(
 pub(super) fn probe(
     config: &config::Telemetry,
     url: Url,
-    signal: &'static str,
+    signal: Signal,
 ) -> Result<Option<String>, StartError> {
     let delivery = OtlpPost::new(config, url, signal)?.deliver(&[]);
     Ok(delivery.trouble().map(|trouble| trouble.message.clone()))
@@ -53,7 +55,7 @@ pub(super) fn probe(
 // === impl Poster ===
 
 impl Poster {
-    fn new(config: &config::Telemetry, url: Url, signal: &'static str) -> Result<Self, StartError> {
+    fn new(config: &config::Telemetry, url: Url, signal: Signal) -> Result<Self, StartError> {
         let post = OtlpPost::new(config, url, signal)?;
         Ok(Self { post, signal, standing: Standing::default() })
     }
@@ -62,12 +64,11 @@ impl Poster {
     pub(super) fn post(&mut self, request: &[u8], items: u64) -> Delivery {
         let delivery = self.post.deliver(request);
         let lost = if is_transient(&delivery) { 0 } else { delivery.lost(items) };
+        let signal = self.signal.name();
         match self.standing.observe(delivery.trouble(), lost) {
-            Some(Notice::Trouble(trouble)) => tracing::error!("export of {}: {trouble}", self.signal),
-            Some(Notice::Recovered { lost }) => {
-                tracing::warn!(lost, "the receiver takes our {} again", self.signal);
-            }
-            Some(Notice::Working) => tracing::info!("the first {} were exported", self.signal),
+            Some(Notice::Trouble(trouble)) => tracing::error!("export of {signal}: {trouble}"),
+            Some(Notice::Recovered { lost }) => tracing::warn!(lost, "the receiver takes our {signal} again"),
+            Some(Notice::Working) => tracing::info!("the first {signal} were exported"),
             None => {}
         }
         delivery

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::records::Record;
 use crate::config;
+use crate::telemetry::signal::Signal;
 
 /// How long the first record of a batch waits for company.
 const BATCH_DELAY: Duration = Duration::from_secs(1);
@@ -53,8 +54,7 @@ pub(super) struct Batch {
 impl LogQueue {
     /// The queue to log into, when logs are to be exported.
     pub fn wanted(config: &config::Telemetry) -> Option<Self> {
-        let has_endpoint = config.logs_endpoint.is_some() || config.otlp_endpoint.is_some();
-        (config.enabled && config.logs && has_endpoint).then(Self::default)
+        config.exports(Signal::Logs).then(Self::default)
     }
 
     /// Never waits and never logs: it is called while something is being logged.

@@ -18,10 +18,12 @@ const CALL_PATIENCE: Duration = Duration::from_secs(300);
 /// More than the worker's own grace for a room that everybody left.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(60);
 /// Variables of the person's shell that would send the worker's traces elsewhere or nowhere.
-const STRAY_VARIABLES: [&str; 4] = [
+const STRAY_VARIABLES: [&str; 6] = [
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
     "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_TRACES_EXPORTER",
     "OTEL_SDK_DISABLED",
 ];
 

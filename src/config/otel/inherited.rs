@@ -1,0 +1,75 @@
+//! What metrics and logs are sent with where traces have variables of their own.
+//!
+//! `telemetry.otlp_…` is what traces are sent with, and the other signals with them. A variable for traces alone changes
+//! that for traces alone: the others keep what the key would be without it.
+
+use crate::config::keys::{self, Key};
+use crate::config::load::strongest;
+use crate::config::origin::{Layer, Origin};
+use crate::config::setting::{Said, Setting};
+use crate::telemetry::endpoint;
+use crate::telemetry::signal::Signal;
+
+const ASPECTS: [(&str, &str); 4] = [
+    // First, because headers follow it.
+    ("endpoint", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+    ("headers", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"),
+    ("timeout", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"),
+    ("compression", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"),
+];
+
+/// The settings of metrics and logs that nothing sets, and that are not those of traces.
+pub(in crate::config) fn inherited(mut settings: Vec<Setting>) -> Vec<Setting> {
+    for (aspect, variable) in ASPECTS {
+        let Some(traces) = keys::by_path(&format!("telemetry.otlp_{aspect}")) else { continue };
+        let is_for_traces = |setting: &Setting| setting.origin.variable() == Some(variable);
+        if !strongest(&settings, traces).is_some_and(is_for_traces) {
+            continue;
+        }
+        let general =
+            settings.iter().rfind(|setting| setting.key.path == traces.path && !is_for_traces(setting));
+        let general = general.cloned();
+        for signal in [Signal::Metrics, Signal::Logs] {
+            let key = keys::by_path(&format!("telemetry.{}_{aspect}", signal.name()));
+            let unset = |key: &&Key| !is_set(&settings, key);
+            if let Some(setting) =
+                key.filter(unset).and_then(|key| of(key, signal, general.as_ref(), &settings))
+            {
+                settings.push(setting);
+            }
+        }
+    }
+    settings
+}
+
+/// The setting of a signal's key that says what `general` says; None where it may follow traces.
+fn of(key: &'static Key, signal: Signal, general: Option<&Setting>, settings: &[Setting]) -> Option<Setting> {
+    let is_general = general.is_some_and(|general| general.origin.layer() > Layer::Default);
+    match (key.name().rsplit('_').next(), general) {
+        (Some("endpoint"), Some(general)) if is_general => {
+            let said = match &general.said {
+                Said::Value(value) => Said::Value(beside(value.as_str()?, signal)?.into()),
+                other => other.clone(),
+            };
+            Some(Setting { key, said, origin: general.origin.clone() })
+        }
+        // They go to the receiver of traces, so what was meant for that one is meant for them.
+        (Some("endpoint"), _) => None,
+        (Some("headers"), None) => {
+            let endpoint = keys::by_path(&format!("telemetry.{}_endpoint", signal.name()))?;
+            let said = Said::Value(String::new().into());
+            is_set(settings, endpoint).then_some(Setting { key, said, origin: Origin::Default })
+        }
+        (_, general) => general.map(|general| Setting { key, ..general.clone() }),
+    }
+}
+
+fn is_set(settings: &[Setting], key: &Key) -> bool {
+    strongest(settings, key).is_some_and(|setting| setting.origin.layer() > Layer::Default)
+}
+
+/// Where a signal goes when traces would go to `traces`; None when these go nowhere.
+fn beside(traces: &str, signal: Signal) -> Option<String> {
+    let url = url::Url::parse(traces).ok()?;
+    endpoint::signal_url(&url, signal.name()).map(String::from)
+}
