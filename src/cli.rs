@@ -294,7 +294,8 @@ impl Cli {
         }
         if let Command::Openobserve(OpenobserveCommand::Install(args)) = self.command {
             crate::log::init_quiet(self.log_format, secrets);
-            loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            let warnings = loaded.warnings.iter();
+            warnings.for_each(|warning| output::complain(format_args!("warning: {warning}")));
             return finish(block_on(openobserve::install(loaded.config, &env, args)));
         }
         let logs = LogQueue::wanted(&loaded.config.telemetry);
