@@ -2,8 +2,11 @@
 //!
 //! With its submodules this is the only code that names the crates `livekit` and `livekit_net`.
 
+mod envelope;
+mod event;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod packet;
 mod people;
 pub(crate) mod roster;
 pub mod text;
@@ -22,10 +25,12 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::secret::{Secret, Speech};
+use crate::secret::Secret;
 
-use self::people::{People, agent_state, is_agent, is_person};
-use self::text::IncomingText;
+use self::envelope::{Destinations, Letter};
+pub use self::event::{RoomEvent, Segment, Unread};
+use self::people::{People, Written, agent_state, is_agent, is_person};
+use self::text::{CHAT_TOPIC, IncomingText};
 use self::voice::Voice;
 
 /// How long a join may take before it is given up.
@@ -37,6 +42,11 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the SDK's tasks for a room are asked for a sign of life, and how many of these may be missing in a row.
 const PULSE: Duration = Duration::from_secs(5);
 const PULSES_MISSED: u32 = 3;
+
+/// How many people a text may be sent to, and how many bytes their identities may have, for all of them to get the answer: it is
+/// addressed to them in one packet. Beyond, the first of them get it.
+const AMONG: usize = 64;
+const AMONG_BYTES: usize = 8_000;
 
 /// What joining needs.
 #[derive(Clone, Debug)]
@@ -89,47 +99,6 @@ impl Place {
     pub(crate) fn has_sid(&self) -> bool {
         self.sid != self.room
     }
-}
-
-/// What happened in the room, as far as a conversation cares.
-pub enum RoomEvent {
-    /// Somebody is about to be here; what is said now would pass them by.
-    PersonComing(String),
-    PersonJoined(String),
-    PersonLeft(String),
-    /// An agent is here, or announced its state (`lk.agent.state`; empty when it has told none).
-    Agent {
-        identity: String,
-        state: String,
-    },
-    AgentLeft(String),
-    /// Somebody opened a text stream.
-    Text(Box<IncomingText>),
-    /// Segments of a legacy `Transcription` packet in a person's name.
-    Transcript {
-        speaker: String,
-        segments: Vec<Segment>,
-        /// How many more there were that are too long.
-        refused: usize,
-    },
-    /// The connection is lost and being restored; what we write meanwhile waits or is lost.
-    Reconnecting,
-    /// The connection is back. `rejoined`: as a new participant under our identity, to whom the server brings nothing of
-    /// what was said meanwhile; the others saw us leave and come.
-    Reconnected {
-        rejoined: bool,
-    },
-    /// The room is over for us; nothing comes after this.
-    Closed(String),
-    /// The connection broke and the SDK has given up restoring it; nothing comes after this.
-    Lost(String),
-}
-
-/// One segment of a legacy transcription.
-pub struct Segment {
-    pub id: String,
-    pub text: Speech,
-    pub is_final: bool,
 }
 
 #[derive(Debug, Error)]
@@ -216,8 +185,8 @@ impl Room {
     /// The next event. After `Closed` or `Lost` it stays pending for ever.
     pub async fn next(&mut self) -> RoomEvent {
         loop {
-            if let Some(text) = self.people.introduced() {
-                return RoomEvent::Text(text);
+            if let Some(event) = self.people.event() {
+                return event;
             }
             if self.closed {
                 return std::future::pending().await;
@@ -277,7 +246,19 @@ impl Room {
             }
             lk::RoomEvent::TextStreamOpened { reader, topic, participant_identity } => {
                 let sender = participant_identity.to_string();
-                self.text_opened(Box::new(IncomingText::new(reader.take()?, topic, sender)))
+                let mut text = Box::new(IncomingText::new(reader.take()?, topic, sender));
+                text.among = self.among(text.destinations());
+                self.written(Written::Stream(text))
+            }
+            lk::RoomEvent::ByteStreamOpened { topic, participant_identity, .. } => {
+                let from_person = self.kind_of(participant_identity.as_str()) == Some(true);
+                (from_person && topic == CHAT_TOPIC).then_some(RoomEvent::Unread(Unread::File))
+            }
+            lk::RoomEvent::DataReceived { payload, topic, participant, .. } => {
+                match envelope::open(topic.as_deref(), &payload) {
+                    Some(letter) => self.letter(letter),
+                    None => self.data(topic.unwrap_or_default(), participant),
+                }
             }
             lk::RoomEvent::TranscriptionReceived { participant: Some(participant), segments, .. } => {
                 self.transcript(participant.identity().to_string(), segments)
@@ -295,17 +276,48 @@ impl Room {
         }
     }
 
-    fn text_opened(&mut self, mut text: Box<IncomingText>) -> Option<RoomEvent> {
-        match self.kind_of(text.sender()) {
-            Some(from_person) => {
-                text.from_person = from_person;
-                Some(RoomEvent::Text(text))
-            }
+    /// A text of somebody whom we have not been told of yet waits.
+    fn written(&mut self, written: Written) -> Option<RoomEvent> {
+        if written.sender().is_empty() {
+            written.discard();
+            return Some(RoomEvent::Unread(Unread::NoSender));
+        }
+        match self.kind_of(written.sender()) {
+            Some(from_person) => written.event(from_person),
             None => {
-                self.people.keep(text);
+                self.people.keep(written);
                 None
             }
         }
+    }
+
+    fn letter(&mut self, letter: Letter) -> Option<RoomEvent> {
+        let (sender, among) = (letter.sender.clone(), self.among(letter.to.clone()));
+        let reading = packet::read(letter, among, self.max_text_bytes)?;
+        self.written(Written::Packet { sender, reading })
+    }
+
+    fn data(&self, topic: String, sender: Option<lk::RemoteParticipant>) -> Option<RoomEvent> {
+        let from_agent = sender.is_some_and(|sender| !is_person(&sender));
+        if from_agent { None } else { Unread::topic(&topic).map(RoomEvent::Unread) }
+    }
+
+    /// The others among whom something was said that was sent to `to`; None when that is everybody.
+    fn among(&self, to: Destinations) -> Option<Vec<String>> {
+        if to.is_everybody() {
+            return None;
+        }
+        let here = self.inner.remote_participants();
+        let named = here.values().filter(|who| to.sids.iter().any(|sid| *sid == who.sid().to_string()));
+        let named = named.map(|who| who.identity().to_string());
+        let others = to.identities.iter().cloned().chain(named).filter(|who| *who != self.place.identity);
+        let mut bytes_left = AMONG_BYTES;
+        let fits = |who: &String| {
+            let left = bytes_left.checked_sub(who.len());
+            bytes_left = left.unwrap_or_default();
+            left.is_some()
+        };
+        Some(others.take(AMONG).take_while(fits).collect())
     }
 
     fn transcript(&self, speaker: String, segments: Vec<lk::TranscriptionSegment>) -> Option<RoomEvent> {
@@ -378,12 +390,6 @@ async fn leave(room: &lk::Room) {
         Ok(Ok(())) | Ok(Err(lk::RoomError::AlreadyClosed)) => {}
         Ok(Err(error)) => tracing::debug!(%error, "leaving the room"),
         Err(_) => tracing::warn!("leaving the room took longer than {} s", LEAVE_TIMEOUT.as_secs()),
-    }
-}
-
-impl From<lk::TranscriptionSegment> for Segment {
-    fn from(segment: lk::TranscriptionSegment) -> Self {
-        Self { id: segment.id, text: segment.text.into(), is_final: segment.r#final }
     }
 }
 

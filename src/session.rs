@@ -4,6 +4,7 @@
 //! runs beside it behind bounded queues: the call to the model, and the writes to the room. So does what could hold a thread
 //! of the runtime, which other sessions need: the search for what must not be recorded.
 
+mod audience;
 mod call;
 mod heard;
 mod history;
@@ -21,13 +22,14 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
-use crate::chat::{AgentState, Utterance};
+use crate::chat::{AgentState, Utterance, Way};
 use crate::config;
 use crate::llm::Answerer;
 use crate::metrics::{Metrics, Refusal, Restored};
 use crate::room::text::{IncomingText, Reading, TextError};
 use crate::room::voice::Voice;
 use crate::room::{Room, RoomEvent};
+use crate::secret::Speech;
 use crate::telemetry::spans::Tracer;
 
 use self::call::{Call, CallEvent};
@@ -79,7 +81,7 @@ struct Session<'a> {
     voice: Voice,
     readers: FuturesUnordered<BoxFuture<'static, Reading>>,
     /// What was read, in this order, while it is prepared for the record.
-    heard: FuturesOrdered<BoxFuture<'static, (Instant, Utterance)>>,
+    heard: FuturesOrdered<BoxFuture<'static, (Instant, Event)>>,
     call: Option<Call>,
     ledger: Ledger,
     /// We have rejoined before anybody else: what is said waits until somebody can hear it.
@@ -149,11 +151,13 @@ impl Session<'_> {
                 Action::Cancel { turn } => {
                     self.call.iter_mut().filter(|call| call.turn() == turn).for_each(Call::cancel)
                 }
-                Action::OpenSegment => self.voice.open_segment().await,
+                Action::OpenSegment { only } => self.voice.open_segment(only).await,
                 Action::Say(text) => self.voice.say(text).await,
-                Action::CloseSegment => self.voice.close_segment().await,
+                Action::CloseSegment { chat } => self.voice.close_segment(chat).await,
+                Action::Corrected { speaker, known } => self.ledger.corrected(&speaker, known),
                 Action::Finish { turn, result } => self.ledger.finish(turn, &result),
                 Action::Overtaken { turn, utterance } => self.ledger.overtaken(turn, &utterance),
+                Action::Deleted { turn, utterance } => self.ledger.deleted(turn, &utterance),
                 Action::End(reason) => return Some(reason),
             }
         }
@@ -170,7 +174,7 @@ impl Session<'_> {
                     }
                 }
                 Some(reading) = self.readers.next() => self.read(reading),
-                Some((at, utterance)) = self.heard.next() => return (at, Event::Heard(utterance)),
+                Some(heard) = self.heard.next() => return heard,
                 event = reply(&mut self.call, &self.voice) => return now(self.reply_event(event)),
                 _ = sleep_until(deadline) => return now(Event::Tick),
             }
@@ -191,6 +195,18 @@ impl Session<'_> {
                 self.listen(text);
                 None
             }
+            RoomEvent::Chat(reading) => {
+                self.listen_to_packet(reading);
+                None
+            }
+            RoomEvent::Refused { sender, why } => {
+                self.ledger.refused(&sender, Refusal::from(&why), &why.to_string());
+                None
+            }
+            RoomEvent::Unread(unread) => {
+                self.ledger.unread(unread);
+                None
+            }
             RoomEvent::Transcript { speaker, segments, refused } => {
                 for _ in 0..refused {
                     self.ledger.refused(&speaker, Refusal::TooLong, &TextError::TooLong.to_string());
@@ -201,8 +217,9 @@ impl Session<'_> {
                     let utterance = Utterance {
                         speaker: speaker.clone(),
                         text: segment.text,
-                        segment: Some(segment.id),
-                        traceparent: None,
+                        segment: Some(segment.id).filter(|id| !id.is_empty()),
+                        way: Way::Speech,
+                        ..Utterance::default()
                     };
                     self.readers.push(Box::pin(std::future::ready(Reading::Turn(utterance))));
                 });
@@ -243,11 +260,10 @@ impl Session<'_> {
     /// Starts reading a text stream, if it may be a turn.
     fn listen(&mut self, text: Box<IncomingText>) {
         if !text.may_be_turn() {
+            text.unread().into_iter().for_each(|unread| self.ledger.unread(unread));
             return text.discard();
         }
-        if self.readers.len() + self.heard.len() >= READERS {
-            let why = format!("more than {READERS} texts are arriving at once");
-            self.ledger.refused(text.sender(), Refusal::TooMany, &why);
+        if self.is_flooded(text.sender()) {
             return text.discard();
         }
         // Unconstrained, because tokio's cooperative budget would send a reader that is done to the back of the queue
@@ -256,20 +272,45 @@ impl Session<'_> {
         self.readers.push(Box::pin(reading));
     }
 
+    /// What came by a packet is read already, and takes its place behind the texts that are being read.
+    fn listen_to_packet(&mut self, reading: Reading) {
+        if !self.is_flooded(reading.sender()) {
+            self.readers.push(Box::pin(std::future::ready(reading)));
+        }
+    }
+
+    /// Whether there is no place for another text, which is refused then.
+    fn is_flooded(&mut self, sender: &str) -> bool {
+        let flooded = self.readers.len() + self.heard.len() >= READERS;
+        if flooded {
+            let why = format!("more than {READERS} texts are arriving at once");
+            self.ledger.refused(sender, Refusal::TooMany, &why);
+        }
+        flooded
+    }
+
     fn read(&mut self, reading: Reading) {
         match reading {
-            Reading::Turn(utterance) => {
-                let (at, privacy) = (Instant::now(), self.parts.tracer.privacy().clone());
-                self.heard.push_back(Box::pin(async move {
-                    privacy.prepare(&utterance.text).await;
-                    (at, utterance)
-                }));
+            Reading::Turn(utterance) => self.prepare(Some(utterance.text.clone()), Event::Heard(utterance)),
+            Reading::Correction(correction) => {
+                self.prepare(correction.text.clone(), Event::Corrected(correction));
             }
-            Reading::Interim => {}
+            Reading::Interim | Reading::Reaction => {}
             Reading::Refused { sender, why } => {
                 self.ledger.refused(&sender, Refusal::from(&why), &why.to_string());
             }
         }
+    }
+
+    /// Lets an event come once its words are prepared for the record.
+    fn prepare(&mut self, words: Option<Speech>, event: Event) {
+        let (at, privacy) = (Instant::now(), self.parts.tracer.privacy().clone());
+        self.heard.push_back(Box::pin(async move {
+            if let Some(words) = words {
+                privacy.prepare(&words).await;
+            }
+            (at, event)
+        }));
     }
 
     fn reply_event(&mut self, event: CallEvent) -> Event {
@@ -304,6 +345,9 @@ impl From<&TextError> for Refusal {
             TextError::NotUtf8 => Self::NotUtf8,
             TextError::Idle => Self::Idle,
             TextError::Broken(_) => Self::Broken,
+            TextError::NoChatMessage => Self::NoChatMessage,
+            TextError::TooManyStrangers => Self::TooMany,
+            TextError::Stranger => Self::Stranger,
         }
     }
 }
