@@ -10,6 +10,7 @@ mod heard;
 mod history;
 mod kept;
 mod ledger;
+mod listening;
 mod machine;
 mod past;
 mod presence;
@@ -22,14 +23,13 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
-use crate::chat::{AgentState, Utterance, Way};
+use crate::chat::AgentState;
 use crate::config;
 use crate::llm::Answerer;
 use crate::metrics::{Metrics, Refusal, Restored};
-use crate::room::text::{IncomingText, Reading, TextError};
+use crate::room::text::Reading;
 use crate::room::voice::Voice;
 use crate::room::{Room, RoomEvent};
-use crate::secret::Speech;
 use crate::telemetry::spans::Tracer;
 
 use self::call::{Call, CallEvent};
@@ -40,10 +40,6 @@ pub use self::ledger::Totals;
 pub use self::machine::EndReason;
 use self::machine::{Action, Event, Machine, Rules};
 pub use self::past::{Past, PastTurn};
-
-/// How many text streams of one room may be arriving at the same time. More are refused and counted. A burst of some
-/// hundred short texts must pass; the worst case is this many times `agent.max_turn_bytes` of memory.
-const READERS: usize = 1024;
 
 /// What a session is made of.
 #[derive(Clone)]
@@ -208,21 +204,7 @@ impl Session<'_> {
                 None
             }
             RoomEvent::Transcript { speaker, segments, refused } => {
-                for _ in 0..refused {
-                    self.ledger.refused(&speaker, Refusal::TooLong, &TextError::TooLong.to_string());
-                }
-                let last = segments.into_iter().filter(|segment| segment.is_final);
-                // Several final segments in one packet are one utterance to the ear, but each keeps its own id.
-                last.for_each(|segment| {
-                    let utterance = Utterance {
-                        speaker: speaker.clone(),
-                        text: segment.text,
-                        segment: Some(segment.id).filter(|id| !id.is_empty()),
-                        way: Way::Speech,
-                        ..Utterance::default()
-                    };
-                    self.readers.push(Box::pin(std::future::ready(Reading::Turn(utterance))));
-                });
+                self.transcribed(&speaker, segments, refused);
                 None
             }
             RoomEvent::Agent { .. } | RoomEvent::AgentLeft(_) => None,
@@ -257,62 +239,6 @@ impl Session<'_> {
         }
     }
 
-    /// Starts reading a text stream, if it may be a turn.
-    fn listen(&mut self, text: Box<IncomingText>) {
-        if !text.may_be_turn() {
-            text.unread().into_iter().for_each(|unread| self.ledger.unread(unread));
-            return text.discard();
-        }
-        if self.is_flooded(text.sender()) {
-            return text.discard();
-        }
-        // Unconstrained, because tokio's cooperative budget would send a reader that is done to the back of the queue
-        // behind later ones, and turns would change places.
-        let reading = tokio::task::unconstrained(text.read(self.parts.agent.max_turn_bytes));
-        self.readers.push(Box::pin(reading));
-    }
-
-    /// What came by a packet is read already, and takes its place behind the texts that are being read.
-    fn listen_to_packet(&mut self, reading: Reading) {
-        if !self.is_flooded(reading.sender()) {
-            self.readers.push(Box::pin(std::future::ready(reading)));
-        }
-    }
-
-    /// Whether there is no place for another text, which is refused then.
-    fn is_flooded(&mut self, sender: &str) -> bool {
-        let flooded = self.readers.len() + self.heard.len() >= READERS;
-        if flooded {
-            let why = format!("more than {READERS} texts are arriving at once");
-            self.ledger.refused(sender, Refusal::TooMany, &why);
-        }
-        flooded
-    }
-
-    fn read(&mut self, reading: Reading) {
-        match reading {
-            Reading::Turn(utterance) => self.prepare(Some(utterance.text.clone()), Event::Heard(utterance)),
-            Reading::Correction(correction) => {
-                self.prepare(correction.text.clone(), Event::Corrected(correction));
-            }
-            Reading::Interim | Reading::Reaction => {}
-            Reading::Refused { sender, why } => {
-                self.ledger.refused(&sender, Refusal::from(&why), &why.to_string());
-            }
-        }
-    }
-
-    /// Lets an event come once its words are prepared for the record.
-    fn prepare(&mut self, words: Option<Speech>, event: Event) {
-        let (at, privacy) = (Instant::now(), self.parts.tracer.privacy().clone());
-        self.heard.push_back(Box::pin(async move {
-            if let Some(words) = words {
-                privacy.prepare(&words).await;
-            }
-            (at, event)
-        }));
-    }
-
     fn reply_event(&mut self, event: CallEvent) -> Event {
         match event {
             CallEvent::Delta { turn, text } => Event::Delta { turn, text },
@@ -334,20 +260,6 @@ impl From<&config::Agent> for Rules {
             history_turns: agent.history_turns,
             history_tokens: agent.history_tokens,
             leave_grace: agent.leave_grace,
-        }
-    }
-}
-
-impl From<&TextError> for Refusal {
-    fn from(why: &TextError) -> Self {
-        match why {
-            TextError::TooLong => Self::TooLong,
-            TextError::NotUtf8 => Self::NotUtf8,
-            TextError::Idle => Self::Idle,
-            TextError::Broken(_) => Self::Broken,
-            TextError::NoChatMessage => Self::NoChatMessage,
-            TextError::TooManyStrangers => Self::TooMany,
-            TextError::Stranger => Self::Stranger,
         }
     }
 }

@@ -69,7 +69,7 @@ impl People {
     }
 
     /// Refuses what has waited too long.
-    fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         let patient = |(since, _): &(Instant, Written)| since.elapsed() < PATIENCE;
         let (patient, others): (VecDeque<_>, VecDeque<_>) =
             std::mem::take(&mut self.strangers).into_iter().partition(patient);

@@ -4,6 +4,8 @@
 //! call has come to its end, so turns never overlap. A turn that is overtaken while it waits is recorded as
 //! interrupted without a call, and what was said in it stays in the history.
 
+mod correction;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +15,7 @@ use crate::secret::Speech;
 
 use super::audience::{self, Audience};
 use super::heard::{HeardMessages, MessageKey};
-use super::history::{DELETED, History, Said};
+use super::history::{History, Said};
 use super::past::Past;
 use super::presence::Presence;
 
@@ -326,35 +328,6 @@ impl Machine {
         }
     }
 
-    /// A correction is no turn: it interrupts nothing, and counts from the next question on.
-    fn corrected(&mut self, correction: Correction) {
-        let Correction { speaker, ids, text } = correction;
-        let mut keys = ids.iter().map(|id| self.heard.key(&speaker, id));
-        let key = keys.find(|key| self.heard.knows(*key));
-        self.actions.push(Action::Corrected { speaker, known: key.is_some() });
-        if let Some(key) = key {
-            self.correct(key, text);
-        }
-    }
-
-    fn correct(&mut self, key: MessageKey, text: Option<Speech>) {
-        match self.waiting.take_if(|waiting| waiting.key == Some(key)) {
-            Some(waiting) => self.correct_waiting(waiting, text),
-            None => self.history.correct(key, text.as_ref()),
-        }
-    }
-
-    fn correct_waiting(&mut self, mut waiting: Waiting, text: Option<Speech>) {
-        let deleted = text.is_none();
-        waiting.utterance.text = text.unwrap_or_else(|| DELETED.into());
-        if deleted {
-            let Waiting { turn, utterance, .. } = waiting;
-            self.actions.push(Action::Deleted { turn, utterance });
-        } else {
-            self.waiting = Some(waiting);
-        }
-    }
-
     fn ask(&mut self, heard: Waiting) {
         self.history.heard(&heard.utterance.text, heard.key);
         self.set_state(AgentState::Thinking);
@@ -500,7 +473,3 @@ fn ending(reply: &Reply, outcome: &Outcome) -> TurnEnding {
 #[cfg(test)]
 #[path = "machine_tests.rs"]
 mod tests;
-
-#[cfg(test)]
-#[path = "correction_tests.rs"]
-mod corrections;

@@ -1,8 +1,10 @@
 //! Who gets a reply, and what corrections do to a conversation.
 
-use super::tests::{Session, answered, delta, failure, heard, rules, segment, utterance};
 use super::*;
-use crate::chat::Way;
+use crate::chat::{Utterance, Way};
+use crate::llm::Outcome;
+use crate::session::machine::Event;
+use crate::session::machine::tests::{Session, answered, delta, failure, heard, rules, segment, utterance};
 
 fn by(way: Way, text: &str, id: &str) -> Event {
     Event::Heard(Utterance { way, segment: Some(id.to_owned()), ..utterance(text) })
