@@ -38,7 +38,7 @@ struct Redacted {
 }
 
 /// Something a person said, once and whole.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Utterance {
     /// The participant identity of who said it.
     pub speaker: String,
@@ -47,6 +47,31 @@ pub struct Utterance {
     pub segment: Option<String>,
     /// W3C `traceparent` that came with the message.
     pub traceparent: Option<String>,
+    /// The others whom it was said to besides us; None when it was said to the room.
+    pub among: Option<Vec<String>>,
+    pub way: Way,
+}
+
+/// The way in which something was said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// Speech that was transcribed.
+    #[default]
+    Speech,
+    /// A text stream.
+    Stream,
+    /// A data packet, by a frontend that may read chat in no other form.
+    Packet,
+}
+
+/// What somebody makes of a thing that they said before.
+#[derive(Clone, Debug)]
+pub struct Correction {
+    pub speaker: String,
+    /// Under which ids it may have been said. The first that is known counts.
+    pub ids: Vec<String>,
+    /// What stands in its place; None when it shall be gone.
+    pub text: Option<Speech>,
 }
 
 /// `lk.agent.state`, as LiveKit's frontends read it.
@@ -78,6 +103,24 @@ pub struct Failure {
     pub class: String,
     /// One sentence for the operator: what happened, where, what to do next. Holds no secret and no speech.
     pub message: String,
+}
+
+// === impl Utterance ===
+
+impl Utterance {
+    pub fn is_blank(&self) -> bool {
+        self.text.expose().trim().is_empty()
+    }
+}
+
+// === impl Correction ===
+
+impl Correction {
+    /// Nothing in the place of something is a deletion.
+    pub(crate) fn to(speaker: String, ids: Vec<String>, text: Speech) -> Self {
+        let text = Some(text).filter(|text| !text.expose().trim().is_empty());
+        Self { speaker, ids, text }
+    }
 }
 
 // === impl AgentState ===

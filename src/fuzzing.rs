@@ -15,6 +15,7 @@ pub type Target = fn(&[u8]);
 /// Every target by its name, which is that of its corpus too.
 pub const TARGETS: &[(&str, Target)] = &[
     ("agent_toml", config::fuzzing::agent_toml),
+    ("chat_packet", room::fuzzing::packet),
     ("environment", config::fuzzing::environment),
     ("http_access", http::fuzzing::access),
     ("http_query", http::fuzzing::query),

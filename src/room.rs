@@ -2,8 +2,12 @@
 //!
 //! With its submodules this is the only code that names the crates `livekit` and `livekit_net`.
 
+mod envelope;
+mod event;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod incoming;
+mod packet;
 mod people;
 pub(crate) mod roster;
 pub mod text;
@@ -22,10 +26,11 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::secret::{Secret, Speech};
+use crate::secret::Secret;
 
-use self::people::{People, agent_state, is_agent, is_person};
-use self::text::IncomingText;
+pub use self::event::{RoomEvent, Segment, Unread};
+use self::people::{People, Written, agent_state, is_agent, is_person};
+use self::text::{CHAT_TOPIC, IncomingText};
 use self::voice::Voice;
 
 /// How long a join may take before it is given up.
@@ -89,47 +94,6 @@ impl Place {
     pub(crate) fn has_sid(&self) -> bool {
         self.sid != self.room
     }
-}
-
-/// What happened in the room, as far as a conversation cares.
-pub enum RoomEvent {
-    /// Somebody is about to be here; what is said now would pass them by.
-    PersonComing(String),
-    PersonJoined(String),
-    PersonLeft(String),
-    /// An agent is here, or announced its state (`lk.agent.state`; empty when it has told none).
-    Agent {
-        identity: String,
-        state: String,
-    },
-    AgentLeft(String),
-    /// Somebody opened a text stream.
-    Text(Box<IncomingText>),
-    /// Segments of a legacy `Transcription` packet in a person's name.
-    Transcript {
-        speaker: String,
-        segments: Vec<Segment>,
-        /// How many more there were that are too long.
-        refused: usize,
-    },
-    /// The connection is lost and being restored; what we write meanwhile waits or is lost.
-    Reconnecting,
-    /// The connection is back. `rejoined`: as a new participant under our identity, to whom the server brings nothing of
-    /// what was said meanwhile; the others saw us leave and come.
-    Reconnected {
-        rejoined: bool,
-    },
-    /// The room is over for us; nothing comes after this.
-    Closed(String),
-    /// The connection broke and the SDK has given up restoring it; nothing comes after this.
-    Lost(String),
-}
-
-/// One segment of a legacy transcription.
-pub struct Segment {
-    pub id: String,
-    pub text: Speech,
-    pub is_final: bool,
 }
 
 #[derive(Debug, Error)]
@@ -216,8 +180,8 @@ impl Room {
     /// The next event. After `Closed` or `Lost` it stays pending for ever.
     pub async fn next(&mut self) -> RoomEvent {
         loop {
-            if let Some(text) = self.people.introduced() {
-                return RoomEvent::Text(text);
+            if let Some(event) = self.people.event() {
+                return event;
             }
             if self.closed {
                 return std::future::pending().await;
@@ -229,6 +193,7 @@ impl Room {
                     if self.is_deaf() {
                         return self.lose("the SDK's tasks for this room broke down or are stuck".to_owned());
                     }
+                    self.people.give_up();
                     continue;
                 }
             };
@@ -277,7 +242,19 @@ impl Room {
             }
             lk::RoomEvent::TextStreamOpened { reader, topic, participant_identity } => {
                 let sender = participant_identity.to_string();
-                self.text_opened(Box::new(IncomingText::new(reader.take()?, topic, sender)))
+                let mut text = Box::new(IncomingText::new(reader.take()?, topic, sender));
+                text.among = self.among(text.destinations());
+                self.written(Written::Stream(text))
+            }
+            lk::RoomEvent::ByteStreamOpened { topic, participant_identity, .. } => {
+                let from_person = self.kind_of(participant_identity.as_str()) == Some(true);
+                (from_person && topic == CHAT_TOPIC).then_some(RoomEvent::Unread(Unread::File))
+            }
+            lk::RoomEvent::DataReceived { payload, topic, participant, .. } => {
+                match envelope::open(topic.as_deref(), &payload) {
+                    Some(letter) => self.letter(letter),
+                    None => self.data(topic.unwrap_or_default(), participant),
+                }
             }
             lk::RoomEvent::TranscriptionReceived { participant: Some(participant), segments, .. } => {
                 self.transcript(participant.identity().to_string(), segments)
@@ -292,36 +269,6 @@ impl Room {
                 Some(if is_loss(reason) { self.lose(why) } else { self.close(why) })
             }
             _ => None,
-        }
-    }
-
-    fn text_opened(&mut self, mut text: Box<IncomingText>) -> Option<RoomEvent> {
-        match self.kind_of(text.sender()) {
-            Some(from_person) => {
-                text.from_person = from_person;
-                Some(RoomEvent::Text(text))
-            }
-            None => {
-                self.people.keep(text);
-                None
-            }
-        }
-    }
-
-    fn transcript(&self, speaker: String, segments: Vec<lk::TranscriptionSegment>) -> Option<RoomEvent> {
-        let fits = |segment: &lk::TranscriptionSegment| segment.text.len() <= self.max_text_bytes;
-        let (segments, oversized): (Vec<_>, Vec<_>) = segments.into_iter().partition(fits);
-        let segments = segments.into_iter().map(Segment::from).collect();
-        let refused = oversized.len();
-        (self.kind_of(&speaker) == Some(true)).then_some(RoomEvent::Transcript { speaker, segments, refused })
-    }
-
-    /// Whether this identity is a person's; None when we have not been told of it.
-    fn kind_of(&self, identity: &str) -> Option<bool> {
-        let here = self.inner.remote_participants();
-        match here.get(&identity.to_owned().into()) {
-            Some(participant) => Some(is_person(participant)),
-            None => self.people.has_met(identity).then_some(true),
         }
     }
 
@@ -378,12 +325,6 @@ async fn leave(room: &lk::Room) {
         Ok(Ok(())) | Ok(Err(lk::RoomError::AlreadyClosed)) => {}
         Ok(Err(error)) => tracing::debug!(%error, "leaving the room"),
         Err(_) => tracing::warn!("leaving the room took longer than {} s", LEAVE_TIMEOUT.as_secs()),
-    }
-}
-
-impl From<lk::TranscriptionSegment> for Segment {
-    fn from(segment: lk::TranscriptionSegment) -> Self {
-        Self { id: segment.id, text: segment.text.into(), is_final: segment.r#final }
     }
 }
 

@@ -4,11 +4,13 @@
 //! runs beside it behind bounded queues: the call to the model, and the writes to the room. So does what could hold a thread
 //! of the runtime, which other sessions need: the search for what must not be recorded.
 
+mod audience;
 mod call;
 mod heard;
 mod history;
 mod kept;
 mod ledger;
+mod listening;
 mod machine;
 mod past;
 mod presence;
@@ -21,11 +23,11 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
-use crate::chat::{AgentState, Utterance};
+use crate::chat::AgentState;
 use crate::config;
 use crate::llm::Answerer;
 use crate::metrics::{Metrics, Refusal, Restored};
-use crate::room::text::{IncomingText, Reading, TextError};
+use crate::room::text::Reading;
 use crate::room::voice::Voice;
 use crate::room::{Room, RoomEvent};
 use crate::telemetry::spans::Tracer;
@@ -38,10 +40,6 @@ pub use self::ledger::Totals;
 pub use self::machine::EndReason;
 use self::machine::{Action, Event, Machine, Rules};
 pub use self::past::{Past, PastTurn};
-
-/// How many text streams of one room may be arriving at the same time. More are refused and counted. A burst of some
-/// hundred short texts must pass; the worst case is this many times `agent.max_turn_bytes` of memory.
-const READERS: usize = 1024;
 
 /// What a session is made of.
 #[derive(Clone)]
@@ -79,7 +77,7 @@ struct Session<'a> {
     voice: Voice,
     readers: FuturesUnordered<BoxFuture<'static, Reading>>,
     /// What was read, in this order, while it is prepared for the record.
-    heard: FuturesOrdered<BoxFuture<'static, (Instant, Utterance)>>,
+    heard: FuturesOrdered<BoxFuture<'static, (Instant, Event)>>,
     call: Option<Call>,
     ledger: Ledger,
     /// We have rejoined before anybody else: what is said waits until somebody can hear it.
@@ -149,11 +147,13 @@ impl Session<'_> {
                 Action::Cancel { turn } => {
                     self.call.iter_mut().filter(|call| call.turn() == turn).for_each(Call::cancel)
                 }
-                Action::OpenSegment => self.voice.open_segment().await,
+                Action::OpenSegment { only } => self.voice.open_segment(only).await,
                 Action::Say(text) => self.voice.say(text).await,
-                Action::CloseSegment => self.voice.close_segment().await,
+                Action::CloseSegment { chat } => self.voice.close_segment(chat).await,
+                Action::Corrected { speaker, known } => self.ledger.corrected(&speaker, known),
                 Action::Finish { turn, result } => self.ledger.finish(turn, &result),
                 Action::Overtaken { turn, utterance } => self.ledger.overtaken(turn, &utterance),
+                Action::Deleted { turn, utterance } => self.ledger.deleted(turn, &utterance),
                 Action::End(reason) => return Some(reason),
             }
         }
@@ -170,7 +170,7 @@ impl Session<'_> {
                     }
                 }
                 Some(reading) = self.readers.next() => self.read(reading),
-                Some((at, utterance)) = self.heard.next() => return (at, Event::Heard(utterance)),
+                Some(heard) = self.heard.next() => return heard,
                 event = reply(&mut self.call, &self.voice) => return now(self.reply_event(event)),
                 _ = sleep_until(deadline) => return now(Event::Tick),
             }
@@ -191,21 +191,20 @@ impl Session<'_> {
                 self.listen(text);
                 None
             }
+            RoomEvent::Chat(reading) => {
+                self.listen_to_packet(reading);
+                None
+            }
+            RoomEvent::Refused { sender, why } => {
+                self.ledger.refused(&sender, Refusal::from(&why), &why.to_string());
+                None
+            }
+            RoomEvent::Unread(unread) => {
+                self.ledger.unread(unread);
+                None
+            }
             RoomEvent::Transcript { speaker, segments, refused } => {
-                for _ in 0..refused {
-                    self.ledger.refused(&speaker, Refusal::TooLong, &TextError::TooLong.to_string());
-                }
-                let last = segments.into_iter().filter(|segment| segment.is_final);
-                // Several final segments in one packet are one utterance to the ear, but each keeps its own id.
-                last.for_each(|segment| {
-                    let utterance = Utterance {
-                        speaker: speaker.clone(),
-                        text: segment.text,
-                        segment: Some(segment.id),
-                        traceparent: None,
-                    };
-                    self.readers.push(Box::pin(std::future::ready(Reading::Turn(utterance))));
-                });
+                self.transcribed(&speaker, segments, refused);
                 None
             }
             RoomEvent::Agent { .. } | RoomEvent::AgentLeft(_) => None,
@@ -240,38 +239,6 @@ impl Session<'_> {
         }
     }
 
-    /// Starts reading a text stream, if it may be a turn.
-    fn listen(&mut self, text: Box<IncomingText>) {
-        if !text.may_be_turn() {
-            return text.discard();
-        }
-        if self.readers.len() + self.heard.len() >= READERS {
-            let why = format!("more than {READERS} texts are arriving at once");
-            self.ledger.refused(text.sender(), Refusal::TooMany, &why);
-            return text.discard();
-        }
-        // Unconstrained, because tokio's cooperative budget would send a reader that is done to the back of the queue
-        // behind later ones, and turns would change places.
-        let reading = tokio::task::unconstrained(text.read(self.parts.agent.max_turn_bytes));
-        self.readers.push(Box::pin(reading));
-    }
-
-    fn read(&mut self, reading: Reading) {
-        match reading {
-            Reading::Turn(utterance) => {
-                let (at, privacy) = (Instant::now(), self.parts.tracer.privacy().clone());
-                self.heard.push_back(Box::pin(async move {
-                    privacy.prepare(&utterance.text).await;
-                    (at, utterance)
-                }));
-            }
-            Reading::Interim => {}
-            Reading::Refused { sender, why } => {
-                self.ledger.refused(&sender, Refusal::from(&why), &why.to_string());
-            }
-        }
-    }
-
     fn reply_event(&mut self, event: CallEvent) -> Event {
         match event {
             CallEvent::Delta { turn, text } => Event::Delta { turn, text },
@@ -293,17 +260,6 @@ impl From<&config::Agent> for Rules {
             history_turns: agent.history_turns,
             history_tokens: agent.history_tokens,
             leave_grace: agent.leave_grace,
-        }
-    }
-}
-
-impl From<&TextError> for Refusal {
-    fn from(why: &TextError) -> Self {
-        match why {
-            TextError::TooLong => Self::TooLong,
-            TextError::NotUtf8 => Self::NotUtf8,
-            TextError::Idle => Self::Idle,
-            TextError::Broken(_) => Self::Broken,
         }
     }
 }

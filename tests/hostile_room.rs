@@ -164,6 +164,25 @@ async fn a_transcriber_speaks_in_a_persons_name() {
     transcriber.close().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_people_who_never_come_are_refused_and_counted() {
+    let world = World::start(Script::always(echo())).await;
+    let worker = world.worker(&[]);
+    let mut caller = world.call("ghosts").await;
+    let transcriber = other_agent(&world, "ghosts").await;
+    for n in 0..70 {
+        let options = SendTextOptions::new_with_topic("lk.chat").with_sender_identity(format!("ghost {n}"));
+        transcriber.local_participant().send_text("boo", options).await.unwrap();
+    }
+    let refused = ["{reason=\"too_many\"} 6\n", "{reason=\"stranger\"} 64\n"];
+    let counted = || testbed::http::get(worker.http_port, "/metrics").unwrap().body;
+    let all = |counted: String| refused.iter().all(|line| counted.contains(line));
+    world::wait_until("they are refused", || all(counted()), counted);
+    let reply = caller.say("words", PATIENCE, silent).await.unwrap();
+    assert_eq!(reply.text.expose(), "You said: words");
+    transcriber.close().await.unwrap();
+}
+
 /// Another agent, through the SDK itself.
 async fn other_agent(world: &World, room: &str) -> lk::Room {
     let credentials = world.credentials();

@@ -80,7 +80,7 @@ catalogue! {
     TURN_DURATION: CALL_SECONDS, "voiced.turn.duration", "voiced_turn_duration_seconds", "s",
         "From the call to the model to the end of the turn, by outcome.";
     TEXTS_REFUSED: Kind::Counter, "voiced.texts.refused", "voiced_texts_refused_total", "{text}",
-        "Texts of people that were not taken as turns, by reason: too_long, not_utf8, idle, broken, too_many.";
+        "Texts of people that were not taken as turns, by reason: too_long, not_utf8, idle, broken, too_many, no_chat_message, stranger.";
     LLM_REQUESTS: Kind::Counter, "voiced.llm.requests", "voiced_llm_requests_total", "{request}",
         "Requests to the model, all attempts of one counted once, by outcome: complete, interrupted, failed, aborted.";
     LLM_ATTEMPTS: Kind::Counter, "voiced.llm.attempts", "voiced_llm_attempts_total", "{attempt}",

@@ -85,6 +85,10 @@ pub enum Refusal {
     /// Its stream broke off.
     Broken,
     TooMany,
+    /// It came as a data packet of chat and is no chat message.
+    NoChatMessage,
+    /// Its sender did not join.
+    Stranger,
 }
 
 /// How a request to the model, or one attempt of it, ended.
@@ -258,7 +262,15 @@ impl Phase {
 // === impl Refusal ===
 
 impl Refusal {
-    pub(super) const ALL: [Self; 5] = [Self::TooLong, Self::NotUtf8, Self::Idle, Self::Broken, Self::TooMany];
+    pub(super) const ALL: [Self; 7] = [
+        Self::TooLong,
+        Self::NotUtf8,
+        Self::Idle,
+        Self::Broken,
+        Self::TooMany,
+        Self::NoChatMessage,
+        Self::Stranger,
+    ];
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -267,6 +279,8 @@ impl Refusal {
             Self::Idle => "idle",
             Self::Broken => "broken",
             Self::TooMany => "too_many",
+            Self::NoChatMessage => "no_chat_message",
+            Self::Stranger => "stranger",
         }
     }
 }

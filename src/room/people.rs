@@ -7,7 +7,7 @@ use livekit::participant::{ParticipantKind, ParticipantState};
 use livekit::prelude::RemoteParticipant;
 
 use super::RoomEvent;
-use super::text::IncomingText;
+use super::text::{IncomingText, Reading, TextError};
 use super::voice::STATE_ATTRIBUTE;
 
 /// Texts of strangers that wait: data can overtake the news that somebody joined.
@@ -21,9 +21,15 @@ const REMEMBERED: usize = 4096;
 pub(super) struct People {
     /// Everybody who was here as a person. What they wrote may arrive after the news that they are gone.
     met: HashSet<String>,
-    strangers: VecDeque<(Instant, Box<IncomingText>)>,
-    /// Texts whose sender has turned up.
-    introduced: VecDeque<Box<IncomingText>>,
+    strangers: VecDeque<(Instant, Written)>,
+    /// What became of texts that waited.
+    events: VecDeque<RoomEvent>,
+}
+
+/// Something that a participant wrote.
+pub(super) enum Written {
+    Stream(Box<IncomingText>),
+    Packet { sender: String, reading: Reading },
 }
 
 // === impl People ===
@@ -37,32 +43,72 @@ impl People {
     /// Remembers who has come, and lets through what came from them before.
     pub(super) fn meet(&mut self, participant: &RemoteParticipant) {
         let identity = participant.identity().to_string();
-        for (since, mut text) in std::mem::take(&mut self.strangers) {
-            if text.sender() == identity {
-                text.from_person = is_person(participant);
-                self.introduced.push_back(text);
-            } else {
-                self.strangers.push_back((since, text));
-            }
-        }
-        if is_person(participant) && self.met.len() < REMEMBERED {
+        let known = |(_, written): &(Instant, Written)| written.sender() == identity;
+        let (theirs, others): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.strangers).into_iter().partition(known);
+        self.strangers = others;
+        let from_person = is_person(participant);
+        self.events.extend(theirs.into_iter().filter_map(|(_, written)| written.event(from_person)));
+        if from_person && self.met.len() < REMEMBERED {
             self.met.insert(identity);
         }
     }
 
     /// Keeps a text until its sender turns up.
-    pub(super) fn keep(&mut self, text: Box<IncomingText>) {
-        self.strangers.retain(|(since, _)| since.elapsed() < PATIENCE);
+    pub(super) fn keep(&mut self, written: Written) {
+        self.give_up();
         if self.strangers.len() < STRANGERS {
-            return self.strangers.push_back((Instant::now(), text));
+            return self.strangers.push_back((Instant::now(), written));
         }
-        tracing::warn!("a text was refused: too many texts of unknown senders are waiting");
-        text.discard();
+        self.events.push_back(written.refused(TextError::TooManyStrangers));
     }
 
-    /// A text that waited for the news of its sender.
-    pub(super) fn introduced(&mut self) -> Option<Box<IncomingText>> {
-        self.introduced.pop_front()
+    /// What became of a text that waited for the news of its sender.
+    pub(super) fn event(&mut self) -> Option<RoomEvent> {
+        self.events.pop_front()
+    }
+
+    /// Refuses what has waited too long.
+    pub(super) fn give_up(&mut self) {
+        let patient = |(since, _): &(Instant, Written)| since.elapsed() < PATIENCE;
+        let (patient, others): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.strangers).into_iter().partition(patient);
+        self.strangers = patient;
+        self.events.extend(others.into_iter().map(|(_, written)| written.refused(TextError::Stranger)));
+    }
+}
+
+// === impl Written ===
+
+impl Written {
+    pub(super) fn sender(&self) -> &str {
+        match self {
+            Self::Stream(text) => text.sender(),
+            Self::Packet { sender, .. } => sender,
+        }
+    }
+
+    /// What to make of it once the sender is known. What others than people write by packets is nothing.
+    pub(super) fn event(self, from_person: bool) -> Option<RoomEvent> {
+        match self {
+            Self::Stream(mut text) => {
+                text.from_person = from_person;
+                Some(RoomEvent::Text(text))
+            }
+            Self::Packet { reading, .. } => from_person.then_some(RoomEvent::Chat(reading)),
+        }
+    }
+
+    pub(super) fn discard(self) {
+        if let Self::Stream(text) = self {
+            text.discard();
+        }
+    }
+
+    fn refused(self, why: TextError) -> RoomEvent {
+        let sender = self.sender().to_owned();
+        self.discard();
+        RoomEvent::Refused { sender, why }
     }
 }
 

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::StreamExt;
-use livekit::data_stream::api::{StreamError, StreamReader, TextStreamReader};
+use livekit::data_stream::api::{OperationType, StreamError, StreamReader, TextStreamReader};
 use thiserror::Error;
 
-use crate::chat::Utterance;
+use crate::chat::{Correction, Utterance, Way};
 use crate::secret::Speech;
+
+use super::Unread;
+use super::envelope::{self, Destinations};
 
 /// The topic on which people write to an agent.
 pub const CHAT_TOPIC: &str = "lk.chat";
@@ -31,6 +34,8 @@ pub struct IncomingText {
     sender: String,
     /// Set by the room once it knows the sender.
     pub(super) from_person: bool,
+    /// Set by the room, as [`Utterance::among`].
+    pub(super) among: Option<Vec<String>>,
 }
 
 /// What a text stream says of itself, at its end.
@@ -39,14 +44,21 @@ pub(super) struct Header {
     pub(super) sender: String,
     pub(super) id: String,
     pub(super) attributes: HashMap<String, String>,
+    pub(super) operation: OperationType,
+    /// The stream that this one refers to.
+    pub(super) reply_to: Option<String>,
+    pub(super) among: Option<Vec<String>>,
 }
 
 /// What a whole text stream turned out to be.
 #[derive(Debug)]
 pub enum Reading {
     Turn(Utterance),
+    Correction(Correction),
     /// An interim transcription: more of it will come in another stream.
     Interim,
+    /// A sign of what somebody thinks of a message.
+    Reaction,
     Refused {
         sender: String,
         why: TextError,
@@ -64,13 +76,33 @@ pub enum TextError {
     Idle,
     #[error("the stream broke off: {0}")]
     Broken(String),
+    #[error("it is no chat message; as data packets these are JSON objects with a text in \"message\"")]
+    NoChatMessage,
+    #[error("too many texts are waiting for their senders to join")]
+    TooManyStrangers,
+    #[error("its sender did not join")]
+    Stranger,
+}
+
+// === impl Reading ===
+
+impl Reading {
+    /// Who wrote it; empty where that does not matter.
+    pub(crate) fn sender(&self) -> &str {
+        match self {
+            Self::Turn(utterance) => &utterance.speaker,
+            Self::Correction(correction) => &correction.speaker,
+            Self::Refused { sender, .. } => sender,
+            Self::Interim | Self::Reaction => "",
+        }
+    }
 }
 
 // === impl IncomingText ===
 
 impl IncomingText {
     pub(super) fn new(reader: TextStreamReader, topic: String, sender: String) -> Self {
-        Self { reader, topic, sender, from_person: false }
+        Self { reader, topic, sender, from_person: false, among: None }
     }
 
     pub fn topic(&self) -> &str {
@@ -84,6 +116,16 @@ impl IncomingText {
     /// Whether this may be a turn: written by a person, on a topic for that.
     pub fn may_be_turn(&self) -> bool {
         self.from_person && [CHAT_TOPIC, TRANSCRIPTION_TOPIC].contains(&self.topic.as_str())
+    }
+
+    /// What to say of a text that is none for us; nothing when no person wrote it.
+    pub(crate) fn unread(&self) -> Option<Unread> {
+        if self.from_person { Unread::topic(&self.topic) } else { None }
+    }
+
+    /// Whom it was sent to.
+    pub(super) fn destinations(&self) -> Destinations {
+        envelope::destinations(&self.reader.info().attributes())
     }
 
     /// An attribute of the stream as far as it is known; closing a stream can add some.
@@ -103,6 +145,11 @@ impl IncomingText {
 
     /// Reads to the end and says what it was.
     pub async fn read(mut self, max_bytes: usize) -> Reading {
+        if matches!(self.reader.info().operation_type, OperationType::Delete | OperationType::Reaction) {
+            let header = self.header();
+            self.discard();
+            return classify(header, String::new());
+        }
         let mut text = String::new();
         while let Some(chunk) = self.chunk().await {
             match chunk {
@@ -125,27 +172,67 @@ impl IncomingText {
         Reading::Refused { sender, why }
     }
 
-    fn header(self) -> Header {
+    fn header(&self) -> Header {
         let info = self.reader.info();
-        let attributes = info.attributes().clone();
-        Header { id: info.id.clone(), attributes, topic: self.topic, sender: self.sender }
+        Header {
+            topic: self.topic.clone(),
+            sender: self.sender.clone(),
+            id: info.id.clone(),
+            attributes: info.attributes(),
+            operation: info.operation_type,
+            reply_to: info.reply_to_stream_id.clone(),
+            among: self.among.clone(),
+        }
     }
 }
 
 /// What a text is whose stream has ended.
-pub(super) fn classify(header: Header, text: String) -> Reading {
-    let Header { topic, sender, id, mut attributes } = header;
+pub(super) fn classify(mut header: Header, text: String) -> Reading {
     // A transcription that closes without the attribute is final too: some clients never send it.
-    let interim = attributes.get(FINAL_ATTRIBUTE).is_some_and(|value| value != "true");
-    if topic == TRANSCRIPTION_TOPIC && interim {
+    let interim = header.attributes.get(FINAL_ATTRIBUTE).is_some_and(|value| value != "true");
+    if header.topic == TRANSCRIPTION_TOPIC && interim {
         return Reading::Interim;
     }
-    Reading::Turn(Utterance {
-        speaker: sender,
+    match header.operation {
+        OperationType::Create => Reading::Turn(turn(header, text)),
+        OperationType::Update => {
+            let ids = header.ids();
+            Reading::Correction(Correction::to(header.sender, ids, text.into()))
+        }
+        OperationType::Delete => {
+            let ids = header.ids();
+            Reading::Correction(Correction { speaker: header.sender, ids, text: None })
+        }
+        OperationType::Reaction => Reading::Reaction,
+    }
+}
+
+fn turn(mut header: Header, text: String) -> Utterance {
+    let is_chat = header.topic == CHAT_TOPIC;
+    Utterance {
         text: text.into(),
-        segment: Some(attributes.remove(SEGMENT_ATTRIBUTE).unwrap_or(id)),
-        traceparent: attributes.remove(TRACEPARENT_ATTRIBUTE),
-    })
+        segment: header.id(),
+        traceparent: header.attributes.remove(TRACEPARENT_ATTRIBUTE),
+        // What was spoken the whole room has heard.
+        among: header.among.filter(|_| is_chat),
+        way: if is_chat { Way::Stream } else { Way::Speech },
+        speaker: header.sender,
+    }
+}
+
+// === impl Header ===
+
+impl Header {
+    /// The id that the text keeps, whichever way it comes.
+    fn id(&mut self) -> Option<String> {
+        let segment = self.attributes.remove(SEGMENT_ATTRIBUTE).filter(|segment| !segment.is_empty());
+        segment.or_else(|| Some(std::mem::take(&mut self.id))).filter(|id| !id.is_empty())
+    }
+
+    /// The ids of what the text may be about. SDKs let an edit have the id of what it edits, or refer to it.
+    fn ids(&mut self) -> Vec<String> {
+        self.id().into_iter().chain(self.reply_to.take()).collect()
+    }
 }
 
 impl From<StreamError> for TextError {

@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use url::Url;
 
+use super::envelope;
 use crate::net::network;
 use crate::net::websocket::{OpenError, Socket};
 use crate::web::{Answer, Web};
@@ -39,12 +40,13 @@ struct Connection {
     reader: Mutex<SplitStream<Socket>>,
 }
 
-/// Makes the SDK connect as we do. To be called before a join; only the first call of a process counts.
+/// Makes the SDK connect as we do, and tell what it leaves out of packets. To be called before a join; only the first call of a process counts.
 pub(super) fn install() {
     if !livekit_net::has_ws_client() {
         livekit_net::set_ws_client(Arc::new(Transport));
         livekit_net::set_http_client(Arc::new(Transport));
         livekit::webrtc::turn_tls::set_client_config(network().tls());
+        livekit::webrtc::data_channel::set_incoming_filter(envelope::expose);
     }
 }
 

@@ -55,9 +55,11 @@ struct Line {
 }
 
 enum Word {
-    Open,
+    /// For these; no one named is the whole room.
+    Open(Vec<String>),
     Say(Speech),
-    Close,
+    /// These get it as a chat message, too.
+    Close(Vec<String>),
 }
 
 // === impl Voice ===
@@ -81,16 +83,18 @@ impl Voice {
         let _ = self.words.reserve_many(RESERVED).await;
     }
 
-    pub async fn open_segment(&self) {
-        self.put(Word::Open).await;
+    /// Begins to say something to these people; no one named is the whole room.
+    pub async fn open_segment(&self, only: Vec<String>) {
+        self.put(Word::Open(only)).await;
     }
 
     pub async fn say(&self, text: Speech) {
         self.put(Word::Say(text)).await;
     }
 
-    pub async fn close_segment(&self) {
-        self.put(Word::Close).await;
+    /// Ends it. These people get the whole of it as a chat message, too.
+    pub async fn close_segment(&self, chat: Vec<String>) {
+        self.put(Word::Close(chat)).await;
     }
 
     /// Announces the agent's state, in order. When the server is too slow for all of them, the newest are dropped

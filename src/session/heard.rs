@@ -1,27 +1,43 @@
-//! Segments already heard, so that one and the same segment counts once whichever way it came.
+//! Messages already heard, so that one and the same counts once whichever way it came, and can be corrected.
 
 use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 
-/// How many segment ids a session remembers. A repeated segment comes within seconds of the first, so a few hundred
-/// turns back is far more than is needed.
+/// How many messages a session remembers. A repeated one comes within seconds of the first, so a few hundred turns back is far
+/// more than is needed.
 const REMEMBERED: usize = 512;
 
-/// A bounded memory of segment ids.
+/// A message of one speaker: a hash of both, as ids can be of any length. Its hasher is the session's own, so that no one can make
+/// two that are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct MessageKey(u64);
+
+/// A bounded memory of messages.
 #[derive(Default)]
-pub(crate) struct HeardSegments {
-    known: HashSet<String>,
-    order: VecDeque<String>,
+pub(crate) struct HeardMessages {
+    hasher: RandomState,
+    known: HashSet<MessageKey>,
+    order: VecDeque<MessageKey>,
 }
 
-// === impl HeardSegments ===
+// === impl HeardMessages ===
 
-impl HeardSegments {
-    /// Remembers `id`; false when it was known already.
-    pub(crate) fn insert(&mut self, id: &str) -> bool {
-        if !self.known.insert(id.to_owned()) {
+impl HeardMessages {
+    /// Frontends choose ids, so two speakers may have the same one.
+    pub(crate) fn key(&self, speaker: &str, id: &str) -> MessageKey {
+        MessageKey(self.hasher.hash_one((speaker, id)))
+    }
+
+    pub(crate) fn knows(&self, key: MessageKey) -> bool {
+        self.known.contains(&key)
+    }
+
+    /// Remembers `key`; false when it was known already.
+    pub(crate) fn insert(&mut self, key: MessageKey) -> bool {
+        if !self.known.insert(key) {
             return false;
         }
-        self.order.push_back(id.to_owned());
+        self.order.push_back(key);
         if self.order.len() > REMEMBERED
             && let Some(oldest) = self.order.pop_front()
         {
@@ -36,18 +52,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_segment_is_new_once() {
-        let mut heard = HeardSegments::default();
-        assert!(heard.insert("SG_1"));
-        assert!(!heard.insert("SG_1"));
-        assert!(heard.insert("SG_2"));
+    fn a_message_is_new_once_for_each_speaker() {
+        let mut heard = HeardMessages::default();
+        let key = heard.key("ada", "1");
+        assert!(!heard.knows(key));
+        assert!(heard.insert(key));
+        assert!(heard.knows(key));
+        assert!(!heard.insert(key));
+        assert!(heard.insert(heard.key("ada", "2")));
+        assert!(heard.insert(heard.key("bob", "1")));
+        assert!(heard.insert(heard.key("ada1", "")), "where one ends and the other begins counts");
     }
 
     #[test]
-    fn the_memory_is_bounded() {
-        let mut heard = HeardSegments::default();
+    fn the_memory_is_bounded_and_ids_of_any_length_fit() {
+        let mut heard = HeardMessages::default();
         for n in 0..REMEMBERED * 3 {
-            heard.insert(&n.to_string());
+            let key = heard.key("ada", &format!("{n}{}", "x".repeat(1000)));
+            heard.insert(key);
         }
         assert_eq!(heard.known.len(), REMEMBERED);
         assert_eq!(heard.order.len(), REMEMBERED);

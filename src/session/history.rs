@@ -6,16 +6,21 @@ use std::sync::Arc;
 use crate::chat::{Message, Role};
 use crate::secret::Speech;
 
+use super::heard::MessageKey;
 use super::past::PastTurn;
 
 /// Appended to what the agent had said when the user cut in, so that the model knows how much was heard.
 const CUT_MARK: &str = " … [interrupted by the user]";
 /// Appended to a reply that broke off because the call failed.
 const BROKEN_MARK: &str = " … [the reply broke off]";
+/// Stands where the user took back what they said. A turn without a question is refused by some models.
+pub(super) const DELETED: &str = "[deleted by the user]";
 
 /// The messages of one turn, oldest first, and their estimated tokens.
 #[derive(Default)]
 struct Exchange {
+    /// What the user's message, the first of these, is known by.
+    key: Option<MessageKey>,
     messages: Vec<Message>,
     tokens: u64,
 }
@@ -48,9 +53,20 @@ impl History {
     }
 
     /// Begins a new turn with what the user said.
-    pub(crate) fn heard(&mut self, text: &Speech) {
-        self.exchanges.push_back(Exchange::default());
+    pub(crate) fn heard(&mut self, text: &Speech, key: Option<MessageKey>) {
+        self.exchanges.push_back(Exchange { key, ..Exchange::default() });
         self.push(Message::new(Role::User, text.clone()));
+    }
+
+    /// Puts something else in the place of what the user said, if it is remembered; None deletes it, for good.
+    pub(crate) fn correct(&mut self, key: MessageKey, text: Option<&Speech>) {
+        let theirs = |exchange: &&mut Exchange| exchange.key == Some(key);
+        let Some(exchange) = self.exchanges.iter_mut().find(theirs) else { return };
+        exchange.key = text.map(|_| key);
+        self.tokens -= exchange.tokens;
+        exchange.replace_question(text.cloned().unwrap_or_else(|| DELETED.into()));
+        self.tokens += exchange.tokens;
+        self.forget();
     }
 
     /// Adds what the agent said to the turn under way. Nothing said is not remembered.
@@ -96,6 +112,17 @@ impl History {
     }
 }
 
+// === impl Exchange ===
+
+impl Exchange {
+    fn replace_question(&mut self, text: Speech) {
+        if let Some(question) = self.messages.first_mut().filter(|question| *question.content() != text) {
+            *question = Message::new(Role::User, text);
+        }
+        self.tokens = self.messages.iter().map(Message::estimated_tokens).sum();
+    }
+}
+
 fn marked(text: &Speech, how: Said) -> Speech {
     let mark = match how {
         // The same words as those that are recorded, so that they are redacted once.
@@ -109,6 +136,7 @@ fn marked(text: &Speech, how: Said) -> Speech {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::heard::HeardMessages;
 
     fn texts(history: &History) -> Vec<String> {
         history.messages().iter().map(|m| format!("{}: {}", m.role(), m.content().expose())).collect()
@@ -118,7 +146,7 @@ mod tests {
     fn the_oldest_turns_are_forgotten_whole_and_the_instructions_never() {
         let mut history = History::new("be brief", 2, 1_000);
         for n in 1..=3 {
-            history.heard(&format!("q{n}").into());
+            history.heard(&format!("q{n}").into(), None);
             history.said(&format!("a{n}").into(), Said::Whole);
         }
         assert_eq!(
@@ -130,20 +158,20 @@ mod tests {
     #[test]
     fn tokens_bound_the_history_but_never_the_turn_under_way() {
         let mut history = History::new("be brief", 50, 20);
-        history.heard(&"short".into());
+        history.heard(&"short".into(), None);
         history.said(&"answer".into(), Said::Whole);
-        history.heard(&"x".repeat(400).into());
+        history.heard(&"x".repeat(400).into(), None);
         assert_eq!(history.messages().len(), 2, "the instructions and the long turn");
-        history.heard(&"next".into());
+        history.heard(&"next".into(), None);
         assert_eq!(texts(&history), ["system: be brief", "user: next"]);
     }
 
     #[test]
     fn what_was_cut_is_marked_and_silence_is_not_remembered() {
         let mut history = History::new("", 50, 1_000);
-        history.heard(&"q".into());
+        history.heard(&"q".into(), None);
         history.said(&"half an".into(), Said::Interrupted);
-        history.heard(&"q2".into());
+        history.heard(&"q2".into(), None);
         history.said(&"".into(), Said::Broken);
         let texts = texts(&history);
         assert_eq!(texts.len(), 3);
@@ -155,7 +183,48 @@ mod tests {
     fn a_greeting_comes_before_the_first_turn() {
         let mut history = History::new("", 50, 1_000);
         history.said(&"Hello!".into(), Said::Whole);
-        history.heard(&"hi".into());
+        history.heard(&"hi".into(), None);
         assert_eq!(texts(&history), ["assistant: Hello!", "user: hi"]);
+    }
+
+    /// A history with a turn that is known by a key.
+    fn asked(question: &str) -> (History, MessageKey) {
+        let (heard, mut history) = (HeardMessages::default(), History::new("be brief", 50, 100));
+        let key = heard.key("ada", "1");
+        history.heard(&question.into(), Some(key));
+        history.said(&"answer".into(), Said::Whole);
+        (history, key)
+    }
+
+    #[test]
+    fn a_correction_takes_the_place_of_what_was_said() {
+        let (mut history, key) = asked("wrnog");
+        history.heard(&"next".into(), None);
+        history.correct(key, Some(&"right".into()));
+        history.correct(HeardMessages::default().key("ada", "2"), Some(&"unknown".into()));
+        assert_eq!(texts(&history), ["system: be brief", "user: right", "assistant: answer", "user: next"]);
+    }
+
+    #[test]
+    fn what_is_deleted_leaves_a_mark_and_stays_deleted() {
+        let (mut history, key) = asked("a secret");
+        history.correct(key, None);
+        history.correct(key, Some(&"a late copy brings nothing back".into()));
+        let texts = texts(&history);
+        assert_eq!(texts, ["system: be brief", "user: [deleted by the user]", "assistant: answer"]);
+    }
+
+    #[test]
+    fn a_correction_counts_within_the_limit_of_tokens() {
+        let (mut history, _) = asked("first");
+        let heard = HeardMessages::default();
+        let key = heard.key("ada", "2");
+        history.heard(&"second".into(), Some(key));
+        history.correct(key, Some(&"x".repeat(400).into()));
+        assert_eq!(history.messages().len(), 2, "the instructions and the long turn");
+        history.correct(key, Some(&"short".into()));
+        assert_eq!(history.tokens, history.exchanges.iter().map(|exchange| exchange.tokens).sum::<u64>());
+        history.heard(&"third".into(), None);
+        assert_eq!(texts(&history), ["system: be brief", "user: short", "user: third"]);
     }
 }

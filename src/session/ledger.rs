@@ -8,6 +8,7 @@ use crate::chat::{Usage, Utterance};
 use crate::llm::{Answer, Outcome};
 use crate::metrics::{self, Metrics, Phase, Refusal};
 use crate::privacy::Privacy;
+use crate::room::Unread;
 use crate::secret::Speech;
 use crate::telemetry::spans::{Conversation, Tracer, TurnContext, TurnEnd, TurnOutcome, TurnSpan, TurnStart};
 
@@ -23,7 +24,7 @@ pub struct Totals {
     pub turns: u64,
     pub interrupted: u64,
     pub failed: u64,
-    /// Texts that were not taken as turns: too long, not UTF-8, too many at once.
+    /// Texts that were not taken as turns: too long, not readable, too many at once.
     pub refused: u64,
     pub input_tokens: u64,
     pub output_tokens: u64,
@@ -40,6 +41,10 @@ pub(super) struct Ledger {
     totals: Totals,
     /// The fields of the provider's streams that could not be read and were logged.
     skipped: BTreeSet<&'static str>,
+    /// What was said not to be read: one of each kind.
+    unread: Vec<Unread>,
+    /// It was said that a message is not known that somebody corrected.
+    told_unknown: bool,
 }
 
 struct OpenTurn {
@@ -64,6 +69,8 @@ impl Ledger {
             open: HashMap::new(),
             totals: Totals::default(),
             skipped: BTreeSet::new(),
+            unread: Vec::new(),
+            told_unknown: false,
         }
     }
 
@@ -96,6 +103,39 @@ impl Ledger {
 
     /// Records a turn that was overtaken by the next one before it could be asked.
     pub(super) fn overtaken(&mut self, turn: u64, utterance: &Utterance) {
+        self.unasked(turn, utterance, "turn overtaken by the next before it was asked");
+    }
+
+    /// Records a turn that its speaker took back before it could be asked.
+    pub(super) fn deleted(&mut self, turn: u64, utterance: &Utterance) {
+        self.unasked(turn, utterance, "turn deleted by its speaker before it was asked");
+    }
+
+    /// Tells once what is not read, for each kind of it.
+    pub(super) fn unread(&mut self, unread: Unread) {
+        if !self.unread.iter().any(|told| told.is_like(&unread)) {
+            tracing::info!("{unread}");
+            self.unread.push(unread);
+        }
+    }
+
+    /// Tells of a correction; of one that comes to nothing only once.
+    pub(super) fn corrected(&mut self, speaker: &str, known: bool) {
+        let speaker = self.tracer.privacy().user(speaker);
+        if known {
+            tracing::debug!(
+                speaker,
+                "a message was edited or deleted; the model is told from the next turn on"
+            );
+        } else if !std::mem::replace(&mut self.told_unknown, true) {
+            tracing::info!(
+                speaker,
+                "a message that this session does not know was edited or deleted; that is no turn"
+            );
+        }
+    }
+
+    fn unasked(&mut self, turn: u64, utterance: &Utterance, how: &str) {
         let span = self.span(turn, utterance);
         self.totals.turns += 1;
         self.totals.interrupted += 1;
@@ -103,7 +143,7 @@ impl Ledger {
         let kept = self.keeper.begin(&span, turn, utterance);
         self.keeper.end(kept, &TurnResult::overtaken());
         let (trace_id, span_id) = (span.trace_id(), span.span_id());
-        tracing::info!(turn, trace_id, span_id, "turn overtaken by the next before it was asked");
+        tracing::info!(turn, trace_id, span_id, "{how}");
         span.end(TurnEnd {
             outcome: TurnOutcome::Interrupted,
             answer: &Speech::default(),
@@ -266,8 +306,7 @@ mod tests {
         let said = log::said(|| {
             let mut ledger =
                 Ledger::new(Tracer::default(), Metrics::default(), Keeper::nothing("RM_1"), None);
-            let utterance =
-                Utterance { speaker: "ada".into(), text: "hi".into(), segment: None, traceparent: None };
+            let utterance = Utterance { speaker: "ada".into(), text: "hi".into(), ..Default::default() };
             trace_id = ledger.begin(7, &utterance).trace_id();
             let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
                 let _ledger = ledger;

@@ -4,14 +4,17 @@
 //! call has come to its end, so turns never overlap. A turn that is overtaken while it waits is recorded as
 //! interrupted without a call, and what was said in it stays in the history.
 
+mod correction;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::chat::{AgentState, Failure, Message, Utterance};
+use crate::chat::{AgentState, Correction, Failure, Message, Utterance};
 use crate::llm::{Answer, Outcome};
 use crate::secret::Speech;
 
-use super::heard::HeardSegments;
+use super::audience::{self, Audience};
+use super::heard::{HeardMessages, MessageKey};
 use super::history::{History, Said};
 use super::past::Past;
 use super::presence::Presence;
@@ -40,6 +43,7 @@ pub(crate) enum Event {
     PersonJoined(String),
     PersonLeft(String),
     Heard(Utterance),
+    Corrected(Correction),
     /// A piece of the reply to `turn`.
     Delta {
         turn: u64,
@@ -77,9 +81,20 @@ pub(crate) enum Action {
     Cancel {
         turn: u64,
     },
-    OpenSegment,
+    /// Begin to say something to these; no one named is the whole room.
+    OpenSegment {
+        only: Vec<String>,
+    },
     Say(Speech),
-    CloseSegment,
+    /// The segment is whole; these get it as a chat message too.
+    CloseSegment {
+        chat: Vec<String>,
+    },
+    /// Somebody corrected what they had said; `known` when it is remembered.
+    Corrected {
+        speaker: String,
+        known: bool,
+    },
     /// The turn is over: end its span and record it.
     Finish {
         turn: u64,
@@ -87,6 +102,11 @@ pub(crate) enum Action {
     },
     /// A turn that was overtaken before its call could start: record it as interrupted.
     Overtaken {
+        turn: u64,
+        utterance: Utterance,
+    },
+    /// The same for a turn that its speaker took back.
+    Deleted {
         turn: u64,
         utterance: Utterance,
     },
@@ -124,7 +144,8 @@ pub(crate) struct Rules {
 pub(crate) struct Machine {
     rules: Rules,
     history: History,
-    heard: HeardSegments,
+    heard: HeardMessages,
+    audience: Audience,
     presence: Presence,
     state: AgentState,
     greeted: bool,
@@ -141,7 +162,9 @@ pub(crate) struct Machine {
 struct Reply {
     turn: u64,
     heard_at: Instant,
-    /// What was said in the room so far.
+    /// Who gets it; no one named is the whole room.
+    only: Vec<String>,
+    /// What was said of it so far.
     said: String,
     first_word_at: Option<Instant>,
     interrupted: bool,
@@ -151,6 +174,7 @@ struct Reply {
 struct Waiting {
     turn: u64,
     heard_at: Instant,
+    key: Option<MessageKey>,
     utterance: Utterance,
 }
 
@@ -176,7 +200,8 @@ impl Machine {
             presence: Presence::new(rules.leave_grace),
             rules,
             history,
-            heard: HeardSegments::default(),
+            heard: HeardMessages::default(),
+            audience: Audience::default(),
             state: AgentState::Initializing,
             greeted: false,
             in_other_room: false,
@@ -222,6 +247,7 @@ impl Machine {
             Event::PersonJoined(person) => self.person_joined(person),
             Event::PersonLeft(person) => self.presence.left(now, &person),
             Event::Heard(utterance) => self.heard(now, utterance),
+            Event::Corrected(correction) => self.corrected(correction),
             Event::Delta { turn, text } => self.delta(now, turn, text),
             Event::Answered { turn, answer } => self.answered(turn, answer),
             Event::Away => self.presence.away(now),
@@ -232,7 +258,7 @@ impl Machine {
             Event::Tick => self.tick(now),
         }
         if self.ending.is_none() && self.presence.notice_due() {
-            self.say_whole(self.rules.resume_notice.clone());
+            self.say_whole(self.rules.resume_notice.clone(), Vec::new());
         }
         std::mem::take(&mut self.actions)
     }
@@ -256,7 +282,7 @@ impl Machine {
         self.presence.arrived(person);
         if !self.greeted && self.reply.is_none() {
             self.greeted = true;
-            self.say_whole(self.rules.greeting.clone());
+            self.say_whole(self.rules.greeting.clone(), Vec::new());
         }
     }
 
@@ -275,13 +301,24 @@ impl Machine {
     }
 
     fn heard(&mut self, now: Instant, utterance: Utterance) {
-        if self.ending.is_some() || utterance.text.expose().trim().is_empty() || !self.is_new(&utterance) {
+        if self.ending.is_some() || utterance.is_blank() {
             return;
         }
+        let key = utterance.segment.as_deref().map(|id| self.heard.key(&utterance.speaker, id));
+        let again = key.is_some_and(|key| !self.heard.insert(key));
+        self.audience.wrote(&utterance, again);
+        match key.filter(|_| again) {
+            // Frontends show what comes under a known id in the place of what they had.
+            Some(key) => self.correct(key, Some(utterance.text)),
+            None => self.turn(now, key, utterance),
+        }
+    }
+
+    fn turn(&mut self, now: Instant, key: Option<MessageKey>, utterance: Utterance) {
         self.presence.noticed();
         let turn = self.next_turn;
         self.next_turn += 1;
-        let heard = Waiting { turn, heard_at: now, utterance };
+        let heard = Waiting { turn, heard_at: now, key, utterance };
         if self.reply.is_none() {
             return self.ask(heard);
         }
@@ -291,16 +328,13 @@ impl Machine {
         }
     }
 
-    fn is_new(&mut self, utterance: &Utterance) -> bool {
-        utterance.segment.as_deref().is_none_or(|segment| self.heard.insert(segment))
-    }
-
     fn ask(&mut self, heard: Waiting) {
-        self.history.heard(&heard.utterance.text);
+        self.history.heard(&heard.utterance.text, heard.key);
         self.set_state(AgentState::Thinking);
         self.reply = Some(Reply {
             turn: heard.turn,
             heard_at: heard.heard_at,
+            only: audience::only(&heard.utterance),
             said: String::new(),
             first_word_at: None,
             interrupted: false,
@@ -315,13 +349,14 @@ impl Machine {
         reply.interrupted = true;
         self.actions.push(Action::Cancel { turn: reply.turn });
         if reply.first_word_at.is_some() {
-            self.actions.push(Action::CloseSegment);
+            let chat = self.audience.chat(&reply.only);
+            self.actions.push(Action::CloseSegment { chat });
         }
         self.set_state(AgentState::Thinking);
     }
 
     fn overtake(&mut self, overtaken: Waiting) {
-        self.history.heard(&overtaken.utterance.text);
+        self.history.heard(&overtaken.utterance.text, overtaken.key);
         self.actions.push(Action::Overtaken { turn: overtaken.turn, utterance: overtaken.utterance });
     }
 
@@ -335,8 +370,9 @@ impl Machine {
         reply.said.push_str(text.expose());
         if reply.first_word_at.is_none() {
             reply.first_word_at = Some(now);
+            let only = reply.only.clone();
             self.set_state(AgentState::Speaking);
-            self.actions.push(Action::OpenSegment);
+            self.actions.push(Action::OpenSegment { only });
         }
         self.actions.push(Action::Say(text));
     }
@@ -344,7 +380,7 @@ impl Machine {
     fn answered(&mut self, turn: u64, answer: Answer) {
         let Some(reply) = self.reply.take_if(|reply| reply.turn == turn) else { return };
         if reply.first_word_at.is_some() && !reply.interrupted {
-            self.actions.push(Action::CloseSegment);
+            self.actions.push(Action::CloseSegment { chat: self.audience.chat(&reply.only) });
         }
         let outcome = ending(&reply, &answer.outcome);
         self.remember(&reply, &outcome, &answer);
@@ -352,7 +388,7 @@ impl Machine {
         let apologise = matches!(outcome, TurnEnding::Failed(_)) && self.ending.is_none();
         self.actions.push(Action::Finish { turn, result: TurnResult { outcome, answer, latency } });
         if apologise {
-            self.say_whole(self.rules.apology.clone());
+            self.say_whole(self.rules.apology.clone(), reply.only);
         }
         self.go_on();
     }
@@ -397,8 +433,8 @@ impl Machine {
         }
     }
 
-    /// Says a text of our own, such as the greeting.
-    fn say_whole(&mut self, text: String) {
+    /// Says a text of our own, such as the greeting, to these; no one named is the whole room.
+    fn say_whole(&mut self, text: String, only: Vec<String>) {
         if text.is_empty() {
             return;
         }
@@ -408,9 +444,10 @@ impl Machine {
         if speaking {
             self.set_state(AgentState::Speaking);
         }
-        self.actions.push(Action::OpenSegment);
+        let chat = self.audience.chat(&only);
+        self.actions.push(Action::OpenSegment { only });
         self.actions.push(Action::Say(text));
-        self.actions.push(Action::CloseSegment);
+        self.actions.push(Action::CloseSegment { chat });
         if speaking {
             self.set_state(AgentState::Listening);
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn rules() -> Rules {
+pub(super) fn rules() -> Rules {
     Rules {
         instructions: "be brief".into(),
         greeting: String::new(),
@@ -14,46 +14,49 @@ fn rules() -> Rules {
     }
 }
 
-fn heard(text: &str) -> Event {
-    Event::Heard(Utterance { speaker: "ada".into(), text: text.into(), segment: None, traceparent: None })
+pub(super) fn utterance(text: &str) -> Utterance {
+    Utterance { speaker: "ada".into(), text: text.into(), ..Default::default() }
 }
 
-fn segment(text: &str, id: &str) -> Event {
-    let segment = Some(id.to_owned());
-    Event::Heard(Utterance { speaker: "ada".into(), text: text.into(), segment, traceparent: None })
+pub(super) fn heard(text: &str) -> Event {
+    Event::Heard(utterance(text))
 }
 
-fn delta(turn: u64, text: &str) -> Event {
+pub(super) fn segment(text: &str, id: &str) -> Event {
+    Event::Heard(Utterance { segment: Some(id.to_owned()), ..utterance(text) })
+}
+
+pub(super) fn delta(turn: u64, text: &str) -> Event {
     Event::Delta { turn, text: text.into() }
 }
 
-fn answered(turn: u64, outcome: Outcome) -> Event {
+pub(super) fn answered(turn: u64, outcome: Outcome) -> Event {
     Event::Answered { turn, answer: Answer::nothing(outcome) }
 }
 
-fn failure() -> Outcome {
+pub(super) fn failure() -> Outcome {
     Outcome::Failed(Failure { class: "500".into(), message: "the model broke".into() })
 }
 
 /// A machine under test, driven at a fixed time that tests may move.
-struct Session {
+pub(super) struct Session {
     machine: Machine,
     now: Instant,
 }
 
 impl Session {
-    fn joined(rules: Rules) -> Self {
+    pub(super) fn joined(rules: Rules) -> Self {
         let mut session = Self { machine: Machine::new(rules), now: Instant::now() };
         session.on(Event::Joined { people: vec!["ada".into()], coming: vec![] });
         session
     }
 
     /// Feeds one event; the actions in short words.
-    fn on(&mut self, event: Event) -> Vec<String> {
+    pub(super) fn on(&mut self, event: Event) -> Vec<String> {
         self.machine.step(self.now, event).iter().map(short).collect()
     }
 
-    fn prompt(&self) -> Vec<String> {
+    pub(super) fn prompt(&self) -> Vec<String> {
         self.machine.history.messages().iter().map(|m| m.content().expose().to_owned()).collect()
     }
 }
@@ -63,13 +66,20 @@ fn short(action: &Action) -> String {
         Action::SetState(state) => state.as_str().into(),
         Action::Ask { turn, messages, .. } => format!("ask {turn} with {}", messages.len()),
         Action::Cancel { turn } => format!("cancel {turn}"),
-        Action::OpenSegment => "open".into(),
+        Action::OpenSegment { only } => with("open", only),
         Action::Say(text) => format!("say {}", text.expose()),
-        Action::CloseSegment => "close".into(),
+        Action::CloseSegment { chat } => with("close", chat),
+        Action::Corrected { known, .. } => (if *known { "corrected" } else { "unknown" }).into(),
+        Action::Deleted { turn, utterance } => format!("deleted {turn} {}", utterance.text.expose()),
         Action::Finish { turn, result } => format!("finish {turn} {}", ending_word(&result.outcome)),
         Action::Overtaken { turn, .. } => format!("overtaken {turn}"),
         Action::End(reason) => format!("end: {reason}"),
     }
+}
+
+/// An action, and to whom it goes where that is not the room.
+fn with(action: &str, people: &[String]) -> String {
+    std::iter::once(action).chain(people.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
 }
 
 fn ending_word(ending: &TurnEnding) -> &'static str {

@@ -26,7 +26,7 @@ pub struct PastTurn {
 impl Past {
     pub(super) fn tell(&self, history: &mut History) {
         for PastTurn { question, answer, how } in &self.turns {
-            question.iter().for_each(|question| history.heard(question));
+            question.iter().for_each(|question| history.heard(question, None));
             answer.iter().for_each(|answer| history.said(answer, *how));
         }
     }

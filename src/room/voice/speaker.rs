@@ -10,10 +10,12 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use livekit::data_stream::api::{StreamTextOptions, StreamWriter, TextStreamWriter};
-use livekit::prelude::LocalParticipant;
+use livekit::prelude::{DataPacket, LocalParticipant};
+use livekit_protocol as proto;
 use tokio::sync::{mpsc, watch};
 
 use super::{Line, Word};
+use crate::room::packet::{self, CHAT_PACKET_TOPIC};
 use crate::room::text::{FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TRANSCRIPTION_TOPIC};
 
 /// A write that takes longer than this is given up, and the rest of its segment with it.
@@ -33,6 +35,10 @@ pub(super) struct Speaker {
 /// A segment, and how much of it this stay has got.
 struct Segment {
     id: String,
+    /// Who gets it; no one named is the whole room.
+    only: Vec<String>,
+    /// Who gets it as a chat message, too, once it is finished.
+    chat: Vec<String>,
     /// All of it so far.
     text: String,
     finished: Option<Instant>,
@@ -74,19 +80,21 @@ impl Speaker {
 
     fn take(&mut self, word: Word) {
         match (word, self.segments.back_mut()) {
-            (Word::Open, _) => self.begin(),
+            (Word::Open(only), _) => self.begin(only),
             (Word::Say(text), Some(segment)) => segment.text.push_str(text.expose()),
-            (Word::Close, Some(segment)) => segment.finished = Some(Instant::now()),
+            (Word::Close(chat), Some(segment)) => {
+                (segment.chat, segment.finished) = (chat, Some(Instant::now()));
+            }
             (_, None) => {}
         }
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self, only: Vec<String>) {
         self.segments.retain(|segment| !segment.done || !segment.is_old());
         if self.segments.len() == KEPT && self.segments.pop_front().is_some_and(|oldest| !oldest.done) {
             tracing::warn!("a reply that waited for the connection to the room is dropped for newer ones");
         }
-        self.segments.push_back(Segment::new());
+        self.segments.push_back(Segment::new(only));
     }
 
     /// Writes what this stay has not got yet, as far as the line holds.
@@ -117,10 +125,18 @@ impl Speaker {
 // === impl Segment ===
 
 impl Segment {
-    fn new() -> Self {
+    fn new(only: Vec<String>) -> Self {
         let id: String = std::iter::repeat_with(fastrand::alphanumeric).take(12).collect();
-        let id = format!("SG_{id}");
-        Self { id, text: String::new(), finished: None, stream: None, written: 0, done: false }
+        Self {
+            id: format!("SG_{id}"),
+            only,
+            chat: Vec::new(),
+            text: String::new(),
+            finished: None,
+            stream: None,
+            written: 0,
+            done: false,
+        }
     }
 
     /// Lets another stay have the whole of it, unless that of before surely had it when its line was `lost`.
@@ -153,7 +169,33 @@ impl Segment {
         }
         if let Some(stream) = self.stream.take_if(|_| self.finished.is_some()) {
             bounded(stream.close_with_options(None, Some(final_attribute("true")))).await?;
+            self.copy(participant).await?;
             self.done = true;
+        }
+        Ok(())
+    }
+
+    /// Writes all of it as chat messages to those who read these.
+    async fn copy(&self, participant: &LocalParticipant) -> Result<(), String> {
+        if self.chat.is_empty() {
+            return Ok(());
+        }
+        for copy in packet::copies(&self.id, &self.text) {
+            let data = DataPacket {
+                payload: copy.payload,
+                topic: Some(CHAT_PACKET_TOPIC.to_owned()),
+                reliable: true,
+                destination_identities: self.chat.iter().cloned().map(Into::into).collect(),
+            };
+            bounded(participant.publish_data(data)).await?;
+            let message = proto::DataPacket {
+                participant_identity: participant.identity().to_string(),
+                participant_sid: participant.sid().to_string(),
+                destination_identities: self.chat.clone(),
+                value: Some(proto::data_packet::Value::ChatMessage(copy.message)),
+                ..Default::default()
+            };
+            bounded(participant.clone().publish_raw_data(message, true)).await?;
         }
         Ok(())
     }
@@ -161,7 +203,8 @@ impl Segment {
     async fn open(&self, participant: &LocalParticipant) -> Result<TextStreamWriter, String> {
         let options = StreamTextOptions::new_with_topic(TRANSCRIPTION_TOPIC)
             .with_attributes(final_attribute("false"))
-            .with_attribute(SEGMENT_ATTRIBUTE, self.id.clone());
+            .with_attribute(SEGMENT_ATTRIBUTE, self.id.clone())
+            .with_destination_identities(self.only.iter().cloned().map(Into::into).collect());
         bounded(participant.stream_text(options)).await
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    data_channel::{DataBuffer, DataChannel, DataChannelState},
+    data_channel::{DataBuffer, DataChannel, DataChannelState, filtered},
     ice_candidate::IceCandidate,
     pc::{callback::Slot, channel::Channel},
     peer_connection::{
@@ -66,7 +66,8 @@ impl Effect {
                 }
             }
             Self::ChannelMessage { channel, data, binary } => {
-                channel.callbacks().message.with(|f| f(DataBuffer { data: &data, binary }));
+                // Within the callback's place, where a panic of the filter goes no further either.
+                channel.callbacks().message.with(|f| f(DataBuffer { data: &filtered(data), binary }));
             }
             Self::ChannelSent(channel, bytes) => {
                 channel.callbacks().buffered_amount_change.with(|f| f(bytes))

@@ -1,0 +1,154 @@
+//! What the SDK leaves out of data packets: whom they were sent to, and who sent them where it was not told of the sender yet.
+//!
+//! The packets of chat come wrapped, each as it arrived within another that the SDK hands on. A text stream's header says in an
+//! attribute whom it was sent to.
+
+use std::collections::HashMap;
+
+use livekit_protocol::data_packet::Value;
+use livekit_protocol::{ChatMessage, DataPacket, UserPacket};
+use prost::Message;
+
+use super::packet::{CHAT_PACKET_TOPIC, CHAT_UPDATE_TOPIC};
+
+/// The topic of what is wrapped. What a participant sends on it is wrapped as well, so that nothing can be forged.
+const ENVELOPE_TOPIC: &str = "voiced.envelope";
+/// A JSON list of identities. A participant cannot set it.
+const DESTINATIONS_ATTRIBUTE: &str = "voiced.destinations";
+
+/// Tells what a packet holds without reading it: nearly all of them are not for us.
+#[derive(Clone, PartialEq, Message)]
+struct Glance {
+    #[prost(message, optional, tag = "2")]
+    user: Option<()>,
+    #[prost(message, optional, tag = "9")]
+    chat_message: Option<()>,
+    #[prost(message, optional, tag = "13")]
+    stream_header: Option<()>,
+    #[prost(message, optional, tag = "15")]
+    stream_trailer: Option<()>,
+}
+
+/// A packet of chat as it came.
+pub(super) struct Letter {
+    /// Empty when the server's API sent it, or a participant who is hidden.
+    pub(super) sender: String,
+    pub(super) to: Destinations,
+    pub(super) content: Content,
+}
+
+pub(super) enum Content {
+    Message(ChatMessage),
+    Data { topic: String, payload: Vec<u8> },
+}
+
+/// Whom something was sent to. Nobody named is everybody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Destinations {
+    pub(super) identities: Vec<String>,
+    /// The same by the participants' SIDs, as SDKs of 2022 name them.
+    pub(super) sids: Vec<String>,
+}
+
+/// A message of a data channel as the SDK shall get it.
+pub(super) fn expose(message: Vec<u8>) -> Vec<u8> {
+    if !Glance::decode(&*message).is_ok_and(|glance| glance.is_worth_a_look()) {
+        return message;
+    }
+    // What cannot be read the SDK cannot read either, and says so.
+    match DataPacket::decode(&*message) {
+        Ok(packet) => exposed(packet, message),
+        Err(_) => message,
+    }
+}
+
+/// What a packet of data holds if it is a wrapped one of chat.
+pub(super) fn open(topic: Option<&str>, payload: &[u8]) -> Option<Letter> {
+    let packet = (topic == Some(ENVELOPE_TOPIC)).then(|| DataPacket::decode(payload).ok())??;
+    match packet.value? {
+        Value::ChatMessage(message) => Some(Letter {
+            sender: packet.participant_identity,
+            to: Destinations { identities: packet.destination_identities, sids: Vec::new() },
+            content: Content::Message(message),
+        }),
+        Value::User(user) => of_user(packet.participant_identity, packet.destination_identities, user),
+        _ => None,
+    }
+}
+
+/// Whom the text stream with these attributes was sent to.
+pub(super) fn destinations(attributes: &HashMap<String, String>) -> Destinations {
+    let list = attributes.get(DESTINATIONS_ATTRIBUTE);
+    let identities = list.and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default();
+    Destinations { identities, sids: Vec::new() }
+}
+
+// === impl Glance ===
+
+impl Glance {
+    fn is_worth_a_look(&self) -> bool {
+        let Self { user, chat_message, stream_header, stream_trailer } = self;
+        [user, chat_message, stream_header, stream_trailer].into_iter().any(Option::is_some)
+    }
+}
+
+// === impl Destinations ===
+
+impl Destinations {
+    pub(super) fn is_everybody(&self) -> bool {
+        self.identities.is_empty() && self.sids.is_empty()
+    }
+}
+
+fn exposed(mut packet: DataPacket, message: Vec<u8>) -> Vec<u8> {
+    match &mut packet.value {
+        Some(Value::User(user)) if is_wrapped(user) => wrap(packet, message),
+        Some(Value::ChatMessage(_)) => wrap(packet, message),
+        Some(Value::StreamHeader(header)) => {
+            let forged = header.attributes.remove(DESTINATIONS_ATTRIBUTE);
+            if packet.destination_identities.is_empty() && forged.is_none() {
+                return message;
+            }
+            let to = list_of(&packet.destination_identities);
+            header.attributes.extend(to.map(|to| (DESTINATIONS_ATTRIBUTE.to_owned(), to)));
+            packet.encode_to_vec()
+        }
+        // A trailer's attributes are added to those of its header.
+        Some(Value::StreamTrailer(trailer)) => match trailer.attributes.remove(DESTINATIONS_ATTRIBUTE) {
+            Some(_) => packet.encode_to_vec(),
+            None => message,
+        },
+        _ => message,
+    }
+}
+
+fn is_wrapped(user: &UserPacket) -> bool {
+    let topic = user.topic.as_deref().unwrap_or_default();
+    [CHAT_PACKET_TOPIC, CHAT_UPDATE_TOPIC, ENVELOPE_TOPIC].contains(&topic)
+}
+
+/// Whom the packet is from stays outside: by that the SDK tells what it got twice.
+fn wrap(mut packet: DataPacket, message: Vec<u8>) -> Vec<u8> {
+    let topic = Some(ENVELOPE_TOPIC.to_owned());
+    packet.value = Some(Value::User(UserPacket { payload: message, topic, ..Default::default() }));
+    packet.encode_to_vec()
+}
+
+fn list_of(identities: &[String]) -> Option<String> {
+    (!identities.is_empty()).then(|| serde_json::to_string(identities).ok())?
+}
+
+#[allow(deprecated, reason = "older SDKs write the older fields")]
+fn of_user(sender: String, identities: Vec<String>, user: UserPacket) -> Option<Letter> {
+    let topic = user.topic.filter(|topic| topic != ENVELOPE_TOPIC)?;
+    let identities = if identities.is_empty() { user.destination_identities } else { identities };
+    Some(Letter {
+        sender: if sender.is_empty() { user.participant_identity } else { sender },
+        to: Destinations { identities, sids: user.destination_sids },
+        content: Content::Data { topic, payload: user.payload },
+    })
+}
+
+#[cfg(test)]
+#[path = "envelope_tests.rs"]
+mod tests;
