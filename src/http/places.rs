@@ -61,6 +61,7 @@ struct Standing {
     doing: Doing,
     /// When the wait for a request began, or the request that is under way.
     since: Instant,
+    has_asked: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl Places {
     }
 
     fn enter(&self, origin: Origin, permit: OwnedSemaphorePermit) -> Taken {
-        let standing = Standing { doing: Doing::Waiting, since: Instant::now() };
+        let standing = Standing { doing: Doing::Waiting, since: Instant::now(), has_asked: false };
         let standing = Arc::new(Mutex::new(standing));
         let place = Place { origin, standing, leave: CancellationToken::new() };
         self.lock().taken.push(place.clone());
@@ -149,14 +150,15 @@ impl Place {
         self.origin
     }
 
-    /// A head is whole.
-    pub(super) fn asked(&self) {
+    /// A head is whole. Returns whether it is the connection's first.
+    pub(super) fn asked(&self) -> bool {
         let mut standing = self.lock();
         // Who sends requests ahead and reads no answer has been busy since the first of them.
         if standing.doing == Doing::Waiting {
             standing.since = Instant::now();
         }
         standing.doing = Doing::Working;
+        !std::mem::replace(&mut standing.has_asked, true)
     }
 
     /// The answer is ready to be sent.
@@ -168,7 +170,8 @@ impl Place {
     pub(super) fn flushed(&self) {
         let mut standing = self.lock();
         if standing.doing == Doing::Answered {
-            *standing = Standing { doing: Doing::Waiting, since: Instant::now() };
+            standing.doing = Doing::Waiting;
+            standing.since = Instant::now();
         }
     }
 
@@ -231,7 +234,7 @@ mod tests {
     }
 
     fn seat(from: u8, doing: Doing, since: Instant) -> (Origin, Standing) {
-        (origin(from), Standing { doing, since })
+        (origin(from), Standing { doing, since, has_asked: false })
     }
 
     #[test]
@@ -284,10 +287,10 @@ mod tests {
         let places = Places::new(Metrics::default());
         let taken = places.take(origin(1)).await.unwrap();
         let place = taken.place();
-        place.asked();
+        assert!(place.asked());
         let first = place.standing().since;
         place.answered();
-        place.asked();
+        assert!(!place.asked());
         place.flushed();
         assert_eq!((place.standing().doing, place.standing().since), (Doing::Working, first));
         place.answered();
