@@ -60,10 +60,7 @@ fn split(host: &str) -> Option<(&str, &str)> {
 }
 
 fn is_same(host: (&str, &str), target: Option<(&str, &str)>) -> bool {
-    let port = |port: &'static str| {
-        move |said: &str| if said.is_empty() { port.to_owned() } else { said.to_owned() }
-    };
-    let port = port(DEFAULT_PORT);
+    let port = |said| if str::is_empty(said) { DEFAULT_PORT.to_owned() } else { String::from(said) };
     target.is_some_and(|target| host.0.eq_ignore_ascii_case(target.0) && port(host.1) == port(target.1))
 }
 
