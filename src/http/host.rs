@@ -60,8 +60,14 @@ fn split(host: &str) -> Option<(&str, &str)> {
 }
 
 fn is_same(host: (&str, &str), target: Option<(&str, &str)>) -> bool {
-    let port = |said| if str::is_empty(said) { DEFAULT_PORT.to_owned() } else { String::from(said) };
-    target.is_some_and(|target| host.0.eq_ignore_ascii_case(target.0) && port(host.1) == port(target.1))
+    let is_same = |target: (&str, &str)| {
+        host.0.eq_ignore_ascii_case(target.0) && port_or_default(host.1) == port_or_default(target.1)
+    };
+    target.is_some_and(is_same)
+}
+
+fn port_or_default(port: &str) -> &str {
+    if port.is_empty() { DEFAULT_PORT } else { port }
 }
 
 #[cfg(test)]
