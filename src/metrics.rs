@@ -25,7 +25,9 @@ use tokio::sync::watch;
 
 #[cfg(test)]
 pub(crate) use self::label::error_class;
-pub use self::label::{Answered, JobResult, Panicked, Phase, Refusal, Restored, Resumption, TurnEnding};
+pub use self::label::{
+    Answered, Holding, JobResult, Panicked, Phase, Refusal, Restored, Resumption, TurnEnding,
+};
 pub(crate) use self::llm::RequestEnd;
 pub use self::llm::{LlmMetrics, OpenRequest};
 pub use self::meter::Temporality;
@@ -65,6 +67,7 @@ struct Instruments {
     first_word: Histogram<f64>,
     turn_duration: Histogram<f64>,
     texts_refused: Counter,
+    http_closed: Counter,
     llm: llm::Instruments,
 }
 
@@ -133,6 +136,11 @@ impl Metrics {
         self.instruments.texts_refused.add(1, &[Label::new("reason", refusal.as_str())]);
     }
 
+    /// A connection to our HTTP endpoints was closed, because another client came and all were in use.
+    pub(crate) fn http_connection_closed(&self, what: Holding) {
+        self.instruments.http_closed.add(1, &[Label::new("state", what.as_str())]);
+    }
+
     /// What counts the requests to one model.
     pub fn llm(&self, config: &crate::config::Llm) -> LlmMetrics {
         LlmMetrics::new(self.clone(), config)
@@ -196,6 +204,7 @@ impl Instruments {
             first_word: meter.seconds(&catalogue::FIRST_WORD),
             turn_duration: meter.seconds(&catalogue::TURN_DURATION),
             texts_refused: meter.counter(&catalogue::TEXTS_REFUSED),
+            http_closed: meter.counter(&catalogue::HTTP_CLOSED),
             llm: llm::Instruments::new(&meter),
             meter,
         }
@@ -210,6 +219,7 @@ impl Instruments {
         self.turns.start("outcome", TurnEnding::ALL.map(TurnEnding::as_str));
         self.interruptions.start("while", Phase::ALL.map(Phase::as_str));
         self.texts_refused.start("reason", Refusal::ALL.map(Refusal::as_str));
+        self.http_closed.start("state", Holding::ALL.map(Holding::as_str));
         self.llm.start_at_zero();
     }
 }

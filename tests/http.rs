@@ -30,9 +30,10 @@ impl Endpoints {
         let stop = CancellationToken::new();
         let Config { store, http: config, .. } = Config::default();
         let access = Access::new(address, &config);
-        let guarded = http::guarded(access, Metrics::default(), Sessions::new(&store, &config));
-        let served =
-            tokio::spawn(http::serve(listener, http::router("support", health).merge(guarded), stop.clone()));
+        let metrics = Metrics::default();
+        let guarded = http::guarded(access, metrics.clone(), Sessions::new(&store, &config));
+        let router = http::router("support", health).merge(guarded);
+        let served = tokio::spawn(http::serve(listener, router, metrics, stop.clone()));
         Self { address, health: publish, stop, served }
     }
 
@@ -172,7 +173,7 @@ async fn clients_that_send_too_much_or_never_finish_are_dropped_and_others_serve
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
     // More of them than the server has places for.
     let address = endpoints.address;
-    let slow: Vec<_> = (0..100)
+    let slow: Vec<_> = (0..200)
         .map(|_| {
             let mut stream = TcpStream::connect(address).unwrap();
             stream.write_all(b"GET / HTTP/1.1\r\nHost:").unwrap();

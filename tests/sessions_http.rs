@@ -5,6 +5,10 @@
 #[path = "support/recorded.rs"]
 mod recorded;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
 use recorded::{Recorded, turn};
 use voiced::record::Turn;
 
@@ -176,4 +180,98 @@ async fn a_browser_signs_in_by_a_form_and_comes_to_the_page_it_wanted() {
     assert!(typed.status == 303 && typed.head.contains("location: /sessions\r\n"), "{}", typed.head);
     let elsewhere = send("token=open+sesame&to=https://evil.example");
     assert!(elsewhere.head.contains("location: /sessions\r\n"), "{}", elsewhere.head);
+}
+
+/// How long 40 wrong tokens, sent at once, take to be answered, while those who know the token ask in between.
+async fn guess_40_times(request: fn(usize) -> String) {
+    let recorded = Recorded::new();
+    recorded.put([turn("RM_1", "kitchen", 0, 1)]);
+    let served = recorded.serve_as("0.0.0.0", Some("open sesame")).await;
+    let (address, begun) = (served.address, Instant::now());
+    let (answered, answers) = std::sync::mpsc::channel();
+    for number in 0..40 {
+        let answered = answered.clone();
+        std::thread::spawn(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(request(number).as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 401 "), "{answer:.200}");
+            let _ = answered.send(());
+        });
+    }
+    while begun.elapsed() < Duration::from_secs(3) {
+        let asked = Instant::now();
+        let right = [("Host", "voice.example"), ("Authorization", "Bearer open sesame")];
+        assert_eq!(served.ask("GET", "/sessions", &right, "").status, 200);
+        assert_eq!(served.ask("POST", "/sign-in", &[("Host", "x")], "token=open+sesame").status, 303);
+        assert!(asked.elapsed() < Duration::from_secs(2), "the right one waits for wrong ones");
+    }
+    assert!(answers.try_iter().count() <= 6, "an answer takes half a second, however many are asked for");
+    for _ in 0..3 {
+        answers.recv_timeout(recorded::PATIENCE).expect("they are answered");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_bearers_sent_at_once_wait_one_after_the_other() {
+    guess_40_times(|number| {
+        let path = ["/metrics", "/sessions", "/api/sessions"][number % 3];
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {number}\r\nConnection: close\r\n\r\n"
+        )
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_bearers_and_wrong_forms_wait_in_one_line() {
+    guess_40_times(|number| match number % 2 {
+        0 => format!("GET /sessions HTTP/1.1\r\nHost: x\r\nAuthorization: bearer {number}\r\nConnection: close\r\n\r\n"),
+        _ => {
+            let form = format!("token={number:02}");
+            let length = form.len();
+            format!("POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{form}")
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_no_token_is_told_at_once() {
+    let served = Recorded::new().serve_as("0.0.0.0", Some("open sesame")).await;
+    let begun = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(served.get("/metrics").status, 401);
+        assert_eq!(served.ask("GET", "/sessions", &[("Cookie", "voiced_sign_in_8081=x")], "").status, 401);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_for_two_hosts_is_refused_on_every_path() {
+    let served = Recorded::new().serve().await;
+    let local = served.address.to_string();
+    let ask = |target: &str, hosts: &[&str]| {
+        let hosts: Vec<_> = hosts.iter().map(|host| ("Host", *host)).collect();
+        served.ask("GET", target, &hosts, "")
+    };
+    for path in GUARDED.into_iter().chain(["/", "/healthz", "/readyz", "/worker", "/nothing"]) {
+        let evil = format!("http://evil.example{path}");
+        let in_one = format!("{local}, evil.example");
+        for (target, hosts) in [
+            (path, vec![local.as_str(), "evil.example"]),
+            (path, vec!["evil.example", local.as_str()]),
+            (path, vec![local.as_str(), local.as_str()]),
+            (path, vec![in_one.as_str()]),
+            (evil.as_str(), vec![local.as_str()]),
+            (evil.as_str(), vec![]),
+        ] {
+            let answer = ask(target, &hosts);
+            assert_eq!(answer.status, 400, "{target} {hosts:?}: {}", answer.body);
+            assert!(answer.head.contains("x-content-type-options: nosniff"), "{}", answer.head);
+        }
+    }
+    assert_eq!(ask(&format!("http://{local}/metrics"), &[&local]).status, 200);
+    assert_eq!(ask("http://evil.example/metrics", &["evil.example"]).status, 403);
 }

@@ -115,9 +115,9 @@ async fn serve_http(
     tracing::info!(address = %listener.local_addr()?, "health endpoints are listening");
     let access = Access::new(address, &config.http);
     let sessions = Sessions::new(&config.store, &config.http);
-    let router =
-        http::router(&config.worker.agent_name, health).merge(http::guarded(access, metrics, sessions));
-    Ok(Some(tokio::spawn(http::serve(listener, router, stop))))
+    let guarded = http::guarded(access, metrics.clone(), sessions);
+    let router = http::router(&config.worker.agent_name, health).merge(guarded);
+    Ok(Some(tokio::spawn(http::serve(listener, router, metrics, stop))))
 }
 
 /// Sessions that had to be cut are no clean drain.

@@ -10,7 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
+use tracing::warn;
 
+use super::guesses::Guesses;
+use super::host;
+use super::origin::Origin;
 use crate::config;
 use crate::secret::Secret;
 use crate::tls;
@@ -23,13 +27,14 @@ const SIGNED_IN: Duration = Duration::from_secs(12 * 3600);
 /// More browsers than this push out the one that signed in first.
 const MOST_SIGNED_IN: usize = 64;
 
-/// Cheap to clone; clones share who has signed in.
+/// Cheap to clone; clones share who has signed in, and who guesses.
 #[derive(Clone)]
 pub struct Access {
     token: Option<Secret>,
     is_loopback: bool,
     cookie: Arc<str>,
     signed_in: Arc<Mutex<VecDeque<SignIn>>>,
+    guesses: Arc<Mutex<Guesses>>,
 }
 
 struct SignIn {
@@ -58,6 +63,7 @@ impl Access {
             is_loopback: address.ip().is_loopback(),
             cookie: format!("{COOKIE}{}", address.port()).into(),
             signed_in: Arc::default(),
+            guesses: Arc::default(),
         }
     }
 
@@ -89,6 +95,20 @@ impl Access {
         Some(format!("{name}={cookie}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}"))
     }
 
+    /// Waits as long as whoever sent a wrong token has to; it is for the caller to know that one was sent.
+    pub(super) async fn hold_up(&self, origin: Origin) {
+        let until = self.wrong(origin, Instant::now());
+        tokio::time::sleep_until(until.into()).await;
+    }
+
+    fn wrong(&self, origin: Origin, now: Instant) -> Instant {
+        let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = guesses.told.happened(now) {
+            warn!(count, address = %origin, "a wrong http.token was sent; each is answered late");
+        }
+        guesses.wrong(origin, now)
+    }
+
     fn has_signed_in(&self, headers: &HeaderMap) -> bool {
         let now = Instant::now();
         let mut signed_in = self.lock();
@@ -103,7 +123,7 @@ impl Access {
 }
 
 /// The token of `Authorization: Bearer`.
-fn sent(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn sent(headers: &HeaderMap) -> Option<&str> {
     // Not `to_str`, which takes ASCII only: a token may hold anything that people type.
     let sent = std::str::from_utf8(headers.get(header::AUTHORIZATION)?.as_bytes()).ok()?;
     let (scheme, token) = sent.split_once(' ')?;
@@ -126,11 +146,7 @@ fn is_same(guess: &str, secret: &Secret) -> bool {
 /// Whoever sends no name at all is no browser, and nobody has led it here by a name.
 fn is_loopback_name(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST) else { return true };
-    let Ok(host) = host.to_str() else { return false };
-    let name = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
+    let Some(name) = host.to_str().ok().and_then(host::name) else { return false };
     name.eq_ignore_ascii_case("localhost")
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
@@ -156,7 +172,14 @@ mod tests {
         for host in ["127.0.0.1:8081", "localhost", "LOCALHOST:1", "[::1]:8081", "127.8.8.8"] {
             assert_eq!(open.check(&headers(&[("host", host)])), Ok(()), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "10.0.0.1", ""] {
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:80",
+            "127.0.0.1:80, evil.example",
+            "10.0.0.1",
+            "",
+        ] {
             assert_eq!(open.check(&headers(&[("host", host)])), Err(Refusal::Host), "{host}");
         }
         assert_eq!(open.check(&HeaderMap::new()), Ok(()));

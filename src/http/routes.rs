@@ -7,7 +7,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 
-use super::access::{Access, Refusal};
+use super::access::{self, Access, Refusal};
+use super::origin;
 use super::record::Sessions;
 use super::{pages, prometheus, record};
 use crate::metrics::Metrics;
@@ -38,7 +39,12 @@ pub fn guarded(access: Access, metrics: Metrics, sessions: Sessions) -> Router {
 async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
     match access.check(request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refused(refusal, &request),
+        Err(refusal) => {
+            if refusal == Refusal::Token && access::sent(request.headers()).is_some() {
+                access.hold_up(origin::of(&request)).await;
+            }
+            refused(refusal, &request)
+        }
     }
 }
 

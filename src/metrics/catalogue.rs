@@ -131,6 +131,8 @@ catalogue! {
         "1 while something is wrong with the local record's file, else 0.";
     REDACTIONS_GIVEN_UP: Kind::Counter, "voiced.redactions.given_up", "voiced_redactions_given_up_total", "{text}",
         "Texts that are recorded as [unsearched], because it took too long to redact them.";
+    HTTP_CLOSED: Kind::Counter, "voiced.http.connections.closed", "voiced_http_connections_closed_total", "{connection}",
+        "Connections to the HTTP endpoints that were closed because all were in use and another client came, by state: idle, busy (an answer was cut).";
     BUILD: Kind::Gauge, "voiced.build", "voiced_build_info", "1",
         "Always 1; its labels say what runs.";
     PROCESS_START: Kind::Gauge, "voiced.process.start_time", "process_start_time_seconds", "s",

@@ -91,6 +91,15 @@ pub enum Refusal {
     Stranger,
 }
 
+/// What a connection to our HTTP endpoints did when it was closed to make room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// It waited for a request.
+    Idle,
+    /// Its answer was under way.
+    Busy,
+}
+
 /// How a request to the model, or one attempt of it, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -281,6 +290,19 @@ impl Refusal {
             Self::TooMany => "too_many",
             Self::NoChatMessage => "no_chat_message",
             Self::Stranger => "stranger",
+        }
+    }
+}
+
+// === impl Holding ===
+
+impl Holding {
+    pub(super) const ALL: [Self; 2] = [Self::Idle, Self::Busy];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Busy => "busy",
         }
     }
 }

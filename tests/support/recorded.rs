@@ -75,12 +75,13 @@ impl Recorded {
         let listener = http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (health, healthy) = watch::channel(Health::default());
-        let router =
-            http::router("support", healthy).merge(http::guarded(access, Metrics::default(), sessions));
+        let metrics = Metrics::default();
+        let guarded = http::guarded(access, metrics.clone(), sessions);
+        let router = http::router("support", healthy).merge(guarded);
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         tokio::spawn(async move {
-            http::serve(listener, router, stopped).await;
+            http::serve(listener, router, metrics, stopped).await;
             drop(health);
         });
         Served { address, stop }

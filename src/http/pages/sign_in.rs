@@ -11,11 +11,10 @@ use url::form_urlencoded;
 use super::{Page, document};
 use crate::http::access::Access;
 use crate::http::html::{Html, html};
+use crate::http::origin;
 
 const MAX_FORM_BYTES: usize = 4096;
 const FORM_TIMEOUT: Duration = Duration::from_secs(5);
-/// Whoever guesses has to wait for each answer.
-const WRONG_TOKEN_WAIT: Duration = Duration::from_millis(500);
 
 /// What the form sends.
 #[derive(Default)]
@@ -32,6 +31,7 @@ pub(in crate::http) fn ask_for_token(to: &str) -> Response {
 
 /// Takes the form.
 pub(in crate::http) async fn sign_in(State(access): State<Access>, request: Request) -> Response {
+    let origin = origin::of(&request);
     let Some(sent) = read(request.into_body()).await else { return StatusCode::BAD_REQUEST.into_response() };
     let to = if is_ours(&sent.to) { sent.to.as_str() } else { "/sessions" };
     match access.sign_in(sent.token.trim()) {
@@ -40,7 +40,7 @@ pub(in crate::http) async fn sign_in(State(access): State<Access>, request: Requ
             (StatusCode::SEE_OTHER, headers).into_response()
         }
         None => {
-            tokio::time::sleep(WRONG_TOKEN_WAIT).await;
+            access.hold_up(origin).await;
             form(to, Some("That is not the token."))
         }
     }
