@@ -38,8 +38,14 @@ pub(super) struct Received {
     words: Words,
     /// Words came.
     has_words: bool,
-    /// The choice that is the reply: the first that came.
+    /// Words or thoughts came.
+    has_thought: bool,
+    /// The choice that is the reply: the first that said something.
     choice: Option<u64>,
+    /// What came in the place of deltas.
+    by_message: String,
+    /// Something of a completion came.
+    is_completion: bool,
     /// A server's own shape, without finish reasons, came.
     is_native: bool,
     /// The server counted the tokens of a whole reply.
@@ -167,7 +173,10 @@ impl Received {
             reported: Reported::default(),
             words: Words::new(habit),
             has_words: false,
+            has_thought: false,
             choice: None,
+            by_message: String::new(),
+            is_completion: false,
             is_native: false,
             is_counted: false,
             has_other: false,
@@ -185,6 +194,11 @@ impl Received {
         self.words.habit()
     }
 
+    /// The model has worked, though no word of it may have come.
+    pub(super) fn has_thought(&self) -> bool {
+        self.has_thought
+    }
+
     /// The error that the server reported.
     pub(super) fn fault(&self) -> Option<Fault> {
         self.fault.clone()
@@ -192,7 +206,7 @@ impl Received {
 
     /// No more words come.
     pub(super) fn finish_words(&mut self, now: Instant, pieces: &mut VecDeque<Piece>) {
-        self.words.finish(now, pieces);
+        self.words.finish(now, self.finish(), pieces);
         self.has_words = self.words.has_begun();
     }
 
@@ -203,9 +217,10 @@ impl Received {
     pub(super) fn take(&mut self, now: Instant, mut chunk: Chunk, pieces: &mut VecDeque<Piece>) {
         self.id = self.id.take().or(chunk.id.take());
         self.model = self.model.take().or(chunk.model.take());
-        self.has_other |= chunk.choice.is_none() && !chunk.is_native;
+        self.has_other |= !chunk.is_completion;
+        self.is_completion |= chunk.is_completion;
         self.is_native |= chunk.is_native;
-        if chunk.choice.is_some_and(|index| *self.choice.get_or_insert(index) != index) {
+        if self.is_of_another_choice(&chunk) {
             return;
         }
         self.note_finish(chunk.finish_reason.take());
@@ -214,9 +229,23 @@ impl Received {
         self.reported.note(chunk.counts, finished);
         self.take_words(now, &chunk, pieces);
         if finished {
-            self.finish_words(now, pieces);
+            // Some servers give a reason with each chunk, so that more may come.
+            self.words.release_at_end(self.finish(), pieces);
         }
         self.fault = self.fault.take().or(chunk.fault);
+    }
+
+    /// The first choice that says something is the reply.
+    fn is_of_another_choice(&mut self, chunk: &Chunk) -> bool {
+        let Some(index) = chunk.choice else { return false };
+        let says = !chunk.text.is_empty() || chunk.whole.is_some() || chunk.finish_reason.is_some();
+        match self.choice {
+            Some(ours) => ours != index,
+            None => {
+                self.choice = says.then_some(index);
+                false
+            }
+        }
     }
 
     /// The first reason stays, unless a later one says that something broke.
@@ -233,13 +262,25 @@ impl Received {
             self.words.thoughts_come_apart(pieces);
             pieces.push_back(Piece::Thought);
         }
-        // A reply as a whole repeats what came in parts before.
-        let whole = chunk.whole.as_ref().filter(|_| chunk.text.is_empty() && !self.has_words);
-        let text = whole.unwrap_or(&chunk.text);
+        let of_whole =
+            chunk.whole.as_deref().filter(|_| chunk.text.is_empty()).and_then(|whole| self.new_of(whole));
+        let text = of_whole.unwrap_or_else(|| chunk.text.clone());
         if !text.is_empty() {
-            self.words.take(now, text, pieces);
+            self.words.take(now, &text, pieces);
         }
         self.has_words = self.words.has_begun();
+        self.has_thought |= chunk.reasoning || !text.trim().is_empty();
+    }
+
+    /// What is new in a `message`: all of it where nothing came in deltas, what it adds where it repeats itself; nothing
+    /// where it repeats the deltas.
+    fn new_of(&mut self, whole: &str) -> Option<String> {
+        if self.has_words && self.by_message.is_empty() {
+            return None;
+        }
+        let new = whole.strip_prefix(self.by_message.as_str()).unwrap_or(whole).to_owned();
+        self.by_message.push_str(&new);
+        Some(new)
     }
 
     /// Judges a stream that has ended. `done` says whether the provider announced it.
@@ -260,7 +301,7 @@ impl Received {
     /// Without a finish reason a reply is whole only where the server has none: in its own shape, or where it counted the
     /// tokens in the end, as Snowflake does.
     fn end_without_reason(&mut self, done: bool, stray: Option<&str>) -> Result<(), Fault> {
-        let is_reply = self.choice.is_some() || self.is_native;
+        let is_reply = self.is_completion;
         let detail = stray.map(str::to_owned);
         if !is_reply && (self.has_other || detail.is_some()) {
             return Err(Fault { detail, ..Kind::NotAStream.into() });
@@ -282,16 +323,16 @@ mod tests {
     use crate::llm::usage::{Counts, Spent};
 
     fn words(text: &str) -> Chunk {
-        Chunk { text: text.into(), choice: Some(0), ..Chunk::default() }
+        Chunk { text: text.into(), choice: Some(0), is_completion: true, ..Chunk::default() }
     }
 
     fn finish(reason: &str) -> Chunk {
-        Chunk { finish_reason: Some(reason.into()), choice: Some(0), ..Chunk::default() }
+        Chunk { finish_reason: Some(reason.into()), ..words("") }
     }
 
     fn counted(input: u64, output: u64) -> Chunk {
         let counts = Counts { input: Some(input), output: Some(output), cached_input: None };
-        Chunk { counts, ..Chunk::default() }
+        Chunk { counts, is_completion: true, ..Chunk::default() }
     }
 
     fn received(chunks: impl IntoIterator<Item = Chunk>) -> (Received, String) {
@@ -324,7 +365,7 @@ mod tests {
 
     #[test]
     fn done_ends_a_reply_of_a_server_that_has_no_reasons_to_give() {
-        let native = || Chunk { is_native: true, text: "hi".into(), ..Chunk::default() };
+        let native = || Chunk { is_native: true, choice: None, ..words("hi") };
         assert_eq!(ended([native()], true), Ok(()));
         assert_eq!(ended([native()], false), Err(Kind::StreamEndedEarly));
         assert_eq!(ended([words("hi"), counted(5, 6)], true), Ok(()));
@@ -353,18 +394,31 @@ mod tests {
 
     #[test]
     fn a_repetition_of_the_whole_is_not_said_again_and_alone_it_is_the_reply() {
-        let whole = || Chunk { whole: Some("Good morning.".into()), choice: Some(0), ..Chunk::default() };
+        let whole = || Chunk { whole: Some("Good morning.".into()), ..words("") };
         assert_eq!(received([whole()]).1, "Good morning.");
         assert_eq!(received([words("Good "), words("morning."), whole()]).1, "Good morning.");
         let beside = Chunk { whole: Some("Good".into()), ..words("Good") };
         assert_eq!(received([beside, words(" morning.")]).1, "Good morning.");
+        let message = |text: &str| Chunk { whole: Some(text.into()), ..words("") };
+        assert_eq!(received([message("Good "), message("morning.")]).1, "Good morning.");
+        assert_eq!(received([message("Good"), message("Good morning.")]).1, "Good morning.");
     }
 
     #[test]
     fn words_of_another_choice_are_not_mixed_in() {
         let other = || Chunk { choice: Some(1), ..words("Bad") };
         assert_eq!(received([words("Good"), other(), words(" day")]).1, "Good day");
-        assert_eq!(received([other()]).1, "Bad");
+        assert_eq!(received([words(""), other()]).1, "Bad");
+    }
+
+    #[test]
+    fn a_reason_with_each_chunk_ends_no_thought_and_no_tag() {
+        let both = |text: &str| Chunk { finish_reason: Some("stop".into()), ..words(text) };
+        assert_eq!(
+            received([both("<thought>hm</tho"), both("ught>Good "), both("morning.")]).1,
+            "Good morning."
+        );
+        assert_eq!(received([both("<tho"), both("ught>hm</thought>Good")]).1, "Good");
     }
 
     #[test]

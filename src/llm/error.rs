@@ -174,7 +174,7 @@ impl Kind {
     fn what_happened(self, account: &Account<'_>) -> String {
         let Account { config, url, .. } = account;
         match self {
-            Kind::Status(status @ (401 | 403)) => format!("{url} refused our key with HTTP {status}"),
+            Kind::Status(401) => format!("{url} refused our key with HTTP 401"),
             Kind::Status(status) => format!("{url} answered HTTP {status}"),
             Kind::QuotaExceeded => format!("{url} answered HTTP 429: the account's quota is used up"),
             Kind::Connect => format!("cannot connect to {url}"),
@@ -206,7 +206,8 @@ impl Kind {
             Kind::Status(401 | 403) | Kind::Reported(401 | 403) if account.config.api_key.is_none() => {
                 "set [llm] api_key or OPENAI_API_KEY"
             }
-            Kind::Status(401 | 403) | Kind::Reported(401 | 403) => "check [llm] api_key",
+            Kind::Status(401) | Kind::Reported(401) => "check [llm] api_key",
+            Kind::Status(403) | Kind::Reported(403) if detail.is_none() => "check [llm] api_key",
             Kind::Status(404) | Kind::Reported(404) => {
                 return Some(format!("check [llm] model = \"{}\" and base_url", account.config.model));
             }
@@ -258,7 +259,18 @@ const ADVICE: [(&[&str], &str); 6] = [
     ),
     (&["max_tokens", "max_completion_tokens"], "check [llm] max_tokens and max_tokens_field"),
     (&["temperature"], "check [llm] temperature"),
-    (&["model"], "check [llm] model"),
+    (
+        &[
+            "such model",
+            "model not found",
+            "model_not_found",
+            "unknown model",
+            "not exist",
+            "invalid model",
+            "model name",
+        ],
+        "check [llm] model",
+    ),
 ];
 
 fn advice_by(detail: &str) -> Option<String> {

@@ -24,7 +24,10 @@ pub(super) fn safe(
     let line = one_line(beginning(detail));
     let holds_key = key.is_some_and(|key| !key.is_empty() && detail.contains(key.expose()));
     let spoken = messages.iter().filter(|message| message.role() != Role::System);
-    let quotes = spoken.map(|message| one_line(message.content().expose())).any(|said| quotes(&line, &said));
+    // Servers quote requests as JSON within JSON, and fold letters.
+    let shapes = [line.to_lowercase(), unescaped(&line).to_lowercase()];
+    let spoken = spoken.map(|message| one_line(message.content().expose()).to_lowercase());
+    let quotes = spoken.into_iter().any(|said| shapes.iter().any(|line| quotes(line, &said)));
     if line.is_empty() || holds_key || quotes {
         return None;
     }
@@ -41,6 +44,29 @@ fn beginning(text: &str) -> &str {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The text without the escapes of JSON.
+fn unescaped(line: &str) -> String {
+    let (mut plain, mut rest) = (String::with_capacity(line.len()), line);
+    while let Some(start) = rest.find('\\') {
+        plain.push_str(&rest[..start]);
+        let escape = &rest[start + 1..];
+        let unit = escape.strip_prefix('u').and_then(|hex| u32::from_str_radix(hex.get(..4)?, 16).ok());
+        let length = match (unit, escape.chars().next()) {
+            (Some(unit), _) => {
+                plain.push(char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER));
+                5
+            }
+            (None, Some('n' | 't' | 'r')) => {
+                plain.push(' ');
+                1
+            }
+            (None, _) => 0,
+        };
+        rest = &escape[length..];
+    }
+    plain + rest
 }
 
 fn shortened(line: &str) -> String {
@@ -98,6 +124,15 @@ mod tests {
         assert_eq!(shown("bad key sk-abcdef", "x"), None);
         assert_eq!(shown("input was [{'content': 'Ada'}]", "Ada"), None);
         assert_eq!(shown("bad input: my number is 0170 555", "Hi, my number is 0170 5550 99"), None);
+    }
+
+    #[test]
+    fn a_quotation_is_known_in_escapes_and_in_other_letters() {
+        let said = "Привет, меня зовут Ада";
+        let escaped: String = said.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        assert_eq!(shown(&format!("bad input: {{\"content\": \"{escaped}\"}}"), said), None);
+        assert_eq!(shown("input: MY NAME IS ADA LOVELACE", "my name is Ada Lovelace"), None);
+        assert_eq!(shown(r#"input: say \"my name\" is Ada"#, r#"say "my name" is Ada"#), None);
     }
 
     #[test]

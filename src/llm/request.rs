@@ -261,7 +261,9 @@ impl Request {
 
     fn settle(&mut self, attempt: &Attempt, stop: Option<&Stop>) {
         let spent = match stop {
-            Some(Stop::Fault(_)) if self.text.is_empty() => Spent::Nothing,
+            Some(Stop::Fault(_)) if self.text.is_empty() && !attempt.received().has_thought() => {
+                Spent::Nothing
+            }
             _ => Spent::Worked,
         };
         let usage = attempt.received().reported.settle(spent, &self.messages, &self.text);

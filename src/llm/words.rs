@@ -5,9 +5,10 @@
 //! in the first reply of any other.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
+use super::openai::Finish;
 use super::thinking::{Part, Thinking};
 
 /// The first reply of a model waits so long for the end of thoughts that may be coming.
@@ -46,7 +47,11 @@ pub(super) enum Habit {
 
 /// The habit of one model, for all of its sessions.
 #[derive(Debug)]
-pub(super) struct Memory(AtomicU8);
+pub(super) struct Memory {
+    habit: AtomicU8,
+    /// It has begun so, and not only a name that sounds so.
+    is_seen: AtomicBool,
+}
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece {
@@ -85,6 +90,11 @@ enum Hold {
     ToTheEnd,
 }
 
+/// Blanks, and marks that have no width.
+fn is_blank(letter: char) -> bool {
+    letter.is_whitespace() || matches!(letter, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
+}
+
 // === impl Memory ===
 
 impl Memory {
@@ -92,19 +102,26 @@ impl Memory {
     pub(super) fn of(model: &str) -> Self {
         let model = model.to_lowercase();
         let is_known = UNOPENED.iter().any(|name| model.contains(name));
-        Self(AtomicU8::new(if is_known { Habit::Unopened } else { Habit::Unknown } as u8))
+        let habit = if is_known { Habit::Unopened } else { Habit::Unknown };
+        Self { habit: AtomicU8::new(habit as u8), is_seen: AtomicBool::new(false) }
     }
 
     pub(super) fn habit(&self) -> Habit {
-        match self.0.load(Ordering::Relaxed) {
+        match self.habit.load(Ordering::Relaxed) {
             habit if habit == Habit::Plain as u8 => Habit::Plain,
             habit if habit == Habit::Unopened as u8 => Habit::Unopened,
             _ => Habit::Unknown,
         }
     }
 
+    /// What was seen once stays: such a model may now and then not think.
     pub(super) fn learn(&self, habit: Habit) {
-        self.0.store(habit as u8, Ordering::Relaxed);
+        if habit == Habit::Unopened {
+            self.is_seen.store(true, Ordering::Relaxed);
+        } else if self.is_seen.load(Ordering::Relaxed) {
+            return;
+        }
+        self.habit.store(habit as u8, Ordering::Relaxed);
     }
 }
 
@@ -144,9 +161,19 @@ impl Words {
     }
 
     /// No more words come: what waited goes out.
-    pub(super) fn finish(&mut self, now: Instant, pieces: &mut VecDeque<Piece>) {
+    pub(super) fn finish(&mut self, now: Instant, finish: Option<Finish>, pieces: &mut VecDeque<Piece>) {
         let parts = self.thinking.as_mut().map(Thinking::finish).unwrap_or_default();
         self.take_parts(now, parts, pieces);
+        self.release_at_end(finish, pieces);
+    }
+
+    /// The reply has come to its end. What waited for the end of thoughts were thoughts, unless the model ended by itself.
+    pub(super) fn release_at_end(&mut self, finish: Option<Finish>, pieces: &mut VecDeque<Piece>) {
+        if self.hold == Hold::ToTheEnd && finish != Some(Finish::Whole) {
+            self.has_begun &= self.held.is_empty();
+            self.held_bytes = 0;
+            self.held.clear();
+        }
         self.release(pieces);
     }
 
@@ -221,7 +248,7 @@ impl Words {
         if self.has_begun {
             return Some(text);
         }
-        if text.trim().is_empty() {
+        if text.chars().all(is_blank) {
             if self.blanks.len() + text.len() <= MAX_BLANK_BYTES {
                 self.blanks.push_str(&text);
             }
@@ -260,7 +287,7 @@ mod tests {
         for (index, text) in texts.iter().enumerate() {
             words.take(now + Duration::from_millis(index as u64), text, &mut pieces);
         }
-        words.finish(now, &mut pieces);
+        words.finish(now, Some(Finish::Whole), &mut pieces);
         pieces.into_iter().filter(|piece| *piece != Piece::Thought).collect()
     }
 
@@ -279,7 +306,7 @@ mod tests {
             [words("\n Good "), words("morning.")]
         );
         let mut blank = plain();
-        assert_eq!(pieces(&mut blank, &["\n \n", "\t", "\u{a0}"]), []);
+        assert_eq!(pieces(&mut blank, &["\n \n", "\t", "\u{a0}", "\u{200b}", "\u{feff}"]), []);
         assert_eq!(blank.habit(), None);
     }
 
@@ -352,6 +379,18 @@ mod tests {
     }
 
     #[test]
+    fn what_waited_in_a_reply_that_was_cut_were_thoughts() {
+        for finish in [Some(Finish::Length), Some(Finish::Failed { may_pass: true }), None] {
+            let mut known = Words::new(Some(Habit::Unopened));
+            let mut pieces = VecDeque::new();
+            known.take(Instant::now(), "I wonder what", &mut pieces);
+            known.finish(Instant::now(), finish, &mut pieces);
+            assert!(!pieces.iter().any(|piece| matches!(piece, Piece::Words(_))), "{finish:?}");
+            assert!(!known.has_begun());
+        }
+    }
+
+    #[test]
     fn names_of_models_say_how_they_begin() {
         assert_eq!(Memory::of("deepseek-r1:8b").habit(), Habit::Unopened);
         assert_eq!(Memory::of("Qwen/Qwen3-4B-Thinking-2507").habit(), Habit::Unopened);
@@ -359,5 +398,8 @@ mod tests {
         assert_eq!(memory.habit(), Habit::Unknown);
         memory.learn(Habit::Plain);
         assert_eq!(memory.habit(), Habit::Plain);
+        memory.learn(Habit::Unopened);
+        memory.learn(Habit::Plain);
+        assert_eq!(memory.habit(), Habit::Unopened);
     }
 }

@@ -41,6 +41,8 @@ pub(in crate::llm) struct Chunk {
     pub(in crate::llm) whole: Option<String>,
     /// The choice that the words belong to. None: no choice is in the chunk.
     pub(in crate::llm) choice: Option<u64>,
+    /// It has a field of a completion, be it empty.
+    pub(in crate::llm) is_completion: bool,
     /// The words came in Cloudflare's own shape, which has no finish reason: `[DONE]` ends it.
     pub(in crate::llm) is_native: bool,
     /// The model thinks aloud, where nobody hears it: no words, but a sign of life.
@@ -64,6 +66,7 @@ impl Chunk {
         chunk.fault = error_body::of_event(&event).map(error_body::Said::fault);
         chunk.model = chunk.name(&event, "model");
         chunk.id = chunk.name(&event, "id");
+        chunk.is_completion = ["choices", "usage", "response"].iter().any(|field| event.has(field));
         chunk.take_usage(&event);
         chunk.take_choices(&event);
         chunk.take_native(&event);
@@ -114,7 +117,11 @@ impl Chunk {
     }
 
     fn take_choice(&mut self, choice: &Object<'_>) {
-        let reason = self.name(choice, "finish_reason");
+        // DashScope writes the word into each chunk.
+        let is_none = |reason: &String| {
+            ["null", "none", "0", "undefined"].iter().any(|none| reason.eq_ignore_ascii_case(none))
+        };
+        let reason = self.name(choice, "finish_reason").filter(|reason| !is_none(reason));
         self.finish_reason = self.finish_reason.take().or(reason);
         self.take_usage(choice);
         self.take_error(choice);
@@ -124,11 +131,12 @@ impl Chunk {
                 None => self.take_content("delta", delta, 0),
             }
         }
-        if !choice.has("delta") {
-            // The shape of completions, before there was chat.
-            choice.all("text").for_each(|text| self.take_content("text", text, 0));
+        if self.text.is_empty() {
+            // The shape of completions, before there was chat; some send it beside the delta, with the same words.
+            self.take_first("text", choice);
         }
         if let Some(message) = choice.object("message") {
+            self.take_error(&message);
             let mut whole = Self::default();
             whole.take_delta(&message);
             self.whole = Some(whole.text).filter(|text| !text.is_empty());
@@ -138,8 +146,8 @@ impl Chunk {
     fn take_delta(&mut self, delta: &Object<'_>) {
         self.reasoning |= REASONING.iter().flat_map(|name| delta.all(name)).any(|thought| !is_empty(thought));
         self.take_error(delta);
-        delta.all("content").for_each(|content| self.take_content("content", content, 0));
-        delta.all("refusal").for_each(|refusal| self.take_content("refusal", refusal, 0));
+        self.take_first("content", delta);
+        self.take_first("refusal", delta);
         // What an audio model says besides its sound.
         let spoken = delta.object("audio").and_then(|audio| audio.text(&["transcript"]));
         self.text.push_str(&spoken.unwrap_or_default());
@@ -148,6 +156,17 @@ impl Chunk {
     fn take_error(&mut self, holder: &Object<'_>) {
         if let (None, Some(said)) = (&self.fault, error_body::within(holder)) {
             self.fault = Some(said.fault());
+        }
+    }
+
+    /// The first field of this name that says something: a doubled one is said once.
+    fn take_first(&mut self, field: &'static str, holder: &Object<'_>) {
+        let (said, thought) = (self.text.len(), self.reasoning);
+        for content in holder.all(field) {
+            self.take_content(field, content, 0);
+            if self.text.len() > said || self.reasoning != thought {
+                return;
+            }
         }
     }
 
@@ -168,12 +187,13 @@ impl Chunk {
 
     fn take_part(&mut self, field: &'static str, raw: &RawValue, part: &Object<'_>, depth: usize) {
         let kind = part.text(&["type"]).unwrap_or_default().to_lowercase();
-        if kind.contains("think") || kind.contains("reason") || REASONING.iter().any(|name| part.has(name)) {
+        let thoughts = || REASONING.iter().flat_map(|name| part.all(name)).any(|thought| !is_empty(thought));
+        if kind.contains("think") || kind.contains("reason") || thoughts() {
             self.reasoning = true;
             return;
         }
         let places = ["text", "content", "value", "refusal", "output_text", "parts"];
-        match places.iter().find_map(|place| part.get(place)) {
+        match places.iter().filter_map(|place| part.get(place)).find(|words| !is_empty(words)) {
             Some(words) => self.take_content(field, words, depth + 1),
             None => self.skip(field, raw),
         }

@@ -17,11 +17,16 @@ const MAX_ITEMS: usize = 3;
 /// Of a body that is not JSON, so much is told.
 const MAX_EXCERPT_CHARS: usize = 400;
 
-const MESSAGES: [&str; 9] = [
+const MESSAGES: [&str; 14] = [
     "message",
     "msg",
     "error_message",
     "error_description",
+    "error_msg",
+    "errorMessage",
+    "err_msg",
+    "Message",
+    "details",
     "status_msg",
     "title",
     "description",
@@ -65,12 +70,17 @@ pub(super) fn explain(body: &[u8]) -> Option<Said> {
     let text = String::from_utf8_lossy(body);
     let text = text.trim().trim_start_matches('\u{feff}');
     let Ok(value) = serde_json::from_str::<&RawValue>(text) else { return excerpt(text) };
-    value_says(value, 0).or_else(|| excerpt(text))
+    let said = value_says(value, 0).unwrap_or_default();
+    match &said.message {
+        Some(_) => Some(said),
+        // A code alone says little: the rest of the body may say more.
+        None => excerpt(text).map(|excerpt| said.or(excerpt)),
+    }
 }
 
 /// What an event says of an error. None: it is none.
 pub(super) fn of_event(event: &Object<'_>) -> Option<Said> {
-    let error = within(event).map(|said| said.or(beside(event)));
+    let error = within(event).map(|said| with_message(said, event).or(beside(event)));
     let groq = || within(&event.object("x_groq")?);
     error.or_else(groq).or_else(|| failed_response(event)).or_else(|| bare(event))
 }
@@ -79,6 +89,16 @@ pub(super) fn of_event(event: &Object<'_>) -> Option<Said> {
 pub(super) fn within(holder: &Object<'_>) -> Option<Said> {
     let error = holder.all("error").find(|error| is_meant(error))?;
     Some(value_says(error, 1).unwrap_or_default())
+}
+
+/// NestJS and others write a name into `error` and the words beside it.
+fn with_message(said: Said, event: &Object<'_>) -> Said {
+    let is_name =
+        event.all("error").all(|error| json::object(error).is_none() && !error.get().starts_with('['));
+    match event.text(&MESSAGES).filter(|_| is_name && !event.has("choices")) {
+        Some(message) => Said { message: shortened(&message), r#type: said.r#type.or(said.message), ..said },
+        None => said,
+    }
 }
 
 /// What stands beside the field `error` where that is text: TGI's `error_type`, or a status.
@@ -106,15 +126,29 @@ fn failed_response(event: &Object<'_>) -> Option<Said> {
 
 /// An object that is nothing but an error.
 fn bare(event: &Object<'_>) -> Option<Said> {
-    if event.has("choices") || event.has("response") {
+    if event.has("choices") || event.get("response").is_some_and(|response| json::object(response).is_none())
+    {
         return None;
     }
-    let named =
-        ["object", "type", "status"].iter().any(|name| event.text(&[name]).as_deref() == Some("error"));
+    let code =
+        CODES.iter().filter(|name| **name != "status").find_map(|name| event.get(name)).and_then(json::words);
+    if code.is_some_and(|code| is_success(&code)) {
+        return None;
+    }
+    let is_failure = |text: String| {
+        let text = text.to_lowercase();
+        text == "error" || text == "failed" || text.ends_with(".failed") || text.ends_with(".error")
+    };
+    let named = ["object", "type", "status"].iter().filter_map(|name| event.text(&[name])).any(is_failure);
     let listed =
         ["errors", "detail", "error_code", "error_type"].iter().any(|name| event.all(name).any(is_meant));
-    let coded = event.text(&["message", "msg"]).is_some() && event.has("code");
-    (named || listed || coded).then(|| object_says(event, 0).unwrap_or_default())
+    let unsuccessful = event.get("success").is_some_and(|success| success.get() == "false");
+    let worded =
+        event.text(&MESSAGES[..8]).is_some() && event.text(&["type"]).is_none_or(|kind| kind != "ping");
+    let is_error = named || listed || unsuccessful || worded;
+    is_error.then(|| {
+        object_says(event, 0).or_else(|| object_says(&event.object("response")?, 1)).unwrap_or_default()
+    })
 }
 
 /// Whether the value of a field `error` means that there is one: some servers send an empty one with each event.
@@ -130,7 +164,7 @@ fn is_meant(error: &RawValue) -> bool {
     match error.get() {
         "false" | "0" => false,
         list if list.starts_with('[') => json::items(error).into_iter().any(is_meant),
-        _ => json::text(error).is_none_or(|text| !text.trim().is_empty()),
+        _ => json::text(error).is_none_or(|text| !text.trim().is_empty() && !is_success(text.trim())),
     }
 }
 
@@ -172,10 +206,16 @@ fn object_says(object: &Object<'_>, depth: usize) -> Option<Said> {
     let mut inner = inner.filter_map(|(place, inner)| {
         let said = value_says(inner, depth + 1)?;
         // A plain message is one of the object's own fields.
-        (*place != "message" || said.message != json::text(inner)).then_some(said)
+        (*place != "message" || said.message != json::text(inner)).then_some((place, inner, said))
     });
-    let inner = inner.next();
-    let said = inner.unwrap_or_default().or(own_says(object));
+    let said = match inner.next() {
+        Some((place, inner, said)) if *place == "error" && json::text(inner).is_some() => {
+            with_message(said, object)
+        }
+        Some((.., said)) => said,
+        None => Said::default(),
+    };
+    let said = said.or(own_says(object));
     (said != Said::default()).then_some(said)
 }
 
@@ -208,20 +248,57 @@ fn with_place(object: &Object<'_>, message: &str) -> String {
     format!("{}: {message}", path.join("."))
 }
 
-/// Google's `RetryInfo` (`"retryDelay": "34s"`), and a plain `retry_after` in seconds.
+/// Google's `RetryInfo` (`"retryDelay": "34s"`), and what others call it.
 fn retry_delay(object: &Object<'_>) -> Option<Duration> {
-    let seconds = |text: String| text.trim().trim_end_matches('s').parse().ok();
-    let plain = object.get("retry_after").and_then(json::words).and_then(seconds);
     let details = object.all("details").flat_map(json::items).filter_map(json::object);
-    let google = details.filter_map(|detail| detail.text(&["retryDelay"])).find_map(seconds);
-    google.or(plain).and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok())
+    let places = details.chain(object.object("metadata"));
+    let mut delays = places.chain([Object::default()]).filter_map(|place| delay(&place));
+    delays.next().or_else(|| delay(object))
 }
 
-/// The beginning of a body of no known shape; of a page, its title.
+fn delay(object: &Object<'_>) -> Option<Duration> {
+    let names = ["retryDelay", "retry_after", "retryAfter", "retry_after_seconds"];
+    let value = names.iter().find_map(|name| object.get(name));
+    let seconds = value.and_then(|value| match json::object(value) {
+        Some(duration) => duration.count(&["seconds"]).map(|seconds| seconds as f64),
+        None => seconds(&json::words(value)?),
+    });
+    let milliseconds = || object.count(&["retry_after_ms"]).map(|milliseconds| milliseconds as f64 / 1000.0);
+    seconds.or_else(milliseconds).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+}
+
+/// "34s", "34.5" or "34000ms".
+fn seconds(text: &str) -> Option<f64> {
+    let text = text.trim();
+    match text.strip_suffix("ms") {
+        Some(milliseconds) => milliseconds.trim().parse::<f64>().ok().map(|number| number / 1000.0),
+        None => text.trim_end_matches('s').trim().parse().ok(),
+    }
+}
+
+/// The beginning of a body of no known shape; of a page, its title or its text.
 fn excerpt(text: &str) -> Option<Said> {
-    let title = || text.split_once("<title>")?.1.split_once("</title>").map(|(title, _)| title);
-    let text = if text.starts_with('<') { title()? } else { text };
-    shortened(text).map(|text| Said { message: Some(text), ..Said::default() })
+    if matches!(text, "{}" | "[]" | "null") {
+        return None;
+    }
+    let text = if text.starts_with('<') {
+        title(text).unwrap_or_else(|| without_tags(text))
+    } else {
+        text.to_owned()
+    };
+    shortened(&text).map(|text| Said { message: Some(text), ..Said::default() })
+}
+
+fn title(page: &str) -> Option<String> {
+    let folded = page.to_ascii_lowercase();
+    let start = folded.find("<title>")? + "<title>".len();
+    let end = start + folded[start..].find("</title>")?;
+    Some(page[start..end].to_owned())
+}
+
+fn without_tags(page: &str) -> String {
+    let texts = page.split('<').map(|piece| piece.split_once('>').map_or(piece, |(_, text)| text));
+    texts.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
 }
 
 fn shortened(text: &str) -> Option<String> {
@@ -267,7 +344,9 @@ impl Said {
     /// Whether another attempt may go well, where no status is known: as the words sound.
     fn may_pass(&self) -> bool {
         let message = self.message.as_deref().unwrap_or_default().to_lowercase();
-        !FINAL.iter().any(|word| message.contains(word))
+        let sounds = |words: &[&str]| words.iter().any(|word| message.contains(word));
+        let is_theirs = self.names().any(|name| name.contains("server"));
+        is_theirs || sounds(&PASSING) || !sounds(&FINAL)
     }
 
     fn names(&self) -> impl Iterator<Item = String> {
@@ -291,6 +370,13 @@ impl Said {
         let sounds_so =
             texts.map(str::to_lowercase).any(|text| REFUSING.iter().any(|word| text.contains(word)));
         sounds_so && (self.param.as_deref() == Some(field) || has_word(message, field))
+    }
+
+    /// Whether no reason is in it.
+    pub(super) fn is_bare(&self) -> bool {
+        let message = self.message.as_deref().unwrap_or_default().trim().to_lowercase();
+        let message = message.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == ' ');
+        message.is_empty() || BARE.contains(&message)
     }
 
     /// This, with what it lacks taken from `other`.
@@ -324,8 +410,16 @@ fn has_word(text: &str, word: &str) -> bool {
     })
 }
 
-const QUOTAS: [&str; 4] =
-    ["insufficient_quota", "billing_hard_limit_reached", "insufficient_balance", "quota_exceeded"];
+const QUOTAS: [&str; 8] = [
+    "exceeded_current_quota_error",
+    "billing_not_active",
+    "insufficient_user_quota",
+    "credit_balance_too_low",
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "insufficient_balance",
+    "quota_exceeded",
+];
 
 const FILTERS: [&str; 4] =
     ["content_filter", "content_policy_violation", "responsibleaipolicyviolation", "moderation_blocked"];
@@ -376,20 +470,57 @@ const STATUSES: [(&str, u16); 31] = [
 ];
 
 /// How servers say that they do not take a field.
-const REFUSING: [&str; 9] = [
+const REFUSING: [&str; 24] = [
     "not support",
     "unsupported",
     "unknown",
     "unrecognized",
+    "not recognized",
     "extra",
     "not permitted",
     "not allowed",
+    "disallowed",
+    "forbidden",
     "unexpected",
+    "deprecated",
+    "should not exist",
+    "invalid parameter",
+    "invalid temperature",
+    "not a valid parameter",
+    "no such field",
+    "cannot be used",
+    "not available",
+    "instead of",
+    "must be 1",
     "is allowed",
+    "only temperature",
+    "only the default",
 ];
 
-/// By these words an error without a status sounds as if it will not pass.
-const FINAL: [&str; 18] = [
+/// What refuses without a reason.
+const BARE: [&str; 4] = ["bad request", "unprocessable entity", "unprocessable content", "error"];
+
+/// By these words an error without a status sounds as if it may pass,
+const PASSING: [&str; 15] = [
+    "try again",
+    "retry",
+    "rate limit",
+    "overload",
+    "capacity",
+    "timeout",
+    "timed out",
+    "deadline",
+    "unavailable",
+    "internal",
+    "upstream",
+    "busy",
+    "loading",
+    "temporar",
+    "contact support",
+];
+
+/// and by these, without one of those, as if it will not.
+const FINAL: [&str; 19] = [
     "too many words",
     "too many tokens",
     "too long",
@@ -402,7 +533,8 @@ const FINAL: [&str; 18] = [
     "not exist",
     "invalid",
     "not valid",
-    "support",
+    "not support",
+    "unsupported",
     "required",
     "not allowed",
     "denied",

@@ -201,7 +201,7 @@ impl Pending {
     /// The event, if it has data. Whatever it was called, the next one begins without a name.
     fn dispatch(&mut self) -> Option<Event> {
         let Pending { name, data, has_data } = std::mem::take(self);
-        let kind = if name == "error" { EventKind::Error } else { EventKind::Message };
+        let kind = if name.eq_ignore_ascii_case("error") { EventKind::Error } else { EventKind::Message };
         has_data.then_some(Event { kind, data })
     }
 }

@@ -38,13 +38,20 @@ pub(super) struct Accepted {
     usage_is_set: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Known {
     fields: Fields,
     /// The limit has been sent by both names.
     renamed: bool,
     guess: Guess,
+    /// What was sent before the last refusal that was learnt from, and its words, until an answer comes.
+    untried: Option<(Fields, String)>,
+    /// Words of refusals that leaving out did not help.
+    in_vain: Vec<String>,
 }
+
+/// So many refusals in vain are remembered.
+const MAX_IN_VAIN: usize = 8;
 
 /// A refusal without a reason is met by leaving usage out, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +108,13 @@ impl Accepted {
             temperature: true,
         };
         Self {
-            known: Mutex::new(Known { fields, renamed: false, guess: Guess::Free }),
+            known: Mutex::new(Known {
+                fields,
+                renamed: false,
+                guess: Guess::Free,
+                untried: None,
+                in_vain: Vec::new(),
+            }),
             limit_is_set: config.max_tokens_field != MaxTokensField::Auto,
             usage_is_set: config.usage_in_stream != UsageInStream::Auto,
         }
@@ -114,6 +127,7 @@ impl Accepted {
     /// An answer came.
     pub(super) fn answered(&self) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.untried = None;
         if known.guess == Guess::Tried {
             known.guess = Guess::Over;
         }
@@ -129,8 +143,8 @@ impl Accepted {
             // Another session has learnt it meanwhile.
             return true;
         }
-        let learnt = match said {
-            Some(said) => self.named(&mut known, ask, said),
+        let learnt = match said.filter(|said| !said.is_bare()) {
+            Some(said) => self.told(&mut known, ask, said),
             None => self.guess(&mut known),
         };
         if let Some(what) = learnt {
@@ -139,13 +153,32 @@ impl Accepted {
         learnt.is_some()
     }
 
+    /// The same, where the refusal has a reason. One that is repeated word by word was about something else.
+    fn told(&self, known: &mut Known, ask: &Ask<'_>, said: &Said) -> Option<&'static str> {
+        let words = said.words(None).unwrap_or_default();
+        if let Some((before, _)) = known.untried.take_if(|(_, refused)| *refused == words) {
+            known.fields = before;
+            known.in_vain.truncate(MAX_IN_VAIN - 1);
+            known.in_vain.insert(0, words);
+            return None;
+        }
+        if known.in_vain.contains(&words) {
+            return None;
+        }
+        let before = known.fields;
+        let learnt = self.named(known, ask, said);
+        known.untried = learnt.map(|_| (before, words));
+        learnt
+    }
+
     /// The same, where the refusal names a field.
     fn named(&self, known: &mut Known, ask: &Ask<'_>, said: &Said) -> Option<&'static str> {
         let limit = known.fields.limit.filter(|_| ask.max_tokens.is_some() && !self.limit_is_set);
         if let Some(limit) = limit.filter(|limit| said.refuses(limit.name())) {
             return Some(rename(known, limit));
         }
-        if known.fields.usage && !self.usage_is_set && said.refuses("stream_options") {
+        let names = ["stream_options", "streamOptions", "include_usage"];
+        if known.fields.usage && !self.usage_is_set && names.iter().any(|name| said.refuses(name)) {
             known.fields.usage = false;
             return Some("no usage is asked for (stream_options), and tokens are estimated");
         }
@@ -285,6 +318,36 @@ mod tests {
         accepted.answered();
         assert!(!accepted.refused(accepted.fields(), &ASK, 422, None));
         assert!(!accepted.fields().usage);
+    }
+
+    #[test]
+    fn what_did_not_help_is_taken_back_and_not_tried_again() {
+        let body = r#"{"error":{"message":"Unknown model 'x' (request: max_tokens=50, temperature=0.2)"}}"#;
+        let (fields, learnt) = local(&[body, body, body]);
+        assert_eq!(
+            (fields, learnt),
+            (Accepted::new(&config("http://localhost/v1")).fields(), vec![true, false, false])
+        );
+    }
+
+    #[test]
+    fn refusals_are_known_in_other_words_too() {
+        for body in [
+            "max_tokens is deprecated, use max_completion_tokens",
+            "Please use max_completion_tokens instead of max_tokens",
+            "Invalid parameter 'max_tokens'",
+        ] {
+            assert_eq!(local(&[body]).0.limit, Some(LimitField::MaxCompletionTokens), "{body}");
+        }
+        for body in ["property stream_options should not exist", "include_usage is not supported"] {
+            assert!(!local(&[body]).0.usage, "{body}");
+        }
+        for body in ["`temperature` is deprecated for this model.", "temperature must be 1 for this model"] {
+            assert!(!local(&[body]).0.temperature, "{body}");
+        }
+        for body in ["Bad Request", r#"{"error":"Unprocessable Entity"}"#, "{}"] {
+            assert!(!local(&[body]).0.usage, "{body}");
+        }
     }
 
     #[test]

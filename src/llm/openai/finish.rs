@@ -14,7 +14,7 @@ pub(in crate::llm) enum Finish {
 }
 
 /// `stop` and what OpenAI's other reasons mean it with; Anthropic's, Cohere's, TGI's, Together's.
-const WHOLE: [&str; 16] = [
+const WHOLE: [&str; 18] = [
     "stop",
     "eos",
     "eos_token",
@@ -31,19 +31,25 @@ const WHOLE: [&str; 16] = [
     "function_call",
     "tool_call",
     "tool_use",
+    "stop_string",
+    "end",
 ];
 
-const LENGTH: [&str; 6] = [
+const LENGTH: [&str; 10] = [
     "length",
     "max_tokens",
     "max_output_tokens",
     "model_length",
     "model_context_window_exceeded",
     "max_length",
+    "max_new_tokens",
+    "limit",
+    "time_limit",
+    "error_limit",
 ];
 
 /// OpenAI's; Gemini's; Anthropic's; Zhipu's.
-const FILTERED: [&str; 12] = [
+const FILTERED: [&str; 14] = [
     "content_filter",
     "content_filtered",
     "safety",
@@ -56,6 +62,8 @@ const FILTERED: [&str; 12] = [
     "refusal",
     "sensitive",
     "guardrail_intervened",
+    "moderation",
+    "error_toxic",
 ];
 
 /// Reasons that say that the same request is not worth another attempt.

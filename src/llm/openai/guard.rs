@@ -29,6 +29,8 @@ const MAX_SILENT_BYTES: usize = 16 << 20;
 
 /// The event that ends a stream.
 const DONE: &str = "[DONE]";
+/// What some gateways write in its place.
+const ERROR: &str = "[ERROR]";
 
 /// Whether the reader of the reply waits for an event. It is set by the reader, and taken back with each event.
 #[derive(Clone, Debug)]
@@ -207,6 +209,8 @@ impl Reader {
     pub(super) fn finish(&mut self, exchange: &Exchange) -> Result<(), Fault> {
         match self.events.finish().map_err(|TooLong| endless())? {
             None => Ok(()),
+            // An error without its blank line is one all the same.
+            Some((event, _)) if event.kind == EventKind::Error => self.take(event, exchange),
             Some((event, Ending::Whole)) => self.take(event, exchange),
             Some((event, Ending::Cut)) => {
                 let has_words =
@@ -237,8 +241,11 @@ impl Reader {
         while let Some(Ok(value)) = values.next() {
             self.take_value(value, exchange);
         }
-        let rest = data.get(values.byte_offset()..).unwrap_or_default();
-        self.take_rest(rest.trim(), exchange)
+        let rest = data.get(values.byte_offset()..).unwrap_or_default().trim();
+        match json::repaired(rest) {
+            Some(repaired) => self.take_data(&repaired, exchange),
+            None => self.take_rest(rest, exchange),
+        }
     }
 
     fn take_value(&mut self, value: &RawValue, exchange: &Exchange) {
@@ -257,6 +264,10 @@ impl Reader {
         match rest {
             "" => {}
             rest if rest.starts_with(DONE) => self.done = true,
+            rest if rest.starts_with(ERROR) => return Err(error_event(rest[ERROR.len()..].trim())),
+            rest if rest.starts_with("data:") => {
+                return self.take_data(rest["data:".len()..].trim(), exchange);
+            }
             rest if rest.starts_with(['{', '[']) => return Err(malformed("an event is not JSON")),
             rest => {
                 exchange.skip("event");

@@ -117,6 +117,31 @@ pub(super) fn count(value: &RawValue) -> Option<u64> {
     (number >= 0.0 && number <= (1u64 << 53) as f64 && number.fract() == 0.0).then_some(number as u64)
 }
 
+/// JSON with what Python's and others' encoders write though JSON has no word for it: NaN and Infinity as null, control
+/// characters within strings as blanks. None: that was not what is wrong with it.
+pub(super) fn repaired(text: &str) -> Option<String> {
+    if !text.starts_with(['{', '[']) {
+        return None;
+    }
+    let (mut repaired, mut rest) = (String::with_capacity(text.len()), text);
+    let (mut in_string, mut is_escaped) = (false, false);
+    while let Some(letter) = rest.chars().next() {
+        let number =
+            ["-Infinity", "Infinity", "NaN"].iter().find(|word| !in_string && rest.starts_with(**word));
+        if let Some(number) = number {
+            repaired.push_str("null");
+            rest = &rest[number.len()..];
+            continue;
+        }
+        in_string ^= letter == '"' && !is_escaped;
+        is_escaped = in_string && letter == '\\' && !is_escaped;
+        repaired.push(if in_string && letter.is_control() { ' ' } else { letter });
+        rest = &rest[letter.len_utf8()..];
+    }
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&repaired).is_ok();
+    (is_json && repaired != text).then_some(repaired)
+}
+
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_bytes(Text)
@@ -163,6 +188,15 @@ mod tests {
         let read = |json: &str| count(&raw(json));
         assert_eq!(["12", "12.0", "\"12\"", "1e3"].map(read), [Some(12), Some(12), Some(12), Some(1000)]);
         assert_eq!(["-1", "1.5", "\"x\"", "true", "{}", "1e300"].map(read), [None; 6]);
+    }
+
+    #[test]
+    fn what_encoders_write_that_is_no_json_is_repaired_and_nothing_else() {
+        let json = "{\"a\":NaN,\"b\":[-Infinity,Infinity],\"c\":\"NaN\\\"\tx\"}";
+        assert_eq!(repaired(json).as_deref(), Some("{\"a\":null,\"b\":[null,null],\"c\":\"NaN\\\" x\"}"));
+        for json in ["{}", "{\"a\":", "NaN", "{\"a\":NaN", "ping"] {
+            assert_eq!(repaired(json), None, "{json}");
+        }
     }
 
     #[test]
