@@ -185,6 +185,8 @@ async fn a_collector_that_hangs_keeps_no_turn_and_the_exit_only_for_the_deadline
 async fn a_receiver_whose_other_urls_cannot_be_told_is_refused_with_what_to_set() {
     let world = World::start(Script::default()).await;
     let mut command = world.voiced();
+    // A receiver for all signals would be that of the logs.
+    command.env_remove("OTEL_EXPORTER_OTLP_ENDPOINT");
     command
         .env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:9/in")
         .env("OTEL_LOGS_EXPORTER", "otlp");
