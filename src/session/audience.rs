@@ -1,7 +1,7 @@
 //! Who gets what we say, and who gets it as a chat message too: pure.
 //!
-//! Whoever writes data packets may have a frontend that reads nothing else, so they get chat messages besides the transcription
-//! that everybody gets. Nobody else does: newer frontends read transcriptions, and could show a reply twice.
+//! A person who writes data packets may have a frontend that reads nothing else, so they get chat messages besides the
+//! transcription. Others get none: newer frontends read transcriptions, and could show a reply twice.
 
 use std::collections::VecDeque;
 

@@ -7,8 +7,8 @@ use std::hash::{BuildHasher, RandomState};
 /// more than is needed.
 const REMEMBERED: usize = 512;
 
-/// A message of one speaker: a hash of both, as ids can be of any length. Its hasher is the session's own, so that no one can make
-/// two that are equal.
+/// A message of one speaker: a hash of both, as ids can be of any length. Its hasher is the session's own, so a participant cannot
+/// make two that are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MessageKey(u64);
 
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_is_bounded_and_ids_of_any_length_fit() {
+    fn the_memory_is_bounded() {
         let mut heard = HeardMessages::default();
         for n in 0..REMEMBERED * 3 {
             let key = heard.key("ada", &format!("{n}{}", "x".repeat(1000)));
