@@ -71,7 +71,7 @@ fn cases() -> Vec<PathBuf> {
 
 /// What comes of a body in these pieces.
 fn came<'a>(case: &Case, pieces: impl IntoIterator<Item = &'a [u8]>) -> Came {
-    let mut received = Received::new(Some(Habit::Unopened));
+    let mut received = Received::new(Some(Habit::Unknown));
     let mut out = VecDeque::new();
     let ended = if recorded::is_refusal(case.status, &case.content_type) {
         let body: Vec<u8> = pieces.into_iter().flatten().copied().collect();

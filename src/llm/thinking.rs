@@ -4,18 +4,33 @@
 //! are those of the models' own templates. Some templates write the opening tag into the prompt, so that only the
 //! closing one comes.
 
-/// An opening tag with its closing one, in lower case.
+/// The names of tags like `<think>` and `</think>`, in lower case. They are read with blanks and attributes within, and one
+/// closes what another has opened.
 ///
-/// DeepSeek, Qwen, GLM, MiniMax and most others; Apriel; Gemini, EXAONE; prompted models; Magistral; Seed-OSS; MiniMax M3;
-/// Kimi-VL; Kimi K3; Cohere; gpt-oss; Gemma 4; Apertus; OpenThinker; Solar; LongCat; K2-V3; PLaMo; Inkling.
-const PAIRS: [(&str, &str); 25] = [
-    ("<think>", "</think>"),
-    ("<thinking>", "</thinking>"),
-    ("<thought>", "</thought>"),
-    ("<reasoning>", "</reasoning>"),
+/// DeepSeek, Qwen, GLM, MiniMax and most others; Apriel; Gemini, EXAONE; prompted models; Seed-OSS; MiniMax M3; LongCat; K2-V3.
+const NAMES: [&str; 14] = [
+    "think",
+    "thinking",
+    "thought",
+    "thoughts",
+    "reasoning",
+    "analysis",
+    "reflection",
+    "scratchpad",
+    "antthinking",
+    "seed:think",
+    "mm:think",
+    "longcat_think",
+    "ifm|think",
+    "ifm|think_fast",
+];
+
+/// Other opening tags with their closing ones, in lower case.
+///
+/// Magistral; Kimi-VL; Kimi K3; Cohere; gpt-oss; Gemma 4; Apertus; OpenThinker; Solar; PLaMo; Inkling.
+const PAIRS: [(&str, &str); 14] = [
     ("[think]", "[/think]"),
-    ("<seed:think>", "</seed:think>"),
-    ("<mm:think>", "</mm:think>"),
+    ("[thinking]", "[/thinking]"),
     ("◁think▷", "◁/think▷"),
     ("<|open|>think<|sep|>", "<|close|>think<|sep|>"),
     ("<|start_thinking|>", "<|end_thinking|>"),
@@ -24,16 +39,10 @@ const PAIRS: [(&str, &str); 25] = [
     ("<|channel>thought", "<channel|>"),
     ("<|inner_prefix|>", "<|inner_suffix|>"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
-    ("<|think|>", "<|end|>"),
-    ("<longcat_think>", "</longcat_think>"),
-    ("<ifm|think>", "</ifm|think>"),
-    ("<ifm|think_fast>", "</ifm|think_fast>"),
-    ("<ifm|think_faster>", "</ifm|think_faster>"),
+    ("<|think|>", "<|/think|>"),
     ("<|plamo:begin_think:plamo|>", "<|plamo:end_think:plamo|>"),
     ("<|content_thinking|>", "<|end_message|>"),
-    ("<antthinking>", "</antthinking>"),
-    ("<scratchpad>", "</scratchpad>"),
-    ("<reflection>", "</reflection>"),
+    ("<|thinking|>", "<|/thinking|>"),
 ];
 
 /// Closing tags that also end what is no thought.
@@ -65,19 +74,51 @@ const WRAPPERS_BEHIND_THOUGHTS: [&str; 4] = ["<answer>", "</answer>", "<response
 
 /// With one of these every tag begins.
 const FIRST: [char; 3] = ['<', '[', '◁'];
+/// A tag with its blanks and attributes is no longer.
+const MAX_TAG_BYTES: usize = 80;
+/// A thought behind words that has not closed within this is none.
+const MAX_DOUBTFUL_BYTES: usize = 64 << 10;
 
 /// Takes the thoughts out of a reply that comes in pieces.
 #[derive(Debug, Default)]
 pub(super) struct Thinking {
-    /// The closing tag of the thought that the model is in.
-    within: Option<&'static str>,
+    within: Option<Within>,
     /// What may be the beginning of a tag.
     held: String,
     /// A thought came to its end.
     has_thought: bool,
+    /// Something other than blanks was said.
+    has_said: bool,
     /// Blanks are not passed on before the first word behind a thought.
     skips_blanks: bool,
-    /// The last letter that was passed on.
+    code: Code,
+}
+
+/// The thought that the model is in.
+#[derive(Debug)]
+struct Within {
+    end: End,
+    /// Thoughts within the thought.
+    depth: usize,
+    /// The tag stood like a word in a sentence: all of it so far, which is said if it never closes.
+    doubtful: Option<String>,
+}
+
+/// What closes a thought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// A closing tag of any of the names.
+    Named,
+    Text(&'static str),
+}
+
+/// Whether what is said stands in code, where tags are words.
+#[derive(Debug, Default)]
+struct Code {
+    in_fence: bool,
+    in_span: bool,
+    /// Backticks in a row at the end of what was read.
+    ticks: usize,
     last: Option<char>,
 }
 
@@ -91,10 +132,22 @@ pub(super) enum Part {
     AllThought,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tag {
-    Open(&'static str),
-    Close,
+    Open(End),
+    Close(End),
+    /// An opening tag that closes itself.
+    Empty,
+    /// A tag round the answer; some of them also end a thought.
     Wrapper,
+}
+
+/// What a text begins with.
+enum Read {
+    Tag(usize, Tag),
+    /// It may become a tag.
+    Unfinished,
+    Words,
 }
 
 // === impl Thinking ===
@@ -103,77 +156,110 @@ impl Thinking {
     pub(super) fn read(&mut self, text: &str) -> Vec<Part> {
         self.held.push_str(text);
         let mut parts = Vec::new();
-        while self.step(&mut parts) {}
+        while self.step(false, &mut parts) {}
         parts
     }
 
     /// What was held back, once no more comes.
     pub(super) fn finish(&mut self) -> Vec<Part> {
-        let held = std::mem::take(&mut self.held);
         let mut parts = Vec::new();
-        match self.within {
-            Some(_) => {}
-            None => self.say(&held, &mut parts),
+        while self.step(true, &mut parts) {}
+        let held = std::mem::take(&mut self.held);
+        self.pass(&held, &mut parts);
+        if let Some(Within { doubtful: Some(doubtful), .. }) = self.within.take() {
+            self.say(&doubtful, &mut parts);
         }
         parts
     }
 
-    /// Reads up to the next tag; false when more has to come first.
-    fn step(&mut self, parts: &mut Vec<Part>) -> bool {
-        if self.held.is_empty() {
-            return false;
+    /// Reads up to the next tag and beyond it; false when more has to come first.
+    fn step(&mut self, is_last: bool, parts: &mut Vec<Part>) -> bool {
+        let before = self.cut(self.held.find(FIRST).unwrap_or(self.held.len()));
+        self.pass(&before, parts);
+        match read(&self.held.to_ascii_lowercase(), self.has_thought) {
+            _ if self.held.is_empty() => return false,
+            Read::Unfinished => return false,
+            Read::Tag(length, tag) => {
+                let next = self.held[length..].chars().next();
+                if next.is_none() && !is_last && self.wants_more(tag) {
+                    return false;
+                }
+                let written = self.cut(length);
+                self.take(tag, &written, next, parts);
+            }
+            Read::Words => {
+                let letter = self.cut(self.held.chars().next().map_or(0, char::len_utf8));
+                self.pass(&letter, parts);
+            }
         }
-        match self.within {
-            Some(end) => self.think(end, parts),
-            None => self.speak(parts),
-        }
-    }
-
-    fn think(&mut self, end: &'static str, parts: &mut Vec<Part>) -> bool {
-        parts.push(Part::Thought);
-        let folded = self.held.to_ascii_lowercase();
-        let Some(start) = folded.find(end) else {
-            let kept = beginning_of(&folded, |tag| tag == end);
-            self.held.drain(..folded.len() - kept);
-            return false;
-        };
-        self.held.drain(..start + end.len());
-        self.end_thought();
         true
     }
 
-    fn speak(&mut self, parts: &mut Vec<Part>) -> bool {
-        let folded = self.held.to_ascii_lowercase();
-        let Some((start, length, tag)) = self.find(&folded) else {
-            let kept = beginning_of(&folded, |_| true);
-            let rest = self.held.split_off(folded.len() - kept);
-            let said = std::mem::replace(&mut self.held, rest);
-            self.say(&said, parts);
-            return false;
-        };
-        let rest = self.held.split_off(start + length);
-        let mut said = std::mem::replace(&mut self.held, rest);
-        said.truncate(start);
-        self.say(&said, parts);
+    fn cut(&mut self, length: usize) -> String {
+        let rest = self.held.split_off(length);
+        std::mem::replace(&mut self.held, rest)
+    }
+
+    /// Whether what follows decides over a tag.
+    fn wants_more(&self, tag: Tag) -> bool {
+        self.within.is_none() && matches!(tag, Tag::Open(_) | Tag::Close(_)) && self.code.last == Some(' ')
+    }
+
+    fn take(&mut self, tag: Tag, written: &str, next: Option<char>, parts: &mut Vec<Part>) {
+        if self.within.is_some() {
+            return self.take_within(tag, written, parts);
+        }
+        let like_a_word = self.has_said && self.code.last == Some(' ') && next == Some(' ');
         match tag {
+            _ if self.code.is_code() => self.say(written, parts),
             Tag::Open(end) => {
-                self.within = Some(end);
+                let doubtful = like_a_word.then(|| written.to_owned());
+                self.within = Some(Within { end, depth: 0, doubtful });
                 parts.push(Part::Thought);
             }
-            Tag::Close if self.has_thought => self.skips_blanks = true,
-            Tag::Close => {
+            Tag::Close(_) if self.has_thought => self.skips_blanks = true,
+            Tag::Close(_) if like_a_word => self.say(written, parts),
+            Tag::Close(_) => {
+                self.has_said = false;
                 self.end_thought();
                 parts.push(Part::AllThought);
             }
-            Tag::Wrapper => {}
+            Tag::Empty | Tag::Wrapper => {}
         }
-        true
+    }
+
+    fn take_within(&mut self, tag: Tag, written: &str, parts: &mut Vec<Part>) {
+        let Some(within) = &mut self.within else { return };
+        match tag {
+            _ if !within.is_closed_by(tag, written) => {
+                within.depth += usize::from(tag == Tag::Open(within.end));
+            }
+            _ if within.depth == 0 => return self.end_thought(),
+            _ => within.depth -= 1,
+        }
+        self.pass(written, parts);
+    }
+
+    /// Passes text on as what it is: thought or said.
+    fn pass(&mut self, text: &str, parts: &mut Vec<Part>) {
+        let Some(within) = &mut self.within else { return self.say(text, parts) };
+        if text.is_empty() {
+            return;
+        }
+        parts.push(Part::Thought);
+        let Some(doubtful) = &mut within.doubtful else { return };
+        doubtful.push_str(text);
+        if doubtful.len() > MAX_DOUBTFUL_BYTES {
+            let said = std::mem::take(doubtful);
+            self.within = None;
+            self.say(&said, parts);
+        }
     }
 
     fn end_thought(&mut self) {
         self.within = None;
         self.has_thought = true;
-        self.skips_blanks = true;
+        self.skips_blanks = !self.has_said || self.code.last.is_some_and(char::is_whitespace);
     }
 
     fn say(&mut self, text: &str, parts: &mut Vec<Part>) {
@@ -182,50 +268,105 @@ impl Thinking {
             return;
         }
         self.skips_blanks = false;
-        self.last = text.chars().next_back();
-        parts.push(Part::Said(text.to_owned()));
-    }
-
-    /// The first tag with its place and length. One within backticks is spoken of, not used.
-    fn find(&self, folded: &str) -> Option<(usize, usize, Tag)> {
-        folded.char_indices().filter(|(_, letter)| FIRST.contains(letter)).find_map(|(start, _)| {
-            let before = folded[..start].chars().next_back().or(self.last);
-            let (length, tag) = self.tag(&folded[start..])?;
-            (before != Some('`')).then_some((start, length, tag))
-        })
-    }
-
-    /// The tag that a text begins with.
-    fn tag(&self, text: &str) -> Option<(usize, Tag)> {
-        if let Some((open, end)) = PAIRS.iter().find(|(open, _)| text.starts_with(open)) {
-            return Some((open.len(), Tag::Open(end)));
+        self.has_said |= !text.trim().is_empty();
+        self.code.read(text);
+        match parts.last_mut() {
+            Some(Part::Said(said)) => said.push_str(text),
+            _ => parts.push(Part::Said(text.to_owned())),
         }
-        let ends = PAIRS.iter().map(|(_, end)| end).filter(|end| !SHARED_ENDS.contains(end));
-        if let Some(end) = ends.into_iter().find(|end| text.starts_with(**end)) {
-            return Some((end.len(), Tag::Close));
-        }
-        let behind: &[&str] = if self.has_thought { &WRAPPERS_BEHIND_THOUGHTS } else { &[] };
-        let wrapper = WRAPPERS.iter().chain(behind).find(|wrapper| text.starts_with(**wrapper))?;
-        Some((wrapper.len(), Tag::Wrapper))
     }
 }
 
-/// How many bytes at the end of a text may be the beginning of a tag.
-fn beginning_of(text: &str, wanted: impl Fn(&str) -> bool) -> usize {
-    let starts = text.char_indices().rev().take(MAX_TAG_CHARS).filter(|(_, letter)| FIRST.contains(letter));
-    let tails = starts.map(|(start, _)| &text[start..]);
-    tails
-        .filter(|tail| tags().any(|tag| wanted(tag) && tag.len() > tail.len() && tag.starts_with(tail)))
-        .map(str::len)
-        .max()
-        .unwrap_or_default()
+// === impl Within ===
+
+impl Within {
+    fn is_closed_by(&self, tag: Tag, written: &str) -> bool {
+        match (tag, self.end) {
+            (Tag::Close(end), own) => end == own,
+            (Tag::Wrapper, End::Text(own)) => {
+                let is_end = SHARED_ENDS.iter().any(|end| written.eq_ignore_ascii_case(end));
+                is_end && own.starts_with("<|")
+            }
+            _ => false,
+        }
+    }
 }
 
-const MAX_TAG_CHARS: usize = 40;
+// === impl Code ===
 
-fn tags() -> impl Iterator<Item = &'static str> {
-    let pairs = PAIRS.iter().flat_map(|(open, end)| [*open, *end]);
-    pairs.chain(WRAPPERS).chain(WRAPPERS_BEHIND_THOUGHTS)
+impl Code {
+    fn read(&mut self, text: &str) {
+        for letter in text.chars() {
+            if letter == '`' {
+                self.ticks += 1;
+            } else {
+                (self.in_fence, self.in_span) = self.now();
+                self.ticks = 0;
+                self.in_span &= letter != '\n';
+            }
+            self.last = Some(letter);
+        }
+    }
+
+    /// Whether what comes next is in a fence or a span.
+    fn now(&self) -> (bool, bool) {
+        match self.ticks {
+            0 => (self.in_fence, self.in_span),
+            1 | 2 => (self.in_fence, self.in_span != !self.in_fence),
+            _ => (!self.in_fence, false),
+        }
+    }
+
+    /// Whether what comes next is code, or in quotes.
+    fn is_code(&self) -> bool {
+        let (in_fence, in_span) = self.now();
+        in_fence || in_span || matches!(self.last, Some('"' | '\'' | '“' | '‘' | '«'))
+    }
+}
+
+/// Reads the tag that a text in lower case begins with.
+fn read(text: &str, has_thought: bool) -> Read {
+    let behind: &[&str] = if has_thought { &WRAPPERS_BEHIND_THOUGHTS } else { &[] };
+    let wrappers = WRAPPERS.iter().chain(behind).map(|wrapper| (*wrapper, Tag::Wrapper));
+    let opens = PAIRS.iter().map(|(open, end)| (*open, Tag::Open(End::Text(end))));
+    let ends = PAIRS.iter().map(|(_, end)| *end).filter(|end| !SHARED_ENDS.contains(end));
+    let exact: Vec<(&str, Tag)> =
+        opens.chain(ends.map(|end| (end, Tag::Close(End::Text(end))))).chain(wrappers).collect();
+    if let Some((written, tag)) = exact.iter().find(|(written, _)| text.starts_with(written)) {
+        return Read::Tag(written.len(), *tag);
+    }
+    match named(text) {
+        Read::Words if exact.iter().any(|(written, _)| written.starts_with(text)) => Read::Unfinished,
+        read => read,
+    }
+}
+
+/// Reads a tag by its name: `<think>`, `</think>`, `<think type="deep">`, `< think />`.
+fn named(text: &str) -> Read {
+    let Some(inner) = text.strip_prefix('<') else { return Read::Words };
+    let inner = inner.trim_start_matches(char::is_whitespace);
+    let (closes, inner) = inner.strip_prefix('/').map_or((false, inner), |inner| (true, inner));
+    let inner = inner.trim_start_matches(char::is_whitespace);
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | ':' | '|');
+    let Some(end) = inner.find(|letter| !is_part(letter)) else {
+        let may_be = text.len() < MAX_TAG_BYTES && NAMES.iter().any(|name| name.starts_with(inner));
+        return if may_be { Read::Unfinished } else { Read::Words };
+    };
+    let (name, rest) = inner.split_at(end);
+    if !NAMES.contains(&name)
+        || !rest.starts_with(|next: char| next.is_whitespace() || matches!(next, '/' | '>'))
+    {
+        return Read::Words;
+    }
+    match text.find('>') {
+        Some(end) if end < MAX_TAG_BYTES => {
+            let is_empty = text[..end].ends_with('/');
+            let tag = if closes { Tag::Close(End::Named) } else { Tag::Open(End::Named) };
+            Read::Tag(end + 1, if is_empty && !closes { Tag::Empty } else { tag })
+        }
+        None if text.len() < MAX_TAG_BYTES => Read::Unfinished,
+        _ => Read::Words,
+    }
 }
 
 #[cfg(test)]
@@ -261,7 +402,10 @@ mod tests {
 
     #[test]
     fn thoughts_of_every_model_are_taken_out_however_they_are_cut() {
-        for (open, end) in PAIRS {
+        let named: Vec<(String, String)> =
+            NAMES.iter().map(|name| (format!("<{name}>"), format!("</{name}>"))).collect();
+        let named = named.iter().map(|(open, end)| (open.as_str(), end.as_str()));
+        for (open, end) in named.chain(PAIRS) {
             let reply = format!("{open}I wonder\n<b>what</b> to say.{end}\n\nGood morning.");
             assert_eq!(said_in_any_pieces(&reply), "Good morning.", "{open}");
             assert_eq!(said_in_any_pieces(&reply.to_uppercase()), "GOOD MORNING.", "{open}");
@@ -270,7 +414,9 @@ mod tests {
 
     #[test]
     fn an_end_without_a_beginning_makes_all_before_it_thought() {
-        for (_, end) in PAIRS.iter().filter(|(_, end)| !SHARED_ENDS.contains(end)) {
+        let named: Vec<String> = NAMES.iter().map(|name| format!("</{name}>")).collect();
+        let ends = PAIRS.iter().map(|(_, end)| *end).filter(|end| !SHARED_ENDS.contains(end));
+        for end in ends.chain(named.iter().map(String::as_str)) {
             let reply = format!("I wonder.\n{end}\n\nGood morning.");
             assert_eq!(said_in_any_pieces(&reply), "Good morning.", "{end}");
         }
@@ -287,6 +433,42 @@ mod tests {
         assert_eq!(said_in_any_pieces("<think>\n\n</think>\n\nGood morning."), "Good morning.");
         assert_eq!(said_in_any_pieces("<think>a</think>Good <think>b</think>morning."), "Good morning.");
         assert_eq!(said_in_any_pieces("<think>a</think>\n</think>\nGood morning."), "Good morning.");
+        assert_eq!(said_in_any_pieces("<think>a<think>b</think>c</think>Good morning."), "Good morning.");
+        assert_eq!(said_in_any_pieces("Good<think>a</think> morning."), "Good morning.");
+    }
+
+    #[test]
+    fn tags_may_have_blanks_and_attributes_and_another_name_at_the_end() {
+        for (open, end) in [
+            ("<think >", "</think >"),
+            ("<think\n>", "</ think>"),
+            ("< think >", "< /think>"),
+            ("<think type=\"deep\">", "</think>"),
+            ("<thinking>", "</think>"),
+            ("<think>", "</thinking>"),
+            ("<|think|>", "<|/think|>"),
+            ("<|think|>", "<|end|>"),
+            ("<think/>", ""),
+        ] {
+            let thought = if end.is_empty() { "" } else { "I wonder." };
+            let reply = format!("{open}{thought}{end}Good morning.");
+            assert_eq!(said_in_any_pieces(&reply), "Good morning.", "{open}{end}");
+        }
+    }
+
+    #[test]
+    fn tags_that_are_spoken_of_are_words() {
+        for reply in [
+            "Models like R1 write <think> before they reason. That is all I know.",
+            "It ends with </think> as a rule.",
+            "It writes \"<think>\" first.",
+            "`<think>hm</think>` is what it writes",
+            "See ` <think> ` and `a </think> b`.",
+            "```\n<think>hm</think>\n```\nThat is it.",
+            "<thinker> and <thoughtless>",
+        ] {
+            assert_eq!(said_in_any_pieces(reply), reply);
+        }
     }
 
     #[test]

@@ -147,7 +147,10 @@ fn bare(event: &Object<'_>) -> Option<Said> {
         event.text(&MESSAGES[..8]).is_some() && event.text(&["type"]).is_none_or(|kind| kind != "ping");
     let is_error = named || listed || unsuccessful || worded;
     is_error.then(|| {
-        object_says(event, 0).or_else(|| object_says(&event.object("response")?, 1)).unwrap_or_default()
+        object_says(event, 0)
+            .filter(|said| said.message.is_some())
+            .or_else(|| object_says(&event.object("response")?, 1))
+            .unwrap_or_default()
     })
 }
 
@@ -155,11 +158,8 @@ fn bare(event: &Object<'_>) -> Option<Said> {
 fn is_meant(error: &RawValue) -> bool {
     if let Some(object) = json::object(error) {
         let code = CODES.iter().find_map(|name| object.get(name)).and_then(json::words);
-        let failed = code.is_some_and(|code| !is_success(&code));
-        return failed
-            || object.text(&MESSAGES).is_some()
-            || object.text(&TYPES).is_some()
-            || nested(&object);
+        let says = || object.text(&MESSAGES).is_some() || object.text(&TYPES).is_some() || nested(&object);
+        return code.map_or_else(says, |code| !is_success(&code));
     }
     match error.get() {
         "false" | "0" => false,

@@ -102,6 +102,7 @@ mod tests {
             ("STOP", Finish::Whole),
             ("eos_token", Finish::Whole),
             ("tool_calls", Finish::Whole),
+            ("max_new_tokens", Finish::Length),
             ("MAX_TOKENS", Finish::Length),
             ("content-filter", Finish::Filtered),
             ("SAFETY", Finish::Filtered),

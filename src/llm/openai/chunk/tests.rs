@@ -60,6 +60,9 @@ fn reasoning_is_a_sign_of_life_and_no_text() {
 fn words_are_read_in_every_shape_in_which_servers_send_them() {
     for json in [
         r#"{"content":"Good morning."}"#,
+        r#"{"content":"Good morning.","content":"Good morning."}"#,
+        r#"{"content":[{"type":"text","text":"Good morning.","thought":false,"reasoning":""}]}"#,
+        r#"{"content":[{"type":"text","text":"","content":"Good morning."}]}"#,
         r#"{"content":null,"content":"Good morning."}"#,
         r#"{"content":["Good ","morning."]}"#,
         r#"{"content":[{"type":"text","text":"Good "},{"type":"output_text","text":"morning."}]}"#,
@@ -77,6 +80,7 @@ fn words_are_read_in_every_shape_in_which_servers_send_them() {
     assert_eq!(delta(r#"{"content":7}"#).text, "7");
     for json in [
         r#"{"choices":[{"text":"Good morning.","index":0}]}"#,
+        r#"{"choices":[{"text":"Good morning.","delta":{}}]}"#,
         r#"{"choices":{"delta":{"content":"Good morning."}}}"#,
         r#"{"response":"Good morning.","p":"abc"}"#,
         r#"{"choices":[{"index":0,"delta":{"content":"Good "}},{"index":0,"delta":{"content":"morning."}}]}"#,
@@ -115,6 +119,8 @@ fn no_other_field_can_fail_a_chunk() {
         r#""error":{}"#,
         r#""error":false"#,
         r#""error":{"code":0,"message":""}"#,
+        r#""error":{"code":0,"message":"success"}"#,
+        r#""error":"none""#,
         r#""system_fingerprint":7,"service_tier":{}"#,
         r#""base_resp":{"status_code":0,"status_msg":""}"#,
         r#""":1"#,
@@ -132,6 +138,8 @@ fn no_other_field_can_fail_a_chunk() {
         r#""logprobs":7"#,
         r#""finish_reason":null"#,
         r#""finish_reason":"""#,
+        r#""finish_reason":"null""#,
+        r#""finish_reason":"None""#,
         r#""finish_reason":{}"#,
         r#""error":null"#,
     ] {
@@ -152,11 +160,13 @@ fn what_could_not_be_read_is_named_and_never_quoted() {
 
 #[test]
 fn what_is_missing_or_null_is_nothing() {
-    for json in ["{}", r#"{"choices":null}"#, r#"{"choices":[]}"#] {
+    for json in ["{}", r#"{"choices":null}"#] {
         assert_eq!(decode(json), Chunk::default(), "{json}");
     }
+    let completion = || Chunk { is_completion: true, ..Chunk::default() };
+    assert_eq!(decode(r#"{"choices":[]}"#), completion());
     for json in [r#"{"choices":[{"delta":null}]}"#, r#"{"choices":[{"delta":{"content":null}}]}"#] {
-        assert_eq!(decode(json), Chunk { choice: Some(0), ..Chunk::default() }, "{json}");
+        assert_eq!(decode(json), Chunk { choice: Some(0), ..completion() }, "{json}");
     }
 }
 
@@ -173,6 +183,13 @@ fn an_error_is_found_wherever_servers_put_it_and_words_before_it_count() {
         r#"{"detail":"the card fell out"}"#,
         r#"{"errors":[{"message":"the card fell out"}],"success":false}"#,
         r#"{"message":"the card fell out","code":"x"}"#,
+        r#"{"message":"the card fell out"}"#,
+        r#"{"success":false,"message":"the card fell out"}"#,
+        r#"{"status":"failed","message":"the card fell out"}"#,
+        r#"{"error":"Internal Server Error","message":"the card fell out","status":500}"#,
+        r#"{"error":true,"message":"the card fell out"}"#,
+        r#"{"type":"response.failed","response":{"error":{"message":"the card fell out"}}}"#,
+        r#"{"choices":[{"message":{"error":{"message":"the card fell out"}}}]}"#,
         r#"{"base_resp":{"status_code":1004,"status_msg":"the card fell out"}}"#,
     ] {
         let fault = decode(json).fault.unwrap_or_else(|| panic!("{json}"));

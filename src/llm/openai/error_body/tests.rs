@@ -48,6 +48,10 @@ fn errors_are_read_as_the_different_servers_write_them() {
         ),
         (r#"{"error":{"error":{"message":"deep"}}}"#, "deep"),
         (r#"{"title":"Bad Request","status":400}"#, "400: Bad Request"),
+        (r#"{"statusCode":400,"message":"no such model","error":"Bad Request"}"#, "400: no such model"),
+        (r#"{"error":"invalid_client","error_description":"who are you"}"#, "invalid_client: who are you"),
+        (r#"{"error_code":336003,"error_msg":"the prompt is empty"}"#, "336003: the prompt is empty"),
+        (r#"{"code":"x1","errorMessage":"the prompt is empty"}"#, "x1: the prompt is empty"),
     ] {
         assert_eq!(words(body), expected, "{body}");
     }
@@ -108,6 +112,14 @@ fn whether_an_error_without_a_status_may_pass_is_told_by_its_code_or_its_words()
         (r#"{"error":"Model is overloaded, please try again"}"#, Kind::ProviderError, true),
         (r#"{"error":"the card fell out"}"#, Kind::ProviderError, true),
         (r#"{"error":true}"#, Kind::ProviderError, true),
+        (r#"{"error":"Rate limit exceeded, try again in 2s"}"#, Kind::ProviderError, true),
+        (r#"{"error":"The model is at maximum capacity"}"#, Kind::ProviderError, true),
+        (
+            r#"{"error":{"message":"context deadline exceeded","type":"server_error"}}"#,
+            Kind::ProviderError,
+            true,
+        ),
+        (r#"{"error":{"message":"m","type":"exceeded_current_quota_error"}}"#, Kind::QuotaExceeded, false),
     ] {
         let fault = fault(event);
         assert_eq!((fault.kind, fault.is_retryable()), (kind, retryable), "{event}");
@@ -126,7 +138,10 @@ fn an_error_that_says_nothing_is_none() {
         r#"{"error":{"code":200}}"#,
         r#"{"errors":[],"detail":null}"#,
         r#"{"type":"ping"}"#,
-        r#"{"message":"hello"}"#,
+        r#"{"type":"ping","message":"hello"}"#,
+        r#"{"code":0,"message":"success"}"#,
+        r#"{"code":200,"msg":"OK"}"#,
+        r#"{"error":"none"}"#,
         r#"{"choices":[],"message":"m","code":"x"}"#,
     ] {
         assert_eq!(of_event(&Object::read(event).unwrap()), None, "{event}");

@@ -81,6 +81,8 @@ fn lists_lines_without_blank_ones_and_bare_json_are_read_one_by_one() {
         assert_eq!(read(body).0, "data: {\"a\":1}\n\ndata: {\"a\":2}\n\n", "{body:?}");
     }
     assert_eq!(read("[\n {\"a\":1}\n]\n").0, "data: {\"a\":1}\n\n");
+    assert_eq!(read("data: data: {}\n\n").0, "data: {}\n\n");
+    assert_eq!(read("data: {\"a\":NaN}\n\n").0, "data: {\"a\":null}\n\n");
     assert_eq!(read("data: {}\ndata: [DONE]\n\n").0, "data: {}\n\ndata: [DONE]\n\n");
 }
 
@@ -100,6 +102,11 @@ fn an_event_that_is_called_an_error_is_one_whatever_is_in_it() {
         ("data: {}\n\nevent: error\ndata: \"the card fell out\"\n\n", "the card fell out"),
     ] {
         assert_eq!(read(body).1.unwrap().detail.as_deref(), Some(words), "{body:?}");
+    }
+    for body in
+        ["event: ERROR\ndata: no\n\n", "event: error\ndata: {\"message\":\"no\"}\n", "data: [ERROR] no\n\n"]
+    {
+        assert_eq!(read(body).1.unwrap().detail.as_deref(), Some("no"), "{body:?}");
     }
     assert_eq!(read("event: error\ndata:\n\n").1.unwrap().kind, Kind::ProviderError);
 }
