@@ -18,7 +18,7 @@ use voiced::record::Turn;
 /// As many as the endpoints have places for.
 const PLACES: usize = 128;
 /// What a prober waits at most; the times themselves are printed.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const SETTLED: Duration = Duration::from_millis(500);
 const HALF_A_HEAD: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\nX: ";
 /// Megabytes of answer.

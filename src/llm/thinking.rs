@@ -312,7 +312,8 @@ impl Code {
     fn now(&self) -> (bool, bool) {
         match self.ticks {
             0 => (self.in_fence, self.in_span),
-            1 | 2 => (self.in_fence, self.in_span != !self.in_fence),
+            1 | 2 if self.in_fence => (true, self.in_span),
+            1 | 2 => (false, !self.in_span),
             _ => (!self.in_fence, false),
         }
     }
