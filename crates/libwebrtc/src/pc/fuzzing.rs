@@ -18,7 +18,7 @@ use crate::{
         Shared, channel,
         channel::Channel,
         effect::Callbacks,
-        engine::{Engine, NetworkAction, new_rtc},
+        engine::{Engine, NetworkAction},
         link::Link,
         state::State,
         transceiver::{Kind, Transceiver},
@@ -99,7 +99,7 @@ impl Peer {
         let config = channel::config_of("chat", &DataChannelInit::default())?;
         state.add_channel(Arc::new(Channel::new(config, DataChannelState::Connecting, wake.clone())))?;
         let shared = Arc::new(Shared { state: Mutex::new(state), callbacks: Callbacks::default(), wake });
-        let mut engine = Engine::new(new_rtc(now), shared.clone(), now);
+        let mut engine = Engine::new(shared.clone(), now);
         engine.add_local_addresses(candidates, now);
         Ok(Self { address, engine, shared })
     }

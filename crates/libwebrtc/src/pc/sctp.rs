@@ -1,0 +1,23 @@
+//! Lost data is sent again soon.
+//!
+//! The SCTP in `str0m` waits a second at least before it sends a last lost packet again, twice as long each further time, up
+//! to a minute; it knows other times, but `str0m` has no setting for them. So what goes between its SCTP and its DTLS passes
+//! a [`Line`], which sends lost DATA chunks again by itself, as RACK-TLP has it for TCP (RFC 8985):
+//!
+//! - what was sent before something that has arrived is lost, once it could have been overtaken no more;
+//! - what is not acknowledged about two round trips after it was sent is sent again, to learn what is missing.
+//!
+//! The peer sees the DATA chunks of the association, some of them twice, and acknowledges them to the association. A packet
+//! goes out for each acknowledgement or timer, at most, so the network gets no more than it has room for.
+//!
+//! - [`packet`] reads and makes SCTP packets;
+//! - [`round_trip`] knows how long an answer takes;
+//! - [`recovery`] is the state machine that decides what is lost;
+//! - [`line`] is its place between SCTP and DTLS.
+
+mod line;
+mod packet;
+mod recovery;
+mod round_trip;
+
+pub(crate) use self::line::{Line, build};
