@@ -45,6 +45,8 @@ pub(crate) mod frame_transform;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 pub(crate) mod link;
+#[cfg(any(test, debug_assertions, feature = "fuzzing"))]
+mod offline;
 pub(crate) mod payload_types;
 pub(crate) mod runtime;
 mod sctp;

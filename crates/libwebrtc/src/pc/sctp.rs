@@ -19,5 +19,9 @@ mod line;
 mod packet;
 mod recovery;
 mod round_trip;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::line::{Line, build};

@@ -11,7 +11,7 @@ const SACK_HEADER: usize = 16;
 pub(super) const LEAST: usize = DATA_HEADER + 4;
 /// Of a DATA chunk: its receiver is asked to acknowledge it at once (RFC 7053).
 const IMMEDIATELY: u8 = 0x08;
-const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
+static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
 /// The types of chunks.
 pub(super) mod kind {

@@ -8,7 +8,7 @@ use std::{
 
 use crate::pc::sctp::{
     packet::{self, Chunk, Data, Sack, kind},
-    round_trip::RoundTrip,
+    round_trip::{RoundTrip, SLACK},
 };
 
 /// DATA chunks that are kept at most. What is beyond them is left to the association's own timers.
@@ -25,6 +25,8 @@ pub(super) struct Recovery {
     /// By TSN, see [`Recovery::unwrapped`].
     sent: BTreeMap<i64, Sent>,
     newest: Option<i64>,
+    /// When something was sent last.
+    sent_last: Option<Instant>,
     /// Of what has arrived, what was sent last.
     arrived: Option<(Instant, i64)>,
     /// An INIT or COOKIE ECHO that was not answered yet.
@@ -151,6 +153,7 @@ impl Recovery {
     fn record(&mut self, now: Instant, data: Data, chunk: Chunk<'_>) {
         let tsn = self.unwrapped(data.tsn);
         self.newest = self.newest.max(Some(tsn));
+        self.sent_last = Some(now);
         if self.unreliable.contains(&data.stream) {
             return;
         }
@@ -262,15 +265,17 @@ impl Recovery {
             fitting.push(tsn);
         }
         if !fitting.is_empty() {
+            self.sent_last = Some(now);
             self.counts.sent_again += fitting.len() as u64;
             let chunks = fitting.iter().filter_map(|tsn| self.sent.get(tsn)).map(|sent| &*sent.chunk);
             self.outbox.push_back(packet::with_data(self.address, chunks));
         }
     }
 
+    /// An acknowledgement of the rest does not make the last packet later (RFC 7765).
     fn wait_for_answer(&mut self, now: Instant) {
-        let patience = self.round_trip.patience(self.unanswered);
-        self.probe = (!self.sent.is_empty()).then(|| now + patience);
+        let due = self.sent_last.unwrap_or(now) + self.round_trip.patience(self.unanswered);
+        self.probe = (!self.sent.is_empty()).then(|| due.max(now + SLACK));
     }
 
     fn shake_hands_again(&mut self, now: Instant) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Before anything was measured; what the C++ library's SCTP starts with.
 const UNKNOWN: Duration = Duration::from_millis(500);
 /// What a timer may be late on either side.
-const SLACK: Duration = Duration::from_millis(10);
+pub(super) const SLACK: Duration = Duration::from_millis(10);
 /// A probe that comes sooner than that helps nobody, and on a busy machine it would often come in vain.
 const SOONEST: Duration = Duration::from_millis(50);
 /// How long to wait at most, however often there was no answer; as in the C++ library.
