@@ -226,6 +226,7 @@ impl Engine {
             return;
         }
         self.closing_until = Some(now + CLOSE_TIMEOUT);
+        self.line.log_counts();
         self.close_all_channels();
         self.effects.push(Effect::Signaling(SignalingState::Closed));
         let was_secured = self.shared.state.lock().transport.is_secured();

@@ -68,8 +68,7 @@ impl Peer {
 
     pub(super) fn open(&self, label: &str, init: &DataChannelInit) -> Result<Arc<Channel>, RtcError> {
         let config = channel::config_of(label, init)?;
-        let channel =
-            Arc::new(Channel::new(config, DataChannelState::Connecting, self.shared.wake.clone()));
+        let channel = Arc::new(Channel::new(config, DataChannelState::Connecting, self.shared.wake.clone()));
         self.shared.state.lock().add_channel(channel.clone())?;
         Ok(channel)
     }

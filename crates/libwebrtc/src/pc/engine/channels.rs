@@ -158,8 +158,8 @@ impl Engine {
         let Some(link) = self.links.by_id(id) else { return };
         link.open = true;
         let channel = link.channel.clone();
-        if let Some(stream) = stream.filter(|_| channel.config().reliability != Reliability::Reliable) {
-            self.line.unreliable(stream);
+        if let Some(stream) = stream {
+            self.line.opened(stream, channel.config().reliability == Reliability::Reliable);
         }
         channel.opened(stream, max_message);
         // A channel that was closed while it opened goes on closing.

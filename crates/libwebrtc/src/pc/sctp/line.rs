@@ -19,7 +19,7 @@ use str0m::{
     },
 };
 
-use crate::pc::sctp::recovery::Recovery;
+use crate::pc::sctp::recovery::{Counts, Recovery};
 
 /// The engine's end of a line.
 #[derive(Debug, Clone)]
@@ -70,9 +70,16 @@ impl Line {
         self.0.lock().now = now;
     }
 
-    /// What is sent on this stream may be given up.
-    pub(crate) fn unreliable(&self, stream: u16) {
-        self.0.lock().recovery.unreliable(stream);
+    /// A stream is open; what is sent on an unreliable one may be given up.
+    pub(crate) fn opened(&self, stream: u16, reliable: bool) {
+        self.0.lock().recovery.opened(stream, reliable);
+    }
+
+    pub(crate) fn log_counts(&self) {
+        let Counts { sent_again, not_kept } = self.0.lock().recovery.counts();
+        log::debug!(
+            "{sent_again} chunks of data were sent again; {not_kept} were too many to be kept for that"
+        );
     }
 }
 

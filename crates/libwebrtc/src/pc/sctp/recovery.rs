@@ -11,6 +11,9 @@ use crate::pc::sctp::{
     round_trip::{RoundTrip, SLACK},
 };
 
+#[cfg(test)]
+mod tests;
+
 /// DATA chunks that are kept at most. What is beyond them is left to the association's own timers.
 const KEPT: usize = 2_048;
 /// What a packet of several chunks has at most; it fits where the association's own do.
@@ -118,9 +121,13 @@ impl Recovery {
         }
     }
 
-    /// Messages of this stream may be given up by the association, so we do not send them again.
-    pub(super) fn unreliable(&mut self, stream: u16) {
-        self.unreliable.insert(stream);
+    /// A stream is open. Where messages may be given up, that is the association's to decide: we send none of them again.
+    pub(super) fn opened(&mut self, stream: u16, reliable: bool) {
+        if reliable {
+            self.unreliable.remove(&stream);
+        } else {
+            self.unreliable.insert(stream);
+        }
     }
 
     /// When [`Recovery::timeout`] wants to be called.
@@ -279,7 +286,9 @@ impl Recovery {
     }
 
     fn shake_hands_again(&mut self, now: Instant) {
-        let Some(handshake) = self.handshake.as_mut().filter(|handshake| handshake.again <= now) else { return };
+        let Some(handshake) = self.handshake.as_mut().filter(|handshake| handshake.again <= now) else {
+            return;
+        };
         handshake.unanswered += 1;
         handshake.again = now + self.round_trip.patience(handshake.unanswered);
         self.outbox.push_back(handshake.packet.to_vec());

@@ -108,7 +108,8 @@ fn a_reply_that_is_lost_whole_takes_few_packets_more() {
 fn what_is_sent_again_may_be_lost_again() {
     for from in [0, 1] {
         // The first packet, and the next three times it is sent.
-        let reply = reply(from, Box::new(|number, _| number == 0 || (REPLY..REPLY + 2).contains(&number)), nothing());
+        let reply =
+            reply(from, Box::new(|number, _| number == 0 || (REPLY..REPLY + 2).contains(&number)), nothing());
         within(reply.wait, 9.0);
     }
 }
