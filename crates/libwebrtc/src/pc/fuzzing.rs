@@ -8,7 +8,7 @@ use std::{
 use str0m::net::Protocol;
 
 use crate::{
-    pc::{engine::NetworkAction, offline::Peer},
+    pc::{engine::NetworkAction, offline::Peer, sctp},
     session_description::{SdpType, SessionDescription},
 };
 
@@ -53,6 +53,14 @@ pub(crate) fn datagrams(datagrams: &[&[u8]]) {
         }
         *kept = Some(pair).filter(Pair::is_up);
     });
+}
+
+/// Lets an association send packets and get packets.
+pub(crate) fn sctp(packets: &[&[u8]]) {
+    sctp::fuzz(packets.iter().filter_map(|packet| {
+        let (first, packet) = packet.split_first()?;
+        Some((first % 2 == 1, Duration::from_millis(u64::from(first / 2)), packet))
+    }));
 }
 
 // === impl Pair ===

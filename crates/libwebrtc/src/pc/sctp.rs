@@ -15,6 +15,9 @@
 //! - [`recovery`] is the state machine that decides what is lost;
 //! - [`line`] is its place between SCTP and DTLS.
 
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+use std::time::{Duration, Instant};
+
 mod line;
 mod packet;
 mod recovery;
@@ -25,3 +28,21 @@ mod simulation;
 mod tests;
 
 pub(crate) use self::line::{Line, build};
+
+/// Packets of an association, with whether they are ours and how much later than the one before they come.
+#[cfg(any(debug_assertions, feature = "fuzzing"))]
+pub(crate) fn fuzz<'p>(packets: impl Iterator<Item = (bool, Duration, &'p [u8])>) {
+    let (mut recovery, mut now) = (recovery::Recovery::default(), Instant::now());
+    for (ours, later, packet) in packets {
+        now += later;
+        if ours {
+            recovery.outgoing(now, packet);
+        } else {
+            recovery.incoming(now, &mut packet.to_vec());
+        }
+        recovery.timeout(now);
+        while let Some(again) = recovery.take() {
+            assert!(packet::is_whole(&again), "the peer would drop it");
+        }
+    }
+}

@@ -81,7 +81,7 @@ pub(super) fn one_in(share: u64, seed: u64) -> Fate {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        state % share == 0
+        state.is_multiple_of(share)
     })
 }
 
