@@ -8,7 +8,7 @@ use std::{
 
 use crate::pc::sctp::{
     packet::{self, Chunk, Data, Sack, kind},
-    round_trip::{RoundTrip, SLACK},
+    round_trip::{RoundTrip, SLACK, handshake_patience},
 };
 
 #[cfg(test)]
@@ -177,7 +177,7 @@ impl Recovery {
     fn control(&mut self, now: Instant, chunk: Chunk<'_>, packet: &[u8]) {
         match chunk.kind() {
             kind @ (kind::INIT | kind::COOKIE_ECHO) => {
-                let again = now + self.round_trip.patience(0);
+                let again = now + handshake_patience(0);
                 self.handshake = Some(Handshake { kind, packet: packet.into(), again, unanswered: 0 });
             }
             // The peer's cookie makes the association as well as ours.
@@ -290,7 +290,7 @@ impl Recovery {
             return;
         };
         handshake.unanswered += 1;
-        handshake.again = now + self.round_trip.patience(handshake.unanswered);
+        handshake.again = now + handshake_patience(handshake.unanswered);
         self.outbox.push_back(handshake.packet.to_vec());
     }
 

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 /// Before anything was measured; what the C++ library's SCTP starts with.
 const UNKNOWN: Duration = Duration::from_millis(500);
+/// For the handshake of SCTP, as in the C++ library. It must not be short: a second INIT that overtakes what came after the
+/// first is the end of the association, with `sctp-proto` as with Pion.
+const HANDSHAKE: Duration = Duration::from_secs(1);
 /// What a timer may be late on either side.
 pub(super) const SLACK: Duration = Duration::from_millis(10);
 /// A probe that comes sooner than that helps nobody, and on a busy machine it would often come in vain.
@@ -45,6 +48,15 @@ impl RoundTrip {
             Some(time) => (time + time.max(self.variation * 4) + SLACK).max(SOONEST),
             None => UNKNOWN,
         };
-        first.saturating_mul(1 << unanswered.min(16)).min(LONGEST)
+        doubled(first, unanswered)
     }
+}
+
+/// How long an answer to a packet of the handshake is waited for.
+pub(super) fn handshake_patience(unanswered: u32) -> Duration {
+    doubled(HANDSHAKE, unanswered)
+}
+
+fn doubled(first: Duration, times: u32) -> Duration {
+    first.saturating_mul(1 << times.min(16)).min(LONGEST)
 }
