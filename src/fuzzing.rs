@@ -34,6 +34,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("webrtc_datagrams", room::fuzzing::webrtc::datagrams),
     ("webrtc_description", room::fuzzing::webrtc::description),
     ("webrtc_encrypted", room::fuzzing::webrtc::encrypted),
+    ("webrtc_sctp", room::fuzzing::webrtc::sctp),
     ("webrtc_stun", room::fuzzing::webrtc::stun),
     ("webrtc_turn", room::fuzzing::webrtc::turn),
     ("worker_frames", worker::fuzzing::frames),

@@ -274,6 +274,7 @@ impl Room {
 
     fn reconnected(&mut self) -> RoomEvent {
         self.reconnecting = false;
+        voice::limit(&self.inner.local_participant());
         let ourselves = self.inner.local_participant().sid().to_string();
         let rejoined = ourselves != self.ourselves;
         self.ourselves = ourselves;
@@ -337,6 +338,7 @@ async fn connect(options: JoinOptions) -> Result<Room, JoinError> {
     let joined = lk::Room::connect(options.url.as_str(), options.token.expose(), room_options).await;
     let (inner, events) =
         joined.map_err(|why| JoinError::Refused { url: options.url, why: Box::new(why) })?;
+    voice::limit(&inner.local_participant());
     let sid = tokio::time::timeout(SID_TIMEOUT, inner.sid()).await;
     let place = Place {
         room: inner.name(),

@@ -10,7 +10,7 @@ mod speaker;
 use std::time::{Duration, Instant};
 
 use livekit::data_stream::api::SendTextOptions;
-use livekit::prelude::LocalParticipant;
+use livekit::prelude::{DataPacketKind, LocalParticipant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::Instrument;
@@ -28,6 +28,9 @@ pub(super) const STATE_ATTRIBUTE: &str = "lk.agent.state";
 const WORDS: usize = 64;
 /// Places of the queue that are kept for opening and closing segments.
 const RESERVED: usize = 8;
+/// Bytes of words that the SDK may have under way: those of an interrupted reply are still heard, and the next answer comes
+/// after them. The SDK's own limit is 2 MiB.
+const UNDER_WAY: u64 = 64 << 10;
 /// States waiting to be announced. A session makes four a turn, and each takes a round trip to the server.
 const STATES: usize = 64;
 /// How long the last words may take to leave when a session ends.
@@ -143,6 +146,12 @@ impl Voice {
         // The task only ends with the session; there is nobody left to hear what cannot be sent.
         let _ = self.words.send(word).await;
     }
+}
+
+/// Lets no more than [`UNDER_WAY`] be under way. A connection that the SDK made anew has to be told again.
+pub(super) fn limit(participant: &LocalParticipant) {
+    // Setting it never fails, whatever the type says.
+    let _ = participant.set_data_channel_buffered_amount_low_threshold(UNDER_WAY, DataPacketKind::Reliable);
 }
 
 /// Writes one whole text on `lk.chat`.

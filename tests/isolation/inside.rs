@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use scripted_model::{Script, Step};
 use voiced::caller::CallError;
+use voiced::room::RoomEvent;
 
 use crate::fault::{self, Measured};
 use crate::steady;
-use crate::troublemaker::{FLOOD, FRAGILE, HOLD, Inside, PANIC, PANIC_AT_ONCE, SPIN, STICK};
+use crate::troublemaker::{FLOOD, FLOODED, FRAGILE, HOLD, Inside, PANIC, PANIC_AT_ONCE, SPIN, STICK};
 use crate::world::{PATIENCE, World, wait_until};
 
 const APOLOGY: &str = "Sorry";
@@ -157,4 +158,30 @@ async fn a_flood_of_words_waits_for_its_room_and_for_nobody_else() {
     seen.print("an answer floods its room");
     assert!(inside.counted("voiced_turns_total{outcome=\"failed\"} 0"), "{}", inside.metrics.text());
     lost_nothing("answer-floods", recovery);
+}
+
+/// What is under way when somebody interrupts is heard to its end, and the answer comes after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_is_never_far_ahead_of_who_listens_to_it() {
+    let world = world().await;
+    let inside = Inside::start(&world).await;
+    let mut person = world.person("drains", "caller").await;
+    world.dispatch("drains");
+    let mut flood = None;
+    while flood.is_none() {
+        match tokio::time::timeout(PATIENCE, person.next()).await.expect("something happens") {
+            RoomEvent::Agent { state, .. } if state == "listening" => person.chat(FLOOD).await.unwrap(),
+            RoomEvent::Text(text) => flood = Some(text),
+            _ => {}
+        }
+    }
+    let mut flood = flood.unwrap();
+    let (mut heard, mut ahead) = (0, 0);
+    while let Some(chunk) = tokio::time::timeout(PATIENCE, flood.chunk()).await.expect("the flood goes on") {
+        heard += chunk.unwrap().expose().len();
+        ahead = ahead.max(inside.flooded.load(Ordering::Relaxed) - heard);
+    }
+    println!("the flood was {ahead} bytes ahead at most");
+    assert_eq!(heard, FLOODED);
+    assert!(ahead < FLOODED / 8, "{ahead} bytes were under way");
 }

@@ -2,7 +2,7 @@
 //! they are asked to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
@@ -36,7 +36,7 @@ pub(crate) const FLOOD: &str = "flood";
 /// How long one spins.
 pub(crate) const SPINNING: Duration = Duration::from_secs(3);
 /// What one floods its room with.
-const FLOODED: usize = 8 << 20;
+pub(crate) const FLOODED: usize = 8 << 20;
 
 /// The session in this room panics when it is told to.
 pub(crate) const FRAGILE: &str = "fragile";
@@ -50,12 +50,15 @@ pub(crate) struct Inside {
     pub(crate) health: watch::Receiver<Health>,
     /// Ends what [`HOLD`] began.
     pub(crate) released: Arc<AtomicBool>,
+    /// Bytes that [`FLOOD`] has said.
+    pub(crate) flooded: Arc<AtomicUsize>,
     runtime: Option<Runtime>,
 }
 
 struct Troublemaker {
     real: OpenAi,
     released: Arc<AtomicBool>,
+    flooded: Arc<AtomicUsize>,
 }
 
 struct Fragile {
@@ -76,9 +79,9 @@ impl Inside {
             .var("OPENAI_API_KEY", "sk-test");
         let config = place.config();
         let metrics = Metrics::default();
-        let (real, released) =
-            (OpenAi::counted(&config.llm, &metrics).unwrap(), Arc::new(AtomicBool::new(false)));
-        let answerer = Arc::new(Troublemaker { real, released: released.clone() });
+        let real = OpenAi::counted(&config.llm, &metrics).unwrap();
+        let (released, flooded) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let answerer = Arc::new(Troublemaker { real, released: released.clone(), flooded: flooded.clone() });
         let parts = Parts {
             answerer,
             tracer: Tracer::default(),
@@ -100,7 +103,7 @@ impl Inside {
         runtime.spawn(worker::run(settings, jobs, resumed, shutdown.clone(), publish));
         let registered = health.wait_for(|health| health.registered);
         tokio::time::timeout(PATIENCE, registered).await.expect("the worker registers").unwrap();
-        Self { metrics, broken, shutdown, health, released, runtime: Some(runtime) }
+        Self { metrics, broken, shutdown, health, released, flooded, runtime: Some(runtime) }
     }
 
     /// Whether this line stands in the metrics.
@@ -144,7 +147,7 @@ impl Answerer for Troublemaker {
             STICK => Box::pin(stick(deltas)),
             SPIN => Box::pin(spin(deltas)),
             HOLD => Box::pin(hold(deltas, self.released.clone())),
-            FLOOD => Box::pin(flood(question, deltas)),
+            FLOOD => Box::pin(flood(question, deltas, self.flooded.clone())),
             _ => self.real.answer(question, deltas),
         }
     }
@@ -173,7 +176,7 @@ async fn hold(_deltas: mpsc::Sender<Speech>, released: Arc<AtomicBool>) -> Answe
 }
 
 /// As fast as the room takes it.
-async fn flood(question: Question, deltas: mpsc::Sender<Speech>) -> Answer {
+async fn flood(question: Question, deltas: mpsc::Sender<Speech>, flooded: Arc<AtomicUsize>) -> Answer {
     let piece = "x".repeat(1 << 10);
     let mut said = String::new();
     while said.len() < FLOODED && !question.cancel.is_cancelled() {
@@ -181,6 +184,7 @@ async fn flood(question: Question, deltas: mpsc::Sender<Speech>) -> Answer {
             break;
         }
         said.push_str(&piece);
+        flooded.store(said.len(), Ordering::Relaxed);
     }
     answered(said)
 }

@@ -33,7 +33,7 @@ const WAITING: [&str; 9] = [
 ];
 /// Test files that compare speeds, listen in real time, or bring as much as the machine can carry: they run when nothing else
 /// of ours does.
-const ALONE: [&str; 4] = ["chaos", "isolation", "many_rooms", "speech"];
+const ALONE: [&str; 5] = ["chaos", "isolation", "lossy_text", "many_rooms", "speech"];
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {

@@ -55,6 +55,12 @@ pub fn datagrams(bytes: &[u8]) {
     pc::fuzzing::datagrams(&pieces(bytes));
 }
 
+/// SCTP packets of both sides of an association. Each begins with its length and a byte: whether it is ours, and how many
+/// milliseconds have passed.
+pub fn sctp(bytes: &[u8]) {
+    pc::fuzzing::sctp(&pieces(bytes));
+}
+
 /// Audio as it came out of SRTP: each packet has six bytes for sequence and timestamp, and one that says whether it is
 /// redundant (RFC 2198).
 pub fn audio(bytes: &[u8]) {

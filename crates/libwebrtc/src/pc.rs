@@ -6,6 +6,7 @@
 //! - [`state`], [`transport`] and [`tcp_fallback`] are pure state machines: offer/answer, reachability, when to use TCP;
 //! - [`engine`] joins them with `str0m`: datagrams and commands in, datagrams and effects out, no sockets;
 //! - [`driver`] is the task that feeds the engine from the sockets of [`net`](crate::net) and runs the effects;
+//! - [`sctp`] sends lost data again sooner than the SCTP in `str0m`;
 //! - [`frame_transform`] is the place of end-to-end encryption, between codec and network.
 
 use std::sync::Arc;
@@ -44,8 +45,11 @@ pub(crate) mod frame_transform;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 pub(crate) mod link;
+#[cfg(any(test, debug_assertions, feature = "fuzzing"))]
+mod offline;
 pub(crate) mod payload_types;
 pub(crate) mod runtime;
+mod sctp;
 pub(crate) mod sdp;
 pub(crate) mod state;
 mod tcp_fallback;

@@ -1,5 +1,5 @@
-//! One direction of a network: packets are lost at random, and the others come late, each by a time of its own. Pure: the
-//! time is told, and chance comes from a seed.
+//! One direction of a network: packets are lost at random, and the others come late, by a time that all have in common and
+//! one of their own. Pure: the time is told, and chance comes from a seed.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -15,7 +15,9 @@ const CAPACITY: usize = 4_096;
 pub(crate) struct Quality {
     /// The share of packets that are lost, from 0 to 1.
     pub(crate) loss: f64,
-    /// Every packet takes a time between zero and this, so that they overtake each other.
+    /// What every packet takes.
+    pub(crate) delay: Duration,
+    /// Every packet takes a time between zero and this more, so that they overtake each other.
     pub(crate) jitter: Duration,
 }
 
@@ -62,7 +64,7 @@ impl Link {
         } else if self.under_way.len() == CAPACITY {
             self.counts.overflowed += 1;
         } else {
-            let due = now + self.quality.jitter.mul_f64(self.chance.f64());
+            let due = now + self.quality.delay + self.quality.jitter.mul_f64(self.chance.f64());
             let number = self.counts.passed;
             self.under_way.push(Reverse(Packet { due, number, bytes: bytes.to_vec() }));
             self.counts.passed += 1;
@@ -91,7 +93,7 @@ mod tests {
     const JITTER: Duration = Duration::from_millis(40);
 
     fn link(loss: f64, jitter: Duration) -> Link {
-        Link::new(Quality { loss, jitter }, 7)
+        Link::new(Quality { loss, delay: Duration::ZERO, jitter }, 7)
     }
 
     #[test]
@@ -132,6 +134,16 @@ mod tests {
     }
 
     #[test]
+    fn a_delay_is_the_same_for_every_packet() {
+        let quality = Quality { loss: 0.0, delay: JITTER, jitter: Duration::ZERO };
+        let (mut link, start) = (Link::new(quality, 7), Instant::now());
+        (0..9).for_each(|byte| link.take(start, &[byte]));
+        assert!(link.give(start + JITTER - Duration::from_nanos(1)).is_none(), "not before it is due");
+        let given: Vec<_> = std::iter::from_fn(|| link.give(start + JITTER)).flatten().collect();
+        assert_eq!(given, (0..9).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn what_is_too_much_is_dropped_and_counted() {
         let mut link = link(0.0, JITTER);
         let now = Instant::now();
@@ -142,7 +154,8 @@ mod tests {
     #[test]
     fn a_seed_decides_everything() {
         let lost = |seed| {
-            let mut link = Link::new(Quality { loss: 0.5, jitter: JITTER }, seed);
+            let quality = Quality { loss: 0.5, delay: Duration::ZERO, jitter: JITTER };
+            let mut link = Link::new(quality, seed);
             let now = Instant::now();
             let fate = |byte| {
                 link.take(now, &[byte]);

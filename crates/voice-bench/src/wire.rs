@@ -29,7 +29,10 @@ pub(crate) struct Options {
     /// The share of packets that are lost in each direction, from 0 to 1.
     #[arg(long, default_value_t = 0.0)]
     loss: f64,
-    /// Each packet is late by a random time up to this, in milliseconds.
+    /// What each packet takes, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    delay_ms: u64,
+    /// Each packet takes a random time up to this more, in milliseconds.
     #[arg(long, default_value_t = 0)]
     jitter_ms: u64,
     #[arg(long, default_value_t = 1)]
@@ -45,7 +48,8 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     ip(None, &["link", "set", "far", "netns", &options.far.to_string()])?;
     up(None, "near", options.near_address)?;
     up(Some(options.far), "far", options.far_address)?;
-    let quality = Quality { loss: options.loss, jitter: Duration::from_millis(options.jitter_ms) };
+    let [delay, jitter] = [options.delay_ms, options.jitter_ms].map(Duration::from_millis);
+    let quality = Quality { loss: options.loss, delay, jitter };
     println!("up");
     let [out, back] = [Cell::default(), Cell::default()];
     // The seeds of the directions must differ, else both would lose the same packets.

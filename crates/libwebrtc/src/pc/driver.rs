@@ -11,7 +11,7 @@ use crate::{
     pc::{
         Shared,
         effect::Effect,
-        engine::{Engine, NetworkAction, StatsOf, new_rtc},
+        engine::{Engine, NetworkAction, StatsOf},
     },
     peer_connection::{OfferOptions, PeerConnectionState},
     session_description::SessionDescription,
@@ -54,7 +54,7 @@ struct CloseOnExit(Arc<Shared>);
 impl Driver {
     pub(super) fn new(shared: Arc<Shared>, network: Network, commands: mpsc::Receiver<Command>) -> Self {
         let now = Instant::now();
-        let mut engine = Engine::new(new_rtc(now), shared.clone(), now);
+        let mut engine = Engine::new(shared.clone(), now);
         engine.add_local_addresses(network.candidates(), now);
         Self { shared, engine, network, commands }
     }

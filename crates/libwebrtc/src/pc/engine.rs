@@ -21,6 +21,7 @@ use crate::{
         engine::{
             candidates::active_tcp, channels::Links, media::Media, negotiation::Pending, stats::Counted,
         },
+        sctp::{self, Line},
         tcp_fallback::{self, TcpFallback},
         transport,
     },
@@ -52,6 +53,7 @@ const FIRST_DTLS_BYTE: u8 = 20;
 
 pub(crate) struct Engine {
     rtc: Rtc,
+    line: Line,
     shared: Arc<Shared>,
     pending: Pending,
     links: Links,
@@ -81,8 +83,8 @@ pub(crate) enum NetworkAction {
 }
 
 /// A fresh `str0m` instance: Opus, VP8 and H.264 are negotiated, RTP comes packet by packet.
-pub(crate) fn new_rtc(now: Instant) -> Rtc {
-    Rtc::builder()
+fn new_rtc(now: Instant) -> (Rtc, Line) {
+    let config = Rtc::builder()
         .set_rtp_mode(true)
         .clear_codecs()
         .enable_opus(true, true)
@@ -90,14 +92,16 @@ pub(crate) fn new_rtc(now: Instant) -> Rtc {
         .enable_h264(true)
         .set_stats_interval(Some(stats::INTERVAL))
         .set_sctp_max_buffered_amount(SCTP_BUFFER)
-        .set_sctp_max_message_size(MAX_INCOMING_MESSAGE)
-        .build(now)
+        .set_sctp_max_message_size(MAX_INCOMING_MESSAGE);
+    sctp::build(config, now)
 }
 
 impl Engine {
-    pub(crate) fn new(rtc: Rtc, shared: Arc<Shared>, now: Instant) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, now: Instant) -> Self {
+        let (rtc, line) = new_rtc(now);
         Self {
             rtc,
+            line,
             shared,
             pending: Pending::None,
             links: Links::default(),
@@ -222,6 +226,7 @@ impl Engine {
             return;
         }
         self.closing_until = Some(now + CLOSE_TIMEOUT);
+        self.line.log_counts();
         self.close_all_channels();
         self.effects.push(Effect::Signaling(SignalingState::Closed));
         let was_secured = self.shared.state.lock().transport.is_secured();
@@ -241,6 +246,7 @@ impl Engine {
     }
 
     fn input(&mut self, input: Input<'_>, now: Instant) {
+        self.line.at(now);
         if let Err(error) = self.rtc.handle_input(input) {
             log::debug!("input refused: {error}");
         }
@@ -250,6 +256,7 @@ impl Engine {
 
     /// Takes everything out of `str0m` until it only wants to wait.
     fn drain(&mut self, now: Instant) {
+        self.line.at(now);
         loop {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => {

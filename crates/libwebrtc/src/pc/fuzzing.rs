@@ -2,30 +2,13 @@
 
 use std::{
     cell::RefCell,
-    net::SocketAddr,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
-use str0m::{Candidate, net::Protocol};
-use tokio::sync::{Notify, mpsc};
+use str0m::net::Protocol;
 
 use crate::{
-    RtcError,
-    data_channel::{DataChannelInit, DataChannelState},
-    pc::{
-        Shared, channel,
-        channel::Channel,
-        effect::Callbacks,
-        engine::{Engine, NetworkAction, new_rtc},
-        link::Link,
-        state::State,
-        transceiver::{Kind, Transceiver},
-    },
-    peer_connection::OfferOptions,
-    peer_connection_factory::RtcConfiguration,
-    rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
+    pc::{engine::NetworkAction, offline::Peer, sctp},
     session_description::{SdpType, SessionDescription},
 };
 
@@ -33,12 +16,6 @@ use crate::{
 const STEP: Duration = Duration::from_millis(5);
 /// Two engines that hear each other are connected long before.
 const STEPS: u32 = 2_000;
-
-struct Peer {
-    address: SocketAddr,
-    engine: Engine,
-    shared: Arc<Shared>,
-}
 
 struct Pair {
     now: Instant,
@@ -78,37 +55,12 @@ pub(crate) fn datagrams(datagrams: &[&[u8]]) {
     });
 }
 
-// === impl Peer ===
-
-impl Peer {
-    /// With one transceiver of each kind and a data channel.
-    fn new(number: u8, now: Instant) -> Result<Self, RtcError> {
-        let address = SocketAddr::from(([10, 0, 0, number], 1000));
-        let candidates: Vec<Candidate> = Candidate::host(address, Protocol::Udp).into_iter().collect();
-        let wake = Arc::new(Notify::new());
-        let link = Link::new(wake.clone(), &mpsc::channel(1).0);
-        let mut state = State::new(RtcConfiguration::default(), candidates.clone(), link.clone());
-        for kind in [Kind::Audio, Kind::Video] {
-            let init = RtpTransceiverInit {
-                direction: RtpTransceiverDirection::SendRecv,
-                stream_ids: Vec::new(),
-                send_encodings: Vec::new(),
-            };
-            state.add_transceiver(Arc::new(Transceiver::new(kind, None, init, link.clone())))?;
-        }
-        let config = channel::config_of("chat", &DataChannelInit::default())?;
-        state.add_channel(Arc::new(Channel::new(config, DataChannelState::Connecting, wake.clone())))?;
-        let shared = Arc::new(Shared { state: Mutex::new(state), callbacks: Callbacks::default(), wake });
-        let mut engine = Engine::new(new_rtc(now), shared.clone(), now);
-        engine.add_local_addresses(candidates, now);
-        Ok(Self { address, engine, shared })
-    }
-
-    fn offer(&mut self, now: Instant) -> Result<SessionDescription, RtcError> {
-        let offer = self.engine.create_offer(now, &OfferOptions::default())?;
-        self.engine.set_local(now, offer.clone())?;
-        Ok(offer)
-    }
+/// Lets an association send packets and get packets.
+pub(crate) fn sctp(packets: &[&[u8]]) {
+    sctp::fuzz(packets.iter().filter_map(|packet| {
+        let (first, packet) = packet.split_first()?;
+        Some((first % 2 == 1, Duration::from_millis(u64::from(first / 2)), packet))
+    }));
 }
 
 // === impl Pair ===
@@ -116,12 +68,7 @@ impl Peer {
 impl Pair {
     fn connected() -> Option<Self> {
         let now = Instant::now();
-        let [mut a, mut b] = [Peer::new(1, now).ok()?, Peer::new(2, now).ok()?];
-        b.engine.set_remote(now, a.offer(now).ok()?).ok()?;
-        let answer = b.engine.create_answer().ok()?;
-        b.engine.set_local(now, answer.clone()).ok()?;
-        a.engine.set_remote(now, answer).ok()?;
-        let mut pair = Self { now, peers: [a, b] };
+        let mut pair = Self { now, peers: Peer::pair(now).ok()? };
         for _ in 0..STEPS {
             pair.step();
             if pair.is_up() {
@@ -132,10 +79,7 @@ impl Pair {
     }
 
     fn is_up(&self) -> bool {
-        self.peers.iter().all(|peer| {
-            let state = peer.shared.state.lock();
-            state.transport.is_secured() && !state.is_closed()
-        })
+        self.peers.iter().all(Peer::is_up)
     }
 
     /// Carries what either has to say to the other, and moves the clock.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use str0m::channel::{ChannelConfig, ChannelData, ChannelId};
+use str0m::channel::{ChannelConfig, ChannelData, ChannelId, Reliability};
 
 use crate::{
     data_channel::DataChannelState,
@@ -158,6 +158,9 @@ impl Engine {
         let Some(link) = self.links.by_id(id) else { return };
         link.open = true;
         let channel = link.channel.clone();
+        if let Some(stream) = stream {
+            self.line.opened(stream, channel.config().reliability == Reliability::Reliable);
+        }
         channel.opened(stream, max_message);
         // A channel that was closed while it opened goes on closing.
         if channel.state() == DataChannelState::Connecting && channel.enter(DataChannelState::Open) {
