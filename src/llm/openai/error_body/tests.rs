@@ -1,4 +1,5 @@
 use super::*;
+use crate::llm::error::{Fault, Kind};
 
 fn said(body: &str) -> Said {
     explain(body.as_bytes()).unwrap_or_else(|| panic!("{body}"))
