@@ -50,7 +50,7 @@ measure() { # PERCENT
   worker voiced "$voiced" 17883
   [ -z "${OTHER:-}" ] || worker other "$(realpath "$OTHER")" 17884
   until [ -s "$dir/official.log" ]; do sleep 0.1; done
-  "$python" tests/python/text.py ask "$1" "$turns" "$chunks" "${rooms[@]}" || { tail -n 20 "$dir"/*.log >&2; return 1; }
+  "$python" tests/python/text.py ask "$1" "$turns" "$chunks" "${rooms[@]}" || { tail -n ${TAIL:-20} "$dir"/*.log >&2; return 1; }
 }
 
 # A program: whether the worker at its argument, a port, is registered.

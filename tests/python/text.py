@@ -22,7 +22,7 @@ from access import token
 
 QUESTIONS, ANSWERS = "lk.chat", "lk.transcription"
 # Only a hang takes this long.
-PATIENCE = 120.0
+PATIENCE = 60.0
 # Turns that do not count: the first ones of a connection have no round-trip times to go by.
 WARM = 3
 BETWEEN = 0.05
@@ -69,7 +69,13 @@ class Line:
     async def turn(self, chunks: int) -> tuple[float, float]:
         asked = time.monotonic()
         await self.room.local_participant.send_text("a question", topic=QUESTIONS)
-        reader = await asyncio.wait_for(self.replies.get(), PATIENCE)
+        try:
+            return await asyncio.wait_for(self.reply(chunks, asked), PATIENCE)
+        except asyncio.TimeoutError:
+            sys.exit(f"{self.name} left a question without an answer")
+
+    async def reply(self, chunks: int, asked: float) -> tuple[float, float]:
+        reader = await self.replies.get()
         first, came = None, 0
         async for _ in reader:
             first = first or time.monotonic()

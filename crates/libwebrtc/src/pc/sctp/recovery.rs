@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, VecDeque},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::pc::sctp::{
@@ -18,8 +18,12 @@ mod tests;
 const KEPT: usize = 2_048;
 /// What a packet of several chunks has at most; it fits where the association's own do.
 const PACKET: usize = 1_100;
-/// A packet that is smaller ends what its sender has to say for now.
+/// A packet that is smaller may well be all that its sender has to say for now.
 const SMALL: usize = 600;
+
+/// Data after such a pause begins a burst, of which so many packets are short messages.
+const PAUSE: Duration = Duration::from_millis(20);
+const SHORT: u32 = 3;
 
 #[derive(Debug, Default)]
 pub(super) struct Recovery {
@@ -35,6 +39,8 @@ pub(super) struct Recovery {
     /// An INIT or COOKIE ECHO that was not answered yet.
     handshake: Option<Handshake>,
     round_trip: RoundTrip,
+    said: Burst,
+    heard: Burst,
     /// When to send something again although no acknowledgement says that it is lost, and how often that was in vain.
     probe: Option<Instant>,
     unanswered: u32,
@@ -52,6 +58,14 @@ struct Sent {
     at: Instant,
     /// Sent more than once, so that an acknowledgement measures nothing.
     again: bool,
+}
+
+/// Packets of data without a pause between them. Who gets them acknowledges each second one at once, and a last one after
+/// 200 ms: that is too long for the short messages that most bursts are.
+#[derive(Debug, Default)]
+struct Burst {
+    count: u32,
+    last: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -97,16 +111,17 @@ impl Recovery {
             self.wait_for_answer(now);
         }
         let mut packet = Cow::Borrowed(packet);
-        if packet.len() < SMALL {
+        if self.said.is_short(now) && packet.len() < SMALL {
             packet::acknowledge_at_once(packet.to_mut());
         }
         Some(packet)
     }
 
-    /// A packet of the peer, which becomes as the association is to get it. Our acknowledgement of data that ends what the
-    /// peer has to say does not wait for more of it: until it comes the peer cannot tell that the data has arrived.
+    /// A packet of the peer, which becomes as the association is to get it: it acknowledges short messages as if the peer
+    /// had asked for that.
     pub(super) fn incoming(&mut self, now: Instant, packet: &mut [u8]) {
-        if packet.len() < SMALL && packet::is_whole(packet) {
+        let has_data = packet::chunks(packet).any(|chunk| chunk.data().is_some());
+        if has_data && self.heard.is_short(now) && packet.len() < SMALL && packet::is_whole(packet) {
             packet::acknowledge_at_once(packet);
         }
         for chunk in packet::chunks(packet) {
@@ -304,5 +319,17 @@ impl Recovery {
     fn unwrapped(&self, tsn: u32) -> i64 {
         let Some(newest) = self.newest else { return i64::from(tsn) };
         newest + i64::from(tsn.wrapping_sub(newest as u32).cast_signed())
+    }
+}
+
+// === impl Burst ===
+
+impl Burst {
+    /// Another packet. Whether it is one of the first.
+    fn is_short(&mut self, now: Instant) -> bool {
+        let goes_on = self.last.is_some_and(|last| now < last + PAUSE);
+        self.count = if goes_on { self.count.saturating_add(1) } else { 1 };
+        self.last = Some(now);
+        self.count <= SHORT
     }
 }

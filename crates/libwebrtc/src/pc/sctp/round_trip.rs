@@ -39,7 +39,7 @@ impl RoundTrip {
     /// By how much something may come later than what was sent after it.
     pub(super) fn disorder(&self) -> Duration {
         let time = self.time();
-        (time / 4).max(self.variation * 2).min(time)
+        (time / 4).max(self.variation * 4).min(time)
     }
 
     /// How long an acknowledgement is waited for when so many probes had no answer.
