@@ -11,7 +11,7 @@ export LOSS_PERCENT=${1:-20} NETWORKS=${2:-40}
 SPOKEN=$(mktemp -d)
 export SPOKEN
 trap 'rm -rf "$SPOKEN"' EXIT
-end() { cargo test --quiet --package voiced --test speech -- --ignored --exact --nocapture "simulated::$1"; }
+end() { cargo test --quiet --package voiced --test alone -- --ignored --exact --nocapture "speech::simulated::$1"; }
 end say
 cargo test --quiet --package libwebrtc --lib "${@:3}" -- --ignored --exact --nocapture \
   audio::jitter::tests::spoken::speech_is_heard_through_many_networks

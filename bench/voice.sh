@@ -12,4 +12,4 @@ if [ -z "${VOICE_BENCH:-}" ]; then
   cargo build --quiet --release --package voice-bench
   export VOICE_BENCH=$PWD/target/release/voice-bench
 fi
-cargo test --quiet --package voiced --test speech -- --ignored --nocapture --test-threads=1 delay::
+cargo test --quiet --package voiced --test alone -- --ignored --nocapture --test-threads=1 speech::delay::

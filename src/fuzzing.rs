@@ -1,5 +1,5 @@
 //! The parsers of what comes from outside, each as a function of bytes, for `fuzz/` and for the bounded run of it in
-//! `tests/fuzz_corpus.rs`. Not a part of the library that others may use, and not in release builds.
+//! `tests/offline/fuzz_corpus.rs`. Not a part of the library that others may use, and not in release builds.
 //!
 //! A target may take any bytes. It panics when a parser does, and when what was read does not keep a promise of ours.
 

@@ -1,5 +1,5 @@
 //! Every stream of `tests/streams`, in one pass, byte by byte and in pieces of other sizes, without a socket.
-//! `tests/llm/streams.rs` sends them over a real one.
+//! `tests/offline/llm/streams.rs` sends them over a real one.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};

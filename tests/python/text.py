@@ -7,7 +7,7 @@
 
 `answer` prints a line when it has joined, `ask` one for each room, which begins with LABEL: when the first word and when the
 whole reply had come.
-Environment: LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET
+Environment: LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET; TIMES, a file that `ask` adds each turn to
 """
 
 import asyncio
@@ -105,6 +105,11 @@ async def ask(label: str, turns: int, chunks: int, places: list[str]) -> None:
             if number >= WARM:
                 line.turns.append(took)
             await asyncio.sleep(BETWEEN)
+    if "TIMES" in os.environ:
+        with open(os.environ["TIMES"], "a", encoding="utf-8") as file:
+            file.writelines(
+                f"{label} {line.name} {first:.0f} {whole:.0f}\n" for line in lines for first, whole in line.turns
+            )
     for line in lines:
         first, whole = percentiles([first for first, _ in line.turns]), line.whole()
         ratios = [mine / official for mine, official in zip(whole, lines[0].whole())]

@@ -1,7 +1,5 @@
 //! The attribute contract: which keys a span may carry, and what the spans of one turn look like together.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};

@@ -1,8 +1,6 @@
 //! What a test of a fault measured. `cargo xtask faults` runs those that `tests/faults.toml` names, several times each,
 //! and writes README's table of the medians.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 use std::fs::File;
 use std::io::Write;
 use std::time::Duration;

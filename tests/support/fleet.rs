@@ -1,7 +1,5 @@
 //! Several workers of one agent name, and who serves which room, as LiveKit and they themselves say.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::thread;
@@ -12,7 +10,7 @@ use serde_json::{Value, json};
 use testbed::LivekitServer;
 use voiced::caller::Caller;
 
-use crate::world::{AGENT_NAME, PATIENCE, Worker, World, wait_until};
+use super::world::{AGENT_NAME, PATIENCE, Worker, World, wait_until};
 
 /// After which an agent is sent for once more: a server that finds no worker, or is too busy to assign a job, forgets it.
 const DISPATCH_AGAIN: Duration = Duration::from_secs(15);

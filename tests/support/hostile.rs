@@ -1,7 +1,5 @@
 //! What no well-behaved client or backend does to a room.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 use std::time::Duration;
 
 use livekit::prelude as lk;
@@ -11,7 +9,7 @@ use proto::data_stream::header::ContentHeader;
 use proto::data_stream::{Chunk, Header, TextHeader, Trailer};
 use voiced::room::token;
 
-use crate::world::World;
+use super::world::World;
 
 /// Writes a text stream packet by packet, with a content that no SDK would let through.
 pub(crate) async fn send_raw_text(world: &World, room: &str, content: &[u8]) {

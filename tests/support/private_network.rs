@@ -4,15 +4,13 @@
 //! A test that wants it runs itself once more inside (`inside`); `Side::made` then makes the other side, and `Cable::lay`
 //! a cable to it.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 
 use testbed::Process;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::small_disk::through;
+use super::small_disk::through;
 
 /// Set within the namespace.
 const INSIDE: &str = "VOICED_INSIDE";

@@ -1,7 +1,5 @@
 //! A record with made-up turns, and the endpoints that show it.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;

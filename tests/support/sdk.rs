@@ -1,7 +1,5 @@
 //! The crate `livekit` by itself, over the transport of `voiced`.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 use livekit_api::access_token::{AccessToken, VideoGrants};
 use testbed::LivekitServer;
 use tokio::sync::OnceCell;

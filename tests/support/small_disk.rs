@@ -1,13 +1,11 @@
 //! A disk of a few megabytes that one worker sees and a test can fill: a tmpfs in a mount namespace of its own.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::world::Worker;
+use super::world::Worker;
 
 /// Room for a record, a spool and what SQLite keeps beside its file.
 const MEGABYTES: u32 = 8;

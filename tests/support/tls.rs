@@ -1,7 +1,5 @@
 //! TLS in front of servers that have none, with certificates of an authority that nobody but the test knows.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -1,8 +1,6 @@
 //! Everything around the worker: a real LiveKit server, a real OpenTelemetry Collector, a scripted model, and the
 //! `voiced` binary itself as its own process.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};

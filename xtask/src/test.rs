@@ -1,8 +1,12 @@
-//! `cargo xtask test`: all tests of the workspace, with one closing line that sums them up.
+//! `cargo xtask test`: all tests of the workspace, with the slowest named and one closing line that sums them up.
 //!
-//! Cargo runs one test program after the other. Here two run at the same time, one of them out of the list of those that
-//! mostly wait, which leaves the processors to the other; a few then run alone.
+//! Cargo runs one test program after the other, and all tests of a program in one process. Here each test of `tests/` is a
+//! process of its own, so that none sees what another one did to its process, and several run at the same time.
 
+mod job;
+mod run;
+
+use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader, IsTerminal, Write, stdout};
 use std::path::PathBuf;
@@ -10,30 +14,20 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use testbed::{Process, process};
 
-use crate::harness::{self, Kind, Program, Tally};
+use self::job::{Job, Pace};
+use self::run::{Run, report};
+use crate::harness::{Kind, Program};
 use crate::lanes::side_by_side;
 use crate::setup;
-use crate::terminal::Terminal;
+use crate::terminal::{Style, Terminal};
 
-/// Test files that run beside the others, about half of the time that all take. They spend it on time limits, outages and
-/// restarts, and use a seventh of a processor; `faults` a third.
-const WAITING: [&str; 9] = [
-    "export_delivery",
-    "faults",
-    "network",
-    "otlp_signals",
-    "outages",
-    "privacy",
-    "recovery",
-    "reload",
-    "worker",
-];
-/// Test files that compare speeds, listen in real time, or bring as much as the machine can carry: they run when nothing else
-/// of ours does.
-const ALONE: [&str; 5] = ["chaos", "isolation", "lossy_text", "many_rooms", "speech"];
+/// So many tests run at the same time that work, and so many beside them that mostly wait, on two processors.
+const LANES: [(Pace, usize); 2] = [(Pace::Works, 2), (Pace::Waits, 3)];
+/// Past this only a test that hangs is still running.
+const LONGEST_RUN: Duration = Duration::from_secs(1200);
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
@@ -48,23 +42,20 @@ struct Suite {
     arguments: Vec<String>,
     logs: PathBuf,
     terminal: Terminal,
-    /// Held while somebody prints, so that what belongs together stays together.
+    /// Held while a lane prints, so that what belongs together stays together.
     screen: Mutex<()>,
 }
 
-/// What came of one test program.
-#[derive(Debug, Clone)]
-struct Run {
-    name: String,
-    tally: Tally,
-    failures: Vec<String>,
+/// The jobs that are still to be done, by pace.
+struct Queue {
+    works: Mutex<VecDeque<Job>>,
+    waits: Mutex<VecDeque<Job>>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let ready = setup::prepare()?;
     testbed::progress("building all tests (up to 15 minutes the first time on 2 cores)");
-    let (binaries, mut tests): (Vec<_>, Vec<_>) =
-        build()?.into_iter().partition(|it| it.kind == Kind::Binary);
+    let (binaries, tests): (Vec<_>, Vec<_>) = build()?.into_iter().partition(|it| it.kind == Kind::Binary);
     let binary = |name: &str| {
         let found = binaries.iter().find(|binary| binary.target == name);
         found.map(|binary| binary.path.clone()).with_context(|| format!("cargo built no {name}"))
@@ -76,18 +67,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         ("VOICE_BENCH", binary("voice-bench")?),
     ];
     let suite = Suite::new(options, environment)?;
-    // Cargo names them in the order in which they were built.
-    tests.sort_by(|one, other| (&one.package, &one.target).cmp(&(&other.package, &other.target)));
-    let (waiting, others): (Vec<_>, Vec<_>) = tests.into_iter().partition(|it| is_among(it, &WAITING));
-    let (alone, ordinary): (Vec<_>, Vec<_>) = others.into_iter().partition(|it| is_among(it, &ALONE));
-    let lane = |programs: Vec<Program>| {
-        let suite = &suite;
-        move || programs.iter().map(|program| suite.run(program)).collect::<Result<Vec<_>>>()
-    };
-    let mut runs = side_by_side(vec![lane(ordinary), lane(waiting)])?.concat();
-    runs.extend(lane(alone)()?);
+    let mut runs = suite.run_all(job::all(tests, options.filter.as_deref())?)?;
     runs.push(suite.documentation(options)?);
-    report(&runs)
+    report(&runs, &suite.terminal)
 }
 
 /// Builds everything that `cargo test` builds, and the programs that some tests start.
@@ -102,26 +84,17 @@ fn build() -> Result<Vec<Program>> {
     Ok(Program::all(&String::from_utf8_lossy(&output.stdout)))
 }
 
-fn is_among(program: &Program, files: &[&str]) -> bool {
-    program.kind == Kind::TestFile && files.contains(&program.target.as_str())
-}
-
-fn report(runs: &[Run]) -> Result<()> {
-    for run in runs {
-        for failure in &run.failures {
-            println!("FAILED {} {failure}", run.name);
-        }
+/// Passes a program's output through while it runs, and returns it.
+fn stream(command: &mut Command, screen: &mut impl Write) -> Result<(String, ExitStatus)> {
+    let mut process = Process::attached("cargo test", command.stdout(Stdio::piped()))?;
+    let output = process.take_output().context("cargo test has no output")?;
+    let mut whole = Vec::new();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = [&line?[..], b"\n"].concat();
+        screen.write_all(&line)?;
+        whole.extend(line);
     }
-    let Tally { passed, failed, ignored } = runs.iter().map(|run| run.tally).sum();
-    if ignored > 0 {
-        println!("{ignored} ignored");
-    }
-    println!("{passed} passed, {failed} failed");
-    stdout().flush()?;
-    if failed > 0 {
-        bail!("{failed} tests failed");
-    }
-    Ok(())
+    Ok((String::from_utf8_lossy(&whole).into_owned(), process.join()?))
 }
 
 // === impl Suite ===
@@ -136,119 +109,80 @@ impl Suite {
         Ok(Self { environment, arguments, logs, terminal: Terminal::detect(), screen: Mutex::new(()) })
     }
 
-    /// Runs one program as cargo would, and prints what it wrote when it has ended.
-    fn run(&self, program: &Program) -> Result<Run> {
-        let started = Instant::now();
-        let name = name(program);
-        let log = self.logs.join(format!("{}.log", name.replace('/', "-")));
-        fs::write(&log, "").with_context(|| format!("cannot write {}", log.display()))?;
-        let mut command = Command::new(&program.path);
-        command
-            .args(&self.arguments)
-            .current_dir(&program.package)
-            .env("CARGO_MANIFEST_DIR", &program.package);
-        command.envs(self.environment.iter().map(|(name, path)| (name, path)));
-        let status = Process::spawn(&name, &mut command, &log)?.join()?;
-        let output = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
-        self.print(&name, started.elapsed(), &output)?;
-        Ok(Run::read(name, &String::from_utf8_lossy(&output), status))
+    fn run_all(&self, jobs: Vec<Job>) -> Result<Vec<Run>> {
+        let (alone, together): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.pace == Pace::Alone);
+        let queue = &Queue::new(together);
+        let lane = |pace| {
+            move || {
+                std::iter::from_fn(|| queue.next(pace)).map(|job| self.run(&job)).collect::<Result<Vec<_>>>()
+            }
+        };
+        let lanes = LANES.into_iter().flat_map(|(pace, count)| std::iter::repeat_n(pace, count));
+        let mut runs = side_by_side(lanes.map(lane).collect())?.concat();
+        let alone: Result<Vec<Run>> = alone.iter().map(|job| self.run(job)).collect();
+        runs.extend(alone?);
+        Ok(runs)
     }
 
-    fn print(&self, name: &str, took: Duration, output: &[u8]) -> Result<()> {
+    /// Runs one job as cargo would, and prints what came of it.
+    fn run(&self, job: &Job) -> Result<Run> {
+        let started = Instant::now();
+        let log = self.logs.join(format!("{}.log", job.name.replace(['/', ':'], "-")));
+        fs::write(&log, "").with_context(|| format!("cannot write {}", log.display()))?;
+        let mut command = Command::new(&job.program.path);
+        command.current_dir(&job.program.package).env("CARGO_MANIFEST_DIR", &job.program.package);
+        command.envs(self.environment.iter().map(|(name, path)| (name, path)));
+        match &job.test {
+            Some(test) => command.args([test, "--exact", "--test-threads=1"]).args(&self.arguments[..2]),
+            None => command.args(&self.arguments),
+        };
+        let status = Process::spawn(&job.name, &mut command, &log)?.wait(LONGEST_RUN)?;
+        let output = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
+        let run = Run::read(job.name.clone(), &String::from_utf8_lossy(&output), status, started.elapsed());
+        self.print(job, &run, &output)?;
+        Ok(run)
+    }
+
+    /// A line for a test that passed, and all that was written otherwise.
+    fn print(&self, job: &Job, run: &Run, output: &[u8]) -> Result<()> {
         let _screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
-        self.terminal.step(format!("{name} {}", self.terminal.took(took)));
+        let took = self.terminal.took(run.took);
+        if job.test.is_some() && run.failures.is_empty() {
+            let verdict = if run.tally.passed > 0 { "ok" } else { "ignored" };
+            println!("test {} ... {} {took}", run.name, self.terminal.paint(Style::Good, verdict));
+            return Ok(stdout().flush()?);
+        }
+        self.terminal.step(format!("{} {took}", run.name));
         Ok(stdout().write_all(output)?)
     }
 
     /// The examples within the documentation, which only cargo can run.
     fn documentation(&self, options: &Options) -> Result<Run> {
         self.terminal.step("examples in the documentation");
+        let started = Instant::now();
         let mut command = testbed::cargo();
         command
             .args(["test", "--workspace", "--doc", "--no-fail-fast"])
             .args(options.filter.iter().flat_map(|filter| ["--", filter]))
             .current_dir(testbed::root());
         let (output, status) = stream(&mut command, &mut stdout())?;
-        Ok(Run::read("documentation".to_owned(), &output, status))
+        Ok(Run::read("documentation".to_owned(), &output, Some(status), started.elapsed()))
     }
 }
 
-/// Passes a program's output through while it runs, and keeps it.
-fn stream(command: &mut Command, screen: &mut impl Write) -> Result<(String, ExitStatus)> {
-    let mut process = Process::attached("cargo test", command.stdout(Stdio::piped()))?;
-    let output = process.take_output().context("cargo test has no output")?;
-    let mut kept = Vec::new();
-    for line in BufReader::new(output).split(b'\n') {
-        let line = [&line?[..], b"\n"].concat();
-        screen.write_all(&line)?;
-        kept.extend(line);
-    }
-    Ok((String::from_utf8_lossy(&kept).into_owned(), process.join()?))
-}
+// === impl Queue ===
 
-/// `tests/drain`, or what the unit tests are those of.
-fn name(program: &Program) -> String {
-    let package = program.package.strip_prefix(testbed::root()).unwrap_or(&program.package);
-    match program.kind {
-        Kind::TestFile => package.join("tests").join(&program.target).display().to_string(),
-        Kind::UnitTests | Kind::Binary => format!("{} (unit tests)", program.target),
-    }
-}
-
-// === impl Run ===
-
-impl Run {
-    fn read(name: String, output: &str, status: ExitStatus) -> Self {
-        let (mut tally, failures) = (Tally::of(output), harness::failures(output));
-        let mut failures: Vec<String> = failures.into_iter().map(str::to_owned).collect();
-        if !status.success() && tally.failed == 0 {
-            // A test that did not compile, or a test program that died, leaves no count behind.
-            tally.failed = 1;
-            failures.push(format!("ended with {status}"));
-        }
-        Self { name, tally, failures }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_that_counted_nothing_but_failed_is_a_failure() {
-        let run = run_script("exit 101");
-        assert_eq!(run.tally, Tally { failed: 1, ..Tally::default() });
-        assert_eq!(run.failures, ["ended with exit status: 101"]);
-        assert!(report(&[run]).is_err());
+impl Queue {
+    fn new(jobs: Vec<Job>) -> Self {
+        let (waits, works): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.pace == Pace::Waits);
+        Self { works: Mutex::new(works.into()), waits: Mutex::new(waits.into()) }
     }
 
-    #[test]
-    fn failed_tests_fail_the_command_and_passed_ones_do_not() {
-        let bad = run_script(
-            "echo 'test a::b ... FAILED'; echo 'test result: FAILED. 1 passed; 1 failed'; exit 101",
-        );
-        assert_eq!(bad.failures, ["a::b"]);
-        let good = run_script("echo 'test result: ok. 2 passed; 0 failed; 0 ignored'");
-        assert_eq!(good.tally.passed, 2);
-        assert!(report(std::slice::from_ref(&good)).is_ok());
-        assert!(report(&[good, bad]).is_err());
-    }
-
-    #[test]
-    fn every_file_of_the_lists_is_there_and_in_one_of_them() {
-        assert!(WAITING.iter().all(|name| !ALONE.contains(name)));
-        for name in WAITING.iter().chain(&ALONE) {
-            let file = testbed::root().join("tests").join(name);
-            assert!(
-                file.with_extension("rs").is_file() || file.join("main.rs").is_file(),
-                "no test file {name}"
-            );
-        }
-    }
-
-    /// Not to our own standard output: whoever sums up this very run would count it.
-    fn run_script(script: &str) -> Run {
-        let (output, status) = stream(Command::new("/bin/sh").args(["-c", script]), &mut Vec::new()).unwrap();
-        Run::read("script".to_owned(), &output, status)
+    /// The next job for a lane of this pace. A lane of working tests takes waiting ones when no other is left.
+    fn next(&self, pace: Pace) -> Option<Job> {
+        let take =
+            |jobs: &Mutex<VecDeque<Job>>| jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let job = if pace == Pace::Works { take(&self.works) } else { None };
+        job.or_else(|| take(&self.waits))
     }
 }

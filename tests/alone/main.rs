@@ -1,0 +1,16 @@
+//! Tests that compare speeds, listen in real time, count what this process holds, or bring as much as the machine can
+//! carry. `cargo xtask test` runs them one after the other, when nothing else of ours runs.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cameras;
+mod cancelled_join;
+mod chaos;
+mod hard_close;
+mod isolation;
+mod lossy_text;
+mod many_rooms;
+mod speech;

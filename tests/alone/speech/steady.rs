@@ -1,0 +1,35 @@
+//! Sound is said and heard in real time, so a machine that stops for a while takes words away that no network took.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::speech::ends::Heard;
+
+/// A speaker that is later than that leaves a hole as long as a syllable.
+const LATE: Duration = Duration::from_millis(150);
+const ATTEMPTS: u32 = 3;
+
+/// Keeps the other tests of this program from holding calls.
+pub(crate) fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static CALLS: Mutex<()> = Mutex::new(());
+    CALLS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What came of calls. They are held again when one did not come about or a speaker was late, up to [`ATTEMPTS`] times; of late
+/// ones the last are taken as they are.
+pub(crate) fn on_time(hold: impl Fn() -> Option<Vec<(String, Heard)>>) -> Vec<(String, Heard)> {
+    let mut calls = None;
+    for _ in 0..ATTEMPTS {
+        let Some(held) = hold() else {
+            testbed::progress("a call between two of the official SDK did not come about: again");
+            continue;
+        };
+        let latest = held.iter().map(|(_, heard)| heard.lateness()).max().unwrap_or_default();
+        calls = Some(held);
+        if latest <= LATE {
+            break;
+        }
+        testbed::progress(&format!("a speaker was {latest:.0?} late: this machine stopped; again"));
+    }
+    calls.expect("calls between two of the official SDK come about")
+}

@@ -1,0 +1,82 @@
+//! A network that loses and delays packets, between the network of the test, where the server is, and another.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use tempfile::NamedTempFile;
+use testbed::{LivekitServer, Process};
+
+use crate::speech::ends::voice_bench;
+use crate::support::private_network::Side;
+
+/// Where the server is reached from both sides.
+const NEAR: &str = "10.78.0.1";
+
+/// How bad a network is.
+#[derive(Clone, Copy)]
+pub(crate) struct Quality {
+    pub(crate) loss_percent: u32,
+    pub(crate) jitter_ms: u32,
+}
+
+/// The server on our side of a bad network, and the other side.
+pub(crate) struct Wire {
+    pub(crate) livekit: LivekitServer,
+    far: Side,
+    quality: Quality,
+    counts: NamedTempFile,
+    _wire: Process,
+}
+
+/// Whether such a network can be made; a line about it if not.
+pub(crate) fn possible() -> bool {
+    let possible = std::fs::File::options().read(true).write(true).open("/dev/net/tun").is_ok();
+    if !possible {
+        testbed::progress(
+            "SKIPPED: /dev/net/tun cannot be opened, so no network can lose packets (root has it)",
+        );
+    }
+    possible
+}
+
+// === impl Wire ===
+
+impl Wire {
+    /// To be called within a network of our own.
+    pub(crate) fn lay(quality: Quality, seed: u64) -> Self {
+        let far = Side::made();
+        let mut command = Command::new(voice_bench());
+        command.arg("wire").arg(format!("--far={}", far.id()));
+        command.arg(format!("--loss={}", f64::from(quality.loss_percent) / 100.0));
+        command.arg(format!("--jitter-ms={}", quality.jitter_ms)).arg(format!("--seed={seed}"));
+        let counts = NamedTempFile::new().unwrap();
+        command.arg("--counts").arg(counts.path());
+        let mut wire = Process::attached("the wire", command.stdout(Stdio::piped())).unwrap();
+        let mut line = String::new();
+        BufReader::new(wire.take_output().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "up\n");
+        let livekit = LivekitServer::start_at(NEAR.parse().unwrap()).unwrap();
+        Self { livekit, far, quality, counts, _wire: wire }
+    }
+
+    /// The server's address on both sides.
+    pub(crate) fn url(&self) -> String {
+        self.livekit.url().replace("127.0.0.1", NEAR)
+    }
+
+    /// The network was as bad as it was to be.
+    pub(crate) fn check(&self) {
+        let text = std::fs::read_to_string(self.counts.path()).unwrap();
+        let counts: Vec<f64> = text.split(' ').map(|count| count.parse().unwrap()).collect();
+        let [passed, lost, overflowed] = counts[..] else { panic!("{text:?}") };
+        let percent = 100.0 * lost / (passed + lost);
+        println!("{percent:.1} % of {} packets were lost", passed + lost);
+        assert!((percent - f64::from(self.quality.loss_percent)).abs() < 2.0, "{text}");
+        assert!(passed + lost > 1_000.0 && overflowed == 0.0, "{text}");
+    }
+
+    /// `command`, to be run on the other side.
+    pub(crate) fn beyond(&self, command: &Command) -> Command {
+        self.far.beyond(command)
+    }
+}

@@ -1,0 +1,112 @@
+//! Participants of the official Python SDK: `tests/python/chat.py`.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::world::{AGENT_NAME, PATIENCE, World};
+
+/// Those in one room.
+pub(crate) struct Members {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+/// What reached a participant.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) replies: Vec<String>,
+    /// As `lk-chat-topic`.
+    pub(crate) json: Vec<String>,
+    /// As `ChatMessage`.
+    pub(crate) messages: Vec<String>,
+}
+
+// === impl Members ===
+
+impl Members {
+    /// The room is made with the first who joins; the agent is called to it.
+    pub(crate) fn of(world: &World, room: &str) -> Self {
+        let python = testbed::venv::python().expect("the Python environment; `cargo xtask setup` makes it");
+        let script = testbed::root().join("tests/python/chat.py");
+        let mut child = Command::new(python)
+            .arg(script)
+            .args([room, AGENT_NAME])
+            .envs(world.livekit.environment())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Self { child, answers }
+    }
+
+    /// [`Members::of`] with these in it.
+    pub(crate) fn joined(world: &World, room: &str, people: &[&str]) -> Self {
+        let mut members = Self::of(world, room);
+        people.iter().for_each(|person| members.join(person, "standard"));
+        members
+    }
+
+    pub(crate) fn join(&mut self, identity: &str, kind: &str) {
+        self.order(json!({ "join": identity, "kind": kind }));
+    }
+
+    pub(crate) fn order(&mut self, order: Value) -> Value {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{order}").unwrap();
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("Python broke off at {order}: {line:?}"))
+    }
+
+    pub(crate) fn json(&mut self, who: &str, topic: &str, message: Value) {
+        self.order(json!({ "as": who, "data": message.to_string(), "topic": topic }));
+    }
+
+    pub(crate) fn text(&mut self, who: &str, text: &str) {
+        self.order(json!({ "as": who, "text": text, "topic": "lk.chat" }));
+    }
+
+    /// Waits until so many replies reached somebody.
+    pub(crate) fn replies(&mut self, who: &str, number: usize) -> Vec<String> {
+        strings(&self.order(json!({ "as": who, "replies": number }))["replies"])
+    }
+
+    /// What reached somebody since they were asked last.
+    pub(crate) fn seen(&mut self, who: &str) -> Seen {
+        let seen = self.order(json!({ "as": who, "seen": true }));
+        let messages = |kind: &str| seen[kind].as_array().unwrap().iter().map(message).collect();
+        Seen { replies: messages("replies"), json: messages("json"), messages: messages("messages") }
+    }
+
+    /// What reached somebody since they were asked last, as soon as it is enough.
+    pub(crate) fn wait(&mut self, who: &str, enough: impl Fn(&Seen) -> bool) -> Seen {
+        let (mut all, deadline) = (Seen::default(), Instant::now() + PATIENCE);
+        while !enough(&all) {
+            assert!(Instant::now() < deadline, "{who} waited in vain for more than {all:?}");
+            std::thread::sleep(Duration::from_millis(20));
+            let Seen { replies, json, messages } = self.seen(who);
+            all.replies.extend(replies);
+            all.json.extend(json);
+            all.messages.extend(messages);
+        }
+        all
+    }
+}
+
+impl Drop for Members {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn message(seen: &Value) -> String {
+    seen["message"].as_str().unwrap().to_owned()
+}
+
+fn strings(list: &Value) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+}

@@ -1,0 +1,83 @@
+//! A session in a room to which nobody came, and of which the server knows nothing any more: it is left.
+//!
+//! A server can let an agent into what is left of a room that it is just deleting. That moment cannot be had for the asking;
+//! a second server, which never knew the room, says the same about it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use testbed::LivekitServer;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use voiced::config::{Config, Credentials};
+use voiced::job::SessionJobs;
+use voiced::llm::OpenAi;
+use voiced::metrics::Metrics;
+use voiced::record::Record;
+use voiced::recovery::Recovery;
+use voiced::room::token;
+use voiced::secret::Secret;
+use voiced::session::Parts;
+use voiced::telemetry::spans::Tracer;
+use voiced::worker::{Assignment, JobControl, JobEnd, RunJob};
+
+/// The server is asked within the first minute and a half.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+fn credentials(server: &LivekitServer) -> Credentials {
+    Credentials {
+        url: Url::parse(server.url()).unwrap(),
+        key: server.api_key().to_owned(),
+        secret: Secret::new(server.api_secret()),
+    }
+}
+
+fn parts() -> Parts {
+    let config = Config::default();
+    Parts {
+        answerer: Arc::new(OpenAi::new(&config.llm).unwrap()),
+        tracer: Tracer::default(),
+        metrics: Metrics::default(),
+        record: Record::off(),
+        agent: config.agent,
+        traceparent: None,
+        past: None,
+        in_other_room: false,
+    }
+}
+
+/// A job in a room of its own at `home`, which asks `asked` about it.
+fn job(home: &Credentials, asked: &Credentials, room: &str) -> (JoinHandle<JobEnd>, CancellationToken) {
+    let jobs = SessionJobs::new(watch::channel(parts()).1, Recovery::off()).asking(asked);
+    let assignment = Assignment {
+        job_id: format!("AJ_{room}"),
+        dispatch_id: String::new(),
+        room_name: room.to_owned(),
+        room_sid: String::new(),
+        url: home.url.clone(),
+        token: token::caller(home, room, "agent", None).unwrap(),
+        identity: "agent".to_owned(),
+        metadata: String::new(),
+        attributes: HashMap::new(),
+    };
+    let stop = CancellationToken::new();
+    (tokio::spawn(jobs.run(assignment, JobControl::detached(stop.clone()))), stop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_its_server_forgot_is_left_and_another_one_is_not() {
+    voiced::tls::install_crypto_provider();
+    let (home, elsewhere) = (LivekitServer::start().unwrap(), LivekitServer::start().unwrap());
+    let (home, elsewhere) = (credentials(&home), (credentials(&elsewhere), home, elsewhere));
+    let (waiting, stop) = job(&home, &home, "remembered");
+    let (forgotten, _) = job(&home, &elsewhere.0, "forgotten");
+    let end =
+        tokio::time::timeout(PATIENCE, forgotten).await.expect("the forgotten room is not left").unwrap();
+    assert_eq!(end, JobEnd::Success);
+    assert!(!waiting.is_finished(), "somebody may still come into the other room");
+    stop.cancel();
+    assert_eq!(tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap(), JobEnd::Success);
+}

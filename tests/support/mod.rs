@@ -1,0 +1,23 @@
+//! What tests stand on: servers, workers, callers and receivers of their own.
+
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+pub(crate) mod browser;
+pub(crate) mod contract;
+pub(crate) mod echo_receiver;
+pub(crate) mod exposition;
+pub(crate) mod fault;
+pub(crate) mod fleet;
+pub(crate) mod hostile;
+pub(crate) mod http_proxy;
+pub(crate) mod openobserve;
+pub(crate) mod otlp_gate;
+pub(crate) mod otlp_receiver;
+pub(crate) mod private_network;
+pub(crate) mod recorded;
+pub(crate) mod sdk;
+pub(crate) mod settings;
+pub(crate) mod small_disk;
+pub(crate) mod tls;
+pub(crate) mod turns;
+pub(crate) mod world;
