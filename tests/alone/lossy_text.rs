@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 use testbed::{root, tools, venv};
 
+use crate::support::skipped;
+
 const LOST_PERCENT: &str = "10";
 const TURNS: &str = "30";
 /// Of the median of the whole reply, ours over the official SDK's. With SCTP's timers as RFC 4960 has them it is 3 to 6.
@@ -13,7 +15,7 @@ const MOST: f64 = 2.0;
 /// The benchmark's table, or None where it cannot be run.
 fn table() -> Option<String> {
     if !possible() {
-        testbed::progress("SKIPPED: no network that loses packets can be made here (root and /dev/net/tun)");
+        skipped("no network that loses packets can be made here (root and /dev/net/tun)");
         return None;
     }
     let mut bench = Command::new(root().join("bench/loss-text.sh"));

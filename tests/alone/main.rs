@@ -10,6 +10,7 @@ mod cameras;
 mod cancelled_join;
 mod chaos;
 mod hard_close;
+mod http_held;
 mod isolation;
 mod lossy_text;
 mod many_rooms;

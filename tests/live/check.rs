@@ -9,8 +9,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::support::otlp_receiver::{AUTHORIZATION, Mode, Receiver, hanging};
-use crate::support::world;
-use crate::support::world::{AGENT_NAME, PATIENCE, World};
+use crate::support::world::{self, AGENT_NAME, PATIENCE, World};
 
 /// No neighbour that is alive comes near to these, and a test that meets a dead one need not wait long.
 const SHORT: [&str; 7] = [

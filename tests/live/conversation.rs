@@ -2,8 +2,7 @@
 
 use scripted_model::{Ended, Ending, Reply, Script, Step};
 
-use crate::support::world;
-use crate::support::world::{PATIENCE, World};
+use crate::support::world::{self, PATIENCE, World};
 
 fn silent(_: &str) {}
 

@@ -5,10 +5,8 @@ use std::time::Instant;
 use futures::future::join_all;
 use scripted_model::{Script, Step};
 
-use crate::support::fault;
-use crate::support::fault::Measured;
-use crate::support::fleet;
-use crate::support::fleet::{drain, exit_code, lost, rooms, say, wait_until_served};
+use crate::support::fault::{self, Measured};
+use crate::support::fleet::{self, drain, exit_code, lost, rooms, say, wait_until_served};
 use crate::support::world::{Worker, World};
 
 /// A session ends when its caller leaves, so that an exit is measured from there.

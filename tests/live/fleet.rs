@@ -9,12 +9,10 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use voiced::caller::Caller;
 
-use crate::support::fault;
-use crate::support::fault::Measured;
-use crate::support::fleet;
+use crate::support::fault::{self, Measured};
 use crate::support::fleet::{
-    agents, drain, exit_code, host, lost, resumptions, rooms, say, serve, serve_until, served, served_now,
-    shares, wait_until_served,
+    self, agents, drain, exit_code, host, lost, resumptions, rooms, say, serve, serve_until, served,
+    served_now, shares, wait_until_served,
 };
 use crate::support::world::{PATIENCE, Worker, World, wait_until};
 

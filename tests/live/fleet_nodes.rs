@@ -2,7 +2,6 @@
 //! node dies.
 
 use std::fmt::Display;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -15,10 +14,11 @@ use voiced::config::Credentials;
 use voiced::room::{JoinOptions, Room, RoomEvent, token};
 use voiced::secret::Secret;
 
-use crate::support::fault;
-use crate::support::fault::Measured;
-use crate::support::fleet;
-use crate::support::fleet::{agents, drain, exit_code, lost, rooms, say, serve, served, wait_until_served};
+use crate::support::fault::{self, Measured};
+use crate::support::fleet::{
+    self, agents, drain, exit_code, lost, rooms, say, serve, served, wait_until_served,
+};
+use crate::support::skipped;
 use crate::support::world::{AGENT_NAME, PATIENCE, Worker, World, wait_until};
 
 const NO_GRACE: &str = "agent.leave_grace=0s";
@@ -38,9 +38,7 @@ impl Cluster {
     /// None, with a line about it, where there is no Redis.
     async fn start() -> Option<Self> {
         let Some(redis) = Redis::start().expect("redis-server starts") else {
-            // Past the harness, which shows what tests print only when they fail.
-            let line = "SKIPPED: redis-server is not installed, so there are no two LiveKit nodes\n";
-            let _ = std::io::stderr().write_all(line.as_bytes());
+            skipped("redis-server is not installed, so there are no two LiveKit nodes");
             return None;
         };
         let [first, second] = LivekitServer::nodes(&redis).expect("two nodes start");

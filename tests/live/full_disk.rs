@@ -9,8 +9,7 @@ use testbed::spans::Status;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::contract;
-use crate::support::small_disk;
-use crate::support::small_disk::SmallDisk;
+use crate::support::small_disk::{self, SmallDisk};
 use crate::support::world::{PATIENCE, Worker, World, wait_until};
 
 const ROOMS: usize = 8;

@@ -8,8 +8,7 @@ use scripted_model::{Ended, Ending, Reply, Script, Step};
 use voiced::room::{RoomEvent, token};
 
 use crate::support::hostile::{delete_room, send_raw_text};
-use crate::support::world;
-use crate::support::world::{PATIENCE, World};
+use crate::support::world::{self, PATIENCE, World};
 
 fn echo() -> Step {
     Step { reply: Reply::Echo, ..Step::default() }

@@ -9,8 +9,7 @@ use testbed::Span;
 use testbed::spans::Status;
 use url::Url;
 
-use crate::support::contract;
-use crate::support::contract::{Talk, nothing_used, with};
+use crate::support::contract::{self, Talk, nothing_used, with};
 use crate::support::world::{PATIENCE, World, wait_until};
 
 const QUESTION: &str = "tell me a story";

@@ -3,8 +3,7 @@
 use scripted_model::{Ending, Reply, Script, Step};
 
 use crate::support::exposition::Exposition;
-use crate::support::world;
-use crate::support::world::{PATIENCE, Worker, World};
+use crate::support::world::{self, PATIENCE, Worker, World};
 
 /// A metric, labels of it, and the sum over the series that have these.
 type Expected<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);

@@ -5,8 +5,7 @@ use std::net::TcpListener;
 use scripted_model::{Script, Step};
 use testbed::signals::{Data, LogRecord, Metric, Temporality};
 
-use crate::support::world;
-use crate::support::world::{PATIENCE, World};
+use crate::support::world::{self, PATIENCE, World};
 
 const ERROR: u64 = 17;
 const WARN: u64 = 13;

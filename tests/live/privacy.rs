@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use scripted_model::{Script, Step};
 
-use crate::support::echo_receiver;
-use crate::support::world;
 use crate::support::world::{PATIENCE, World};
+use crate::support::{again, echo_receiver, world};
 
 /// Every secret that a worker can be given, each with a value that stands nowhere else. A new secret key is added
 /// here and in [`Run::start`].
@@ -205,9 +204,9 @@ async fn with_redaction_the_words_are_recorded_and_the_personal_data_is_not() {
 
 /// What a process writes that panics with `VOICED_TEST_CAPTURE`.
 fn panicked(capture: &str) -> String {
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "a_process_that_panics", "--nocapture", "--ignored"]);
-    let output = child.env("VOICED_TEST_CAPTURE", capture).env_remove("RUST_LOG").output().unwrap();
+    let mut child = again::program();
+    child.env("VOICED_TEST_CAPTURE", capture).env_remove("RUST_LOG").stderr(Stdio::piped());
+    let output = again::run(&mut child, "privacy::a_process_that_panics");
     String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
 }
 

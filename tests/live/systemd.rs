@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use testbed::{LivekitServer, Process};
 
+use crate::support::skipped;
+
 /// Ends a test that hangs; no test waits this long when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -32,7 +34,7 @@ fn analyze(arguments: &[&str]) -> Option<Vec<Output>> {
     match UNITS.into_iter().map(judge).collect() {
         Ok(outputs) => Some(outputs),
         Err(error) => {
-            eprintln!("skipped: systemd-analyze cannot be run: {error}");
+            skipped(&format!("systemd-analyze cannot be run: {error}"));
             None
         }
     }

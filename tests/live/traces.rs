@@ -8,8 +8,7 @@ use testbed::Span;
 use testbed::spans::{SpanKind, Status};
 use voiced::caller::Caller;
 
-use crate::support::world;
-use crate::support::world::{PATIENCE, Trace, World};
+use crate::support::world::{self, PATIENCE, Trace, World};
 
 const CALLER: &str = "caller";
 

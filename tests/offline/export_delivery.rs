@@ -1,7 +1,6 @@
 //! Spans reach an OTLP receiver as configured; when they do not, that is counted, explained and harms nobody.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use tracing_subscriber::layer::SubscriberExt;
@@ -11,8 +10,8 @@ use voiced::telemetry::signals::{LogQueue, Signals};
 use voiced::telemetry::{Flushed, Telemetry, endpoint};
 
 use crate::support::otlp_receiver::{AUTHORIZATION, Mode, PATH, Receiver, closing, hanging, wait_until};
-use crate::support::turns;
 use crate::support::turns::{good, settings};
+use crate::support::{again, turns};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const HEADERS: [(&str, &str); 2] = [("Authorization", AUTHORIZATION), ("stream-name", "voice calls")];
@@ -99,15 +98,15 @@ fn the_endpoint_works_as_openobserve_and_as_the_specification_write_it() {
 fn variables_cannot_overrule_the_configuration() {
     const CHILD: &str = "EXPORT_DELIVERY_CHILD";
     if std::env::var_os(CHILD).is_none() {
-        let mut child = Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", "variables_cannot_overrule_the_configuration"]).env(CHILD, "1");
+        let mut child = again::program();
+        child.env(CHILD, "1");
         child.env("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Basic wrong,x-stray=1");
         child.env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:1/");
         child.env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc").env("OTEL_TRACES_SAMPLER", "always_off");
         child
             .env("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "1")
             .env("OTEL_RESOURCE_ATTRIBUTES", "service.name=stray");
-        assert!(child.status().unwrap().success());
+        again::run(&mut child, "export_delivery::variables_cannot_overrule_the_configuration");
         return;
     }
     let receiver = Receiver::start(Mode::Accept);

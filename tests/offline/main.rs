@@ -18,7 +18,6 @@ mod config_sources;
 mod export_delivery;
 mod fuzz_corpus;
 mod http;
-mod http_held;
 mod llm;
 mod openobserve;
 mod sessions_browser;

@@ -10,6 +10,7 @@ use voiced::record::Turn;
 
 use crate::support::browser::Browser;
 use crate::support::recorded::{PATIENCE, Recorded, turn};
+use crate::support::skipped;
 
 const TURNS: u64 = 10_000;
 const SESSIONS: u64 = 400;
@@ -32,7 +33,7 @@ fn recorded() -> Recorded {
 async fn browser() -> Option<Browser> {
     let browser = Browser::start().await;
     if browser.is_none() {
-        eprintln!("skipped: there is no chromium; `cargo xtask setup` installs it");
+        skipped("there is no chromium; `cargo xtask setup` installs it");
     }
     browser
 }

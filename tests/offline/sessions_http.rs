@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use voiced::record::Turn;
 
-use crate::support::recorded;
-use crate::support::recorded::{Recorded, turn};
+use crate::support::recorded::{self, Recorded, turn};
 
 const GUARDED: [&str; 5] = ["/sessions", "/sessions/RM_1", "/api/sessions", "/api/sessions/RM_1", "/metrics"];
 

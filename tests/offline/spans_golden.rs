@@ -13,10 +13,8 @@ use voiced::secret::{Secret, Speech};
 use voiced::telemetry::spans::{AttemptEnd, RequestEnd, Tracer, TurnOutcome};
 use voiced::telemetry::{Telemetry, endpoint};
 
-use crate::support::contract;
-use crate::support::contract::{Talk, nothing_used, with};
-use crate::support::turns;
-use crate::support::turns::{ANSWER, GOOD_ATTEMPT, QUESTION, USAGE};
+use crate::support::contract::{self, Talk, nothing_used, with};
+use crate::support::turns::{self, ANSWER, GOOD_ATTEMPT, QUESTION, USAGE};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -10,8 +10,7 @@ use voiced::telemetry::attributes::Value;
 use voiced::telemetry::recorder::FinishedSpan;
 use voiced::telemetry::spans::{RequestEnd, Tracer, TurnOutcome, TurnStart};
 
-use crate::support::turns;
-use crate::support::turns::{GOOD_ATTEMPT, QUESTION, USAGE};
+use crate::support::turns::{self, GOOD_ATTEMPT, QUESTION, USAGE};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";

@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 use testbed::Process;
 use tokio::net::{TcpListener, TcpStream};
 
+use super::again;
+use super::skipped;
 use super::small_disk::through;
 
 /// Set within the namespace.
@@ -41,16 +43,11 @@ pub(crate) fn inside(name: &str) -> bool {
         tried.status().is_ok_and(|status| status.success())
     };
     let Some(way) = WAYS.iter().find(works) else {
-        // Past the harness, which shows what tests print only when they fail.
-        eprintln!(
-            "SKIPPED: no network of a test's own can be made here (root or user namespaces, and iproute2)"
-        );
+        skipped("no network of a test's own can be made here (root or user namespaces, and iproute2)");
         return false;
     };
-    let mut again = Command::new("unshare");
-    again.args(*way).arg(std::env::current_exe().unwrap());
-    again.args(["--exact", name, "--nocapture", "--include-ignored"]).env(INSIDE, "1");
-    assert!(again.status().unwrap().success(), "{name} failed in a network of its own");
+    let mut unshare = Command::new("unshare");
+    again::run(unshare.args(*way).arg(again::program().get_program()).env(INSIDE, "1"), name);
     false
 }
 

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::skipped;
 use super::world::Worker;
 
 /// Room for a record, a spool and what SQLite keeps beside its file.
@@ -40,10 +41,7 @@ impl SmallDisk {
         let disk = |way: &Way| Self { place: place.to_owned(), way: *way };
         let found = WAYS.iter().map(disk).find(SmallDisk::works);
         if found.is_none() {
-            // Past the harness, which shows what tests print only when they fail.
-            let line =
-                "SKIPPED: neither root nor user namespaces may mount a tmpfs here, so no disk can be full\n";
-            let _ = std::io::stderr().write_all(line.as_bytes());
+            skipped("neither root nor user namespaces may mount a tmpfs here, so no disk can be full");
         }
         found
     }

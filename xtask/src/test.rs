@@ -150,6 +150,8 @@ impl Suite {
         if job.test.is_some() && run.failures.is_empty() {
             let verdict = if run.tally.passed > 0 { "ok" } else { "ignored" };
             println!("test {} ... {} {took}", run.name, self.terminal.paint(Style::Good, verdict));
+            let output = String::from_utf8_lossy(output);
+            output.lines().filter(|line| line.starts_with("SKIPPED")).for_each(|line| println!("  {line}"));
             return Ok(stdout().flush()?);
         }
         self.terminal.step(format!("{} {took}", run.name));

@@ -40,7 +40,7 @@ fn over_loopback() {
 #[ignore = "a measurement: bench/voice.sh"]
 fn through_a_network_that_loses_a_tenth() {
     let _alone = one_at_a_time();
-    if possible() && inside("delay::through_a_network_that_loses_a_tenth") {
+    if possible() && inside("speech::delay::through_a_network_that_loses_a_tenth") {
         let directory = tempfile::tempdir().unwrap();
         let wire = Wire::lay(Quality { loss_percent: 10, jitter_ms: 40 }, 1);
         let near: Place<'_> = &|command| command;

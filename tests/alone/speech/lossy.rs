@@ -41,7 +41,7 @@ struct Wrong {
 #[test]
 fn a_tenth_of_the_packets_is_not_missed() {
     let _alone = one_at_a_time();
-    if possible() && inside("lossy::a_tenth_of_the_packets_is_not_missed") {
+    if possible() && inside("speech::lossy::a_tenth_of_the_packets_is_not_missed") {
         judge(10);
     }
 }
@@ -50,7 +50,7 @@ fn a_tenth_of_the_packets_is_not_missed() {
 #[test]
 fn a_fifth_of_the_packets_costs_few_words() {
     let _alone = one_at_a_time();
-    if possible() && inside("lossy::a_fifth_of_the_packets_costs_few_words") {
+    if possible() && inside("speech::lossy::a_fifth_of_the_packets_costs_few_words") {
         judge(20);
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use testbed::tools::find_on_path;
 
+use crate::support::skipped;
+
 pub(crate) const RATE: u32 = 16_000;
 /// Between two sentences, so that a late end is not taken for the next beginning.
 const PAUSE: usize = (RATE as usize) * 6 / 5;
@@ -85,10 +87,7 @@ impl Speech {
 /// What the synthesiser makes of a text; the file is left behind.
 pub(crate) fn spoken(text: &str, wav: &Path) -> Option<Vec<i16>> {
     let Some(flite) = find_on_path("flite") else {
-        // Past the harness, which shows what tests print only when they fail.
-        testbed::progress(
-            "SKIPPED: flite is missing, which speaks (`cargo xtask setup`, or apt install flite)",
-        );
+        skipped("flite is missing, which speaks (`cargo xtask setup`, or apt install flite)");
         return None;
     };
     let status = Command::new(flite).args(["-voice", "rms", "-t", text, "-o"]).arg(wav).status().unwrap();

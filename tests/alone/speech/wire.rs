@@ -8,6 +8,7 @@ use testbed::{LivekitServer, Process};
 
 use crate::speech::ends::voice_bench;
 use crate::support::private_network::Side;
+use crate::support::skipped;
 
 /// Where the server is reached from both sides.
 const NEAR: &str = "10.78.0.1";
@@ -32,9 +33,7 @@ pub(crate) struct Wire {
 pub(crate) fn possible() -> bool {
     let possible = std::fs::File::options().read(true).write(true).open("/dev/net/tun").is_ok();
     if !possible {
-        testbed::progress(
-            "SKIPPED: /dev/net/tun cannot be opened, so no network can lose packets (root has it)",
-        );
+        skipped("/dev/net/tun cannot be opened, so no network can lose packets (root has it)");
     }
     possible
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use scripted_model::{Script, Step};
 
 use crate::outages::talk::Talk;
+use crate::support::skipped;
 use crate::support::small_disk::through;
 use crate::support::world::{PATIENCE, World};
 
@@ -26,7 +27,7 @@ impl Hosts {
         if tried.is_ok_and(|status| status.success()) {
             return Some(hosts);
         }
-        eprintln!("SKIPPED: nobody may mount here (root or user namespaces), so no name can be unknown");
+        skipped("no mount may be made here (root or user namespaces), so no name can be unknown");
         None
     }
 

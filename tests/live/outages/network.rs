@@ -60,7 +60,7 @@ fn command(world: &World, cable: &Cable) -> Command {
 
 #[test]
 fn a_cut_of_three_seconds_loses_nothing_that_was_said() {
-    if inside("network::a_cut_of_three_seconds_loses_nothing_that_was_said") {
+    if inside("outages::network::a_cut_of_three_seconds_loses_nothing_that_was_said") {
         run(async {
             let (scene, mut talk) = (Scene::set().await, Talk::default());
             let mut caller = scene.world.call("short").await;
@@ -82,7 +82,7 @@ fn a_cut_of_three_seconds_loses_nothing_that_was_said() {
 
 #[test]
 fn after_a_cut_of_half_a_minute_the_conversation_goes_on() {
-    if inside("network::after_a_cut_of_half_a_minute_the_conversation_goes_on") {
+    if inside("outages::network::after_a_cut_of_half_a_minute_the_conversation_goes_on") {
         run(async {
             let (scene, mut talk) = (Scene::set().await, Talk::default());
             let mut caller = scene.world.call("long").await;

@@ -11,6 +11,8 @@ use crate::harness::{Kind, Program};
 const SPLIT: [&str; 3] = ["offline", "live", "alone"];
 /// The one whose tests run when nothing else of ours does.
 const ALONE: &str = "alone";
+/// But those of these modules only need a process of their own.
+const OWN_PROCESS: [&str; 3] = ["cameras", "cancelled_join", "hard_close"];
 /// Modules whose tests spend their time on time limits, outages and restarts, and use a seventh of a processor; `faults` a
 /// third. Those with the longest tests come first.
 const WAITING: [&str; 9] = [
@@ -95,7 +97,7 @@ fn module(test: &str) -> &str {
 impl Job {
     fn of(program: &Program, test: &str) -> Self {
         let pace = match module(test) {
-            _ if program.target == ALONE => Pace::Alone,
+            module if program.target == ALONE && !OWN_PROCESS.contains(&module) => Pace::Alone,
             module if WAITING.contains(&module) => Pace::Waits,
             _ => Pace::Works,
         };
@@ -127,12 +129,13 @@ mod tests {
         assert_eq!(Job::of(&live(), "chat::edits::once").pace, Pace::Works);
         let alone = Program { target: ALONE.to_owned(), ..live() };
         assert_eq!(Job::of(&alone, "chaos::all").pace, Pace::Alone);
+        assert_eq!(Job::of(&alone, "hard_close::all").pace, Pace::Works);
     }
 
     #[test]
     fn every_module_and_program_of_the_lists_is_there() {
         let tests = testbed::root().join("tests");
-        for name in WAITING {
+        for name in WAITING.iter().chain(&OWN_PROCESS) {
             let file = format!("{name}.rs");
             assert!(SPLIT.iter().any(|program| tests.join(program).join(&file).is_file()), "no {file}");
         }

@@ -9,8 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use voiced::record::Turn;
 
-use crate::support::recorded;
-use crate::support::recorded::{Recorded, Served, turn};
+use crate::support::recorded::{self, Recorded, Served, turn};
 
 /// As many as the endpoints have places for.
 const PLACES: usize = 128;
