@@ -42,7 +42,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 pub use self::access::Access;
@@ -51,6 +51,12 @@ pub use self::routes::guarded;
 pub use self::server::serve;
 use crate::metrics::{self, Metrics};
 use crate::worker::{Health, WorkerInfo};
+
+/// How much of its answers a client may leave unread in the kernel, in bytes; Linux takes twice as much. By default it would
+/// be 4 MiB a connection, which takes requests sent ahead without a look at their answers seconds to fill.
+const SEND_BUFFER: u32 = 64 * 1024;
+/// As `TcpListener::bind` has it.
+const BACKLOG: u32 = 1024;
 
 #[derive(Debug, Error)]
 #[error(
@@ -69,7 +75,16 @@ struct Worker {
 
 /// Port 0 picks a free one.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address).await.map_err(|reason| BindError { address, reason })
+    listen(address).map_err(|reason| BindError { address, reason })
+}
+
+/// Connections that it accepts have its options.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The open endpoints of the worker that sends `health`; [`guarded`] are the others.

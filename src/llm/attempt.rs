@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use crate::chat::Message;
 use crate::config;
 use crate::llm::error::{Fault, Kind};
-use crate::llm::openai::{Ask, Chunk, Exchange, Finish, Provider, Reply};
+use crate::llm::openai::{Ask, Chunk, Exchange, Finish, Provider, Reply, joined};
 use crate::llm::usage::Reported;
 use crate::llm::words::{Habit, Piece, Words};
 
@@ -36,6 +36,8 @@ pub(super) struct Received {
     pub(super) finish_reason: Option<String>,
     pub(super) reported: Reported,
     words: Words,
+    /// The high half of a surrogate pair whose low one comes with the next words.
+    half: Option<u16>,
     /// Words came.
     has_words: bool,
     /// Words or thoughts came.
@@ -172,6 +174,7 @@ impl Received {
             finish_reason: None,
             reported: Reported::default(),
             words: Words::new(habit),
+            half: None,
             has_words: false,
             has_thought: false,
             choice: None,
@@ -206,6 +209,9 @@ impl Received {
 
     /// No more words come.
     pub(super) fn finish_words(&mut self, now: Instant, pieces: &mut VecDeque<Piece>) {
+        if let Some(alone) = joined(self.half.take(), None) {
+            self.words.take(now, &alone.to_string(), pieces);
+        }
         self.words.finish(now, self.finish(), pieces);
         self.has_words = self.words.has_begun();
     }
@@ -238,7 +244,10 @@ impl Received {
     /// The first choice that says something is the reply.
     fn is_of_another_choice(&mut self, chunk: &Chunk) -> bool {
         let Some(index) = chunk.choice else { return false };
-        let says = !chunk.text.is_empty() || chunk.whole.is_some() || chunk.finish_reason.is_some();
+        let says = !chunk.text.is_empty()
+            || chunk.halves != (None, None)
+            || chunk.whole.is_some()
+            || chunk.finish_reason.is_some();
         match self.choice {
             Some(ours) => ours != index,
             None => {
@@ -264,12 +273,23 @@ impl Received {
         }
         let of_whole =
             chunk.whole.as_deref().filter(|_| chunk.text.is_empty()).and_then(|whole| self.new_of(whole));
-        let text = of_whole.unwrap_or_else(|| chunk.text.clone());
+        let text = of_whole.unwrap_or_else(|| self.whole_letters(chunk));
         if !text.is_empty() {
             self.words.take(now, &text, pieces);
         }
         self.has_words = self.words.has_begun();
         self.has_thought |= chunk.reasoning || !text.trim().is_empty();
+    }
+
+    /// The words of a chunk, with the half of a letter that came before them and without the one that is yet to come.
+    fn whole_letters(&mut self, chunk: &Chunk) -> String {
+        let (low, high) = chunk.halves;
+        if chunk.text.is_empty() && chunk.halves == (None, None) {
+            return String::new();
+        }
+        let first = joined(self.half.take(), low);
+        self.half = high;
+        first.into_iter().chain(chunk.text.chars()).collect()
     }
 
     /// What is new in a `message`: all of it where nothing came in deltas, what it adds where it repeats itself; nothing
@@ -402,6 +422,16 @@ mod tests {
         let message = |text: &str| Chunk { whole: Some(text.into()), ..words("") };
         assert_eq!(received([message("Good "), message("morning.")]).1, "Good morning.");
         assert_eq!(received([message("Good"), message("Good morning.")]).1, "Good morning.");
+    }
+
+    #[test]
+    fn a_letter_that_was_cut_in_two_is_said_as_one() {
+        let cut = |low, text: &str, high| Chunk { halves: (low, high), ..words(text) };
+        let (high, low) = (Some(0xd83d), Some(0xde00));
+        assert_eq!(received([cut(None, "Hi ", high), words(""), cut(low, "!", None)]).1, "Hi 😀!");
+        assert_eq!(received([cut(None, "", high), cut(low, "", high), cut(low, "", None)]).1, "😀😀");
+        assert_eq!(received([cut(None, "Hi ", high), words("you")]).1, "Hi \u{fffd}you");
+        assert_eq!(received([cut(low, "Hi", None)]).1, "\u{fffd}Hi");
     }
 
     #[test]

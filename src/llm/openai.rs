@@ -46,7 +46,7 @@ use crate::net::{network, trust};
 use crate::web::shown;
 
 pub(super) use body::Ask;
-pub(super) use chunk::{Chunk, Skipped};
+pub(super) use chunk::{Chunk, Skipped, joined};
 pub(super) use finish::Finish;
 
 use body::Body;
@@ -95,6 +95,15 @@ pub(super) struct Reply {
     demand: Demand,
     /// An event was asked for and has not come.
     is_asked: bool,
+    /// What was sent, until the first event says whether it was taken.
+    untold: Option<Sent>,
+}
+
+/// The optional fields of a request, and whom its answer teaches about them.
+struct Sent {
+    fields: Fields,
+    ask: Ask<'static>,
+    accepted: Arc<Accepted>,
 }
 
 /// Where the API is and what opens it.
@@ -144,8 +153,8 @@ impl Provider {
             return Err(self.refused(fields, ask, refusal));
         }
         let stream = opened.map_err(fault)?;
-        self.accepted.answered();
-        Ok(Reply { stream, exchange, demand, is_asked: false })
+        let sent = Sent { fields, ask: ask.without_words(), accepted: self.accepted.clone() };
+        Ok(Reply { stream, exchange, demand, is_asked: false, untold: Some(sent) })
     }
 
     fn refused(&self, sent: Fields, ask: &Ask<'_>, refusal: &Refusal) -> Fault {
@@ -234,8 +243,11 @@ impl Reply {
         }
     }
 
-    fn decode(&self, raw: &RawValue) -> Result<Chunk, Fault> {
-        let chunk = Chunk::decode(raw.get())?;
+    fn decode(&mut self, raw: &RawValue) -> Result<Chunk, Fault> {
+        let mut chunk = Chunk::decode(raw.get())?;
+        if let Some(sent) = self.untold.take() {
+            sent.learn(&mut chunk);
+        }
         chunk.skipped.iter().for_each(|field| self.exchange.skip(field));
         Ok(chunk)
     }
@@ -247,6 +259,21 @@ impl Reply {
 
     fn broken(&self) -> Fault {
         self.exchange.broken.get().cloned().unwrap_or_else(|| Kind::MalformedStream.into())
+    }
+}
+
+// === impl Sent ===
+
+impl Sent {
+    /// Some servers refuse a field in the first event of a stream that began with 200.
+    fn learn(self, chunk: &mut Chunk) {
+        let Some(fault) = &mut chunk.fault else { return self.accepted.answered() };
+        let status = match fault.kind {
+            Kind::Reported(status) => status,
+            Kind::RequestRefused => 400,
+            _ => return,
+        };
+        fault.is_adapted = self.accepted.refused(self.fields, &self.ask, status, chunk.said.as_ref());
     }
 }
 

@@ -4,8 +4,10 @@
 //! are those of the models' own templates. Some templates write the opening tag into the prompt, so that only the
 //! closing one comes.
 
+mod plain;
 mod tags;
 
+use plain::{Beginning, Ends, Found, beginning};
 use tags::{End, FIRST, Read, SHARED_ENDS, Tag, read};
 
 /// A thought behind words that has not closed within this is none.
@@ -21,6 +23,8 @@ pub(super) struct Thinking {
     has_thought: bool,
     /// Something other than blanks was said.
     has_said: bool,
+    /// A reply that begins with words is no thought in plain words any more.
+    has_begun: bool,
     /// Blanks are not passed on before the first word behind a thought.
     skips_blanks: bool,
     code: Code,
@@ -30,6 +34,8 @@ pub(super) struct Thinking {
 #[derive(Debug)]
 struct Within {
     end: End,
+    /// The thought is marked by words alone, which end it.
+    plain: Option<Ends>,
     /// Thoughts within the thought.
     depth: usize,
     /// The tag stood like a word in a sentence: all of it so far, which is said if it never closes.
@@ -80,6 +86,17 @@ impl Thinking {
 
     /// Reads up to the next tag and beyond it; false when more has to come first.
     fn step(&mut self, is_last: bool, parts: &mut Vec<Part>) -> bool {
+        if let Some(ends) = self.within.as_ref().and_then(|within| within.plain) {
+            return self.step_in_plain(ends, parts);
+        }
+        if !self.has_begun {
+            match beginning(&self.held) {
+                Beginning::Unfinished if !is_last => return false,
+                Beginning::Thought(length, ends) => self.begin_plain(length, ends, parts),
+                _ => self.has_begun = true,
+            }
+            return !self.held.is_empty();
+        }
         let before = self.cut(self.held.find(FIRST).unwrap_or(self.held.len()));
         self.pass(&before, parts);
         match read(&self.held.to_ascii_lowercase(), self.has_thought) {
@@ -101,6 +118,29 @@ impl Thinking {
         true
     }
 
+    fn begin_plain(&mut self, length: usize, ends: Ends, parts: &mut Vec<Part>) {
+        self.has_begun = true;
+        let written = self.cut(length);
+        let doubtful = ends.is_doubtful.then_some(written);
+        self.within = Some(Within { end: End::Named, plain: Some(ends), depth: 0, doubtful });
+        parts.push(Part::Thought);
+    }
+
+    /// Reads up to the words that end the thought.
+    fn step_in_plain(&mut self, ends: Ends, parts: &mut Vec<Part>) -> bool {
+        let (length, mark) = match ends.find(&self.held) {
+            Found::End(length, mark) => (length, Some(mark)),
+            Found::None(clear) => (clear, None),
+        };
+        let thought = self.cut(length);
+        self.pass(&thought, parts);
+        if let Some(mark) = mark {
+            self.cut(mark);
+            self.end_thought();
+        }
+        mark.is_some() && !self.held.is_empty()
+    }
+
     fn cut(&mut self, length: usize) -> String {
         let rest = self.held.split_off(length);
         std::mem::replace(&mut self.held, rest)
@@ -120,7 +160,7 @@ impl Thinking {
             _ if self.code.is_code() => self.say(written, parts),
             Tag::Open(end) => {
                 let doubtful = like_a_word.then(|| written.to_owned());
-                self.within = Some(Within { end, depth: 0, doubtful });
+                self.within = Some(Within { end, plain: None, depth: 0, doubtful });
                 parts.push(Part::Thought);
             }
             Tag::Close(_) if self.has_thought => self.skips_blanks = true,
@@ -282,6 +322,22 @@ mod tests {
         for end in ends.chain(named.iter().map(String::as_str)) {
             let reply = format!("I wonder.\n{end}\n\nGood morning.");
             assert_eq!(said_in_any_pieces(&reply), "Good morning.", "{end}");
+        }
+    }
+
+    #[test]
+    fn thoughts_that_words_alone_mark_are_taken_out_at_the_beginning() {
+        let raw = "analysisWe need to greet.assistantfinalGood morning.";
+        assert_eq!(said_in_any_pieces(raw), "Good morning.");
+        assert_eq!(said_in_any_pieces("analysisWe need to"), "", "it is no answer");
+        for opening in ["Here is my thought process:", "Here's my thought process:"] {
+            let reply = format!("{opening}\nA greeting.\n\nHere is my response:\n\nGood morning.");
+            assert_eq!(said_in_any_pieces(&reply), "Good morning.");
+            let alone = format!("{opening} first I look, then I speak.");
+            assert_eq!(said_in_any_pieces(&alone), alone, "without a response it is one");
+        }
+        for plain in ["analysis of it", "Here is my answer.", "So: analysisWe", "Here", "  a"] {
+            assert_eq!(said_in_any_pieces(plain), plain);
         }
     }
 

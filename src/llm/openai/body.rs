@@ -34,6 +34,15 @@ struct StreamOptions {
     include_usage: bool,
 }
 
+// === impl Ask ===
+
+impl Ask<'_> {
+    /// Only which of the optional fields it has.
+    pub(super) fn without_words(&self) -> Ask<'static> {
+        Ask { messages: &[], model: "", temperature: self.temperature, max_tokens: self.max_tokens }
+    }
+}
+
 // === impl Body ===
 
 impl<'a> Body<'a> {

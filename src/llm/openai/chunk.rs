@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
 
-use super::error_body;
-use super::json::{self, Object};
+use super::error_body::{self, Said};
+use super::json::{self, Cut, Object};
 use crate::llm::error::{Fault, Kind};
 use crate::llm::usage::Counts;
 
@@ -37,6 +37,8 @@ pub(in crate::llm) type Skipped = BTreeSet<&'static str>;
 pub(in crate::llm) struct Chunk {
     /// Words to pass on; may be empty.
     pub(in crate::llm) text: String,
+    /// The low half of a surrogate pair before the text, and the high one behind it, where a server cut one in two.
+    pub(in crate::llm) halves: (Option<u16>, Option<u16>),
     /// The reply so far or as a whole, where a server sends that beside or in place of what was added.
     pub(in crate::llm) whole: Option<String>,
     /// The choice that the words belong to. None: no choice is in the chunk.
@@ -53,6 +55,8 @@ pub(in crate::llm) struct Chunk {
     pub(in crate::llm) id: Option<String>,
     /// The server reports an error, after the words.
     pub(in crate::llm) fault: Option<Fault>,
+    /// The server's words of it.
+    pub(in crate::llm) said: Option<Said>,
     pub(in crate::llm) skipped: Skipped,
 }
 
@@ -63,7 +67,8 @@ impl Chunk {
         // Serde's message would quote the chunk, and with it what was said.
         let event = Object::read(json).ok_or_else(|| Fault::new(Kind::MalformedStream))?;
         let mut chunk = Self::default();
-        chunk.fault = error_body::of_event(&event).map(error_body::Said::fault);
+        chunk.said = error_body::of_event(&event);
+        chunk.fault = chunk.said.clone().map(Said::fault);
         chunk.model = chunk.name(&event, "model");
         chunk.id = chunk.name(&event, "id");
         chunk.is_completion = ["choices", "usage", "response"].iter().any(|field| event.has(field));
@@ -161,10 +166,11 @@ impl Chunk {
 
     /// The first field of this name that says something: a doubled one is said once.
     fn take_first(&mut self, field: &'static str, holder: &Object<'_>) {
-        let (said, thought) = (self.text.len(), self.reasoning);
+        let read = |chunk: &Self| (chunk.text.len(), chunk.halves, chunk.reasoning);
+        let before = read(self);
         for content in holder.all(field) {
             self.take_content(field, content, 0);
-            if self.text.len() > said || self.reasoning != thought {
+            if read(self) != before {
                 return;
             }
         }
@@ -172,8 +178,8 @@ impl Chunk {
 
     /// Words as text, as a number, or as parts (Mistral, and others that copy OpenAI's requests).
     fn take_content(&mut self, field: &'static str, content: &RawValue, depth: usize) {
-        if let Some(words) = json::words(content) {
-            self.text.push_str(&words);
+        if let Some(words) = json::cut_words(content) {
+            self.say(words);
         } else if depth > MAX_DEPTH {
             self.skip(field, content);
         } else if let Some(part) = json::object(content) {
@@ -183,6 +189,19 @@ impl Chunk {
         } else {
             self.skip(field, content);
         }
+    }
+
+    fn say(&mut self, words: Cut) {
+        if words == Cut::default() {
+            return;
+        }
+        let (head, tail) = &mut self.halves;
+        match words.head {
+            Some(low) if self.text.is_empty() && tail.is_none() => *head = Some(low),
+            low => self.text.extend(joined(tail.take(), low)),
+        }
+        self.text.push_str(&words.text);
+        self.halves.1 = words.tail;
     }
 
     fn take_part(&mut self, field: &'static str, raw: &RawValue, part: &Object<'_>, depth: usize) {
@@ -212,6 +231,13 @@ impl Chunk {
             self.skipped.insert(field);
         }
     }
+}
+
+/// What two halves of a surrogate pair are together, if there is any; half of one is replaced.
+pub(in crate::llm) fn joined(high: Option<u16>, low: Option<u16>) -> Option<char> {
+    let halves: Vec<u16> = high.into_iter().chain(low).collect();
+    let joined = char::decode_utf16(halves.iter().copied()).next();
+    joined.map(|read| read.unwrap_or(char::REPLACEMENT_CHARACTER))
 }
 
 fn is_empty(value: &RawValue) -> bool {

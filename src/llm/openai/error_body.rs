@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::json::{self, Object};
+use crate::retry_after::seconds;
 
-pub(super) use said::Said;
+pub(in crate::llm) use said::Said;
 use said::is_success;
 
 mod said;
@@ -49,6 +50,23 @@ const CODES: [&str; 9] = [
     "errorCode",
 ];
 const TYPES: [&str; 2] = ["type", "error_type"];
+/// MiniMax's codes and the statuses of HTTP that they stand for.
+const MINIMAX: [(&str, u16); 14] = [
+    ("1000", 500),
+    ("1001", 504),
+    ("1002", 429),
+    ("1004", 401),
+    ("1008", 402),
+    ("1013", 500),
+    ("1024", 500),
+    ("1033", 500),
+    ("1039", 429),
+    ("1041", 429),
+    ("2013", 400),
+    ("2045", 429),
+    ("2049", 401),
+    ("2056", 429),
+];
 /// Where an error may be within an object.
 const PLACES: [&str; 6] = ["error", "errors", "detail", "message", "base_resp", "errorDetails"];
 
@@ -108,7 +126,9 @@ pub(super) fn of_text(text: &str) -> Said {
 /// MiniMax's `base_resp`, which every one of its events has.
 fn failed_response(event: &Object<'_>) -> Option<Said> {
     let said = own_says(&event.object("base_resp")?);
-    said.code.as_deref().is_some_and(|code| !is_success(code)).then_some(said)
+    let code = said.code.clone().filter(|code| !is_success(code))?;
+    let status = MINIMAX.iter().find(|(known, _)| *known == code).map(|(_, status)| *status);
+    Some(Said { status: status.or(said.status), ..said })
 }
 
 /// An object that is nothing but an error.
@@ -248,15 +268,6 @@ fn delay(object: &Object<'_>) -> Option<Duration> {
     });
     let milliseconds = || object.count(&["retry_after_ms"]).map(|milliseconds| milliseconds as f64 / 1000.0);
     seconds.or_else(milliseconds).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-}
-
-/// "34s", "34.5" or "34000ms".
-fn seconds(text: &str) -> Option<f64> {
-    let text = text.trim();
-    match text.strip_suffix("ms") {
-        Some(milliseconds) => milliseconds.trim().parse::<f64>().ok().map(|number| number / 1000.0),
-        None => text.trim_end_matches('s').trim().parse().ok(),
-    }
 }
 
 /// The beginning of a body of no known shape; of a page, its title or its text.

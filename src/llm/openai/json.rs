@@ -104,6 +104,38 @@ pub(super) fn text(value: &RawValue) -> Option<String> {
     })
 }
 
+/// Text that a server may have cut in the middle of a surrogate pair.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::llm) struct Cut {
+    /// The low half that it begins with.
+    pub(in crate::llm) head: Option<u16>,
+    pub(in crate::llm) text: String,
+    /// The high half that it ends with.
+    pub(in crate::llm) tail: Option<u16>,
+}
+
+/// The value as it would be said: text, or the digits of a number.
+pub(super) fn cut_words(value: &RawValue) -> Option<Cut> {
+    if let Ok(text) = serde_json::from_str(value.get()) {
+        return Some(Cut { text, ..Cut::default() });
+    }
+    let Ok(Bytes(bytes)) = serde_json::from_str(value.get()) else {
+        return words(value).map(|text| Cut { text, ..Cut::default() });
+    };
+    let head = bytes.first_chunk().and_then(|half| surrogate(*half, 0xb0));
+    let rest = &bytes[if head.is_some() { 3 } else { 0 }..];
+    let tail = rest.last_chunk().and_then(|half| surrogate(*half, 0xa0));
+    let text = &rest[..rest.len() - if tail.is_some() { 3 } else { 0 }];
+    Some(Cut { head, text: String::from_utf8_lossy(text).into_owned(), tail })
+}
+
+/// Half of a surrogate pair in the three bytes that UTF-8 would have for it; `from` is the least second byte, of a high half
+/// 0xA0 and of a low one 0xB0.
+fn surrogate([first, second, third]: [u8; 3], from: u8) -> Option<u16> {
+    let is_half = first == 0xed && (from..from + 0x10).contains(&second);
+    is_half.then(|| 0xd000 | u16::from(second & 0x3f) << 6 | u16::from(third & 0x3f))
+}
+
 /// The value as it would be said: text, or the digits of a number.
 pub(super) fn words(value: &RawValue) -> Option<String> {
     let number = || value.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
@@ -197,6 +229,18 @@ mod tests {
         for json in ["{}", "{\"a\":", "NaN", "{\"a\":NaN", "ping"] {
             assert_eq!(repaired(json), None, "{json}");
         }
+    }
+
+    #[test]
+    fn halves_of_a_surrogate_pair_at_the_ends_are_told_from_the_text() {
+        let cut = |json: &str| cut_words(&raw(json)).unwrap();
+        let text = |text: &str| Cut { text: text.to_owned(), ..Cut::default() };
+        assert_eq!(cut(r#""Gr\u00fc\u00dfe \ud83d""#), Cut { tail: Some(0xd83d), ..text("Grüße ") });
+        assert_eq!(cut(r#""\ude00!""#), Cut { head: Some(0xde00), ..text("!") });
+        assert_eq!(cut(r#""\ude00\ud83d""#), Cut { head: Some(0xde00), tail: Some(0xd83d), ..text("") });
+        assert_eq!(cut(r#""\ud83d\ude00""#), text("😀"));
+        assert_eq!(cut("12.5"), text("12.5"));
+        assert!(cut_words(&raw("{}")).is_none());
     }
 
     #[test]

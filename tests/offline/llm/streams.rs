@@ -10,6 +10,7 @@ use voiced::config;
 use voiced::llm::OpenAi;
 
 use crate::llm::support::{Asked, ask, ask_of, config, model};
+use crate::support::again;
 
 #[derive(Deserialize)]
 struct Case {
@@ -81,7 +82,8 @@ async fn every_stream_of_every_server_is_read_right_over_a_socket() {
             if case.refused.is_none() {
                 check(&case, &asked, &named);
             } else {
-                assert_eq!(asked.class(), case.status.to_string(), "{named}");
+                let status = case.status.to_string();
+                assert_eq!(asked.class(), case.expect.class.clone().unwrap_or(status), "{named}");
             }
         }
     }
@@ -146,6 +148,21 @@ async fn what_could_not_be_read_is_told_by_name() {
     assert_eq!((asked.class(), asked.text()), ("complete", "Hi"));
     let skipped: Vec<&str> = asked.answer.skipped.iter().copied().collect();
     assert_eq!(skipped, ["content", "event", "usage"]);
+}
+
+#[tokio::test]
+async fn a_refusal_in_the_stream_teaches_as_much_as_one_in_its_place() {
+    let body = "data: {\"error\":{\"message\":\"Unrecognized request argument supplied: stream_options\",\"code\":400}}\n\n";
+    let answers = [Step::stream(body), Step::reply("Good morning."), Step::reply("And you?")];
+    let model = model(answers).await;
+    let answerer = OpenAi::new(&config::Llm { max_attempts: 1, ..config(&model.base_url()) }).unwrap();
+    let asked = ask_of(&answerer).await;
+    assert_eq!((asked.class(), asked.text()), ("complete", "Good morning."));
+    assert_eq!(asked.answer.attempts.len(), 2);
+    assert_eq!(ask_of(&answerer).await.answer.attempts.len(), 1);
+    let sent: Vec<bool> =
+        model.requests().iter().map(|sent| !sent.body["stream_options"].is_null()).collect();
+    assert_eq!(sent, [true, false, false]);
 }
 
 #[tokio::test]
@@ -219,6 +236,13 @@ async fn an_interrupted_turn_never_shows_zero_input_tokens() {
 
 #[tokio::test]
 async fn events_that_say_nothing_take_no_memory() {
+    const ALONE: &str = "STREAMS_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        // What other tests of this process take is not counted.
+        let test = "llm::streams::events_that_say_nothing_take_no_memory";
+        again::run(again::program().env(ALONE, "1"), test);
+        return;
+    }
     let empty = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"}}]}\n\n".repeat(100_000);
     for body in
         [empty.clone(), format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"Hi\"}}}}]}}\n\n{empty}")]

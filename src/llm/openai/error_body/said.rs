@@ -9,7 +9,7 @@ const SUCCESS: [&str; 5] = ["0", "200", "success", "ok", "none"];
 
 /// A server's account of an error, as far as it gave one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::llm::openai) struct Said {
+pub(in crate::llm) struct Said {
     pub(in crate::llm::openai) message: Option<String>,
     /// A word or a number.
     pub(super) code: Option<String>,
