@@ -9,6 +9,6 @@ mod loopback;
 mod lossy;
 mod reading;
 mod simulated;
-mod speech;
 mod steady;
+mod synthesis;
 mod wire;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use testbed::LivekitServer;
 
 use crate::speech::ends::{Call, Heard, Place, Sdk, WAYS, Way};
-use crate::speech::speech::spoken;
 use crate::speech::steady::one_at_a_time;
+use crate::speech::synthesis::spoken;
 use crate::speech::wire::{Quality, Wire, possible};
 use crate::support::private_network::inside;
 

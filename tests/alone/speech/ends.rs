@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use testbed::{LivekitServer, Process, tools};
 
-use crate::speech::speech::{RATE, Speech, from_bytes};
+use crate::speech::synthesis::{RATE, Speech, from_bytes};
 use crate::support::sdk::token;
 use crate::support::world::PATIENCE;
 

@@ -6,8 +6,8 @@ use testbed::LivekitServer;
 
 use crate::speech::ends::{Call, Heard, WAYS, Way};
 use crate::speech::reading::compare;
-use crate::speech::speech::{RATE, Speech};
 use crate::speech::steady::{on_time, one_at_a_time};
+use crate::speech::synthesis::{RATE, Speech};
 
 #[test]
 fn over_loopback_every_word_is_read_as_it_was_said() {

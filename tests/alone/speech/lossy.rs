@@ -6,8 +6,8 @@ use std::process::Command;
 
 use crate::speech::ends::{Call, Heard, Sdk, Way};
 use crate::speech::reading::compare;
-use crate::speech::speech::{RATE, Speech};
 use crate::speech::steady::{on_time, one_at_a_time};
+use crate::speech::synthesis::{RATE, Speech};
 use crate::speech::wire::{Quality, Wire, possible};
 use crate::support::private_network::inside;
 

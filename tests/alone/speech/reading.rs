@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 
 use crate::speech::ends::{Heard, cut};
-use crate::speech::speech::{Sentence, Speech};
+use crate::speech::synthesis::{Sentence, Speech};
 
 /// Processes that read at the same time; each takes a while to start.
 const READERS: usize = 2;

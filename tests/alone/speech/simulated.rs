@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::speech::reading::{Reading, readings};
-use crate::speech::speech::{Speech, from_bytes, write};
+use crate::speech::synthesis::{Speech, from_bytes, write};
 
 /// `$SPOKEN`, which the script makes.
 fn directory() -> PathBuf {
