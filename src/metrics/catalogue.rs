@@ -179,16 +179,46 @@ mod tests {
     }
 
     #[test]
-    fn no_name_is_given_twice_and_the_readme_has_them_all() {
-        let readme = include_str!("../../README.md");
+    fn no_name_is_given_twice() {
         for (index, definition) in ALL.iter().enumerate() {
             let clashes = |other: &&&Definition| {
                 other.name == definition.name || other.text_name == definition.text_name
             };
             assert_eq!(ALL.iter().skip(index).filter(clashes).count(), 1, "{definition:?}");
-            for name in [definition.name, definition.text_name] {
-                assert!(readme.contains(&format!("`{name}`")), "README.md lacks {name}");
-            }
+        }
+    }
+
+    /// The table between the markers in docs/metrics.md.
+    fn table() -> String {
+        let kind = |kind| match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram(_) => "histogram",
+        };
+        let row = |definition: &&Definition| {
+            let Definition { name, text_name, help, .. } = definition;
+            format!("| `{text_name}` | `{name}` | {} | {help} |\n", kind(definition.kind))
+        };
+        let rows: String = ALL.iter().map(row).collect();
+        format!("| Prometheus | OTLP | kind | meaning |\n|---|---|---|---|\n{rows}")
+    }
+
+    #[test]
+    fn the_document_of_the_metrics_is_written_from_the_catalogue() {
+        const BEGIN: &str = "<!-- metrics: BLESS=1 cargo test -p voiced --lib metrics::catalogue -->\n";
+        const END: &str = "<!-- /metrics -->";
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (before, rest) = text.split_once(BEGIN).unwrap();
+        let (written, after) = rest.split_once(END).unwrap();
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", table())).unwrap();
+        } else {
+            assert_eq!(
+                written,
+                table(),
+                "docs/metrics.md is out of date; the line above its table renews it"
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What a test of a fault measured. `cargo xtask faults` runs those that `tests/faults.toml` names, several times each,
-//! and writes README's table of the medians.
+//! and writes the table of the medians in docs/faults.md.
 
 use std::fs::File;
 use std::io::Write;

@@ -102,7 +102,7 @@ check "and counts as a clean end" is Result success
 rm -r /etc/systemd/system/voiced.service.d
 systemctl daemon-reload
 
-# The upgrade of README.md: a second worker takes the calls while the first one drains.
+# An upgrade: a second worker takes the calls while the first one drains.
 systemctl start voiced
 cp /etc/voiced/agent.toml /etc/voiced/next.toml
 (cat /etc/voiced/voiced.env; echo VOICED_HTTP__LISTEN=127.0.0.1:8082) >/etc/voiced/next.env

@@ -1,5 +1,5 @@
 //! `cargo xtask faults`: runs the test of each fault in `tests/faults.toml` alone, several times, and writes the table of
-//! what they measured into README.md and docs/faults.md.
+//! what they measured into docs/faults.md.
 
 mod catalogue;
 mod measured;
@@ -73,7 +73,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             }
         }
     }
-    println!("\n{}", table.wide());
+    println!("\n{}", table.text());
     ensure!(
         failed.is_empty(),
         "no figures for {}: see above; the others are in the table",
@@ -92,7 +92,7 @@ fn take(file: &Path, catalogue: &Catalogue) -> Result<()> {
             table.put(&fault.row, Figures::of(&measured));
         }
     }
-    println!("{}", table.wide());
+    println!("{}", table.text());
     table.write()
 }
 

@@ -1,5 +1,4 @@
-//! The table of faults, in README.md as people read it and in docs/faults.md with the spread and the test of each row. The
-//! latter is also where figures of rows are kept that are not measured this time.
+//! The table of faults in docs/faults.md, which is also where figures of rows are kept that are not measured this time.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +11,6 @@ use super::catalogue::{Catalogue, Fault};
 use super::measured::Measurement;
 use crate::terminal::duration;
 
-const README: &str = "README.md";
 const DOCS: &str = "docs/faults.md";
 const BEGIN: &str = "<!-- faults: written by `cargo xtask faults` -->";
 const END: &str = "<!-- /faults -->";
@@ -62,7 +60,7 @@ impl Figures {
         Self { median: nothing(), turns_lost: nothing(), spans_lost: nothing(), spread: nothing() }
     }
 
-    /// The row's name and its figures, out of a line of [`Table::wide`].
+    /// The row's name and its figures, out of a line of [`Table::text`].
     fn parse(line: &str) -> Option<(String, Self)> {
         let cells: Vec<&str> =
             line.trim().strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim).collect();
@@ -104,25 +102,13 @@ impl<'a> Table<'a> {
         self.figures.insert(row.to_owned(), figures);
     }
 
-    /// As in README.md.
-    fn narrow(&self) -> String {
-        let head = "| row | fault | what happened | recovery | turns lost | spans lost |\n|---|---|---|---|---|---|\n";
-        let line = |fault: &Fault| {
-            let Figures { median, turns_lost, spans_lost, .. } = self.figures(fault);
-            format!("{} {median} | {turns_lost} | {spans_lost} |\n", start(fault))
-        };
-        head.to_owned() + &self.catalogue.faults.iter().map(line).collect::<String>()
-    }
-
-    /// As in docs/faults.md.
-    pub(super) fn wide(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let head = "| row | fault | what happened | recovery | turns lost | spans lost | spread | test |\n|---|---|---|---|---|---|---|---|\n";
         let line = |fault: &Fault| {
             let Figures { median, turns_lost, spans_lost, spread } = self.figures(fault);
+            let Fault { row, fault, outcome, test, .. } = fault;
             format!(
-                "{} {median} | {turns_lost} | {spans_lost} | {spread} | `{}` |\n",
-                start(fault),
-                fault.test
+                "| `{row}` | {fault} | {outcome} | {median} | {turns_lost} | {spans_lost} | {spread} | `{test}` |\n"
             )
         };
         head.to_owned() + &self.catalogue.faults.iter().map(line).collect::<String>()
@@ -131,23 +117,13 @@ impl<'a> Table<'a> {
     pub(super) fn write(&self) -> Result<()> {
         let processors = super::processors();
         let note = format!("\nMeasured on {processors} processors that other work shared.\n");
-        for (name, table) in [(README, self.narrow()), (DOCS, self.wide() + &note)] {
-            let text = super::read(&file(name))?;
-            std::fs::write(file(name), replaced(&text, name, &table)?)
-                .with_context(|| format!("cannot write {name}"))?;
-        }
-        Ok(())
+        let text = replaced(&super::read(&file(DOCS))?, DOCS, &(self.text() + &note))?;
+        std::fs::write(file(DOCS), text).with_context(|| format!("cannot write {DOCS}"))
     }
 
     fn figures(&self, fault: &Fault) -> Figures {
         self.figures.get(&fault.row).cloned().unwrap_or_else(Figures::nothing)
     }
-}
-
-/// What both tables say of a fault first.
-fn start(fault: &Fault) -> String {
-    let Fault { row, fault, outcome, .. } = fault;
-    format!("| `{row}` | {fault} | {outcome} |")
 }
 
 fn file(name: &str) -> std::path::PathBuf {
@@ -172,13 +148,11 @@ mod tests {
 
     /// Whoever changes a row runs its test again: `cargo xtask faults --filter ROW`.
     #[test]
-    fn the_readme_has_exactly_the_rows_of_the_catalogue_and_each_was_measured() {
+    fn the_table_has_exactly_the_rows_of_the_catalogue_and_each_was_measured() {
         let catalogue = Catalogue::read().unwrap();
         let table = Table::read(&catalogue).unwrap();
-        let readme = std::fs::read_to_string(file(README)).unwrap();
-        assert_eq!(between(&readme, README).unwrap().trim(), table.narrow().trim());
         let docs = std::fs::read_to_string(file(DOCS)).unwrap();
-        assert!(between(&docs, DOCS).unwrap().trim().starts_with(table.wide().trim()));
+        assert!(between(&docs, DOCS).unwrap().trim().starts_with(table.text().trim()));
         for fault in &catalogue.faults {
             let Figures { median, turns_lost, spans_lost, .. } = table.figures(fault);
             assert_ne!(median, NOTHING, "{}", fault.row);
@@ -212,7 +186,7 @@ mod tests {
         let figures = Figures::of(&[Measurement::of(5.0, 0, 0)]);
         let mut table = Table { catalogue: &catalogue, figures: BTreeMap::new() };
         table.put("a", figures.clone());
-        let text = replaced(&format!("before\n{BEGIN}\nold\n{END}\nafter\n"), "x", &table.wide()).unwrap();
+        let text = replaced(&format!("before\n{BEGIN}\nold\n{END}\nafter\n"), "x", &table.text()).unwrap();
         assert!(text.starts_with("before\n") && text.ends_with("after\n") && !text.contains("old"), "{text}");
         let known: BTreeMap<_, _> = between(&text, "x").unwrap().lines().filter_map(Figures::parse).collect();
         assert_eq!(known["a"], figures);

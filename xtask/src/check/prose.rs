@@ -1,0 +1,55 @@
+//! Comments name the thing that they are about.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::structure::rust_files;
+
+/// Words in whose place a noun of the subject stands: the caller, the worker, the server.
+const VAGUE: [&str; 6] = ["nobody", "somebody", "whoever", "anybody", "everybody", "someone"];
+/// Where comments are read.
+const FOLDERS: [&str; 4] = ["src", "crates", "tests", "xtask/src"];
+
+/// A line for each comment with such a word.
+pub(super) fn vague(root: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for folder in FOLDERS {
+        for file in rust_files(&root.join(folder))? {
+            let text =
+                fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let place = file.strip_prefix(root).unwrap_or(&file).display();
+            let lines = text.lines().enumerate().filter(|(_, line)| is_vague(line));
+            found.extend(lines.map(|(number, line)| format!("{place}:{}: {}", number + 1, line.trim())));
+        }
+    }
+    Ok(found)
+}
+
+fn is_vague(line: &str) -> bool {
+    let Some(comment) = comment(line) else { return false };
+    let comment = comment.to_lowercase();
+    comment.split(|letter: char| !letter.is_alphanumeric()).any(|word| VAGUE.contains(&word))
+}
+
+/// What stands behind `//`, where that is no part of a URL.
+fn comment(line: &str) -> Option<&str> {
+    let at = line.match_indices("//").map(|(at, _)| at).find(|at| !line[..*at].ends_with(':'))?;
+    Some(&line[at..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_comments_count_and_only_whole_words() {
+        for vague in ["/// Nobody waits.", "let a = 1; // whoever asks", "//! For somebody's sake."] {
+            assert!(is_vague(vague), "{vague}");
+        }
+        for plain in ["/// The caller waits.", "let nobody = 1;", "\"http://nobody\"", "// nobodyish"] {
+            assert!(!is_vague(plain), "{plain}");
+        }
+    }
+}
