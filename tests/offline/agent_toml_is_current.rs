@@ -18,7 +18,7 @@ fn committed() -> String {
 fn the_committed_file_is_what_the_keys_say() {
     assert!(
         committed() == config::agent_toml(),
-        "agent.toml is out of date; write it anew with: BLESS=1 cargo test --test agent_toml_is_current"
+        "agent.toml is out of date; write it anew with: BLESS=1 cargo test --test offline agent_toml"
     );
 }
 
