@@ -6,8 +6,7 @@ use std::sync::{Arc, OnceLock};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::privacy::Privacy;
-use crate::secret::Speech;
+use crate::secret::{RulesId, Speech};
 
 /// Who a message is from, in the words of the chat completions API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -31,9 +30,9 @@ pub struct Message {
     redacted: Arc<OnceLock<Redacted>>,
 }
 
-/// A message as it may be recorded, and by whose rules.
+/// A message as it may be recorded, and by which rules.
 struct Redacted {
-    by: Privacy,
+    by: RulesId,
     message: Message,
 }
 
@@ -197,19 +196,14 @@ impl Message {
         &self.parts
     }
 
-    /// This message as it may be recorded; None when it may not be. It is redacted once, and not with every turn that
-    /// its history is recorded in.
-    pub(crate) fn recorded(&self, privacy: &Privacy) -> Option<Message> {
-        if !privacy.redacts() {
-            return (!privacy.is_silent()).then(|| self.clone());
-        }
-        if let Some(known) = self.redacted.get().filter(|known| known.by.is(privacy)) {
-            return Some(known.message.clone());
-        }
-        let message = Message::new(self.role, privacy.said(&self.content)?);
-        // Where somebody else's rules came first there is no place to remember it.
-        let _ = self.redacted.set(Redacted { by: privacy.clone(), message: message.clone() });
-        Some(message)
+    /// What these rules have made of it before.
+    pub(crate) fn redacted(&self, rules: RulesId) -> Option<&Message> {
+        self.redacted.get().filter(|known| known.by == rules).map(|known| &known.message)
+    }
+
+    /// Remembers what these rules made of it, unless others came first.
+    pub(crate) fn set_redacted(&self, rules: RulesId, message: Message) {
+        let _ = self.redacted.set(Redacted { by: rules, message });
     }
 
     /// A rough count of this message's tokens, used to bound the history and where a provider reports no usage: four
@@ -238,7 +232,6 @@ impl fmt::Debug for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::CaptureContent;
 
     #[test]
     fn a_message_is_serialised_in_both_shapes() {
@@ -248,22 +241,6 @@ mod tests {
             message.parts().get(),
             r#"{"role":"user","parts":[{"type":"text","content":"say \"hi\"\n"}]}"#
         );
-    }
-
-    #[test]
-    fn a_message_is_recorded_by_the_rules_of_whoever_records_it() {
-        let message = Message::new(Role::User, "ada@example.com");
-        let recorded =
-            |privacy: &Privacy| message.recorded(privacy).map(|shown| shown.wire().get().to_owned());
-        let [full, off, one, other] =
-            [CaptureContent::Full, CaptureContent::Off, CaptureContent::Redacted, CaptureContent::Redacted]
-                .map(Privacy::from);
-        for _ in 0..2 {
-            assert_eq!(recorded(&one).unwrap(), r#"{"role":"user","content":"[email]"}"#);
-            assert_eq!(recorded(&other).unwrap(), r#"{"role":"user","content":"[email]"}"#);
-        }
-        assert_eq!(recorded(&full).unwrap(), message.wire().get());
-        assert_eq!(recorded(&off), None);
     }
 
     #[test]

@@ -287,7 +287,7 @@ impl Cli {
             return refuse(&error.into());
         }
         let secrets = loaded.config.secrets();
-        crate::panics::report(Privacy::new(&loaded.config.telemetry));
+        crate::panics::report(Privacy::new(&loaded.config.telemetry.privacy()));
         if let Command::Check(args) = self.command {
             crate::log::init_quiet(self.log_format, secrets);
             return finish(block_on(check::run(loaded, args, started.elapsed())));

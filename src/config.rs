@@ -37,6 +37,7 @@ mod origin;
 mod otel;
 mod proxy_url;
 mod setting;
+mod settings;
 mod state;
 mod template;
 mod trace_url;
@@ -64,6 +65,7 @@ pub use self::trace_url::{Linked, TraceUrl};
 use crate::metrics::Temporality;
 use crate::privacy::Builtin;
 use crate::privacy::pattern::Pattern;
+pub use crate::privacy::{CaptureContent, UserId};
 use crate::secret::Secret;
 
 /// The whole configuration, validated.
@@ -263,26 +265,6 @@ pub struct Telemetry {
     pub logs_timeout: Option<Duration>,
     #[serde(default, rename = "logs_compression", deserialize_with = "de::optional_gzip")]
     pub logs_gzip: Option<bool>,
-}
-
-/// Whether what people and the model said is recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CaptureContent {
-    Full,
-    /// Without what [`Telemetry::redact_builtins`] and [`Telemetry::redact`] find.
-    Redacted,
-    Off,
-}
-
-/// How people are named in spans, records and logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UserId {
-    /// By their participant identity.
-    Plain,
-    /// By a hash of it, with a key.
-    Hashed,
 }
 
 /// `[store]`: the local record of sessions and turns.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
-use crate::privacy::Privacy;
+use crate::privacy::{CaptureContent, Privacy};
 use crate::{config, http, llm, recovery, retry_after, room, telemetry, worker};
 
 pub type Target = fn(&[u8]);
@@ -48,10 +48,7 @@ pub fn run(name: &str, bytes: &[u8]) {
 
 /// What was said goes through all finders.
 fn redaction(bytes: &[u8]) {
-    thread_local!(static PRIVACY: Privacy = Privacy::new(&config::Telemetry {
-        capture_content: config::CaptureContent::Redacted,
-        ..config::Config::default().telemetry
-    }));
+    thread_local!(static PRIVACY: Privacy = Privacy::from(CaptureContent::Redacted));
     let privacy = PRIVACY.with(Clone::clone);
     let redacted = privacy.quoted(&text(bytes)).unwrap_or_default();
     assert!(privacy.quoted(&redacted).is_some(), "what was redacted can be redacted");

@@ -35,13 +35,47 @@ use self::budget::{Budget, Spent};
 use self::lanes::Lanes;
 use self::pseudonym::Pseudonym;
 use self::redactor::Redactor;
-use crate::config::{self, CaptureContent, UserId};
-use crate::secret::Speech;
+use serde::Deserialize;
+
+use self::pattern::Pattern;
+use crate::chat::Message;
+use crate::secret::{RulesId, Secret, Speech};
 
 /// How long the search of one text may take, and how long a session waits for it.
 const LONGEST: Duration = Duration::from_secs(2);
 /// What is recorded of a text that was not searched to its end: nothing, rather than what should not be.
 const UNSEARCHED: &str = "[unsearched]";
+
+/// Whether what people and the model said is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureContent {
+    Full,
+    /// Without what [`Settings::builtins`] and [`Settings::patterns`] find.
+    Redacted,
+    Off,
+}
+
+/// How people are named in spans, records and logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserId {
+    /// By their participant identity.
+    Plain,
+    /// By a hash of it, with a key.
+    Hashed,
+}
+
+/// What the rules are.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub capture: CaptureContent,
+    pub builtins: Vec<Builtin>,
+    pub patterns: Vec<Pattern>,
+    pub user_id: UserId,
+    /// The key of the hashes.
+    pub user_id_key: Option<Secret>,
+}
 
 /// The rules of one process. Cheap to clone.
 #[derive(Clone)]
@@ -50,6 +84,7 @@ pub struct Privacy {
 }
 
 struct Rules {
+    id: RulesId,
     capture: CaptureContent,
     redactor: Redactor,
     /// None: identities are shown as they are.
@@ -61,20 +96,20 @@ struct Rules {
 // === impl Privacy ===
 
 impl Privacy {
-    pub fn new(config: &config::Telemetry) -> Self {
-        let pseudonym = match (config.user_id, &config.user_id_key) {
+    pub fn new(settings: &Settings) -> Self {
+        let pseudonym = match (settings.user_id, &settings.user_id_key) {
             (UserId::Plain, _) => None,
             // The configuration is refused without a key. Should one be missing all the same, nobody is named: no
             // other process can know a key made up here.
             (UserId::Hashed, key) => Some(Pseudonym::new(key.as_ref())),
         };
-        let redactor = Redactor::new(&config.redact_builtins, &config.redact);
-        Self::of(config.capture_content, redactor, pseudonym)
+        let redactor = Redactor::new(&settings.builtins, &settings.patterns);
+        Self::of(settings.capture, redactor, pseudonym)
     }
 
     fn of(capture: CaptureContent, redactor: Redactor, pseudonym: Option<Pseudonym>) -> Self {
-        let (lanes, given_up) = (Lanes::default(), AtomicU64::new(0));
-        Self { rules: Arc::new(Rules { capture, redactor, pseudonym, lanes, given_up }) }
+        let (id, lanes, given_up) = (RulesId::new(), Lanes::default(), AtomicU64::new(0));
+        Self { rules: Arc::new(Rules { id, capture, redactor, pseudonym, lanes, given_up }) }
     }
 
     /// What somebody said, as it may be recorded. None: not at all.
@@ -82,22 +117,22 @@ impl Privacy {
         if !self.redacts() {
             return self.quoted(speech.expose());
         }
-        if let Some(known) = speech.redacted(self) {
+        if let Some(known) = speech.redacted(self.rules.id) {
             return Some(known.to_owned());
         }
         let searched = self.search(speech.expose());
         let redacted = searched.as_deref().unwrap_or(UNSEARCHED);
-        if speech.set_redacted(self, redacted) && searched.is_err() {
+        if speech.set_redacted(self.rules.id, redacted) && searched.is_err() {
             self.give_up();
         }
         // Whoever waited may have given it up meanwhile.
-        Some(speech.redacted(self).unwrap_or(redacted).to_owned())
+        Some(speech.redacted(self.rules.id).unwrap_or(redacted).to_owned())
     }
 
     /// Does beforehand what [`Privacy::said`] would have to do, beside the runtime when it may take long: other sessions
     /// go on meanwhile. Returns after `LONGEST` at the latest.
     pub async fn prepare(&self, speech: &Speech) {
-        if !self.redacts() || speech.is_empty() || speech.redacted(self).is_some() {
+        if !self.redacts() || speech.is_empty() || speech.redacted(self.rules.id).is_some() {
             return;
         }
         if self.rules.redactor.is_quick(speech.len()) {
@@ -107,9 +142,23 @@ impl Privacy {
         let (privacy, text) = (self.clone(), speech.clone());
         let searched = self.rules.lanes.run(speech.len(), move || privacy.said(&text));
         let in_time = matches!(tokio::time::timeout(LONGEST, searched).await, Ok(Some(_)));
-        if !in_time && speech.set_redacted(self, UNSEARCHED) {
+        if !in_time && speech.set_redacted(self.rules.id, UNSEARCHED) {
             self.give_up();
         }
+    }
+
+    /// A message as it may be recorded; None when it may not be. It is redacted once, and not with every turn that its
+    /// history is recorded in.
+    pub(crate) fn message_recorded(&self, message: &Message) -> Option<Message> {
+        if !self.redacts() {
+            return (!self.is_silent()).then(|| message.clone());
+        }
+        if let Some(known) = message.redacted(self.rules.id) {
+            return Some(known.clone());
+        }
+        let redacted = Message::new(message.role(), self.said(message.content())?);
+        message.set_redacted(self.rules.id, redacted.clone());
+        Some(redacted)
     }
 
     /// Somebody else's words within a message of ours, such as a provider's about an error. They may repeat what
@@ -174,11 +223,6 @@ impl Privacy {
     pub(crate) fn is_silent(&self) -> bool {
         self.rules.capture == CaptureContent::Off
     }
-
-    /// Whether these are the same rules, so that what one has redacted need not be redacted again.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.rules, &other.rules)
-    }
 }
 
 impl From<CaptureContent> for Privacy {
@@ -200,8 +244,25 @@ pub use self::redactor::Builtin;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Role;
 
     const SAID: &str = "Write to ada@example.com";
+
+    #[test]
+    fn a_message_is_recorded_by_the_rules_of_the_one_that_records_it() {
+        let message = Message::new(Role::User, "ada@example.com");
+        let recorded =
+            |privacy: &Privacy| privacy.message_recorded(&message).map(|shown| shown.wire().get().to_owned());
+        let [full, off, one, other] =
+            [CaptureContent::Full, CaptureContent::Off, CaptureContent::Redacted, CaptureContent::Redacted]
+                .map(Privacy::from);
+        for _ in 0..2 {
+            assert_eq!(recorded(&one).unwrap(), r#"{"role":"user","content":"[email]"}"#);
+            assert_eq!(recorded(&other).unwrap(), r#"{"role":"user","content":"[email]"}"#);
+        }
+        assert_eq!(recorded(&full).unwrap(), message.wire().get());
+        assert_eq!(recorded(&off), None);
+    }
 
     #[test]
     fn speech_and_quotations_are_kept_redacted_or_left_out() {

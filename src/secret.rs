@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use serde::Deserialize;
-
-use crate::privacy::Privacy;
 
 /// A key, token or password. `Debug` and `Display` never show it; `expose` is the one way to read it.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -31,10 +30,23 @@ struct Words {
     redacted: OnceLock<Redacted>,
 }
 
-/// A text as it may be recorded, and by whose rules.
+/// A text as it may be recorded, and by which rules.
 struct Redacted {
-    by: Privacy,
+    by: RulesId,
     text: Box<str>,
+}
+
+/// A set of rules of redaction, told from every other one of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RulesId(u64);
+
+// === impl RulesId ===
+
+impl RulesId {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 // === impl Secret ===
@@ -127,14 +139,14 @@ impl Speech {
         self.expose().is_empty()
     }
 
-    /// What `privacy` has made of it before.
-    pub(crate) fn redacted(&self, privacy: &Privacy) -> Option<&str> {
-        self.0.redacted.get().filter(|known| known.by.is(privacy)).map(|known| &*known.text)
+    /// What these rules have made of it before.
+    pub(crate) fn redacted(&self, rules: RulesId) -> Option<&str> {
+        self.0.redacted.get().filter(|known| known.by == rules).map(|known| &*known.text)
     }
 
-    /// Remembers what `privacy` made of it; false when something is remembered already, which stays.
-    pub(crate) fn set_redacted(&self, privacy: &Privacy, text: &str) -> bool {
-        self.0.redacted.set(Redacted { by: privacy.clone(), text: text.into() }).is_ok()
+    /// Remembers what these rules made of it; false when something is remembered already, which stays.
+    pub(crate) fn set_redacted(&self, rules: RulesId, text: &str) -> bool {
+        self.0.redacted.set(Redacted { by: rules, text: text.into() }).is_ok()
     }
 }
 

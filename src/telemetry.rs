@@ -67,7 +67,7 @@ impl Telemetry {
     /// Starts exporting as configured. Without an endpoint turns still get trace ids, for logs. Workers with the same
     /// `agent` name send what one of them could not. May be called inside and outside async runtimes.
     pub fn start(config: &config::Telemetry, agent: &str, instance_id: &str) -> Result<Self, StartError> {
-        let privacy = Privacy::new(config);
+        let privacy = Privacy::new(&config.privacy());
         let Some(url) = config.otlp_endpoint.clone().filter(|_| config.wants(Signal::Traces)) else {
             tracing::info!("{}", silence(config));
             return Ok(Self { tracer: Tracer::new(otel::SpanSource::silent(), privacy), spool: None });

@@ -6,7 +6,7 @@ use voiced::privacy::{Builtin, Privacy};
 use crate::support::settings::Place;
 
 fn redacted(place: &Place, text: &str) -> String {
-    Privacy::new(&place.config().telemetry).said(&text.into()).unwrap()
+    Privacy::new(&place.config().telemetry.privacy()).said(&text.into()).unwrap()
 }
 
 #[test]
@@ -53,7 +53,9 @@ fn identities_are_hashed_with_a_key_from_every_place_of_a_secret() {
     let by_variable = hashed.var("VOICED_TELEMETRY__USER_ID_KEY", "Jefe");
     // RFC 4231, test case 2.
     let expected = "u_5bdcc146bf60754e6a042426";
-    let user = |place: &Place| Privacy::new(&place.config().telemetry).user("what do ya want for nothing?");
+    let user = |place: &Place| {
+        Privacy::new(&place.config().telemetry.privacy()).user("what do ya want for nothing?")
+    };
     assert_eq!(user(&by_variable), expected);
     let by_file = Place::with_agent_toml("[telemetry]\nuser_id = \"hashed\"\nuser_id_key_file = \"key\"\n");
     assert_eq!(user(&by_file.file("key", "Jefe\n")), expected);

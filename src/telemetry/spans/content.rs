@@ -13,7 +13,7 @@ pub(super) fn preview(answer: &str) -> String {
 
 /// A history as it may be recorded.
 pub(super) fn recorded(messages: &[Message], privacy: &Privacy) -> Option<Vec<Message>> {
-    messages.iter().map(|message| message.recorded(privacy)).collect()
+    messages.iter().map(|message| privacy.message_recorded(message)).collect()
 }
 
 /// Joins values that are JSON already. A history is serialised when its messages are made, not with each turn.
