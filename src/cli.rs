@@ -272,7 +272,7 @@ impl Cli {
         let args = LoadArgs { config: self.config, set: self.set };
         let purpose = self.command.purpose();
         let loaded = crate::config::load(&args, &env).and_then(|loaded| loaded.used_for(purpose));
-        let loaded = match loaded {
+        let mut loaded = match loaded {
             Ok(loaded) => loaded,
             Err(error) => return refuse(&error.into()),
         };
@@ -283,8 +283,9 @@ impl Cli {
             warn(&loaded);
             return finish(sessions::run(&loaded.config, args));
         }
-        if let Err(error) = crate::net::install(&loaded.config.network) {
-            return refuse(&error.into());
+        match crate::net::install(&loaded.config.network) {
+            Ok(warnings) => loaded.warnings.extend(warnings),
+            Err(error) => return refuse(&error.into()),
         }
         let secrets = loaded.config.secrets();
         crate::panics::report(Privacy::new(&loaded.config.telemetry.privacy()));

@@ -13,7 +13,7 @@
 //! - `routes`: which path is whose. `access`: who is let through. `guesses`: how long a wrong token waits
 //! - `host`: for which host a request is. `seldom`: lines of the log that strangers cause
 //! - `record`: the questions to the record, and the JSON. `query`: what a URL asks for
-//! - `headers`: what every answer carries
+//! - `headers`: what every answer carries. `untaken`: how much of answers may wait for their clients
 //! - `pages`: for people. `html`: text that cannot be forgotten to be escaped
 
 mod access;
@@ -31,6 +31,7 @@ mod record;
 mod routes;
 mod seldom;
 mod server;
+mod untaken;
 
 use std::io;
 use std::net::SocketAddr;

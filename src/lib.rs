@@ -19,6 +19,7 @@
 //! - [`runtime`]: the threads that everything asynchronous shares
 //! - [`net`]: how every connection is made: certificates, proxies, websockets
 //! - [`http`], [`systemd`], [`shutdown`], [`log`], [`panics`], [`tls`]: what a daemon needs besides
+//! - `named_file`: files that settings name, read within bounds
 //! - [`caller`]: the other side of a session, for `voiced call` and for tests
 //! - `reload`: the configuration, read again on SIGHUP
 //! - `openobserve`: our dashboard and alerts, and how they get there
@@ -48,6 +49,7 @@ pub mod job;
 pub mod llm;
 pub mod log;
 pub mod metrics;
+mod named_file;
 pub mod net;
 mod openobserve;
 mod output;

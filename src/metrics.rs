@@ -68,6 +68,7 @@ struct Instruments {
     turn_duration: Histogram<f64>,
     texts_refused: Counter,
     http_closed: Counter,
+    http_refused: Counter,
     llm: llm::Instruments,
 }
 
@@ -141,6 +142,11 @@ impl Metrics {
         self.instruments.http_closed.add(1, &[Label::new("state", what.as_str())]);
     }
 
+    /// A long answer was refused, because clients have not taken so many others.
+    pub(crate) fn http_answer_refused(&self) {
+        self.instruments.http_refused.add(1, &[]);
+    }
+
     /// What counts the requests to one model.
     pub fn llm(&self, config: &crate::config::Llm) -> LlmMetrics {
         LlmMetrics::new(self.clone(), config)
@@ -205,6 +211,7 @@ impl Instruments {
             turn_duration: meter.seconds(&catalogue::TURN_DURATION),
             texts_refused: meter.counter(&catalogue::TEXTS_REFUSED),
             http_closed: meter.counter(&catalogue::HTTP_CLOSED),
+            http_refused: meter.counter(&catalogue::HTTP_REFUSED),
             llm: llm::Instruments::new(&meter),
             meter,
         }

@@ -4,14 +4,17 @@
 //!
 //! - `trust`: the authorities, and what to do about a certificate that is not accepted
 //! - `proxy`: which URL goes through which proxy
-//! - `websocket`: the sockets; HTTP is `reqwest`, with the clients that `Network` makes
+//! - `client`: HTTP
+//! - `websocket`: the sockets
 
+pub(crate) mod client;
 mod proxy;
 pub(crate) mod trust;
 pub(crate) mod websocket;
 
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -22,9 +25,10 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 use url::Url;
 
+use self::client::HttpClient;
 use self::proxy::Proxies;
-use self::trust::Roots;
 pub use self::trust::TrustError;
+use self::trust::{Roots, SystemRoots};
 use crate::config;
 
 /// One for the process, as the SDK takes its transport once for all rooms.
@@ -34,8 +38,7 @@ static NETWORK: OnceLock<Network> = OnceLock::new();
 #[derive(Debug)]
 pub(crate) struct Network {
     tls: Arc<ClientConfig>,
-    /// How many certificates the system has.
-    system_roots: usize,
+    system: SystemRoots,
     proxies: Proxies,
 }
 
@@ -43,11 +46,13 @@ pub(crate) struct Network {
 #[derive(Debug)]
 pub(crate) struct Unreachable(String);
 
-/// Sets how connections are made, before the first one is. Only the first call of a process counts.
-pub fn install(config: &config::Network) -> Result<(), TrustError> {
+/// Sets how connections are made, before the first one is. Only the first call of a process counts. Returns what is to be
+/// warned of: what `SSL_CERT_FILE` and `SSL_CERT_DIR` name and is no certificate.
+pub fn install(config: &config::Network) -> Result<Vec<String>, TrustError> {
     let network = Network::new(config)?;
+    let unread = network.system.unread.clone();
     let _ = NETWORK.set(network);
-    Ok(())
+    Ok(unread)
 }
 
 /// As it was installed, else with the system's certificates and without proxies.
@@ -68,9 +73,8 @@ impl Network {
 
     fn with(roots: Roots, proxies: Proxies) -> Self {
         crate::tls::install_crypto_provider();
-        let system_roots = roots.of_system;
         let tls = ClientConfig::builder().with_root_certificates(roots.store).with_no_client_auth();
-        Self { tls: Arc::new(tls), system_roots, proxies }
+        Self { tls: Arc::new(tls), system: roots.system, proxies }
     }
 
     /// Whom we trust, for connections that others make.
@@ -78,17 +82,15 @@ impl Network {
         self.tls.clone()
     }
 
-    /// The beginning of an HTTP client.
-    pub(crate) fn http(&self) -> reqwest::ClientBuilder {
-        reqwest::Client::builder()
-            .tls_backend_preconfigured((*self.tls).clone())
-            .proxy(self.proxies.for_http())
+    /// An HTTP client, whose connections are made within `connect_timeout`.
+    pub(crate) fn http(&self, connect_timeout: Option<Duration>) -> HttpClient {
+        HttpClient::new(self, connect_timeout)
     }
 
-    /// The beginning of one for a thread that may block.
-    pub(crate) fn blocking_http(&self) -> reqwest::blocking::ClientBuilder {
-        let builder = reqwest::blocking::Client::builder();
-        builder.tls_backend_preconfigured((*self.tls).clone()).proxy(self.proxies.for_http())
+    /// What only makes requests, for libraries that want a client for that. It would trust the same, and go through no
+    /// proxy.
+    pub(crate) fn request_maker(&self) -> reqwest::Result<reqwest::Client> {
+        reqwest::Client::builder().tls_backend_preconfigured((*self.tls).clone()).no_proxy().build()
     }
 
     /// Why a request to `url` failed: the causes, and what to do when a certificate or the proxy is to blame.
@@ -106,7 +108,7 @@ impl Network {
     }
 
     fn advised(&self, url: &Url, cause: String, error: &(dyn Error + 'static)) -> String {
-        let advice = trust::found(error).map(|refusal| trust::advice(refusal, self.system_roots));
+        let advice = trust::found(error).map(|refusal| trust::advice(refusal, &self.system));
         let through = self.proxies.through(url);
         [Some(cause), advice, through].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }

@@ -4,6 +4,7 @@
 //! runs beside it behind bounded queues: the call to the model, and the writes to the room. So does what could hold a thread
 //! of the runtime, which other sessions need: the search for what must not be recorded.
 
+mod arrivals;
 mod audience;
 mod call;
 mod heard;
@@ -18,20 +19,17 @@ mod presence;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures::StreamExt;
-use futures::future::BoxFuture;
-use futures::stream::{FuturesOrdered, FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
 use crate::chat::AgentState;
 use crate::config;
 use crate::llm::Answerer;
 use crate::metrics::{Metrics, Refusal, Restored};
-use crate::room::text::Reading;
 use crate::room::voice::Voice;
 use crate::room::{Room, RoomEvent};
 use crate::telemetry::spans::Tracer;
 
+use self::arrivals::{Arrivals, Arrived};
 use self::call::{Call, CallEvent};
 pub use self::history::Said;
 use self::kept::Keeper;
@@ -75,9 +73,7 @@ struct Session<'a> {
     parts: Parts,
     machine: Machine,
     voice: Voice,
-    readers: FuturesUnordered<BoxFuture<'static, Reading>>,
-    /// What was read, in this order, while it is prepared for the record.
-    heard: FuturesOrdered<BoxFuture<'static, (Instant, Event)>>,
+    arrivals: Arrivals,
     call: Option<Call>,
     ledger: Ledger,
     /// We have rejoined before anybody else: what is said waits until somebody can hear it.
@@ -102,9 +98,8 @@ pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summ
         tracing::info!("the room was deleted before we joined, and this is another one of its name");
         machine.in_other_room();
     }
-    let (readers, heard) = (FuturesUnordered::new(), FuturesOrdered::new());
-    let (call, unheard) = (None, false);
-    let session = Session { room, parts, machine, voice, readers, heard, call, ledger, unheard };
+    let (arrivals, call, unheard) = (Arrivals::default(), None, false);
+    let session = Session { room, parts, machine, voice, arrivals, call, ledger, unheard };
     let summary = session.converse(stop).await;
     tracing::info!(reason = %summary.reason, totals = %summary.totals, "session ended");
     summary
@@ -169,8 +164,10 @@ impl Session<'_> {
                         return now(event);
                     }
                 }
-                Some(reading) = self.readers.next() => self.read(reading),
-                Some(heard) = self.heard.next() => return heard,
+                arrived = self.arrivals.next() => match arrived {
+                    Arrived::Read(read) => self.read(read),
+                    Arrived::Heard(at, event) => return (at, event),
+                },
                 event = reply(&mut self.call, &self.voice) => return now(self.reply_event(event)),
                 _ = sleep_until(deadline) => return now(Event::Tick),
             }

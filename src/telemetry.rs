@@ -4,10 +4,12 @@
 //! - [`attributes`]: every key that they carry
 //! - [`endpoint`]: where traces go, as settings write it
 //! - `otel`: the seam to OpenTelemetry
+//! - `asked_wait`: how long a receiver may have us wait
 //! - `spool`: the way of spans from their end to the receiver, over the disk
 //! - [`signal`]: traces, metrics and logs by name
 //! - [`signals`]: metrics and logs, when they are sent too
 
+mod asked_wait;
 pub mod attributes;
 mod delivery;
 pub mod endpoint;

@@ -3,11 +3,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{DATE, HeaderMap, LOCATION};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Method, Request, Response};
 use url::Url;
 
+use crate::net::client::HttpClient;
 use crate::net::network;
 
 /// See [`Web::at_most`].
@@ -18,7 +18,9 @@ const QUOTED_CHARS: usize = 160;
 /// Asks servers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Web {
-    client: Client,
+    client: HttpClient,
+    /// Of each request, with its answer.
+    timeout: Duration,
     headers: HeaderMap,
     /// The longest answer that is read; what is past it is an error, since half a JSON text is none.
     most_bytes: usize,
@@ -40,10 +42,8 @@ pub(crate) struct Answer {
 
 impl Web {
     /// `timeout` is that of each request, `headers` go with each.
-    pub(crate) fn new(timeout: Duration, headers: HeaderMap) -> Result<Self, String> {
-        let builder = network().http().timeout(timeout).redirect(Policy::none());
-        let client = builder.build().map_err(|error| causes(&error))?;
-        Ok(Self { client, headers, most_bytes: MAX_BODY_BYTES })
+    pub(crate) fn new(timeout: Duration, headers: HeaderMap) -> Self {
+        Self { client: network().http(None), timeout, headers, most_bytes: MAX_BODY_BYTES }
     }
 
     /// Reads answers of so many bytes and no longer ones.
@@ -52,7 +52,7 @@ impl Web {
     }
 
     pub(crate) async fn get(&self, url: Url) -> Result<Answer, String> {
-        self.answer(self.client.get(url)).await
+        self.request(Method::GET, url, None).await
     }
 
     /// Sends a JSON body; None sends none.
@@ -62,12 +62,12 @@ impl Web {
         url: Url,
         body: Option<&serde_json::Value>,
     ) -> Result<Answer, String> {
-        let request = self.client.request(method, url);
-        self.answer(match body {
-            Some(body) => request.header("content-type", "application/json").body(body.to_string()),
-            None => request,
-        })
-        .await
+        let mut request = Request::new(method, url);
+        if let Some(body) = body {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *request.body_mut() = Some(body.to_string().into());
+        }
+        self.answer(request).await
     }
 
     /// Sends bytes; None sends none.
@@ -77,17 +77,21 @@ impl Web {
         url: Url,
         body: Option<Vec<u8>>,
     ) -> Result<Answer, String> {
-        let request = self.client.request(method, url);
-        self.answer(match body {
-            Some(body) => request.body(body),
-            None => request,
-        })
-        .await
+        let mut request = Request::new(method, url);
+        *request.body_mut() = body.map(Into::into);
+        self.answer(request).await
     }
 
-    async fn answer(&self, request: RequestBuilder) -> Result<Answer, String> {
-        let sent = request.headers(self.headers.clone()).send().await;
-        let response = sent.map_err(explained)?;
+    async fn answer(&self, mut request: Request) -> Result<Answer, String> {
+        request.headers_mut().extend(self.headers.clone());
+        let late = |_| format!("there was no whole answer within {} s", self.timeout.as_secs_f64());
+        tokio::time::timeout(self.timeout, self.answer_at_last(request)).await.map_err(late)?
+    }
+
+    async fn answer_at_last(&self, request: Request) -> Result<Answer, String> {
+        let url = request.url().clone();
+        let sent = self.client.send(request).await;
+        let response = sent.map_err(|error| network().causes(&url, &error))?;
         let header = |name| response.headers().get(name)?.to_str().ok().map(str::to_owned);
         Ok(Answer {
             status: response.status().as_u16(),
@@ -96,14 +100,6 @@ impl Web {
             headers: response.headers().clone(),
             body: read(response, self.most_bytes).await?,
         })
-    }
-}
-
-/// Why there is no answer. The URL is left out: whoever asks says it, as it may be shown.
-fn explained(error: reqwest::Error) -> String {
-    match error.url().cloned() {
-        Some(url) => network().causes(&url, &error.without_url()),
-        None => causes(&error),
     }
 }
 
@@ -218,5 +214,25 @@ mod tests {
         assert_eq!(http("ws://127.0.0.1:7880"), "http://127.0.0.1:7880/");
         assert_eq!(http("wss://me:pw@lk.example/path?x=1"), "https://lk.example/path");
         assert_eq!(http("http://lk.example"), "http://lk.example/");
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_an_error_at_its_bound_and_one_that_drips_at_its_time() {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        std::thread::spawn(move || {
+            for (mut stream, pause) in listener.incoming().flatten().zip([0, 100]) {
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+                while stream.write_all(&[b'x'; 1000]).is_ok() {
+                    std::thread::sleep(Duration::from_millis(pause));
+                }
+            }
+        });
+        let web = Web::new(Duration::from_secs(10), HeaderMap::new()).at_most(1 << 20);
+        assert_eq!(web.get(url.clone()).await.unwrap_err(), "the answer is longer than 1048576 bytes");
+        let web = Web::new(Duration::from_secs(1), HeaderMap::new());
+        assert_eq!(web.get(url).await.unwrap_err(), "there was no whole answer within 1 s");
     }
 }

@@ -23,10 +23,7 @@ const REMEDY: &str = "set both clocks by NTP (timedatectl set-ntp true)";
 pub(super) async fn check(config: Arc<Config>) -> Finding {
     let url = http_url(&config.livekit.url);
     let asked = SystemTime::now();
-    let answer = match Web::new(TIMEOUT, HeaderMap::new()) {
-        Ok(web) => web.get(url.clone()).await,
-        Err(reason) => Err(reason),
-    };
+    let answer = Web::new(TIMEOUT, HeaderMap::new()).get(url.clone()).await;
     let answered = SystemTime::now();
     match answer.map(|answer| answer.date) {
         Ok(Some(theirs)) => judge(ahead(asked, answered, theirs), &url),

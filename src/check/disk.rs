@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::Finding;
@@ -12,7 +13,7 @@ pub(super) fn can_be_written(directory: &Path) -> io::Result<()> {
     let existing = absolute.ancestors().find(|ancestor| ancestor.exists());
     let existing = existing.ok_or(io::ErrorKind::NotFound)?;
     let trial = existing.join(format!(".voiced-check-{:016x}", fastrand::u64(..)));
-    OpenOptions::new().write(true).create_new(true).open(&trial)?;
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&trial)?;
     fs::remove_file(&trial)
 }
 

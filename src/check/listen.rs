@@ -41,7 +41,7 @@ pub(super) async fn check(config: Arc<Config>) -> Finding {
 
 async fn neighbour(address: SocketAddr) -> Option<Neighbour> {
     let url = Url::parse(&format!("http://{}/worker", reachable(address))).ok()?;
-    let answer = Web::new(TIMEOUT, HeaderMap::new()).ok()?.get(url).await.ok()?;
+    let answer = Web::new(TIMEOUT, HeaderMap::new()).get(url).await.ok()?;
     serde_json::from_slice(&answer.body).ok()
 }
 

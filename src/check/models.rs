@@ -30,7 +30,7 @@ const DAY_US: i64 = 86_400_000_000;
 /// A provider's models.
 pub(super) struct Catalogue<'a> {
     /// None: it cannot be asked, and the call to the model has said why.
-    web: Option<Web>,
+    web: Web,
     config: &'a Llm,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Shutdown {
 
 impl<'a> Catalogue<'a> {
     pub(super) fn of(config: &'a Llm) -> Self {
-        let web = Web::new(PATIENCE, headers(config)).ok().map(|web| web.at_most(MAX_BYTES));
+        let web = Web::new(PATIENCE, headers(config)).at_most(MAX_BYTES);
         Self { web, config }
     }
 
@@ -93,7 +93,7 @@ impl<'a> Catalogue<'a> {
         let mut url: Url = self.config.base_url.clone();
         url.set_fragment(None);
         url.path_segments_mut().ok()?.pop_if_empty().extend(path);
-        let answer = self.web.as_ref()?.get(url).await.ok()?;
+        let answer = self.web.get(url).await.ok()?;
         if answer.status == 200 { answer.json() } else { None }
     }
 

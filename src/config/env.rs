@@ -10,6 +10,7 @@ use super::dotenv::{self, Entry, Refusal};
 use super::error::Problem;
 use super::origin::Origin;
 use super::{file, variables};
+use crate::named_file::{self, FileBounds};
 
 /// A longer `.env` is some other file.
 const MAX_DOTENV_BYTES: u64 = 1 << 20;
@@ -108,13 +109,11 @@ impl Env {
     /// This environment with what `.env` adds to it.
     pub(super) fn with_dotenv(&self) -> (Self, Vec<Problem>) {
         let path = self.dotenv();
-        // A directory of this name is a Python environment.
-        if !path.is_file() {
-            return (self.clone(), Vec::new());
-        }
-        match file::read_bytes(&path, MAX_DOTENV_BYTES, "the environment file") {
-            Ok(bytes) => self.filled(&dotenv::decoded(&bytes)),
-            Err(problem) => (self.clone(), vec![problem]),
+        match named_file::read(&path, FileBounds::regular_or_pipe(MAX_DOTENV_BYTES)) {
+            Ok(content) => self.filled(&dotenv::decoded(&content.bytes)),
+            // A directory of this name is a Python environment.
+            Err(error) if error.is_absent() || error.is_directory() => (self.clone(), Vec::new()),
+            Err(error) => (self.clone(), vec![file::unread(&path, &error, "the environment file")]),
         }
     }
 

@@ -12,8 +12,9 @@ const OTHERS_READ: u32 = 0o004;
 const OTHERS_WRITE: u32 = 0o002;
 
 /// A secret's own file that everybody may write: then everybody decides who may use what it opens.
-pub(super) fn refusal(path: &Path, what: &str) -> Option<Problem> {
-    let mode = mode(path).filter(|mode| mode & OTHERS_WRITE != 0)?;
+/// `mode` is that of the file that was read, None for a pipe: that belongs to the process that writes it.
+pub(super) fn refusal(mode: Option<u32>, path: &Path, what: &str) -> Option<Problem> {
+    let mode = mode.filter(|mode| mode & OTHERS_WRITE != 0)?;
     let problem =
         Problem::new(format!("{what} can be written by every user of this machine (mode {mode:03o})"));
     Some(problem.help(format!("chmod 0400 {}", path.display())))
@@ -53,7 +54,7 @@ fn exposed(path: &Path, secret: &str) -> Option<(String, String)> {
     Some((path.display().to_string(), what))
 }
 
-/// None for what is no regular file: a pipe that somebody fills belongs to whoever made it.
+/// None for what is no regular file.
 fn mode(path: &Path) -> Option<u32> {
     let metadata = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
     Some(metadata.permissions().mode() & 0o7777)

@@ -1,7 +1,6 @@
 //! agent.toml: where it is, and what it says on which line.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +15,7 @@ use super::kind::Raw;
 use super::origin::Origin;
 use super::setting::{Gathered, Said, Setting, Target, not_available, sections};
 use super::variables;
+use crate::named_file::{self, Content, FileBounds, FileError};
 
 /// Far more than anybody writes by hand; whatever is longer is some other file.
 const MAX_BYTES: u64 = 1 << 20;
@@ -56,25 +56,28 @@ pub(super) fn read_text(label: &str, text: &str) -> Gathered {
     Document { label: label.to_owned(), text: text.to_owned() }.settings(Path::new(""))
 }
 
-/// A whole file as text, or what is wrong with it. `what` names it in messages.
-pub(super) fn read_utf8(path: &Path, max_bytes: u64, what: &str) -> Result<String, Problem> {
-    String::from_utf8(read_bytes(path, max_bytes, what)?).map_err(|error| {
+/// What of a file is text, or what is wrong with it. `what` names it in messages.
+pub(super) fn utf8(bytes: Vec<u8>, path: &Path, what: &str) -> Result<String, Problem> {
+    String::from_utf8(bytes).map_err(|error| {
         let (line, column) = position(error.as_bytes(), error.utf8_error().valid_up_to());
         Problem::new(format!("{what} is not UTF-8 text")).at(format!("{}:{line}:{column}", path.display()))
     })
 }
 
-/// A whole file, or why it cannot be read.
-pub(super) fn read_bytes(path: &Path, max_bytes: u64, what: &str) -> Result<Vec<u8>, Problem> {
+/// A whole file, or a pipe to its end.
+pub(super) fn read_bytes(path: &Path, max_bytes: u64, what: &str) -> Result<Content, Problem> {
+    named_file::read(path, FileBounds::regular_or_pipe(max_bytes)).map_err(|error| unread(path, &error, what))
+}
+
+/// Why a file was not read.
+pub(super) fn unread(path: &Path, error: &FileError, what: &str) -> Problem {
     let shown = path.display();
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(max_bytes + 1).read_to_end(&mut bytes))
-        .map_err(|error| Problem::new(format!("cannot read {what} {shown}: {error}")))?;
-    if bytes.len() as u64 > max_bytes {
-        return Err(Problem::new(format!("{what} {shown} is larger than {max_bytes} bytes")));
+    match error {
+        FileError::TooLarge(max_bytes) => {
+            Problem::new(format!("{what} {shown} is larger than {max_bytes} bytes"))
+        }
+        error => Problem::new(format!("cannot read {what} {shown}: {error}")),
     }
-    Ok(bytes)
 }
 
 /// Line and column, counted from 1, of a byte offset; columns are characters, as editors count them.
@@ -89,8 +92,9 @@ fn position(text: &[u8], offset: usize) -> (usize, usize) {
 
 impl Document {
     fn open(path: &Path) -> Result<Self, Problem> {
-        let text = read_utf8(path, MAX_BYTES, "the configuration file")
-            .map_err(|problem| problem.help("--config or VOICED_CONFIG name another file"))?;
+        let what = "the configuration file";
+        let text = read_bytes(path, MAX_BYTES, what).and_then(|content| utf8(content.bytes, path, what));
+        let text = text.map_err(|problem| problem.help("--config or VOICED_CONFIG name another file"))?;
         // Some editors begin a file with a byte order mark, which TOML does not know.
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         Ok(Self { label: path.display().to_string(), text })

@@ -151,11 +151,12 @@ fn contents(settings: &[Setting]) -> Gathered {
 
 fn content(key: &'static Key, path: &std::path::Path, origin: Origin) -> Result<Setting, Problem> {
     let what = format!("the file of `{}`", key.path);
-    let text =
-        file::read_utf8(path, MAX_SECRET_BYTES, &what).map_err(|problem| problem.at(origin.to_string()))?;
-    if let Some(problem) = exposure::refusal(path, &what) {
-        return Err(problem.at(origin.to_string()));
+    let at = |problem: Problem| problem.at(origin.to_string());
+    let content = file::read_bytes(path, MAX_SECRET_BYTES, &what).map_err(at)?;
+    if let Some(problem) = exposure::refusal(content.mode, path, &what) {
+        return Err(at(problem));
     }
+    let text = file::utf8(content.bytes, path, &what).map_err(at)?;
     if text.trim().is_empty() {
         return Err(Problem::new(format!("{what} is empty")).at(origin.to_string()));
     }

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::html::{Html, html};
 use super::query::Query;
-use super::record::{Sessions, Trouble};
+use super::record::{MAX_PAGE_BYTES, Sessions, Trouble};
 use crate::record::{Direction, Turns, When};
 use crate::tls;
 
@@ -57,7 +57,8 @@ pub(super) async fn session(
         let query = Query::of_turns(query.as_deref().unwrap_or_default(), TURNS);
         let query = query.map_err(Trouble::Asked)?;
         let direction = Direction::Before(query.cursor.clone());
-        let wanted = Turns { direction, limit: query.limit, max_text: MAX_TEXT };
+        let (limit, max_text, max_bytes) = (query.limit, MAX_TEXT, MAX_PAGE_BYTES);
+        let wanted = Turns { direction, limit, max_text, max_bytes };
         let (session, found) = sessions.session(id, wanted).await?;
         Ok(session::page(&session, &found, &query, sessions.trace_url.as_deref()))
     };

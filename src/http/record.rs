@@ -27,6 +27,8 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// How long a question waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAGE: usize = 50;
+/// What the texts of a page's turns may come to; `next` leads to the others.
+pub(super) const MAX_PAGE_BYTES: usize = 1 << 20;
 
 /// The record as the endpoints see it. Cheap to clone.
 #[derive(Clone)]
@@ -100,8 +102,8 @@ pub(super) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Trouble> {
     let query = Query::of_turns(query.as_deref().unwrap_or_default(), PAGE).map_err(Trouble::Asked)?;
-    let wanted =
-        Turns { direction: Direction::After(query.cursor), limit: query.limit, max_text: usize::MAX };
+    let direction = Direction::After(query.cursor);
+    let wanted = Turns { direction, limit: query.limit, max_text: usize::MAX, max_bytes: MAX_PAGE_BYTES };
     let (session, found) = sessions.session(id, wanted).await?;
     let trace_url = sessions.trace_url.as_deref();
     let next = found.turns.last().filter(|_| found.more).map(|turn| Place::of(turn).token());

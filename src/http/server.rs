@@ -24,7 +24,7 @@ use tracing::{debug, warn};
 
 use super::origin::Origin;
 use super::places::{Place, Places, Taken};
-use super::{headers, host};
+use super::{headers, host, untaken};
 use crate::metrics::Metrics;
 
 /// From the first byte of a request, or from the last answer, to the end of the request's head.
@@ -53,7 +53,8 @@ struct Watched<S> {
 
 /// Serves `router` until `stop`.
 pub async fn serve(listener: TcpListener, router: Router, metrics: Metrics, stop: CancellationToken) {
-    let router = headers::on_every_answer(host::checked(router));
+    let router = untaken::bounded(host::checked(router), metrics.clone());
+    let router = headers::on_every_answer(router);
     let places = Places::new(metrics);
     let connections = TaskTracker::new();
     let accept = async {

@@ -28,7 +28,6 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use async_openai::config::Config as OpenAiConfig;
 use async_openai::error::OpenAIError;
@@ -39,9 +38,11 @@ use futures::future::BoxFuture;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::SecretString;
 use serde_json::value::RawValue;
+use url::Url;
 
 use crate::config;
 use crate::llm::error::{BuildError, Fault, Kind};
+use crate::net::client::{HttpClient, SendError};
 use crate::net::{network, trust};
 use crate::web::shown;
 
@@ -54,13 +55,12 @@ use fields::{Accepted, Fields};
 use guard::Demand;
 use refusal::Refusal;
 
-/// An idle connection is kept this long: the next turn is then spared the TCP and TLS handshakes.
-const KEEP_IDLE: Duration = Duration::from_secs(90);
-
 /// A provider as configured, with its pool of connections. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Provider {
-    http: reqwest::Client,
+    http: HttpClient,
+    /// The library makes its requests with one, which sends none of them.
+    unsent: reqwest::Client,
     endpoint: Arc<Endpoint>,
     accepted: Arc<Accepted>,
 }
@@ -71,7 +71,7 @@ pub(super) struct Exchange {
     head: OnceLock<Head>,
     /// The answer is no reply.
     refusal: OnceLock<Refusal>,
-    /// Why the body broke off, for the library passes errors on as text only.
+    /// Why there is no answer, or its body broke off, for the library passes errors on as text only.
     broken: OnceLock<Fault>,
     /// The provider has said `[DONE]`.
     done: AtomicBool,
@@ -118,7 +118,7 @@ struct Endpoint {
 /// Sends one request, once.
 #[derive(Clone)]
 struct Transport {
-    http: reqwest::Client,
+    http: HttpClient,
     exchange: Arc<Exchange>,
     demand: Demand,
 }
@@ -127,17 +127,10 @@ struct Transport {
 
 impl Provider {
     pub(super) fn new(config: &config::Llm) -> Result<Self, BuildError> {
-        let http = network()
-            .http()
-            .user_agent(concat!("voiced/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(config.connect_timeout)
-            .pool_idle_timeout(KEEP_IDLE)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .build()
-            .map_err(|error| BuildError::Http(innermost(&error)))?;
+        let http = network().http(Some(config.connect_timeout));
+        let unsent = network().request_maker().map_err(|error| BuildError::Http(innermost(&error)))?;
         let endpoint = Arc::new(Endpoint::new(config)?);
-        Ok(Self { http, endpoint, accepted: Arc::new(Accepted::new(config)) })
+        Ok(Self { http, unsent, endpoint, accepted: Arc::new(Accepted::new(config)) })
     }
 
     /// Sends a request and waits for the head of the answer. What is learnt goes into `exchange` at once.
@@ -146,13 +139,14 @@ impl Provider {
         let transport =
             Transport { http: self.http.clone(), exchange: exchange.clone(), demand: demand.clone() };
         let endpoint: Arc<dyn OpenAiConfig> = self.endpoint.clone();
-        let client = async_openai::Client::build(self.http.clone(), endpoint).with_http_service(transport);
+        let client = async_openai::Client::build(self.unsent.clone(), endpoint).with_http_service(transport);
         let fields = self.accepted.fields();
         let opened = client.chat().create_stream_byot(Body::new(ask, fields)).await;
         if let Some(refusal) = exchange.refusal.get() {
             return Err(self.refused(fields, ask, refusal));
         }
-        let stream = opened.map_err(fault)?;
+        // The library passes errors on as text only.
+        let stream = opened.map_err(|error| exchange.broken.get().cloned().unwrap_or_else(|| fault(error)))?;
         let sent = Sent { fields, ask: ask.without_words(), accepted: self.accepted.clone() };
         Ok(Reply { stream, exchange, demand, is_asked: false, untold: Some(sent) })
     }
@@ -166,27 +160,33 @@ impl Provider {
 fn fault(error: OpenAIError) -> Fault {
     match error {
         OpenAIError::Boxed(error) => Fault::with_detail(Kind::ConnectionLost, error.to_string()),
-        OpenAIError::Reqwest(error) => transport_fault(error),
+        OpenAIError::Reqwest(error) => body_fault(error),
         // What the library fails to read it quotes, and that may be what was said.
         _ => Kind::MalformedStream.into(),
     }
 }
 
-fn transport_fault(error: reqwest::Error) -> Fault {
+/// Why no head of an answer came.
+fn send_fault(url: &Url, error: &SendError) -> Fault {
     let kind = match (error.is_connect(), error.is_timeout()) {
         (true, true) => return Kind::ConnectTimeout.into(),
-        (true, false) if trust::is_distrust(&error) => Kind::Certificate,
+        (true, false) if trust::is_distrust(error) => Kind::Certificate,
         (true, false) => Kind::Connect,
         (false, _) => Kind::ConnectionLost,
     };
+    Fault::with_detail(kind, network().cause(url, error))
+}
+
+/// Why the body of an answer broke off.
+fn body_fault(error: reqwest::Error) -> Fault {
     let detail = match error.url().cloned() {
         Some(url) => network().cause(&url, &error.without_url()),
         None => innermost(&error),
     };
-    Fault::with_detail(kind, detail)
+    Fault::with_detail(Kind::ConnectionLost, detail)
 }
 
-/// The innermost cause of an error: the outer ones say "error sending request".
+/// The innermost cause of an error: the outer ones say where it happened.
 fn innermost(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source())
         .last()
@@ -348,7 +348,14 @@ impl tower_service::Service<HttpRequestFactory> for Transport {
 impl Transport {
     async fn send(self, request: HttpRequestFactory) -> Result<reqwest::Response, OpenAIError> {
         let request = request.build().await?;
-        let response = self.http.execute(request).await?;
+        let url = request.url().clone();
+        let response = match self.http.send(request).await {
+            Ok(response) => response,
+            Err(error) => {
+                let _ = self.exchange.broken.set(send_fault(&url, &error));
+                return Err(OpenAIError::Boxed("there is no answer".into()));
+            }
+        };
         let status = response.status();
         let head = Head { status: status.as_u16(), request_id: refusal::request_id(response.headers()) };
         let _ = self.exchange.head.set(head);

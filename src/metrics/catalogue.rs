@@ -80,7 +80,7 @@ catalogue! {
     TURN_DURATION: CALL_SECONDS, "voiced.turn.duration", "voiced_turn_duration_seconds", "s",
         "From the call to the model to the end of the turn, by outcome.";
     TEXTS_REFUSED: Kind::Counter, "voiced.texts.refused", "voiced_texts_refused_total", "{text}",
-        "Texts of people that were not taken as turns, by reason: too_long, not_utf8, idle, broken, too_many, no_chat_message, stranger.";
+        "Texts of people that were not taken as turns, by reason: too_long, not_utf8, idle, too_slow, broken, too_many, no_chat_message, stranger.";
     LLM_REQUESTS: Kind::Counter, "voiced.llm.requests", "voiced_llm_requests_total", "{request}",
         "Requests to the model, all attempts of one counted once, by outcome: complete, interrupted, failed, aborted.";
     LLM_ATTEMPTS: Kind::Counter, "voiced.llm.attempts", "voiced_llm_attempts_total", "{attempt}",
@@ -133,6 +133,8 @@ catalogue! {
         "Texts that are recorded as [unsearched], because it took too long to redact them.";
     HTTP_CLOSED: Kind::Counter, "voiced.http.connections.closed", "voiced_http_connections_closed_total", "{connection}",
         "Connections to the HTTP endpoints that were closed because all were in use and another client came, by state: idle, busy (an answer was cut).";
+    HTTP_REFUSED: Kind::Counter, "voiced.http.answers.refused", "voiced_http_answers_refused_total", "{answer}",
+        "Long answers of the HTTP endpoints that were refused with 503, because clients had not read so many others.";
     BUILD: Kind::Gauge, "voiced.build", "voiced_build_info", "1",
         "Always 1; its labels say what runs.";
     PROCESS_START: Kind::Gauge, "voiced.process.start_time", "process_start_time_seconds", "s",

@@ -82,6 +82,8 @@ pub enum Refusal {
     NotUtf8,
     /// Its stream fell silent.
     Idle,
+    /// Its stream went on and did not end.
+    TooSlow,
     /// Its stream broke off.
     Broken,
     TooMany,
@@ -271,10 +273,11 @@ impl Phase {
 // === impl Refusal ===
 
 impl Refusal {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::TooLong,
         Self::NotUtf8,
         Self::Idle,
+        Self::TooSlow,
         Self::Broken,
         Self::TooMany,
         Self::NoChatMessage,
@@ -286,6 +289,7 @@ impl Refusal {
             Self::TooLong => "too_long",
             Self::NotUtf8 => "not_utf8",
             Self::Idle => "idle",
+            Self::TooSlow => "too_slow",
             Self::Broken => "broken",
             Self::TooMany => "too_many",
             Self::NoChatMessage => "no_chat_message",

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use http::Uri;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
-use reqwest::Proxy;
 use url::{Host, Url};
 
 use crate::config;
@@ -43,12 +42,6 @@ impl Proxies {
         let uri =
             Uri::builder().scheme(scheme).authority(url.authority()).path_and_query("/").build().ok()?;
         chosen.matcher.intercept(&uri)
-    }
-
-    /// These rules for an HTTP client. A client that is given a proxy looks for no others in the environment.
-    pub(super) fn for_http(&self) -> Proxy {
-        let proxies = self.clone();
-        Proxy::custom(move |url| proxies.url_of(url).map(|proxy| proxy.expose().clone()))
     }
 
     /// Says that there is a proxy on the way to `url`.

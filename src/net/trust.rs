@@ -1,5 +1,7 @@
 //! The authorities whose certificates we accept, and what to do when one is not accepted.
 
+mod system;
+
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,23 +11,31 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::{CertificateError, RootCertStore};
 use thiserror::Error;
 
+use crate::named_file::{self, FileBounds, FileError};
+
 /// More certificates than any system has.
-const MOST_BYTES: u64 = 8 << 20;
+const MAX_BYTES: u64 = 8 << 20;
 
 /// Certificates that others are judged by.
 pub(super) struct Roots {
     pub(super) store: RootCertStore,
-    /// How many of them the system gave.
-    pub(super) of_system: usize,
+    pub(super) system: SystemRoots,
+}
+
+/// What the system's certificates came to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SystemRoots {
+    /// How many there are.
+    pub(super) count: usize,
+    /// What `SSL_CERT_FILE` and `SSL_CERT_DIR` name and cannot be read.
+    pub(super) unread: Vec<String>,
 }
 
 /// Why a file of certificates is none.
 #[derive(Debug, Error)]
 pub enum TrustError {
     #[error("cannot read certificates from {file}: {reason}")]
-    Unreadable { file: PathBuf, reason: io::Error },
-    #[error("{file} is larger than {MOST_BYTES} bytes")]
-    TooLarge { file: PathBuf },
+    Unread { file: PathBuf, reason: String },
     #[error("{file} holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")]
     None { file: PathBuf },
     #[error("certificate {number} in {file} cannot be read: {reason}")]
@@ -35,15 +45,12 @@ pub enum TrustError {
 // === impl Roots ===
 
 impl Roots {
-    /// What cannot be read among the system's is left out, as everybody does.
+    /// What cannot be read among the system's is left out.
     pub(super) fn of_system() -> Self {
-        let found = rustls_native_certs::load_native_certs();
-        for error in &found.errors {
-            tracing::debug!(%error, "a certificate of the system cannot be read");
-        }
+        let found = system::certificates();
         let mut store = RootCertStore::empty();
-        let (of_system, _) = store.add_parsable_certificates(found.certs);
-        Self { store, of_system }
+        let (count, _) = store.add_parsable_certificates(found.certificates);
+        Self { store, system: SystemRoots { count, unread: found.unread } }
     }
 
     pub(super) fn add_file(&mut self, file: &Path) -> Result<(), TrustError> {
@@ -56,15 +63,12 @@ impl Roots {
 
 /// Whether everything in a file of certificates can be used; at least one must be in it.
 pub(crate) fn check_file(file: &Path) -> Result<(), TrustError> {
-    Roots { store: RootCertStore::empty(), of_system: 0 }.add_file(file)
+    Roots { store: RootCertStore::empty(), system: SystemRoots::default() }.add_file(file)
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
-    let unreadable = |reason| TrustError::Unreadable { file: file.to_owned(), reason };
-    if file.metadata().map_err(unreadable)?.len() > MOST_BYTES {
-        return Err(TrustError::TooLarge { file: file.to_owned() });
-    }
-    let text = std::fs::read(file).map_err(unreadable)?;
+    let unread = |error: FileError| TrustError::Unread { file: file.to_owned(), reason: error.to_string() };
+    let text = named_file::read(file, FileBounds::regular(MAX_BYTES)).map_err(unread)?.bytes;
     let found: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
     let found = found.map_err(|error| TrustError::Invalid {
         file: file.to_owned(),
@@ -96,11 +100,12 @@ pub(crate) fn is_distrust(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// What is wrong, in words that say what to do.
-pub(super) fn advice(refusal: &rustls::Error, system_roots: usize) -> String {
+pub(super) fn advice(refusal: &rustls::Error, system: &SystemRoots) -> String {
     use CertificateError as Why;
     let advice = match refusal {
         rustls::Error::InvalidCertificate(why) => match why {
-            Why::UnknownIssuer if system_roots == 0 => {
+            Why::UnknownIssuer if !system.unread.is_empty() => return system.unread.join("; "),
+            Why::UnknownIssuer if system.count == 0 => {
                 "this system has no certificates: install its ca-certificates, or set SSL_CERT_FILE"
             }
             Why::UnknownIssuer => {
@@ -137,8 +142,13 @@ mod tests {
     #[test]
     fn a_machine_without_certificates_is_told_so() {
         let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
-        assert!(advice(&unknown, 140).contains("[network] ca_file"));
-        assert!(advice(&unknown, 0).contains("ca-certificates"));
+        let of = |count, unread: &[&str]| {
+            let unread = unread.iter().map(|why| (*why).to_owned()).collect();
+            advice(&unknown, &SystemRoots { count, unread })
+        };
+        assert!(of(140, &[]).contains("[network] ca_file"));
+        assert!(of(0, &[]).contains("ca-certificates"));
+        assert_eq!(of(0, &["SSL_CERT_FILE names no certificate"]), "SSL_CERT_FILE names no certificate");
     }
 
     #[test]

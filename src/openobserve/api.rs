@@ -76,7 +76,7 @@ impl Api {
         let mut authorization = HeaderValue::from_str(target.authorization.expose()).map_err(unsendable)?;
         authorization.set_sensitive(true);
         let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization)]);
-        let web = Web::new(TIMEOUT, headers).map_err(ApiError::new)?;
+        let web = Web::new(TIMEOUT, headers);
         let secrets = hidden.into_iter().chain([&target.authorization]).cloned().collect();
         Ok(Self { web, root: target.root.clone(), org: target.org.clone(), secrets })
     }

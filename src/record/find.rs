@@ -96,6 +96,8 @@ pub struct Turns {
     pub limit: usize,
     /// Longer texts are cut there. Characters.
     pub max_text: usize,
+    /// There are fewer where their texts come to more than this. Bytes; a single turn may have more.
+    pub max_bytes: usize,
 }
 
 #[derive(Clone, Debug)]

@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::named_file::refuse_irregular;
+
 /// What SQLite keeps beside a database in WAL mode.
 const SIDE_FILES: [&str; 2] = ["-wal", "-shm"];
 
@@ -23,8 +25,9 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Makes the directory and an empty file, both for ourselves only. What exists already stays as it is.
+/// Makes the directory and an empty file, both for ourselves only. What exists already stays as it is, and must be a file.
 pub(super) fn prepare(path: &Path) -> io::Result<()> {
+    refuse_irregular(path)?;
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
     }
@@ -79,6 +82,17 @@ mod tests {
         fs::write(&path, "content").unwrap();
         prepare(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"content");
+    }
+
+    #[test]
+    fn a_device_or_directory_in_its_place_is_refused_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, kind) in [(dir.path(), "directory"), (Path::new("/dev/null"), "it is a character device")]
+        {
+            let refusal = prepare(path).unwrap_err().to_string();
+            assert!(refusal.contains(kind), "{refusal}");
+        }
+        assert!(Path::new("/dev/null").exists() && dir.path().is_dir());
     }
 
     #[test]

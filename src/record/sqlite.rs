@@ -5,6 +5,7 @@ mod read;
 mod rows;
 mod write;
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 pub use self::read::Reader;
 pub(super) use self::write::{Bounds, Database};
 use super::standing::{Trouble, TroubleKind};
+use crate::named_file::refuse_irregular;
 
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -40,9 +42,7 @@ enum Schema {
 /// Opens the database for writing, as new or with what it lacks added.
 fn open_for_writing(path: &Path) -> Result<Connection, Trouble> {
     let trouble = |error| trouble(path, error);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(trouble)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(trouble)?;
+    let mut connection = open_to_write(path)?;
     let schema = schema(&connection).map_err(trouble)?;
     let done = match schema {
         Schema::Empty => 0,
@@ -55,12 +55,18 @@ fn open_for_writing(path: &Path) -> Result<Connection, Trouble> {
     Ok(connection)
 }
 
+fn open_to_write(path: &Path) -> Result<Connection, Trouble> {
+    refuse_irregular(path).map_err(|error| irregular(path, &error))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| trouble(path, error))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| trouble(path, error))?;
+    Ok(connection)
+}
+
 /// How many turns are in a file that could be written to. Changes nothing in it.
 pub(super) fn probe(path: &Path) -> Result<u64, Trouble> {
     let trouble = |error| trouble(path, error);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(trouble)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(trouble)?;
+    let mut connection = open_to_write(path)?;
     match schema(&connection).map_err(trouble)? {
         Schema::Empty => return Ok(0),
         Schema::Ours(_) => {}
@@ -147,6 +153,12 @@ fn kind(error: &rusqlite::Error) -> TroubleKind {
         ) => TroubleKind::Unavailable,
         _ => TroubleKind::Refused,
     }
+}
+
+/// SQLite waits for a pipe, and takes a device for a database that is corrupt.
+fn irregular(path: &Path, error: &io::Error) -> Trouble {
+    let message = format!("{}: {error}; choose another [store] path", path.display());
+    Trouble { kind: TroubleKind::Unavailable, message }
 }
 
 fn newer(path: &Path, version: i64) -> Trouble {

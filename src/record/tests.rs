@@ -35,7 +35,12 @@ impl Place {
 
     /// All turns of session RM_1; none while there is no file.
     fn turns(&self) -> Vec<Turn> {
-        let all = Turns { direction: Direction::After(None), limit: 10_000, max_text: 10_000 };
+        let all = Turns {
+            direction: Direction::After(None),
+            limit: 10_000,
+            max_text: 10_000,
+            max_bytes: usize::MAX,
+        };
         self.reader().turns("RM_1", &all).map(|found| found.turns).unwrap_or_default()
     }
 

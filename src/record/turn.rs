@@ -92,6 +92,12 @@ impl Turn {
         self.end.is_some()
     }
 
+    /// What its texts take.
+    pub(super) fn text_bytes(&self) -> usize {
+        let answer = self.end.as_ref().and_then(|end| end.answer.as_ref());
+        [self.question.as_ref(), answer].into_iter().flatten().map(String::len).sum()
+    }
+
     pub fn status(&self) -> Status {
         self.end.as_ref().map_or(Status::Open, |end| end.outcome.status())
     }

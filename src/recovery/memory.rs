@@ -6,6 +6,8 @@ use crate::session::{Past, PastTurn, Said};
 
 /// As much of a question or answer as the record keeps.
 const MAX_TEXT: usize = 64 << 10;
+/// Of all of them together; the oldest are left out.
+const MAX_BYTES: usize = 16 << 20;
 
 /// Reads what was said before. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -31,7 +33,8 @@ impl Memory {
     pub(crate) async fn of(&self, session: &str) -> Past {
         let Some(reader) = self.reader.clone() else { return Past::default() };
         let (session, limit) = (session.to_owned(), self.turns.max(1));
-        let wanted = Turns { direction: Direction::Before(None), limit, max_text: MAX_TEXT };
+        let direction = Direction::Before(None);
+        let wanted = Turns { direction, limit, max_text: MAX_TEXT, max_bytes: MAX_BYTES };
         let read = tokio::task::spawn_blocking(move || reader.turns(&session, &wanted)).await;
         match read {
             Ok(Ok(found)) => past(found.turns),

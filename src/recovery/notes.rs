@@ -4,13 +4,15 @@
 //! first, so that no half of one is read. Not synced: the files must survive the process, and a machine that dies takes
 //! its calls with it.
 
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use url::Url;
 
 use super::Left;
+use crate::named_file;
 use crate::slot::{Slot, Slots};
 
 /// What a dispatcher may put into metadata and attributes is bounded by LiveKit far below this.
@@ -79,10 +81,7 @@ fn entries(slot: &Path) -> io::Result<Vec<PathBuf>> {
 /// None, and the file is gone, when it is none of ours.
 fn read(path: PathBuf) -> Option<(Left, Note)> {
     let note = Note(path);
-    let content = fs::metadata(&note.0).and_then(|meta| match meta.len() {
-        ..=MAX_BYTES => fs::read(&note.0),
-        bytes => Err(io::Error::other(format!("{bytes} bytes long"))),
-    });
+    let content = named_file::read_ours(&note.0, MAX_BYTES);
     let left = content.and_then(|content| Ok(serde_json::from_slice(&content)?));
     match left {
         Ok(left) => Some((left, note)),
@@ -99,7 +98,10 @@ fn read(path: PathBuf) -> Option<(Left, Note)> {
 impl Note {
     pub(super) fn write(&self, left: &Left) -> io::Result<()> {
         let working = self.0.with_extension("new");
-        fs::write(&working, serde_json::to_vec(left)?)?;
+        // One that is left of a write that failed may be anybody's to read.
+        drop(fs::remove_file(&working));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&working)?;
+        file.write_all(&serde_json::to_vec(left)?)?;
         fs::rename(&working, &self.0)
     }
 
@@ -113,6 +115,8 @@ impl Note {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::recovery::Returns;
 
@@ -168,6 +172,35 @@ mod tests {
         let (_ledger, found) = reopen(root.path(), &path);
         assert_eq!((found.len(), &found[0].0), (1, &left("running")));
         assert_eq!(entries(&path).unwrap().len(), 1, "what cannot be read is gone");
+    }
+
+    #[test]
+    fn only_we_may_read_a_note_whatever_lay_in_its_place() {
+        let root = tempfile::tempdir().unwrap();
+        let (notes, _) = open(root.path());
+        let note = notes.note(&left("1")).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&note.0), mode(notes.slot.path())), (0o600, 0o700));
+        let working = note.0.with_extension("new");
+        fs::write(&working, "half").unwrap();
+        fs::set_permissions(&working, fs::Permissions::from_mode(0o666)).unwrap();
+        note.write(&left("2")).unwrap();
+        assert_eq!(mode(&note.0), 0o600);
+    }
+
+    #[test]
+    fn a_pipe_or_a_directory_in_a_notes_place_is_no_note() {
+        let root = tempfile::tempdir().unwrap();
+        let (notes, _) = open(root.path());
+        let _running = notes.note(&left("running")).unwrap();
+        let path = notes.slot.path().to_owned();
+        let pipe = std::process::Command::new("mkfifo").arg(path.join("pipe.json")).status().unwrap();
+        assert!(pipe.success());
+        std::os::unix::fs::symlink("/dev/zero", path.join("endless.json")).unwrap();
+        drop(notes);
+        let (_ledger, found) = reopen(root.path(), &path);
+        assert_eq!(jobs(&found), ["running"]);
+        assert!(Path::new("/dev/zero").exists(), "the link is removed, not the device");
     }
 
     #[test]

@@ -16,6 +16,10 @@ const ENVELOPE_TOPIC: &str = "voiced.envelope";
 /// A JSON list of identities. A participant cannot set it.
 const DESTINATIONS_ATTRIBUTE: &str = "voiced.destinations";
 
+/// A longer chunk of a stream breaks its stream off. LiveKit's SDKs send 15,000 bytes; compressed ones can grow to a thousand
+/// times their length before the SDK compares that with the longest text that we take.
+const MAX_CHUNK: usize = 16_000;
+
 /// Tells what a packet holds without reading it: nearly all of them are not for us.
 #[derive(Clone, PartialEq, Message)]
 struct Glance {
@@ -25,6 +29,8 @@ struct Glance {
     chat_message: Option<()>,
     #[prost(message, optional, tag = "13")]
     stream_header: Option<()>,
+    #[prost(message, optional, tag = "14")]
+    stream_chunk: Option<()>,
     #[prost(message, optional, tag = "15")]
     stream_trailer: Option<()>,
 }
@@ -52,7 +58,7 @@ pub(super) struct Destinations {
 
 /// A message of a data channel as the SDK shall get it.
 pub(super) fn expose(message: Vec<u8>) -> Vec<u8> {
-    if !Glance::decode(&*message).is_ok_and(|glance| glance.is_worth_a_look()) {
+    if !Glance::decode(&*message).is_ok_and(|glance| glance.is_worth_a_look(message.len())) {
         return message;
     }
     // What cannot be read the SDK cannot read either, and says so.
@@ -86,9 +92,10 @@ pub(super) fn destinations(attributes: &HashMap<String, String>) -> Destinations
 // === impl Glance ===
 
 impl Glance {
-    fn is_worth_a_look(&self) -> bool {
-        let Self { user, chat_message, stream_header, stream_trailer } = self;
-        [user, chat_message, stream_header, stream_trailer].into_iter().any(Option::is_some)
+    fn is_worth_a_look(&self, bytes: usize) -> bool {
+        let Self { user, chat_message, stream_header, stream_chunk, stream_trailer } = self;
+        let is_long_chunk = stream_chunk.is_some() && bytes > MAX_CHUNK;
+        is_long_chunk || [user, chat_message, stream_header, stream_trailer].into_iter().any(Option::is_some)
     }
 }
 
@@ -111,6 +118,12 @@ fn exposed(mut packet: DataPacket, message: Vec<u8>) -> Vec<u8> {
             }
             let to = list_of(&packet.destination_identities);
             header.attributes.extend(to.map(|to| (DESTINATIONS_ATTRIBUTE.to_owned(), to)));
+            packet.encode_to_vec()
+        }
+        // No stream has a chunk of this number.
+        Some(Value::StreamChunk(chunk)) if chunk.content.len() > MAX_CHUNK => {
+            chunk.content = Vec::new();
+            chunk.chunk_index = u64::MAX;
             packet.encode_to_vec()
         }
         // A trailer's attributes are added to those of its header.

@@ -144,3 +144,19 @@ fn what_is_not_chat_passes_byte_for_byte() {
         assert_eq!(expose(message.clone()), message);
     }
 }
+
+#[test]
+fn a_chunk_that_is_longer_than_sdks_send_breaks_its_stream_off() {
+    let chunk = |bytes: usize| {
+        let chunk = Chunk { stream_id: "ST_1".into(), content: vec![7; bytes], ..Chunk::default() };
+        match seen(&packet("ada", &[], Value::StreamChunk(chunk))).value {
+            Some(Value::StreamChunk(chunk)) => (chunk.content.len(), chunk.chunk_index),
+            value => panic!("no chunk: {value:?}"),
+        }
+    };
+    assert_eq!(chunk(15_000), (15_000, 0));
+    assert_eq!(chunk(MAX_CHUNK), (MAX_CHUNK, 0));
+    for bytes in [MAX_CHUNK + 1, 64_000, 1 << 20] {
+        assert_eq!(chunk(bytes), (0, u64::MAX), "{bytes}");
+    }
+}

@@ -12,6 +12,8 @@ use super::voice::STATE_ATTRIBUTE;
 
 /// Texts of strangers that wait: data can overtake the news that somebody joined.
 const STRANGERS: usize = 64;
+/// Those of one sender among them.
+const OF_STRANGER: usize = 16;
 /// How long such a text is kept.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How many people a room remembers, those who left included.
@@ -57,7 +59,9 @@ impl People {
     /// Keeps a text until its sender turns up.
     pub(super) fn keep(&mut self, written: Written) {
         self.give_up();
-        if self.strangers.len() < STRANGERS {
+        let theirs = |(_, other): &&(Instant, Written)| other.sender() == written.sender();
+        let of_sender = self.strangers.iter().filter(theirs).count();
+        if self.strangers.len() < STRANGERS && of_sender < OF_STRANGER {
             return self.strangers.push_back((Instant::now(), written));
         }
         self.events.push_back(written.refused(TextError::TooManyStrangers));

@@ -96,7 +96,7 @@ impl Roster {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer), (CONTENT_TYPE, PROTOBUF)]);
         let url = service_url(&self.credentials.url, method);
         // A client of its own for each question, since each has a token of its own; there are few of them.
-        let web = Web::new(TIMEOUT, headers)?;
+        let web = Web::new(TIMEOUT, headers);
         let answer = web.request(Method::POST, url.clone(), Some(question.encode_to_vec())).await;
         Reply::read(answer.map_err(|error| format!("POST {url}: {error}"))?)
             .map_err(|answered| format!("POST {url} was answered {answered}"))

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use livekit::data_stream::api::{OperationType, StreamError, StreamReader, TextStreamReader};
 use thiserror::Error;
+use tokio::time::Instant;
 
 use crate::chat::{Correction, Utterance, Way};
 use crate::secret::Speech;
@@ -26,6 +27,9 @@ const TRACEPARENT_ATTRIBUTE: &str = "traceparent";
 
 /// A stream with no chunk for this long is given up; its place is needed for others.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// So is one that has not ended by then, whatever comes. Nobody writes, and no sentence lasts, for so long.
+const WHOLE_TIMEOUT: Duration = Duration::from_secs(300);
+const LIMITS: Limits = Limits { idle: IDLE_TIMEOUT, whole: WHOLE_TIMEOUT };
 
 /// A text stream that somebody opened in the room.
 pub struct IncomingText {
@@ -36,6 +40,13 @@ pub struct IncomingText {
     pub(super) from_person: bool,
     /// Set by the room, as [`Utterance::among`].
     pub(super) among: Option<Vec<String>>,
+}
+
+/// How long a stream is read.
+#[derive(Clone, Copy)]
+struct Limits {
+    idle: Duration,
+    whole: Duration,
 }
 
 /// What a text stream says of itself, at its end.
@@ -74,6 +85,8 @@ pub enum TextError {
     NotUtf8,
     #[error("nothing came for {} s", IDLE_TIMEOUT.as_secs())]
     Idle,
+    #[error("it had not ended after {} s", WHOLE_TIMEOUT.as_secs())]
+    TooSlow,
     #[error("the stream broke off: {0}")]
     Broken(String),
     #[error("it is no chat message; as data packets these are JSON objects with a text in \"message\"")]
@@ -150,15 +163,10 @@ impl IncomingText {
             self.discard();
             return classify(header, String::new());
         }
-        let mut text = String::new();
-        while let Some(chunk) = self.chunk().await {
-            match chunk {
-                Ok(chunk) if text.len() + chunk.len() <= max_bytes => text.push_str(chunk.expose()),
-                Ok(_) => return self.refuse(TextError::TooLong),
-                Err(why) => return self.refuse(why),
-            }
+        match collect(&mut self.reader, max_bytes, LIMITS).await {
+            Ok(text) => classify(self.header(), text),
+            Err(why) => self.refuse(why),
         }
-        classify(self.header(), text)
     }
 
     /// Ends the stream on our side without reading it.
@@ -182,6 +190,28 @@ impl IncomingText {
             operation: info.operation_type,
             reply_to: info.reply_to_stream_id.clone(),
             among: self.among.clone(),
+        }
+    }
+}
+
+/// The whole text of a stream.
+async fn collect(
+    chunks: &mut (impl Stream<Item = Result<String, StreamError>> + Unpin),
+    max_bytes: usize,
+    limits: Limits,
+) -> Result<String, TextError> {
+    let end = Instant::now() + limits.whole;
+    let mut text = String::new();
+    loop {
+        let idle = Instant::now() + limits.idle;
+        match tokio::time::timeout_at(idle.min(end), chunks.next()).await {
+            Ok(Some(chunk)) => text.push_str(&chunk?),
+            Ok(None) => return Ok(text),
+            Err(_) if end <= idle => return Err(TextError::TooSlow),
+            Err(_) => return Err(TextError::Idle),
+        }
+        if text.len() > max_bytes {
+            return Err(TextError::TooLong);
         }
     }
 }
@@ -242,5 +272,42 @@ impl From<StreamError> for TextError {
             StreamError::Utf8(_) => TextError::NotUtf8,
             other => TextError::Broken(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+
+    use super::*;
+
+    const BRIEF: Limits = Limits { idle: Duration::from_millis(200), whole: Duration::from_millis(500) };
+
+    /// A letter every so often, so many of them.
+    fn drip(every: Duration, letters: usize) -> impl Stream<Item = Result<String, StreamError>> {
+        stream::unfold(letters, move |left| async move {
+            tokio::time::sleep(every).await;
+            (left > 0).then(|| (Ok("x".to_owned()), left - 1))
+        })
+    }
+
+    async fn read(every: u64, letters: usize, max_bytes: usize) -> Result<String, TextError> {
+        let mut chunks = Box::pin(drip(Duration::from_millis(every), letters));
+        collect(&mut chunks, max_bytes, BRIEF).await
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_drips_without_end_is_given_up_as_is_a_silent_one() {
+        assert_eq!(read(1, 9, 10).await.unwrap(), "xxxxxxxxx");
+        let began = Instant::now();
+        assert!(matches!(read(20, usize::MAX, usize::MAX).await, Err(TextError::TooSlow)));
+        assert!(began.elapsed() >= BRIEF.whole);
+        assert!(matches!(read(10_000, 1, 10).await, Err(TextError::Idle)));
+    }
+
+    #[tokio::test]
+    async fn a_text_is_refused_at_the_first_byte_too_many() {
+        assert_eq!(read(0, 10, 10).await.unwrap().len(), 10);
+        assert!(matches!(read(0, usize::MAX, 10).await, Err(TextError::TooLong)));
     }
 }

@@ -90,7 +90,7 @@ impl HttpClient for Transport {
             HttpMethod::Get => Method::GET,
             HttpMethod::Post => Method::POST,
         };
-        let web = Web::new(HTTP_TIMEOUT, header_map(headers)?).map_err(TransportError::Other)?;
+        let web = Web::new(HTTP_TIMEOUT, header_map(headers)?);
         let answer = web.request(method, url, body).await.map_err(TransportError::Connection)?;
         let Answer { status, headers, body, .. } = answer;
         let shown = |(name, value): (&HeaderName, &HeaderValue)| {
@@ -162,5 +162,34 @@ fn is_end(error: &Error) -> bool {
         Error::Protocol(error) => *error == ProtocolError::ResetWithoutClosingHandshake,
         Error::Io(error) => error.kind() == std::io::ErrorKind::UnexpectedEof,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What the SDK receives of a server that sends a message of so many bytes.
+    async fn received(bytes: usize) -> Result<Option<usize>, TransportError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+            let _ = socket.send(Message::Binary(vec![7; bytes].into())).await;
+            // Until the other side has had enough.
+            while socket.next().await.is_some_and(|message| message.is_ok()) {}
+        });
+        let connection = Transport.connect(url, Vec::new(), 10_000).await.unwrap().connection;
+        connection.recv().await.map(|message| message.map(|message| message.len()))
+    }
+
+    #[tokio::test]
+    async fn a_message_of_a_rooms_socket_may_have_16_mib_and_no_more() {
+        assert_eq!(received(MAX_MESSAGE).await.unwrap(), Some(MAX_MESSAGE));
+        let refusal = received(MAX_MESSAGE + 1).await.unwrap_err().to_string();
+        assert!(refusal.contains("too long"), "{refusal}");
     }
 }

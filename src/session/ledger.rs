@@ -1,6 +1,6 @@
 //! What is recorded of a session: a trace and a log line per turn, and totals at the end.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::time::Instant;
 
@@ -17,6 +17,8 @@ use super::machine::{TurnEnding, TurnResult};
 
 /// A refused text is logged for each of the first few, then only counted, so that nobody can fill the log.
 const REFUSALS_LOGGED: u64 = 5;
+/// Beyond those, the first text is logged that is refused since its sender writes too much, of so many senders.
+const FLOODERS_LOGGED: usize = 64;
 
 /// The figures of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub(super) struct Ledger {
     skipped: BTreeSet<&'static str>,
     /// What was said not to be read: one of each kind.
     unread: Vec<Unread>,
+    /// Those who were said to write too much.
+    flooders: HashSet<String>,
     /// It was said that a message is not known that somebody corrected.
     told_unknown: bool,
 }
@@ -70,6 +74,7 @@ impl Ledger {
             totals: Totals::default(),
             skipped: BTreeSet::new(),
             unread: Vec::new(),
+            flooders: HashSet::new(),
             told_unknown: false,
         }
     }
@@ -155,10 +160,16 @@ impl Ledger {
     pub(super) fn refused(&mut self, sender: &str, refusal: Refusal, why: &str) {
         self.totals.refused += 1;
         self.metrics.text_refused(refusal);
-        if self.totals.refused <= REFUSALS_LOGGED {
+        if self.totals.refused <= REFUSALS_LOGGED || self.is_new_flooder(sender, refusal) {
             let sender = self.tracer.privacy().user(sender);
             tracing::warn!(sender, refused = self.totals.refused, "a text was refused: {why}");
         }
+    }
+
+    fn is_new_flooder(&mut self, sender: &str, refusal: Refusal) -> bool {
+        refusal == Refusal::TooMany
+            && self.flooders.len() < FLOODERS_LOGGED
+            && self.flooders.insert(sender.to_owned())
     }
 
     pub(super) fn totals(&self) -> Totals {
@@ -315,6 +326,19 @@ mod tests {
             assert!(broken.is_err());
         });
         assert!(said.contains(&trace_id) && said.contains("turn=7"), "{said}");
+    }
+
+    #[test]
+    fn each_sender_who_floods_is_named_once_however_many_texts_were_refused() {
+        let mut ledger = Ledger::new(Tracer::default(), Metrics::default(), Keeper::nothing("RM_1"), None);
+        let mut refused = |sender: &str, refusal| log::said(|| ledger.refused(sender, refusal, "why"));
+        (0..REFUSALS_LOGGED).for_each(|_| assert!(refused("bob", Refusal::TooLong).contains("bob")));
+        assert_eq!(refused("bob", Refusal::TooLong), "");
+        assert!(refused("mallory", Refusal::TooMany).contains("mallory"));
+        assert_eq!(refused("mallory", Refusal::TooMany), "");
+        (0..1000).for_each(|number| drop(refused(&format!("bot {number}"), Refusal::TooMany)));
+        assert_eq!(ledger.flooders.len(), FLOODERS_LOGGED);
+        assert_eq!(ledger.totals().refused, REFUSALS_LOGGED + 1003);
     }
 
     #[test]

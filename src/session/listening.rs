@@ -1,7 +1,5 @@
 //! How a session listens: texts are read beside it, counted where they are refused, and come to the machine in their order.
 
-use std::time::Instant;
-
 use crate::chat::{Utterance, Way};
 use crate::metrics::Refusal;
 use crate::room::Segment;
@@ -9,11 +7,8 @@ use crate::room::text::{IncomingText, Reading, TextError};
 use crate::secret::Speech;
 
 use super::Session;
+use super::arrivals::{Full, Read};
 use super::machine::Event;
-
-/// How many text streams of one room may be arriving at the same time. More are refused and counted. A burst of some
-/// hundred short texts must pass; the worst case is this many times `agent.max_turn_bytes` of memory.
-const READERS: usize = 1024;
 
 // === impl Session ===
 
@@ -24,58 +19,44 @@ impl Session<'_> {
             text.unread().into_iter().for_each(|unread| self.ledger.unread(unread));
             return text.discard();
         }
-        if self.is_flooded(text.sender()) {
-            return text.discard();
+        // Those that have ended take no place of the open ones.
+        while let Some(read) = self.arrivals.read_by_now() {
+            self.read(read);
         }
-        // Unconstrained, because tokio's cooperative budget would send a reader that is done to the back of the queue
-        // behind later ones, and turns would change places.
-        let reading = tokio::task::unconstrained(text.read(self.parts.agent.max_turn_bytes));
-        self.readers.push(Box::pin(reading));
+        let sender = text.sender().to_owned();
+        match self.arrivals.admit_open(&sender) {
+            Ok(()) => self.arrivals.read(sender, text.read(self.parts.agent.max_turn_bytes)),
+            Err(full) => {
+                text.discard();
+                self.refuse(&sender, full);
+            }
+        }
     }
 
     /// What came by a packet is read already, and takes its place behind the texts that are being read.
     pub(super) fn listen_to_packet(&mut self, reading: Reading) {
-        if !self.is_flooded(reading.sender()) {
-            self.readers.push(Box::pin(std::future::ready(reading)));
-        }
+        let sender = reading.sender().to_owned();
+        self.take_whole(&sender, reading);
     }
 
-    /// Whether there is no place for another text, which is refused then.
-    fn is_flooded(&mut self, sender: &str) -> bool {
-        let flooded = self.readers.len() + self.heard.len() >= READERS;
-        if flooded {
-            let why = format!("more than {READERS} texts are arriving at once");
-            self.ledger.refused(sender, Refusal::TooMany, &why);
-        }
-        flooded
-    }
-
-    pub(super) fn read(&mut self, reading: Reading) {
+    pub(super) fn read(&mut self, Read { sender, reading, .. }: Read) {
         match reading {
-            Reading::Turn(utterance) => self.prepare(Some(utterance.text.clone()), Event::Heard(utterance)),
-            Reading::Correction(correction) => {
-                self.prepare(correction.text.clone(), Event::Corrected(correction));
+            Reading::Turn(utterance) => {
+                self.prepare(sender, Some(utterance.text.clone()), Event::Heard(utterance));
             }
-            Reading::Interim | Reading::Reaction => {}
-            Reading::Refused { sender, why } => {
-                self.ledger.refused(&sender, Refusal::from(&why), &why.to_string());
+            Reading::Correction(correction) => {
+                self.prepare(sender, correction.text.clone(), Event::Corrected(correction));
+            }
+            Reading::Interim | Reading::Reaction => self.arrivals.forget(&sender),
+            Reading::Refused { sender: writer, why } => {
+                self.arrivals.forget(&sender);
+                self.ledger.refused(&writer, Refusal::from(&why), &why.to_string());
             }
         }
-    }
-
-    /// Lets an event come once its words are prepared for the record.
-    fn prepare(&mut self, words: Option<Speech>, event: Event) {
-        let (at, privacy) = (Instant::now(), self.parts.tracer.privacy().clone());
-        self.heard.push_back(Box::pin(async move {
-            if let Some(words) = words {
-                privacy.prepare(&words).await;
-            }
-            (at, event)
-        }));
     }
 
     /// Final segments that somebody transcribed in a person's name, and how many there were that are too long. Several in one
-    /// packet are one utterance to the ear, but each keeps its own id.
+    /// packet are one utterance to the ear, but each keeps its own id, and its place among the texts.
     pub(super) fn transcribed(&mut self, speaker: &str, segments: Vec<Segment>, refused: usize) {
         for _ in 0..refused {
             self.ledger.refused(speaker, Refusal::TooLong, &TextError::TooLong.to_string());
@@ -88,8 +69,28 @@ impl Session<'_> {
                 way: Way::Speech,
                 ..Utterance::default()
             };
-            self.readers.push(Box::pin(std::future::ready(Reading::Turn(utterance))));
+            self.take_whole(speaker, Reading::Turn(utterance));
         }
+    }
+
+    fn take_whole(&mut self, sender: &str, reading: Reading) {
+        if let Err(full) = self.arrivals.take_whole(sender, reading) {
+            self.refuse(sender, full);
+        }
+    }
+
+    fn refuse(&mut self, sender: &str, full: Full) {
+        self.ledger.refused(sender, Refusal::TooMany, &full.to_string());
+    }
+
+    /// Lets an event come once its words are prepared for the record.
+    fn prepare(&mut self, sender: String, words: Option<Speech>, event: Event) {
+        let privacy = self.parts.tracer.privacy().clone();
+        self.arrivals.prepare(sender, event, async move {
+            if let Some(words) = words {
+                privacy.prepare(&words).await;
+            }
+        });
     }
 }
 
@@ -99,6 +100,7 @@ impl From<&TextError> for Refusal {
             TextError::TooLong => Self::TooLong,
             TextError::NotUtf8 => Self::NotUtf8,
             TextError::Idle => Self::Idle,
+            TextError::TooSlow => Self::TooSlow,
             TextError::Broken(_) => Self::Broken,
             TextError::NoChatMessage => Self::NoChatMessage,
             TextError::TooManyStrangers => Self::TooMany,

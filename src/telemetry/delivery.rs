@@ -62,6 +62,14 @@ impl Delivery {
         }
     }
 
+    /// When the receiver asked to be asked again.
+    pub(super) fn asked_wait(&self) -> Option<Duration> {
+        match self {
+            Self::Later { after, .. } => *after,
+            Self::Accepted | Self::Partial { .. } | Self::Refused(_) => None,
+        }
+    }
+
     pub(super) fn trouble(&self) -> Option<&Trouble> {
         match self {
             Self::Accepted => None,

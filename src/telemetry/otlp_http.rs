@@ -1,12 +1,12 @@
 //! One POST to the OTLP receiver, and what to tell an operator of its outcome.
 
-use std::io::Read;
+use std::cell::OnceCell;
+use std::io;
 use std::time::{Duration, SystemTime};
 
-use reqwest::StatusCode;
-use reqwest::blocking::Client;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
-use reqwest::redirect::Policy;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::{Method, Request, Response, StatusCode};
+use tokio::runtime::{self, Runtime};
 use url::Url;
 
 use super::StartError;
@@ -14,18 +14,23 @@ use super::delivery::{Delivery, Trouble};
 use super::otlp_answer;
 use super::signal::Signal;
 use crate::config;
+use crate::net::client::HttpClient;
 use crate::net::network;
 use crate::retry_after::retry_after;
 use crate::secret::{Secret, Secrets};
 use crate::web::{causes, first_words};
 
 /// No OTLP response is longer; what is past it is not read.
-const MAX_RESPONSE_BYTES: u64 = 64 * 1024;
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// The client of one OTLP receiver. It must be made, used and dropped outside async runtimes.
 #[derive(Debug)]
 pub(super) struct OtlpHttp {
-    client: Client,
+    client: HttpClient,
+    /// On the thread that posts. Its connections rest while nothing is posted.
+    runtime: OnceCell<Runtime>,
+    /// Of each request, with its answer.
+    timeout: Duration,
     url: Url,
     headers: HeaderMap,
     secrets: Secrets,
@@ -60,15 +65,9 @@ impl OtlpHttp {
         timeout: Duration,
         sent: Sent,
     ) -> Result<Self, StartError> {
-        let client = network()
-            .blocking_http()
-            .timeout(timeout)
-            // A redirected POST arrives as a GET, which a receiver may well answer with 200.
-            .redirect(Policy::none())
-            .build()
-            .map_err(|error| StartError::Client(causes(&error)))?;
+        let (client, runtime) = (network().http(None), OnceCell::new());
         let secrets = headers.iter().map(|(_, value)| value.clone()).collect();
-        Ok(Self { client, url, headers: header_map(headers)?, secrets, sent })
+        Ok(Self { client, runtime, timeout, url, headers: header_map(headers)?, secrets, sent })
     }
 
     pub(super) fn from_config(
@@ -140,16 +139,33 @@ impl OtlpHttp {
     }
 
     fn try_post(&self, described: HeaderMap, body: Vec<u8>) -> Attempt {
-        let request = self.client.post(self.url.clone()).headers(described).headers(self.headers.clone());
-        let response = request.body(body).send();
-        let response = response.map_err(|error| network().causes(&self.url, &error.without_url()))?;
+        let mut request = Request::new(Method::POST, self.url.clone());
+        *request.headers_mut() = described;
+        request.headers_mut().extend(self.headers.clone());
+        *request.body_mut() = Some(body.into());
+        let runtime = self.runtime().map_err(|error| format!("no runtime for its connections: {error}"))?;
+        let late = |_| format!("no whole answer came within {} s", self.timeout.as_secs_f64());
+        // The limit is made where its timer is.
+        let answer = async { tokio::time::timeout(self.timeout, self.reply(request)).await };
+        runtime.block_on(answer).map_err(late)?
+    }
+
+    async fn reply(&self, request: Request) -> Attempt {
+        let response = self.client.send(request).await;
+        let response = response.map_err(|error| network().causes(&self.url, &error))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
-        response
-            .take(MAX_RESPONSE_BYTES)
-            .read_to_end(&mut body)
-            .map_err(|error| format!("answered {status}, then: {}", causes(&error)))?;
-        Ok(Reply { status, headers, body })
+        match read_some(response).await {
+            Ok(body) => Ok(Reply { status, headers, body }),
+            Err(error) => Err(format!("answered {status}, then: {}", causes(&error.without_url()))),
+        }
+    }
+
+    fn runtime(&self) -> io::Result<&Runtime> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime);
+        }
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(self.runtime.get_or_init(|| runtime))
     }
 
     /// `: "<first words of the body>"`.
@@ -168,9 +184,21 @@ impl OtlpHttp {
     }
 }
 
+/// The beginning of a body.
+async fn read_some(mut response: Response) -> reqwest::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(bytes) = response.chunk().await? {
+        let room = MAX_RESPONSE_BYTES - body.len();
+        body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if bytes.len() >= room {
+            break;
+        }
+    }
+    Ok(body)
+}
+
 fn header_map(headers: &[(String, Secret)]) -> Result<HeaderMap, StartError> {
     let mut map = HeaderMap::new();
-    map.insert(USER_AGENT, HeaderValue::from_static(concat!("voiced/", env!("CARGO_PKG_VERSION"))));
     for (name, value) in headers {
         let invalid = || StartError::Header { name: name.clone() };
         let mut secret = HeaderValue::from_str(value.expose()).map_err(|_| invalid())?;

@@ -29,7 +29,8 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_FRAME: usize = 4 << 20;
 /// Every job has a handful of messages in its life, so this many waiting ones mean that the socket is stuck.
 const OUTBOX: usize = 256;
-const INBOX: usize = 64;
+/// Of frames as long as they may be: when as many wait, the socket is not read.
+const INBOX: usize = 8;
 
 /// Where the worker registers, and with which key.
 #[derive(Clone, Debug)]

@@ -178,7 +178,7 @@ async fn assert_health(server: SocketAddr, during: &str) {
     }
 }
 
-/// With a session whose page is larger than what sockets buffer.
+/// With a session whose page is larger than what sockets buffer: about a megabyte, of ten that there are.
 fn with_a_large_page() -> Recorded {
     let recorded = Recorded::new();
     let long = |index| Turn { question: Some("word ".repeat(13_000)), ..turn("RM_large", "hall", index, 9) };
@@ -285,4 +285,41 @@ async fn a_visitor_keeps_an_idle_connection_while_a_crowd_of_one_address_comes()
     }
     assert!(counted(served.address).await >= 100.0);
     drop(crowd);
+}
+
+/// Resident memory of this process, where the server runs beside its clients. KiB.
+fn memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_nobody_reads_take_little_memory() {
+    let recorded = with_a_large_page();
+    let served = recorded.serve().await;
+    let page = ask_again(served.address, Ipv4Addr::LOCALHOST, LARGE).await;
+    assert!(page.len() > 1 << 20 && page.contains("\"next\":\""), "{} bytes", page.len());
+    let (before, mut most) = (memory(), 0);
+    let clients = held(served.address, Client::NeverReads, PLACES, one_address, false);
+    let refused = async || {
+        let text = ask_again(served.address, Ipv4Addr::LOCALHOST, "/metrics").await;
+        text.lines()
+            .any(|line| line.starts_with("voiced_http_answers_refused_total") && !line.ends_with(" 0"))
+    };
+    let deadline = Instant::now() + recorded::PATIENCE;
+    while !refused().await {
+        most = most.max(memory());
+        assert!(Instant::now() < deadline, "long answers are refused at some time");
+    }
+    for _ in 0..50 {
+        most = most.max(memory());
+        tokio::time::sleep(SETTLED / 10).await;
+    }
+    println!("{} KiB more at most", most.saturating_sub(before));
+    assert!(most.saturating_sub(before) < 64 << 10, "{before} {most}");
+    assert_health(served.address, "answers wait").await;
+    drop(clients);
+    let page = ask_again(served.address, Ipv4Addr::LOCALHOST, "/sessions").await;
+    assert!(page.starts_with("HTTP/1.1 200 "), "{page:.300}");
 }

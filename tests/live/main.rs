@@ -13,6 +13,7 @@ mod encrypted;
 mod faults;
 mod fleet;
 mod fleet_nodes;
+mod floods;
 mod forgotten_room;
 mod full_disk;
 mod hostile_room;

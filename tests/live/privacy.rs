@@ -237,3 +237,44 @@ fn a_panic_in_the_middle_of_what_was_said_does_not_say_it() {
         assert_eq!(log.contains(EMAIL), capture == "full", "{log}");
     }
 }
+
+/// A user mask that takes nothing away shows what each file is made with.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_file_of_a_worker_is_for_its_user_alone() {
+    let world = World::start(Script::always(Step::echo())).await;
+    let voiced = world.voiced();
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "umask 0 && exec \"$0\" \"$@\""]).arg(voiced.get_program()).current_dir(world.dir());
+    shell.env_clear().envs(voiced.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let state = world.state();
+    shell.env("VOICED_STORE__PATH", state.join("record.sqlite"));
+    // Nobody takes what is to be sent, so that it stays.
+    shell.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9");
+    let worker = world.worker_of(shell, &[]);
+    let mut caller = world.call("umask").await;
+    caller.say("hello", PATIENCE, |_: &str| {}).await.unwrap();
+    let waiting = || worker.metric("voiced_export_spans_waiting").is_some_and(|spans| spans >= 3.0);
+    world::wait_until("a batch waits", waiting, || worker.log());
+    let mut files = Vec::new();
+    list(&state, &mut files);
+    for suffix in [".sqlite", ".sqlite-wal", ".json", ".otlp", "journal", "lock"] {
+        assert!(files.iter().any(|(path, _)| path.ends_with(suffix)), "{suffix} is missing in {files:#?}");
+    }
+    for (path, mode) in &files {
+        let wanted = if Path::new(path).is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode & 0o777, wanted, "{path}");
+    }
+}
+
+/// What is in a directory and below it, each with its mode.
+fn list(directory: &Path, found: &mut Vec<(String, u32)>) {
+    use std::os::unix::fs::PermissionsExt;
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        found.push((path.display().to_string(), metadata.permissions().mode()));
+        if metadata.is_dir() {
+            list(&path, found);
+        }
+    }
+}

@@ -1,7 +1,8 @@
 //! Spans reach an OTLP receiver as configured; when they do not, that is counted, explained and harms nobody.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::layer::SubscriberExt;
 use url::Url;
@@ -331,4 +332,81 @@ async fn it_works_inside_a_multi_threaded_runtime() {
 #[tokio::test(flavor = "current_thread")]
 async fn it_works_inside_a_single_threaded_runtime() {
     exports_inside_a_runtime().await;
+}
+
+/// What is logged while `run` runs.
+fn logged(run: impl FnOnce()) -> String {
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let shared = written.clone();
+    let writer = move || Shared(shared.clone());
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
+    tracing::subscriber::set_global_default(subscriber).expect("each test is a process of its own");
+    run();
+    String::from_utf8(written.lock().unwrap().clone()).unwrap()
+}
+
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_receiver_that_asks_for_ages_is_tried_in_a_minute_and_the_log_says_when() {
+    let receiver = Receiver::start(Mode::RetryAfter("1000000000000"));
+    let telemetry = telemetry(receiver.url());
+    let log = logged(|| {
+        good(&telemetry.tracer(), "RM_1", 0);
+        wait_until("the refusal", || telemetry.status().failed_batches == 1);
+        std::thread::sleep(Duration::from_secs(3));
+        // Nothing new shortens the wait.
+        good(&telemetry.tracer(), "RM_1", 1);
+        std::thread::sleep(Duration::from_secs(2));
+    });
+    assert_eq!(receiver.knocks(), 1, "{log}");
+    let line = log
+        .lines()
+        .find(|line| line.contains("a wait of 1000000000000 s"))
+        .unwrap_or_else(|| panic!("{log}"));
+    assert!(line.contains("trace export: the receiver asks for a wait of 1000000000000 s"), "{line}");
+    assert!(line.contains("it is tried again in 60 s, at ") && line.contains(" GMT"), "{line}");
+    // What waits is tried once more at the end.
+    receiver.set(Mode::Accept);
+    assert_eq!(telemetry.shutdown_blocking(PATIENCE), Flushed::default());
+}
+
+#[test]
+fn a_short_wait_that_a_receiver_asks_for_is_kept() {
+    let receiver = Receiver::start(Mode::RetryAfter("3"));
+    let telemetry = telemetry(receiver.url());
+    good(&telemetry.tracer(), "RM_1", 0);
+    wait_until("the refusal", || telemetry.status().failed_batches == 1);
+    let refused = Instant::now();
+    receiver.set(Mode::Accept);
+    wait_until("the spans", || telemetry.status().exported == 3);
+    assert!(refused.elapsed() > Duration::from_secs(2), "{:?}", refused.elapsed());
+}
+
+#[test]
+fn logs_and_metrics_keep_the_wait_that_their_receiver_asks_for() {
+    let receiver = Receiver::start(Mode::RetryAfter("86400"));
+    let mut settings = settings(Some(receiver.url()), &HEADERS);
+    (settings.logs, settings.metrics) = (true, true);
+    settings.metrics_interval = Duration::from_millis(100);
+    let queue = LogQueue::wanted(&settings).unwrap();
+    let subscriber = tracing_subscriber::registry().with(queue.layer(Secrets::default()));
+    let signals = Signals::start(&settings, "instance-1", Some(queue)).unwrap();
+    tracing::subscriber::with_default(subscriber, || tracing::info!("a line"));
+    wait_until("one of each", || receiver.knocks() == 2);
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(receiver.knocks(), 2, "a log record and the metrics wait");
+    receiver.set(Mode::Accept);
+    signals.stop_blocking(PATIENCE);
 }

@@ -6,4 +6,4 @@ mod replies;
 mod retry;
 mod spans;
 mod streams;
-mod support;
+pub(crate) mod support;

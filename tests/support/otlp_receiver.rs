@@ -27,6 +27,8 @@ pub(crate) const AUTHORIZATION: &str = "Basic dXNlcjpwYXNz=";
 pub(crate) enum Mode {
     Accept,
     Status(u16, &'static str),
+    /// 429 with this `Retry-After`.
+    RetryAfter(&'static str),
     /// This many times, then accept.
     StatusTimes(u16, usize),
     Partial(i64, &'static str),
@@ -141,6 +143,7 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
     let partial = match mode {
         Mode::Accept | Mode::StatusTimes(..) => None,
         Mode::Status(status, body) => return (StatusCode::from_u16(status).unwrap(), body).into_response(),
+        Mode::RetryAfter(wait) => return retry_after(wait),
         Mode::Partial(rejected_spans, message) => {
             Some(ExportTracePartialSuccess { rejected_spans, error_message: message.to_owned() })
         }
@@ -165,8 +168,13 @@ async fn acknowledge(State(shared): State<Arc<Shared>>) -> Response {
     *lock(&shared.knocks) += 1;
     match shared.next_mode() {
         Mode::Json(answer) => json(answer),
+        Mode::RetryAfter(wait) => retry_after(wait),
         _ => StatusCode::OK.into_response(),
     }
+}
+
+fn retry_after(wait: &'static str) -> Response {
+    (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, wait)], "later").into_response()
 }
 
 fn json(answer: &'static str) -> Response {

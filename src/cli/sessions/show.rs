@@ -15,6 +15,9 @@ const CELLS: usize = 32;
 /// Names stand in this column, bars behind it.
 const LABEL: usize = 8;
 
+/// What the texts of the turns may come to that are read at once.
+const MAX_BYTES: usize = 4 << 20;
+
 pub(super) struct Show<'a> {
     pub(super) reader: &'a Reader,
     pub(super) trace_url: Option<&'a TraceUrl>,
@@ -54,7 +57,8 @@ impl Show<'_> {
     ) -> anyhow::Result<()> {
         let mut after = None;
         loop {
-            let wanted = Turns { direction: Direction::After(after), limit: PAGE, max_text: usize::MAX };
+            let direction = Direction::After(after);
+            let wanted = Turns { direction, limit: PAGE, max_text: usize::MAX, max_bytes: MAX_BYTES };
             let found = self.reader.turns(&session.id, &wanted)?;
             found.turns.iter().try_for_each(&mut tell)?;
             after = found.turns.last().map(Place::of);

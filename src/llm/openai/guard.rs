@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::chunk::Chunk;
 use super::event_stream::{Ending, Event, EventKind, EventStream, TooLong};
-use super::{Exchange, error_body, json, transport_fault};
+use super::{Exchange, body_fault, error_body, json};
 use crate::llm::error::{Fault, Kind};
 
 /// Reads of what follows `[DONE]`, and for how long, before we let go of the connection.
@@ -146,7 +146,7 @@ where
             let Some(body) = &mut self.body else { return Ok(None) };
             match body.next().await {
                 Some(Ok(bytes)) => self.reader.feed(bytes.as_ref()),
-                Some(Err(error)) => return Err(transport_fault(error)),
+                Some(Err(error)) => return Err(body_fault(error)),
                 None => {
                     self.body = None;
                     self.reader.finish(&self.exchange)?;

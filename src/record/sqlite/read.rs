@@ -7,8 +7,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, named_params, params};
 
 use super::figures::figures;
 use super::{BUSY_TIMEOUT, MIGRATIONS, Schema, foreign, newer, rows, schema, trouble};
+use crate::named_file::refuse_irregular;
 use crate::record::find::{Direction, Filter, Found, FoundTurns, Place, ReadError, Session, Turns};
-use crate::record::turn::Turn;
 
 /// The sessions that a filter means; its parameters are bound by name.
 const MEANT: &str = "\
@@ -83,6 +83,8 @@ impl Reader {
         if matches!(self.path.try_exists(), Ok(false)) {
             return Err(ReadError::Missing(self.path.clone()));
         }
+        let irregular = |error| ReadError::Unusable(super::irregular(&self.path, &error).message);
+        refuse_irregular(&self.path).map_err(irregular)?;
         let connection = self.open().map_err(refused)?;
         let snapshot = connection.unchecked_transaction().map_err(refused)?;
         match schema(&snapshot).map_err(refused)? {
@@ -228,9 +230,16 @@ fn turns(connection: &Connection, session: &str, wanted: &Turns) -> rusqlite::Re
         .query_map(params![session, us, id, rows_of(wanted.limit), rows_of(wanted.max_text)], |row| {
             rows::turn(row, wanted.max_text)
         })?;
-    let mut turns: Vec<Turn> = found.collect::<Result<_, _>>()?;
-    let more = turns.len() > wanted.limit;
-    turns.truncate(wanted.limit);
+    let (mut turns, mut bytes, mut more) = (Vec::new(), 0, false);
+    for turn in found {
+        let turn = turn?;
+        bytes += turn.text_bytes();
+        more = turns.len() >= wanted.limit || (bytes > wanted.max_bytes && !turns.is_empty());
+        if more {
+            break;
+        }
+        turns.push(turn);
+    }
     if matches!(wanted.direction, Direction::Before(_)) {
         turns.reverse();
     }

@@ -177,7 +177,8 @@ fn pages_follow_each_other_without_gap_or_repetition() {
 fn turns_are_read_from_either_end() {
     let base = Base::new().with((0..10).map(|at| turn("RM_1", at, None)));
     let page = |direction| {
-        let found = base.reader().turns("RM_1", &Turns { direction, limit: 4, max_text: 3 }).unwrap();
+        let wanted = Turns { direction, limit: 4, max_text: 3, max_bytes: usize::MAX };
+        let found = base.reader().turns("RM_1", &wanted).unwrap();
         let ats: Vec<_> = found.turns.iter().map(|turn| (turn.started_us - STARTED_US) / 1_000_000).collect();
         (ats, found.more, found.turns)
     };
@@ -191,6 +192,29 @@ fn turns_are_read_from_either_end() {
     let (_, _, turns) = page(Direction::Before(turns.first().map(Place::of)));
     let (ats, more, _) = page(Direction::Before(turns.first().map(Place::of)));
     assert_eq!((ats, more), (vec![0, 1], false));
+}
+
+#[test]
+fn a_page_of_turns_ends_where_its_texts_come_to_too_much_and_loses_none() {
+    let base = Base::new().with((0..5).map(|at| turn("RM_1", at, None)));
+    let wanted = |direction, max_bytes| Turns { direction, limit: 4, max_text: usize::MAX, max_bytes };
+    let whole = base.reader().turns("RM_1", &wanted(Direction::After(None), usize::MAX)).unwrap();
+    let two = whole.turns[..2].iter().map(Turn::text_bytes).sum();
+    for (max_bytes, most) in [(two, 2), (two - 1, 1), (0, 1)] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let found = base.reader().turns("RM_1", &wanted(Direction::After(after), max_bytes)).unwrap();
+            assert!((1..=most).contains(&found.turns.len()), "{}", found.turns.len());
+            after = found.turns.last().map(Place::of);
+            seen.extend(found.turns.into_iter().map(|turn| turn.span_id));
+            if !found.more {
+                break;
+            }
+        }
+        assert_eq!(seen.len(), 5);
+        let found = base.reader().turns("RM_1", &wanted(Direction::Before(None), max_bytes)).unwrap();
+        assert_eq!(found.turns.last().map(|turn| &turn.span_id), seen.last());
+    }
 }
 
 #[test]
@@ -252,7 +276,10 @@ fn a_file_of_the_first_version_is_read_and_written_by_this_one() {
     let mut database = Database::open(&path, "run").unwrap();
     database.write(&[Arc::new(retried_turn())]).unwrap();
     let found = Reader::new(&path)
-        .turns("RM_1", &Turns { direction: Direction::After(None), limit: 9, max_text: 99 })
+        .turns(
+            "RM_1",
+            &Turns { direction: Direction::After(None), limit: 9, max_text: 99, max_bytes: usize::MAX },
+        )
         .unwrap();
     let reasons = found.turns.iter().map(|turn| turn.end.as_ref().unwrap().finish_reason.as_deref());
     assert_eq!(reasons.collect::<Vec<_>>(), [None, Some("length")]);

@@ -92,7 +92,11 @@ impl Sender {
         let mut pause = FIRST_PAUSE;
         let delivery = loop {
             let delivery = self.poster.post(&request, count);
-            if !is_transient(&delivery) || !self.queue.pause(pause) {
+            if !is_transient(&delivery) {
+                break delivery;
+            }
+            let wait = self.poster.wait(&delivery, pause);
+            if !self.queue.pause(wait) {
                 break delivery;
             }
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use url::Url;
 
@@ -36,6 +36,8 @@ struct Pusher {
     counts: Arc<Counts>,
     waiting: VecDeque<Vec<u8>>,
     kept: usize,
+    /// Before then the receiver does not want to be asked.
+    not_before: Instant,
 }
 
 // === impl MetricsPush ===
@@ -52,7 +54,8 @@ impl MetricsPush {
         let interval = config.metrics_interval;
         let kept = if config.metrics_temporality == Temporality::Cumulative { 0 } else { KEPT };
         post::spawn(config, url, Signal::Metrics, move |poster| {
-            Pusher { poster, metrics, counts, waiting: VecDeque::new(), kept }.run(interval, &closed);
+            let (waiting, not_before) = (VecDeque::new(), Instant::now());
+            Pusher { poster, metrics, counts, waiting, kept, not_before }.run(interval, &closed);
             drop(finished);
         })?;
         Ok(Self { open: Arc::new(Mutex::new(Some(open))), done: Arc::new(Mutex::new(done)) })
@@ -80,23 +83,26 @@ impl Pusher {
         let mut open = true;
         while open {
             open = closed.recv_timeout(interval) == Err(RecvTimeoutError::Timeout);
-            self.push();
+            self.waiting.extend(self.metrics.otlp_request());
+            if !open || Instant::now() >= self.not_before {
+                self.push();
+            }
+            let surplus = self.waiting.len().saturating_sub(self.kept);
+            self.waiting.drain(..surplus);
         }
     }
 
     fn push(&mut self) {
-        self.waiting.extend(self.metrics.otlp_request());
         while let Some(request) = self.waiting.front() {
             let delivery = self.poster.post(request, 1);
             if matches!(delivery, Delivery::Later { .. } | Delivery::Refused(_)) {
                 self.counts.pushes_failed.fetch_add(1, Ordering::Relaxed);
             }
             if is_transient(&delivery) {
+                self.not_before = Instant::now() + self.poster.wait(&delivery, Duration::ZERO);
                 break;
             }
             self.waiting.pop_front();
         }
-        let surplus = self.waiting.len().saturating_sub(self.kept);
-        self.waiting.drain(..surplus);
     }
 }

@@ -1,11 +1,13 @@
 //! One OTLP request of a signal, and what an operator should hear of its outcome.
 
 use std::thread;
+use std::time::Duration;
 
 use url::Url;
 
 use crate::config;
 use crate::telemetry::StartError;
+use crate::telemetry::asked_wait::{self, AskedWaits};
 use crate::telemetry::delivery::{Delivery, Notice, Standing};
 use crate::telemetry::otlp_post::OtlpPost;
 use crate::telemetry::signal::Signal;
@@ -15,6 +17,7 @@ pub(super) struct Poster {
     post: OtlpPost,
     signal: Signal,
     standing: Standing,
+    asked_waits: AskedWaits,
 }
 
 /// Runs `run` on a new thread with a poster that is made there.
@@ -57,7 +60,7 @@ pub(super) fn probe(
 impl Poster {
     fn new(config: &config::Telemetry, url: Url, signal: Signal) -> Result<Self, StartError> {
         let post = OtlpPost::new(config, url, signal)?;
-        Ok(Self { post, signal, standing: Standing::default() })
+        Ok(Self { post, signal, standing: Standing::default(), asked_waits: AskedWaits::default() })
     }
 
     /// Posts a request with `items` in it, and says so when the receiver's answers change.
@@ -72,6 +75,16 @@ impl Poster {
             None => {}
         }
         delivery
+    }
+
+    /// How long to wait until the next try: `pause`, or what the receiver asked for, up to a minute.
+    pub(super) fn wait(&mut self, delivery: &Delivery, pause: Duration) -> Duration {
+        let Some(asked) = delivery.asked_wait() else { return pause };
+        let wait = asked.clamp(pause, asked_wait::LONGEST.max(pause));
+        if let Some(told) = self.asked_waits.wait(asked, wait) {
+            tracing::warn!("export of {}: {told}", self.signal.name());
+        }
+        wait
     }
 }
 

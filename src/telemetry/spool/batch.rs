@@ -9,10 +9,13 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::named_file;
 use crate::slot::make_private;
 
 /// What a file takes on the disk is a multiple of this on most file systems.
 const BLOCK: u64 = 4096;
+/// No batch is larger: what a killed process left in its journal becomes one.
+const MAX_BYTES: u64 = super::journal::MAX_BYTES + (1 << 20);
 
 /// The name of a batch. Sorts by the time it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,7 +119,7 @@ impl BatchDir {
 
     /// Reads a batch. None when it is gone.
     pub(super) fn read(&self, name: BatchName) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.file(name)) {
+        match named_file::read_ours(&self.file(name), MAX_BYTES) {
             Ok(content) => Ok(Some(content)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

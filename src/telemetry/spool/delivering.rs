@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::batch::BatchName;
 use super::shelf::{Bounds, Next, Now, Outcome, Place, Shelf, Tally};
+use crate::telemetry::asked_wait::AskedWaits;
 use crate::telemetry::delivery::{Notice, Standing, Trouble};
 
 #[derive(Debug)]
@@ -24,6 +25,7 @@ struct State {
     /// The batches that the disk did not take.
     memory: HashMap<BatchName, Arc<[u8]>>,
     standing: Standing,
+    asked_waits: AskedWaits,
     last_error: Option<String>,
     /// Spans that fell off since the receiver was last heard of.
     untold: u64,
@@ -68,6 +70,7 @@ impl Delivering {
             shelf: Shelf::new(bounds, fastrand::Rng::new()),
             memory: HashMap::new(),
             standing: Standing::default(),
+            asked_waits: AskedWaits::default(),
             last_error: None,
             untold: 0,
             full: false,
@@ -157,7 +160,10 @@ impl Delivering {
     /// Books what came of a batch, and says what is worth a line; returns the batches whose files have to go.
     pub(super) fn settle(&self, outcome: Outcome, trouble: Option<&Trouble>) -> Vec<BatchName> {
         let mut state = self.lock();
+        let asked = outcome.asked_wait();
         let fallen = state.shelf.settle(self.now(), outcome);
+        let pause = state.shelf.pause(self.now());
+        let wait = asked.and_then(|asked| state.asked_waits.wait(asked, pause));
         state.last_error = trouble.map(|trouble| trouble.message.clone());
         let fallen = state.let_go(fallen);
         let untold = std::mem::take(&mut state.untold);
@@ -166,6 +172,9 @@ impl Delivering {
         drop(state);
         if let Some(notice) = notice {
             say(&notice);
+        }
+        if let Some(wait) = wait {
+            tracing::warn!("trace export: {wait}");
         }
         fallen
     }

@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::batch::BatchName;
+use crate::named_file::refuse_irregular;
 use crate::telemetry::otel::wire::{Envelope, WireSpan};
 
 /// A journal with more dead weight than this is written anew, with what lives.
@@ -18,6 +19,8 @@ const DEAD_BYTES: u64 = 4 << 20;
 const DEAD_BYTES_IDLE: u64 = 64 << 10;
 /// No span is larger; a longer record is damage.
 const MAX_RECORD: u32 = 64 << 20;
+/// What is behind so much of a journal is damage, too: it is rewritten long before.
+pub(super) const MAX_BYTES: u64 = 256 << 20;
 const HEAD: usize = 8;
 /// What a record weighs besides its span's bytes.
 const OVERHEAD: usize = 512;
@@ -104,12 +107,13 @@ impl Record {
 impl Journal {
     /// Opens the journal and reads what an earlier process left in it. Damage at its end is cut off.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<Record>)> {
+        refuse_irregular(path)?;
         let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
         let mut content = Vec::new();
-        file.read_to_end(&mut content)?;
+        (&mut file).take(MAX_BYTES).read_to_end(&mut content)?;
         let (records, sound) = read(&content);
-        if sound < content.len() {
-            let bytes = content.len() - sound;
+        let bytes = file.metadata()?.len().saturating_sub(sound as u64);
+        if bytes > 0 {
             tracing::warn!(path = %path.display(), bytes, "the end of the trace journal is damaged: cut off");
             file.set_len(sound as u64)?;
         }

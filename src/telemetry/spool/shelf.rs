@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::batch::BatchName;
+use crate::telemetry::asked_wait;
 
 /// The first wait after a failure; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// The longest `Retry-After` that is obeyed.
-const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(300);
 /// At the end, what is only in memory is tried so often.
 const LAST_TRIES: u32 = 4;
 /// A batch that breaks the receiver this often goes after all the others, so that it cannot hold them back.
@@ -118,6 +117,17 @@ enum Ending {
     },
 }
 
+// === impl Outcome ===
+
+impl Outcome {
+    pub(super) fn asked_wait(&self) -> Option<Duration> {
+        match self {
+            Self::Later { after, .. } => *after,
+            _ => None,
+        }
+    }
+}
+
 // === impl Shelf ===
 
 impl Shelf {
@@ -156,7 +166,7 @@ impl Shelf {
             return Next::Idle;
         }
         let Some((name, place)) = self.candidate() else { return Next::Idle };
-        let wait = self.not_before.saturating_sub(now.elapsed);
+        let wait = self.pause(now);
         if !wait.is_zero() {
             return Next::Wait(wait);
         }
@@ -189,6 +199,11 @@ impl Shelf {
             return self.make_room(now);
         }
         Vec::new()
+    }
+
+    /// How long nothing is sent.
+    pub(super) fn pause(&self, now: Now) -> Duration {
+        self.not_before.saturating_sub(now.elapsed)
     }
 
     /// What is only in memory and not under way.
@@ -254,7 +269,7 @@ impl Shelf {
         let longest = FIRST_WAIT.saturating_mul(1 << (self.failures - 1).min(16)).min(LONGEST_WAIT);
         // Half of it is chance, so that many workers do not come back to a receiver all at once.
         let wait = longest.mul_f64(0.5 + self.random.f64() / 2.0);
-        self.not_before = now.elapsed + after.map_or(wait, |asked| asked.clamp(wait, LONGEST_ASKED_WAIT));
+        self.not_before = now.elapsed + after.map_or(wait, |asked| asked.clamp(wait, asked_wait::LONGEST));
         self.ending = match self.ending {
             Ending::NotYet => Ending::NotYet,
             Ending::Hurrying => Ending::MemoryOnly { tries: LAST_TRIES - 1 },

@@ -1,0 +1,49 @@
+//! Reading the files of a directory.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::{Content, FileBounds, FileError, read_by, within_time};
+
+/// What may be read of a directory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DirectoryBounds {
+    pub(crate) max_files: usize,
+    /// Of all its files together.
+    pub(crate) max_bytes: u64,
+}
+
+/// A file of a directory, or why it was not read.
+pub(crate) type Entry = (PathBuf, Result<Content, FileError>);
+
+/// Reads the regular files of a directory, not of those below it. What else is in it is passed over.
+pub(crate) fn read_directory(path: &Path, bounds: DirectoryBounds) -> Result<Vec<Entry>, FileError> {
+    let path = path.to_owned();
+    within_time(move |deadline| read_by_deadline(&path, bounds, deadline))
+}
+
+fn read_by_deadline(
+    path: &Path,
+    bounds: DirectoryBounds,
+    deadline: Instant,
+) -> Result<Vec<Entry>, FileError> {
+    let (mut entries, mut left) = (Vec::new(), bounds.max_bytes);
+    for entry in fs::read_dir(path)?.take(bounds.max_files) {
+        let path = entry?.path();
+        if Instant::now() >= deadline {
+            return Err(FileError::TooSlow);
+        }
+        let read = read_by(&path, FileBounds::regular(left), deadline);
+        match &read {
+            Ok(content) => left = left.saturating_sub(content.bytes.len() as u64),
+            Err(FileError::TooLarge(_)) => return Err(FileError::TooLarge(bounds.max_bytes)),
+            // A link into nothing, and what is no file.
+            Err(error) if error.is_absent() || error.is_directory() => continue,
+            Err(FileError::NotRegular(_)) => continue,
+            Err(_) => {}
+        }
+        entries.push((path, read));
+    }
+    Ok(entries)
+}

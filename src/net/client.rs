@@ -1,0 +1,162 @@
+//! The HTTP client of every request that we make: HTTP/1.1, no redirects, nothing sent twice.
+//!
+//! It is `hyper`'s, with `reqwest`'s requests and answers. `reqwest`'s own client cannot tell of informational heads (1xx), of
+//! which a server may send any number before its answer.
+
+mod connector;
+#[cfg(test)]
+mod tests;
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::header::{ACCEPT, PROXY_AUTHORIZATION, USER_AGENT};
+use http::{HeaderValue, Uri};
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use reqwest::{Body, Request, Response, ResponseBuilderExt};
+use thiserror::Error;
+use tokio::sync::Notify;
+use url::Url;
+
+use self::connector::Connector;
+use super::Network;
+use super::proxy::Proxies;
+
+/// An idle connection is kept this long: the next request is then spared the TCP and TLS handshakes.
+const KEEP_IDLE: Duration = Duration::from_secs(90);
+/// More informational heads than this are no way to an answer.
+const MAX_INFORMATIONAL: usize = 16;
+/// A longer head of an answer is refused. `hyper` refuses one of more than a hundred headers, and trailers of more than as
+/// many or of more than 16 KiB.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+
+const OUR_NAME: HeaderValue = HeaderValue::from_static(concat!("voiced/", env!("CARGO_PKG_VERSION")));
+
+/// A client with its pool of connections. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct HttpClient {
+    inner: legacy::Client<Connector, Body>,
+    proxies: Proxies,
+}
+
+/// Why there is no head of an answer.
+#[derive(Debug, Error)]
+pub(crate) enum SendError {
+    #[error("the server sent {MAX_INFORMATIONAL} informational heads (1xx) and still no answer")]
+    Informational,
+    #[error("the request cannot be sent: {0}")]
+    Request(reqwest::Error),
+    /// The causes say more than this.
+    #[error(transparent)]
+    Http(#[from] legacy::Error),
+}
+
+/// Counts informational heads, and tells when there are too many.
+#[derive(Default)]
+struct Heads {
+    seen: AtomicUsize,
+    too_many: Notify,
+}
+
+// === impl HttpClient ===
+
+impl HttpClient {
+    /// `connect_timeout` bounds TCP, the way through a proxy, and TLS together.
+    pub(super) fn new(network: &Network, connect_timeout: Option<Duration>) -> Self {
+        let connector = Connector::new(network.tls.clone(), network.proxies.clone(), connect_timeout);
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder.timer(TokioTimer::new()).pool_timer(TokioTimer::new());
+        builder.pool_idle_timeout(KEEP_IDLE).http1_max_buf_size(MAX_HEAD_BYTES);
+        Self { inner: builder.build(connector), proxies: network.proxies.clone() }
+    }
+
+    /// Sends a request and waits for the head of its answer, however long that takes. Dropping this closes the connection.
+    pub(crate) async fn send(&self, request: Request) -> Result<Response, SendError> {
+        let url = request.url().clone();
+        let request = http::Request::<Body>::try_from(request);
+        let mut request = request.map_err(|error| SendError::Request(error.without_url()))?;
+        let headers = request.headers_mut();
+        headers.entry(USER_AGENT).or_insert(OUR_NAME);
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        if let Some(auth) = self.proxy_auth(&url) {
+            headers.insert(PROXY_AUTHORIZATION, auth);
+        }
+        let heads = Arc::new(Heads::default());
+        let counted = heads.clone();
+        hyper::ext::on_informational(&mut request, move |_| counted.count());
+        let answer = tokio::select! {
+            biased;
+            () = heads.too_many.notified() => return Err(SendError::Informational),
+            answer = self.inner.request(request) => answer?,
+        };
+        Ok(as_reqwest(answer, url))
+    }
+
+    /// In a tunnel the proxy was told at its beginning.
+    fn proxy_auth(&self, url: &Url) -> Option<HeaderValue> {
+        let proxy = self.proxies.of(url).filter(|_| url.scheme() == "http")?;
+        let mut auth = proxy.basic_auth()?.clone();
+        auth.set_sensitive(true);
+        Some(auth)
+    }
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient").field("proxies", &self.proxies).finish_non_exhaustive()
+    }
+}
+
+fn as_reqwest(answer: http::Response<hyper::body::Incoming>, url: Url) -> Response {
+    let (parts, body) = answer.into_parts();
+    let mut answer = http::Response::new(Body::wrap(body));
+    if let Ok(with_url) = http::Response::builder().url(url).body(()) {
+        answer.extensions_mut().extend(with_url.into_parts().0.extensions);
+    }
+    *answer.status_mut() = parts.status;
+    *answer.version_mut() = parts.version;
+    *answer.headers_mut() = parts.headers;
+    answer.into()
+}
+
+// === impl Heads ===
+
+impl Heads {
+    fn count(&self) {
+        if self.seen.fetch_add(1, Ordering::Relaxed) + 1 > MAX_INFORMATIONAL {
+            self.too_many.notify_one();
+        }
+    }
+}
+
+// === impl SendError ===
+
+impl SendError {
+    /// Whether there was no connection yet.
+    pub(crate) fn is_connect(&self) -> bool {
+        matches!(self, Self::Http(error) if error.is_connect())
+    }
+
+    /// Whether the connection took too long.
+    pub(crate) fn is_timeout(&self) -> bool {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+            {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+}
+
+/// `url` as a connector takes it.
+fn as_url(uri: &Uri) -> Option<Url> {
+    Url::parse(&uri.to_string()).ok()
+}
