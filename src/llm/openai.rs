@@ -146,7 +146,8 @@ impl Provider {
             return Err(self.refused(fields, ask, refusal));
         }
         // The library passes errors on as text only.
-        let stream = opened.map_err(|error| exchange.broken.get().cloned().unwrap_or_else(|| fault(error)))?;
+        let stream =
+            opened.map_err(|error| exchange.broken.get().cloned().unwrap_or_else(|| fault(error)))?;
         let sent = Sent { fields, ask: ask.without_words(), accepted: self.accepted.clone() };
         Ok(Reply { stream, exchange, demand, is_asked: false, untold: Some(sent) })
     }
