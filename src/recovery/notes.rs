@@ -98,7 +98,7 @@ fn read(path: PathBuf) -> Option<(Left, Note)> {
 impl Note {
     pub(super) fn write(&self, left: &Left) -> io::Result<()> {
         let working = self.0.with_extension("new");
-        // One that is left of a write that failed may be anybody's to read.
+        // One that is left of a write that failed keeps the mode that it has.
         drop(fs::remove_file(&working));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&working)?;
         file.write_all(&serde_json::to_vec(left)?)?;

@@ -27,7 +27,7 @@ const TRACEPARENT_ATTRIBUTE: &str = "traceparent";
 
 /// A stream with no chunk for this long is given up; its place is needed for others.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// So is one that has not ended by then, whatever comes. Nobody writes, and no sentence lasts, for so long.
+/// A stream that has not ended by then is given up, whatever comes: a message is written in less, and a sentence said.
 const WHOLE_TIMEOUT: Duration = Duration::from_secs(300);
 const LIMITS: Limits = Limits { idle: IDLE_TIMEOUT, whole: WHOLE_TIMEOUT };
 

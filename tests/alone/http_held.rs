@@ -295,7 +295,7 @@ fn memory() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_that_nobody_reads_take_little_memory() {
+async fn unread_answers_take_little_memory() {
     let recorded = with_a_large_page();
     let served = recorded.serve().await;
     let page = ask_again(served.address, Ipv4Addr::LOCALHOST, LARGE).await;

@@ -150,7 +150,7 @@ async fn compressed_streams_that_grow_a_thousandfold_take_no_memory() {
 
 /// Only a header says how long it is, and none of that comes.
 #[tokio::test(flavor = "multi_thread")]
-async fn reused_ids_and_forged_lengths_harm_nobody() {
+async fn reused_ids_and_forged_lengths_cost_their_own_text() {
     use livekit_protocol::data_packet::Value;
     use livekit_protocol::data_stream::header::ContentHeader;
     use livekit_protocol::data_stream::{Chunk, Header, TextHeader, Trailer};

@@ -248,7 +248,7 @@ async fn every_file_of_a_worker_is_for_its_user_alone() {
     shell.env_clear().envs(voiced.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let state = world.state();
     shell.env("VOICED_STORE__PATH", state.join("record.sqlite"));
-    // Nobody takes what is to be sent, so that it stays.
+    // Nothing listens there, so that what is to be sent stays.
     shell.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9");
     let worker = world.worker_of(shell, &[]);
     let mut caller = world.call("umask").await;

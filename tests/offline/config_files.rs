@@ -74,7 +74,7 @@ fn pipe(dir: &Path) -> PathBuf {
     path
 }
 
-/// A shell that does this with the pipe as its output, once somebody reads it.
+/// A shell that does this with the pipe as its output, once it is read.
 fn writer(pipe: &Path, script: &str) -> Child {
     Command::new("sh").arg("-c").arg(format!("({script}) > \"$0\" 2>/dev/null")).arg(pipe).spawn().unwrap()
 }

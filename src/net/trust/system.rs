@@ -33,7 +33,7 @@ pub(super) fn certificates() -> Found {
     named(file.as_deref(), directories.as_deref()).unwrap_or_else(own)
 }
 
-/// Those of the system's own places, which are no one's to name.
+/// Those of the system's own places.
 fn own() -> Found {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
