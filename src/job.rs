@@ -80,7 +80,8 @@ async fn serve(
     parts.past = noted.past();
     parts.claims = parts.past.is_none().then(|| recovery.claims(&assignment.room_name));
     let (place, company) = (room.place().clone(), room.company());
-    let outside = Outside { assignment: &assignment, place: &place, company: &company, roster: roster.as_deref() };
+    let outside =
+        Outside { assignment: &assignment, place: &place, company: &company, roster: roster.as_deref() };
     let end = async {
         let reason = outside.end(&control).await;
         if !matches!(reason, EndReason::ConnectionLost(_)) {
@@ -111,7 +112,8 @@ async fn join(
     control: &JobControl,
     max_text_bytes: usize,
 ) -> Result<Room, JoinError> {
-    let options = JoinOptions { url: assignment.url.clone(), token: assignment.token.clone(), max_text_bytes };
+    let options =
+        JoinOptions { url: assignment.url.clone(), token: assignment.token.clone(), max_text_bytes };
     let stop = control.stop.child_token();
     let mut joining = pin!(Room::join(options, &stop));
     tokio::select! {

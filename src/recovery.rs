@@ -137,12 +137,7 @@ impl Recovery {
         Self::new(None, torn, Memory::none(), Metrics::default())
     }
 
-    fn new(
-        notes: Option<Arc<Notes>>,
-        torn: mpsc::Sender<Torn>,
-        memory: Memory,
-        metrics: Metrics,
-    ) -> Self {
+    fn new(notes: Option<Arc<Notes>>, torn: mpsc::Sender<Torn>, memory: Memory, metrics: Metrics) -> Self {
         let (resuming, parked) = (Resuming::default(), ParkedSessions::default());
         Self { notes, resuming, parked, torn, memory, metrics }
     }

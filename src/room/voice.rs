@@ -121,7 +121,7 @@ impl Voice {
 
     /// Stops a segment that is under way, at once; it is still to be closed. Says what has become of it.
     pub fn cut(&self, segment: &Progress) -> Spoken {
-        Spoken { heard: segment.cut(!self.line.borrow().up), fate: Fate::Cut }
+        segment.cut(!self.line.borrow().up)
     }
 
     /// Announces the agent's state, in order. When the server is too slow for all of them, the newest are dropped

@@ -13,16 +13,16 @@ mod reply;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::chat::{AgentState, Correction, Fate, Failure, Message, Spoken, Utterance};
+use crate::chat::{AgentState, Correction, Failure, Fate, Message, Spoken, Utterance};
 use crate::llm::{Answer, Outcome};
 use crate::secret::Speech;
 
+use self::reply::Reply;
 use super::audience::{self, Audience};
 use super::heard::{HeardMessages, MessageKey};
 use super::history::{History, Said};
 use super::past::Past;
 use super::presence::Presence;
-use self::reply::Reply;
 
 /// Why a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -41,8 +41,7 @@ impl RunningJobs {
     pub(super) fn start(&mut self, assignment: Assignment) {
         let (job_id, room_name) = (assignment.job_id.clone(), assignment.room_name.clone());
         let [stop, terminated] = [CancellationToken::new(), CancellationToken::new()];
-        let control =
-            JobControl::new(job_id.clone(), stop.clone(), terminated.clone(), self.reports.clone());
+        let control = JobControl::new(job_id.clone(), stop.clone(), terminated.clone(), self.reports.clone());
         let jobs = self.jobs.clone();
         // Even the making of the future belongs to the task: it may panic, too.
         let task = self.tasks.spawn(async move { jobs.run(assignment, control).await });

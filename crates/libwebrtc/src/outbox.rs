@@ -81,8 +81,9 @@ mod tests {
         let outbox = Outbox::new();
         outbox.sent(300);
         let mut waiting = pin!(outbox.at_most(100));
-        let mut is_waiting =
-            async || std::future::poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context).is_pending())).await;
+        let mut is_waiting = async || {
+            std::future::poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context).is_pending())).await
+        };
         assert!(is_waiting().await);
         outbox.acknowledged(100);
         assert!(is_waiting().await, "200 bytes are under way");

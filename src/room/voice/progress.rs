@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use livekit::webrtc::outbox::Outbox;
 
+use crate::chat::{Fate, Spoken};
+
 /// Of one segment. Clones are the same.
 #[derive(Clone, Debug)]
 pub struct Progress {
@@ -23,6 +25,8 @@ struct Stand {
     under_way: VecDeque<(u64, usize)>,
     /// Nothing is to be written beyond here.
     cut: Option<usize>,
+    /// All of it is written.
+    whole: bool,
 }
 
 // === impl Progress ===
@@ -51,16 +55,22 @@ impl Progress {
     /// The stay in the room is over: the next one has got nothing of it yet.
     pub(super) fn lose(&self) {
         let mut stand = self.lock();
-        stand.written = 0;
+        (stand.written, stand.whole) = (0, false);
         stand.under_way.clear();
     }
 
-    /// Lets nothing more be written, and says how far it has come. `surely`: what went into a connection that is lost does
-    /// not count.
-    pub(crate) fn cut(&self, surely: bool) -> usize {
+    pub(super) fn wrote_all(&self) {
+        self.lock().whole = true;
+    }
+
+    /// Lets nothing more be written, and says how far it has come. `lost`: what went into the connection and was not
+    /// acknowledged does not count.
+    pub(super) fn cut(&self, lost: bool) -> Spoken {
         let mut stand = self.lock();
-        let gone = if surely { stand.heard } else { stand.heard.max(stand.written) };
-        *stand.cut.get_or_insert(gone)
+        let gone = if lost { stand.heard } else { stand.heard.max(stand.written) };
+        let heard = *stand.cut.get_or_insert(gone);
+        let fate = if stand.whole && !lost { Fate::Whole } else { Fate::Cut };
+        Spoken { heard, fate }
     }
 
     /// Where it was cut.

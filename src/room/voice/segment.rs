@@ -166,6 +166,7 @@ impl Segment {
         if self.closed {
             self.copy(outlet).await?;
             self.done = true;
+            self.progress.wrote_all();
             self.tell(self.text.len(), Fate::Whole);
         }
         Ok(())

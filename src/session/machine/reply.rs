@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::chat::{AgentState, Fate, Failure, Spoken};
+use crate::chat::{AgentState, Failure, Fate, Spoken};
 use crate::llm::{Answer, Outcome};
 use crate::secret::Speech;
 
@@ -105,9 +105,8 @@ impl Machine {
 
     /// Finishes the reply once both its call and its words are over.
     fn settle(&mut self) {
-        let is_over = |reply: &mut Reply| {
-            reply.answer.is_some() && (reply.spoken.is_some() || reply.segment.is_none())
-        };
+        let is_over =
+            |reply: &mut Reply| reply.answer.is_some() && (reply.spoken.is_some() || reply.segment.is_none());
         if let Some(reply) = self.reply.take_if(is_over) {
             self.finish(reply);
         }
@@ -119,7 +118,8 @@ impl Machine {
         self.remember(&reply, &outcome, &mut answer);
         let latency = reply.first_word_at.map(|first| first.saturating_duration_since(reply.heard_at));
         let apologise = matches!(outcome, TurnEnding::Failed(_)) && self.ending.is_none();
-        self.actions.push(Action::Finish { turn: reply.turn, result: TurnResult { outcome, answer, latency } });
+        self.actions
+            .push(Action::Finish { turn: reply.turn, result: TurnResult { outcome, answer, latency } });
         if apologise {
             self.say_whole(self.rules.apology.clone(), reply.only);
         }
@@ -192,3 +192,7 @@ fn unwritten(why: &str) -> Failure {
     let message = format!("the reply could not be written to the room as a whole: {why}");
     Failure { class: "room_write".to_owned(), message }
 }
+
+#[cfg(test)]
+#[path = "reply_tests.rs"]
+mod tests;

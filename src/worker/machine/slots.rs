@@ -169,7 +169,10 @@ impl Slots {
     /// that is on its way out serves nobody any more.
     fn serves(&self, room_name: &str) -> bool {
         self.reserved.values().any(|reservation| reservation.room_name == room_name)
-            || self.running.values().any(|running| running.deadline().is_none() && running.room_name == room_name)
+            || self
+                .running
+                .values()
+                .any(|running| running.deadline().is_none() && running.room_name == room_name)
     }
 }
 
@@ -177,7 +180,13 @@ impl Slots {
 
 impl Running {
     fn new(room_name: &str) -> Self {
-        Self { room_name: room_name.to_owned(), reported: false, until: None, terminated: None, aborted: false }
+        Self {
+            room_name: room_name.to_owned(),
+            reported: false,
+            until: None,
+            terminated: None,
+            aborted: false,
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {
