@@ -58,7 +58,7 @@ pub struct Parts {
     pub traceparent: Option<String>,
     /// What was said before, when this session goes on after its process died.
     pub past: Option<Past>,
-    /// Where the first person who comes may bring what was said before.
+    /// Where people who come or speak first may bring what was said before.
     pub claims: Option<Claims>,
     /// The room of the job was deleted before we came; we are in a new one that only has its name.
     pub in_other_room: bool,
@@ -150,6 +150,9 @@ impl Session<'_> {
 
     /// Feeds the machine with what happened, and when, and does what it says; the reason once the session is over.
     async fn step(&mut self, (at, event): (Instant, Event)) -> Option<EndReason> {
+        if let Event::Heard(utterance) = &event {
+            self.claim(&utterance.speaker);
+        }
         for action in self.machine.step(at, event) {
             match action {
                 Action::SetState(state) => self.voice.announce(state),

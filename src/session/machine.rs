@@ -217,9 +217,9 @@ impl Machine {
         }
     }
 
-    /// Whether nobody has been met and nothing said.
+    /// Whether nobody has said anything yet.
     pub(crate) fn is_new(&self) -> bool {
-        !self.greeted && self.next_turn == 0
+        self.next_turn == 0
     }
 
     /// Goes on with what was said before. To be called while the machine is new.
