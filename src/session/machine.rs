@@ -13,14 +13,14 @@ mod reply;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::chat::{AgentState, Correction, Failure, Fate, Message, Spoken, Utterance};
-use crate::llm::{Answer, Outcome};
+use crate::chat::{AgentState, Correction, Failure, Message, Spoken, Utterance};
+use crate::llm::Answer;
 use crate::secret::Speech;
 
 use self::reply::Reply;
 use super::audience::{self, Audience};
 use super::heard::{HeardMessages, MessageKey};
-use super::history::{History, Said};
+use super::history::History;
 use super::past::Past;
 use super::presence::Presence;
 

@@ -1,6 +1,8 @@
 //! What a session does, without a clock, a room or a model.
 
 use super::*;
+use crate::chat::Fate;
+use crate::llm::Outcome;
 
 pub(super) fn rules() -> Rules {
     Rules {
