@@ -95,6 +95,24 @@ pub struct Usage {
     pub estimated: bool,
 }
 
+/// What became of a text that we said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spoken {
+    /// So many bytes of it, from the beginning, went out.
+    pub heard: usize,
+    pub fate: Fate,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// All of it was written, to everybody who gets it and in every form.
+    Whole,
+    /// We stopped.
+    Cut,
+    /// It could not be written; why.
+    Failed(String),
+}
+
 /// Why a question got no whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {

@@ -1,8 +1,9 @@
 //! One dispatched job: join its room, hold the session, report the end, leave.
 
 mod forgotten;
+mod terminated;
 
-use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -10,10 +11,11 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tracing::Instrument;
 
+use self::terminated::{Inquiry, Meaning};
 use crate::config::Credentials;
 use crate::recovery::Recovery;
 use crate::room::roster::Roster;
-use crate::room::{JoinOptions, Room};
+use crate::room::{Company, JoinError, JoinOptions, Place, Room};
 use crate::session::{self, EndReason, Parts};
 use crate::worker::{Assignment, JobControl, JobEnd, RunJob};
 
@@ -62,13 +64,8 @@ async fn serve(
     SessionJobs { recovery, roster, .. }: SessionJobs,
 ) -> JobEnd {
     recovery.joining(&assignment.job_id);
-    let options = JoinOptions {
-        url: assignment.url.clone(),
-        token: assignment.token.clone(),
-        max_text_bytes: parts.agent.max_turn_bytes,
-    };
     let stop = control.stop.child_token();
-    let mut room = match Room::join(options, &stop).await {
+    let mut room = match join(&assignment, &control, parts.agent.max_turn_bytes).await {
         Ok(room) => room,
         Err(error) => {
             tracing::error!(%error, "the room could not be joined");
@@ -81,20 +78,18 @@ async fn serve(
     parts.in_other_room = !assignment.room_sid.is_empty() && assignment.room_sid != sid;
     let mut noted = recovery.note(&assignment, &sid, &room.people(), stop.clone()).await;
     parts.past = noted.past();
-    let place = room.place().clone();
-    let company = room.company();
-    let forgotten = async {
-        match &roster {
-            Some(roster) => forgotten::forgotten(roster, &place, &company).await,
-            None => std::future::pending().await,
+    parts.claims = parts.past.is_none().then(|| recovery.claims(&assignment.room_name));
+    let (place, company) = (room.place().clone(), room.company());
+    let outside =
+        Outside { assignment: &assignment, place: &place, company: &company, roster: roster.as_deref() };
+    let end = async {
+        let reason = outside.end(&control).await;
+        if !matches!(reason, EndReason::ConnectionLost(_)) {
+            stop.cancel();
         }
-        stop.cancel();
-        std::future::pending::<Infallible>().await
+        reason
     };
-    let summary = tokio::select! {
-        summary = session::run(&mut room, parts, stop.clone()) => summary,
-        never = forgotten => match never {},
-    };
+    let summary = session::run(&mut room, parts, end).await;
     let EndReason::ConnectionLost(why) = &summary.reason else {
         noted.over();
         // The server calls a job failed whose agent leaves before it has reported success.
@@ -103,10 +98,72 @@ async fn serve(
         return JobEnd::Success;
     };
     let end = JobEnd::Failed(format!("the connection to the room was lost: {why}"));
+    // First, because from the report on the worker takes another job for this room, which goes on with the conversation.
+    let torn = noted.lost(summary);
     control.report(end.clone()).await;
     room.leave().await;
-    noted.lost(summary);
+    torn.look();
     end
+}
+
+/// A job that is terminated before it is in its room is not wanted.
+async fn join(
+    assignment: &Assignment,
+    control: &JobControl,
+    max_text_bytes: usize,
+) -> Result<Room, JoinError> {
+    let options =
+        JoinOptions { url: assignment.url.clone(), token: assignment.token.clone(), max_text_bytes };
+    let stop = control.stop.child_token();
+    let mut joining = pin!(Room::join(options, &stop));
+    tokio::select! {
+        joined = &mut joining => return joined,
+        () = control.terminated.cancelled() => stop.cancel(),
+    }
+    joining.await
+}
+
+/// What ends a session from outside its room.
+struct Outside<'a> {
+    assignment: &'a Assignment,
+    place: &'a Place,
+    company: &'a Company,
+    roster: Option<&'a Roster>,
+}
+
+// === impl Outside ===
+
+impl Outside<'_> {
+    /// Why the session is to end, once it is.
+    async fn end(&self, control: &JobControl) -> EndReason {
+        tokio::select! {
+            () = control.stop.cancelled() => EndReason::Stopped,
+            () = self.forgotten() => EndReason::Stopped,
+            reason = self.terminated(control) => reason,
+        }
+    }
+
+    async fn forgotten(&self) {
+        match self.roster {
+            Some(roster) => forgotten::forgotten(roster, self.place, self.company).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn terminated(&self, control: &JobControl) -> EndReason {
+        control.terminated.cancelled().await;
+        let Some(roster) = self.roster else { return EndReason::Stopped };
+        let dispatch_id = &self.assignment.dispatch_id;
+        let inquiry = Inquiry { roster, place: self.place, dispatch_id, company: self.company };
+        match inquiry.meaning().await {
+            Meaning::End(reason) => reason,
+            Meaning::Stay => {
+                tracing::info!("LiveKit terminated the job of a stay that is over; the session goes on");
+                control.stay().await;
+                std::future::pending().await
+            }
+        }
+    }
 }
 
 /// The dispatcher's `traceparent`: an attribute of the dispatch, or a key of its metadata where that is JSON.

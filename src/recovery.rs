@@ -67,9 +67,18 @@ pub struct Recovery {
     notes: Option<Arc<Notes>>,
     resuming: Resuming,
     parked: ParkedSessions,
-    torn: mpsc::Sender<(Left, Note)>,
+    torn: mpsc::Sender<Torn>,
     memory: Memory,
     metrics: Metrics,
+}
+
+/// A session that was torn out of its room.
+#[derive(Debug)]
+struct Torn {
+    left: Left,
+    note: Note,
+    /// Its connection was lost; what was said is kept in this process.
+    parked: bool,
 }
 
 /// Sessions that the worker was asked to take up again, by job id, until it is back in their rooms.
@@ -105,6 +114,20 @@ pub(crate) struct Noted {
     recovery: Recovery,
 }
 
+/// A session whose connection was lost, while it leaves its room. Once that is done it is looked who waits there.
+#[derive(Debug)]
+pub(crate) struct TornOut {
+    kept: Option<(Left, Note)>,
+    recovery: Recovery,
+}
+
+/// What was said in a room before the connection to it was lost, for a job that its people bring. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Claims {
+    room_name: String,
+    parked: ParkedSessions,
+}
+
 // === impl Recovery ===
 
 impl Recovery {
@@ -114,12 +137,7 @@ impl Recovery {
         Self::new(None, torn, Memory::none(), Metrics::default())
     }
 
-    fn new(
-        notes: Option<Arc<Notes>>,
-        torn: mpsc::Sender<(Left, Note)>,
-        memory: Memory,
-        metrics: Metrics,
-    ) -> Self {
+    fn new(notes: Option<Arc<Notes>>, torn: mpsc::Sender<Torn>, memory: Memory, metrics: Metrics) -> Self {
         let (resuming, parked) = (Resuming::default(), ParkedSessions::default());
         Self { notes, resuming, parked, torn, memory, metrics }
     }
@@ -208,9 +226,14 @@ impl Recovery {
         Noted { kept: kept.await.ok(), past: Some(past), stop, recovery: self.clone() }
     }
 
-    fn torn(&self, left: Left, note: Note) {
-        if let Err(error) = self.torn.try_send((left, note)) {
-            let (left, _) = error.into_inner();
+    /// What a session that has begun without its people may find out later.
+    pub(crate) fn claims(&self, room_name: &str) -> Claims {
+        Claims { room_name: room_name.to_owned(), parked: self.parked.clone() }
+    }
+
+    fn torn(&self, torn: Torn) {
+        if let Err(error) = self.torn.try_send(torn) {
+            let Torn { left, .. } = error.into_inner();
             self.parked.take(&left.job_id);
             tracing::error!(
                 room = left.room_name,
@@ -235,13 +258,16 @@ impl Noted {
         }
     }
 
-    /// The connection was lost: to be gone back to with all that was said, also if the room is a new one by then.
-    pub(crate) fn lost(mut self, summary: Summary) {
-        let Some((left, note)) = self.kept.take() else { return };
-        let Summary { past, people: met, .. } = summary;
-        let parked = Parked { room_name: left.room_name.clone(), met, past };
-        self.recovery.parked.park(left.job_id.clone(), parked);
-        self.recovery.torn(left, note);
+    /// The connection was lost: to be gone back to with all that was said, also if the room is a new one by then. A new job
+    /// for the room may go on with it from now on.
+    pub(crate) fn lost(mut self, summary: Summary) -> TornOut {
+        let (kept, recovery) = (self.kept.take(), self.recovery.clone());
+        if let Some((left, _)) = &kept {
+            let Summary { past, people: met, .. } = summary;
+            let parked = Parked { room_name: left.room_name.clone(), met, past };
+            recovery.parked.park(left.job_id.clone(), parked);
+        }
+        TornOut { kept, recovery }
     }
 }
 
@@ -249,9 +275,34 @@ impl Drop for Noted {
     fn drop(&mut self) {
         match self.kept.take() {
             Some((_, note)) if self.stop.is_cancelled() => note.remove(),
-            Some((left, note)) => self.recovery.torn(left, note),
+            Some((left, note)) => self.recovery.torn(Torn { left, note, parked: false }),
             None => {}
         }
+    }
+}
+
+// === impl TornOut ===
+
+impl TornOut {
+    /// We are out of the room.
+    pub(crate) fn look(self) {}
+}
+
+impl Drop for TornOut {
+    /// Also when leaving the room was cut short.
+    fn drop(&mut self) {
+        if let Some((left, note)) = self.kept.take() {
+            self.recovery.torn(Torn { left, note, parked: true });
+        }
+    }
+}
+
+// === impl Claims ===
+
+impl Claims {
+    /// What was said with this person; once.
+    pub(crate) fn claim(&self, person: &str) -> Option<Past> {
+        self.parked.claim(&self.room_name, &[person.to_owned()])
     }
 }
 
@@ -326,10 +377,20 @@ mod tests {
     }
 
     /// A recovery whose search is the test.
-    fn recovery(root: &Path) -> (Recovery, mpsc::Receiver<(Left, Note)>) {
+    fn recovery(root: &Path) -> (Recovery, mpsc::Receiver<Torn>) {
         let (notes, _) = Notes::open(root, &assignment().url, "ada").unwrap();
         let (torn, found) = mpsc::channel(TORN);
         (Recovery::new(Some(Arc::new(notes)), torn, Memory::none(), Metrics::default()), found)
+    }
+
+    /// Of a session with ada whose connection was lost.
+    fn summary() -> Summary {
+        Summary {
+            reason: crate::session::EndReason::ConnectionLost("cut".to_owned()),
+            totals: Default::default(),
+            past: Past { turns: Vec::new(), next_turn: 4 },
+            people: vec!["ada".to_owned()],
+        }
     }
 
     fn files(root: &Path) -> usize {
@@ -355,8 +416,8 @@ mod tests {
             panic!("a defect")
         };
         assert!(tokio::spawn(breaking).await.unwrap_err().is_panic());
-        let (left, note) = found.try_recv().unwrap();
-        assert_eq!((left.room_name.as_str(), files(root.path())), ("room", 1));
+        let Torn { left, note, parked } = found.try_recv().unwrap();
+        assert_eq!((left.room_name.as_str(), files(root.path()), parked), ("room", 1, false));
         drop(note);
         assert_eq!(files(root.path()), 1, "the next process would find it, too");
 
@@ -370,19 +431,30 @@ mod tests {
     async fn a_session_whose_connection_was_lost_goes_on_in_the_job_that_its_people_bring() {
         let (root, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
         let (recovery, mut found) = recovery(root.path());
-        let past = Past { turns: Vec::new(), next_turn: 4 };
-        let summary = Summary {
-            reason: crate::session::EndReason::ConnectionLost("cut".to_owned()),
-            totals: Default::default(),
-            past,
-            people: vec!["ada".to_owned()],
-        };
-        noted(&recovery, &stop).await.lost(summary);
-        let (left, _) = found.try_recv().unwrap();
-        assert!(recovery.parked.holds(&left.job_id));
+        let torn = noted(&recovery, &stop).await.lost(summary());
+        assert!(found.try_recv().is_err(), "we are still in the room");
+        assert!(recovery.parked.holds("AJ_1"), "the next job may be there before we are out");
+        torn.look();
+        let Torn { left, parked, .. } = found.try_recv().unwrap();
+        assert!(parked);
         let next = Assignment { job_id: "AJ_2".to_owned(), ..assignment() };
         let mut noted = recovery.note(&next, "RM_2", &["ada".to_owned()], stop).await;
         assert_eq!(noted.past().map(|past| past.next_turn), Some(4));
         assert!(!recovery.parked.holds(&left.job_id), "nobody else goes on with it");
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_in_its_room_before_its_people_claims_what_was_said_when_they_come() {
+        let (root, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
+        let (recovery, _found) = recovery(root.path());
+        let torn = noted(&recovery, &stop).await.lost(summary());
+        let next = Assignment { job_id: "AJ_2".to_owned(), ..assignment() };
+        let mut noted = recovery.note(&next, "RM_2", &[], stop).await;
+        assert!(noted.past().is_none(), "nobody is there");
+        let claims = recovery.claims(&next.room_name);
+        assert!(claims.claim("eve").is_none(), "a stranger");
+        assert_eq!(claims.claim("ada").map(|past| past.next_turn), Some(4));
+        assert!(claims.claim("ada").is_none(), "once");
+        torn.look();
     }
 }

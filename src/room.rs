@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use livekit::participant::Participant;
 use livekit::prelude as lk;
+use livekit::webrtc::outbox::Outbox;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior};
@@ -57,6 +58,8 @@ pub struct Room {
     inner: Arc<lk::Room>,
     events: mpsc::UnboundedReceiver<lk::RoomEvent>,
     place: Place,
+    /// What was sent and not acknowledged.
+    outbox: Outbox,
     people: People,
     /// Which participant we are; the server names us anew when we rejoin.
     ourselves: String,
@@ -70,7 +73,7 @@ pub struct Room {
     joined_in: Duration,
 }
 
-/// Whether people are in a room.
+/// What of a room can be told beside its session.
 pub(crate) struct Company(Weak<lk::Room>);
 
 /// Where we are, for logs and traces.
@@ -86,6 +89,12 @@ pub struct Place {
 impl Company {
     pub(crate) fn is_here(&self) -> bool {
         self.0.upgrade().is_some_and(|room| room.remote_participants().values().any(is_person))
+    }
+
+    /// Whether we are connected to the room, as far as the SDK knows.
+    pub(crate) fn is_connected(&self) -> bool {
+        let connected = lk::ConnectionState::Connected;
+        self.0.upgrade().is_some_and(|room| room.connection_state() == connected)
     }
 }
 
@@ -169,7 +178,7 @@ impl Room {
 
     /// What we say and announce in this room.
     pub fn voice(&self, agent_name: &str) -> Voice {
-        Voice::start(self.inner.local_participant(), agent_name)
+        Voice::start(self.inner.local_participant(), self.outbox.clone(), agent_name)
     }
 
     /// Writes one whole text on `lk.chat`, as a person does.
@@ -274,7 +283,6 @@ impl Room {
 
     fn reconnected(&mut self) -> RoomEvent {
         self.reconnecting = false;
-        voice::limit(&self.inner.local_participant());
         let ourselves = self.inner.local_participant().sid().to_string();
         let rejoined = ourselves != self.ourselves;
         self.ourselves = ourselves;
@@ -335,10 +343,11 @@ async fn connect(options: JoinOptions) -> Result<Room, JoinError> {
     // Text needs no media; what is published by others stays on the server.
     room_options.auto_subscribe = false;
     room_options.data_stream = room_options.data_stream.with_max_payload_byte_length(options.max_text_bytes);
+    let outbox = Outbox::new();
+    room_options.rtc_config.outbox = Some(outbox.clone());
     let joined = lk::Room::connect(options.url.as_str(), options.token.expose(), room_options).await;
     let (inner, events) =
         joined.map_err(|why| JoinError::Refused { url: options.url, why: Box::new(why) })?;
-    voice::limit(&inner.local_participant());
     let sid = tokio::time::timeout(SID_TIMEOUT, inner.sid()).await;
     let place = Place {
         room: inner.name(),
@@ -354,6 +363,7 @@ async fn connect(options: JoinOptions) -> Result<Room, JoinError> {
         inner: Arc::new(inner),
         events,
         place,
+        outbox,
         people: People::default(),
         closed: false,
         reconnecting: false,

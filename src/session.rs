@@ -15,16 +15,19 @@ mod listening;
 mod machine;
 mod past;
 mod presence;
+mod speaking;
 
+use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio_util::sync::CancellationToken;
 
 use crate::chat::AgentState;
 use crate::config;
 use crate::llm::Answerer;
 use crate::metrics::{Metrics, Refusal, Restored};
+use crate::recovery::Claims;
 use crate::room::voice::Voice;
 use crate::room::{Room, RoomEvent};
 use crate::telemetry::spans::Tracer;
@@ -38,6 +41,7 @@ pub use self::ledger::Totals;
 pub use self::machine::EndReason;
 use self::machine::{Action, Event, Machine, Rules};
 pub use self::past::{Past, PastTurn};
+use self::speaking::Speaking;
 
 /// What a session is made of.
 #[derive(Clone)]
@@ -52,6 +56,8 @@ pub struct Parts {
     pub traceparent: Option<String>,
     /// What was said before, when this session goes on after its process died.
     pub past: Option<Past>,
+    /// Where people who come or speak first may bring what was said before.
+    pub claims: Option<Claims>,
     /// The room of the job was deleted before we came; we are in a new one that only has its name.
     pub in_other_room: bool,
 }
@@ -75,13 +81,17 @@ struct Session<'a> {
     voice: Voice,
     arrivals: Arrivals,
     call: Option<Call>,
+    speaking: Speaking,
+    /// What has happened and is still to be told to the machine.
+    happened: VecDeque<(Instant, Event)>,
     ledger: Ledger,
     /// We have rejoined before anybody else: what is said waits until somebody can hear it.
     unheard: bool,
 }
 
-/// Holds the conversation in `room` until it ends. The room is left joined, so that the end can be reported first.
-pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summary {
+/// Holds the conversation in `room` until it ends, at the latest for the reason that `end` comes to. The room is left
+/// joined, so that the end can be reported first.
+pub async fn run(room: &mut Room, parts: Parts, end: impl Future<Output = EndReason>) -> Summary {
     tracing::Span::current().record("session", &room.place().sid);
     let joined_ms = room.joined_in().as_millis();
     tracing::info!(people = room.people().len(), joined_ms, "session started");
@@ -99,8 +109,10 @@ pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summ
         machine.in_other_room();
     }
     let (arrivals, call, unheard) = (Arrivals::default(), None, false);
-    let session = Session { room, parts, machine, voice, arrivals, call, ledger, unheard };
-    let summary = session.converse(stop).await;
+    let (speaking, happened) = (Speaking::default(), VecDeque::new());
+    let session =
+        Session { room, parts, machine, voice, arrivals, call, speaking, happened, ledger, unheard };
+    let summary = session.converse(end).await;
     tracing::info!(reason = %summary.reason, totals = %summary.totals, "session ended");
     summary
 }
@@ -108,12 +120,13 @@ pub async fn run(room: &mut Room, parts: Parts, stop: CancellationToken) -> Summ
 // === impl Session ===
 
 impl Session<'_> {
-    async fn converse(mut self, stop: CancellationToken) -> Summary {
+    async fn converse(mut self, end: impl Future<Output = EndReason>) -> Summary {
         self.voice.announce(AgentState::Initializing);
         let (people, mut coming) = (self.room.listeners(), self.room.people());
         coming.retain(|person| !people.contains(person));
+        people.iter().chain(&coming).for_each(|person| self.claim(person));
         let mut next = (Instant::now(), Event::Joined { people, coming });
-        let mut stopping = false;
+        let (mut end, mut ending) = (pin!(end), false);
         loop {
             if let Some(reason) = self.step(next).await {
                 self.voice.finish().await;
@@ -121,9 +134,9 @@ impl Session<'_> {
                 return Summary { reason, totals, past, people };
             }
             next = tokio::select! {
-                _ = stop.cancelled(), if !stopping => {
-                    stopping = true;
-                    now(Event::Stop)
+                reason = &mut end, if !ending => {
+                    ending = true;
+                    self.told_to_end(reason)
                 }
                 next = self.next_event() => next,
             };
@@ -132,6 +145,9 @@ impl Session<'_> {
 
     /// Feeds the machine with what happened, and when, and does what it says; the reason once the session is over.
     async fn step(&mut self, (at, event): (Instant, Event)) -> Option<EndReason> {
+        if let Event::Heard(utterance) = &event {
+            self.claim(&utterance.speaker);
+        }
         for action in self.machine.step(at, event) {
             match action {
                 Action::SetState(state) => self.voice.announce(state),
@@ -142,11 +158,18 @@ impl Session<'_> {
                 Action::Cancel { turn } => {
                     self.call.iter_mut().filter(|call| call.turn() == turn).for_each(Call::cancel)
                 }
-                Action::OpenSegment { only } => self.voice.open_segment(only).await,
+                Action::OpenSegment { segment, only } => {
+                    self.speaking.opened(segment, self.voice.open_segment(only).await);
+                }
                 Action::Say(text) => self.voice.say(text).await,
                 Action::CloseSegment { chat } => self.voice.close_segment(chat).await,
+                Action::CutSegment { segment, chat } => self.cut(segment, chat).await,
                 Action::Corrected { speaker, known } => self.ledger.corrected(&speaker, known),
-                Action::Finish { turn, result } => self.ledger.finish(turn, &result),
+                Action::Finish { turn, result } => {
+                    // The whole answer is prepared; of one that was cut it is a part.
+                    self.parts.tracer.privacy().prepare(&result.answer.text).await;
+                    self.ledger.finish(turn, &result);
+                }
                 Action::Overtaken { turn, utterance } => self.ledger.overtaken(turn, &utterance),
                 Action::Deleted { turn, utterance } => self.ledger.deleted(turn, &utterance),
                 Action::End(reason) => return Some(reason),
@@ -155,8 +178,28 @@ impl Session<'_> {
         None
     }
 
+    /// Goes on with what was said before with somebody who was not there yet when we came.
+    fn claim(&mut self, person: &str) {
+        let claims = self.parts.claims.as_ref().filter(|_| self.machine.is_new());
+        if let Some(past) = claims.and_then(|claims| claims.claim(person)) {
+            tracing::info!(turns = past.turns.len(), "the session goes on where its connection was lost");
+            self.machine.resume(&past);
+        }
+    }
+
+    async fn cut(&mut self, segment: u64, chat: Vec<String>) {
+        // One that is not known any more has been told of.
+        if let Some(spoken) = self.speaking.cut(segment, &self.voice) {
+            self.happened.push_back(now(Event::Spoken { segment, spoken }));
+        }
+        self.voice.close_segment(chat).await;
+    }
+
     async fn next_event(&mut self) -> (Instant, Event) {
         loop {
+            if let Some(happened) = self.happened.pop_front() {
+                return happened;
+            }
             let deadline = self.machine.deadline();
             tokio::select! {
                 event = self.room.next() => {
@@ -168,6 +211,7 @@ impl Session<'_> {
                     Arrived::Read(read) => self.read(read),
                     Arrived::Heard(at, event) => return (at, event),
                 },
+                Some((segment, spoken)) = self.speaking.next() => return now(Event::Spoken { segment, spoken }),
                 event = reply(&mut self.call, &self.voice) => return now(self.reply_event(event)),
                 _ = sleep_until(deadline) => return now(Event::Tick),
             }
@@ -178,6 +222,7 @@ impl Session<'_> {
         match event {
             RoomEvent::PersonComing(person) => Some(Event::PersonComing(person)),
             RoomEvent::PersonJoined(person) => {
+                self.claim(&person);
                 if std::mem::take(&mut self.unheard) {
                     self.voice.back(true);
                 }
@@ -214,12 +259,28 @@ impl Session<'_> {
                 self.back(rejoined);
                 Some(Event::Back { rejoined })
             }
-            RoomEvent::Closed(why) => Some(Event::RoomClosed(why)),
+            RoomEvent::Closed(why) => Some(Event::End(EndReason::RoomClosed(why))),
             RoomEvent::Lost(why) => {
-                tracing::error!("the connection to the room is lost for good: {why}");
-                self.parts.metrics.connection_restored(Restored::Not);
-                Some(Event::RoomLost(why))
+                self.lost(&why);
+                Some(Event::End(EndReason::ConnectionLost(why)))
             }
+        }
+    }
+
+    fn told_to_end(&mut self, reason: EndReason) -> (Instant, Event) {
+        if let EndReason::ConnectionLost(why) = &reason {
+            self.lost(why);
+        }
+        now(Event::End(reason))
+    }
+
+    /// What was written and has not left is not heard any more. Whoever goes on with the conversation is to know.
+    fn lost(&mut self, why: &str) {
+        tracing::error!("the connection to the room is lost for good: {why}");
+        self.parts.metrics.connection_restored(Restored::Not);
+        self.voice.away();
+        for (segment, heard) in self.speaking.heard() {
+            self.machine.unheard(segment, heard);
         }
     }
 

@@ -52,7 +52,11 @@ pub(super) async fn run(
 async fn hold(options: JoinOptions, parts: session::Parts, stop: CancellationToken) -> anyhow::Result<()> {
     let mut room = Room::join(options, &stop).await?;
     let name = room.place().room.clone();
-    let summary = session::run(&mut room, parts, stop).await;
+    let end = async {
+        stop.cancelled().await;
+        EndReason::Stopped
+    };
+    let summary = session::run(&mut room, parts, end).await;
     room.leave().await;
     match summary.reason {
         EndReason::ConnectionLost(why) => {

@@ -100,6 +100,7 @@ pub(super) fn parts(
         agent,
         traceparent: None,
         past: None,
+        claims: None,
         in_other_room: false,
     })
 }

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::notes::{Note, Notes};
 use super::verdict::{Census, Verdict, verdict};
-use super::{Left, Progress, Recovery, Resuming};
+use super::{Left, Progress, Recovery, Resuming, Torn};
 use crate::config::{Config, Credentials, Permission};
 use crate::metrics::Resumption;
 use crate::room::roster::Roster;
@@ -18,7 +18,8 @@ use crate::worker::{Assignment, Health};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A session that could not be taken up for this long is given up: the server is away, or all slots are in use.
 const PATIENCE: Duration = Duration::from_secs(900);
-/// How long a session whose connection was lost waits for its people, once the server can be asked again.
+/// How long a session whose connection was lost waits for its people, or for the agent that serves them, once the server
+/// can be asked again.
 const ALONE: Duration = Duration::from_secs(60);
 
 pub(super) struct Search {
@@ -30,7 +31,7 @@ pub(super) struct Search {
     permissions: Vec<Permission>,
     waiting: Vec<Waiting>,
     /// Sessions of this process that were torn out of their rooms.
-    torn: mpsc::Receiver<(Left, Note)>,
+    torn: mpsc::Receiver<Torn>,
     /// What the server said last; None when it answered.
     trouble: Option<String>,
 }
@@ -45,6 +46,8 @@ struct Waiting {
     alone_since: Option<Instant>,
     /// Its connection was lost; what was said is kept in this process.
     parked: bool,
+    /// Another agent of our name was seen in its room, which may still ask for what was said.
+    served: bool,
 }
 
 // === impl Search ===
@@ -55,7 +58,7 @@ impl Search {
         config: &Config,
         credentials: Credentials,
         left: Vec<(Left, Note)>,
-        torn: mpsc::Receiver<(Left, Note)>,
+        torn: mpsc::Receiver<Torn>,
     ) -> Self {
         let mut search = Self {
             recovery,
@@ -83,7 +86,7 @@ impl Search {
             tokio::select! {
                 () = assignments.closed() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
-                Some((left, note)) = self.torn.recv() => self.torn_out(left, note),
+                Some(torn) = self.torn.recv() => self.torn_out(torn),
             }
             self.take_back();
             self.adopt(&health).await;
@@ -100,8 +103,7 @@ impl Search {
         self.waiting.extend(left.into_iter().map(|(left, note)| Waiting::new(left, note, false)));
     }
 
-    fn torn_out(&mut self, left: Left, note: Note) {
-        let parked = self.recovery.parked.holds(&left.job_id);
+    fn torn_out(&mut self, Torn { left, note, parked }: Torn) {
         tracing::warn!(room = left.room_name, "a session was torn out of its room: looking who waits");
         self.waiting.push(Waiting::new(left, note, parked));
     }
@@ -145,7 +147,7 @@ impl Search {
         let asked = self.ask(&undecided).await;
         self.hear(asked.as_ref().err());
         let rooms = asked.unwrap_or_default();
-        for waiting in undecided {
+        for mut waiting in undecided {
             let room = rooms.get(&waiting.left.room_name);
             if self.trouble.is_some() {
                 self.wait_on(waiting);
@@ -156,8 +158,16 @@ impl Search {
                 _ if waiting.left.returns.are_enough(SystemTime::now()) => {
                     self.let_go(waiting, Resumption::GivenUp);
                 }
+                // The other agent may have been sent before its people came, and asks for what was said when they do.
+                Verdict::Served if waiting.parked => {
+                    waiting.served = true;
+                    self.wait_a_while(waiting, Resumption::Served);
+                }
+                Verdict::GoBack | Verdict::Wait if waiting.served => {
+                    self.wait_a_while(waiting, Resumption::Served);
+                }
                 Verdict::GoBack => self.go_back(waiting, assignments),
-                Verdict::Wait => self.wait_for_people(waiting),
+                Verdict::Wait => self.wait_a_while(waiting, Resumption::Over),
                 Verdict::Over => self.let_go(waiting, Resumption::Over),
                 Verdict::Served => self.let_go(waiting, Resumption::Served),
             }
@@ -205,12 +215,12 @@ impl Search {
         self.wait_on(waiting);
     }
 
-    fn wait_for_people(&mut self, mut waiting: Waiting) {
+    fn wait_a_while(&mut self, mut waiting: Waiting, otherwise: Resumption) {
         let since = *waiting.alone_since.get_or_insert_with(Instant::now);
         if since.elapsed() < ALONE {
             return self.wait_on(waiting);
         }
-        self.let_go(waiting, Resumption::Over);
+        self.let_go(waiting, otherwise);
     }
 
     fn wait_on(&mut self, waiting: Waiting) {
@@ -265,7 +275,7 @@ impl Search {
 
 impl Waiting {
     fn new(left: Left, note: Note, parked: bool) -> Self {
-        Self { left, note: Some(note), since: Instant::now(), alone_since: None, parked }
+        Self { left, note: Some(note), since: Instant::now(), alone_since: None, parked, served: false }
     }
 
     /// Takes back what the worker refused; false when it is a session again.

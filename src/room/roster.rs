@@ -1,6 +1,7 @@
 //! Who is in which room, asked from outside.
 //!
-//! LiveKit's `RoomService` over Twirp (`livekit_room.proto`: `ListRooms`, `ListParticipants`), protobuf in both directions.
+//! LiveKit's `RoomService` over Twirp (`livekit_room.proto`: `ListRooms`, `ListParticipants`), and of its
+//! `AgentDispatchService` `ListDispatch` (`livekit_agent_dispatch.proto`), protobuf in both directions.
 //! Each question carries a token of its own that allows it and nothing else. LiveKit's crate for this is not used: its HTTP
 //! client knows neither our certificates nor our proxies, and its tokens live for six hours.
 
@@ -8,8 +9,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use livekit_protocol::{
-    ListParticipantsRequest, ListParticipantsResponse, ListRoomsRequest, ListRoomsResponse, ParticipantInfo,
-    Room, participant_info,
+    ListAgentDispatchRequest, ListAgentDispatchResponse, ListParticipantsRequest, ListParticipantsResponse,
+    ListRoomsRequest, ListRoomsResponse, ParticipantInfo, Room, participant_info,
 };
 use prost::Message;
 use reqwest::Method;
@@ -74,7 +75,7 @@ impl Roster {
     /// Those of these rooms that there are, by their names.
     pub(crate) async fn rooms(&self, names: Vec<String>) -> Result<HashMap<String, Known>, String> {
         let token = token::room_list(&self.credentials).map_err(|error| error.to_string())?;
-        let reply = self.ask("ListRooms", &token, &ListRoomsRequest { names }).await?;
+        let reply = self.ask("RoomService/ListRooms", &token, &ListRoomsRequest { names }).await?;
         let ListRoomsResponse { rooms } = reply.decoded()?;
         let known = |room: Room| (room.name.clone(), Known::from(room));
         Ok(rooms.into_iter().map(known).collect())
@@ -83,10 +84,20 @@ impl Roster {
     /// Who is in a room; nobody is in one that is gone.
     pub(crate) async fn members(&self, room: &str) -> Result<Vec<Member>, String> {
         let token = token::room_admin(&self.credentials, room).map_err(|error| error.to_string())?;
-        let reply =
-            self.ask("ListParticipants", &token, &ListParticipantsRequest { room: room.to_owned() }).await?;
+        let question = ListParticipantsRequest { room: room.to_owned() };
+        let reply = self.ask("RoomService/ListParticipants", &token, &question).await?;
         let ListParticipantsResponse { participants } = reply.decoded()?;
         Ok(participants.into_iter().map(Member::from).collect())
+    }
+
+    /// Whether this dispatch of an agent stands; a server forgets one with its room, or when it is deleted.
+    pub(crate) async fn is_dispatched(&self, room: &str, dispatch_id: &str) -> Result<bool, String> {
+        let token = token::room_admin(&self.credentials, room).map_err(|error| error.to_string())?;
+        let (room, dispatch_id) = (room.to_owned(), dispatch_id.to_owned());
+        let question = ListAgentDispatchRequest { dispatch_id, room };
+        let reply = self.ask("AgentDispatchService/ListDispatch", &token, &question).await?;
+        let ListAgentDispatchResponse { agent_dispatches } = reply.decoded()?;
+        Ok(agent_dispatches.iter().any(|dispatch| dispatch.id == question.dispatch_id))
     }
 
     async fn ask(&self, method: &str, token: &Secret, question: &impl Message) -> Result<Reply, String> {
@@ -103,10 +114,10 @@ impl Roster {
     }
 }
 
-/// Where the method of the room service is, for a server whose URL is written as `ws`, `wss`, `http` or `https`.
+/// Where the method of a service is, for a server whose URL is written as `ws`, `wss`, `http` or `https`.
 fn service_url(base: &Url, method: &str) -> Url {
     let mut url = crate::web::http_url(base);
-    url.set_path(&format!("{}/twirp/livekit.RoomService/{method}", base.path().trim_end_matches('/')));
+    url.set_path(&format!("{}/twirp/livekit.{method}", base.path().trim_end_matches('/')));
     url
 }
 
@@ -186,7 +197,7 @@ mod tests {
 
     #[test]
     fn the_service_is_beside_the_sockets() {
-        let url = |base: &str| service_url(&base.parse().unwrap(), "ListRooms").to_string();
+        let url = |base: &str| service_url(&base.parse().unwrap(), "RoomService/ListRooms").to_string();
         assert_eq!(url("ws://127.0.0.1:7880"), "http://127.0.0.1:7880/twirp/livekit.RoomService/ListRooms");
         assert_eq!(url("wss://lk.test/a/"), "https://lk.test/a/twirp/livekit.RoomService/ListRooms");
     }

@@ -5,20 +5,25 @@
 //! model wait; it tells when the connection is lost and when it is back.
 
 mod announcer;
+mod progress;
+mod segment;
 mod speaker;
 
 use std::time::{Duration, Instant};
 
 use livekit::data_stream::api::SendTextOptions;
-use livekit::prelude::{DataPacketKind, LocalParticipant};
-use tokio::sync::{mpsc, watch};
+use livekit::prelude::LocalParticipant;
+use livekit::webrtc::outbox::Outbox;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
-use crate::chat::AgentState;
+use crate::chat::{AgentState, Fate, Spoken};
 use crate::secret::Speech;
 
 use self::announcer::Announcer;
+pub use self::progress::Progress;
+use self::segment::Outlet;
 use self::speaker::Speaker;
 use super::text::CHAT_TOPIC;
 
@@ -28,8 +33,8 @@ pub(super) const STATE_ATTRIBUTE: &str = "lk.agent.state";
 const WORDS: usize = 64;
 /// Places of the queue that are kept for opening and closing segments.
 const RESERVED: usize = 8;
-/// Bytes of words that the SDK may have under way: those of an interrupted reply are still heard, and the next answer comes
-/// after them. The SDK's own limit is 2 MiB.
+/// Bytes that may be under way when more is written: words of an interrupted reply are still heard, and the next answer
+/// comes after them. The SDK's own limit of 2 MiB is never reached.
 const UNDER_WAY: u64 = 64 << 10;
 /// States waiting to be announced. A session makes four a turn, and each takes a round trip to the server.
 const STATES: usize = 64;
@@ -41,6 +46,7 @@ pub struct Voice {
     words: mpsc::Sender<Word>,
     states: mpsc::Sender<AgentState>,
     line: watch::Sender<Line>,
+    outbox: Outbox,
     state: AgentState,
     speaking: JoinHandle<()>,
     announcing: JoinHandle<()>,
@@ -57,9 +63,19 @@ struct Line {
     lost: Option<Instant>,
 }
 
+/// A segment that was opened, as the session knows it.
+pub struct Opened {
+    pub progress: Progress,
+    spoken: oneshot::Receiver<Spoken>,
+}
+
 enum Word {
-    /// For these; no one named is the whole room.
-    Open(Vec<String>),
+    Open {
+        /// For these; no one named is the whole room.
+        only: Vec<String>,
+        progress: Progress,
+        spoken: oneshot::Sender<Spoken>,
+    },
     Say(Speech),
     /// These get it as a chat message, too.
     Close(Vec<String>),
@@ -68,16 +84,16 @@ enum Word {
 // === impl Voice ===
 
 impl Voice {
-    pub(super) fn start(participant: LocalParticipant, agent_name: &str) -> Self {
+    pub(super) fn start(participant: LocalParticipant, outbox: Outbox, agent_name: &str) -> Self {
         let (words, words_rx) = mpsc::channel(WORDS);
         let (states, states_rx) = mpsc::channel(STATES);
         let (line, line_rx) = watch::channel(Line { up: true, stay: 0, lost: None });
-        let speaker = Speaker::new(participant.clone(), line_rx);
+        let speaker = Speaker::new(Outlet::new(participant.clone(), outbox.clone()), line_rx);
         let speaking = tokio::spawn(speaker.run(words_rx).in_current_span());
         let announcer = Announcer::new(participant, agent_name.to_owned());
         let announcing = tokio::spawn(announcer.run(states_rx).in_current_span());
         let state = AgentState::Initializing;
-        Self { words, states, line, state, speaking, announcing, states_dropped: 0 }
+        Self { words, states, line, outbox, state, speaking, announcing, states_dropped: 0 }
     }
 
     /// Waits until there is room for more words.
@@ -87,8 +103,11 @@ impl Voice {
     }
 
     /// Begins to say something to these people; no one named is the whole room.
-    pub async fn open_segment(&self, only: Vec<String>) {
-        self.put(Word::Open(only)).await;
+    pub async fn open_segment(&self, only: Vec<String>) -> Opened {
+        let progress = Progress::new(self.outbox.clone());
+        let (tell, spoken) = oneshot::channel();
+        self.put(Word::Open { only, progress: progress.clone(), spoken: tell }).await;
+        Opened { progress, spoken }
     }
 
     pub async fn say(&self, text: Speech) {
@@ -98,6 +117,11 @@ impl Voice {
     /// Ends it. These people get the whole of it as a chat message, too.
     pub async fn close_segment(&self, chat: Vec<String>) {
         self.put(Word::Close(chat)).await;
+    }
+
+    /// Stops a segment that is under way, at once; it is still to be closed. Says what has become of it.
+    pub fn cut(&self, segment: &Progress) -> Spoken {
+        segment.cut(!self.line.borrow().up)
     }
 
     /// Announces the agent's state, in order. When the server is too slow for all of them, the newest are dropped
@@ -148,10 +172,15 @@ impl Voice {
     }
 }
 
-/// Lets no more than [`UNDER_WAY`] be under way. A connection that the SDK made anew has to be told again.
-pub(super) fn limit(participant: &LocalParticipant) {
-    // Setting it never fails, whatever the type says.
-    let _ = participant.set_data_channel_buffered_amount_low_threshold(UNDER_WAY, DataPacketKind::Reliable);
+// === impl Opened ===
+
+impl Opened {
+    /// What becomes of the segment. It comes to that while the room is joined.
+    pub async fn spoken(self) -> Spoken {
+        // The speaker drops no segment without a word unless it broke down.
+        let broken = || Fate::Failed("the task that writes to the room broke down".to_owned());
+        self.spoken.await.unwrap_or_else(|_| Spoken { heard: 0, fate: broken() })
+    }
 }
 
 /// Writes one whole text on `lk.chat`.

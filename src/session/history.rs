@@ -22,7 +22,18 @@ struct Exchange {
     /// What the user's message, the first of these, is known by.
     key: Option<MessageKey>,
     messages: Vec<Message>,
+    /// Which of these the agent said as a whole, as far as it knew.
+    replies: Vec<Reply>,
     tokens: u64,
+}
+
+/// Where a segment that was said stands.
+#[derive(Clone, Copy)]
+struct Reply {
+    segment: u64,
+    message: usize,
+    /// Bytes of the segment before what is remembered: thoughts.
+    thought: usize,
 }
 
 /// A conversation bounded by turns and by estimated tokens. The instructions are always kept, and so is the latest
@@ -80,6 +91,28 @@ impl History {
         self.push(Message::new(Role::Assistant, marked(text, how)));
     }
 
+    /// Adds what the agent said as a whole, in this segment.
+    pub(super) fn said_whole(&mut self, text: &Speech, segment: u64, thought: usize) {
+        if text.is_empty() {
+            return;
+        }
+        self.said(text, Said::Whole);
+        if let Some(exchange) = self.exchanges.back_mut() {
+            let message = exchange.messages.len().saturating_sub(1);
+            exchange.replies.push(Reply { segment, message, thought });
+        }
+    }
+
+    /// It turns out that of this segment only the first `heard` bytes went out.
+    pub(super) fn unheard(&mut self, segment: u64, heard: usize) {
+        for exchange in &mut self.exchanges {
+            self.tokens -= exchange.tokens;
+            exchange.shorten(segment, heard);
+            self.tokens += exchange.tokens;
+        }
+        self.exchanges.retain(|exchange| !exchange.messages.is_empty());
+    }
+
     /// What the model is sent: the instructions, then the turns, oldest first.
     pub(crate) fn messages(&self) -> Arc<[Message]> {
         let turns = self.exchanges.iter().flat_map(|exchange| &exchange.messages);
@@ -119,6 +152,32 @@ impl Exchange {
         if let Some(question) = self.messages.first_mut().filter(|question| *question.content() != text) {
             *question = Message::new(Role::User, text);
         }
+        self.count();
+    }
+
+    /// Nothing said is not remembered.
+    fn shorten(&mut self, segment: u64, heard: usize) {
+        let Some(place) = self.replies.iter().position(|reply| reply.segment == segment) else { return };
+        let Reply { message, thought, .. } = self.replies[place];
+        let (said, heard) = (self.messages[message].content().expose(), heard.saturating_sub(thought));
+        if heard >= said.len() {
+            return;
+        }
+        self.replies.remove(place);
+        match said.get(..heard).filter(|heard| !heard.is_empty()) {
+            Some(heard) => {
+                self.messages[message] = Message::new(Role::Assistant, marked(&heard.into(), Said::Broken));
+            }
+            None => {
+                self.messages.remove(message);
+                let later = self.replies.iter_mut().filter(|reply| reply.message > message);
+                later.for_each(|reply| reply.message -= 1);
+            }
+        }
+        self.count();
+    }
+
+    fn count(&mut self) {
         self.tokens = self.messages.iter().map(Message::estimated_tokens).sum();
     }
 }
@@ -177,6 +236,34 @@ mod tests {
         assert_eq!(texts.len(), 3);
         assert!(texts[1].starts_with("assistant: half an …"), "{texts:?}");
         assert!(texts[1].contains("interrupted"), "{texts:?}");
+    }
+
+    #[test]
+    fn what_did_not_go_out_is_taken_back_as_far_as_it_was_not_heard() {
+        let mut history = History::new("", 50, 1_000);
+        history.said_whole(&"Hello!".into(), 0, 0);
+        history.heard(&"q".into(), None);
+        history.said_whole(&"a whole answer".into(), 1, 0);
+        history.said_whole(&"sorry".into(), 2, 0);
+        history.unheard(1, 7);
+        history.unheard(2, 0);
+        history.unheard(3, 1);
+        history.unheard(0, 6);
+        assert_eq!(texts(&history)[1..], ["user: q", "assistant: a whole … [the reply broke off]"]);
+        history.unheard(0, 0);
+        assert_eq!(texts(&history)[0], "user: q");
+        assert_eq!(history.tokens, history.exchanges.iter().map(|exchange| exchange.tokens).sum::<u64>());
+    }
+
+    #[test]
+    fn what_is_taken_back_leaves_the_places_of_later_replies_right() {
+        let mut history = History::new("", 50, 1_000);
+        history.heard(&"q".into(), None);
+        history.said_whole(&"first".into(), 1, 0);
+        history.said_whole(&"second".into(), 2, 0);
+        history.unheard(1, 0);
+        history.unheard(2, 3);
+        assert_eq!(texts(&history), ["user: q", "assistant: sec … [the reply broke off]"]);
     }
 
     #[test]

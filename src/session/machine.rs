@@ -3,19 +3,24 @@
 //! At most one reply is under way. A new turn interrupts it: the call is cancelled, and the new turn waits until the
 //! call has come to its end, so turns never overlap. A turn that is overtaken while it waits is recorded as
 //! interrupted without a call, and what was said in it stays in the history.
+//!
+//! A reply is over when its call is and when the room has told what became of the words: only those that went out count
+//! as said.
 
 mod correction;
+mod reply;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::chat::{AgentState, Correction, Failure, Message, Utterance};
-use crate::llm::{Answer, Outcome};
+use crate::chat::{AgentState, Correction, Failure, Message, Spoken, Utterance};
+use crate::llm::Answer;
 use crate::secret::Speech;
 
+use self::reply::Reply;
 use super::audience::{self, Audience};
 use super::heard::{HeardMessages, MessageKey};
-use super::history::{History, Said};
+use super::history::History;
 use super::past::Past;
 use super::presence::Presence;
 
@@ -54,16 +59,19 @@ pub(crate) enum Event {
         turn: u64,
         answer: Answer,
     },
+    /// What became of a segment that was opened. Comes once for each, after a cut at once.
+    Spoken {
+        segment: u64,
+        spoken: Spoken,
+    },
     /// The connection to the room is lost and being restored.
     Away,
     /// It is back; `rejoined` as a new participant, who gets nothing of what was said meanwhile.
     Back {
         rejoined: bool,
     },
-    RoomClosed(String),
-    /// The connection will not come back.
-    RoomLost(String),
-    Stop,
+    /// The session is to end.
+    End(EndReason),
     /// The time of `Machine::deadline` came.
     Tick,
 }
@@ -83,11 +91,17 @@ pub(crate) enum Action {
     },
     /// Begin to say something to these; no one named is the whole room.
     OpenSegment {
+        segment: u64,
         only: Vec<String>,
     },
     Say(Speech),
     /// The segment is whole; these get it as a chat message too.
     CloseSegment {
+        chat: Vec<String>,
+    },
+    /// The segment ends with what was written of it.
+    CutSegment {
+        segment: u64,
         chat: Vec<String>,
     },
     /// Somebody corrected what they had said; `known` when it is remembered.
@@ -154,20 +168,9 @@ pub(crate) struct Machine {
     reply: Option<Reply>,
     waiting: Option<Waiting>,
     next_turn: u64,
+    next_segment: u64,
     ending: Option<EndReason>,
     actions: Vec<Action>,
-}
-
-/// The reply under way.
-struct Reply {
-    turn: u64,
-    heard_at: Instant,
-    /// Who gets it; no one named is the whole room.
-    only: Vec<String>,
-    /// What was said of it so far.
-    said: String,
-    first_word_at: Option<Instant>,
-    interrupted: bool,
 }
 
 /// A turn that waits for the interrupted call to end.
@@ -208,12 +211,18 @@ impl Machine {
             reply: None,
             waiting: None,
             next_turn: 0,
+            next_segment: 0,
             ending: None,
             actions: Vec::new(),
         }
     }
 
-    /// Goes on with what was said before. To be called before the first event.
+    /// Whether nobody has said anything yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.next_turn == 0
+    }
+
+    /// Goes on with what was said before. To be called while the machine is new.
     pub(crate) fn resume(&mut self, past: &Past) {
         past.tell(&mut self.history);
         self.next_turn = past.next_turn;
@@ -236,6 +245,11 @@ impl Machine {
         self.in_other_room = true;
     }
 
+    /// The connection is lost, and of this segment only the first `heard` bytes surely went out.
+    pub(crate) fn unheard(&mut self, segment: u64, heard: usize) {
+        self.history.unheard(segment, heard);
+    }
+
     /// Takes one event and says what to do about it, in order.
     pub(crate) fn step(&mut self, now: Instant, event: Event) -> Vec<Action> {
         match event {
@@ -250,11 +264,10 @@ impl Machine {
             Event::Corrected(correction) => self.corrected(correction),
             Event::Delta { turn, text } => self.delta(now, turn, text),
             Event::Answered { turn, answer } => self.answered(turn, answer),
+            Event::Spoken { segment, spoken } => self.spoken(segment, spoken),
             Event::Away => self.presence.away(now),
             Event::Back { rejoined } => self.back(now, rejoined),
-            Event::RoomClosed(why) => self.end(EndReason::RoomClosed(why)),
-            Event::RoomLost(why) => self.end(EndReason::ConnectionLost(why)),
-            Event::Stop => self.end(EndReason::Stopped),
+            Event::End(reason) => self.end(reason),
             Event::Tick => self.tick(now),
         }
         if self.ending.is_none() && self.presence.notice_due() {
@@ -331,81 +344,14 @@ impl Machine {
     fn ask(&mut self, heard: Waiting) {
         self.history.heard(&heard.utterance.text, heard.key);
         self.set_state(AgentState::Thinking);
-        self.reply = Some(Reply {
-            turn: heard.turn,
-            heard_at: heard.heard_at,
-            only: audience::only(&heard.utterance),
-            said: String::new(),
-            first_word_at: None,
-            interrupted: false,
-        });
+        self.reply = Some(Reply::new(heard.turn, heard.heard_at, audience::only(&heard.utterance)));
         let messages = self.history.messages();
         self.actions.push(Action::Ask { turn: heard.turn, utterance: heard.utterance, messages });
-    }
-
-    /// Stops the reply under way; nothing more of it is said.
-    fn interrupt(&mut self) {
-        let Some(reply) = self.reply.as_mut().filter(|reply| !reply.interrupted) else { return };
-        reply.interrupted = true;
-        self.actions.push(Action::Cancel { turn: reply.turn });
-        if reply.first_word_at.is_some() {
-            let chat = self.audience.chat(&reply.only);
-            self.actions.push(Action::CloseSegment { chat });
-        }
-        self.set_state(AgentState::Thinking);
     }
 
     fn overtake(&mut self, overtaken: Waiting) {
         self.history.heard(&overtaken.utterance.text, overtaken.key);
         self.actions.push(Action::Overtaken { turn: overtaken.turn, utterance: overtaken.utterance });
-    }
-
-    fn delta(&mut self, now: Instant, turn: u64, text: Speech) {
-        let Some(reply) = self.reply.as_mut().filter(|reply| reply.turn == turn && !reply.interrupted) else {
-            return;
-        };
-        if text.is_empty() {
-            return;
-        }
-        reply.said.push_str(text.expose());
-        if reply.first_word_at.is_none() {
-            reply.first_word_at = Some(now);
-            let only = reply.only.clone();
-            self.set_state(AgentState::Speaking);
-            self.actions.push(Action::OpenSegment { only });
-        }
-        self.actions.push(Action::Say(text));
-    }
-
-    fn answered(&mut self, turn: u64, answer: Answer) {
-        let Some(reply) = self.reply.take_if(|reply| reply.turn == turn) else { return };
-        if reply.first_word_at.is_some() && !reply.interrupted {
-            self.actions.push(Action::CloseSegment { chat: self.audience.chat(&reply.only) });
-        }
-        let outcome = ending(&reply, &answer.outcome);
-        self.remember(&reply, &outcome, &answer);
-        let latency = reply.first_word_at.map(|first| first.saturating_duration_since(reply.heard_at));
-        let apologise = matches!(outcome, TurnEnding::Failed(_)) && self.ending.is_none();
-        self.actions.push(Action::Finish { turn, result: TurnResult { outcome, answer, latency } });
-        if apologise {
-            self.say_whole(self.rules.apology.clone(), reply.only);
-        }
-        self.go_on();
-    }
-
-    fn remember(&mut self, reply: &Reply, outcome: &TurnEnding, answer: &Answer) {
-        // The next turn may have been overtaken already and stand in the history before this reply. That only happens
-        // when several turns come within one cancellation, and the model copes with it.
-        let how = match outcome {
-            TurnEnding::Answered => Said::Whole,
-            TurnEnding::Interrupted => Said::Interrupted,
-            TurnEnding::Failed(_) => Said::Broken,
-        };
-        // What was said in the room, without what turned out to be thought; as a rule all of the answer.
-        let said = reply.said.get(answer.thought_bytes..).unwrap_or_default();
-        let whole = answer.text.expose() == said;
-        let said = if whole { answer.text.clone() } else { said.into() };
-        self.history.said(&said, how);
     }
 
     /// What comes after a reply: the end, the turn that waits, or listening.
@@ -438,14 +384,15 @@ impl Machine {
         if text.is_empty() {
             return;
         }
-        let text = Speech::from(text);
-        self.history.said(&text, Said::Whole);
+        let (text, segment) = (Speech::from(text), self.next_segment);
+        self.next_segment += 1;
+        self.history.said_whole(&text, segment, 0);
         let speaking = self.reply.is_none();
         if speaking {
             self.set_state(AgentState::Speaking);
         }
         let chat = self.audience.chat(&only);
-        self.actions.push(Action::OpenSegment { only });
+        self.actions.push(Action::OpenSegment { segment, only });
         self.actions.push(Action::Say(text));
         self.actions.push(Action::CloseSegment { chat });
         if speaking {
@@ -458,15 +405,6 @@ impl Machine {
             self.state = state;
             self.actions.push(Action::SetState(state));
         }
-    }
-}
-
-/// The call's outcome as the room saw it: a reply that was cut is interrupted, even if its call had just ended well.
-fn ending(reply: &Reply, outcome: &Outcome) -> TurnEnding {
-    match outcome {
-        Outcome::Failed(failure) if !reply.interrupted => TurnEnding::Failed(failure.clone()),
-        Outcome::Complete if !reply.interrupted => TurnEnding::Answered,
-        _ => TurnEnding::Interrupted,
     }
 }
 

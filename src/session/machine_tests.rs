@@ -1,6 +1,8 @@
 //! What a session does, without a clock, a room or a model.
 
 use super::*;
+use crate::chat::Fate;
+use crate::llm::Outcome;
 
 pub(super) fn rules() -> Rules {
     Rules {
@@ -34,26 +36,65 @@ pub(super) fn answered(turn: u64, outcome: Outcome) -> Event {
     Event::Answered { turn, answer: Answer::nothing(outcome) }
 }
 
+fn stop() -> Event {
+    Event::End(EndReason::Stopped)
+}
+
+fn lost() -> Event {
+    Event::End(EndReason::ConnectionLost("cut".into()))
+}
+
 pub(super) fn failure() -> Outcome {
     Outcome::Failed(Failure { class: "500".into(), message: "the model broke".into() })
 }
 
-/// A machine under test, driven at a fixed time that tests may move.
+/// A machine under test, driven at a fixed time that tests may move. The room takes every word at once, unless it is
+/// `stuck`.
 pub(super) struct Session {
-    machine: Machine,
-    now: Instant,
+    pub(super) machine: Machine,
+    pub(super) now: Instant,
+    pub(super) stuck: bool,
+    /// The segment that was opened last, and what was said in it.
+    segment: Option<(u64, usize)>,
 }
 
 impl Session {
     pub(super) fn joined(rules: Rules) -> Self {
-        let mut session = Self { machine: Machine::new(rules), now: Instant::now() };
+        let mut session = Self::new(rules);
         session.on(Event::Joined { people: vec!["ada".into()], coming: vec![] });
         session
     }
 
-    /// Feeds one event; the actions in short words.
+    pub(super) fn new(rules: Rules) -> Self {
+        Self { machine: Machine::new(rules), now: Instant::now(), stuck: false, segment: None }
+    }
+
+    /// Feeds one event, and what the room says to that; the actions in short words.
     pub(super) fn on(&mut self, event: Event) -> Vec<String> {
-        self.machine.step(self.now, event).iter().map(short).collect()
+        let actions = self.machine.step(self.now, event);
+        let mut words: Vec<_> = actions.iter().map(short).collect();
+        for action in &actions {
+            if let Some(event) = self.room(action) {
+                words.extend(self.on(event));
+            }
+        }
+        words
+    }
+
+    fn room(&mut self, action: &Action) -> Option<Event> {
+        match (action, &mut self.segment) {
+            (Action::OpenSegment { segment, .. }, place) => *place = Some((*segment, 0)),
+            (Action::Say(text), Some((_, said))) => *said += text.len(),
+            (Action::CloseSegment { .. }, Some((segment, said))) if !self.stuck => {
+                return Some(spoken(*segment, *said, Fate::Whole));
+            }
+            (Action::CutSegment { segment, .. }, Some((_, said))) => {
+                let heard = if self.stuck { 0 } else { *said };
+                return Some(spoken(*segment, heard, Fate::Cut));
+            }
+            _ => {}
+        }
+        None
     }
 
     pub(super) fn prompt(&self) -> Vec<String> {
@@ -61,14 +102,19 @@ impl Session {
     }
 }
 
+pub(super) fn spoken(segment: u64, heard: usize, fate: Fate) -> Event {
+    Event::Spoken { segment, spoken: Spoken { heard, fate } }
+}
+
 fn short(action: &Action) -> String {
     match action {
         Action::SetState(state) => state.as_str().into(),
         Action::Ask { turn, messages, .. } => format!("ask {turn} with {}", messages.len()),
         Action::Cancel { turn } => format!("cancel {turn}"),
-        Action::OpenSegment { only } => with("open", only),
+        Action::OpenSegment { only, .. } => with("open", only),
         Action::Say(text) => format!("say {}", text.expose()),
         Action::CloseSegment { chat } => with("close", chat),
+        Action::CutSegment { chat, .. } => with("cut", chat),
         Action::Corrected { known, .. } => (if *known { "corrected" } else { "unknown" }).into(),
         Action::Deleted { turn, utterance } => format!("deleted {turn} {}", utterance.text.expose()),
         Action::Finish { turn, result } => format!("finish {turn} {}", ending_word(&result.outcome)),
@@ -110,7 +156,7 @@ fn joining_moves_the_state_from_initializing_to_listening() {
 #[test]
 fn the_greeting_is_said_once_when_the_first_person_is_there() {
     let greeting = Rules { greeting: "Hello!".into(), ..rules() };
-    let mut session = Session { machine: Machine::new(greeting), now: Instant::now() };
+    let mut session = Session::new(greeting);
     assert_eq!(session.on(Event::Joined { people: vec![], coming: vec![] }), ["listening"]);
     let said = session.on(Event::PersonJoined("ada".into()));
     assert_eq!(said, ["speaking", "open", "say Hello!", "close", "listening"]);
@@ -123,7 +169,7 @@ fn a_new_turn_interrupts_the_reply_and_starts_when_the_call_has_ended() {
     let mut session = Session::joined(rules());
     session.on(heard("tell me a story"));
     session.on(delta(0, "Once upon"));
-    assert_eq!(session.on(heard("stop")), ["cancel 0", "close", "thinking"]);
+    assert_eq!(session.on(heard("stop")), ["cancel 0", "cut", "thinking"]);
     assert!(session.on(delta(0, " a time")).is_empty(), "nothing more of the old reply is said");
     let next = session.on(answered(0, Outcome::Interrupted));
     assert_eq!(next, ["finish 0 interrupted", "ask 1 with 4"]);
@@ -209,7 +255,7 @@ fn the_session_ends_when_the_last_person_stays_away() {
 
 #[test]
 fn a_person_who_is_gone_before_they_could_hear_us_is_gone() {
-    let mut session = Session { machine: Machine::new(rules()), now: Instant::now() };
+    let mut session = Session::new(rules());
     session.on(Event::Joined { people: vec![], coming: vec!["ada".into()] });
     assert!(session.machine.deadline().is_none());
     session.on(Event::PersonLeft("ada".into()));
@@ -291,12 +337,12 @@ fn a_lost_session_keeps_what_was_said_for_whoever_goes_on_with_it() {
     session.on(delta(0, "hello Ada"));
     session.on(answered(0, Outcome::Complete));
     session.on(heard("and"));
-    assert_eq!(session.on(Event::RoomLost("cut".into())), ["cancel 1"]);
+    assert_eq!(session.on(lost()), ["cancel 1"]);
     let end = session.on(answered(1, Outcome::Interrupted));
     assert_eq!(end, ["finish 1 interrupted", "end: the connection to the room was lost: cut"]);
     assert_eq!(session.machine.met(), ["ada"]);
 
-    let mut next = Session { machine: Machine::new(rules()), now: session.now };
+    let mut next = Session::new(rules());
     next.machine.resume(&session.machine.past());
     next.on(Event::Joined { people: vec!["ada".into()], coming: vec![] });
     assert_eq!(next.on(heard("what is my name?")), ["thinking", "ask 2 with 5"]);
@@ -305,10 +351,13 @@ fn a_lost_session_keeps_what_was_said_for_whoever_goes_on_with_it() {
 
 #[test]
 fn a_session_nobody_came_to_waits_for_the_room_to_close() {
-    let mut session = Session { machine: Machine::new(rules()), now: Instant::now() };
+    let mut session = Session::new(rules());
     session.on(Event::Joined { people: vec![], coming: vec![] });
     assert!(session.machine.deadline().is_none());
-    assert_eq!(session.on(Event::RoomClosed("deleted".into())), ["end: the room closed: deleted"]);
+    assert_eq!(
+        session.on(Event::End(EndReason::RoomClosed("deleted".into()))),
+        ["end: the room closed: deleted"]
+    );
 }
 
 #[test]
@@ -316,7 +365,7 @@ fn a_stop_in_the_middle_of_a_reply_waits_for_the_call_to_end() {
     let mut session = Session::joined(rules());
     session.on(heard("hi"));
     session.on(delta(0, "x"));
-    assert_eq!(session.on(Event::Stop), ["cancel 0", "close", "thinking"]);
+    assert_eq!(session.on(stop()), ["cancel 0", "cut", "thinking"]);
     assert!(session.on(heard("too late")).is_empty());
     assert_eq!(session.on(answered(0, Outcome::Interrupted)), ["finish 0 interrupted", "end: stopped"]);
 }
@@ -326,7 +375,7 @@ fn a_stop_records_the_turn_that_was_still_waiting() {
     let mut session = Session::joined(rules());
     session.on(heard("a"));
     session.on(heard("b"));
-    assert_eq!(session.on(Event::Stop), ["overtaken 1"]);
+    assert_eq!(session.on(stop()), ["overtaken 1"]);
     assert_eq!(session.on(answered(0, Outcome::Interrupted)), ["finish 0 interrupted", "end: stopped"]);
 }
 
@@ -337,10 +386,8 @@ fn latency_is_from_the_utterance_to_the_first_word() {
     session.now += Duration::from_millis(300);
     session.on(delta(0, "x"));
     session.now += Duration::from_secs(5);
-    let actions = session.machine.step(session.now, {
-        let Event::Answered { turn, answer } = answered(0, Outcome::Complete) else { unreachable!() };
-        Event::Answered { turn, answer }
-    });
+    session.machine.step(session.now, answered(0, Outcome::Complete));
+    let actions = session.machine.step(session.now, spoken(0, 1, Fate::Whole));
     let finish = actions.iter().find_map(|action| match action {
         Action::Finish { result, .. } => Some(result.latency),
         _ => None,
@@ -355,7 +402,7 @@ fn in_a_room_that_only_has_the_name_nobody_is_waited_for_longer_than_the_grace()
         if in_other_room {
             machine.in_other_room();
         }
-        let mut session = Session { machine, now: Instant::now() };
+        let mut session = Session { machine, ..Session::new(rules()) };
         let people = people.iter().map(|person| (*person).to_owned()).collect();
         session.on(Event::Joined { people, coming: vec![] });
         session.now += Duration::from_secs(10);

@@ -15,9 +15,12 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The job's line back to its worker.
 #[derive(Debug)]
 pub struct JobControl {
-    /// Cancelled when the server terminates the job, when the drain timeout is over, and when a second signal ends the
-    /// worker now. The job is then to leave its room within seconds.
+    /// Cancelled when the drain timeout is over, and when a second signal ends the worker now. The job is then to leave its
+    /// room within seconds.
     pub stop: CancellationToken,
+    /// Cancelled when the server has terminated the job: by order, or because it has seen us leave the room, which can be
+    /// the end of a connection only. The job ends soon, or says that it [stays](JobControl::stay).
+    pub terminated: CancellationToken,
     reporter: Option<Reporter>,
 }
 
@@ -27,13 +30,22 @@ struct Reporter {
     reports: mpsc::Sender<Report>,
 }
 
-/// A job tells how it ended.
+/// What a job tells its worker.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) job_id: String,
-    pub(super) end: JobEnd,
-    /// Sent to, or dropped, when there is nothing more to wait for.
-    pub(super) written: oneshot::Sender<()>,
+    pub(super) what: Reported,
+}
+
+#[derive(Debug)]
+pub(super) enum Reported {
+    Ended {
+        end: JobEnd,
+        /// Sent to, or dropped, when there is nothing more to wait for.
+        written: oneshot::Sender<()>,
+    },
+    /// It was terminated and goes on all the same.
+    Stays,
 }
 
 // === impl JobControl ===
@@ -41,11 +53,23 @@ pub(super) struct Report {
 impl JobControl {
     /// For a session that no worker dispatched: `stop` ends it and reports go nowhere.
     pub fn detached(stop: CancellationToken) -> Self {
-        Self { stop, reporter: None }
+        Self { stop, terminated: CancellationToken::new(), reporter: None }
     }
 
-    pub(super) fn new(job_id: String, stop: CancellationToken, reports: mpsc::Sender<Report>) -> Self {
-        Self { stop, reporter: Some(Reporter { job_id, reports }) }
+    pub(super) fn new(
+        job_id: String,
+        stop: CancellationToken,
+        terminated: CancellationToken,
+        reports: mpsc::Sender<Report>,
+    ) -> Self {
+        Self { stop, terminated, reporter: Some(Reporter { job_id, reports }) }
+    }
+
+    /// Tells the worker that the job goes on though the server has terminated it.
+    pub async fn stay(&self) {
+        if let Some(Reporter { job_id, reports }) = &self.reporter {
+            let _ = reports.send(Report { job_id: job_id.clone(), what: Reported::Stays }).await;
+        }
     }
 
     /// Tells the server how the job ended, once; to be called before the room is left.
@@ -59,7 +83,8 @@ impl JobControl {
         let (written, heard) = oneshot::channel();
         let id = job_id.clone();
         let told = async {
-            if reports.send(Report { job_id, end, written }).await.is_ok() {
+            let what = Reported::Ended { end, written };
+            if reports.send(Report { job_id, what }).await.is_ok() {
                 let _ = heard.await;
             }
         };

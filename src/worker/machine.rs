@@ -31,6 +31,8 @@ const ASSIGNMENT_TIMEOUT: Duration = Duration::from_millis(7500);
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the same may take when the worker was told to end at once.
 const END_NOW_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a job that the server has terminated may take to find out what that means, and then to leave its room.
+const TERMINATION_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the last words to the server may take when nothing else keeps the worker.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -65,6 +67,10 @@ pub(crate) enum Event {
         job_id: String,
         end: JobEnd,
     },
+    /// A job that the server has terminated goes on.
+    JobStays {
+        job_id: String,
+    },
     /// A job's task is over.
     JobFinished {
         job_id: String,
@@ -94,6 +100,10 @@ pub(crate) enum Action {
     Start(Box<Assignment>),
     /// Ask a job to leave its room.
     Stop {
+        job_id: String,
+    },
+    /// Tell a job that the server has terminated it.
+    Terminate {
         job_id: String,
     },
     /// End a job's task where it stands.
@@ -244,6 +254,7 @@ impl Machine {
                 actions.push(Action::Release { job_id });
             }
             Event::JobReported { job_id, end } => self.job_reported(now, job_id, end, actions),
+            Event::JobStays { job_id } => self.slots.stay(&job_id),
             Event::JobFinished { job_id, end } => self.job_finished(job_id, end, actions),
             Event::Resumed(assignment) => self.resumed(*assignment, actions),
             Event::Drain => self.drain(now),

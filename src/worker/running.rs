@@ -28,6 +28,7 @@ struct Running {
 
 struct Handles {
     stop: CancellationToken,
+    terminated: CancellationToken,
     task: AbortHandle,
 }
 
@@ -39,18 +40,24 @@ impl RunningJobs {
 
     pub(super) fn start(&mut self, assignment: Assignment) {
         let (job_id, room_name) = (assignment.job_id.clone(), assignment.room_name.clone());
-        let stop = CancellationToken::new();
-        let control = JobControl::new(job_id.clone(), stop.clone(), self.reports.clone());
+        let [stop, terminated] = [CancellationToken::new(), CancellationToken::new()];
+        let control = JobControl::new(job_id.clone(), stop.clone(), terminated.clone(), self.reports.clone());
         let jobs = self.jobs.clone();
         // Even the making of the future belongs to the task: it may panic, too.
         let task = self.tasks.spawn(async move { jobs.run(assignment, control).await });
         self.by_task.insert(task.id(), Running { job_id: job_id.clone(), room_name });
-        self.by_job.insert(job_id, Handles { stop, task });
+        self.by_job.insert(job_id, Handles { stop, terminated, task });
     }
 
     pub(super) fn stop(&self, job_id: &str) {
         if let Some(handles) = self.by_job.get(job_id) {
             handles.stop.cancel();
+        }
+    }
+
+    pub(super) fn terminate(&self, job_id: &str) {
+        if let Some(handles) = self.by_job.get(job_id) {
+            handles.terminated.cancel();
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::time::{sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::connection::{Connection, Endpoint, Incoming, Stuck};
-use super::control::Report;
+use super::control::{Report, Reported};
 use super::machine::{Action, Event, Machine, Rules, Unavailable};
 use super::message::Registration;
 use super::running::RunningJobs;
@@ -112,9 +112,14 @@ impl Shell {
         tokio::select! {
             incoming = next_incoming(&mut self.connection) => self.receive(incoming),
             Some(report) = self.reports.recv() => {
-                let Report { job_id, end, written } = report;
-                self.reporters.insert(job_id.clone(), written);
-                Event::JobReported { job_id, end }
+                let Report { job_id, what } = report;
+                match what {
+                    Reported::Stays => Event::JobStays { job_id },
+                    Reported::Ended { end, written } => {
+                        self.reporters.insert(job_id.clone(), written);
+                        Event::JobReported { job_id, end }
+                    }
+                }
             }
             Some(assignment) = self.resumed.recv() => Event::Resumed(Box::new(assignment)),
             (job_id, end) = self.running.next() => Event::JobFinished { job_id, end },
@@ -150,6 +155,7 @@ impl Shell {
             Action::PingFrame => self.write(Connection::ping),
             Action::Start(assignment) => self.running.start(*assignment),
             Action::Stop { job_id } => self.running.stop(&job_id),
+            Action::Terminate { job_id } => self.running.terminate(&job_id),
             Action::Abort { job_id } => self.running.abort(&job_id),
             Action::Release { job_id } => {
                 self.reporters.remove(&job_id);

@@ -45,6 +45,7 @@ fn parts() -> Parts {
         agent: config.agent,
         traceparent: None,
         past: None,
+        claims: None,
         in_other_room: false,
     }
 }

@@ -4,5 +4,5 @@
 mod names;
 mod network;
 mod server;
-mod talk;
+pub(crate) mod talk;
 mod token;

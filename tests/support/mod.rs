@@ -11,6 +11,7 @@ pub(crate) mod fault;
 pub(crate) mod fleet;
 pub(crate) mod hostile;
 pub(crate) mod http_proxy;
+pub(crate) mod livekit_door;
 pub(crate) mod openobserve;
 pub(crate) mod otlp_gate;
 pub(crate) mod otlp_receiver;

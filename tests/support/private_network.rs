@@ -17,6 +17,7 @@ use super::small_disk::through;
 /// Set within the namespace.
 const INSIDE: &str = "VOICED_INSIDE";
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+const OURS_TOO: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 3);
 const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 /// As root, and as anybody where the kernel lets people have user namespaces.
 const WAYS: [&[&str]; 2] = [&["--net"], &["--user", "--map-root-user", "--net"]];
@@ -100,13 +101,8 @@ impl Cable {
         ip(&["link", "set", "br0", "up"]);
         ip(&["link", "add", "cable", "type", "veth", "peer", "name", "eth0", "netns", &there]);
         ip(&["link", "set", "cable", "up"]);
-        for arguments in
-            [vec!["addr", "add", &format!("{THEIRS}/24"), "dev", "eth0"], vec!["link", "set", "eth0", "up"]]
-        {
-            let mut command = Command::new("ip");
-            command.args(&arguments);
-            assert!(cable.beyond(&command).status().unwrap().success(), "ip {arguments:?}");
-        }
+        cable.ip_beyond(&["addr", "add", &format!("{THEIRS}/24"), "dev", "eth0"]);
+        cable.ip_beyond(&["link", "set", "eth0", "up"]);
         cable.mend();
         cable
     }
@@ -128,6 +124,41 @@ impl Cable {
 
     pub(crate) fn mend(&self) {
         ip(&["link", "set", "cable", "master", "br0"]);
+    }
+
+    /// One more address of ours, for servers that stay reached when [`Cable::divert`] takes away the first.
+    pub(crate) fn second_address(&self) -> IpAddr {
+        ip(&["addr", "add", &format!("{OURS_TOO}/24"), "dev", "br0"]);
+        OURS_TOO.into()
+    }
+
+    /// Nothing that the other side sends to our first address arrives any more, and it is not told.
+    pub(crate) fn divert(&self) {
+        let to_nobody = ["lladdr", "02:00:00:00:00:01", "dev", "eth0", "nud", "permanent"];
+        self.ip_beyond(&[&["neigh", "replace", &OURS.to_string()], to_nobody.as_slice()].concat());
+    }
+
+    /// Ends what [`Cable::divert`] began.
+    pub(crate) fn undivert(&self) {
+        self.ip_beyond(&["neigh", "del", &OURS.to_string(), "dev", "eth0"]);
+    }
+
+    /// From now on the other side sends so many bits a second; None: as many as it wants.
+    pub(crate) fn slow_down(&self, rate: Option<&str>) {
+        let mut command = Command::new("tc");
+        match rate {
+            Some(rate) => command
+                .args(["qdisc", "replace", "dev", "eth0", "root", "tbf", "rate", rate])
+                .args(["burst", "1600", "latency", "500ms"]),
+            None => command.args(["qdisc", "del", "dev", "eth0", "root"]),
+        };
+        assert!(self.beyond(&command).status().unwrap().success(), "{command:?}");
+    }
+
+    fn ip_beyond(&self, arguments: &[&str]) {
+        let mut command = Command::new("ip");
+        command.args(arguments);
+        assert!(self.beyond(&command).status().unwrap().success(), "ip {arguments:?}");
     }
 
     /// Lets the other side reach a server that listens on our loopback.

@@ -153,7 +153,7 @@ impl World {
 
     /// [`World::dispatch`] with metadata for the job.
     pub(crate) fn dispatch_with(&self, room: &str, metadata: &str) {
-        let grants = VideoGrants { room_admin: true, room: room.to_owned(), ..Default::default() };
+        let grants = admin(room);
         let body = json!({ "agent_name": AGENT_NAME, "room": room, "metadata": metadata });
         self.ask_livekit("AgentDispatchService/CreateDispatch", grants, &body);
     }
@@ -164,7 +164,25 @@ impl World {
         self.ask_livekit("RoomService/DeleteRoom", grants, &json!({ "room": room }));
     }
 
-    fn ask_livekit(&self, method: &str, grants: VideoGrants, body: &serde_json::Value) {
+    /// Has the server remove somebody from a room.
+    pub(crate) fn remove(&self, room: &str, identity: &str) {
+        let body = json!({ "room": room, "identity": identity });
+        self.ask_livekit("RoomService/RemoveParticipant", admin(room), &body);
+    }
+
+    /// Has the server take back the dispatches of agents into the room.
+    pub(crate) fn delete_dispatches(&self, room: &str) {
+        let listed =
+            self.ask_livekit("AgentDispatchService/ListDispatch", admin(room), &json!({ "room": room }));
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        let dispatches = listed["agent_dispatches"].as_array().expect("a dispatch");
+        for dispatch in dispatches {
+            let body = json!({ "room": room, "dispatch_id": dispatch["id"] });
+            self.ask_livekit("AgentDispatchService/DeleteDispatch", admin(room), &body);
+        }
+    }
+
+    fn ask_livekit(&self, method: &str, grants: VideoGrants, body: &serde_json::Value) -> String {
         let livekit = &self.livekit;
         let token = AccessToken::with_api_key(livekit.api_key(), livekit.api_secret()).with_grants(grants);
         let authorization = format!("Authorization: Bearer {}\r\n", token.to_jwt().unwrap());
@@ -172,6 +190,7 @@ impl World {
         let answer =
             testbed::http::post_json(livekit.port(), &path, &authorization, &body.to_string()).unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body
     }
 
     /// Joins `room` as a person, with nothing dispatched.
@@ -272,6 +291,10 @@ impl From<Vec<Span>> for Trace {
             of("livekit.llm_call").into_iter().next().unwrap_or_else(|| panic!("no root in {spans:?}"));
         Self { root, request: of("llm_request").into_iter().next(), runs }
     }
+}
+
+fn admin(room: &str) -> VideoGrants {
+    VideoGrants { room_admin: true, room: room.to_owned(), ..Default::default() }
 }
 
 /// Polls until `done`; panics with what `explain` says when it takes too long.

@@ -69,6 +69,7 @@ pub mod ice_candidate;
 pub mod media_stream;
 pub mod media_stream_track;
 pub mod native;
+pub mod outbox;
 pub mod peer_connection;
 pub mod peer_connection_factory;
 pub mod prelude;

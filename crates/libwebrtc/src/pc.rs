@@ -20,6 +20,7 @@ use crate::{
     ice_candidate::IceCandidate,
     media_stream_track::MediaStreamTrack,
     net::Network,
+    outbox::Outbox,
     pc::{
         channel::Channel,
         driver::{Command, Driver},
@@ -70,6 +71,7 @@ pub(crate) struct Shared {
 pub(crate) struct Connection {
     shared: Arc<Shared>,
     link: Link,
+    outbox: Option<Outbox>,
     /// What the links of all handles depend on.
     _commands: mpsc::Sender<Command>,
 }
@@ -83,10 +85,11 @@ impl Connection {
         let wake = Arc::new(Notify::new());
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let link = Link::new(wake.clone(), &commands);
+        let outbox = config.outbox.clone();
         let state = State::new(config, network.candidates(), link.clone());
         let shared = Arc::new(Shared { state: Mutex::new(state), callbacks: Callbacks::default(), wake });
         runtime.spawn(Driver::new(shared.clone(), network, inbox).run());
-        Ok(Self { shared, link, _commands: commands })
+        Ok(Self { shared, link, outbox, _commands: commands })
     }
 
     /// The servers in `config` are asked with the next gathering.
@@ -124,7 +127,8 @@ impl Connection {
         init: &DataChannelInit,
     ) -> Result<Arc<Channel>, RtcError> {
         let config = channel::config_of(label, init)?;
-        let channel = Arc::new(Channel::new(config, DataChannelState::Connecting, self.shared.wake.clone()));
+        let channel = Channel::new(config, DataChannelState::Connecting, self.shared.wake.clone());
+        let channel = Arc::new(channel.counted_in(self.outbox.clone()));
         self.shared.state.lock().add_channel(channel.clone())?;
         self.shared.wake.notify_one();
         Ok(channel)

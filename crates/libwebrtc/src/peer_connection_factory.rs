@@ -8,6 +8,7 @@ use std::{
 use crate::{
     MediaType, RtcError,
     audio_device::AudioDevice,
+    outbox::Outbox,
     peer_connection::PeerConnection,
     rtp_parameters::{RtpCapabilities, RtpCodecCapability},
 };
@@ -46,6 +47,8 @@ pub struct RtcConfiguration {
     pub ice_transport_type: IceTransportsType,
     /// Accepted and not offered: SCTP always starts with its handshake.
     pub enable_sctp_snap: bool,
+    /// Counts what is sent over the reliable data channels that the program creates. Read when the connection is made.
+    pub outbox: Option<Outbox>,
 }
 
 #[derive(Clone, Default)]
@@ -100,6 +103,7 @@ impl Default for RtcConfiguration {
             continual_gathering_policy: ContinualGatheringPolicy::GatherContinually,
             ice_transport_type: IceTransportsType::All,
             enable_sctp_snap: false,
+            outbox: None,
         }
     }
 }

@@ -13,6 +13,7 @@ mod two_peers {
     mod lifetime;
     mod negotiation;
     mod network;
+    mod outbox;
     mod servers;
     mod statistics;
 }

@@ -93,7 +93,7 @@ fn a_private_reply_that_is_cut_ends_as_chat_as_well() {
     let mut session = Session::joined(rules());
     session.on(among("my secret", &[], Way::Packet));
     session.on(delta(0, "well"));
-    assert_eq!(session.on(heard("stop")), ["cancel 0", "close ada", "thinking"]);
+    assert_eq!(session.on(heard("stop")), ["cancel 0", "cut ada", "thinking"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tracing::{debug, info, warn};
 use url::Url;
 
 use super::slots::Refusal;
-use super::{ASSIGNMENT_TIMEOUT, Action, Machine, Phase, STOP_TIMEOUT};
+use super::{ASSIGNMENT_TIMEOUT, Action, Machine, Phase, STOP_TIMEOUT, TERMINATION_TIMEOUT};
 use crate::worker::message::{Answer, Assigned, Job, Participant, WorkerMessage};
 use crate::worker::{Assignment, JobEnd};
 
@@ -110,12 +110,14 @@ impl Machine {
         })
     }
 
+    /// The server terminates a job by order, and also when it has lost sight of our participant. Which of the two it is,
+    /// only the job can find out.
     pub(super) fn terminated(&mut self, now: Instant, job_id: &str, actions: &mut Vec<Action>) {
         if self.slots.release_reservation(job_id) {
             info!(job_id, "LiveKit withdrew a job before it started");
-        } else if self.slots.stop(job_id, now + STOP_TIMEOUT) {
+        } else if self.slots.terminate(job_id, now + TERMINATION_TIMEOUT) {
             info!(job_id, "LiveKit terminated a job");
-            actions.push(Action::Stop { job_id: job_id.to_owned() });
+            actions.push(Action::Terminate { job_id: job_id.to_owned() });
         }
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Running {
     pub(super) reported: bool,
     /// When a job that is to end is ended by force.
     until: Option<Instant>,
+    /// When one is that was terminated and has not said that it stays.
+    terminated: Option<Instant>,
     aborted: bool,
 }
 
@@ -104,9 +106,7 @@ impl Slots {
     }
 
     pub(super) fn start(&mut self, job: &Job) {
-        let running =
-            Running { room_name: job.room_name.clone(), reported: false, until: None, aborted: false };
-        self.running.insert(job.id.clone(), running);
+        self.running.insert(job.id.clone(), Running::new(&job.room_name));
     }
 
     /// Notes that a job is to end. False if it does not run.
@@ -116,6 +116,22 @@ impl Slots {
         };
         running.end_by(until);
         true
+    }
+
+    /// Notes that the server has terminated a job. False if it does not run.
+    pub(super) fn terminate(&mut self, job_id: &str, until: Instant) -> bool {
+        let Some(running) = self.running.get_mut(job_id) else {
+            return false;
+        };
+        running.terminated = Some(until);
+        true
+    }
+
+    /// Notes that a job that was terminated goes on. If it is to end for another reason, it is still to end.
+    pub(super) fn stay(&mut self, job_id: &str) {
+        if let Some(running) = self.running.get_mut(job_id) {
+            running.terminated = None;
+        }
     }
 
     /// Notes that a job told how it ended. False if it does not run or told that before.
@@ -146,26 +162,43 @@ impl Slots {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let reserved = self.reserved.values().map(|reservation| reservation.until);
         let waited_for = self.running.values().filter(|running| !running.aborted);
-        reserved.chain(waited_for.filter_map(|running| running.until)).min()
+        reserved.chain(waited_for.filter_map(Running::deadline)).min()
     }
 
     /// By name, not by SID: after a restart of the server the same conversation goes on in a room with a new SID. A job
     /// that is on its way out serves nobody any more.
     fn serves(&self, room_name: &str) -> bool {
         self.reserved.values().any(|reservation| reservation.room_name == room_name)
-            || self.running.values().any(|running| running.until.is_none() && running.room_name == room_name)
+            || self
+                .running
+                .values()
+                .any(|running| running.deadline().is_none() && running.room_name == room_name)
     }
 }
 
 // === impl Running ===
 
 impl Running {
+    fn new(room_name: &str) -> Self {
+        Self {
+            room_name: room_name.to_owned(),
+            reported: false,
+            until: None,
+            terminated: None,
+            aborted: false,
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.until.into_iter().chain(self.terminated).min()
+    }
+
     fn end_by(&mut self, until: Instant) {
         self.until = Some(self.until.map_or(until, |sooner| sooner.min(until)));
     }
 
     fn is_overdue(&self, now: Instant) -> bool {
-        !self.aborted && self.until.is_some_and(|until| until <= now)
+        !self.aborted && self.deadline().is_some_and(|until| until <= now)
     }
 }
 

@@ -90,6 +90,7 @@ impl Inside {
             agent: config.agent.clone(),
             traceparent: None,
             past: None,
+            claims: None,
             in_other_room: false,
         };
         let broken = CancellationToken::new();

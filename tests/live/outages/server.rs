@@ -68,6 +68,34 @@ async fn back_after_ten_minutes_whoever_joins_again_goes_on_where_they_were() {
     join_again_after(Duration::from_secs(600), "livekit-killed-10min").await;
 }
 
+/// The server sends an agent into the new room before the caller is in it, as it does on a busy machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_there_before_its_caller_goes_on_where_they_were() {
+    let (world, mut talk) = (world().await, Talk::default());
+    let worker = world.worker(&[]);
+    let mut caller = world.call("early").await;
+    talk.ask(&mut caller, "my name is Ada").await;
+    world.livekit.stop();
+    caller.leave().await;
+    worker.wait_for_log("was torn out of its room");
+    world.livekit.restart().unwrap();
+    worker.wait_until_ready();
+    world.dispatch("early");
+    wait_until(
+        "the agent is there",
+        || worker.log().matches("session started").count() == 2,
+        || worker.log(),
+    );
+    // The old session is looked after meanwhile, more than once.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let mut caller = world.call("early").await;
+    talk.ask_until_answered(&mut caller, "what is my name?", &worker).await;
+    assert!(asked_last(&world).contains(&"user: my name is Ada".to_owned()), "{:?}", asked_last(&world));
+    assert_eq!(caller.agents(), 1);
+    caller.leave().await;
+    assert_eq!(worker.drain(), Some(0));
+}
+
 /// Longer than the SDK of either side goes on trying: the caller joins anew, as a person who reloads the page, and is
 /// known to the agent.
 async fn join_again_after(time: Duration, row: &str) {

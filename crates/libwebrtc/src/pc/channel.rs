@@ -11,6 +11,7 @@ use crate::{
     data_channel::{
         DataChannelError, DataChannelInit, DataChannelState, OnBufferedAmountChange, OnMessage, OnStateChange,
     },
+    outbox::Outbox,
     pc::callback::Slot,
 };
 
@@ -23,6 +24,7 @@ pub(crate) struct Channel {
     config: ChannelConfig,
     inner: Mutex<Inner>,
     callbacks: Callbacks,
+    outbox: Option<Outbox>,
     /// Wakes the driver, which owns the association.
     wake: Arc<Notify>,
 }
@@ -73,7 +75,13 @@ impl Channel {
             refused: 0,
             traffic: Traffic::default(),
         };
-        Self { config, inner: Mutex::new(inner), callbacks: Callbacks::default(), wake }
+        Self { config, inner: Mutex::new(inner), callbacks: Callbacks::default(), outbox: None, wake }
+    }
+
+    /// Channels that may lose messages are not counted: nobody waits for what they send.
+    pub(crate) fn counted_in(mut self, outbox: Option<Outbox>) -> Self {
+        self.outbox = outbox.filter(|_| self.config.reliability == Reliability::Reliable);
+        self
     }
 
     pub(crate) fn send(&self, data: &[u8], binary: bool) -> Result<(), DataChannelError> {
@@ -89,6 +97,8 @@ impl Channel {
         inner.traffic.messages_sent += 1;
         inner.traffic.bytes_sent += data.len() as u64;
         inner.queue.push_back(Message { data: data.into(), binary });
+        // Under the lock, so that it is never acknowledged before it is sent.
+        self.count(|outbox| outbox.sent(data.len()));
         drop(inner);
         self.wake.notify_one();
         Ok(())
@@ -158,6 +168,7 @@ impl Channel {
         }
         inner.state = state;
         if state == DataChannelState::Closed {
+            self.count(|outbox| outbox.lost(inner.queued + inner.in_flight));
             inner.queue.clear();
             inner.queued = 0;
             inner.in_flight = 0;
@@ -204,7 +215,24 @@ impl Channel {
         let now = outstanding.min(inner.in_flight);
         let sent = inner.in_flight - now;
         inner.in_flight = now;
+        if sent > 0 {
+            self.count(|outbox| outbox.acknowledged(sent as u64));
+        }
         sent as u64
+    }
+
+    fn count(&self, count: impl FnOnce(&Outbox)) {
+        if let Some(outbox) = &self.outbox {
+            count(outbox);
+        }
+    }
+}
+
+impl Drop for Channel {
+    /// A connection that ends with its last handle may close no channel.
+    fn drop(&mut self) {
+        let Inner { queued, in_flight, .. } = *self.inner.get_mut();
+        self.count(|outbox| outbox.lost(queued + in_flight));
     }
 }
 
@@ -286,6 +314,33 @@ mod tests {
         assert_eq!(channel.acknowledge(0), 40);
         assert_eq!(channel.buffered_amount(), 0);
         assert!(channel.is_idle());
+    }
+
+    #[test]
+    fn the_outbox_counts_what_reliable_channels_send_until_it_is_acknowledged_or_gone() {
+        let outbox = Outbox::new();
+        let channel = open_channel().counted_in(Some(outbox.clone()));
+        channel.send(&[0; 100], true).unwrap();
+        channel.pop().unwrap();
+        channel.acknowledge(40);
+        assert_eq!((outbox.under_way(), outbox.mark()), (40, 100));
+        channel.send(&[0; 5], true).unwrap();
+        channel.enter(DataChannelState::Closed);
+        assert_eq!(outbox.under_way(), 0);
+        let dropped = open_channel().counted_in(Some(outbox.clone()));
+        dropped.send(&[0; 7], true).unwrap();
+        drop(dropped);
+        assert_eq!(outbox.under_way(), 0);
+    }
+
+    #[test]
+    fn the_outbox_counts_nothing_of_a_channel_that_may_lose_messages() {
+        let outbox = Outbox::new();
+        let reliability = Reliability::MaxRetransmits { retransmits: 0 };
+        let config = ChannelConfig { reliability, ..ChannelConfig::default() };
+        let lossy = Channel::new(config, DataChannelState::Open, Arc::default());
+        lossy.counted_in(Some(outbox.clone())).send(&[0; 100], true).unwrap();
+        assert_eq!(outbox.mark(), 0);
     }
 
     #[test]

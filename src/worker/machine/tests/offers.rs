@@ -118,18 +118,44 @@ fn an_assignment_may_name_another_server_to_join_and_an_invalid_name_is_ignored(
     }
 }
 
-#[test]
-fn a_terminated_job_is_stopped_and_its_task_ended_if_it_does_not_stop() {
-    let mut rig = Rig::registered(1);
+/// A registered machine, one of whose jobs the server has terminated.
+fn terminated() -> Rig {
+    let mut rig = Rig::registered(2);
     rig.run_job("AJ_1", "a");
     let actions = rig.receive(ServerMessage::Termination { job_id: "AJ_1".to_owned() });
-    assert!(stops(&actions, "AJ_1"));
-    assert!(!aborts(&rig.after(STOP_TIMEOUT - Duration::from_millis(1)), "AJ_1"));
+    assert!(actions.contains(&Action::Terminate { job_id: "AJ_1".to_owned() }));
+    assert!(!stops(&actions, "AJ_1"), "what it means the job finds out");
+    rig
+}
+
+#[test]
+fn a_terminated_job_is_told_and_its_task_ended_if_it_does_nothing() {
+    let mut rig = terminated();
+    assert!(!aborts(&rig.after(TERMINATION_TIMEOUT - Duration::from_millis(1)), "AJ_1"));
     assert!(aborts(&rig.after(Duration::from_millis(1)), "AJ_1"));
     // Its slot is free when its task is gone, and the server hears of it once.
-    assert_eq!(rig.offer("AJ_2", "b"), Answer::No);
+    assert_eq!(rig.machine.health().slots_used, 1);
     assert_eq!(ends(&rig.finish("AJ_1", failed("ended"))), [("AJ_1", &failed("ended"))]);
-    assert!(!aborts(&rig.after(STOP_TIMEOUT), "AJ_1"));
+    assert_eq!(rig.machine.health().slots_used, 0);
+    assert!(!aborts(&rig.after(TERMINATION_TIMEOUT), "AJ_1"));
+}
+
+#[test]
+fn a_terminated_job_that_stays_is_not_ended_and_serves_its_room() {
+    let mut rig = terminated();
+    assert!(matches!(rig.offer("AJ_2", "a"), Answer::Yes(_)), "it may be on its way out");
+    rig.receive(ServerMessage::Termination { job_id: "AJ_2".to_owned() });
+    rig.step(Event::JobStays { job_id: "AJ_1".to_owned() });
+    assert_eq!(rig.offer("AJ_3", "a"), Answer::Superfluous);
+    assert!(!aborts(&rig.pass(2 * TERMINATION_TIMEOUT), "AJ_1"));
+}
+
+#[test]
+fn a_terminated_job_that_stays_still_ends_with_its_worker() {
+    let mut rig = terminated();
+    assert!(stops(&rig.step(Event::EndNow), "AJ_1"));
+    rig.step(Event::JobStays { job_id: "AJ_1".to_owned() });
+    assert!(aborts(&rig.pass(END_NOW_TIMEOUT), "AJ_1"));
 }
 
 #[test]

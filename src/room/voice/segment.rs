@@ -1,0 +1,233 @@
+//! One segment on its way into the room: a text stream, and chat messages for those who read these.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use livekit::data_stream::api::{StreamTextOptions, StreamWriter, TextStreamWriter};
+use livekit::prelude::{DataPacket, LocalParticipant};
+use livekit::webrtc::outbox::Outbox;
+use livekit_protocol as proto;
+use tokio::sync::oneshot;
+
+use super::UNDER_WAY;
+use super::progress::Progress;
+use crate::chat::{Fate, Spoken};
+use crate::room::packet::{self, CHAT_PACKET_TOPIC, Copy};
+use crate::room::text::{FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TRANSCRIPTION_TOPIC};
+
+/// A write that takes longer than this is given up, and the rest of its segment with it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection can be dead for so long before the SDK notices.
+const UNNOTICED: Duration = Duration::from_secs(15);
+/// As much text as the SDK puts into one packet. Each waits for room by itself.
+const PIECE: usize = 15_000;
+
+/// Where segments are written to.
+pub(super) struct Outlet {
+    participant: LocalParticipant,
+    outbox: Outbox,
+}
+
+/// A segment, and how much of it this stay has got.
+pub(super) struct Segment {
+    id: String,
+    /// Who gets it; no one named is the whole room.
+    only: Vec<String>,
+    /// Who gets it as a chat message, too, once it is finished.
+    chat: Vec<String>,
+    /// All of it so far.
+    text: String,
+    finished: Option<Instant>,
+    stream: Option<TextStreamWriter>,
+    /// The stream is closed: those who get the text have all of it.
+    closed: bool,
+    /// Chat messages that are written.
+    copied: usize,
+    progress: Progress,
+    /// Wants to hear what became of it.
+    spoken: Option<oneshot::Sender<Spoken>>,
+    /// Nothing more of it is to be written: it is whole, or given up.
+    pub(super) done: bool,
+}
+
+// === impl Outlet ===
+
+impl Outlet {
+    pub(super) fn new(participant: LocalParticipant, outbox: Outbox) -> Self {
+        Self { participant, outbox }
+    }
+
+    /// Waits until there is room for a write. The SDK would wait as well, but hold on meanwhile to what it needs to restore
+    /// the connection.
+    async fn room(&self) -> Result<(), String> {
+        bounded(self.outbox.at_most(UNDER_WAY).map(Ok::<_, Infallible>)).await
+    }
+
+    async fn write<T, E: Display>(&self, write: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+        self.room().await?;
+        bounded(write).await
+    }
+
+    async fn open(&self, id: &str, only: &[String]) -> Result<TextStreamWriter, String> {
+        let options = StreamTextOptions::new_with_topic(TRANSCRIPTION_TOPIC)
+            .with_attributes(final_attribute("false"))
+            .with_attribute(SEGMENT_ATTRIBUTE, id.to_owned())
+            .with_destination_identities(only.iter().cloned().map(Into::into).collect());
+        self.write(self.participant.stream_text(options)).await
+    }
+
+    /// Writes one chat message in both forms that frontends read.
+    async fn chat(&self, copy: Copy, readers: &[String]) -> Result<(), String> {
+        let data = DataPacket {
+            payload: copy.payload,
+            topic: Some(CHAT_PACKET_TOPIC.to_owned()),
+            reliable: true,
+            destination_identities: readers.iter().cloned().map(Into::into).collect(),
+        };
+        self.write(self.participant.publish_data(data)).await?;
+        let message = proto::DataPacket {
+            participant_identity: self.participant.identity().to_string(),
+            participant_sid: self.participant.sid().to_string(),
+            destination_identities: readers.to_vec(),
+            value: Some(proto::data_packet::Value::ChatMessage(copy.message)),
+            ..Default::default()
+        };
+        self.write(self.participant.clone().publish_raw_data(message, true)).await
+    }
+}
+
+// === impl Segment ===
+
+impl Segment {
+    pub(super) fn new(only: Vec<String>, progress: Progress, spoken: oneshot::Sender<Spoken>) -> Self {
+        let id: String = std::iter::repeat_with(fastrand::alphanumeric).take(12).collect();
+        Self {
+            id: format!("SG_{id}"),
+            only,
+            chat: Vec::new(),
+            text: String::new(),
+            finished: None,
+            stream: None,
+            closed: false,
+            copied: 0,
+            progress,
+            spoken: Some(spoken),
+            done: false,
+        }
+    }
+
+    /// More of it, unless nobody wants more.
+    pub(super) fn say(&mut self, text: &str) {
+        if !self.done && self.progress.is_cut_at().is_none() {
+            self.text.push_str(text);
+        }
+    }
+
+    pub(super) fn finish(&mut self, chat: Vec<String>) {
+        if self.finished.is_none() {
+            (self.chat, self.finished) = (chat, Some(Instant::now()));
+        }
+    }
+
+    /// Lets another stay have the whole of it, unless that of before surely had it when its line was `lost`.
+    pub(super) fn start_again(&mut self, lost: Option<Instant>) {
+        let heard = self.finished.zip(lost).is_some_and(|(finished, lost)| finished + UNNOTICED < lost);
+        if !heard {
+            self.lose();
+            self.done = false;
+        }
+    }
+
+    /// Nobody will want to hear it again.
+    pub(super) fn is_old(&self) -> bool {
+        self.finished.is_some_and(|finished| finished.elapsed() > UNNOTICED)
+    }
+
+    /// What was written of it is worth nothing any more.
+    pub(super) fn lose(&mut self) {
+        (self.stream, self.closed, self.copied) = (None, false, 0);
+        self.progress.lose();
+    }
+
+    /// Gives it up, and says how much of it the server has taken.
+    pub(super) fn fail(&mut self, why: String) {
+        self.done = true;
+        self.tell(self.progress.heard(), Fate::Failed(why));
+    }
+
+    /// Writes what the stay has not got yet.
+    pub(super) async fn write(&mut self, outlet: &Outlet) -> Result<(), String> {
+        if !self.closed {
+            self.write_stream(outlet).await?;
+        }
+        if self.closed {
+            self.copy(outlet).await?;
+            self.done = true;
+            self.progress.wrote_all();
+            self.tell(self.text.len(), Fate::Whole);
+        }
+        Ok(())
+    }
+
+    async fn write_stream(&mut self, outlet: &Outlet) -> Result<(), String> {
+        let stream = match &self.stream {
+            Some(stream) => stream,
+            None => self.stream.insert(outlet.open(&self.id, &self.only).await?),
+        };
+        loop {
+            outlet.room().await?;
+            // The session may have cut it meanwhile.
+            if let Some(end) = self.progress.is_cut_at() {
+                self.text.truncate(end);
+            }
+            let Some(piece) = piece(&self.text, self.progress.written()) else { break };
+            bounded(stream.write(piece)).await?;
+            self.progress.wrote(piece.len());
+        }
+        if let Some(stream) = self.stream.take_if(|_| self.finished.is_some()) {
+            bounded(stream.close_with_options(None, Some(final_attribute("true")))).await?;
+            self.closed = true;
+        }
+        Ok(())
+    }
+
+    /// Writes all of it as chat messages to those who read these.
+    async fn copy(&mut self, outlet: &Outlet) -> Result<(), String> {
+        if self.chat.is_empty() {
+            return Ok(());
+        }
+        for copy in packet::copies(&self.id, &self.text).into_iter().skip(self.copied) {
+            outlet.chat(copy, &self.chat).await?;
+            self.copied += 1;
+        }
+        Ok(())
+    }
+
+    /// Once; nobody may listen any more.
+    fn tell(&mut self, heard: usize, fate: Fate) {
+        if let Some(spoken) = self.spoken.take() {
+            let _ = spoken.send(Spoken { heard, fate });
+        }
+    }
+}
+
+/// What comes next of a text of which so much is written.
+fn piece(text: &str, written: usize) -> Option<&str> {
+    let rest = text.get(written..).filter(|rest| !rest.is_empty())?;
+    let end = (0..=PIECE.min(rest.len())).rev().find(|&end| rest.is_char_boundary(end))?;
+    rest.get(..end)
+}
+
+async fn bounded<T, E: Display>(write: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    match tokio::time::timeout(WRITE_TIMEOUT, write).await {
+        Ok(written) => written.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("it took longer than {} s", WRITE_TIMEOUT.as_secs())),
+    }
+}
+
+fn final_attribute(value: &str) -> HashMap<String, String> {
+    HashMap::from([(FINAL_ATTRIBUTE.to_owned(), value.to_owned())])
+}

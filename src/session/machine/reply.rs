@@ -1,0 +1,198 @@
+//! A reply, from its first word until both its call and its words are over.
+
+use std::time::Instant;
+
+use crate::chat::{AgentState, Failure, Fate, Spoken};
+use crate::llm::{Answer, Outcome};
+use crate::secret::Speech;
+
+use super::super::history::Said;
+use super::{Action, Machine, TurnEnding, TurnResult};
+
+/// The reply under way.
+pub(super) struct Reply {
+    pub(super) turn: u64,
+    heard_at: Instant,
+    /// Who gets it; no one named is the whole room.
+    only: Vec<String>,
+    /// What was said of it so far.
+    said: String,
+    first_word_at: Option<Instant>,
+    /// Where it is said, once there is a first word.
+    segment: Option<u64>,
+    /// The call is over.
+    answer: Option<Answer>,
+    /// The words are.
+    spoken: Option<Spoken>,
+    interrupted: Option<Interrupted>,
+}
+
+/// In what somebody cut in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Interrupted {
+    Call,
+    /// The model had said all; the last of it was on its way into the room.
+    LastWords,
+}
+
+// === impl Machine ===
+
+impl Machine {
+    /// Stops the reply under way; nothing more of it is said.
+    pub(super) fn interrupt(&mut self) {
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.interrupted.is_none()) else { return };
+        if reply.answer.is_none() {
+            reply.interrupted = Some(Interrupted::Call);
+            self.actions.push(Action::Cancel { turn: reply.turn });
+        } else {
+            reply.interrupted = Some(Interrupted::LastWords);
+        }
+        if let Some(segment) = reply.segment.filter(|_| reply.spoken.is_none()) {
+            let chat = self.audience.chat(&reply.only);
+            self.actions.push(Action::CutSegment { segment, chat });
+        }
+        self.set_state(AgentState::Thinking);
+    }
+
+    pub(super) fn delta(&mut self, now: Instant, turn: u64, text: Speech) {
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.turn == turn && reply.goes_on()) else {
+            return;
+        };
+        if text.is_empty() {
+            return;
+        }
+        reply.said.push_str(text.expose());
+        if reply.first_word_at.is_none() {
+            let (segment, only) = (self.next_segment, reply.only.clone());
+            self.next_segment += 1;
+            (reply.first_word_at, reply.segment) = (Some(now), Some(segment));
+            self.set_state(AgentState::Speaking);
+            self.actions.push(Action::OpenSegment { segment, only });
+        }
+        self.actions.push(Action::Say(text));
+    }
+
+    pub(super) fn answered(&mut self, turn: u64, answer: Answer) {
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.turn == turn) else { return };
+        if reply.segment.is_some() && reply.goes_on() {
+            self.actions.push(Action::CloseSegment { chat: self.audience.chat(&reply.only) });
+        }
+        reply.answer = Some(answer);
+        self.settle();
+    }
+
+    pub(super) fn spoken(&mut self, segment: u64, spoken: Spoken) {
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.segment == Some(segment)) else {
+            return self.own_spoken(segment, &spoken);
+        };
+        if reply.spoken.is_some() {
+            return;
+        }
+        if reply.answer.is_none() && reply.interrupted.is_none() {
+            // What the model still has to say could not be said.
+            self.actions.push(Action::Cancel { turn: reply.turn });
+        }
+        reply.spoken = Some(spoken);
+        self.settle();
+    }
+
+    /// A text of our own counts as said until the room tells otherwise.
+    fn own_spoken(&mut self, segment: u64, spoken: &Spoken) {
+        if spoken.fate != Fate::Whole {
+            self.history.unheard(segment, spoken.heard);
+        }
+    }
+
+    /// Finishes the reply once both its call and its words are over.
+    fn settle(&mut self) {
+        let is_over =
+            |reply: &mut Reply| reply.answer.is_some() && (reply.spoken.is_some() || reply.segment.is_none());
+        if let Some(reply) = self.reply.take_if(is_over) {
+            self.finish(reply);
+        }
+    }
+
+    fn finish(&mut self, mut reply: Reply) {
+        let Some(mut answer) = reply.answer.take() else { return };
+        let outcome = reply.ending(&answer.outcome);
+        self.remember(&reply, &outcome, &mut answer);
+        let latency = reply.first_word_at.map(|first| first.saturating_duration_since(reply.heard_at));
+        let apologise = matches!(outcome, TurnEnding::Failed(_)) && self.ending.is_none();
+        self.actions
+            .push(Action::Finish { turn: reply.turn, result: TurnResult { outcome, answer, latency } });
+        if apologise {
+            self.say_whole(self.rules.apology.clone(), reply.only);
+        }
+        self.go_on();
+    }
+
+    /// What was said goes into the history, and where that is not all of the answer, into the answer.
+    fn remember(&mut self, reply: &Reply, outcome: &TurnEnding, answer: &mut Answer) {
+        // What went out, without what turned out to be thought; as a rule all of the answer.
+        let said = reply.heard().get(answer.thought_bytes..).unwrap_or_default();
+        if reply.segment.is_some() && answer.text.expose() != said {
+            answer.text = said.into();
+        }
+        // The next turn may have been overtaken already and stand in the history before this reply. That only happens
+        // when several turns come within one cancellation, and the model copes with it.
+        match (outcome, reply.segment) {
+            // So much of it can still turn out to be unheard.
+            (TurnEnding::Answered, Some(segment)) => {
+                self.history.said_whole(&answer.text, segment, answer.thought_bytes);
+            }
+            (TurnEnding::Answered, None) => {}
+            (TurnEnding::Interrupted, _) => self.history.said(&said.into(), Said::Interrupted),
+            (TurnEnding::Failed(_), _) => self.history.said(&said.into(), Said::Broken),
+        }
+    }
+}
+
+// === impl Reply ===
+
+impl Reply {
+    pub(super) fn new(turn: u64, heard_at: Instant, only: Vec<String>) -> Self {
+        Self {
+            turn,
+            heard_at,
+            only,
+            said: String::new(),
+            first_word_at: None,
+            segment: None,
+            answer: None,
+            spoken: None,
+            interrupted: None,
+        }
+    }
+
+    /// Whether more of it is to be said.
+    fn goes_on(&self) -> bool {
+        self.interrupted.is_none() && self.spoken.is_none()
+    }
+
+    /// What of it went out.
+    fn heard(&self) -> &str {
+        let heard = self.spoken.as_ref().map_or(self.said.len(), |spoken| spoken.heard);
+        self.said.get(..heard).unwrap_or(&self.said)
+    }
+
+    /// The call's outcome as the room saw it: a reply that was cut is interrupted, even if its call had just ended well, and
+    /// one that could not be written failed.
+    fn ending(&self, outcome: &Outcome) -> TurnEnding {
+        let fate = self.spoken.as_ref().map_or(&Fate::Whole, |spoken| &spoken.fate);
+        match (self.interrupted, fate, outcome) {
+            (None, Fate::Failed(why), _) => TurnEnding::Failed(unwritten(why)),
+            (None, _, Outcome::Failed(failure)) => TurnEnding::Failed(failure.clone()),
+            (None | Some(Interrupted::LastWords), Fate::Whole, Outcome::Complete) => TurnEnding::Answered,
+            _ => TurnEnding::Interrupted,
+        }
+    }
+}
+
+fn unwritten(why: &str) -> Failure {
+    let message = format!("the reply could not be written to the room as a whole: {why}");
+    Failure { class: "room_write".to_owned(), message }
+}
+
+#[cfg(test)]
+#[path = "reply_tests.rs"]
+mod tests;

@@ -1,0 +1,47 @@
+//! The segments that were opened, and what became of them.
+
+use std::collections::VecDeque;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+
+use crate::chat::Spoken;
+use crate::room::voice::{Opened, Progress, Voice};
+
+/// So many of the latest segments can be cut, and corrected when the connection is lost. The room keeps no more either.
+const KEPT: usize = 4;
+
+#[derive(Default)]
+pub(super) struct Speaking {
+    latest: VecDeque<(u64, Progress)>,
+    ends: FuturesUnordered<BoxFuture<'static, (u64, Spoken)>>,
+}
+
+// === impl Speaking ===
+
+impl Speaking {
+    pub(super) fn opened(&mut self, segment: u64, opened: Opened) {
+        if self.latest.len() == KEPT {
+            self.latest.pop_front();
+        }
+        self.latest.push_back((segment, opened.progress.clone()));
+        self.ends.push(Box::pin(async move { (segment, opened.spoken().await) }));
+    }
+
+    /// Stops a segment, and says what has become of it.
+    pub(super) fn cut(&self, segment: u64, voice: &Voice) -> Option<Spoken> {
+        let (_, progress) = self.latest.iter().find(|(opened, _)| *opened == segment)?;
+        Some(voice.cut(progress))
+    }
+
+    /// The next one whose fate is known. None while none is under way.
+    pub(super) async fn next(&mut self) -> Option<(u64, Spoken)> {
+        self.ends.next().await
+    }
+
+    /// How much of the latest segments has surely left.
+    pub(super) fn heard(&self) -> Vec<(u64, usize)> {
+        self.latest.iter().map(|(segment, progress)| (*segment, progress.heard())).collect()
+    }
+}
