@@ -28,7 +28,7 @@ const FLAT_MIB: f64 = 6.0;
 /// How a round ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
-    /// By `Room::close`, after sound went out and came in.
+    /// `Room::close` is called, after sound went out and came in.
     Leave,
     /// The server deletes the room.
     Deleted,

@@ -22,7 +22,7 @@ const HALF_A_HEAD: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\nX: ";
 /// Its answer has megabytes.
 const LARGE: &str = "/api/sessions/RM_large?limit=200";
 
-/// What a client does with its connection.
+/// The behaviour of a client on its connection.
 #[derive(Clone, Copy, Debug)]
 enum Client {
     /// Asks for health every three seconds, on one connection for as long as it lasts.

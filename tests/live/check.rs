@@ -336,7 +336,7 @@ async fn a_bad_configuration_has_its_own_exit_code() {
     assert_eq!(said.code, Some(78), "{}", said.everything);
     assert!(said.everything.contains("llm.model"), "{}", said.everything);
 
-    // What is missing is said in its line, and the others are asked all the same.
+    // A missing setting is named in the line of its check, and the other checks run all the same.
     let mut command = world.voiced();
     command.env_remove("LIVEKIT_API_SECRET");
     let said = check(command, &[], &[]).await;

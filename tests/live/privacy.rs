@@ -26,7 +26,7 @@ const ANSWER: &str = "Your giraffe at ada@example.com or +49 170 5550199 got C-1
 struct Run {
     world: World,
     secrets: Vec<String>,
-    /// What the commands printed.
+    /// The output of the commands.
     printed: String,
 }
 

@@ -10,7 +10,7 @@ use testbed::Process;
 use crate::support::world::{AGENT_NAME, PATIENCE, Worker, World, wait_until};
 
 const SEQUENCE: usize = 60;
-/// Of those this many run at the same time.
+/// The number of those sessions that run at the same time.
 const LANES: usize = 6;
 const AT_ONCE: usize = 20;
 /// Resources that come and go by themselves reach their minimum within this time.

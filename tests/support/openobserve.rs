@@ -21,11 +21,11 @@ pub(crate) struct State {
     pub(crate) version: &'static str,
     /// Streams of traces that have received something.
     pub(crate) streams: Vec<&'static str>,
-    /// By id, each as it was sent, with `hash`.
+    /// Dashboards by id, each as it was sent, with `hash`.
     pub(crate) dashboards: BTreeMap<String, Value>,
-    /// By id.
+    /// Alerts by id.
     pub(crate) alerts: BTreeMap<String, Value>,
-    /// By name.
+    /// Templates by name.
     pub(crate) templates: BTreeMap<String, Value>,
     pub(crate) destinations: BTreeMap<String, Value>,
     /// All requests other than GET, as `POST /path`.

@@ -28,7 +28,7 @@ pub(crate) struct Served {
     stop: CancellationToken,
 }
 
-/// What a server answered.
+/// A server's response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

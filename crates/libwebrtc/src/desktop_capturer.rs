@@ -4,7 +4,7 @@ use std::{convert::Infallible, fmt};
 
 use crate::unsupported::Unsupported;
 
-/// What to capture.
+/// The kind of content to capture.
 #[derive(Debug, Copy, Clone, PartialEq)]
 pub enum DesktopCaptureSourceType {
     Screen,

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// What an m-line or a transceiver carries.
+/// The content of an m-line or a transceiver.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum MediaType {
     Audio,

@@ -40,7 +40,7 @@ pub enum QualityLimitationReason {
     Other,
 }
 
-/// Who decides which candidate pair is used (RFC 8445, section 6.1.1).
+/// The side that decides which candidate pair is used (RFC 8445, section 6.1.1).
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IceRole {
@@ -74,7 +74,7 @@ pub enum IceTransportState {
     Closed,
 }
 
-/// Who started the DTLS handshake.
+/// The side that started the DTLS handshake.
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DtlsRole {
@@ -114,7 +114,7 @@ pub enum IceServerTransportProtocol {
     Tls,
 }
 
-/// Who opens the connection of a TCP candidate (RFC 6544).
+/// The side that opens the connection of a TCP candidate (RFC 6544).
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IceTcpCandidateType {

@@ -134,7 +134,7 @@ impl LivekitServer {
         &self.keys.secret
     }
 
-    /// What clients and workers need to reach this server, under the names they look for.
+    /// The variables that clients and workers need to reach this server.
     pub fn environment(&self) -> [(&'static str, String); 3] {
         [
             ("LIVEKIT_URL", self.url.clone()),

@@ -80,7 +80,7 @@ impl OtelCollector {
         format!("Basic {}", STANDARD.encode(format!("{USER}:{}", self.password)))
     }
 
-    /// What an exporter needs to reach this collector, under the names of the OTel specification.
+    /// The variables that an exporter needs to reach this collector, under the names of the OTel specification.
     pub fn environment(&self) -> [(&'static str, String); 2] {
         [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", self.endpoint()),

@@ -23,7 +23,7 @@ enum Act {
     Over,
 }
 
-/// What the people in the other rooms saw of a fault.
+/// The turns of the people in the other rooms, and their waits before and during a fault.
 pub(crate) struct Seen {
     pub(crate) turns: usize,
     before: Vec<Duration>,
@@ -107,7 +107,7 @@ impl Seen {
     }
 }
 
-/// By nearest rank.
+/// The percentile by nearest rank.
 fn percentile(waits: &[Duration], percent: usize) -> Duration {
     let mut sorted = waits.to_vec();
     sorted.sort();

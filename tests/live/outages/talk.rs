@@ -86,7 +86,7 @@ impl Talk {
     }
 }
 
-/// What the model was asked last, each message as `role: text`, without the instructions.
+/// The messages of the last model request, each as `role: text`, without the instructions.
 pub(crate) fn asked_last(world: &World) -> Vec<String> {
     let request = world.model.requests().pop().unwrap();
     let messages = request.body["messages"].as_array().unwrap().clone();

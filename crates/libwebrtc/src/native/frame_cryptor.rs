@@ -64,7 +64,7 @@ pub enum EncryptionAlgorithm {
     AesCbc,
 }
 
-/// What a cryptor reports of itself.
+/// The state that a cryptor reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EncryptionState {
     New,

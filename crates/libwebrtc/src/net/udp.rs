@@ -26,7 +26,7 @@ struct Socket {
 /// Length, source, destination.
 type Datagram = (usize, SocketAddr, SocketAddr);
 
-/// What an update of the sockets changed.
+/// The sockets that an update added and removed.
 pub(super) struct Changes {
     pub(super) added: Vec<SocketAddr>,
     pub(super) removed: Vec<SocketAddr>,

@@ -30,7 +30,7 @@ const SHORT: u32 = 3;
 pub(super) struct Recovery {
     /// Ports and verification tag of our packets.
     address: [u8; 8],
-    /// By TSN, see [`Recovery::unwrapped`].
+    /// Sent chunks by TSN, see [`Recovery::unwrapped`].
     sent: BTreeMap<i64, Sent>,
     newest: Option<i64>,
     /// When a chunk was last sent.
