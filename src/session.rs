@@ -22,7 +22,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-
 use crate::chat::AgentState;
 use crate::config;
 use crate::llm::Answerer;

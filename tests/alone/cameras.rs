@@ -1,5 +1,5 @@
-//! Video that somebody publishes at us: the track is there, yields nothing, and one line in the log says so. Their sound is
-//! heard as if there were no video.
+//! Video that another participant publishes: the track is there, yields no frames, and one line in the log says so. The
+//! participant's audio is heard as if there were no video.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -19,13 +19,13 @@ use crate::support::sdk;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const ROOM: &str = "cameras";
-/// So many frames of 10 ms are heard while the video comes in.
+/// Frames of 10 ms that have to be heard while the video comes in.
 const HEARD: usize = 200;
 
-/// A participant of the official Python SDK, who leaves when this is dropped.
+/// A participant of the official Python SDK. Dropping it makes the participant leave.
 struct Camera(Child);
 
-/// What is logged.
+/// The lines that were logged.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -54,7 +54,7 @@ async fn video_is_a_track_that_yields_nothing_and_says_so_once() {
     assert_eq!(said.matches("receiving video is not implemented").count(), 1, "{said}");
 }
 
-/// What somebody publishes.
+/// The video and the audio track that the participant publishes.
 async fn tracks(events: &mut UnboundedReceiver<RoomEvent>) -> (RemoteVideoTrack, RemoteAudioTrack) {
     let (mut video, mut audio) = (None, None);
     while video.is_none() || audio.is_none() {

@@ -1,4 +1,4 @@
-//! Joins that are given up in the middle: whatever they had opened is closed.
+//! Joins that are cancelled in the middle: every socket that they opened is closed.
 
 use std::time::Duration;
 
@@ -32,14 +32,15 @@ async fn joins_that_are_given_up_leave_no_socket_behind() {
         let token = token::caller(&credentials, "given-up", &format!("caller-{number}"), None).unwrap();
         JoinOptions { url: credentials.url.clone(), token, max_text_bytes: 1000 }
     };
-    // What the SDK keeps for as long as the process lives.
+    // This join opens the sockets that the SDK keeps for the life of the process.
     Room::join(options(0), &CancellationToken::new()).await.unwrap().leave().await;
     let before = sockets();
     let mut given_up = 0;
     for number in 1..=JOINS {
         let stop = CancellationToken::new();
         let (stopper, joining) = (stop.clone(), Room::join(options(number), &stop));
-        // Some in each phase of a join: before the first byte, with half a handshake, and just before it is through.
+        // Cancels some joins in each phase: before the first byte, with half a handshake, and just before the join
+        // succeeds.
         let stopping = async move {
             tokio::time::sleep(Duration::from_millis(number * 2)).await;
             stopper.cancel();

@@ -1,5 +1,5 @@
-//! Two thousand turns in twenty rooms while the receiver of the traces fails in every way and the worker is killed again
-//! and again: everything that was answered is in the collector and in the record.
+//! Two thousand turns in twenty rooms while the receiver of the traces fails in every way and the worker is killed
+//! again and again: every answered turn reaches the collector and the record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,7 +23,7 @@ use crate::support::world::{PATIENCE, Worker, World, wait_until};
 const ROOMS: usize = 20;
 const TURNS: usize = 2_000;
 const KILLS: usize = 5;
-/// What the caller heard this long before a kill was over for the worker too, also on a busy machine.
+/// A reply that the caller had heard this long before a kill was over for the worker too, also on a busy machine.
 const MARGIN: Duration = Duration::from_secs(2);
 
 /// How long each fault lasts; between them everything works for a moment.
@@ -40,11 +40,11 @@ const PEACE: Duration = Duration::from_millis(700);
 /// A turn whose answer the caller heard to its end.
 struct Heard {
     question: String,
-    /// The worker was surely done with it when it was killed.
+    /// The worker had certainly finished the turn when it was killed.
     settled: bool,
 }
 
-/// What the receivers of traces have of a turn.
+/// The spans of a turn that reached the receivers of traces.
 #[derive(Debug, Default)]
 struct Found {
     ok: bool,
@@ -108,7 +108,7 @@ fn start(world: &World, gate: &Gate) -> Worker {
     world.worker(&[&endpoint, "telemetry.otlp_timeout=1s", "worker.max_sessions=60"])
 }
 
-/// Lets the receiver fail in every way, round and round, until it is `over`; returns how often it failed.
+/// Makes the receiver fail in every way, again and again, until `over` is set; returns the number of faults.
 fn make_trouble(world: &World, gate: &Gate, over: &AtomicBool) -> usize {
     let mut faults = 0;
     while !over.load(Ordering::Relaxed) {
@@ -126,7 +126,8 @@ fn make_trouble(world: &World, gate: &Gate, over: &AtomicBool) -> usize {
     faults
 }
 
-/// Lets all callers talk until they heard `turns` answers together, then does `end`. What they hear later counts too.
+/// Lets all callers talk until together they have heard `turns` answers, then calls `end`. Answers heard after that
+/// count too.
 async fn talk_until(world: &World, round: usize, turns: usize, end: impl FnOnce()) -> Vec<Heard> {
     let (heard, stop) = (AtomicUsize::new(0), CancellationToken::new());
     let callers = futures::future::join_all((0..ROOMS).map(|room| talk(world, round, room, &heard, &stop)));
@@ -179,7 +180,7 @@ fn settle(worker: &Worker) {
     wait_until("everything is delivered", || waiting() == Some(0.0), || format!("{:?} wait", waiting()));
 }
 
-/// The spans that the receiver rejected and the worker kept.
+/// The spans that the receiver rejected and the worker kept apart.
 fn rejected(state: &Path) -> Vec<Span> {
     let slots = std::fs::read_dir(state.join("spool")).unwrap();
     let directories = slots.map(|slot| slot.unwrap().path().join("rejected"));
@@ -192,7 +193,7 @@ fn rejected(state: &Path) -> Vec<Span> {
     scopes.flat_map(|scope| scope.spans).collect()
 }
 
-/// What was found of each turn, by its question.
+/// The spans found of each turn, by its question.
 fn turns(collected: &[testbed::Span], kept_apart: &[Span]) -> BTreeMap<String, Found> {
     let mut found: BTreeMap<String, Found> = BTreeMap::new();
     for root in collected.iter().filter(|span| span.name == "livekit.llm_call") {
@@ -217,7 +218,7 @@ fn text(span: &Span, key: &str) -> Option<String> {
     }
 }
 
-/// No span came without the one above it.
+/// Every span's parent arrived too.
 fn assert_parents(collected: &[testbed::Span], kept_apart: &[Span]) {
     let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let mut ids: BTreeSet<String> = collected.iter().map(|span| span.span_id.clone()).collect();
@@ -228,7 +229,7 @@ fn assert_parents(collected: &[testbed::Span], kept_apart: &[Span]) {
     }
 }
 
-/// A span may be there twice only because the very same batch was sent again. Returns how many are.
+/// A span may be there twice only because the same batch was sent again. Returns the number of such spans.
 fn assert_duplicates_are_batches_sent_again(collected: &[testbed::Span], gate: &Gate) -> usize {
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     collected.iter().for_each(|span| *times.entry(&span.span_id).or_default() += 1);
@@ -246,7 +247,7 @@ fn assert_duplicates_are_batches_sent_again(collected: &[testbed::Span], gate: &
     twice.len()
 }
 
-/// Every turn that was heard is in the record, and as answered when the worker had the time to say so.
+/// Every turn that was heard is in the record, and as answered if the worker had time to record its end.
 fn assert_recorded(path: &Path, heard: &[Heard]) {
     let record = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let mut select = record.prepare("SELECT question, status FROM turns").unwrap();

@@ -1,4 +1,5 @@
-//! Rooms that end: by us, by the server, and hard. Nothing may be left of them: no task, socket, thread or memory.
+//! Rooms that are closed by us, closed by the server, or dropped. No task, socket, thread or memory of them may be
+//! left.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,22 +18,22 @@ use crate::support::sdk;
 
 const ROUNDS: u32 = 500;
 const WARM_UP: u32 = 300;
-/// At the same time.
+/// Rounds that run at the same time.
 const LANES: u32 = 10;
-/// Only a leak is not over by then.
+/// Only a leak lasts longer.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// What all further rounds together may add. A room has half a mebibyte.
+/// The memory that all later rounds together may add. One room takes half a mebibyte.
 const FLAT_MIB: f64 = 6.0;
 
 /// How a round ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
-    /// By `Room::close`, after sound went out and came in.
+    /// `Room::close` is called, after sound went out and came in.
     Leave,
     /// The server deletes the room.
     Deleted,
-    /// The future of `Room::connect` is dropped at a random moment. A room that is faster than that is left: one that is
-    /// dropped stays connected, by the SDK's own tasks, which hold it.
+    /// The future of `Room::connect` is dropped at a random moment. When the connect succeeds first, the room is left
+    /// instead: a `Room` that is only dropped stays connected, because the SDK's own tasks hold it.
     ConnectDropped,
 }
 
@@ -46,9 +47,9 @@ struct Has {
 
 struct Stage {
     server: LivekitServer,
-    /// How long a connect takes among others.
+    /// The time that a connect takes beside others.
     connect: Mutex<Duration>,
-    /// Connects that were cut before they were over.
+    /// Connects that were dropped before they succeeded.
     cut: AtomicU32,
 }
 
@@ -115,7 +116,7 @@ impl Stage {
         }
     }
 
-    /// Drops a connect at any moment of the time that the last one took.
+    /// Drops a connect at a random moment within the time that the last one took.
     async fn cut(&self, connect: impl Future<Output = RoomResult<(Room, UnboundedReceiver<RoomEvent>)>>) {
         let moment = self.connect.lock().unwrap().mul_f64(fastrand::f64());
         match tokio::time::timeout(moment, connect).await {
@@ -125,7 +126,7 @@ impl Stage {
     }
 }
 
-/// Publishes a track that plays, and listens to it from this side.
+/// Publishes a track that plays, and listens to it on this side.
 async fn sound(room: &Room) -> (LocalAudioTrack, NativeAudioStream) {
     let source = NativeAudioSource::new(AudioSourceOptions::default(), 16_000, 1, 100);
     let track = LocalAudioTrack::create_audio_track("tone", RtcAudioSource::Native(source.clone()));
@@ -144,7 +145,7 @@ async fn wait_until_closed(room: &Room) {
     }
 }
 
-/// What the process has once everything is over that ends by itself.
+/// The resources of the process once everything that ends by itself has ended.
 async fn settled(before: Has) -> Has {
     let start = Instant::now();
     while !Has::now().is_no_more_than(before) && start.elapsed() < PATIENCE {
@@ -153,7 +154,7 @@ async fn settled(before: Has) -> Has {
     Has::now()
 }
 
-/// The warm-up fills pools and caches, which stay.
+/// The warm-up fills pools and caches, which stay filled.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_rooms_half_of_them_cut_leave_nothing_behind() {
     let stage = Arc::new(Stage::set().await);

@@ -1,4 +1,5 @@
-//! Clients that hold all connections of the endpoints: a fresh probe is answered at once meanwhile, and pages work.
+//! Clients that hold all connections of the HTTP endpoints: a new probe is answered at once meanwhile, and the pages
+//! work.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,17 +12,17 @@ use voiced::record::Turn;
 
 use crate::support::recorded::{self, Recorded, Served, turn};
 
-/// As many as the endpoints have places for.
+/// The number of connections that the endpoints serve.
 const PLACES: usize = 128;
-/// What a prober waits at most, half of what a connection may be held; the times themselves are printed. The clients take
-/// what is left of the machine.
+/// The longest wait of a prober: half of the time for which a connection may be held. The measured times are printed.
+/// The clients take all processor time that is left.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(15);
 const SETTLED: Duration = Duration::from_millis(500);
 const HALF_A_HEAD: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\nX: ";
-/// Megabytes of answer.
+/// Its answer has megabytes.
 const LARGE: &str = "/api/sessions/RM_large?limit=200";
 
-/// What a client does with its connection.
+/// The behaviour of a client on its connection.
 #[derive(Clone, Copy, Debug)]
 enum Client {
     /// Asks for health every three seconds, on one connection for as long as it lasts.
@@ -116,7 +117,8 @@ fn many_addresses(client: usize) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 1, (client % 250) as u8 + 1)
 }
 
-/// Clients who hold connections while this value lives. `comes_back`: whoever loses its own opens another.
+/// Clients that hold connections while this value lives. With `comes_back`, a client that loses its connection opens
+/// another.
 fn held(
     server: SocketAddr,
     client: Client,
@@ -151,7 +153,7 @@ async fn ask(server: SocketAddr, from: Ipv4Addr, path: &str) -> io::Result<Strin
     Ok(answer)
 }
 
-/// As a prober does whose connection was closed: it comes again.
+/// As a prober does after its connection was closed: it connects again.
 async fn ask_again(server: SocketAddr, from: Ipv4Addr, path: &str) -> String {
     loop {
         match ask(server, from, path).await {
@@ -169,7 +171,7 @@ async fn assert_probed(server: SocketAddr, from: Ipv4Addr, path: &str, status: u
     println!("{path} from {from} while {during}: {:?}", asked.elapsed());
 }
 
-/// From the clients' own address, and from another.
+/// Asks from the clients' own address and from another one.
 async fn assert_health(server: SocketAddr, during: &str) {
     for from in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 9, 9, 9)] {
         for (path, status) in [("/healthz", 200), ("/", 200), ("/readyz", 503)] {
@@ -193,7 +195,7 @@ async fn counted(server: SocketAddr) -> f64 {
     lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
 }
 
-/// Waits until clients had to make room, as the metric says.
+/// Waits until the metric counts connections that were closed to make room.
 async fn until_all_are_held(server: SocketAddr) {
     let deadline = Instant::now() + recorded::PATIENCE;
     while counted(server).await < 6.0 {
@@ -254,7 +256,7 @@ async fn a_hundred_probes_are_answered_beside_600_silent_connections() {
     }
 }
 
-/// A proxy has one address for all who are behind it, so no number of its own keeps it from what is free.
+/// All clients behind a proxy share its address, so no limit per address keeps it from using free places.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_address_may_have_all_places_that_others_do_not_want() {
     let served = Recorded::new().serve().await;

@@ -1,5 +1,5 @@
-//! One session in trouble changes nothing for the others: everybody else is answered, with their own words and as fast as
-//! before, and the session itself recovers or ends as it should.
+//! One session in trouble changes nothing for the others: every other caller is answered as fast as before, with the
+//! answers to their own questions, and the session itself recovers or ends as it should.
 //!
 //! - `steady`: people in other rooms who talk all the time, and how long they wait
 //! - `inside`: defects of ours, in a worker within this process whose answers the test makes

@@ -9,7 +9,8 @@ use crate::support::skipped;
 
 const LOST_PERCENT: &str = "10";
 const TURNS: &str = "30";
-/// Of the median of the whole reply, ours over the official SDK's. With SCTP's timers as RFC 4960 has them it is 3 to 6.
+/// The largest ratio of the median time of a whole reply, ours over the official SDK's. With the SCTP timers of RFC
+/// 4960 it is 3 to 6.
 const MOST: f64 = 2.0;
 
 /// The benchmark's table, or None where it cannot be run.

@@ -1,5 +1,5 @@
-//! Tests that compare speeds, listen in real time, count what this process holds, or bring as much as the machine can
-//! carry. `cargo xtask test` runs them one after the other, when nothing else of ours runs.
+//! Tests that compare speeds, listen in real time, count what this process holds, or load the machine fully. `cargo
+//! xtask test` runs them one after the other, with nothing else of ours beside them.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 

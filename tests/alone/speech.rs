@@ -1,7 +1,7 @@
-//! A spoken sentence goes through a real server between our SDK and LiveKit's own in Python, and a recogniser reads what
-//! came out: the sound is speech, not merely energy.
+//! A spoken sentence goes through a real server between our SDK and LiveKit's Python SDK, and a recogniser reads the
+//! received sound: it is speech, not only energy.
 //!
-//! The yardstick is always Python to Python over the same network in the same run.
+//! The baseline is Python to Python over the same network in the same run.
 
 mod delay;
 mod ends;

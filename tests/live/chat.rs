@@ -1,5 +1,5 @@
-//! Who writes to the agent, and how: frontends of all ages, people with secrets, second thoughts and odd names. They use the official
-//! Python SDK unless something takes more than it can do.
+//! Participants who write to the agent: frontends of all ages, people with secrets, edits and odd names. They use the
+//! official Python SDK unless a case needs more than it can do.
 
 mod edits;
 mod members;
@@ -16,7 +16,7 @@ fn echo() -> Script {
     Script::always(Step { reply: Reply::Echo, ..Step::default() })
 }
 
-/// What the model was asked last: the contents of its messages, the instructions aside.
+/// The message contents of the last model request, without the instructions.
 fn prompt(world: &World) -> Vec<String> {
     let request = world.model.requests().pop().expect("the model was asked");
     let messages: Vec<Value> = request.body["messages"].as_array().unwrap().clone();

@@ -1,4 +1,4 @@
-//! `voiced check` against real neighbours, good ones and each kind of broken one: what it says, and how it exits.
+//! `voiced check` against real neighbours, working ones and each kind of broken one: its output and its exit code.
 
 use std::net::TcpListener;
 use std::process::{Command, Output};
@@ -11,7 +11,7 @@ use url::Url;
 use crate::support::otlp_receiver::{AUTHORIZATION, Mode, Receiver, hanging};
 use crate::support::world::{self, AGENT_NAME, PATIENCE, World};
 
-/// No neighbour that is alive comes near to these, and a test that meets a dead one need not wait long.
+/// No working neighbour comes near these limits, and a test with a dead one does not wait long.
 const SHORT: [&str; 7] = [
     "llm.first_token_timeout=4s",
     "llm.cold_first_token_timeout=4s",
@@ -26,7 +26,7 @@ const NAMES: [&str; 11] =
 const SIGNALS: [&str; 2] = ["telemetry.metrics=true", "telemetry.logs=true"];
 const WRONG_SECRET: &str = "not-the-secret-not-the-secret-not-1";
 
-/// What a run said.
+/// The output of one run.
 struct Said {
     code: Option<i32>,
     stdout: String,
@@ -55,13 +55,13 @@ impl Said {
         lines.remove(0)
     }
 
-    /// Every check that failed.
+    /// The names of all failed checks.
     fn failed(&self) -> Vec<&str> {
         let lines = self.stdout.lines().filter(|line| line.starts_with("FAIL"));
         lines.filter_map(|line| line.split_whitespace().nth(1)).collect()
     }
 
-    /// Exactly this check failed, with these words in its line, and that was the exit code.
+    /// Exactly this check failed, with these words in its line, and the exit code says so.
     #[track_caller]
     fn assert_fails(&self, name: &str, words: &[&str]) {
         assert_eq!((self.failed(), self.code), (vec![name], Some(1)), "{}", self.everything);
@@ -71,7 +71,7 @@ impl Said {
     }
 }
 
-/// Runs the check with short limits, on an address nobody has, without holding up the servers of this test.
+/// Runs the check with short limits and the endpoints on a free port, without blocking the servers of this test.
 async fn check(mut command: Command, settings: &[&str], arguments: &[&str]) -> Said {
     let listen = format!("http.listen=127.0.0.1:{}", testbed::free_port().unwrap());
     let settings = [listen.as_str()].into_iter().chain(SHORT).chain(settings.iter().copied());
@@ -336,7 +336,7 @@ async fn a_bad_configuration_has_its_own_exit_code() {
     assert_eq!(said.code, Some(78), "{}", said.everything);
     assert!(said.everything.contains("llm.model"), "{}", said.everything);
 
-    // What is missing is said in its line, and the others are asked all the same.
+    // A missing setting is named in the line of its check, and the other checks run all the same.
     let mut command = world.voiced();
     command.env_remove("LIVEKIT_API_SECRET");
     let said = check(command, &[], &[]).await;

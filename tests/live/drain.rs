@@ -1,4 +1,4 @@
-//! Workers that end while people talk with them: nobody is cut, and whoever calls meanwhile is served by the next one.
+//! Workers that end while people talk with them: no conversation is cut, and new callers are served by the next worker.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::support::fault::{self, Measured};
 use crate::support::fleet::{self, drain, exit_code, lost, rooms, say, wait_until_served};
 use crate::support::world::{Worker, World};
 
-/// A session ends when its caller leaves, so that an exit is measured from there.
+/// A session ends when its caller leaves, so the exit is measured from that moment.
 const NO_GRACE: &str = "agent.leave_grace=0s";
 
 async fn world() -> World {
@@ -48,7 +48,7 @@ async fn five_sessions_end_by_themselves_none_is_cut_and_no_sixth_begins() {
     fault::measured("drain", Measured { recovery, turns_lost, spans_lost });
 }
 
-/// A caller who comes, is answered and goes; returns when the answer was there.
+/// A caller who joins, is answered and leaves; returns the time of the answer.
 async fn short_call(world: &World, room: &str) -> Instant {
     let mut caller = world.call(room).await;
     say(&mut caller, "hello").await;
@@ -69,7 +69,7 @@ async fn an_upgrade_refuses_no_call_and_cuts_none() {
 
     let told = Instant::now();
     old.process.terminate().unwrap();
-    // At once: the server may not know yet that the old one takes no more.
+    // The calls come at once: the server may not know yet that the old worker takes no more jobs.
     let calls = rooms("while-one-drains", 8);
     let answered = join_all(calls.iter().map(|room| short_call(&world, room))).await;
     let recovery = answered.into_iter().min().unwrap() - told;

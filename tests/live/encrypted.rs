@@ -1,5 +1,5 @@
-//! End-to-end encryption through a real server: the crate `livekit` over our `libwebrtc`, and LiveKit's own Python SDK, whose
-//! WebRTC is the C++ library, understand each other; who lacks the key understands nobody.
+//! End-to-end encryption through a real server: the crate `livekit` over our `libwebrtc` and LiveKit's Python SDK,
+//! whose WebRTC is the C++ library, understand each other. A participant without the key understands neither.
 
 mod member;
 mod python;
@@ -43,7 +43,8 @@ impl Derivation {
     }
 }
 
-/// What comes of [`Member::say`] and of Python's `say`: a data packet and a text stream, whichever arrives first.
+/// The received texts of [`Member::say`] and of Python's `say`: a data packet and a text stream, whichever arrives
+/// first.
 fn both(text: &str) -> Vec<String> {
     vec![format!("[{text}]"), text.to_owned()]
 }
@@ -70,7 +71,7 @@ async fn talk_both_ways(derivation: Derivation) {
     member.play(660).await;
     python.hears_tone("member", 660);
 
-    // Python moves its key on without a word; we find out by trying, and then do the same.
+    // Python ratchets its key without telling us; we find the new key by trying, and then ratchet ours.
     let ratcheted = python.ratchet();
     python.say("after the ratchet");
     assert_eq!(member.hear(2).await, both("after the ratchet"));
@@ -122,7 +123,7 @@ async fn without_the_key_there_is_nothing_to_understand() {
     wrong_python.hears_silence("member");
     assert!(open.ears.lately("member").is_some() && !open.ears.hears("member", 500));
 
-    // What is sent in the clear comes after all that, on the same channels, and everybody hears it.
+    // Unencrypted messages follow on the same channels, and every participant receives them.
     open.say("open to all").await;
     for listener in [&mut member, &mut wrong, &mut other] {
         assert_eq!(listener.hear(2).await, both("open to all"));

@@ -1,4 +1,5 @@
-//! Two and three workers of one agent name on one LiveKit server: who gets which room, and who takes over from whom.
+//! Two and three workers of one agent name on one LiveKit server: which of them gets which room, and which takes over
+//! from which.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use crate::support::world::{PATIENCE, Worker, World, wait_until};
 
 const SILENT_RETURN: &str = "agent.resume_notice=";
 const NO_GRACE: &str = "agent.leave_grace=0s";
-/// Workers look once a second for what others left.
+/// Once a second a worker looks for sessions that other workers left.
 const SEVERAL_LOOKS: Duration = Duration::from_secs(4);
 
 async fn world() -> World {
@@ -84,7 +85,7 @@ async fn offers_that_come_all_at_once_never_exceed_the_slots() {
     let over = CancellationToken::new();
     let most = thread::scope(|scope| {
         let watch = scope.spawn(|| most_in_use(&workers, &over));
-        // Also when a wave fails: the scope waits for the watch.
+        // The guard also ends the watch when a wave fails: the scope waits for it.
         let waves = over.clone().drop_guard();
         serve_in_waves(&world, &workers, rooms("offer", OFFERS));
         drop(waves);
@@ -93,12 +94,12 @@ async fn offers_that_come_all_at_once_never_exceed_the_slots() {
     assert_eq!(most, SLOTS, "all slots of a worker were in use, and never more");
 }
 
-/// Sends for agents in all rooms at once; what found no slot is sent for again when those that found one are over. A
-/// server does not do that by itself.
+/// Dispatches agents to all rooms at once, and again to the rooms that found no slot, once the sessions of the others
+/// are over. A server does not repeat a dispatch by itself.
 fn serve_in_waves(world: &World, workers: &[Worker], mut waiting: Vec<String>) {
     while !waiting.is_empty() {
         let slots = waiting.len().min(workers.len() * SLOTS as usize);
-        // On a busy machine a server may have sent two into one room.
+        // On a busy machine a server may have sent two agents into one room.
         let in_use = |agents: &[usize]| agents.iter().sum::<usize>() >= slots;
         let both = [&workers[0], &workers[1]];
         let now_served = serve_until(&world.livekit, &both, &waiting, in_use);
@@ -112,7 +113,7 @@ fn serve_in_waves(world: &World, workers: &[Worker], mut waiting: Vec<String>) {
     }
 }
 
-/// Looks at the workers until it is `over`: the most that one of them ever had in use.
+/// Watches the workers until `over`; returns the most slots that one of them ever had in use.
 fn most_in_use(workers: &[Worker], over: &CancellationToken) -> u64 {
     let mut most = 0;
     while !over.is_cancelled() {
@@ -131,7 +132,7 @@ async fn the_rooms_of_a_killed_worker_are_shared_out_to_those_that_live() {
     let mut killed = world.worker(&[SILENT_RETURN]);
     let mut callers = calls(&world, 6).await;
     wait_until_recorded(&world, 6);
-    // Neither has room for all.
+    // Neither worker has slots for all rooms.
     let alive = [(); 2].map(|()| world.worker(&["worker.max_sessions=4", SILENT_RETURN, NO_GRACE]));
 
     killed.process.kill();
@@ -166,7 +167,7 @@ async fn on_hosts_that_share_no_directory_only_the_next_start_goes_back() {
     for other in &others {
         assert_eq!((served(other), resumptions(other, "resumed")), (0, 0.0), "{}", other.log());
     }
-    // They are there for others meanwhile.
+    // The workers serve other rooms meanwhile.
     say(&mut world.call("new").await, "hello").await;
 
     let next = start("one");
@@ -200,13 +201,13 @@ async fn come_back(callers: &mut [Caller], explain: impl Fn() -> String) {
     join_all(back).await;
 }
 
-/// A caller hears an answer before its turn is over.
+/// Waits for the record, because a caller hears an answer before its turn is over.
 fn wait_until_recorded(world: &World, turns: u64) {
     let answered = || world.json(&["sessions", "--json"])["totals"]["answered"].as_u64().unwrap();
     wait_until("the turns are recorded", || answered() == turns, || format!("{} are", answered()));
 }
 
-/// The model was asked for each name together with what that caller had said before, and nobody else.
+/// The model request for each name holds what that caller said before, and nothing of the other callers.
 fn assert_remembered(world: &World, callers: usize) {
     let requests = world.model.requests();
     for number in 0..callers {
@@ -222,7 +223,7 @@ fn assert_remembered(world: &World, callers: usize) {
     }
 }
 
-/// What was said, without the instructions.
+/// The texts of a request's messages, without the instructions.
 fn texts(body: &Value) -> Vec<String> {
     let messages = body["messages"].as_array().unwrap().iter().skip(1);
     messages.map(|message| message["content"].as_str().unwrap().to_owned()).collect()

@@ -1,5 +1,5 @@
-//! Two LiveKit nodes that Redis makes one cluster: workers on either serve the rooms of both, and what is left when one
-//! node dies.
+//! Two LiveKit nodes that Redis makes one cluster: workers on either serve the rooms of both, and sessions survive the
+//! death of one node where they can.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
@@ -30,8 +30,8 @@ struct Cluster {
     _redis: Redis,
 }
 
-/// How long a call to a node is waited for before it is tried again: for some seconds after a node's death the others give
-/// it new rooms.
+/// How long to wait for a call to a node before it is tried again: for some seconds after a node's death the other
+/// nodes still place new rooms on it.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
 impl Cluster {
@@ -57,7 +57,8 @@ impl Cluster {
         self.world.worker_of(command, settings)
     }
 
-    /// Joins a new room through this node, with an agent in its token. A room that comes to nothing is given up for another.
+    /// Joins a new room through this node, with an agent in its token. A room in which no agent appears is given up for
+    /// another.
     async fn call(&self, node: &LivekitServer, prefix: impl Display) -> (Caller, String) {
         let deadline = Instant::now() + PATIENCE;
         for attempt in 0.. {
@@ -70,7 +71,7 @@ impl Cluster {
         unreachable!("the deadline comes first")
     }
 
-    /// Joins new rooms through the second node until this one hosts one.
+    /// Joins new rooms through the second node until `node` hosts one.
     async fn call_hosted_by(&self, node: &LivekitServer) -> (Caller, String) {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -93,14 +94,14 @@ fn options(node: &LivekitServer, room: &str, dispatch: Option<&str>) -> JoinOpti
     JoinOptions { url, token, max_text_bytes: 1 << 20 }
 }
 
-/// Whether this node hosts the room: which one does is Redis' and the servers' own business.
+/// Whether this node hosts the room: Redis and the servers choose the node.
 fn hosts(node: &LivekitServer, room: &str) -> bool {
     let log = std::fs::read_to_string(node.log()).unwrap();
     let named = format!("\"room\":{room:?}");
     log.lines().any(|line| line.contains("starting RTC session") && line.contains(&named))
 }
 
-/// Calls through one node, until both have hosted a room.
+/// Number of calls through one node at a time, until both nodes have hosted a room.
 const BATCH: usize = 6;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,7 +160,7 @@ async fn when_a_node_dies_the_workers_of_the_others_take_what_comes() {
 
     cluster.first().restart().expect("the node comes back");
     waiting.wait_until_ready();
-    // Now only the worker that waited takes jobs.
+    // From here on only the worker that waited takes jobs.
     drain(&mut living);
     let (mut last, _) = cluster.call(cluster.first(), "afterwards").await;
     say(&mut last, "hello").await;
@@ -180,9 +181,10 @@ async fn rooms_of_a_dead_node_move_to_the_other_and_the_conversation_goes_on() {
     let (mut caller, room) = cluster.call_hosted_by(cluster.first()).await;
     say(&mut caller, "my name is Ada").await;
     cluster.first().stop();
-    // The SDK of either side notices after some seconds, and comes back through the node that lives.
+    // The SDKs on both sides notice after some seconds, and reconnect through the node that lives.
     answered_again(&cluster, &mut caller, &worker).await;
-    // LiveKit dispatches anew into the room that it made anew; who serves it already says that nobody is needed.
+    // LiveKit dispatches again for the room that it created again; the worker that serves it answers that no agent is
+    // needed.
     assert_eq!(caller.agents(), 1);
     assert_eq!(worker.log().matches("session started").count(), sessions(&worker), "{}", worker.log());
     assert!(hosts(&cluster.second, &room));
@@ -200,7 +202,7 @@ async fn a_session_whose_worker_lost_its_node_for_a_moment_goes_on() {
     worker.wait_until_ready();
 }
 
-/// Asks for the name until there is an answer, which must come of what was said before.
+/// Asks for the name until there is an answer, which must follow from what was said before.
 async fn answered_again(cluster: &Cluster, caller: &mut Caller, worker: &Worker) {
     let asked_first = Instant::now();
     while caller.say("what is my name?", AGAIN, |_| ()).await.is_err() {
@@ -212,15 +214,15 @@ async fn answered_again(cluster: &Cluster, caller: &mut Caller, worker: &Worker)
     assert!(asked.contains("my name is Ada"), "{asked}");
 }
 
-/// How long a reply is waited for that may never come.
+/// How long to wait for a reply that may never come.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// In how many different rooms the worker had a session.
+/// The number of different rooms in which the worker had a session.
 fn sessions(worker: &Worker) -> usize {
     fleet::assigned(&[worker]).len()
 }
 
-/// Dispatches whose time is taken, at least.
+/// The least number of dispatches that are timed.
 const TIMED: usize = 10;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,7 +249,7 @@ async fn an_agent_listens_after_a_dispatch_through_one_node_and_through_two() {
     assert_eq!(worker.drain(), Some(0));
 }
 
-/// A person is in the room already, and sees the agent come.
+/// The person is in the room before the dispatch, and sees the agent join.
 async fn from_dispatch_to_listening(node: &LivekitServer, room: &str) -> Duration {
     let join = options(node, room, None);
     let mut person = Room::join(join, &CancellationToken::new()).await.unwrap();

@@ -1,7 +1,7 @@
-//! A session in a room to which nobody came, and of which the server knows nothing any more: it is left.
+//! A session in a room that no caller joined and that the server no longer knows: the agent leaves it.
 //!
-//! A server can let an agent into what is left of a room that it is just deleting. That moment cannot be had for the asking;
-//! a second server, which never knew the room, says the same about it.
+//! A server can let an agent into a room that it is just deleting. A test cannot produce that moment at will; a second
+//! server, which never knew the room, gives the same answer about it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use voiced::session::Parts;
 use voiced::telemetry::spans::Tracer;
 use voiced::worker::{Assignment, JobControl, JobEnd, RunJob};
 
-/// The server is asked within the first minute and a half.
+/// The agent asks the server within the first minute and a half.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 fn credentials(server: &LivekitServer) -> Credentials {
@@ -50,7 +50,7 @@ fn parts() -> Parts {
     }
 }
 
-/// A job in a room of its own at `home`, which asks `asked` about it.
+/// A job in a new room of `home`, whose questions about the room go to `asked`.
 fn job(home: &Credentials, asked: &Credentials, room: &str) -> (JoinHandle<JobEnd>, CancellationToken) {
     let jobs = SessionJobs::new(watch::channel(parts()).1, Recovery::off()).asking(asked);
     let assignment = Assignment {

@@ -1,5 +1,5 @@
-//! The disk is full: turns are answered and traced as ever, the log says once what is wrong and once that it is over, and
-//! the record misses what it says it misses.
+//! The disk is full: turns are answered and traced as before, the log reports the problem once and its end once, and
+//! the record misses exactly the turns that it reports as lost.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -36,7 +36,7 @@ impl Scene {
         Some(Self { world, disk, worker, answered: AtomicUsize::new(0) })
     }
 
-    /// Lets people talk in each room, until `enough` says so or for one turn each at least.
+    /// Lets people talk in each room until `enough` returns true, at least for one turn each.
     async fn talk(&self, act: &str, enough: impl Fn() -> bool) {
         let stop = CancellationToken::new();
         let rooms = (0..ROOMS).map(|room| self.talk_in(format!("{act}-{room}"), &stop));
@@ -72,7 +72,7 @@ impl Scene {
         self.worker.metric(name).unwrap_or_else(|| panic!("no {name}"))
     }
 
-    /// The figures of all sessions, as `voiced sessions` reads them on the disk.
+    /// The totals of all sessions, as `voiced sessions` reads them on the disk.
     fn recorded(&self) -> Value {
         let mut voiced = self.world.voiced();
         voiced
@@ -88,14 +88,14 @@ impl Scene {
         serde_json::from_slice::<Value>(&output.stdout).unwrap()["totals"].clone()
     }
 
-    /// Waits until the log says `text`; it may say it once.
+    /// Waits until the log holds `text`, which may be there only once.
     fn assert_said_once(&self, text: &str) {
         self.worker.wait_for_log(text);
         let log = self.worker.log();
         assert_eq!(log.matches(text).count(), 1, "{text:?} is said more than once:\n{log}");
     }
 
-    /// Every turn so far is in the collector, whole and well.
+    /// Every turn so far is in the collector, complete and without errors.
     fn assert_traced(&self) {
         for trace in self.world.traces(self.answered()) {
             assert_eq!((trace.root.status, trace.runs.len()), (Status::Ok, 1));
@@ -130,7 +130,7 @@ async fn a_full_disk_costs_no_turn_and_no_trace_and_is_survived() {
     assert_eq!(scene.worker.drain(), Some(0));
 }
 
-/// What is said of the loss is what is missing.
+/// The reported loss equals the missing turns.
 fn assert_recovered(scene: &Scene) {
     let waiting = || scene.metric("voiced_record_turns_waiting");
     wait_until("everything is written", || waiting() == 0.0, || scene.worker.log());
@@ -149,7 +149,7 @@ fn assert_recovered(scene: &Scene) {
     );
 }
 
-/// `ulimit -f`, `LimitFSIZE=`: by default the kernel kills a process that writes past it.
+/// The limit of `ulimit -f` and `LimitFSIZE=`: by default the kernel kills a process that writes past it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_on_the_size_of_files_costs_the_record_and_not_the_worker() {
     let world = World::start(Script::always(Step::echo())).await;

@@ -1,4 +1,4 @@
-//! What people, networks and other agents do to a session: it goes on, and nothing is lost.
+//! Faults that people, networks and other agents cause in a session: it goes on, and nothing is lost.
 
 use std::time::{Duration, Instant};
 
@@ -127,7 +127,7 @@ async fn a_transcriber_speaks_in_a_persons_name() {
         .with_attributes(attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).into())
         .with_sender_identity("ada".to_owned());
     transcriber.local_participant().send_text("heard from Ada", options).await.unwrap();
-    // The same segment in the legacy packet: it was a turn already.
+    // The same segment in the legacy packet has been a turn already.
     let segment = lk::TranscriptionSegment {
         id: "SG_spoken".into(),
         text: "heard from Ada".into(),

@@ -17,7 +17,7 @@ const KILLED: &str = "the work ended without a result: the worker was killed or 
 const SETTINGS: [&str; 4] =
     ["llm.model=gpt-4o-mini", "llm.temperature=0.7", "llm.max_tokens=256", "agent.leave_grace=100ms"];
 
-/// The first request fails in passing; the second one's reply stops in its middle.
+/// The first request fails temporarily; the reply to the second stops in its middle.
 fn script() -> Script {
     let story = Step::reply("once upon a time there was").ending(Ending::Stall).after(3);
     Script::new([Step::status(503), story]).otherwise(Step::echo())
@@ -32,11 +32,11 @@ async fn a_turn_that_was_killed_is_sent_as_aborted_by_the_next_start() {
     assert!("once upon a time".starts_with(heard.expose().trim()) && !heard.is_empty());
     let session = open_session(&world);
     wait_until_written_down(&world.state(), 2);
-    // What ended before the kill is delivered, and nobody may deliver it again.
+    // The spans that ended before the kill are delivered, and no other worker may deliver them again.
     let sent = || killed.metric("voiced_export_spans_sent_total");
     wait_until("the first attempt is sent", || sent() == Some(1.0), || killed.log());
     killed.process.kill();
-    // Else the next worker goes back to whoever waits.
+    // Otherwise the next worker would go back to the waiting caller.
     caller.leave().await;
 
     let next = world.worker(&SETTINGS);
@@ -58,7 +58,7 @@ fn open_session(world: &World) -> String {
     listed()["sessions"][0]["id"].as_str().unwrap().to_owned()
 }
 
-/// Waits until the journal holds the beginnings of so many attempts, and thus of all that is around them.
+/// Waits until the journal holds the beginnings of so many attempts, and thus of all spans around them.
 fn wait_until_written_down(state: &Path, attempts: usize) {
     let journals = || {
         let slots = std::fs::read_dir(state.join("spool")).unwrap();
@@ -80,7 +80,7 @@ fn spans_of_one_turn(world: &World) -> Vec<Span> {
     spans
 }
 
-/// What is known of each span. What was asked of the model is not written down before its span ends.
+/// The expected attributes of each span. The prompt is not written down before its span ends.
 fn expected(world: &World) -> [(&'static str, Status, Value); 4] {
     let aborted = json!({"error.type": "aborted"});
     let root = json!({
@@ -105,7 +105,7 @@ fn expected(world: &World) -> [(&'static str, Status, Value); 4] {
     ]
 }
 
-/// What was open ended when the process was last heard of, and not before anything within it.
+/// The open spans ended when the process was last known to live, and not before any span within them.
 fn assert_ended_together(spans: &[Span]) {
     let last = spans.iter().map(|span| span.end_ns).max().unwrap();
     assert_eq!([spans[0].end_ns, spans[1].end_ns, spans[3].end_ns], [last; 3]);
@@ -115,7 +115,7 @@ fn assert_ended_together(spans: &[Span]) {
     );
 }
 
-/// The record calls the turn aborted too, under the same trace.
+/// The record has the turn as aborted too, with the same trace.
 fn assert_recorded(world: &World, session: &str, root: &Span) {
     let shown = || world.json(&["sessions", "show", session, "--json"]);
     wait_until("the record is closed", || shown()["turns"][0]["status"] == "aborted", || shown().to_string());
@@ -131,7 +131,7 @@ fn assert_recorded(world: &World, session: &str, root: &Span) {
     assert!(text.contains("aborted") && text.contains(QUESTION), "{text}");
 }
 
-/// The worker that sent them is another one, and says so of its own turns.
+/// The spans of the next turn name another worker instance than those of the killed one.
 async fn assert_the_next_turn_is_anothers(world: &World, killed: &[Span]) {
     let mut caller = world.call("alive").await;
     caller.say("hello", PATIENCE, |_| ()).await.unwrap();

@@ -1,11 +1,12 @@
-//! `docs/lessons.md`: every lesson is there, and every test that it names. Those that no other file had are in `missing`.
+//! `docs/lessons.md`: every lesson and every test that it names exists. Tests that belong to no other file are in
+//! `missing`.
 
 mod missing;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// So many complaints were gathered.
+/// The number of lessons in the document.
 const LESSONS: usize = 43;
 
 /// A numbered point of the document: its lines.
@@ -29,7 +30,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What stands between backticks.
+/// The text between backticks.
 fn quoted(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
 }

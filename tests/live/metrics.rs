@@ -1,11 +1,11 @@
-//! `/metrics`: what is scraped from a real worker is what happened.
+//! `/metrics`: the figures scraped from a real worker are those of what happened.
 
 use scripted_model::{Ending, Reply, Script, Step};
 
 use crate::support::exposition::Exposition;
 use crate::support::world::{self, PATIENCE, Worker, World};
 
-/// A metric, labels of it, and the sum over the series that have these.
+/// A metric, labels, and the sum over the series that have these labels.
 type Expected<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
 
 fn silent(_: &str) {}
@@ -16,7 +16,7 @@ fn scrape(worker: &Worker) -> Exposition {
     Exposition::parse(&answer.body).unwrap_or_else(|why| panic!("{why}\nin\n{}", answer.body))
 }
 
-/// Every sample that is expected, and what it is.
+/// The scrape holds every expected sample, with its value.
 fn assert_scraped(worker: &Worker, expected: &[Expected<'_>]) {
     let wrong = || -> Vec<String> {
         let scraped = scrape(worker);
@@ -33,7 +33,7 @@ fn assert_scraped(worker: &Worker, expected: &[Expected<'_>]) {
     );
 }
 
-/// The first two requests are those of one turn: a failure that passes, then the answer.
+/// The first two requests are those of one turn: a temporary failure, then the answer.
 fn script() -> Script {
     let told = Step { reply: Reply::Echo, ..Step::default() }.cached_usage(100, 7, 60);
     let story = Step::reply("once upon a time there was").ending(Ending::Stall).after(3);

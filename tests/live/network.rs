@@ -1,5 +1,5 @@
-//! The way out over TLS with a private authority, and through proxies: a real LiveKit server, a real collector and the model
-//! behind them, and what is said when it does not work.
+//! Connections over TLS with a private authority and through proxies: a real LiveKit server, a real collector and the
+//! model behind them, and the messages when they fail.
 
 use std::process::{Command, Output};
 
@@ -29,7 +29,7 @@ impl Fronts {
         }
     }
 
-    /// `voiced` that reaches all of them by TLS under these names.
+    /// `voiced` that reaches its neighbours by TLS under these names.
     fn voiced(&self, world: &World, [livekit, model, collector]: [&str; 3]) -> Command {
         let mut command = world.voiced();
         command.env("LIVEKIT_URL", format!("wss://{livekit}:{}", self.livekit));
@@ -56,7 +56,7 @@ fn script() -> Script {
     Script::always(Step::reply(REPLY))
 }
 
-/// Runs a command to its end without holding up the servers of this test.
+/// Runs a command to its end without blocking the servers of this test.
 async fn run(mut command: Command, arguments: &[&str]) -> (Option<i32>, String) {
     command.args(arguments);
     let Output { status, stdout, stderr } =
@@ -64,7 +64,7 @@ async fn run(mut command: Command, arguments: &[&str]) -> (Option<i32>, String) 
     (status.code(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
 }
 
-/// `voiced check` on an address nobody has.
+/// `voiced check` with the endpoints on a free port.
 async fn check(mut command: Command) -> (Option<i32>, String) {
     let listen = format!("http.listen=127.0.0.1:{}", testbed::free_port().unwrap());
     command.env_remove("RUST_LOG");
@@ -129,10 +129,10 @@ async fn without_the_authority_everything_says_what_is_wrong_and_what_to_do() {
         let line = line(&said, name);
         assert!(line.contains("UnknownIssuer") && line.contains("[network] ca_file"), "{line}");
     }
-    // The SDK's own way, with a token of our making.
+    // `voiced connect` uses the SDK's own connection, with a token of our making.
     let (code, said) = run(fronts.voiced(&world, LOCALHOST), &["connect", "--room", "far"]).await;
     assert!(code == Some(1) && said.contains("[network] ca_file"), "{said}");
-    // And the worker, which goes on trying.
+    // The worker goes on trying.
     let worker = world.spawn(fronts.voiced(&world, LOCALHOST), &[]);
     worker.wait_for_log("[network] ca_file");
     assert!(worker.readiness().1.contains("no TLS with LiveKit"), "{:?}", worker.readiness());

@@ -1,4 +1,4 @@
-//! Metrics and logs over OTLP: what a real collector gets from a real worker, and that nobody waits for it.
+//! Metrics and logs over OTLP: the data that a real collector gets from a real worker, and that no turn waits for it.
 
 use std::net::TcpListener;
 
@@ -41,7 +41,7 @@ async fn the_collector_gets_metrics_and_logs_that_agree_with_the_traces() {
     caller.say("a question that succeeds late", PATIENCE, silent).await.unwrap();
     caller.say("break", PATIENCE, silent).await.unwrap();
     caller.leave().await;
-    // What stands in the queues goes out before the exit.
+    // The queues are sent before the exit.
     assert_eq!(worker.drain(), Some(0));
     let traces = world.traces(2);
     // The collector writes its files a moment after it has answered.
@@ -152,7 +152,7 @@ async fn differences_add_up_although_the_collector_was_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_hangs_keeps_no_turn_and_the_exit_only_for_the_deadline() {
     let world = World::start(Script::always(told())).await;
-    // Connections are accepted by the system and never answered.
+    // The system accepts the connections, and they are never answered.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("telemetry.otlp_endpoint=http://{}", listener.local_addr().unwrap());
     let settings = [

@@ -1,5 +1,5 @@
-//! LiveKit, the network between it and the worker, its name or a token is away: sessions and worker live on as far as
-//! the protocol lets them, and each is back by itself.
+//! LiveKit, the network between it and the worker, or its name is away: sessions and worker survive as far as the
+//! protocol allows, and each comes back by itself.
 
 mod names;
 mod network;

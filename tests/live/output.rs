@@ -1,5 +1,5 @@
-//! What becomes of a command whose stdout or stderr takes nothing: a closed pipe is a quiet end, a full disk behind stdout an
-//! error, and stderr decides over no exit code. And what of others' words reaches either of them.
+//! Commands whose stdout or stderr takes nothing: a closed pipe ends them without a message, a full disk behind stdout
+//! is an error, and stderr never changes the exit code. Also which text of others reaches the terminal.
 
 mod answers;
 mod calls;

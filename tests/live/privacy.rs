@@ -1,4 +1,4 @@
-//! What a whole run leaves behind holds no secret, and nothing of what was said that must not be recorded.
+//! All output of a whole run holds no secret, and no conversation text that must not be recorded.
 
 use std::fs;
 use std::path::Path;
@@ -9,8 +9,8 @@ use scripted_model::{Script, Step};
 use crate::support::world::{PATIENCE, World};
 use crate::support::{again, echo_receiver, world};
 
-/// Every secret that a worker can be given, each with a value that stands nowhere else. A new secret key is added
-/// here and in [`Run::start`].
+/// Every secret that a worker can be given, each with a value that appears nowhere else. A new secret key is added here
+/// and in [`Run::start`].
 const LLM_KEY: &str = "sk-test-llmkey-5f3a9c7e1b2d4680";
 const OTLP_HEADER: &str = "otlpheader-c41d8e02f79a";
 const USER_ID_KEY: &str = "useridkey-77b0e13f5a2c";
@@ -18,7 +18,7 @@ const USER_ID_KEY: &str = "useridkey-77b0e13f5a2c";
 const CALLER: &str = "ada.lovelace";
 const CARD: &str = "4111 1111 1111 1111";
 const EMAIL: &str = "ada@example.com";
-/// Said and answered; none of the words is ours.
+/// The conversation of the test; none of its words occurs in our own output.
 const SAID: &str = "My zebra pays with 4111 1111 1111 1111, write to ada@example.com.";
 const ANSWER: &str = "Your giraffe at ada@example.com or +49 170 5550199 got C-123456.";
 
@@ -26,7 +26,7 @@ const ANSWER: &str = "Your giraffe at ada@example.com or +49 170 5550199 got C-1
 struct Run {
     world: World,
     secrets: Vec<String>,
-    /// What the commands printed.
+    /// The output of the commands.
     printed: String,
 }
 
@@ -59,7 +59,7 @@ impl Run {
         self.printed += &String::from_utf8_lossy(&output.stderr);
     }
 
-    /// Holds a conversation with a worker that has these settings, and drains it; its log is the answer.
+    /// Holds a conversation with a worker that has these settings, and drains it; returns its log.
     async fn converse(&self, room: &str, settings: &[&str], says: &[&str]) -> String {
         self.converse_with(self.voiced(), room, settings, says).await
     }
@@ -77,7 +77,7 @@ impl Run {
         fs::read_to_string(log).unwrap()
     }
 
-    /// All that was written anywhere: printed, logged, left in the working directory, or sent to the collector.
+    /// All output: printed, logged, left in the working directory, or sent to the collector.
     fn everything(&self) -> String {
         let collector = &self.world.collector;
         let files = [collector.file(), collector.metrics_file(), collector.logs_file()];
@@ -113,12 +113,12 @@ fn assert_absent(everything: &str, what: &str) {
     }
 }
 
-/// A provider that refuses the first call with our key in its words, the second with the prompt, and then answers.
+/// A provider that refuses the first call with our key in its message, the second with the prompt, and then answers.
 fn telltale() -> Script {
     let refused = |words: &str| Step::status(400).error("bad", format!("cannot take {words}"));
     Script::new([
         Step::status(401).error("invalid_api_key", format!("Incorrect API key provided: {LLM_KEY}")),
-        // Not what was said word for word, which is never quoted; so only the mode keeps it out.
+        // Not the exact words of the person, which are never quoted: only the capture mode keeps it out.
         refused("a card like 5555 5555 5555 4444 of someone@example.org, zebra"),
     ])
     .otherwise(Step::reply(ANSWER))
@@ -135,7 +135,7 @@ async fn with_capture_off_neither_a_secret_nor_a_word_is_left_anywhere() {
     let exported = || !run.world.collector.logs().unwrap().is_empty();
     world::wait_until("the log is exported, too", exported, String::new);
 
-    // A receiver that answers with what it was sent: headers, in a refusal and in a partial success.
+    // A receiver that answers with the headers it was sent, in a refusal and in a partial success.
     let receiver = echo_receiver::start();
     let endpoint = format!("telemetry.otlp_endpoint={receiver}");
     let log = run.converse("echo", &[off, &endpoint], &[SAID]).await;
@@ -193,7 +193,7 @@ async fn with_redaction_the_words_are_recorded_and_the_personal_data_is_not() {
     for input in ["llm.input", "gen_ai.input.messages"] {
         assert!(request.text(input).unwrap().contains(said), "{input}: {request:?}");
     }
-    // The model itself gets what was said.
+    // The model itself gets the original text.
     let asked = run.world.model.requests().last().unwrap().body.to_string();
     assert!(asked.contains(CARD) && asked.contains(EMAIL), "{asked}");
 
@@ -202,7 +202,7 @@ async fn with_redaction_the_words_are_recorded_and_the_personal_data_is_not() {
 
 // === panics ===
 
-/// What a process writes that panics with `VOICED_TEST_CAPTURE`.
+/// The output of a process that panics with `VOICED_TEST_CAPTURE`.
 fn panicked(capture: &str) -> String {
     let mut child = again::program();
     child.env("VOICED_TEST_CAPTURE", capture).env_remove("RUST_LOG").stderr(Stdio::piped());

@@ -1,5 +1,5 @@
-//! A worker is killed in the middle of calls: whoever comes after it goes back to the rooms where people still wait, with
-//! what was said before, and nowhere else.
+//! A worker is killed in the middle of calls: the next worker goes back to the rooms where people still wait, with the
+//! conversation so far, and to no other rooms.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ async fn say(caller: &mut Caller, text: &str) {
     assert_eq!(reply.text.expose(), format!("You said: {text}"));
 }
 
-/// What the model was asked last, each message as `role: text`.
+/// The messages of the last model request, each as `role: text`.
 fn asked_last(world: &World) -> Vec<String> {
     let request = world.model.requests().pop().unwrap();
     let messages = request.body["messages"].as_array().unwrap().clone();
@@ -42,7 +42,7 @@ fn wait_for_resumptions(worker: &Worker, result: &str, count: f64) {
     );
 }
 
-/// What was said a moment ago stands in the record a moment later.
+/// A turn reaches the record a moment after its answer.
 fn wait_until_recorded(worker: &Worker, turns: f64) {
     let recorded = || worker.metric("voiced_record_turns_written_total") == Some(turns);
     wait_until("the turns are recorded", recorded, || worker.log());
@@ -125,7 +125,7 @@ async fn nobody_goes_where_another_of_us_is_already() {
     let mut caller = world.call("served").await;
     say(&mut caller, "hello").await;
     killed.process.kill();
-    // Another host's worker, which knows nothing of the one that was killed.
+    // A worker of another host, which knows nothing of the killed one.
     let elsewhere = world.worker(&["worker.recovery_dir=off"]);
     world.dispatch("served");
     elsewhere.wait_for_log("session started");

@@ -1,4 +1,4 @@
-//! SIGHUP: what new sessions take, what goes on as it was, and what a restart is needed for.
+//! SIGHUP: the settings that new sessions take, those that stay as they were, and those that need a restart.
 
 use scripted_model::{Reply, Script, Step};
 use voiced::caller::Caller;
@@ -18,7 +18,7 @@ fn configure(world: &World, text: &str) {
     std::fs::write(world.dir().join("agent.toml"), text).unwrap();
 }
 
-/// The model, the instructions and the key that the model was last asked with.
+/// The model, the instructions and the key of the last model request.
 async fn ask(world: &World, caller: &mut Caller, worker: &Worker) -> [String; 3] {
     caller.say("hello", PATIENCE, |_| ()).await.unwrap_or_else(|error| panic!("{error}\n{}", worker.log()));
     let asked = world.model.requests().pop().unwrap();
@@ -93,7 +93,7 @@ fn what_changed_is_told_by_value_and_split_by_whether_it_needs_a_restart() {
     assert_eq!(before.changes(&same.loaded()), voiced::config::Changes::default());
 }
 
-/// Whatever `changes` calls live must be in what `renewed` takes, and the rest must not.
+/// The keys that `changes` calls live are exactly those that `renewed` takes.
 #[test]
 fn exactly_the_live_keys_are_renewed() {
     let before = Place::with_agent_toml(BEFORE).config();

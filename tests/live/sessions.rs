@@ -1,4 +1,4 @@
-//! What people said with a real worker is found again by `voiced sessions`, whatever happens to the worker or the file.
+//! `voiced sessions` finds the turns of a real worker again, whatever happens to the worker or the file.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;

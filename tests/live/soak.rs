@@ -1,5 +1,5 @@
-//! Sessions one after the other and many at the same time, a third of them ended hard: what they took of files, sockets,
-//! tasks and threads, the worker gives back. `cargo xtask soak` is the long form, which looks at memory, too.
+//! Sessions one after the other and many at the same time, a third of them ended hard: the worker gives back the files,
+//! sockets, tasks and threads that they took. `cargo xtask soak` is the long form, which also looks at memory.
 
 use std::time::{Duration, Instant};
 
@@ -10,20 +10,20 @@ use testbed::Process;
 use crate::support::world::{AGENT_NAME, PATIENCE, Worker, World, wait_until};
 
 const SEQUENCE: usize = 60;
-/// Of those so many at a time.
+/// The number of those sessions that run at the same time.
 const LANES: usize = 6;
 const AT_ONCE: usize = 20;
-/// What comes and goes by itself is at its least once in this time.
+/// Resources that come and go by themselves reach their minimum within this time.
 const QUIET: Duration = Duration::from_secs(4);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Beyond this the memory of a debug build did not grow by fragments and caches.
+/// Fragments and caches of a debug build do not grow its memory beyond this factor.
 const MEMORY_FACTOR: f64 = 3.0;
 
 const STORY: &str = "tell me a story";
 const STORY_BEGINS: &str = "once upon a";
 
-/// What a session takes and has to give back. Each is at its least once nothing happens: what a look at it costs, and what
-/// comes and goes by itself, only ever adds.
+/// The resources that a session takes and has to give back. Each is at its minimum when nothing happens: the scrape
+/// itself, and periodic work, only add to it.
 #[derive(Clone, Copy, Debug)]
 struct Held {
     files: f64,
@@ -32,7 +32,8 @@ struct Held {
     threads: f64,
 }
 
-/// Stories are cut in the middle. Nothing is kept for a next request, so that what is open afterwards is lost.
+/// Stories are cut in the middle. No connection is kept for a next request, so a connection that is open afterwards is
+/// leaked.
 fn script() -> Script {
     let story = Step::reply("once upon a time there was").ending(Ending::Stall).after(3);
     let close = |step: Step| step.header("connection", "close");
@@ -43,7 +44,7 @@ fn script() -> Script {
 async fn what_eighty_sessions_took_is_given_back() {
     let world = World::start(script()).await;
     let worker = world.worker(&["worker.max_sessions=100", "agent.leave_grace=100ms"]);
-    // What is made once and kept is made by the first sessions.
+    // The first sessions create what is created once and kept.
     hold_all(&world, "first", LANES, LANES).await;
     let before = settled(&worker);
     let memory = worker.metric("process_resident_memory_bytes").unwrap();
@@ -113,14 +114,14 @@ async fn delete_the_room_in_a_reply(world: &World, room: &str) {
     caller.leave().await;
 }
 
-/// Nobody but the agent is sent into the room, which is gone by the time or soon after.
+/// Only the agent is dispatched to the room, which is deleted before or soon after it joins.
 async fn cut_the_join(world: &World, room: &str, number: usize) {
     world.livekit.create_room(room, AGENT_NAME).unwrap();
     tokio::time::sleep(Duration::from_millis(number as u64 * 37 % 400)).await;
     world.livekit.delete_room(room).unwrap();
 }
 
-/// What the worker holds without any session: the least of it while nothing happens.
+/// The resources that the worker holds without any session: the minimum seen while nothing happens.
 fn settled(worker: &Worker) -> Held {
     let idle = || worker.metric("voiced_worker_slots_used") == Some(0.0);
     wait_until("no session runs", idle, || worker.log());
@@ -138,7 +139,7 @@ fn settled(worker: &Worker) -> Held {
 impl Held {
     const MOST: Self = Self { files: f64::MAX, sockets: f64::MAX, tasks: f64::MAX, threads: f64::MAX };
 
-    /// None: the machine is too busy to answer.
+    /// `None` when the machine is too busy to answer.
     fn of(worker: &Worker) -> Option<Self> {
         Some(Self {
             files: worker.metric("process_open_fds")?,
@@ -148,7 +149,7 @@ impl Held {
         })
     }
 
-    /// Fewer are as good: the collector closes a connection that was not used for a minute.
+    /// Fewer sockets are as good: the collector closes a connection that was not used for a minute.
     fn is_within(self, before: Self) -> bool {
         self.files <= before.files
             && self.sockets <= before.sockets

@@ -1,4 +1,4 @@
-//! The unit files against systemd's own judgement, and a real process against a notification socket.
+//! The unit files, checked by systemd itself, and a real process with a notification socket.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -21,8 +21,8 @@ fn text(unit: &str) -> String {
     fs::read_to_string(path).expect("the unit file")
 }
 
-/// What systemd's own judge says of each unit, with a program that exists: it looks for it. None where systemd is not
-/// installed.
+/// The output of `systemd-analyze` for each unit, with a program that exists, since it looks for it. `None` where
+/// systemd is not installed.
 fn analyze(arguments: &[&str]) -> Option<Vec<Output>> {
     let directory = tempfile::tempdir().expect("a directory");
     let judge = |unit: &str| {
@@ -92,7 +92,7 @@ fn the_worker_gives_signs_of_life_where_a_watchdog_waits_for_them() {
     let server = LivekitServer::configured().expect("a server");
     let (directory, socket) = notification_socket();
     let _voiced = start(directory.path(), &server, Some("400000"));
-    // Also while there is no server: that is not the worker's fault.
+    // The worker notifies also while there is no server, which is not the worker's fault.
     for _ in 0..3 {
         until(&socket, "WATCHDOG=1");
     }
@@ -122,7 +122,7 @@ fn notification_socket() -> (tempfile::TempDir, UnixDatagram) {
     (directory, socket)
 }
 
-/// With a watchdog of so many microseconds.
+/// Starts a worker with a watchdog of this many microseconds.
 fn start(directory: &Path, server: &LivekitServer, watchdog: Option<&str>) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_voiced"));
     command.envs(watchdog.map(|limit| ("WATCHDOG_USEC", limit)));
@@ -137,7 +137,7 @@ fn start(directory: &Path, server: &LivekitServer, watchdog: Option<&str>) -> Pr
     Process::spawn("voiced", &mut command, &directory.join("log")).expect("voiced starts")
 }
 
-/// Everything that is notified up to the message with `wanted`.
+/// All notifications up to the one with `wanted`.
 fn until(socket: &UnixDatagram, wanted: &str) -> String {
     let mut heard = String::new();
     while !heard.contains(wanted) {

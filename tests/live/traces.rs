@@ -12,7 +12,7 @@ use crate::support::world::{self, PATIENCE, Trace, World};
 
 const CALLER: &str = "caller";
 
-/// Values that differ in each run stand as their kind.
+/// Replaces values that differ in each run by their kind.
 fn normal(key: &str, value: &Value) -> Value {
     match key {
         "session.id" | "gen_ai.conversation.id" => {
@@ -46,7 +46,7 @@ fn assert_attributes(span: &Span, expected: Value) {
     assert_eq!(got, expected, "attributes of {}", span.name);
 }
 
-/// `base` with these attributes over it; a null takes one away.
+/// `base` with `changes` over it; a null removes an attribute.
 fn with(base: &Value, changes: Value) -> Value {
     let mut merged = base.as_object().unwrap().clone();
     for (key, value) in changes.as_object().unwrap() {
@@ -125,7 +125,7 @@ fn good(text: &str) -> Step {
     }
 }
 
-/// Whatever the turn, the spans hang together and say where they come from.
+/// In every kind of turn the spans form one tree and name their resource and scope.
 fn assert_shape(trace: &Trace, statuses: [Status; 2], runs: &[Status]) {
     let Trace { root, request, runs: attempts } = trace;
     let request = request.as_ref().unwrap();

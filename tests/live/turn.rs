@@ -1,5 +1,5 @@
-//! Rooms that are reached through a TURN server alone: the one a LiveKit server has built in, whose credentials come with
-//! the answer to a join.
+//! Rooms that are reachable only through a TURN server: the one built into LiveKit, whose credentials come with the
+//! answer to a join.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ impl Guest {
     }
 }
 
-/// Comes in without a relay, by our own way to the server, which the SDK then takes for everybody.
+/// Joins without a relay, over our transport, which the SDK then uses for every connection of this process.
 async fn host(server: &LivekitServer) -> Room {
     let url = server.url().parse().unwrap();
     let token = Secret::new(token(server, ROOM, "host"));
@@ -71,7 +71,7 @@ fn server_with_turn() -> LivekitServer {
     LivekitServer::start_with(&turn).unwrap()
 }
 
-/// Whether the server saw a participant come in through its relay.
+/// The server's log lines of how participants connected.
 fn connection_types(server: &LivekitServer) -> Vec<String> {
     let log = std::fs::read_to_string(server.log()).unwrap();
     let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());

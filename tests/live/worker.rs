@@ -1,5 +1,5 @@
-//! The worker on real sockets: against a scripted `/agent` endpoint, where a test decides what the server says, and against
-//! a real LiveKit server.
+//! The worker on real sockets: against a scripted `/agent` endpoint, where the test decides the server's answers, and
+//! against a real LiveKit server.
 
 #![allow(unreachable_pub, reason = "what the modules share is public to the others")]
 #![allow(clippy::result_large_err, reason = "the refusal of a handshake is tungstenite's own type")]

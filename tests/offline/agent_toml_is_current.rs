@@ -1,4 +1,4 @@
-//! The agent.toml of this repository is the one that the code means, and changes nothing.
+//! The agent.toml of this repository is the one that the code generates, and changes no default.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! What `voiced check` says of a model whose end is announced, and of one that its provider does not know; and that nothing a provider
-//! answers to questions about its models fails a check.
+//! The finding of `voiced check` about a model whose shutdown date is announced, and about one that its provider does
+//! not know. No answer to the questions about models fails a check.
 
 use std::convert::Infallible;
 use std::process::Command;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 const KEY: &str = "sk-test-0123456789";
 const MODEL: &str = "gpt-5.4-mini";
-/// More than all questions about models may take, and less than a check may.
+/// More than all questions about models may take, and less than a check may take.
 const SOON: Duration = Duration::from_secs(15);
 
 /// The finding about the model at this base URL; the check has no other neighbour.
@@ -101,10 +101,10 @@ async fn an_unknown_model_is_named_with_those_that_there_are_nearest_first() {
     assert_eq!(found["details"]["offered"].as_array().unwrap().len(), 8);
 }
 
-/// What a server says of its models.
+/// A server's answer about its models.
 type Say = fn(Uri, HeaderMap) -> Response;
 
-/// A server whose model answers with this status, and which says this of its models.
+/// A server whose model answers with this status, and which answers questions about its models with `say`.
 async fn server(status: StatusCode, say: Say) -> String {
     let chat = move || async move {
         let chunk = |delta: Value, finish: Value| {
@@ -139,7 +139,7 @@ fn endless(bytes: Bytes, pause: Duration) -> Body {
     }))
 }
 
-/// Answers about models that say nothing: missing, odd, of another kind, slow, huge, refused.
+/// Useless answers about models: missing, odd, of another kind, slow, huge, refused.
 const NOTHING_SAID: &[(&str, Say)] = &[
     ("no such page", |_, _| StatusCode::NOT_FOUND.into_response()),
     ("another key is wanted", |_, _| StatusCode::UNAUTHORIZED.into_response()),
@@ -197,7 +197,7 @@ async fn a_server_that_accepts_and_never_answers_about_models_holds_up_little() 
     assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
 }
 
-/// Only the list knows: there is no page for each model.
+/// Only the list knows the models: there is no page for each of them.
 fn only_a_list(uri: Uri, headers: HeaderMap) -> Response {
     assert_eq!(headers["authorization"], format!("Bearer {KEY}").as_str());
     match uri.path() {

@@ -1,4 +1,4 @@
-//! `voiced config` shows what is in effect and where it came from, and no part of a secret.
+//! `voiced config` shows the values in effect and their sources, and no part of a secret.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,5 +1,5 @@
-//! A `.env` that other programs read too, and values that arrive in quotes: what is not ours stops nothing, and what is
-//! ours is read in every way in which people write it.
+//! A `.env` that other programs read too, and values in quotes: foreign variables never fail the start, and our own are
+//! read in every usual way of writing them.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ fn dotenv(content: impl AsRef<[u8]>) -> Place {
     Place::new().file(".env", content)
 }
 
-/// The service's name by a `.env`, which must not be refused.
+/// The service name that a `.env` sets; the configuration must not be refused.
 fn service(content: impl AsRef<[u8]>) -> String {
     let content = content.as_ref();
     let loaded = dotenv(content).loaded_for(Purpose::Export);
@@ -171,7 +171,7 @@ fn places_are_filled_in_from_the_process_first() {
 
 // === values in quotes, and places that nothing fills in, of the process ===
 
-/// Every variable that we read, with a value that it takes.
+/// Every variable that we read, with a valid value.
 const VARIABLES: [(&str, &str); 40] = [
     ("LIVEKIT_URL", "wss://lk.example"),
     ("LIVEKIT_API_KEY", "devkey"),
@@ -215,7 +215,7 @@ const VARIABLES: [(&str, &str); 40] = [
     ("VOICED_TELEMETRY__REDACT", "\\bC-[0-9]{6}\\b"),
 ];
 
-/// What `voiced config` may be shown of every key, by its `VOICED_` variable where it has a value to try.
+/// A valid value of every key that `voiced config` shows, by its `VOICED_` variable.
 fn own_variables() -> Vec<(String, String)> {
     let loaded = Place::new().loaded();
     let keys: Vec<_> = loaded.listed().collect();
@@ -225,7 +225,7 @@ fn own_variables() -> Vec<(String, String)> {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         (!text.is_empty() && !text.starts_with('[')).then_some((name, text))
     });
-    // A value of its own kind, where nothing is the default.
+    // A valid value where the default is none.
     let fitting = |name: &str| match name {
         "VOICED_HTTP__TRACE_URL" => Some("http://h/{trace_id}"),
         name if name.ends_with("_HEADERS") => Some("a=b"),
@@ -261,7 +261,7 @@ fn quotes_around_a_whole_value_are_taken_off_of_every_variable_alike() {
     }
 }
 
-/// The whole configuration and its sources, wherever the place is.
+/// The whole configuration and its sources, without the path of the directory.
 fn shown(place: &Place) -> String {
     let loaded = place.loaded_for(Purpose::Export).unwrap_or_else(|error| panic!("{error}"));
     let text = format!("{:?} {:?}", loaded.config, loaded.listed().collect::<Vec<_>>());
@@ -309,7 +309,7 @@ fn a_place_that_nothing_filled_in_is_refused_for_every_variable_but_prose() {
             .set("telemetry.logs=true")
             .var("VOICED_TELEMETRY__OTLP_ENDPOINT", "http://h")
             .var(name, "${SOMETHING}");
-        // Files that are not there say so by themselves.
+        // A file that does not exist is an error of its own.
         let files = ["VOICED_CONFIG", "VOICED_LLM__API_KEY_FILE"];
         let overruled = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
         let switches = ["OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"];

@@ -1,4 +1,4 @@
-//! What somebody reads who made a mistake in the configuration.
+//! The message that the operator reads after a mistake in the configuration.
 
 use crate::support::settings::Place;
 

@@ -1,4 +1,4 @@
-//! `[network]`: what is taken for an authority and for a proxy, and what is shown of it.
+//! `[network]`: the accepted authorities and proxies, and how they are shown.
 
 use voiced::config::Shown;
 

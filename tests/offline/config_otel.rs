@@ -1,5 +1,5 @@
-//! The variables of OpenTelemetry, which others set for every program of a machine: all signals read them alike, they stop
-//! nothing that does not need them, and `voiced config` names those that have no effect.
+//! The variables of OpenTelemetry, which an operator sets for every program of a machine: all signals read them alike,
+//! they fail no command that does not need them, and `voiced config` names those that have no effect.
 
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -41,7 +41,7 @@ fn is_warned_of(place: &Place, variable: &str) -> bool {
 #[test]
 fn the_exporter_variables_are_lists_and_read_alike_for_every_signal() {
     let names = ["OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"];
-    // What the list makes of a signal that is on otherwise, of one that is off, and whether that is warned of.
+    // The effect of the list on a signal that is otherwise on, on one that is off, and whether a warning follows.
     let cases = [
         ("otlp", [true, true], false),
         ("OTLP", [true, true], false),
@@ -85,7 +85,7 @@ fn exporters_of_one_signal_are_unknown_to_the_others() {
         assert_eq!(wanted(&telemetry(&[(name, value)])), expected, "{name}={value}");
         assert!(is_warned_of(&place(&[(name, value)]), name), "{name}={value}");
     }
-    // Prometheus reads /metrics, so that there is nothing to warn of.
+    // Prometheus reads /metrics, so there is no warning.
     for value in ["prometheus", "otlp,prometheus", "prometheus, otlp"] {
         let place = place(&[("OTEL_METRICS_EXPORTER", value)]);
         assert_eq!(place.config().telemetry.metrics, value.contains("otlp"), "{value}");
@@ -287,7 +287,7 @@ fn the_headers_of_every_signal_are_secrets() {
 
 // === what is wrong ===
 
-/// Each is refused where something is sent by it.
+/// Each value is refused where a signal is sent with it.
 const WRONG: [(&str, &str); 11] = [
     ("OTEL_SDK_DISABLED", "1"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
@@ -342,7 +342,7 @@ fn what_only_metrics_or_logs_need_stops_no_command_that_sends_none() {
         let place = place.set("telemetry.metrics=true").set("telemetry.logs=true");
         assert!(place.refusal().contains(name), "{name}: {}", place.refusal());
     }
-    // A variable for all signals that traces overrule is still that of metrics.
+    // A variable for all signals still sets the metrics' value when traces override it.
     let variables =
         [ENDPOINT, ("OTEL_EXPORTER_OTLP_HEADERS", "key"), ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=b")];
     place(&variables).loaded_for(Purpose::Export).unwrap();

@@ -1,4 +1,4 @@
-//! The keys that say what may be recorded, in every place they can be set.
+//! The keys that control what is recorded, in every source that can set them.
 
 use voiced::config::{CaptureContent, UserId};
 use voiced::privacy::{Builtin, Privacy};

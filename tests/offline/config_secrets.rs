@@ -1,4 +1,4 @@
-//! The ways to keep a secret out of agent.toml, and what a command says when it misses one.
+//! The ways to keep a secret out of agent.toml, and the message of a command that misses one.
 
 use std::os::unix::fs::PermissionsExt;
 

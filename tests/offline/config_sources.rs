@@ -1,4 +1,4 @@
-//! Which source of the configuration wins, and that each value knows where it came from.
+//! The precedence of the sources of the configuration, and that each value knows its source.
 
 use std::time::Duration;
 

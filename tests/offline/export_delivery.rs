@@ -1,4 +1,5 @@
-//! Spans reach an OTLP receiver as configured; when they do not, that is counted, explained and harms nobody.
+//! Spans reach an OTLP receiver as configured; when they do not, the loss is counted and explained, and delays nothing
+//! else.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -28,7 +29,7 @@ fn spool() -> PathBuf {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep()
 }
 
-/// One turn against a receiver in this mode; what the exporter says of it.
+/// Sends one turn to a receiver in this mode; returns the exporter's last error.
 fn last_error(mode: Mode) -> (Telemetry, String) {
     let receiver = Receiver::start(mode);
     last_error_at(receiver.url())
@@ -93,8 +94,7 @@ fn the_endpoint_works_as_openobserve_and_as_the_specification_write_it() {
     assert_eq!(receiver.span_names().len(), 9);
 }
 
-/// The exporter's crate reads these variables itself; the configuration has read them already and may have overruled
-/// them.
+/// The exporter's crate reads these variables itself; the configuration has read them already and may override them.
 #[test]
 fn variables_cannot_overrule_the_configuration() {
     const CHILD: &str = "EXPORT_DELIVERY_CHILD";
@@ -287,7 +287,7 @@ fn a_hanging_receiver_holds_up_neither_turns_nor_exit() {
     settings.otlp_timeout = Duration::from_secs(3600);
     let telemetry = Telemetry::start(&settings, "ada", "instance-1").unwrap();
     (0..10).for_each(|index| good(&telemetry.tracer(), "RM_1", index));
-    // Were either of them to wait for the receiver, this test would take an hour.
+    // This test would take an hour if either of them waited for the receiver.
     assert_eq!(telemetry.shutdown_blocking(Duration::from_millis(100)).lost, 30);
 }
 

@@ -1,6 +1,6 @@
-//! Every parser of outside bytes over its corpus in `fuzz/corpus` and a thousand mutations of it: the bounded run of
-//! `fuzz/` that needs no libFuzzer. The same mutations every time, unless `VOICED_FUZZ_SEED` says otherwise;
-//! `VOICED_FUZZ_RUNS` says how many for each target.
+//! Every parser of outside bytes over its corpus in `fuzz/corpus` and a thousand mutations of it: a bounded run of
+//! `fuzz/` that needs no libFuzzer. The mutations are the same every time unless `VOICED_FUZZ_SEED` is set;
+//! `VOICED_FUZZ_RUNS` sets their number for each target.
 #![cfg(any(debug_assertions, feature = "fuzzing"))]
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -9,14 +9,14 @@ use std::time::Duration;
 use fastrand::Rng;
 use voiced::fuzzing::TARGETS;
 
-/// Only a hang keeps one input for so long.
+/// Only a hang takes this long for one input.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Of each target.
+/// Mutations of each target.
 const RUNS: usize = 1_000;
 const SEED: u64 = 0x0976_7f3b;
-/// Inputs grow no longer than this, so that what a target may take of memory is known.
+/// The longest input, which bounds the memory of a target.
 const LONGEST: usize = 64 << 10;
-/// More than a target may take for any input of that length, with all that it leaves behind.
+/// More memory than a target may take for any input of that length, including all that it leaves behind.
 const MOST_MEMORY: usize = 256 << 20;
 
 /// Bytes that parsers tend to treat specially.
@@ -64,7 +64,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     corpus
 }
 
-/// What real servers send, as in `tests/streams`. The target of streams takes the size of pieces first.
+/// Streams of real servers, from `tests/streams`. The target of streams takes the size of pieces first.
 fn streams(target: &str) -> Vec<Vec<u8>> {
     let streams = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/streams");
     let servers = std::fs::read_dir(streams).unwrap().map(|entry| entry.unwrap().path());
@@ -119,14 +119,14 @@ fn memory(name: &str) -> usize {
     line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok()).map_or(0, |kib| kib << 10)
 }
 
-/// Runs a target over all its inputs, and says which one it is at.
+/// Runs a target over all its inputs, and prints the current one.
 fn run(name: &'static str, runs: usize) -> usize {
     let corpus = corpus(name);
     assert!(!corpus.is_empty(), "{name} has no corpus");
     let mut rng = Rng::with_seed(number("VOICED_FUZZ_SEED", SEED) ^ u64::from(crc32(name)));
     let mutations: Vec<_> = (0..runs).map(|_| mutated(&mut rng, &corpus)).collect();
     let inputs: Vec<Vec<u8>> = corpus.into_iter().chain(mutations).collect();
-    // From here on the kernel's highest mark is this target's.
+    // Resets the kernel's peak of this process, so that it is this target's.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let before = memory("VmRSS");
     let (at, watched) = mpsc::channel();
@@ -157,7 +157,7 @@ fn run(name: &'static str, runs: usize) -> usize {
     count
 }
 
-/// Writes an input down, to be run again and to become a part of the corpus once what it found is mended.
+/// Writes an input to a file, so that it can be run again and join the corpus once the bug is fixed.
 fn kept(name: &str, input: &[u8]) -> String {
     let directory = folder().join("found").join(name);
     std::fs::create_dir_all(&directory).unwrap();
@@ -170,7 +170,7 @@ fn crc32(text: &str) -> u32 {
     crc32fast::hash(text.as_bytes())
 }
 
-// One after the other, in one test: memory is that of the process.
+// One after the other, in one test: the memory is that of the process.
 #[test]
 fn no_parser_breaks_down_hangs_or_takes_absurdly_much_memory() {
     let runs = usize::try_from(number("VOICED_FUZZ_RUNS", RUNS as u64)).unwrap();

@@ -48,7 +48,7 @@ impl Endpoints {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();
-        // A reset after the answer is as good as a close.
+        // A reset after the answer counts as a close.
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8(answer).unwrap()
     }

@@ -8,7 +8,7 @@ use crate::support::openobserve::{AUTHORIZATION, ORG, OpenObserve};
 
 const ALERTS: [&str; 3] = ["voiced_slow_turns", "voiced_failed_turns", "voiced_no_turns"];
 
-/// What a run said.
+/// The output of a run.
 struct Said {
     code: Option<i32>,
     stdout: String,
@@ -202,7 +202,7 @@ async fn a_webhook_becomes_a_template_and_a_destination() {
         "{}",
         moved.everything
     );
-    // Naming others changes whom the alerts tell.
+    // Another destination changes the recipients of the alerts.
     install(&server, &["--destination", "pager"]).await.assert_steps("unchanged", "updated");
     assert_eq!(alert(&server, ALERTS[2])["destinations"], json!(["pager"]));
 }

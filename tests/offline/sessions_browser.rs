@@ -66,7 +66,7 @@ async fn ten_thousand_turns_are_painted_in_both_schemes_and_agree_with_sql() {
             browser.go(&served.url(path)).await;
             paints.push(browser.first_paint_ms().await.round());
         }
-        // Said and not judged: how long it takes depends on what else the machine does.
+        // Printed and not asserted: the time depends on what else the machine does.
         eprintln!("{path}: first paint after {paints:?} ms");
         for scheme in ["light", "dark"] {
             browser.choose_scheme(scheme).await;
@@ -106,7 +106,7 @@ async fn the_pages_are_read_and_filtered_without_scripts_and_live_with_them() {
     browser.go(&link).await;
     assert!(browser.text("main").await.contains("What is distributed tracing"));
     browser.go(&served.url("/sessions")).await;
-    // A form works without scripts; a press of its button is what a person does.
+    // A form works without scripts; a person presses its button.
     browser.value("document.querySelector('[name=status]').value = 'failed'; document.querySelector('form').submit()").await;
     let rows = "location.search.includes('failed') && document.readyState === 'complete'
         ? [...document.querySelectorAll('tbody th')].map(row => row.innerText).join() : ''";

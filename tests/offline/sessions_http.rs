@@ -1,4 +1,4 @@
-//! The record over HTTP: who sees it, the JSON, and pages in which nothing that was said becomes markup.
+//! The record over HTTP: who may see it, the JSON, and pages in which no recorded text becomes markup.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -178,7 +178,7 @@ async fn a_browser_signs_in_by_a_form_and_comes_to_the_page_it_wanted() {
     assert!(elsewhere.head.contains("location: /sessions\r\n"), "{}", elsewhere.head);
 }
 
-/// How long 40 wrong tokens, sent at once, take to be answered, while those who know the token ask in between.
+/// The time until 40 wrong tokens, sent at once, are answered, while clients with the right token ask in between.
 async fn guess_40_times(request: fn(usize) -> String) {
     let recorded = Recorded::new();
     recorded.put([turn("RM_1", "kitchen", 0, 1)]);

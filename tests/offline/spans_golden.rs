@@ -18,7 +18,8 @@ use crate::support::turns::{self, ANSWER, GOOD_ATTEMPT, QUESTION, USAGE};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Records with `record`, exports to a collector, and returns what it got, each trace's spans in the order they started.
+/// Records with `record`, exports to a collector, and returns the spans it received, each trace's spans in the order
+/// they started.
 fn collected(capture: CaptureContent, record: impl Fn(&Tracer)) -> Vec<Span> {
     let collector = OtelCollector::start().unwrap();
     let url = endpoint::traces_url(&collector.endpoint(), false).unwrap();
@@ -49,7 +50,7 @@ fn root_of(usage: Usage) -> Value {
     })
 }
 
-/// What an `llm_request` says before it has an answer.
+/// The attributes of an `llm_request` before it has an answer.
 fn asked() -> Value {
     let input = json!([{"role": "system", "content": "Be brief."}, {"role": "user", "content": QUESTION}]);
     let messages = json!([
@@ -82,7 +83,7 @@ fn parts_in_order(value: &Value) -> String {
     }
 }
 
-/// What an `llm_request` says of a whole or partial answer.
+/// The attributes of an `llm_request` for a whole or partial answer.
 fn answered(text: &str, finish_reason: &str) -> Value {
     let output = json!([{
         "role": "assistant", "parts": [{"type": "text", "content": text}], "finish_reason": finish_reason
@@ -258,7 +259,7 @@ fn a_reply_that_broke_off_keeps_what_was_said() {
         turn.end(turns::turn_end(TurnOutcome::Failed(stall), &answer, USAGE));
     });
     let error = json!({"error.type": "stall_timeout"});
-    // What was said has cost tokens; only a request in which nothing was said counts none.
+    // A partial answer has cost tokens; only a request without any text counts none.
     let usage = with(used(USAGE), json!({"gen_ai.usage.cache_read.input_tokens": 16}));
     let broken = with(with(asked(), answered("Following one", "error")), usage);
     let root = with(root_of(USAGE), json!({"livekit.answer_preview": "Following one"}));

@@ -1,4 +1,4 @@
-//! Where spans belong and how they end: the caller's trace, turns that nobody ends, many conversations at once.
+//! Parents and ends of spans: the caller's trace, turns that are dropped without an end, many conversations at once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::support::turns::{self, GOOD_ATTEMPT, QUESTION, USAGE};
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
-/// What `record` leaves behind.
+/// The spans that `record` finishes.
 fn recorded(record: impl FnOnce(&Tracer)) -> Vec<FinishedSpan> {
     let (telemetry, recorder) = Telemetry::in_memory(CaptureContent::Full);
     record(&telemetry.tracer());
@@ -148,7 +148,7 @@ async fn converse(tracer: Tracer, session: String, turns: u64) {
     }
 }
 
-/// One root, one request under it, two attempts under that, all of one session, which is also what was said.
+/// One root, one request under it, two attempts under that, all of one session, whose id is also the text.
 fn assert_one_turn(spans: &[FinishedSpan]) {
     let names: Vec<&str> = spans.iter().map(|span| span.name.as_str()).collect();
     assert_eq!(names, ["llm_request_run", "llm_request_run", "llm_request", "livekit.llm_call"]);

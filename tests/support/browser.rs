@@ -14,11 +14,11 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 /// Only a hang takes this long.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// One tab of a browser of its own, which goes when this value does.
+/// One tab of a browser of its own. Dropping it ends the browser.
 pub(crate) struct Browser {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     last_id: u64,
-    /// What commands for the tab carry, once there is one.
+    /// The session that commands for the tab carry, once there is one.
     tab: Option<Value>,
     _process: Process,
     _dir: tempfile::TempDir,
@@ -30,7 +30,7 @@ impl Browser {
         let program = ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(on_path)?;
         let dir = tempfile::tempdir().unwrap();
         let mut command = Command::new(program);
-        // The sandbox needs rights that a container has not; what is loaded here is our own.
+        // The sandbox needs rights that a container does not have; the loaded pages are our own.
         command.args([
             "--headless",
             "--no-sandbox",
@@ -83,7 +83,7 @@ impl Browser {
         text.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Milliseconds from the start of the navigation to the first thing that was painted.
+    /// Milliseconds from the start of the navigation to the first paint.
     pub(crate) async fn first_paint_ms(&mut self) -> f64 {
         let paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null";
         let deadline = Instant::now() + PATIENCE;
@@ -101,7 +101,7 @@ impl Browser {
         self.command("Emulation.setEmulatedMedia", feature).await;
     }
 
-    /// A picture of what a window of this width shows, in PNG as base64.
+    /// A screenshot of a window of this size, in PNG as base64.
     pub(crate) async fn picture(&mut self, width: u32, height: u32) -> String {
         let window = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.command("Emulation.setDeviceMetricsOverride", window).await;

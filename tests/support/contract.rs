@@ -1,4 +1,4 @@
-//! The attribute contract: which keys a span may carry, and what the spans of one turn look like together.
+//! The attribute contract: the keys that a span may carry, and the spans that one turn has.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use testbed::Span;
 use testbed::spans::{SpanKind, Status};
 
-/// On every span; the last one on those that failed.
+/// Attributes of every span; the last one of those that failed.
 const EVERYWHERE: [&str; 4] = ["session.id", "gen_ai.conversation.id", "user.id", "error.type"];
 
-/// Each span of a turn, and what else it may carry. Usage, model and content stand on the request only, so that nobody
-/// who sums them up counts a turn twice.
+/// Each span of a turn, and its further attributes. Usage, model and content stand on the request only, so that a sum
+/// over all spans counts no turn twice.
 const CONTRACT: [(&str, &[&str]); 3] = [
     (
         "livekit.llm_call",
@@ -56,13 +56,13 @@ const CONTRACT: [(&str, &[&str]); 3] = [
     ("llm_request_run", &["lk.retry_count", "http.response.status_code", "lk.provider_request_ids"]),
 ];
 
-/// Who talks to whom in a turn.
+/// The parties of a turn.
 pub(crate) struct Talk<'a> {
     pub(crate) session: &'a str,
     pub(crate) user: &'a str,
 }
 
-/// No span carries what the contract does not give it, however it ended.
+/// No span carries a key that the contract does not allow, however it ended.
 pub(crate) fn assert_keys(spans: &[Span]) {
     for span in spans {
         let known = CONTRACT.iter().find(|(name, _)| *name == span.name);
@@ -77,8 +77,8 @@ pub(crate) fn assert_keys(spans: &[Span]) {
     }
 }
 
-/// The spans, in the order they began, have exactly these names, kinds, statuses and attributes, one trace, parents as
-/// nested, valid times.
+/// The spans, in the order they began, have exactly these names, kinds, statuses and attributes, share one trace, are
+/// nested in each other, and have valid times.
 pub(crate) fn assert_turn(spans: &[Span], talk: &Talk<'_>, expected: &[(&str, Status, Value)]) {
     assert_keys(spans);
     let common = json!({
@@ -101,13 +101,13 @@ pub(crate) fn assert_turn(spans: &[Span], talk: &Talk<'_>, expected: &[(&str, St
     assert!(spans[2..].iter().all(|attempt| attempt.parent_id.as_ref() == Some(&request.span_id)));
 }
 
-/// `base` with `more`, which wins.
+/// `base` with `more` over it.
 pub(crate) fn with(mut base: Value, more: Value) -> Value {
     base.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     base
 }
 
-/// What a request says of usage when nobody knows of any.
+/// The usage attributes of a request whose usage is unknown.
 pub(crate) fn nothing_used() -> Value {
     json!({
         "gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0, "gen_ai.usage.total_tokens": 0,

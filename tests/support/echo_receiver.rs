@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use prost::Message;
 
-/// Listens until the test's process ends; the URL to post to.
+/// Listens until the test's process ends; returns the URL to post to.
 pub(crate) fn start() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1/traces", listener.local_addr().unwrap());
@@ -35,7 +35,7 @@ fn answer(mut stream: TcpStream, refuse: bool) -> std::io::Result<()> {
     stream.write_all(&body)
 }
 
-/// The headers that hold a secret come first, since quotations are cut.
+/// The headers that hold a secret come first, because quotations are cut off.
 fn read_request(stream: &mut TcpStream) -> std::io::Result<String> {
     let mut reader = BufReader::new(stream);
     let mut lines: Vec<String> = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) type Labels = BTreeMap<String, String>;
 
-/// Everything that one scrape said.
+/// The content of one scrape.
 #[derive(Debug, Default)]
 pub(crate) struct Exposition {
     kinds: BTreeMap<String, String>,
@@ -12,7 +12,7 @@ pub(crate) struct Exposition {
 }
 
 impl Exposition {
-    /// Refuses, with the line, whatever a scraper would not understand or would be misled by.
+    /// Refuses, with the line, all text that a scraper would not understand or would misread.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut exposition = Self::default();
         let mut helped: Option<String> = None;
@@ -58,7 +58,8 @@ impl Exposition {
         Ok(exposition)
     }
 
-    /// The sum over the series of `name` that have these labels, whatever others they have; None when there is none.
+    /// The sum over the series of `name` that have these labels, whatever other labels they have; `None` when there is
+    /// none.
     pub(crate) fn get(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let has =
             |of: &Labels| labels.iter().all(|(key, value)| of.get(*key).is_some_and(|have| have == value));
@@ -120,7 +121,7 @@ fn sample(line: &str) -> Result<(String, Labels, f64), String> {
     Ok((name.to_owned(), labels, number(value)?))
 }
 
-/// What stands between the braces, and what follows them.
+/// The labels between the braces, and the text that follows them.
 fn labels(mut rest: &str) -> Result<(Labels, &str), String> {
     let mut labels = Labels::new();
     loop {
@@ -162,7 +163,7 @@ fn number(text: &str) -> Result<f64, String> {
         "+Inf" => Ok(f64::INFINITY),
         "-Inf" => Ok(f64::NEG_INFINITY),
         "NaN" => Ok(f64::NAN),
-        // Rust reads more words for these than Prometheus.
+        // Rust parses more words as numbers than Prometheus.
         text if text.contains(|letter: char| letter.is_ascii_alphabetic() && letter != 'e') => {
             Err(format!("{text:?} is no number"))
         }

@@ -1,4 +1,4 @@
-//! What a test of a fault measured. `cargo xtask faults` runs those that `tests/faults.toml` names, several times each,
+//! The measurement of a fault. `cargo xtask faults` runs the tests that `tests/faults.toml` names, several times each,
 //! and writes the table of the medians in docs/faults.md.
 
 use std::fs::File;
@@ -10,10 +10,10 @@ use serde_json::json;
 /// The file that measurements are added to, a line of JSON each. `cargo xtask faults` sets it.
 const FILE: &str = "VOICED_FAULTS";
 
-/// What came of a fault.
+/// The cost of a fault.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Measured {
-    /// From the fault, or from its end where it lasts, until everything worked again as before.
+    /// The time from the fault, or from its end where it lasts, until everything works again as before.
     pub(crate) recovery: Duration,
     /// Turns that the worker took and that are not recorded.
     pub(crate) turns_lost: usize,
@@ -21,7 +21,7 @@ pub(crate) struct Measured {
     pub(crate) spans_lost: usize,
 }
 
-/// Tells what came of the fault that is `row` in `tests/faults.toml`; fails when anything was lost.
+/// Reports the cost of the fault that is `row` in `tests/faults.toml`; fails when anything was lost.
 pub(crate) fn measured(row: &str, measured: Measured) {
     let Measured { recovery, turns_lost, spans_lost } = measured;
     println!("{row}: recovered in {recovery:.2?}, {turns_lost} turns and {spans_lost} spans lost");

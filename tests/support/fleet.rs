@@ -1,4 +1,4 @@
-//! Several workers of one agent name, and who serves which room, as LiveKit and they themselves say.
+//! Several workers of one agent name, and which of them serves which room according to LiveKit and the workers.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -12,15 +12,16 @@ use voiced::caller::Caller;
 
 use super::world::{AGENT_NAME, PATIENCE, Worker, World, wait_until};
 
-/// After which an agent is sent for once more: a server that finds no worker, or is too busy to assign a job, forgets it.
+/// The time after which an agent is dispatched once more: a server that finds no worker, or is too busy to assign a
+/// job, forgets the dispatch.
 const DISPATCH_AGAIN: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(100);
-/// As many agents as a busy machine may have to join rooms at once.
+/// The number of agents that a busy machine can let join rooms at once.
 const AT_ONCE: usize = 8;
-/// Spans of a turn that went well at the first attempt.
+/// Spans of a turn that succeeded at the first attempt.
 const SPANS: usize = 3;
 
-/// Says `text`, which is echoed.
+/// Says `text` and waits for its echo.
 pub(crate) async fn say(caller: &mut Caller, text: &str) {
     let reply = caller.say(text, PATIENCE, |_| ()).await.unwrap_or_else(|error| panic!("{text:?}: {error}"));
     assert_eq!(reply.text.expose(), format!("You said: {text}"));
@@ -50,7 +51,7 @@ pub(crate) fn served(worker: &Worker) -> u64 {
     }
 }
 
-/// [`served`]; None when a busy machine does not answer in time.
+/// [`served`]; `None` when a busy machine does not answer in time.
 pub(crate) fn served_now(worker: &Worker) -> Option<u64> {
     let answer = testbed::http::get(worker.http_port, "/worker").ok()?;
     serde_json::from_str::<Value>(&answer.body).ok()?["active_jobs"].as_u64()
@@ -71,7 +72,7 @@ pub(crate) fn drain(worker: &mut Worker) {
     wait_until("the worker drains", || worker.readiness().1.contains("drain"), || worker.log());
 }
 
-/// How a worker ends that was told to.
+/// The exit code of a worker that was told to end.
 pub(crate) fn exit_code(worker: &mut Worker) -> Option<i32> {
     let ended = worker.process.wait(PATIENCE).unwrap();
     ended.unwrap_or_else(|| panic!("the worker did not end:\n{}", worker.log())).code()
@@ -81,7 +82,7 @@ pub(crate) fn resumptions(worker: &Worker, result: &str) -> f64 {
     worker.metric(&format!("voiced_worker_resumptions_total{{result=\"{result}\"}}")).unwrap()
 }
 
-/// Sends for an agent in each room, all at once.
+/// Dispatches an agent to each room, all at once.
 pub(crate) fn dispatch(livekit: &LivekitServer, rooms: &[String]) {
     thread::scope(|scope| {
         for room in rooms {
@@ -90,15 +91,15 @@ pub(crate) fn dispatch(livekit: &LivekitServer, rooms: &[String]) {
     });
 }
 
-/// Sends for an agent in each room, a few at a time, and again where that came to nothing, until there is one in each.
+/// Dispatches an agent to each room, a few at a time, and again where none came, until there is one in each.
 pub(crate) fn serve(livekit: &LivekitServer, workers: &[&Worker], rooms: &[String]) {
     for rooms in rooms.chunks(AT_ONCE) {
         serve_until(livekit, workers, rooms, |agents| agents.iter().all(|count| *count > 0));
     }
 }
 
-/// Sends for an agent in each room, all at once, and again where that came to nothing, until there are `enough`, by their
-/// counts in each; returns the rooms that have one.
+/// Dispatches an agent to each room, all at once, and again where none came, until `enough` accepts the number of
+/// agents in each; returns the rooms that have one.
 pub(crate) fn serve_until(
     livekit: &LivekitServer,
     workers: &[&Worker],
@@ -123,8 +124,8 @@ pub(crate) fn serve_until(
     }
 }
 
-/// The rooms of all jobs that these workers ever had, without those that failed. Before an agent is in its room only its
-/// worker knows of it.
+/// The rooms of all jobs that these workers ever had, without those that failed. Before an agent is in its room only
+/// its worker knows of it.
 pub(crate) fn assigned(workers: &[&Worker]) -> BTreeSet<String> {
     let logs = workers.iter().map(|worker| worker.log()).collect::<String>();
     let (assigned, failed) = (rooms_in(&logs, "job assigned"), rooms_in(&logs, "job failed"));
@@ -132,14 +133,14 @@ pub(crate) fn assigned(workers: &[&Worker]) -> BTreeSet<String> {
     assigned.iter().filter(|room| times(&assigned, room) > times(&failed, room)).cloned().collect()
 }
 
-/// The rooms of the lines that say so.
+/// The rooms of the log lines that contain `what`.
 fn rooms_in(log: &str, what: &str) -> Vec<String> {
     let lines = log.lines().filter(|line| line.contains(what));
     let words = lines.filter_map(|line| line.split("room=").nth(1)?.split_whitespace().next());
     words.map(|room| room.trim_matches('"').to_owned()).collect()
 }
 
-/// Who is in a room as an agent, by identity; one that is still joining is not.
+/// The identities of the agents in a room; one that is still joining is not counted.
 pub(crate) fn agents(livekit: &LivekitServer, room: &str) -> Vec<String> {
     let answer = insist(livekit, "RoomService/ListParticipants", room);
     let none = Vec::new();
@@ -148,13 +149,13 @@ pub(crate) fn agents(livekit: &LivekitServer, room: &str) -> Vec<String> {
     agents.map(|agent| agent["identity"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Ends a room, and with it whoever is in there.
+/// Deletes a room, which removes its participants.
 pub(crate) fn delete(livekit: &LivekitServer, room: &str) {
     insist(livekit, "RoomService/DeleteRoom", room);
 }
 
-/// Turns that are not in the record as answered, and spans of theirs that did not reach the collector. Both have time, so
-/// a worker must be alive that delivers what others left.
+/// The number of turns that the record does not have as answered, and of their spans that did not reach the collector.
+/// Waits for both, so a worker must be alive that delivers what the others left.
 pub(crate) fn lost(world: &World, turns: usize) -> (usize, usize) {
     let spans = world.collector.wait_for_spans(PATIENCE, |spans| spans.len() >= SPANS * turns);
     let spans = spans.unwrap_or_else(|_| world.collector.spans().unwrap()).len();
@@ -166,7 +167,7 @@ pub(crate) fn lost(world: &World, turns: usize) -> (usize, usize) {
     (turns.saturating_sub(recorded()), (SPANS * turns).saturating_sub(spans))
 }
 
-/// No answer may mean that there is a dispatch, and may mean that there is none.
+/// A missing answer leaves open whether there is a dispatch.
 fn create_dispatch(livekit: &LivekitServer, room: &str) {
     let body = json!({ "agent_name": AGENT_NAME, "room": room });
     if let Ok(dispatch) = ask(livekit, "AgentDispatchService/CreateDispatch", room, &body) {
@@ -174,7 +175,7 @@ fn create_dispatch(livekit: &LivekitServer, room: &str) {
     }
 }
 
-/// Asks about a room until there is an answer: on a busy machine one may be late.
+/// Asks about a room until there is an answer, which may be late on a busy machine.
 fn insist(livekit: &LivekitServer, method: &str, room: &str) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -185,7 +186,7 @@ fn insist(livekit: &LivekitServer, method: &str, room: &str) -> Value {
     }
 }
 
-/// What LiveKit's API answers, whatever its status.
+/// The answer of LiveKit's API, whatever its status.
 fn ask(livekit: &LivekitServer, method: &str, room: &str, body: &Value) -> anyhow::Result<Value> {
     let grants =
         VideoGrants { room_admin: true, room_create: true, room: room.to_owned(), ..Default::default() };

@@ -1,4 +1,4 @@
-//! What no well-behaved client or backend does to a room.
+//! Requests that no well-behaved client or backend makes to a room.
 
 use std::io::Write;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use voiced::room::token;
 
 use super::world::World;
 
-/// Writes a text stream packet by packet, with a content that no SDK would let through.
+/// Writes a text stream packet by packet, with a content that no SDK would send.
 pub(crate) async fn send_raw_text(world: &World, room: &str, content: &[u8]) {
     let credentials = world.credentials();
     let token = token::caller(&credentials, room, "mallory", None).unwrap();

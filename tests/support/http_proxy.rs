@@ -1,4 +1,5 @@
-//! An HTTP proxy as companies have one: CONNECT for TLS, whole URLs for plain HTTP. All names are this machine to it.
+//! An HTTP proxy as companies run one: CONNECT for TLS, absolute URLs for plain HTTP. It resolves all names to this
+//! machine.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +10,7 @@ const LONGEST_HEAD: usize = 16 << 10;
 
 pub(crate) struct HttpProxy {
     pub(crate) port: u16,
-    /// `CONNECT lk.test:443`, `POST http://otlp.test:4318`: what it was asked for, the path aside.
+    /// The requests so far without their paths, as `CONNECT lk.test:443` or `POST http://otlp.test:4318`.
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -20,7 +21,7 @@ impl HttpProxy {
         Self::wanting(None).await
     }
 
-    /// One that lets in only whoever sends this `Proxy-Authorization`.
+    /// A proxy that lets in only requests with this `Proxy-Authorization`.
     pub(crate) async fn wanting(authorization: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -70,13 +71,13 @@ async fn serve(
     if is_tunnel {
         near.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.ok()?;
     } else {
-        // A server must take a whole URL where a path is usual (RFC 9112, section 3.2.2).
+        // A server must accept an absolute URL where a path is usual (RFC 9112, section 3.2.2).
         far.write_all(&head).await.ok()?;
     }
     tokio::io::copy_bidirectional(&mut near, &mut far).await.ok().map(drop)
 }
 
-/// The head of a request, and whatever of the body came with it.
+/// The head of a request, with the part of the body that came with it.
 async fn head(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut head = Vec::new();
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! What tests stand on: servers, workers, callers and receivers of their own.
+//! Shared by all tests: servers, workers, callers and receivers that each test has for itself.
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 
@@ -26,7 +26,7 @@ pub(crate) mod world;
 
 use std::io::Write;
 
-/// Says that a test does nothing on this machine, past the harness, which shows what tests print only when they fail.
+/// Prints that a test does nothing on this machine. Bypasses the harness, which shows the output of failed tests only.
 pub(crate) fn skipped(reason: &str) {
     let _ = std::io::stderr().write_all(format!("SKIPPED: {reason}\n").as_bytes());
 }

@@ -1,4 +1,5 @@
-//! The part of OpenObserve's API that the installation uses, with its state and its refusals, as its source (v0.93) has them.
+//! The part of OpenObserve's API that the installation uses, with its state and its refusals, following its source
+//! (v0.93).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,20 +15,20 @@ use serde_json::{Value, json};
 pub(crate) const AUTHORIZATION: &str = "Basic dXNlcjpwYXNzd29yZA==";
 pub(crate) const ORG: &str = "acme";
 
-/// What the server holds, and how it behaves.
+/// The objects that the server holds, and how it behaves.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) version: &'static str,
-    /// Streams of traces that something has arrived in.
+    /// Streams of traces that have received something.
     pub(crate) streams: Vec<&'static str>,
-    /// By id, each as it was sent, with `hash`.
+    /// Dashboards by id, each as it was sent, with `hash`.
     pub(crate) dashboards: BTreeMap<String, Value>,
-    /// By id.
+    /// Alerts by id.
     pub(crate) alerts: BTreeMap<String, Value>,
-    /// By name.
+    /// Templates by name.
     pub(crate) templates: BTreeMap<String, Value>,
     pub(crate) destinations: BTreeMap<String, Value>,
-    /// Of everything that is no GET, as `POST /path`.
+    /// All requests other than GET, as `POST /path`.
     pub(crate) writes: Vec<String>,
     /// Changes every dashboard after each listing, as another person would.
     pub(crate) meddle: bool,
@@ -39,14 +40,14 @@ pub(crate) struct OpenObserve {
     state: Arc<Mutex<State>>,
 }
 
-/// An error as OpenObserve writes them.
+/// An error as OpenObserve returns it.
 type Refused = (StatusCode, String);
 type Outcome = Result<Value, Refused>;
 
-/// A request that passed the door.
+/// An authorised request.
 struct Asked<'a> {
     method: Method,
-    /// Behind the organisation.
+    /// The path after the organisation.
     path: Vec<&'a str>,
     query: BTreeMap<&'a str, &'a str>,
     body: Value,
@@ -77,7 +78,7 @@ impl OpenObserve {
         self.state.lock().unwrap()
     }
 
-    /// What was written since the last call.
+    /// The writes since the last call.
     pub(crate) fn writes(&self) -> Vec<String> {
         std::mem::take(&mut self.state().writes)
     }
@@ -101,7 +102,7 @@ async fn answer(
             let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
             state.api(method, path, uri.query().unwrap_or_default(), &headers, body)
         }
-        // The web page, which is served for every other path.
+        // OpenObserve serves its web page for every other path.
         _ => return axum::response::Html("<!doctype html>").into_response(),
     };
     match outcome {
@@ -161,7 +162,7 @@ impl State {
 
     fn dashboards(&mut self, Asked { method, path, query, mut body }: Asked<'_>) -> Outcome {
         if method == Method::GET {
-            // Without a title it is a folder that is listed, and the default one without a folder.
+            // Without a title the request lists a folder, and without a folder the default one.
             let title = query
                 .get("title")
                 .map(|title| title.replace('+', " ").replace("%3A", ":").to_ascii_lowercase());
@@ -268,7 +269,7 @@ impl State {
     }
 }
 
-/// An entry of the list, with the fields at its top that clients are to use.
+/// An entry of the list, with the fields at its top level that clients are to use.
 fn listed(id: &str, dashboard: &Value) -> Value {
     json!({
         "version": 8, "v8": dashboard, "hash": dashboard["hash"], "dashboard_id": id, "folder_id": dashboard["folder"],

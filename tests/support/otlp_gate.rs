@@ -1,4 +1,4 @@
-//! A door in front of a real collector that fails in every way a receiver can, and keeps account of what went through.
+//! A gate in front of a real collector that fails in every way a receiver can, and records what it let through.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -20,7 +20,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 
-/// How the door behaves from now on.
+/// How the gate behaves from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Everything goes through.
@@ -28,9 +28,9 @@ pub(crate) enum Fault {
     /// Nothing is ever answered.
     Hang,
     Status(u16),
-    /// All but the first trace of each batch goes through, and the sender is told so.
+    /// All but the first trace of each batch go through, and the sender is told so.
     Partial,
-    /// Everything goes through, and the sender is told that it did not.
+    /// Everything goes through, and the sender is told that nothing did.
     TakeAndFail,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Gate {
 /// A batch that the collector took.
 #[derive(Clone, Debug)]
 pub(crate) struct Passed {
-    /// Tells whether two batches were the same as they were sent, byte for byte, also where the collector got a part of one.
+    /// Equal for two batches that were sent with the same bytes, also where the collector got only a part of one.
     pub(crate) content: u64,
     pub(crate) spans: BTreeSet<Vec<u8>>,
 }
@@ -102,8 +102,8 @@ async fn knock(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byte
     }
 }
 
-/// Hands the batch to the collector, and its answer to the sender. A collector that is down is a bad gateway.
-/// `sent` is what the sender sent, of which `body` may be a part.
+/// Hands the batch to the collector, and its answer to the sender. A collector that is down becomes a bad gateway.
+/// `sent` identifies the bytes that the sender sent, of which `body` may be a part.
 async fn forward(shared: &Shared, headers: &HeaderMap, body: Bytes, sent: u64) -> Response {
     let mut request = shared.client.post(&shared.collector).body(body.clone());
     for name in [header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_ENCODING] {

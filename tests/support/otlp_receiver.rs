@@ -29,16 +29,16 @@ pub(crate) enum Mode {
     Status(u16, &'static str),
     /// 429 with this `Retry-After`.
     RetryAfter(&'static str),
-    /// This many times, then accept.
+    /// Answers with this status this many times, then accepts.
     StatusTimes(u16, usize),
     Partial(i64, &'static str),
-    /// Accept, and answer in JSON whatever was asked.
+    /// Accepts, and answers in JSON whatever the request's content type.
     Json(&'static str),
     WebPage,
     Redirect,
 }
 
-/// One request that passed the door.
+/// One authorised request.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) headers: HeaderMap,
@@ -94,12 +94,12 @@ impl Receiver {
         lock(&self.shared.received).clone()
     }
 
-    /// Requests that came, refused ones included.
+    /// The number of requests, refused ones included.
     pub(crate) fn knocks(&self) -> usize {
         *lock(&self.shared.knocks)
     }
 
-    /// The names of all spans that were taken.
+    /// The names of all accepted spans.
     pub(crate) fn span_names(&self) -> Vec<String> {
         let received = self.received();
         let resources = received.iter().flat_map(|received| &received.request.resource_spans);
@@ -122,7 +122,7 @@ pub(crate) fn closing() -> Url {
     url
 }
 
-/// Waits until `done`, for the slowest machine; a test that waits longer hangs.
+/// Waits until `done`, long enough for the slowest machine; a test that waits longer hangs.
 pub(crate) fn wait_until(what: &str, done: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !done() {
@@ -163,7 +163,7 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
     ([(header::CONTENT_TYPE, "application/x-protobuf")], reply).into_response()
 }
 
-/// Takes metrics and logs, which no test here looks into.
+/// Accepts metrics and logs, which no test here reads.
 async fn acknowledge(State(shared): State<Arc<Shared>>) -> Response {
     *lock(&shared.knocks) += 1;
     match shared.next_mode() {

@@ -1,8 +1,8 @@
 //! A network of a test's own, in namespaces that end with it: the test and its servers on one side, a worker on the
 //! other, and between them a cable that the test can pull.
 //!
-//! A test that wants it runs itself once more inside (`inside`); `Side::made` then makes the other side, and `Cable::lay`
-//! a cable to it.
+//! Such a test runs itself once more inside (`inside`); `Side::made` then makes the other side, and `Cable::lay` a
+//! cable to it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ const INSIDE: &str = "VOICED_INSIDE";
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 const OURS_TOO: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 3);
 const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
-/// As root, and as anybody where the kernel lets people have user namespaces.
+/// The arguments of `unshare` for root, and for an unprivileged user where the kernel allows user namespaces.
 const WAYS: [&[&str]; 2] = [&["--net"], &["--user", "--map-root-user", "--net"]];
 
 /// The other side. It ends when this is dropped.
@@ -32,8 +32,8 @@ pub(crate) struct Cable {
     side: Side,
 }
 
-/// Whether we are in a network of our own. If not, the test `name` of this program is run once more within one, and must
-/// succeed there; where nobody may make one it is skipped, with a line about it.
+/// Whether this process is in a network of its own. If not, the test `name` of this program is run once more within
+/// one, and must succeed there. Where no such network can be made the test is skipped, with a line about it.
 pub(crate) fn inside(name: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
@@ -68,7 +68,7 @@ impl Side {
         side
     }
 
-    /// A process that is there.
+    /// The id of a process that is on this side.
     pub(crate) fn id(&self) -> u32 {
         self.holder.id()
     }
@@ -79,7 +79,7 @@ impl Side {
         through("nsenter", &[&net], command)
     }
 
-    /// The process is there before it has left our namespace.
+    /// Waits, because the process exists before it has left our namespace.
     fn wait_for_namespace(&self) {
         let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net")).ok();
         let there = self.holder.id().to_string();
@@ -92,7 +92,7 @@ impl Side {
 // === impl Cable ===
 
 impl Cable {
-    /// Our side is a bridge, so that the cable can be pulled without anybody being told.
+    /// Our side is a bridge, so that the cable can be pulled without either side being told.
     pub(crate) fn lay() -> Self {
         let cable = Self { side: Side::made() };
         let there = cable.side.id().to_string();
@@ -107,7 +107,7 @@ impl Cable {
         cable
     }
 
-    /// The address that is ours for the other side.
+    /// Our address, as the other side reaches it.
     pub(crate) fn our_address(&self) -> IpAddr {
         OURS.into()
     }
@@ -117,7 +117,7 @@ impl Cable {
         self.side.beyond(command)
     }
 
-    /// Nothing gets through any more, and nobody is told.
+    /// Cuts the connection without either side being told.
     pub(crate) fn pull(&self) {
         ip(&["link", "set", "cable", "nomaster"]);
     }

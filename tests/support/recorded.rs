@@ -28,7 +28,7 @@ pub(crate) struct Served {
     stop: CancellationToken,
 }
 
-/// What a server answered.
+/// A server's response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -64,7 +64,7 @@ impl Recorded {
         }
     }
 
-    /// As `start` serves it on an address of this kind; in truth it is always loopback.
+    /// The endpoints as `start` serves them on an address of this kind; the real address is always loopback.
     pub(crate) async fn serve_as(&self, address: &str, token: Option<&str>) -> Served {
         let trace_url = TraceUrl::parse("https://traces.test/{trace_id}?s={session_id}").unwrap();
         let config = config::Http { listen: None, token: token.map(Secret::new), trace_url: Some(trace_url) };

@@ -8,14 +8,14 @@ use url::Url;
 use voiced::room::{self, JoinOptions};
 use voiced::secret::Secret;
 
-/// Of somebody who may do everything, also speak, which callers of text may not.
+/// A token with all rights, including to publish audio, which callers of text do not have.
 pub(crate) fn token(livekit: &LivekitServer, room: &str, identity: &str) -> String {
     let grants = VideoGrants { room_join: true, room: room.to_owned(), ..Default::default() };
     let token = AccessToken::with_api_key(livekit.api_key(), livekit.api_secret());
     token.with_identity(identity).with_grants(grants).to_jwt().unwrap()
 }
 
-/// The SDK connects by the transport that the first join of a process gives to it, which has to be one of ours.
+/// The SDK connects by the transport that the first join of a process installs, which has to be one of ours.
 pub(crate) async fn install_transport(livekit: &LivekitServer) {
     static INSTALLED: OnceCell<()> = OnceCell::const_new();
     INSTALLED.get_or_init(|| join_and_leave(livekit)).await;

@@ -1,4 +1,4 @@
-//! A working directory and an environment of a test's own, and what loading the configuration there gives.
+//! A working directory and an environment of a test's own, and the configuration loaded there.
 
 use std::path::{Path, PathBuf};
 
@@ -60,7 +60,7 @@ impl Place {
         config::load(&self.args, &self.env()).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// For a command that does this with `[telemetry]`.
+    /// Loads for a command that uses `[telemetry]` for this purpose.
     pub(crate) fn loaded_for(&self, purpose: Purpose) -> Result<Loaded, ConfigError> {
         self.loaded().used_for(purpose)
     }
@@ -69,14 +69,15 @@ impl Place {
         self.loaded().config
     }
 
-    /// What is printed when the configuration is refused to a command that needs all of it; paths are relative to this place.
+    /// The message of a command that needs the whole configuration when it is refused; paths are relative to this
+    /// place.
     pub(crate) fn refusal(&self) -> String {
         let loaded = config::load(&self.args, &self.env());
         let error = loaded.and_then(|loaded| loaded.used_for(Purpose::Export));
         self.relative(&error.expect_err("the configuration was accepted").to_string())
     }
 
-    /// `section.key`'s source as `voiced config` shows it.
+    /// The source of `section.key` as `voiced config` shows it.
     pub(crate) fn source(&self, key: &str) -> String {
         let loaded = self.loaded();
         let found = loaded.listed().find(|listed| format!("{}.{}", listed.section, listed.name) == key);

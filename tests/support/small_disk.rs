@@ -12,8 +12,8 @@ use super::world::Worker;
 const MEGABYTES: u32 = 8;
 const PAGE: [u8; 4096] = [0x20; 4096];
 
-/// The ways into a new mount namespace, and into that of a running process: as root, and as anybody where the kernel lets
-/// people have user namespaces.
+/// The arguments to enter a new mount namespace, and that of a running process: for root, and for an unprivileged user
+/// where the kernel allows user namespaces.
 const WAYS: [Way; 2] = [
     Way { unshare: &["--mount"], enter: &["--mount"] },
     Way {
@@ -35,7 +35,7 @@ pub(crate) struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// A disk for the directory `place`. None, with a line about it, where nobody may mount one.
+    /// A disk for the directory `place`. `None`, with a line about it, where no tmpfs may be mounted.
     pub(crate) fn at(place: &Path) -> Option<Self> {
         fs::create_dir_all(place).unwrap();
         let disk = |way: &Way| Self { place: place.to_owned(), way: *way };
@@ -51,7 +51,7 @@ impl SmallDisk {
         tried.is_ok_and(|status| status.success())
     }
 
-    /// `command`, to which the disk is there. It keeps its process id.
+    /// `command`, which sees the disk. It keeps its process id.
     pub(crate) fn seeing(&self, command: &Command) -> Command {
         let mount = format!("mount -t tmpfs -o size={MEGABYTES}m,mode=700 tmpfs \"$0\" && exec \"$@\"");
         let place = self.place.to_str().unwrap();
@@ -59,26 +59,26 @@ impl SmallDisk {
         through("unshare", &arguments, command)
     }
 
-    /// `command`, to which the disk is there that `worker` has.
+    /// `command`, which sees the disk of `worker`.
     pub(crate) fn beside(&self, worker: &Worker, command: &Command) -> Command {
         let process = worker.process.id().to_string();
         through("nsenter", &[self.way.enter, &["--target", &process]].concat(), command)
     }
 
-    /// Takes all the room that is left.
+    /// Fills the disk.
     pub(crate) fn fill(&self, worker: &Worker) {
         let mut filler = File::create(self.filler(worker)).unwrap();
         let error = std::iter::repeat_with(|| filler.write_all(&PAGE)).find_map(Result::err).unwrap();
         assert_eq!(error.kind(), ErrorKind::StorageFull);
     }
 
-    /// Gives it back.
+    /// Empties it again.
     pub(crate) fn make_room(&self, worker: &Worker) {
         fs::remove_file(self.filler(worker)).unwrap();
     }
 
-    /// A copy of an SQLite database on it, in the directory `to`: SQLite itself would look for the file where only the
-    /// worker sees it.
+    /// A copy of an SQLite database on the disk, in the directory `to`: SQLite itself would look for the file at a path
+    /// that only the worker sees.
     pub(crate) fn copy(&self, worker: &Worker, database: &str, to: &Path) -> PathBuf {
         for name in [database.to_owned(), format!("{database}-wal")] {
             let _ = fs::copy(self.seen(worker).join(&name), to.join(name));
@@ -90,14 +90,14 @@ impl SmallDisk {
         self.seen(worker).join("filler")
     }
 
-    /// The disk as we can reach it.
+    /// The path at which this process can reach the disk.
     fn seen(&self, worker: &Worker) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", worker.process.id()));
         root.join(self.place.strip_prefix("/").unwrap())
     }
 }
 
-/// `command`, started by `program`, which gets these arguments before it.
+/// `command`, started by `program` with these arguments.
 pub(crate) fn through(program: &str, arguments: &[&str], command: &Command) -> Command {
     let mut through = Command::new(program);
     through.args(arguments).arg(command.get_program()).args(command.get_args()).env_clear();

@@ -1,4 +1,4 @@
-//! TLS in front of servers that have none, with certificates of an authority that nobody but the test knows.
+//! TLS in front of servers that have none, with certificates of an authority that only the test knows.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl Authority {
         file
     }
 
-    /// A port that speaks TLS as `names` and passes on to the port `to` on loopback what is said there.
+    /// A port that speaks TLS as `names` and forwards to the port `to` on loopback.
     pub(crate) async fn front(&self, names: &[&str], to: u16) -> u16 {
         let key = KeyPair::generate().unwrap();
         let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
@@ -57,7 +57,7 @@ impl Authority {
 }
 
 async fn pass_on(acceptor: TlsAcceptor, stream: TcpStream, to: u16) {
-    // A client that does not trust us hangs up here.
+    // A client that does not trust the authority hangs up here.
     let Ok(mut near) = acceptor.accept(stream).await else { return };
     let Ok(mut far) = TcpStream::connect(("127.0.0.1", to)).await else { return };
     let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;

@@ -95,7 +95,7 @@ pub(crate) fn busy() -> Failure {
     Failure { class: "429".to_owned(), message: message.to_owned() }
 }
 
-/// A turn that went well at the first attempt.
+/// A turn that succeeded at the first attempt.
 pub(crate) fn good(tracer: &Tracer, session: &str, index: u64) {
     let turn = start(tracer, session, index);
     let answer = Speech::from(ANSWER);

@@ -18,7 +18,8 @@ use voiced::secret::Secret;
 /// Long enough for a busy machine; only a hang takes this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// After which an agent is sent for once more: a server that is too busy to assign a job forgets it.
+/// The time after which an agent is dispatched once more: a server that is too busy to assign a job forgets the
+/// dispatch.
 const DISPATCH_AGAIN: Duration = Duration::from_secs(15);
 
 pub(crate) const AGENT_NAME: &str = "tester";
@@ -52,7 +53,7 @@ impl World {
         Self::around(LivekitServer::start().expect("livekit-server starts"), script).await
     }
 
-    /// [`World::start`] with a server of the caller's making.
+    /// [`World::start`] with a server that the test made.
     pub(crate) async fn around(livekit: LivekitServer, script: Script) -> Self {
         voiced::tls::install_crypto_provider();
         let dir = std::env::temp_dir().join(format!("voiced-world-{}", testbed::unique_hex()));
@@ -62,7 +63,7 @@ impl World {
         Self { livekit, collector, model, dir }
     }
 
-    /// `voiced` with everything it needs in its environment, and nothing of ours.
+    /// `voiced` with everything it needs in its environment, and nothing of this process's.
     pub(crate) fn voiced(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_voiced"));
         command.current_dir(&self.dir).env_clear().envs(self.livekit.environment());
@@ -79,7 +80,7 @@ impl World {
         self.voiced().args(arguments).output().unwrap()
     }
 
-    /// What [`World::run`] prints, decoded. It must succeed.
+    /// The decoded output of [`World::run`], which must succeed.
     pub(crate) fn json(&self, arguments: &[&str]) -> serde_json::Value {
         let output = self.run(arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -91,7 +92,7 @@ impl World {
         self.dir.join("record.sqlite")
     }
 
-    /// Where the worker keeps its spool.
+    /// The directory in which the worker keeps its spool.
     pub(crate) fn state(&self) -> PathBuf {
         self.dir.join("state")
     }
@@ -107,7 +108,7 @@ impl World {
         self.spawn(self.voiced(), settings)
     }
 
-    /// [`World::worker`] with an environment of the caller's making.
+    /// [`World::worker`] with a command that the test made.
     pub(crate) fn worker_of(&self, command: Command, settings: &[&str]) -> Worker {
         let worker = self.spawn(command, settings);
         worker.wait_until_ready();
@@ -252,7 +253,7 @@ impl Worker {
         serde_json::from_str(&answer.body).unwrap()
     }
 
-    /// A metric without labels, as `/metrics` says it; None when it does not.
+    /// The value of a metric without labels in `/metrics`; `None` when it is not there.
     pub(crate) fn metric(&self, name: &str) -> Option<f64> {
         let text = testbed::http::get(self.http_port, "/metrics").ok()?.body;
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
@@ -263,7 +264,7 @@ impl Worker {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Where the log stands, also after the worker's end.
+    /// The path of the log, also after the worker's end.
     pub(crate) fn log_file(&self) -> PathBuf {
         self.log.clone()
     }

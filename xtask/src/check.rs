@@ -10,10 +10,10 @@ use testbed::process;
 
 use crate::terminal::Terminal;
 
-/// A newcomer's way in is no longer than this.
+/// The longest README.
 const README_BYTES: u64 = 9 * 1024;
 
-/// The commands, after what needs no compiler. Of the offline tests the long run of the fuzz corpus is left to `test`.
+/// The commands, run after the checks that need no compiler. The long run of the fuzz corpus is left to `test`.
 const COMMANDS: [(&str, &[&str]); 4] = [
     ("format", &["fmt", "--all", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]),
@@ -43,7 +43,7 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// What is wrong with the tree as text, a line each.
+/// The faults that the text of the tree has, a line each.
 pub(crate) fn findings() -> Result<Vec<String>> {
     let mut found = structure::cycles(&testbed::root().join("src"))?;
     found.extend(prose::vague(testbed::root())?);

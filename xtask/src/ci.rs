@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: what has to be green before a change goes in.
+//! `cargo xtask ci`: the checks that must pass before a change goes in.
 
 use std::time::Instant;
 
@@ -9,12 +9,12 @@ use testbed::tools::find_on_path;
 use crate::terminal::Terminal;
 use crate::{test, upstream};
 
-/// One check, as the cargo command that makes it.
+/// One check, as a cargo command.
 struct Check {
     name: &'static str,
     cargo: &'static [&'static str],
     environment: Option<(&'static str, &'static str)>,
-    /// How to get it when cargo cannot do it.
+    /// How to install the command when cargo does not have it.
     remedy: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: the whole thing on one screen.
+//! `cargo xtask demo`: a server, a worker, a caller and their traces on one screen.
 
 mod programs;
 mod stage;
@@ -16,7 +16,7 @@ use programs::Programs;
 use stage::Stage;
 use turns::Turn;
 
-/// What the caller says unless told otherwise.
+/// The caller's default questions.
 const QUESTIONS: [&str; 3] = [
     "Hello! Who am I talking to?",
     "What is distributed tracing, in one sentence?",
@@ -48,7 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut stage = Stage::set(&terminal, &interrupt, &programs)?;
     if let Err(error) = perform(&terminal, &interrupt, &mut stage, options) {
         interrupt.check()?;
-        // The reason comes last, where it is looked for.
+        // The reason comes last, where the user looks for it.
         eprintln!("{}\n", stage.worker_log_tail());
         return Err(error);
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: what is handed on with the program.
+//! `cargo xtask dist`: the files that are distributed with the program.
 
 use anyhow::{Result, ensure};
 use testbed::{process, root, target_dir};
@@ -7,7 +7,7 @@ use crate::terminal::Terminal;
 
 pub(crate) fn run() -> Result<()> {
     let directory = target_dir().join("dist");
-    // What an earlier version had is not handed on with this one.
+    // Files of an earlier version are not distributed with this one.
     if directory.exists() {
         std::fs::remove_dir_all(&directory)?;
     }

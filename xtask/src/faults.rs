@@ -1,5 +1,5 @@
-//! `cargo xtask faults`: runs the test of each fault in `tests/faults.toml` alone, several times, and writes the table of
-//! what they measured into docs/faults.md.
+//! `cargo xtask faults`: runs the test of each fault in `tests/faults.toml` alone, several times, and writes the table
+//! of the measurements into docs/faults.md.
 
 mod catalogue;
 mod measured;
@@ -23,9 +23,9 @@ use crate::harness::{Kind, Program};
 use crate::setup;
 use crate::terminal::{Style, Terminal};
 
-/// Past this only a test that hangs is still running.
+/// Only a test that hangs runs longer.
 const LONGEST_RUN: Duration = Duration::from_secs(1200);
-/// Where the worker's test finds the file to report to.
+/// The variable that names the file to which the worker's test reports.
 const FILE: &str = "VOICED_FAULTS";
 const MODEL: &str = "scripted-model";
 
@@ -42,7 +42,7 @@ pub(crate) struct Options {
     measured: Option<PathBuf>,
 }
 
-/// What running the tests takes.
+/// The prerequisites of running the tests.
 struct Bench {
     /// The programs of the tests, by target.
     programs: BTreeMap<String, PathBuf>,
@@ -64,7 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         match bench.measure(fault, fault.runs.unwrap_or(options.runs)) {
             Ok(figures) => {
                 table.put(&fault.row, figures);
-                // With each row, since all of them take so long that somebody may end it.
+                // Written after each row, because all of them take so long that the user may interrupt.
                 table.write()?;
             }
             Err(error) => {
@@ -82,7 +82,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Puts into the table what was measured elsewhere.
+/// Puts measurements that were made elsewhere into the table.
 fn take(file: &Path, catalogue: &Catalogue) -> Result<()> {
     ensure!(file.exists(), "{} is not there", file.display());
     let mut table = Table::read(catalogue)?;
@@ -120,7 +120,7 @@ impl Bench {
         Ok(figures)
     }
 
-    /// One run, alone on the machine as far as that is ours to say.
+    /// One run, with no other process of ours beside it.
     fn run(&self, fault: &Fault, run: u32) -> Result<Measurement> {
         let place = |extension: &str| self.directory.path().join(format!("{}-{run}.{extension}", fault.row));
         let (report, log) = (place("jsonl"), place("log"));
@@ -143,15 +143,15 @@ impl Bench {
     }
 }
 
-/// Builds all tests, and the model that some of them start; returns the programs by target. To choose among them would let
-/// cargo choose other features, and build most dependencies once more.
+/// Builds all tests, and the model that some of them start; returns the programs by target. Building only some of them
+/// would make cargo choose other features, and build most dependencies once more.
 fn build() -> Result<BTreeMap<String, PathBuf>> {
     let mut command = testbed::cargo();
     command.args(["build", "--workspace", "--bins", "--tests", "--message-format=json-render-diagnostics"]);
     let output = process::run(command.current_dir(testbed::root()).stdout(Stdio::piped()))?;
     ensure!(output.status.success(), "the tests could not be built");
     let programs = Program::all(&String::from_utf8_lossy(&output.stdout));
-    // The harness of a binary's own tests goes by its name.
+    // The harness of a binary's own tests has the binary's name.
     let wanted = programs.into_iter().filter(|program| program.kind != Kind::UnitTests);
     Ok(wanted.map(|program| (program.target, program.path)).collect())
 }
@@ -160,7 +160,7 @@ fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// How many processors there are to measure on.
+/// The number of processors.
 fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }

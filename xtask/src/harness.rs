@@ -1,11 +1,11 @@
-//! Test programs: where cargo put them, and what their output says.
+//! Test programs: their paths from cargo, and the counts in their output.
 
 use std::iter::Sum;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
-/// A program out of cargo's messages.
+/// A program named in cargo's messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Program {
     pub(crate) target: String,
@@ -21,11 +21,11 @@ pub(crate) enum Kind {
     UnitTests,
     /// The harness of a file in `tests/`.
     TestFile,
-    /// What is handed to users.
+    /// A program for users.
     Binary,
 }
 
-/// What harnesses reported, summed.
+/// The sum of the counts that harnesses reported.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: u32,
@@ -36,7 +36,7 @@ pub(crate) struct Tally {
 // === impl Program ===
 
 impl Program {
-    /// All programs in what `cargo --message-format=json` printed.
+    /// All programs in the output of `cargo --message-format=json`.
     pub(crate) fn all(messages: &str) -> Vec<Self> {
         messages.lines().filter_map(Self::read).collect()
     }

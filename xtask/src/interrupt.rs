@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM while servers run: the demo leaves through its ordinary way out, which ends them.
+//! Ctrl-C and SIGTERM while servers run: the demo returns an error through its usual path, which ends them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,16 +11,17 @@ use signal_hook::flag;
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// Set once somebody wants us to end.
+/// Set by the first signal that asks this process to end.
 #[derive(Clone)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
-/// The error that travels up when somebody wanted us to end.
+/// The error that is returned after such a signal.
 #[derive(Debug)]
 pub(crate) struct Interrupted;
 
 impl Interrupt {
-    /// From here on the first signal only sets the flag; a second one ends us at once, and our children with us.
+    /// From here on the first signal only sets the flag; a second one ends this process at once, and its children with
+    /// it.
     pub(crate) fn register() -> Result<Self> {
         let raised = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -34,12 +35,12 @@ impl Interrupt {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// An error once somebody wants us to end.
+    /// An error after a signal has asked this process to end.
     pub(crate) fn check(&self) -> Result<()> {
         if self.is_raised() { Err(Interrupted.into()) } else { Ok(()) }
     }
 
-    /// Asks `attempt` again and again for a value; `None` after `patience`.
+    /// Calls `attempt` again and again until it returns a value; `None` after `patience`.
     pub(crate) fn wait_for<T>(
         &self,
         patience: Duration,
@@ -58,7 +59,7 @@ impl Interrupt {
         }
     }
 
-    /// Returns when somebody wants us to end.
+    /// Returns when a signal asks this process to end.
     pub(crate) fn wait(&self) {
         while !self.is_raised() {
             std::thread::sleep(POLL);

@@ -1,10 +1,11 @@
-//! Work that goes on side by side.
+//! Work that runs in parallel.
 
 use std::thread;
 
 use anyhow::{Result, bail};
 
-/// Runs every lane on a thread of its own and waits for all of them, also when one fails; then gives the first failure.
+/// Runs every lane on a thread of its own and waits for all of them, also when one fails; then returns the first
+/// failure.
 pub(crate) fn side_by_side<T: Send>(lanes: Vec<impl FnOnce() -> Result<T> + Send>) -> Result<Vec<T>> {
     thread::scope(|scope| {
         let lanes: Vec<_> = lanes.into_iter().map(|lane| scope.spawn(lane)).collect();

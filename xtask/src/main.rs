@@ -56,9 +56,9 @@ enum Command {
     UpstreamTests(upstream::Options),
     /// Thousands of sessions through one worker: memory, files, sockets, threads and tasks must come back.
     ///
-    /// Sessions one after the other, a third of them ended hard, then many at the same time, then a rest in which nobody
-    /// calls. Writes a report, and ends with 1 when something does not stay flat. The default takes half an hour or more
-    /// on 2 cores, after a release build.
+    /// Sessions one after the other, a third of them ended hard, then many at the same time, then a rest without
+    /// callers. Writes a report, and ends with 1 when something does not stay flat. The default takes half an hour or
+    /// more on 2 cores, after a release build.
     Soak(soak::Options),
 
     /// Measures what each fault of tests/faults.toml costs, and writes the table in docs/faults.md.

@@ -1,6 +1,6 @@
-//! `cargo xtask sbom`: what the program is made of, as CycloneDX 1.5 JSON.
+//! `cargo xtask sbom`: the components of the program, as CycloneDX 1.5 JSON.
 //!
-//! The same tree of dependencies gives the same bytes: neither time nor a random number is in it.
+//! The same tree of dependencies gives the same bytes: the file holds neither a time nor a random number.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,10 +24,10 @@ pub(crate) struct Options {
     output: Option<PathBuf>,
 }
 
-/// What `cargo metadata` and `Cargo.lock` say.
+/// The data of `cargo metadata` and `Cargo.lock`.
 struct Tree {
     packages: BTreeMap<String, Value>,
-    /// What a package needs, by id.
+    /// The dependencies of each package, by id.
     needs: BTreeMap<String, Vec<Need>>,
     /// By name and version.
     checksums: BTreeMap<(String, String), String>,
@@ -35,16 +35,16 @@ struct Tree {
 
 struct Need {
     id: String,
-    /// False: the build alone needs it.
+    /// False for a dependency that only the build needs.
     linked: bool,
 }
 
-/// What a program is made of.
+/// The components of a program.
 #[derive(Default)]
 struct Parts {
-    /// Their code is in the program.
+    /// Packages whose code is in the program.
     linked: BTreeSet<String>,
-    /// Those, and what it took to build them.
+    /// Those, and the packages needed to build them.
     all: BTreeSet<String>,
 }
 
@@ -107,7 +107,7 @@ impl Tree {
         let mut parts = Parts::default();
         let mut waiting = vec![(program.to_owned(), true)];
         while let Some((id, linked)) = waiting.pop() {
-            // A macro runs in the compiler, with all that it needs.
+            // A macro runs in the compiler, with all its dependencies.
             let linked = linked && !self.is_macro(&id);
             let new = parts.all.insert(id.clone());
             let newly_linked = linked && parts.linked.insert(id.clone());
@@ -135,10 +135,10 @@ impl Tree {
             "scope": if linked { "required" } else { "excluded" },
         });
         if let Some(license) = package["license"].as_str() {
-            // The way it was written before there were expressions.
+            // The notation from before there were expressions.
             component["licenses"] = json!([{ "expression": license.replace('/', " OR ") }]);
         }
-        // What is in this repository is no package of a registry, also where it has the name of one.
+        // A package of this repository is no package of a registry, even if it has the name of one.
         if package["source"].is_string() {
             component["purl"] = json!(format!("pkg:cargo/{name}@{version}"));
         }
@@ -158,7 +158,7 @@ impl Tree {
 // === impl Need ===
 
 impl Need {
-    /// None for what only tests need.
+    /// `None` for a dependency that only tests need.
     fn of(dependency: &Value) -> Option<Self> {
         let kinds: Vec<&Value> = array(&dependency["dep_kinds"]).map(|kind| &kind["kind"]).collect();
         let linked = kinds.iter().any(|kind| kind.is_null());
@@ -248,7 +248,7 @@ mod tests {
             array(&bill["components"]).map(|it| &it["bom-ref"]).chain([&program]).collect();
         for dependency in array(&bill["dependencies"]) {
             assert!(known.contains(&&dependency["ref"]));
-            // A dependency of tests is none.
+            // A dependency of tests is not listed.
             assert!(array(&dependency["dependsOn"]).all(|on| known.contains(&on)), "{dependency}");
         }
     }

@@ -1,4 +1,4 @@
-//! Makes ready what the demo and the tests run beside cargo's own work.
+//! Prepares the programs that the demo and the tests run besides cargo's own.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use testbed::{process, tools, venv};
 
 use crate::terminal::Terminal;
 
-/// By any of these names a browser is found.
+/// The names under which a browser is found.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// The programs that the tests start.
@@ -36,7 +36,7 @@ pub(crate) fn everything() -> Result<()> {
     Ok(())
 }
 
-/// Finds, builds and installs; what is there already takes no time.
+/// Finds, builds and installs the programs; those that exist take no time.
 pub(crate) fn prepare() -> Result<Ready> {
     ensure_python()?;
     ensure_browser();
@@ -67,7 +67,7 @@ fn ensure_browser() {
     }
 }
 
-/// What makes several LiveKit servers one cluster. Without it the tests of clusters say that they are skipped.
+/// Redis, which makes several LiveKit servers one cluster. Without it the tests of clusters say that they are skipped.
 fn ensure_redis() {
     if find_on_path("redis-server").is_some() {
         return;
@@ -77,7 +77,7 @@ fn ensure_redis() {
     }
 }
 
-/// What speaks to the recogniser. Without it the tests of speech say that they are skipped.
+/// The synthesiser that speaks to the recogniser. Without it the tests of speech say that they are skipped.
 fn ensure_speech() {
     if find_on_path("flite").is_some() {
         return;
@@ -106,7 +106,7 @@ fn has_venv() -> bool {
     process::run(&mut command).is_ok_and(|output| output.status.success())
 }
 
-/// Installs Debian packages when we may, else says how.
+/// Installs Debian packages when this process may, otherwise prints the command.
 fn install(packages: &[&str]) -> Result<()> {
     let list = packages.join(" ");
     let Some(apt_get) = find_on_path("apt-get") else {
@@ -136,6 +136,6 @@ fn apt(command: &mut Command) -> Result<()> {
 }
 
 fn is_root() -> bool {
-    // The owner of our own process directory; without one there is no apt-get either.
+    // The owner of our own process directory; without /proc there is no apt-get either.
     std::fs::metadata("/proc/self").is_ok_and(|it| std::os::unix::fs::MetadataExt::uid(&it) == 0)
 }

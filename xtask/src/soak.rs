@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: thousands of sessions through one worker, and what it still holds afterwards.
+//! `cargo xtask soak`: thousands of sessions through one worker, and the resources it still holds afterwards.
 
 mod report;
 mod sample;
@@ -22,17 +22,17 @@ use stage::{ASK_FOR_STORY, Programs, Stage};
 
 /// The callers of a peak listen until they are told to leave.
 const STORIES: &str = "1000";
-/// So many come together to a peak.
+/// The number of callers that join a peak together.
 const GROUP: u32 = 10;
 const GROUP_PATIENCE: Duration = Duration::from_secs(20);
-/// How long the peak lasts once everybody is there.
+/// How long the peak lasts once all callers have joined.
 const PEAK_HOLD: Duration = Duration::from_secs(10);
 const PEAK_PATIENCE: Duration = Duration::from_secs(900);
 const REST_SAMPLE_EVERY: Duration = Duration::from_secs(30);
-/// After the rest the counts may take this long to come back; what takes longer is lost.
+/// After the rest the counts may take this long to return to their values; resources held longer are leaked.
 const BACK_PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Of a hundred sessions so many may fail: a server that is too busy to assign a job forgets it.
+/// The share of failed sessions that is tolerated: a server that is too busy to assign a job forgets it.
 const FAILED_PERCENT: u32 = 2;
 
 #[derive(clap::Args)]
@@ -43,7 +43,7 @@ pub(crate) struct Options {
     /// How many of those run side by side.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
     lanes: u32,
-    /// Every so many sessions everybody pauses, so that the worker can be looked at while it is at rest.
+    /// Every so many sessions all callers pause, so that the worker can be looked at while it is at rest.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     sample_every: u32,
     /// Turns of a session in sequence.
@@ -52,7 +52,7 @@ pub(crate) struct Options {
     /// Sessions at the same time.
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(2..=1000))]
     at_once: u32,
-    /// Seconds to look on when everybody has left. Idle connections to the model are kept for 90.
+    /// Seconds to look on when all callers have left. Idle connections to the model are kept for 90.
     #[arg(long, value_name = "SECONDS", default_value_t = 150)]
     rest: u64,
     /// A `voiced` to look at that is built already, such as one with another allocator; it plays the callers, too.
@@ -78,7 +78,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let programs = Programs::prepare(options.worker.as_deref())?;
     let interrupt = Interrupt::register()?;
     let terminal = Terminal::detect();
-    // A caller who was killed holds its session until the server has noticed.
+    // The session of a killed caller lasts until the server has noticed.
     let max_sessions = (options.at_once + options.lanes) * 2;
     let stage = Stage::set(&interrupt, &programs, max_sessions)?;
     terminal.step(format!("a worker with {max_sessions} slots is registered: {}", programs.voiced.display()));
@@ -144,7 +144,7 @@ impl Soak<'_> {
         }
     }
 
-    /// Many sessions at the same time, a third of which loses its callers in the middle of a reply.
+    /// Many sessions at the same time; a third of them lose their callers in the middle of a reply.
     fn peak(&mut self) -> Result<Sample> {
         let mut groups = self.everybody_comes()?;
         let at_once = self.options.at_once;
@@ -162,8 +162,8 @@ impl Soak<'_> {
         Ok(peak)
     }
 
-    /// In groups, each after the one before has come. A server that is too busy forgets to send the agent to some: others
-    /// come in their place.
+    /// Starts the callers in groups, each after the one before has joined. A server that is too busy forgets to send
+    /// the agent to some: others come in their place.
     fn everybody_comes(&self) -> Result<Vec<(Process, PathBuf)>> {
         let at_once = self.options.at_once;
         let (mut groups, mut called, mut running) = (Vec::new(), 0, 0);
@@ -182,7 +182,7 @@ impl Soak<'_> {
         Ok(groups)
     }
 
-    /// How many sessions run: so many, or all that came in time.
+    /// Waits for `expected` sessions; returns how many run then, or when the time is over.
     fn wait_for(&self, expected: u32) -> Result<u32> {
         let mut running = 0;
         self.interrupt.wait_for(GROUP_PATIENCE, || {
@@ -207,7 +207,7 @@ impl Soak<'_> {
         Ok(largest)
     }
 
-    /// Looks on while nobody calls, until all is as it was or never will be.
+    /// Takes samples while there are no callers, until everything is as before or the time is over.
     fn rest(&mut self, before: Sample) -> Result<Sample> {
         let sample = self.stage.at_rest(&self.interrupt, self.sessions)?;
         self.look("everybody left", sample);

@@ -1,4 +1,4 @@
-//! `cargo xtask test-systemd`: the units under a real systemd, booted in a container of its own.
+//! `cargo xtask test-systemd`: the units under a real systemd, booted in a container.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -14,10 +14,10 @@ use crate::terminal::{Style, Terminal};
 
 /// Ends a container that hangs. A run takes some two minutes.
 const LIMIT_SECONDS: &str = "600";
-/// Where the test lives in the container. Its /tmp is a new one.
+/// The directory of the test in the container, whose /tmp is a new one.
 const INSIDE: &str = "opt/voiced-test";
 
-/// Boots into the test and nothing else, and turns off when the test has ended, however that was.
+/// Boots into the test and nothing else, and powers off when the test has ended, with any result.
 const SERVICE: &str = "\
 [Unit]
 Requires=basic.target
@@ -30,7 +30,7 @@ ExecStart=/bin/bash /opt/voiced-test/inside.sh
 ";
 const TARGET: &str = "[Unit]\nRequires=voiced-test.service\nAllowIsolate=yes\n";
 
-/// This machine's own files with a layer over them that takes all that is written. Dropping it takes it down.
+/// This machine's own files with a layer over them that takes all writes. Dropping it removes it.
 struct Overlay {
     directory: TempDir,
 }
@@ -55,7 +55,7 @@ pub(crate) fn run() -> Result<()> {
     report(&terminal, &results)
 }
 
-/// Fails with what is missing, and how to get it.
+/// Fails with the missing programs, and how to get them.
 fn ready() -> Result<()> {
     ensure!(fs::metadata("/proc/self")?.uid() == 0, "root is needed to boot a container: run this with sudo");
     ensure!(
@@ -140,7 +140,7 @@ impl Overlay {
         self.directory.path().join("root")
     }
 
-    /// Returns what the container wrote to its console, once it is off.
+    /// Returns the console output of the container, once it is off.
     fn boot(&self) -> Result<String> {
         let mut command = Command::new("timeout");
         command
@@ -150,7 +150,7 @@ impl Overlay {
             .arg("systemd.unit=voiced-test.target")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        // The hierarchy of control groups that the host has must be the container's too.
+        // The container needs the same hierarchy of control groups as the host.
         if !Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
             command.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "0");
         }

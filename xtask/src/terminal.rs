@@ -1,4 +1,4 @@
-//! How we speak to the person who runs us: one line a step, colour only where it is wanted.
+//! Output for the user: one line a step, colour only where it is wanted.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, stdout};
@@ -13,7 +13,7 @@ pub(crate) struct Terminal {
     width: usize,
 }
 
-/// What a piece of text stands for.
+/// The meaning of a piece of text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Style {
     Strong,
@@ -49,12 +49,12 @@ impl Terminal {
         if self.colour { format!("\x1b[{}m{text}\x1b[0m", style.code()) } else { text.to_string() }
     }
 
-    /// One step of the story.
+    /// Prints one step.
     pub(crate) fn step(&self, text: impl Display) {
         println!("{} {text}", self.paint(Style::Accent, "▸"));
     }
 
-    /// A part of the story that stands above its steps.
+    /// Prints a heading above the following steps.
     pub(crate) fn heading(&self, text: impl Display) {
         println!("\n{}", self.paint(Style::Strong, text));
     }
@@ -77,7 +77,7 @@ impl Style {
     }
 }
 
-/// A duration as people say it: milliseconds below a second, seconds below two minutes, then minutes.
+/// A duration as people write it: milliseconds below a second, seconds below two minutes, then minutes.
 pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     match seconds {

@@ -24,9 +24,9 @@ use crate::lanes::side_by_side;
 use crate::setup;
 use crate::terminal::{Style, Terminal};
 
-/// So many tests run at the same time that work, and so many beside them that mostly wait, on two processors.
+/// The number of working tests that run at the same time, and of waiting ones beside them, on two processors.
 const LANES: [(Pace, usize); 2] = [(Pace::Works, 2), (Pace::Waits, 3)];
-/// Past this only a test that hangs is still running.
+/// Only a test that hangs runs longer.
 const LONGEST_RUN: Duration = Duration::from_secs(1200);
 
 #[derive(clap::Args, Default)]
@@ -36,13 +36,13 @@ pub(crate) struct Options {
     filter: Option<String>,
 }
 
-/// All that a test program needs beside itself.
+/// All that a test program needs besides itself.
 struct Suite {
     environment: Vec<(&'static str, PathBuf)>,
     arguments: Vec<String>,
     logs: PathBuf,
     terminal: Terminal,
-    /// Held while a lane prints, so that what belongs together stays together.
+    /// Held while a lane prints, so that the output of one test stays together.
     screen: Mutex<()>,
 }
 
@@ -124,7 +124,7 @@ impl Suite {
         Ok(runs)
     }
 
-    /// Runs one job as cargo would, and prints what came of it.
+    /// Runs one job as cargo would, and prints the result.
     fn run(&self, job: &Job) -> Result<Run> {
         let started = Instant::now();
         let log = self.logs.join(format!("{}.log", job.name.replace(['/', ':'], "-")));
@@ -143,7 +143,7 @@ impl Suite {
         Ok(run)
     }
 
-    /// A line for a test that passed, and all that was written otherwise.
+    /// Prints a line for a test that passed, and the whole output otherwise.
     fn print(&self, job: &Job, run: &Run, output: &[u8]) -> Result<()> {
         let _screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
         let took = self.terminal.took(run.took);

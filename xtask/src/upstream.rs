@@ -20,16 +20,16 @@ use crate::interrupt::Interrupt;
 use crate::lanes::side_by_side;
 use crate::terminal::{Style, Terminal};
 
-/// What a server does not do unless it is told to, and `schema_storage_test` wants.
+/// A setting that `schema_storage_test` needs and that is off by default.
 const SERVER: &str = "enable_participant_data_blob: true";
-/// So many files at the same time, each with a server of its own: they wait more than they compute.
+/// The number of files that run at the same time, each with a server of its own: they wait more than they compute.
 const LANES: usize = 2;
-/// Of the tests of one file; as in the crate's own instructions, fewer than cargo's default.
+/// The threads for the tests of one file; as in the crate's own instructions, fewer than cargo's default.
 const THREADS: &str = "--test-threads=2";
-/// Past this only a test that hangs is still running.
+/// Only a test that hangs runs longer.
 const LONGEST_RUN: Duration = Duration::from_secs(900);
-/// Each test gives itself a few seconds, and one of them 20 ms: too little on a machine that is busy with something else.
-/// One that failed beside others may try again so often when nothing else of ours runs, and the table says so.
+/// Each test has a time limit of a few seconds, one of them of 20 ms: too little on a busy machine. A test that failed
+/// beside others is tried again so many times with nothing else of ours beside it, and the table says so.
 const ATTEMPTS_ALONE: u32 = 2;
 
 #[derive(clap::Args)]
@@ -49,14 +49,14 @@ impl Default for Options {
     }
 }
 
-/// What is run.
+/// The files and tests to run.
 struct Selection<'a> {
     files: Vec<File>,
     /// A part of the path of a test.
     test: Option<&'a str>,
 }
 
-/// All that a run needs.
+/// The prerequisites of a run.
 struct Suite<'a> {
     selection: Selection<'a>,
     programs: Vec<Program>,
@@ -75,7 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 // === impl Selection ===
 
 impl<'a> Selection<'a> {
-    /// The files that go by the name, else all with the tests that do.
+    /// The files whose name contains `name`, otherwise all files with the tests whose path does.
     fn of(name: Option<&'a str>) -> Self {
         let files: Vec<File> =
             FILES.into_iter().filter(|file| name.is_none_or(|name| file.name.contains(name))).collect();
@@ -160,7 +160,7 @@ impl<'a> Suite<'a> {
         Ok(())
     }
 
-    /// What cargo built out of a file, if it did.
+    /// The program that cargo built from a file, if it built one.
     fn program(&self, file: File) -> Option<&Program> {
         self.programs.iter().find(|program| program.target == file.name)
     }
@@ -182,7 +182,7 @@ impl<'a> Suite<'a> {
         let mut process = Process::spawn(&program.target, &mut command, &log)?;
         let status = self.interrupt.wait_for(LONGEST_RUN, || process.exit_status())?;
         process.kill();
-        // What the server has to say goes with its directory.
+        // The server's log goes with its directory.
         let _ = fs::copy(server.log(), server_log);
         let output = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
         Ok(Outcome::read(&String::from_utf8_lossy(&output), status))

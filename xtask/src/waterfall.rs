@@ -8,7 +8,7 @@ use crate::terminal::{Style, Terminal, duration};
 const INDENT: usize = 2;
 const NARROWEST_BAR: usize = 12;
 const WIDEST_BAR: usize = 44;
-/// What a line needs beside its label and bar: the duration, the status and a few words.
+/// The width of a line besides its label and bar: the duration, the status and a few words.
 const ROOM_FOR_WORDS: usize = 52;
 
 /// The lines of one trace; they end in a line break.
@@ -120,7 +120,7 @@ fn status(status: Status) -> (Style, &'static str) {
     }
 }
 
-/// What a reader wants to know about a span, in a few words. Each kind of span has only some of these attributes.
+/// The main facts about a span, in a few words. Each kind of span has only some of these attributes.
 fn details(span: &Span) -> String {
     let mut words = Vec::new();
     words.extend(tokens(span));

@@ -1,8 +1,8 @@
-//! The machine's audio device, of which this crate drives none.
+//! The machine's audio device. This crate drives none.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Remembers what programs set, so that they read back what they wrote.
+/// Keeps the settings of programs, so that they can be read back.
 #[derive(Default)]
 pub(crate) struct AudioDevice {
     recording_enabled: AtomicBool,

@@ -1,14 +1,14 @@
-//! Where the samples of a local audio track come from.
+//! Sources of a local audio track's samples.
 
 /// Samples per second of WebRTC's own audio pipeline, in Hz.
 pub const DEFAULT_SAMPLE_RATE: u32 = 48_000;
 
-/// Channels of a source that does not say otherwise: mono.
+/// Channels of a source by default: mono.
 pub const DEFAULT_NUM_CHANNELS: u32 = 1;
 
-/// Processing wished for on captured audio.
+/// Processing requested for captured audio.
 ///
-/// The wishes are remembered and negotiate nothing; no processing is implemented.
+/// The requests are stored and negotiate nothing; no processing is implemented.
 #[derive(Default, Debug)]
 pub struct AudioSourceOptions {
     pub echo_cancellation: bool,
@@ -22,12 +22,12 @@ pub struct AudioSourceOptions {
 pub enum RtcAudioSource {
     /// Samples pushed by the program: speech synthesis, files, another capture library.
     Native(native::NativeAudioSource),
-    /// The machine's microphone. There is no audio device here, so such a track stays silent.
+    /// The machine's microphone. This crate drives no audio device, so such a track stays silent.
     Device,
 }
 
 impl RtcAudioSource {
-    /// Remembers the options; a device has none of its own and ignores them.
+    /// Stores the options; a device has none and ignores them.
     pub fn set_audio_options(&self, options: AudioSourceOptions) {
         match self {
             Self::Native(source) => source.set_audio_options(options),

@@ -50,7 +50,7 @@ pub mod native {
 
         /// A stream with a queue of the caller's choice.
         ///
-        /// A rate or a number of channels that makes no sense is logged, and the stream ends at once.
+        /// An unsupported rate or number of channels is logged, and the stream ends at once.
         pub fn with_options(
             audio_track: RtcAudioTrack,
             sample_rate: i32,

@@ -14,14 +14,14 @@ pub struct RtcAudioTrack {
     sound: Sound,
 }
 
-/// Where a track's sound comes from.
+/// The origin of a track's sound.
 #[derive(Clone)]
 pub(crate) enum Sound {
     /// The program pushes it.
     Source(Arc<Source>),
     /// The peer sends it.
     Remote(Arc<Receiver>),
-    /// There is no microphone, so there is none.
+    /// A microphone, which this crate does not have.
     Device,
 }
 
@@ -38,7 +38,7 @@ impl RtcAudioTrack {
         Self { core: Arc::new(TrackCore::new(id)), sound: Sound::Device }
     }
 
-    /// The id: chosen by whoever made a local track, taken from the SDP for a remote one.
+    /// The id: chosen by the program for a local track, taken from the SDP for a remote one.
     pub fn id(&self) -> String {
         self.core.id()
     }

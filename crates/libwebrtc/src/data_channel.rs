@@ -11,16 +11,16 @@ use thiserror::Error;
 
 use crate::{pc::channel::Channel, rtp_parameters::Priority};
 
-/// How a channel delivers and how it is opened.
+/// The delivery guarantees of a channel, and how it is opened.
 #[derive(Clone, Debug)]
 pub struct DataChannelInit {
     pub ordered: bool,
-    /// Give a message up after so many milliseconds. Excludes `max_retransmits`.
+    /// Gives a message up after this many milliseconds. Excludes `max_retransmits`.
     pub max_retransmit_time: Option<i32>,
-    /// Give a message up after so many retransmissions. Excludes `max_retransmit_time`.
+    /// Gives a message up after this many retransmissions. Excludes `max_retransmit_time`.
     pub max_retransmits: Option<i32>,
     pub protocol: String,
-    /// Both peers create the channel with the same `id`, and nothing is said in-band (no RFC 8832).
+    /// Both peers create the channel with the same `id`, without an in-band handshake (RFC 8832).
     pub negotiated: bool,
     /// SCTP stream id, 0..=65534. Only used when `negotiated`; -1 lets the connection choose.
     pub id: i32,
@@ -28,7 +28,7 @@ pub struct DataChannelInit {
     pub priority: Option<Priority>,
 }
 
-/// Why a message was not taken.
+/// Why a message was not accepted.
 #[derive(Debug, Error)]
 pub enum DataChannelError {
     /// The channel is not open, the message is larger than the peer accepts, or the send queue (16 MiB) is full.
@@ -61,7 +61,7 @@ pub type OnMessage = Box<dyn FnMut(DataBuffer) + Send + Sync>;
 /// Receives the bytes of payload that left the send buffer since the last call.
 pub type OnBufferedAmountChange = Box<dyn FnMut(u64) + Send + Sync>;
 
-/// Takes one message as it arrived and returns what the program gets of it.
+/// Takes one message as it arrived and returns the message that the program receives.
 pub type IncomingFilter = fn(Vec<u8>) -> Vec<u8>;
 
 static INCOMING_FILTER: OnceLock<IncomingFilter> = OnceLock::new();
@@ -72,9 +72,10 @@ pub struct DataChannel {
 }
 
 /// Lets `filter` see and change every message that arrives on a data channel of this process, before the channel's own
-/// callback gets it. Returns whether it counts, which only the first call of a process does.
+/// callback gets it. Returns whether the filter was installed: only the first call in a process installs one.
 ///
-/// The original crate has no such function. The filter runs on the connection's task, as callbacks do: it must not block.
+/// The original crate has no such function. The filter runs on the connection's task, as callbacks do: it must not
+/// block.
 pub fn set_incoming_filter(filter: IncomingFilter) -> bool {
     INCOMING_FILTER.set(filter).is_ok()
 }
@@ -87,7 +88,7 @@ pub(crate) fn filtered(message: Vec<u8>) -> Vec<u8> {
 }
 
 impl DataChannel {
-    /// Queues one message. It never blocks; what is queued is sent in order as the peer acknowledges.
+    /// Queues one message. This never blocks; queued messages are sent in order as the peer acknowledges.
     ///
     /// Empty messages are refused: the SCTP stack below cannot send them.
     pub fn send(&self, data: &[u8], binary: bool) -> Result<(), DataChannelError> {
@@ -110,7 +111,7 @@ impl DataChannel {
         self.inner.state()
     }
 
-    /// Sends what is queued, then closes the channel on both sides.
+    /// Sends the queued messages, then closes the channel on both sides.
     pub fn close(&self) {
         self.inner.close()
     }

@@ -1,15 +1,15 @@
-//! Screen and window capture, which is not implemented: no capturer can be made.
+//! Screen and window capture, which is not implemented: no capturer can be created.
 
 use std::{convert::Infallible, fmt};
 
 use crate::unsupported::Unsupported;
 
-/// What to capture.
+/// The kind of content to capture.
 #[derive(Debug, Copy, Clone, PartialEq)]
 pub enum DesktopCaptureSourceType {
     Screen,
     Window,
-    /// Whatever the system's own picker offers.
+    /// The system's own picker.
     #[cfg(any(target_os = "macos", target_os = "linux"))]
     Generic,
 }
@@ -17,13 +17,13 @@ pub enum DesktopCaptureSourceType {
 /// How to capture it.
 pub struct DesktopCapturerOptions(());
 
-/// A running capture. There is never one.
+/// A running capture. No value of this type exists.
 pub struct DesktopCapturer(Infallible);
 
-/// A captured picture. There is never one.
+/// A captured picture. No value of this type exists.
 pub struct DesktopFrame(Infallible);
 
-/// A screen or window that can be captured. There is never one.
+/// A screen or window that can be captured. No value of this type exists.
 #[derive(Clone)]
 pub struct CaptureSource(Infallible);
 
@@ -70,7 +70,7 @@ impl DesktopCapturer {
         match self.0 {}
     }
 
-    /// The sources there are.
+    /// The available sources.
     pub fn get_source_list(&self) -> Vec<CaptureSource> {
         match self.0 {}
     }
@@ -114,7 +114,7 @@ impl CaptureSource {
         match self.0 {}
     }
 
-    /// What it is called on screen.
+    /// The title on screen.
     pub fn title(&self) -> String {
         match self.0 {}
     }

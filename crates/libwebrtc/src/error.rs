@@ -1,8 +1,8 @@
-//! The error every fallible call of this crate returns, and the kinds of media it speaks about.
+//! The error of every fallible call of this crate, and the kinds of media.
 
 use thiserror::Error;
 
-/// What an m-line or a transceiver carries.
+/// The content of an m-line or a transceiver.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum MediaType {
     Audio,
@@ -11,10 +11,10 @@ pub enum MediaType {
     Unsupported,
 }
 
-/// The class of an [`RtcError`]: what a program can decide on.
+/// The class of an [`RtcError`], on which a program can base a decision.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum RtcErrorType {
-    /// The machine or this crate failed: no socket, no runtime, or a feature that is not there.
+    /// The machine or this crate failed: no socket, no runtime, or an unsupported feature.
     Internal,
     /// A session description or a candidate was not understood, or cannot be applied here.
     InvalidSdp,
@@ -22,7 +22,7 @@ pub enum RtcErrorType {
     InvalidState,
 }
 
-/// What went wrong and, where there is something to do, what to do.
+/// The failure and, where there is one, its remedy.
 #[derive(Error, Debug)]
 #[error("an RtcError occurred: {error_type:?} - {message}")]
 pub struct RtcError {

@@ -1,5 +1,5 @@
-//! The parsers of what comes from the network, each as a function of bytes, for fuzzing. None of them may panic, whatever it is
-//! given. Not a part of the API, and not in release builds.
+//! The parsers of network input, each as a function of bytes, for fuzzing. None of them may panic on any input. Not
+//! part of the API, and not in release builds.
 
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,11 @@ use crate::{
     session_description::{SdpType, SessionDescription},
 };
 
-/// What audio packets are of in the targets.
+/// The payload type of audio packets in the targets.
 const OPUS: u8 = 111;
 const BEAT: Duration = Duration::from_millis(10);
 
-/// A STUN message, with every attribute that is ever read from one; then a stream from a TURN server that comes in pieces.
+/// A STUN message with every attribute that is read from one; then a stream from a TURN server that arrives in pieces.
 pub fn stun(bytes: &[u8]) {
     stun::message::read_everything(bytes);
     for step in [1, 7, bytes.len()] {
@@ -40,7 +40,7 @@ pub fn candidate(bytes: &[u8]) {
     _ = IceCandidate::parse("0", 0, &text);
 }
 
-/// A description of the peer: an offer to one who has nothing, and an answer to one who has offered everything.
+/// A description of the peer: an offer to a connection without media, and an answer to one that has offered everything.
 pub fn description(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for kind in [SdpType::Offer, SdpType::Answer] {
@@ -61,7 +61,7 @@ pub fn sctp(bytes: &[u8]) {
     pc::fuzzing::sctp(&pieces(bytes));
 }
 
-/// Audio as it came out of SRTP: each packet has six bytes for sequence and timestamp, and one that says whether it is
+/// Audio packets after SRTP: each begins with six bytes for sequence and timestamp, and one that says whether it is
 /// redundant (RFC 2198).
 pub fn audio(bytes: &[u8]) {
     let mut now = Instant::now();
@@ -82,12 +82,12 @@ pub fn audio(bytes: &[u8]) {
     (0..20).for_each(|beat| jitter.pull(now + beat * BEAT, &mut block));
 }
 
-/// An encrypted data packet and an encrypted frame of a participant whose key is known.
+/// An encrypted data packet and an encrypted frame of a participant with a known key.
 pub fn encrypted(bytes: &[u8]) {
     frame_cryptor::fuzzing::fuzzing(bytes);
 }
 
-/// Blocks with how many come after them, how old they are, and what they hold.
+/// The blocks of a payload: the number of blocks after each, its age and its content.
 fn unwrapped(redundant: bool, payload: &[u8]) -> Vec<(u64, u32, Vec<u8>)> {
     if !redundant {
         return vec![(0, 0, payload.to_vec())];

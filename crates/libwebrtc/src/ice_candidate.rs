@@ -41,8 +41,8 @@ impl IceCandidate {
 
     /// A candidate of our own. All media share one transport, so it belongs to the first m-line.
     ///
-    /// The text is without the user fragment: while a restart is pending `str0m` still names the old one, which would
-    /// make the peer drop the candidate.
+    /// The text omits the user fragment: while a restart is pending `str0m` still names the old one, which would make
+    /// the peer drop the candidate.
     pub(crate) fn local(candidate: Candidate, first_mid: &str) -> Self {
         let text = candidate.to_sdp_string();
         Self {

@@ -1,4 +1,4 @@
-//! A stream of media that has no media: it waits, and it can be closed.
+//! A stream without media: it waits, and it can be closed.
 
 use std::task::{Context, Poll, Waker};
 

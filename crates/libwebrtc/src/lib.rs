@@ -16,31 +16,32 @@
 //!   and TLS; addresses of the machine that come and go.
 //! - DTLS and SCTP; data channels in-band and negotiated, ordered or not, reliable or not.
 //! - Sound: sources and streams of any rate and number of channels, Opus with in-band FEC, redundancy (RED) and silence
-//!   suppression (DTX), a jitter buffer that conceals what is lost, mute, one source on several tracks.
+//!   suppression (DTX), a jitter buffer that conceals losses, mute, one source on several tracks.
 //! - End-to-end encryption of sound and data packets, with the keys and the format of LiveKit's other SDKs.
 //! - Statistics of streams, data channels, the transport and the candidate pair in use.
 //! - Video m-lines negotiate: transceivers, directions, streams and [`on_track`] are as in the C++ library.
 //!
-//! # What does not, and says so
+//! # What does not work
 //!
 //! - No video flows: frames are refused, video streams stay silent.
 //! - There are no audio devices and no desktop capture.
 //!
 //! # How it runs
 //!
-//! Each connection has one task on the tokio runtime of whoever created it; without a runtime, on one of the crate's own.
-//! That task alone owns the sockets and the `str0m` instance, and runs all callbacks, one after another. So callbacks must
-//! not block and must not wait for a call on their own connection; calls that do not wait are fine, `close` included.
-//! Asynchronous calls return after the callbacks that they led to.
+//! Each connection has one task, on the tokio runtime of the caller that created it, or on a runtime of the crate's own
+//! when there is none. That task alone owns the sockets and the `str0m` instance, and runs all callbacks, one after
+//! another. So callbacks must not block and must not wait for a call on their own connection; calls that do not wait
+//! are fine, `close` included. Asynchronous calls return after the callbacks that they led to.
 //!
 //! The task sleeps until a datagram, a call or a deadline; it ends with [`PeerConnection::close`] or with the last handle,
 //! after telling the peer, within a second.
 //!
 //! # Limits
 //!
-//! Nothing grows without bound: 16 MiB wait in a channel's send queue, then [`DataChannel::send`] refuses; incoming
-//! messages have at most 256 KiB; a connection has at most 1024 channels and 512 transceivers; descriptions of more than
-//! 1 MiB are not read. What a peer sends or signals never panics: it is dropped or becomes an error.
+//! Nothing grows without bound: at most 16 MiB wait in a channel's send queue, then [`DataChannel::send`] refuses;
+//! incoming messages have at most 256 KiB; a connection has at most 1024 channels and 512 transceivers; descriptions of
+//! more than 1 MiB are not read. No packet and no description of a peer causes a panic: invalid ones are dropped or
+//! become an error.
 //!
 //! [`on_track`]: peer_connection::PeerConnection::on_track
 //! [`PeerConnection::close`]: peer_connection::PeerConnection::close

@@ -1,4 +1,4 @@
-//! A track of either kind, and what both kinds share.
+//! A track of either kind, and the parts that both kinds share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

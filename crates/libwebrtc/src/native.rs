@@ -1,4 +1,4 @@
-//! What the C++ library offers beside WebRTC itself.
+//! The additions of the C++ library to WebRTC itself.
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
@@ -27,7 +27,7 @@ fn format_uuid(random: u128) -> String {
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
-/// The standard library's keyed hash: its keys come from the operating system, which spares a
+/// A random number from the standard library's keyed hash. Its keys come from the operating system, which spares a
 /// dependency on a random number generator.
 pub(crate) fn random_u64() -> u64 {
     static COUNTER: AtomicU64 = AtomicU64::new(0);

@@ -1,5 +1,5 @@
 //! The network of one connection: a UDP socket per address of the machine, TCP connections when the engine asks for
-//! them, and what STUN and TURN servers add.
+//! them, and the addresses and relays of STUN and TURN servers.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -32,7 +32,7 @@ pub(crate) mod url;
 const MAX_DATAGRAM: usize = 2048;
 /// The code for a server that cannot be reached (W3C webrtc-pc, section 4.8.2).
 const UNREACHABLE: u16 = 701;
-/// A name server may take its time; a gathering that waits for it does not.
+/// The longest wait for a name server. Gathering waits for it, so it needs a limit.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Further addresses of one name are not tried.
 const MAX_ADDRESSES: usize = 8;
@@ -48,7 +48,7 @@ pub(crate) struct Network {
     buffer: Box<[u8; MAX_DATAGRAM]>,
 }
 
-/// What the network has to tell.
+/// An event of the network.
 pub(crate) enum Happening {
     Packet(Packet),
     /// This side can be reached at one more address.
@@ -69,7 +69,7 @@ pub(crate) struct Packet {
 }
 
 enum Payload {
-    /// So many bytes of the shared buffer.
+    /// The length of a packet in the shared buffer.
     Buffered(usize),
     Owned(Vec<u8>),
 }
@@ -77,7 +77,7 @@ enum Payload {
 // === impl Network ===
 
 impl Network {
-    /// Binds what may be used. Must be called inside a tokio runtime.
+    /// Binds the sockets that the configuration allows. Must be called inside a tokio runtime.
     pub(crate) fn bind(config: &RtcConfiguration) -> Result<Self, RtcError> {
         let mut network = Self {
             udp: UdpSockets::new(),
@@ -117,7 +117,7 @@ impl Network {
         self.servers.gather(&config.ice_servers, self.policy);
     }
 
-    /// Sends or drops: every protocol above repeats what is lost.
+    /// Sends or drops the datagram: every protocol above repeats lost ones.
     pub(crate) fn send(&mut self, transmit: &Transmit) {
         let (source, destination) = (transmit.source, transmit.destination);
         match transmit.proto {
@@ -137,7 +137,7 @@ impl Network {
         self.tcp.close();
     }
 
-    /// Nothing is lost when the future is dropped.
+    /// Cancel safe: no event is lost when the future is dropped.
     pub(crate) async fn next(&mut self) -> Happening {
         loop {
             if let Some(happening) = self.servers.next_happening() {
@@ -164,7 +164,7 @@ impl Network {
         }
     }
 
-    /// The next packet that is there already.
+    /// The next packet that has already arrived.
     pub(crate) fn try_receive(&mut self) -> Option<Packet> {
         loop {
             let (len, source, destination) = self.udp.try_receive(&mut self.buffer[..])?;
@@ -245,7 +245,7 @@ impl Packet {
     }
 }
 
-/// The addresses of a name, without waiting for ever. The error is for people.
+/// The addresses of a name, with a time limit. The error is a text for people.
 async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     match tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host((host, port))).await {
         Ok(Ok(addresses)) => Ok(addresses.take(MAX_ADDRESSES).collect()),

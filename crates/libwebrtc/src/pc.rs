@@ -57,10 +57,10 @@ mod tcp_fallback;
 pub(crate) mod transceiver;
 mod transport;
 
-/// Commands that wait for the driver. More than a few at a time is a program in a loop: it waits here.
+/// Commands that wait for the driver. A program in a loop that sends more waits here.
 const COMMANDS: usize = 32;
 
-/// What programs and the driver share.
+/// The state that programs and the driver share.
 pub(crate) struct Shared {
     state: Mutex<State>,
     callbacks: Callbacks,
@@ -72,7 +72,7 @@ pub(crate) struct Connection {
     shared: Arc<Shared>,
     link: Link,
     outbox: Option<Outbox>,
-    /// What the links of all handles depend on.
+    /// Keeps the links of all handles working.
     _commands: mpsc::Sender<Command>,
 }
 
@@ -92,7 +92,7 @@ impl Connection {
         Ok(Self { shared, link, outbox, _commands: commands })
     }
 
-    /// The servers in `config` are asked with the next gathering.
+    /// The servers in `config` are asked at the next gathering.
     pub(crate) fn configure(&self, config: RtcConfiguration) -> Result<(), RtcError> {
         self.shared.state.lock().configure(config)
     }
@@ -176,7 +176,7 @@ impl Connection {
         &self.shared.callbacks
     }
 
-    /// Takes effect at once for the program; the driver tells the peer and goes.
+    /// Closes the connection for the program at once; the driver then tells the peer and ends.
     pub(crate) fn close(&self) {
         self.shared.state.lock().close();
         self.shared.wake.notify_one();

@@ -30,9 +30,9 @@ pub enum PeerConnectionState {
     New,
     Connecting,
     Connected,
-    /// The peer does not answer at the moment. It may come back by itself.
+    /// The peer does not answer at the moment. The connection may recover by itself.
     Disconnected,
-    /// The peer did not answer for 20 s, or never did. Only an ICE restart or a new connection helps.
+    /// The peer did not answer for 20 s, or never answered. Only an ICE restart or a new connection helps.
     Failed,
     Closed,
 }
@@ -79,7 +79,8 @@ pub struct OfferOptions {
 #[derive(Debug, Clone, Default)]
 pub struct AnswerOptions {}
 
-/// Limits for everything a connection sends, in bits per second. They are checked and, while no media is sent, not used.
+/// Limits for everything that a connection sends, in bits per second. They are checked, and not used while no media is
+/// sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BitrateSettings {
     pub min_bitrate_bps: Option<u64>,
@@ -89,8 +90,8 @@ pub struct BitrateSettings {
 
 /// An ICE server that could not be used.
 ///
-/// `error_code` is what the server said, or 701 if it could not be reached; `address` and `port` are this side's, and
-/// empty if it did not come to that.
+/// `error_code` is the server's code, or 701 if the server could not be reached; `address` and `port` are this side's,
+/// and empty if the failure came before there was a socket.
 #[derive(Debug, Clone)]
 pub struct IceCandidateError {
     pub address: String,
@@ -140,7 +141,7 @@ impl PeerConnection {
         self.connection.configure(config)
     }
 
-    /// Checks `settings`; nothing is sent yet that they could limit.
+    /// Checks `settings`, which limit nothing yet.
     pub fn set_bitrate(&self, settings: BitrateSettings) -> Result<(), RtcError> {
         self.connection.read(|state| state.ensure_open())?;
         let ordered = [settings.min_bitrate_bps, settings.start_bitrate_bps, settings.max_bitrate_bps];
@@ -152,10 +153,10 @@ impl PeerConnection {
         Ok(())
     }
 
-    /// Makes an offer of everything this connection is to carry.
+    /// Creates an offer of everything this connection is to carry.
     ///
-    /// The offer takes effect with [`PeerConnection::set_local_description`]. One that is never set costs nothing; the
-    /// next call replaces it. Only the last offer can be set, and only the last can be answered: a call while an
+    /// The offer takes effect with [`PeerConnection::set_local_description`]. An offer that is never set costs nothing;
+    /// the next call replaces it. Only the last offer can be set, and only the last can be answered: a call while an
     /// offer is pending withdraws that one.
     pub async fn create_offer(&self, options: OfferOptions) -> Result<SessionDescription, RtcError> {
         self.connection.create_offer(options).await
@@ -171,7 +172,7 @@ impl PeerConnection {
         self.connection.set_local(desc).await
     }
 
-    /// Applies what the peer described.
+    /// Applies a description of the peer.
     ///
     /// While an offer of this side is pending, the answer that is already in force withdraws that offer, and so does an
     /// offer of the peer.
@@ -211,7 +212,7 @@ impl PeerConnection {
 
     /// Statistics of the connection: its streams, data channels, transport, and the candidate pair in use.
     ///
-    /// What only the transport knows, such as the round-trip time, is up to a second old.
+    /// Values that only the transport knows, such as the round-trip time, are up to a second old.
     pub async fn get_stats(&self) -> Result<Vec<RtcStats>, RtcError> {
         self.connection.stats().await
     }

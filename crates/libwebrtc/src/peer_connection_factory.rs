@@ -1,4 +1,4 @@
-//! Where peer connections and tracks are made.
+//! Creates peer connections and tracks.
 
 use std::{
     fmt::{self, Debug},
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A STUN or TURN server: `stun:HOST`, `turn:HOST?transport=udp`, `turn:HOST?transport=tcp` or `turns:HOST`, each with
-/// `:PORT` where it is not the usual one. A URL that cannot be used is told through `on_ice_candidate_error`.
+/// `:PORT` unless the default port is meant. A URL that cannot be used is reported through `on_ice_candidate_error`.
 #[derive(Clone)]
 pub struct IceServer {
     pub urls: Vec<String>,
@@ -25,15 +25,15 @@ pub struct IceServer {
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum ContinualGatheringPolicy {
     GatherOnce,
-    /// Addresses of this machine that appear later are used and told, and those that vanish are given up.
+    /// Addresses of this machine that appear later are used and signalled, and those that vanish are given up.
     GatherContinually,
 }
 
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum IceTransportsType {
-    /// The peer sees nothing but relays. Without a TURN server that is an error.
+    /// The peer sees only relays. Without a TURN server that is an error.
     Relay,
-    /// The peer is told of no address of this machine itself, only of what servers saw and of relays.
+    /// The peer is told no address of this machine itself, only those that servers saw, and relays.
     NoHost,
     All,
 }
@@ -62,7 +62,8 @@ impl PeerConnectionFactory {
         Self::default()
     }
 
-    /// Both options are accepted: the first concerns video, the second shortens a handshake with peers that can.
+    /// Both options are accepted and change nothing: the first concerns video, the second shortens a handshake with
+    /// peers that support it.
     pub fn with_options(_zero_playout_delay: bool, _enable_warp: bool) -> Self {
         Self::default()
     }
@@ -73,12 +74,12 @@ impl PeerConnectionFactory {
         PeerConnection::open(config)
     }
 
-    /// What every connection offers to send.
+    /// The capabilities that every connection offers for sending.
     pub fn get_rtp_sender_capabilities(&self, media_type: MediaType) -> RtpCapabilities {
         capabilities(media_type)
     }
 
-    /// What every connection offers to receive.
+    /// The capabilities that every connection offers for receiving.
     pub fn get_rtp_receiver_capabilities(&self, media_type: MediaType) -> RtpCapabilities {
         capabilities(media_type)
     }
@@ -135,7 +136,7 @@ fn codec(mime_type: &str, clock_rate: u64, channels: Option<u16>, fmtp: Option<&
 }
 
 pub mod native {
-    //! Tracks from sources of this program, and the machine's audio devices, of which there are none.
+    //! Tracks from sources of this program, and the machine's audio devices, which this crate does not drive.
 
     use super::PeerConnectionFactory;
     use crate::{
@@ -143,10 +144,10 @@ pub mod native {
         video_source::native::NativeVideoSource, video_track::RtcVideoTrack,
     };
 
-    /// What the factory offers beyond the browser's API.
+    /// The factory's functions beyond the browser's API.
     ///
-    /// This crate plays and records no audio. The device lists are empty, switching a device on returns `false`, and what
-    /// is set is remembered and returned.
+    /// This crate plays and records no audio. The device lists are empty, switching a device on returns `false`, and
+    /// settings are stored and returned.
     pub trait PeerConnectionFactoryExt {
         fn create_video_track(&self, label: &str, source: NativeVideoSource) -> RtcVideoTrack;
         fn create_audio_track(&self, label: &str, source: NativeAudioSource) -> RtcAudioTrack;

@@ -1,4 +1,4 @@
-//! Everything a program that talks WebRTC needs, in one `use`.
+//! The common types of a WebRTC program, for one `use`.
 
 pub use crate::{
     MediaType, RtcError, RtcErrorType,

@@ -1,4 +1,4 @@
-//! What a sender or receiver does with its track: codecs, encodings, RTCP (W3C webrtc-pc, section 5.2).
+//! The parameters of a sender or receiver: codecs, encodings, RTCP (W3C webrtc-pc, section 5.2).
 
 use crate::rtp_transceiver::RtpTransceiverDirection;
 
@@ -35,7 +35,7 @@ pub struct RtpHeaderExtensionParameters {
 
 /// The parameters of one sender or receiver.
 ///
-/// A sender keeps what was set and gives it back; nothing else acts on it yet.
+/// A sender stores them and returns them; they have no other effect yet.
 #[derive(Debug, Clone, Default)]
 pub struct RtpParameters {
     pub codecs: Vec<RtpCodecParameters>,
@@ -82,7 +82,7 @@ pub struct RtpEncodingParameters {
     pub scale_resolution_down_by: Option<f64>,
     /// For example `L3T3_KEY` (W3C webrtc-svc).
     pub scalability_mode: Option<String>,
-    /// Whether `ssrc` means anything.
+    /// Whether `ssrc` is set.
     pub has_ssrc: bool,
     pub ssrc: u32,
 }
@@ -121,12 +121,12 @@ impl DegradationPreference {
 }
 
 impl RtpParameters {
-    /// Says what to give up first.
+    /// Sets what is given up first.
     pub fn set_degradation_preference(&mut self, preference: DegradationPreference) {
         self.degradation_preference = Some(preference);
     }
 
-    /// What to give up first, if that was ever said.
+    /// What is given up first, if that was set.
     pub fn degradation_preference(&self) -> Option<DegradationPreference> {
         self.degradation_preference
     }

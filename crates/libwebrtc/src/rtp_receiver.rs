@@ -30,7 +30,8 @@ impl RtpReceiver {
         self.inner.receiver_streams()
     }
 
-    /// What this receiver receives, what the peer reports of it, and the transport it uses. Empty until it was negotiated.
+    /// Statistics of the received stream, of the peer's reports about it, and of its transport. Empty until the stream
+    /// is negotiated.
     pub async fn get_stats(&self) -> Result<Vec<RtcStats>, RtcError> {
         self.inner.receiver_stats().await
     }

@@ -10,7 +10,7 @@ use crate::{
     rtp_parameters::RtpParameters, stats::RtcStats,
 };
 
-/// The video encoder a program would like on an [`RtpSender`].
+/// The video encoder that a program prefers for an [`RtpSender`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VideoEncoderBackend {
@@ -25,7 +25,7 @@ pub enum VideoEncoderBackend {
 }
 
 impl VideoEncoderBackend {
-    /// The backends of this process. This crate encodes no video, so there is none to choose from but the default.
+    /// The backends of this process. This crate encodes no video, so the default is the only one.
     pub fn list_available() -> impl IntoIterator<Item = VideoEncoderBackend> {
         [Self::Auto]
     }
@@ -41,7 +41,8 @@ impl RtpSender {
         self.inner.sender_track()
     }
 
-    /// What this sender sends, what the peer reports of it, and the transport it uses. Empty until it was negotiated.
+    /// Statistics of the sent stream, of the peer's reports about it, and of its transport. Empty until the stream is
+    /// negotiated.
     pub async fn get_stats(&self) -> Result<Vec<RtcStats>, RtcError> {
         self.inner.sender_stats().await
     }

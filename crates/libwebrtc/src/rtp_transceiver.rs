@@ -13,7 +13,7 @@ use crate::{
     rtp_sender::RtpSender,
 };
 
-/// How a transceiver starts.
+/// The initial state of a transceiver.
 #[derive(Debug, Clone)]
 pub struct RtpTransceiverInit {
     pub direction: RtpTransceiverDirection,
@@ -22,7 +22,7 @@ pub struct RtpTransceiverInit {
     pub send_encodings: Vec<RtpEncodingParameters>,
 }
 
-/// Which way media may flow over an m-line, seen from this side.
+/// The directions in which media may flow over an m-line, seen from this side.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum RtpTransceiverDirection {
     SendRecv,

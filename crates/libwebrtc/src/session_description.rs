@@ -19,24 +19,24 @@ pub enum SdpType {
     Rollback,
 }
 
-/// One side's view of a session. It keeps the text it was made from, byte for byte.
+/// One side's view of a session. It keeps its original text, byte for byte.
 #[derive(Clone)]
 pub struct SessionDescription {
     sdp_type: SdpType,
     text: Arc<str>,
 }
 
-/// The text was not a session description or not an ICE candidate.
+/// The text is not a session description or not an ICE candidate.
 #[derive(Clone, Error, Debug)]
 #[error("Failed to parse sdp: {line} - {description}")]
 pub struct SdpParseError {
-    /// The line that was not understood, empty when the fault cannot be put down to one line.
+    /// The line that was not understood, empty when the fault is not in a single line.
     pub line: String,
     pub description: String,
 }
 
 impl SessionDescription {
-    /// Checks that `sdp` is a session description this crate can apply, and keeps it as it is.
+    /// Checks that `sdp` is a session description this crate can apply, and keeps the text unchanged.
     ///
     /// The text of a rollback is ignored and may be empty.
     pub fn parse(sdp: &str, sdp_type: SdpType) -> Result<Self, SdpParseError> {
@@ -66,7 +66,7 @@ impl Display for SessionDescription {
     }
 }
 
-/// The text is left out: it holds ICE credentials and addresses, which do not belong in logs.
+/// Omits the text: it holds ICE credentials and addresses, which do not belong in logs.
 impl Debug for SessionDescription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionDescription").field("sdp_type", &self.sdp_type).finish()

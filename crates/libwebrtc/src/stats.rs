@@ -1,12 +1,12 @@
 //! Statistics, in the shapes of the W3C list (webrtc-stats).
 //!
-//! The types are complete. What of them is measured stands in the README; the other fields keep their defaults.
+//! The types are complete. The README lists the measured fields; the others keep their defaults.
 
 use serde::Deserialize;
 
 pub mod dictionaries;
 
-/// One report. `type` in JSON tells which.
+/// One report. The member `type` in JSON names its kind.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum RtcStats {
@@ -25,7 +25,7 @@ pub enum RtcStats {
     RemoteCandidate(RemoteCandidateStats),
     Certificate(CertificateStats),
     Stream(StreamStats),
-    /// Gone from the specification.
+    /// Removed from the specification.
     Track,
 }
 
@@ -40,7 +40,7 @@ pub enum QualityLimitationReason {
     Other,
 }
 
-/// Who decides which candidate pair is used (RFC 8445, section 6.1.1).
+/// The side that decides which candidate pair is used (RFC 8445, section 6.1.1).
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IceRole {
@@ -74,7 +74,7 @@ pub enum IceTransportState {
     Closed,
 }
 
-/// Who started the DTLS handshake.
+/// The side that started the DTLS handshake.
 #[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DtlsRole {
@@ -114,7 +114,7 @@ pub enum IceServerTransportProtocol {
     Tls,
 }
 
-/// Who opens the connection of a TCP candidate (RFC 6544).
+/// The side that opens the connection of a TCP candidate (RFC 6544).
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IceTcpCandidateType {
@@ -165,7 +165,7 @@ report! {
 }
 
 report! {
-    /// How the other side receives a stream of ours.
+    /// The other side's reception of a stream that we send.
     RemoteInboundRtpStats {
         stream: RtpStreamStats,
         received: ReceivedRtpStreamStats,
@@ -174,7 +174,7 @@ report! {
 }
 
 report! {
-    /// How the other side sends a stream to us.
+    /// The other side's sending of a stream that we receive.
     RemoteOutboundRtpStats {
         stream: RtpStreamStats,
         sent: SentRtpStreamStats,
@@ -183,7 +183,7 @@ report! {
 }
 
 report! {
-    /// What feeds a sender.
+    /// The source of a sender's media.
     MediaSourceStats {
         source: MediaSourceStats,
         audio: AudioSourceStats,
@@ -254,7 +254,7 @@ report! {
     }
 }
 
-/// What [`RtcStats::Track`] once held.
+/// The former content of [`RtcStats::Track`].
 #[derive(Debug, Default, Clone, Deserialize)]
 pub struct TrackStats {}
 

@@ -1,4 +1,4 @@
-//! Whose certificates TURN over TLS accepts. The original crate has no such module: it trusts a list of its own.
+//! The certificates that TURN over TLS accepts. The original crate has no such module: it trusts a list of its own.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,8 +6,8 @@ use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 
 static CONFIG: OnceLock<Result<Arc<ClientConfig>, String>> = OnceLock::new();
 
-/// Makes every `turns:` server be reached with `config`. To be called before the first connection; returns whether it
-/// counts, which only the first call of a process does.
+/// Makes every connection to a `turns:` server use `config`. Must be called before the first connection. Returns
+/// whether `config` was installed: only the first call in a process installs one.
 ///
 /// Without it servers need a certificate that the system trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` name other
 /// authorities, as they do for OpenSSL.
@@ -15,7 +15,7 @@ pub fn set_client_config(config: Arc<ClientConfig>) -> bool {
     CONFIG.set(Ok(config)).is_ok()
 }
 
-/// Reads files the first time.
+/// Reads the certificate files on the first call.
 pub(crate) fn client_config() -> Result<Arc<ClientConfig>, String> {
     CONFIG.get_or_init(of_system).clone()
 }

@@ -1,6 +1,6 @@
-//! What the crate has types for but cannot do yet, with the words it says so in.
+//! The features that the crate has types for but does not implement yet, and the text of their refusals.
 //!
-//! One list serves every refusal, so that the log, the errors and the README stay in step.
+//! One list serves every refusal, so that the log, the errors and the README agree.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -18,7 +18,7 @@ pub(crate) enum Unsupported {
 }
 
 impl Unsupported {
-    /// Names the feature, then the way around it.
+    /// Names the feature and its workaround.
     pub(crate) fn message(self) -> &'static str {
         match self {
             Self::AudioProcessing => {
@@ -39,7 +39,7 @@ impl Unsupported {
         RtcError::internal(self.message())
     }
 
-    /// Logs the refusal the first time it is met in this process; returns whether it did.
+    /// Logs the refusal on the first call in this process; returns whether it did.
     pub(crate) fn warn_once(self) -> bool {
         let bit = 1 << self as u32;
         let first = WARNED.fetch_or(bit, Ordering::Relaxed) & bit == 0;
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_logged_once_in_a_process() {
-        // No other test meets this feature, so the first call is the first of the process.
+        // No other test uses this feature, so the first call is the first of the process.
         assert!(Unsupported::DmaBuf.warn_once());
         assert!(!Unsupported::DmaBuf.warn_once());
     }

@@ -58,7 +58,7 @@ pub enum VideoBufferType {
     NV12,
 }
 
-/// What a sender may attach to a frame.
+/// Data that a sender may attach to a frame.
 #[derive(Debug, Clone)]
 pub struct FrameMetadata {
     /// When the frame was captured, in microseconds since the Unix epoch.

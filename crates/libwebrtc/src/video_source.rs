@@ -1,4 +1,4 @@
-//! Where the pictures of a local video track would come from.
+//! Sources of a local video track's pictures, none of which are sent.
 
 use crate::enum_dispatch;
 
@@ -47,7 +47,7 @@ pub mod native {
         video_frame::{EncodedVideoFrame, VideoBuffer, VideoFrame},
     };
 
-    /// A source that knows its size and drops every frame: no video is sent.
+    /// A source that has a size and drops every frame: no video is sent.
     #[derive(Clone, Debug, Default)]
     pub struct NativeVideoSource {
         resolution: VideoResolution,
@@ -64,13 +64,13 @@ pub mod native {
             Self { resolution }
         }
 
-        /// Drops the frame, which it reports by returning `false`.
+        /// Drops the frame and returns `false`.
         pub fn capture_frame<T: AsRef<dyn VideoBuffer>>(&self, _frame: &VideoFrame<T>) -> bool {
             Unsupported::VideoSend.warn_once();
             false
         }
 
-        /// Drops the frame, which it reports by returning `false`.
+        /// Drops the frame and returns `false`.
         #[cfg(target_os = "linux")]
         #[deprecated(note = "wrap the fd with `NativeBuffer::from_dmabuf` and use `capture_frame`")]
         pub fn capture_dmabuf_frame(
@@ -85,7 +85,7 @@ pub mod native {
             false
         }
 
-        /// Drops the frame, which it reports by returning `false`.
+        /// Drops the frame and returns `false`.
         #[cfg(target_os = "linux")]
         #[deprecated(note = "wrap the fd with `NativeBuffer::from_dmabuf` and use `capture_frame`")]
         pub fn capture_dmabuf_frame_with_metadata(
@@ -101,7 +101,7 @@ pub mod native {
             false
         }
 
-        /// Drops the frame, which it reports by returning `false`.
+        /// Drops the frame and returns `false`.
         pub fn capture_encoded_frame(&self, _frame: &EncodedVideoFrame<'_>) -> bool {
             Unsupported::VideoSend.warn_once();
             false
@@ -117,7 +117,7 @@ pub mod native {
             None
         }
 
-        /// Names where frame metadata would be stored; no frame is sent that could carry it.
+        /// Accepted without effect: no frame is sent that could carry metadata.
         pub fn set_packet_trailer_handler(&self, _handler: PacketTrailerHandler) {}
 
         /// The size the source was made with.

@@ -43,7 +43,7 @@ pub mod native {
             Self { track: video_track, idle: IdleStream::default() }
         }
 
-        /// Names where frame metadata would be looked up; there are no frames to look it up for.
+        /// Accepted without effect: there are no frames whose metadata could be looked up.
         pub fn set_packet_trailer_handler(&self, _handler: PacketTrailerHandler) {}
 
         /// The track being read.

@@ -23,7 +23,7 @@ impl RtcVideoTrack {
         Self { core: Arc::new(TrackCore::new(id)), packet_trailer_handler: Arc::default() }
     }
 
-    /// The id: chosen by whoever made a local track, taken from the SDP for a remote one.
+    /// The id: chosen by the program for a local track, taken from the SDP for a remote one.
     pub fn id(&self) -> String {
         self.core.id()
     }
@@ -47,7 +47,7 @@ impl RtcVideoTrack {
         self.core.end();
     }
 
-    /// Gives the track's video streams a handler to look frame metadata up in.
+    /// Sets the handler in which the track's video streams look up frame metadata.
     pub fn set_packet_trailer_handler(&self, handler: PacketTrailerHandler) {
         *self.packet_trailer_handler.lock() = Some(handler);
     }

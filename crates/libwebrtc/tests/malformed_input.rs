@@ -1,5 +1,5 @@
-//! Nothing a peer can write into a session description or a candidate makes the crate panic, in the
-//! caller's task or in the connection's own, and other connections go on as if nothing had happened.
+//! No session description and no candidate of a peer makes the crate panic, in the caller's task or in the connection's
+//! own, and other connections are not affected.
 //!
 //! The input is valid text, damaged by a generator with a fixed seed: a failure can be repeated.
 
@@ -12,7 +12,7 @@ use std::{
 
 use libwebrtc::prelude::*;
 
-/// What panicked first outside of this file.
+/// The first panic outside of this file.
 static PANIC: OnceLock<String> = OnceLock::new();
 
 /// Remembers a panic of any thread: one in a task of the crate would otherwise go unseen.
@@ -35,8 +35,8 @@ fn assert_no_panic(text: &str) {
     }
 }
 
-/// How often to try. A connection takes many milliseconds in a debug build, so the default is short; a multiple
-/// of it is asked for by the environment variable `MALFORMED_INPUT_TIMES`.
+/// The number of attempts. A connection takes many milliseconds in a debug build, so the default is short; the
+/// environment variable `MALFORMED_INPUT_TIMES` multiplies it.
 fn rounds(default: usize) -> usize {
     let times = std::env::var("MALFORMED_INPUT_TIMES").ok();
     default * times.and_then(|times| times.parse().ok()).unwrap_or(1)
@@ -63,7 +63,7 @@ impl Random {
     }
 }
 
-/// What attackers and broken programs write in place of a value.
+/// Values that attackers and broken programs write.
 const VALUES: [&str; 14] = [
     "",
     " ",
@@ -81,7 +81,7 @@ const VALUES: [&str; 14] = [
     "BUNDLE",
 ];
 
-/// Lines that are valid somewhere, and seldom here.
+/// Lines that are valid in some places, and seldom here.
 const LINES: [&str; 12] = [
     "m=audio 9 UDP/TLS/RTP/SAVPF 111",
     "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
@@ -122,7 +122,7 @@ fn damage_once(lines: &mut Vec<String>, random: &mut Random) {
         1 => lines.insert(other, lines[at].clone()),
         2 => lines.swap(at, other),
         3 => lines.insert(at, random.pick(&LINES).to_owned()),
-        // A line that is long already is left alone: repeated again and again it would only cost time.
+        // A long line is left alone: repeated again and again it would only cost time.
         4 if lines[at].len() < 200 => lines[at] = lines[at].repeat(1 + random.below(200)),
         5 => lines[at] = damage_byte(&lines[at], random),
         _ => lines[at] = damage_value(&lines[at], random),
@@ -138,7 +138,7 @@ fn damage_byte(line: &str, random: &mut Random) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Replaces one word of a line, words being what stands between blanks and punctuation.
+/// Replaces one word of a line; words stand between blanks and punctuation.
 fn damage_value(line: &str, random: &mut Random) -> String {
     let word = |character: char| character.is_alphanumeric();
     let starts: Vec<usize> = line
@@ -217,7 +217,7 @@ async fn damaged_descriptions_are_parsed_or_refused() {
             }
             assert_no_panic(&damaged);
         }
-        // Were none refused, nothing would have been damaged.
+        // If none were refused, nothing would have been damaged.
         assert!(refused > 40, "{refused} refused");
     }
     connection.close();

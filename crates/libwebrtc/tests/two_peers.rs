@@ -1,4 +1,4 @@
-//! Two peers in one process, over real sockets. The modules are named for what they make claims about.
+//! Two peers in one process, over real sockets. Each module is named after its subject.
 
 #![allow(clippy::unwrap_used)] // The helpers of these tests are tests too.
 

@@ -13,10 +13,10 @@ use crate::record::Open;
 use crate::script::{Ending, Reply, Step, Usage};
 use crate::talk;
 
-/// A reset throws away what the client has not read yet, so what was said before gets this long to be read.
+/// A reset discards the data that the client has not read yet, so the earlier data gets this long to be read.
 const BEFORE_BREAKING: Duration = Duration::from_millis(100);
 
-/// A request's answer, decided.
+/// The answer to a request, chosen but not yet sent.
 pub(crate) struct Answer {
     pub(crate) step: Step,
     pub(crate) wants_stream: bool,
@@ -76,7 +76,7 @@ impl Answer {
         Body::from_stream(stream::unfold(Some(rest), |rest| async { rest?.next().await }))
     }
 
-    /// What is written before the ending, in the pieces in which it is written.
+    /// The writes before the ending.
     fn writes(&self) -> VecDeque<Bytes> {
         if let Some(body) = &self.step.body {
             let size = if self.step.split_bytes == 0 { body.len().max(1) } else { self.step.split_bytes };
@@ -207,7 +207,7 @@ impl Rest {
 
     async fn wait(&self) {
         if self.pause.is_zero() {
-            // The server must get a chance to write, else it joins what should come apart.
+            // The server must get a chance to write, otherwise it joins writes that have to stay apart.
             tokio::task::yield_now().await;
         } else {
             tokio::time::sleep(self.pause).await;

@@ -1,8 +1,8 @@
-//! An OpenAI-compatible chat completions server that says what it is told to.
+//! An OpenAI-compatible chat completions server that follows a script.
 //!
-//! It has two faces. The binary `scripted-model` is the demo's model: it answers from a few rules about the user's
-//! words and says that it is no language model. The library gives tests a provider that misbehaves on demand, on a
-//! real port: wrong statuses, silence, stalls, resets, broken streams.
+//! The crate has two uses. The binary `scripted-model` is the demo's model: it answers from a few rules about the
+//! user's words and says that it is no language model. The library gives tests a provider that misbehaves on demand, on
+//! a real port: wrong statuses, silence, stalls, resets, broken streams.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -19,9 +19,9 @@
 //! ```
 //!
 //! # Layout
-//! - `script`: what to do with each request, and the behaviours that a model name can ask for.
+//! - `script`: how each request is answered, and the behaviours that a model name can select.
 //! - `server`: the HTTP routes; `answer`: one answer as bytes and pauses; `talk`: the demo's words.
-//! - `record`: what was asked, and whether the client stayed to the end.
+//! - `record`: the requests, and whether the client stayed to the end of each answer.
 //! - `listener`: connections that can be reset on purpose.
 
 mod answer;

@@ -12,7 +12,7 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Accepts connections that do not hold small writes back, so that what is written apart arrives apart.
+/// Accepts connections with `TCP_NODELAY`, so that separate writes arrive separately.
 #[derive(Debug)]
 pub(crate) struct Door {
     listener: TcpListener,
@@ -26,7 +26,7 @@ pub(crate) struct Connection {
     handle: ConnectionHandle,
 }
 
-/// What a request handler knows of its connection.
+/// The connection of a request, for its handler.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionHandle {
     /// Counted from 0.
@@ -67,7 +67,7 @@ impl Connected<IncomingStream<'_, Door>> for ConnectionHandle {
 // === impl ConnectionHandle ===
 
 impl ConnectionHandle {
-    /// Nothing more is written, and the connection ends with a TCP reset.
+    /// Writes nothing more, and ends the connection with a TCP reset.
     pub(crate) fn reset(&self) {
         self.reset.store(true, Ordering::Release);
     }

@@ -1,4 +1,4 @@
-//! The process face: the demo's model.
+//! The command line: the demo's model.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -77,7 +77,7 @@ fn script(arguments: Arguments) -> Result<Script, String> {
     Ok(script)
 }
 
-/// Until Ctrl-C or SIGTERM.
+/// Returns on Ctrl-C or SIGTERM.
 async fn stopped() -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;

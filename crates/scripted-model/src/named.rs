@@ -1,11 +1,11 @@
-//! Behaviours that a request asks for by its model name, so that a running process can be made to misbehave without
-//! a script.
+//! Behaviours that a request selects by its model name, so that a running process can be made to misbehave without a
+//! script.
 
 use std::collections::HashMap;
 
 use crate::script::{Ending, Step};
 
-/// What the command line's help says about model names.
+/// The part of the command line's help about model names.
 pub const BEHAVIOURS: &str = "\
 Model names that ask for a behaviour (any other name is answered normally):
   echo               says back what the user said
@@ -27,13 +27,13 @@ Model names that ask for a behaviour (any other name is answered normally):
   cached             reports half of the prompt as cached
   other-model        says that another model served";
 
-/// Remembers how often each `fail-…xN` has failed.
+/// The number of failures of each `fail-…xN` so far.
 #[derive(Debug, Default)]
 pub(crate) struct Named {
     failures: HashMap<String, u32>,
 }
 
-/// `fail-STATUS[xN][-after-SECONDS]`, parsed.
+/// A parsed `fail-STATUS[xN][-after-SECONDS]`.
 #[derive(Debug, PartialEq, Eq)]
 struct Failing {
     status: u16,
@@ -44,7 +44,7 @@ struct Failing {
 // === impl Named ===
 
 impl Named {
-    /// The step that a model name asks for. None: the name is nothing special.
+    /// The step that a model name selects; `None` for an ordinary name.
     pub(crate) fn step(&mut self, model: &str) -> Option<Step> {
         match model.strip_prefix("fail-") {
             Some(failing) => self.failing(model, Failing::parse(failing)?),

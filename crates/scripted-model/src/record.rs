@@ -1,4 +1,4 @@
-//! What was asked, and whether the client stayed to the end.
+//! The requests so far, and whether the client stayed to the end of each answer.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::watch;
 
-/// Requests beyond this many are answered but not recorded, so that a process can serve for ever.
+/// Further requests are answered but not recorded, so that a process can run without end.
 const MOST_RECORDED: usize = 10_000;
 
 /// One request to the chat completions endpoint.
@@ -18,7 +18,7 @@ pub struct Recorded {
     pub headers: BTreeMap<String, String>,
     /// Null when the body was not JSON.
     pub body: Value,
-    /// Which TCP connection it came in on, counted from 0.
+    /// The number of the TCP connection of the request, counted from 0.
     pub connection: u64,
     pub ended: Ended,
 }
@@ -28,13 +28,13 @@ pub struct Recorded {
 pub enum Ended {
     /// It is still going on.
     Open,
-    /// Everything that the step told us to send was sent.
+    /// Everything in the step was sent.
     Answered,
-    /// The client closed the connection before that.
+    /// The client closed the connection before the end.
     Cut,
 }
 
-/// The requests did not come to be as the test waits for; these are what they were.
+/// The requests did not become as the test waits for; holds the requests at the time limit.
 #[derive(Debug)]
 pub struct TimedOut(pub Vec<Recorded>);
 
@@ -44,11 +44,11 @@ pub(crate) struct Journal {
     changed: Arc<watch::Sender<()>>,
 }
 
-/// Marks its request as cut when it is dropped before `answered`: the server drops an answer when its client left.
+/// Marks its request as cut when it is dropped before `answered`: the server drops an answer when its client has left.
 #[derive(Debug)]
 pub(crate) struct Open {
     journal: Journal,
-    /// None: not recorded.
+    /// `None` when the request is not recorded.
     index: Option<usize>,
 }
 
@@ -80,7 +80,7 @@ impl Journal {
         self.lock().iter().filter(|request| request.ended == Ended::Open).count()
     }
 
-    /// Waits until the requests are as `wanted`. The limit is only there so that a test that fails also ends.
+    /// Waits until the requests are as `wanted`. The time limit only makes a failing test end.
     pub(crate) async fn wait(
         &self,
         wanted: impl Fn(&[Recorded]) -> bool,
@@ -98,7 +98,7 @@ impl Journal {
         }
     }
 
-    /// The first end counts.
+    /// Only the first end of a request counts.
     fn end(&self, index: Option<usize>, ended: Ended) {
         let mut requests = self.lock();
         if let Some(request) = index.and_then(|index| requests.get_mut(index))

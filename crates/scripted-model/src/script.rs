@@ -1,22 +1,22 @@
-//! What to do with each request.
+//! How each request is answered.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::Deserialize;
 
-/// How a server behaves: the first steps in order, then whatever the request itself selects.
+/// The behaviour of a server: the first steps in order, then the step that the request itself selects.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Script {
-    /// One for each request, in the order in which they come in.
+    /// One for each request, in the order of arrival.
     pub steps: VecDeque<Step>,
-    /// Once the steps are used up: the first rule whose text is in the last user message.
+    /// After the steps: the first rule whose text is in the last user message.
     pub rules: Vec<Rule>,
-    /// When no step and no rule is left, and the model name asks for nothing special.
+    /// Used when there is no step and no rule left, and the model name selects nothing.
     pub otherwise: Step,
-    /// The only models known; a request for any other is a 404. Empty: every name is known.
+    /// The only known models; a request for another is a 404. Empty: every name is known.
     pub models: Vec<String>,
-    /// `shutdown_date` of the model of each name, as OpenAI has it: `YYYY-MM-DD`.
+    /// The `shutdown_date` of each model, in OpenAI's format: `YYYY-MM-DD`.
     pub shutdown_dates: BTreeMap<String, String>,
     /// When set, a request with another bearer token is a 401.
     pub api_key: Option<String>,
@@ -32,11 +32,11 @@ pub struct Rule {
     pub step: Step,
 }
 
-/// What to do with one request.
+/// How one request is answered.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Step {
-    /// Anything but 200 is answered with an error object and no stream.
+    /// A status other than 200 is answered with an error object and no stream.
     pub status: u16,
     /// `error.message` and `error.code` of an error object, in the body or in the stream.
     pub error_message: String,
@@ -44,19 +44,19 @@ pub struct Step {
     pub headers: BTreeMap<String, String>,
     pub reply: Reply,
     pub usage: Usage,
-    /// The model that says it served; None: the one that was asked for.
+    /// The model named in the answer; `None` for the requested one.
     pub model: Option<String>,
     pub finish_reason: String,
-    /// Before anything is sent.
+    /// The pause before the first byte.
     pub delay_ms: u64,
-    /// Before each piece of the reply.
+    /// The pause before each piece of the reply.
     pub pause_ms: u64,
-    /// Writes of at most so many bytes each, to cut characters and events in two. 0: a write for each event.
+    /// The largest write in bytes, to cut characters and events in two. 0: one write for each event.
     pub split_bytes: usize,
-    /// In place of a reply, this body as it is; its `content-type` is one of `headers`, or none.
+    /// This body, unchanged, in place of a reply; its `content-type` is one of `headers`, or none.
     #[serde(skip)]
     pub body: Option<Vec<u8>>,
-    /// Pieces (words) of the reply to send before `ending`. None: all of them.
+    /// Pieces (words) of the reply to send before `ending`; `None` for all.
     pub after: Option<usize>,
     pub ending: Ending,
 }
@@ -71,18 +71,18 @@ pub enum Reply {
     /// "You said: " and the last user message.
     Echo,
     Text(String),
-    /// So many bytes of filler, in pieces of 1 KiB.
+    /// This many bytes of filler, in pieces of 1 KiB.
     Bytes(usize),
 }
 
-/// What the server says about tokens.
+/// The usage in the server's answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Usage {
     /// One token for each word of the messages and of the reply.
     #[default]
     Counted,
-    /// Nothing, whatever the request asked for.
+    /// No usage, even if the request asks for it.
     None,
     Exact {
         input: u64,
@@ -96,18 +96,18 @@ pub enum Usage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// With the finish reason, usage and `[DONE]`.
+    /// The finish reason, the usage and `[DONE]`.
     #[default]
     Finish,
-    /// No byte of an answer ever comes; the connection stays open.
+    /// No byte of an answer is sent; the connection stays open.
     Hang,
-    /// The connection is reset before any byte of an answer.
+    /// The connection is reset before the first byte of an answer.
     Drop,
-    /// Silence in the middle of the reply; the connection stays open.
+    /// The reply stops in its middle; the connection stays open.
     Stall,
     /// The connection is closed in the middle of the chunked body.
     Close,
-    /// As `Close`, but the finish reason was sent before.
+    /// As `Close`, after the finish reason.
     CloseFinished,
     /// As `Close`, with a TCP reset.
     Reset,
@@ -115,7 +115,7 @@ pub enum Ending {
     Malformed,
     /// An error object as a data line, then the end of the body.
     Error,
-    /// The body ends well, without finish reason and `[DONE]`.
+    /// The body ends properly, without finish reason and `[DONE]`.
     Truncate,
 }
 
@@ -126,7 +126,7 @@ impl Script {
         Self { steps: steps.into_iter().collect(), ..Self::default() }
     }
 
-    /// Every request gets this step.
+    /// Answers every request with this step.
     pub fn always(step: Step) -> Self {
         Self { otherwise: step, ..Self::default() }
     }
@@ -146,7 +146,7 @@ impl Script {
         self
     }
 
-    /// The model has this `shutdown_date`.
+    /// Sets the `shutdown_date` of a model.
     pub fn shutdown_date(mut self, model: impl Into<String>, date: impl Into<String>) -> Self {
         self.shutdown_dates.insert(model.into(), date.into());
         self
@@ -208,7 +208,7 @@ impl Step {
         Self::body(200, body).header("content-type", "text/event-stream")
     }
 
-    /// This body as it is, without a content type.
+    /// This body, unchanged, without a content type.
     pub fn body(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, body: Some(body.into()), ..Self::default() }
     }

@@ -26,7 +26,7 @@ use crate::talk;
 /// A larger request is refused with 413.
 const MAX_REQUEST_BYTES: usize = 16 << 20;
 
-/// How long `wait` waits for what a test expects before it says that it did not come.
+/// The time limit of `wait`.
 const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// A running server. It ends when this is dropped.
@@ -74,7 +74,7 @@ impl ScriptedModel {
         self.shared.journal.requests()
     }
 
-    /// Requests whose answer is still going on.
+    /// The number of requests whose answer is still being sent.
     pub fn in_flight(&self) -> usize {
         self.shared.journal.in_flight()
     }
@@ -84,7 +84,7 @@ impl ScriptedModel {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// Adds steps behind those that are left.
+    /// Adds steps behind the remaining ones.
     pub fn push(&self, steps: impl IntoIterator<Item = Step>) {
         lock(&self.shared.script).steps.extend(steps);
     }
@@ -135,7 +135,7 @@ impl Shared {
     }
 }
 
-/// What any provider refuses, whatever the script says.
+/// The error that any provider returns for this request, whatever the script says.
 fn refusal(script: &Script, headers: &HeaderMap, request: &Value, model: &str) -> Option<Step> {
     let no_messages = || {
         let step = Step::status(400).error("invalid_request", "The request has no list of messages.");
@@ -191,7 +191,7 @@ async fn model(State(shared): State<Arc<Shared>>, Path(name): Path<String>, head
     }
 }
 
-/// A model as OpenAI describes one.
+/// A model in OpenAI's format.
 fn described(script: &Script, name: &str) -> Value {
     let shutdown_date = script.shutdown_dates.get(name);
     json!({"id": name, "object": "model", "created": 0, "owned_by": "scripted-model", "shutdown_date": shutdown_date})
@@ -242,7 +242,7 @@ async fn respond(answer: Answer, connection: ConnectionHandle, open: Open, numbe
     response
 }
 
-/// The step's headers, and a request id as OpenAI sends one.
+/// The step's headers, and a request id in OpenAI's format.
 fn response_headers(step: &Step, number: usize) -> HeaderMap {
     let request_id = ("x-request-id".to_owned(), format!("req_scripted_{number}"));
     let named = step.headers.iter().map(|(name, value)| (name.clone(), value.clone()));

@@ -1,4 +1,4 @@
-//! What the demo's model says: a few rules about the user's words, and no pretence.
+//! The words of the demo's model: a few rules about the user's words.
 
 use serde_json::Value;
 

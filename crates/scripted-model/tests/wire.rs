@@ -1,4 +1,4 @@
-//! What a client sees on the wire, byte by byte, and what the server records about it.
+//! The bytes that a client receives, and the record that the server keeps of it.
 
 use std::io;
 

@@ -1,4 +1,5 @@
-//! Things that are built once: a lock against parallel builds, and a stamp that tells whether the sources changed since.
+//! Artifacts that are built once: a lock against parallel builds, and a stamp that tells whether the sources changed
+//! since.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};

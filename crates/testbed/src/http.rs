@@ -1,4 +1,4 @@
-//! The smallest HTTP client: enough to talk to the servers on our own loopback.
+//! A minimal HTTP client, enough for the servers on our own loopback.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -7,18 +7,18 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 const PATIENCE: Duration = Duration::from_secs(2);
-/// What changes something is not tried again by whoever asks, so a busy server gets the time it needs.
+/// The caller does not retry a request that changes something, so a busy server gets the time it needs.
 const POST_PATIENCE: Duration = Duration::from_secs(30);
 /// How often a reset connection is tried again.
 const RESETS: usize = 10;
 const LONGEST_ANSWER: u64 = 64 * 1024;
 
-/// What a server answered.
+/// A server's response.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status code.
     pub status: u16,
-    /// The body as text, as far as it came with the status within 64 KiB.
+    /// The body as text: the part of the first 64 KiB that came with the status.
     pub body: String,
 }
 
@@ -36,8 +36,8 @@ pub fn post_json(port: u16, path: &str, headers: &str, body: &str) -> Result<Ans
     send(port, &head, body, POST_PATIENCE)
 }
 
-/// Sends a request, again when the connection is reset: a server that refuses without reading the body may close before
-/// its answer was read.
+/// Sends a request, and repeats it when the connection is reset: a server that refuses without reading the body may
+/// close before its answer was read.
 fn send(port: u16, head: &str, body: &str, patience: Duration) -> Result<Answer> {
     let mut answer = exchange(port, head, body, patience);
     for _ in 0..RESETS {

@@ -45,13 +45,13 @@ pub use workspace::{cargo, root, target_dir};
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 
-/// Sixteen hexadecimal digits that are new in every call: enough to tell parallel runs apart.
+/// Sixteen hexadecimal digits, new in every call: enough to tell parallel runs apart.
 pub fn unique_hex() -> String {
     format!("{:016x}", RandomState::new().hash_one(0))
 }
 
-/// Tells the person at the terminal what takes long. Goes past the capture of the test harness, which would otherwise
-/// make the first build look like a hanging test.
+/// Prints a line about a step that takes long. Bypasses the capture of the test harness, which would otherwise make the
+/// first build look like a hanging test.
 pub fn progress(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -12,10 +12,10 @@ use tempfile::TempDir;
 
 use crate::{Process, Redis, free_ports, http, tools, unique_hex};
 
-/// Generous: it hides no slowness, it only ends a hang.
+/// Generous: it hides no slowness and only ends a hang.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
-/// Somebody may take a port between our looking and the server's binding.
+/// Another program may take a port between our probe and the server's bind.
 const PORT_ATTEMPTS: usize = 4;
 
 /// A running LiveKit server on loopback, with a key of its own. Dropping it kills it.
@@ -45,12 +45,12 @@ struct Ports {
     tcp: u16,
 }
 
-/// Where a server is reached, and what makes it one of several.
+/// The address of a server, and the settings of a cluster's node.
 #[derive(Clone, Copy)]
 struct Setting<'a> {
     address: IpAddr,
     redis: Option<&'a Redis>,
-    /// More of the configuration: whole top-level keys, in YAML.
+    /// Further configuration: whole top-level keys, in YAML.
     more: &'a str,
 }
 
@@ -69,7 +69,7 @@ impl LivekitServer {
         Self::start_as(&Keys::new(), Setting { more, ..Setting::ALONE })
     }
 
-    /// The same for a network of a test's own: clients can come over loopback and over `address`, an address of this
+    /// The same for a network of a test's own: clients can connect over loopback and over `address`, an address of this
     /// machine.
     pub fn start_at(address: IpAddr) -> Result<Self> {
         Self::start_as(&Keys::new(), Setting { address, ..Setting::ALONE })
@@ -134,7 +134,7 @@ impl LivekitServer {
         &self.keys.secret
     }
 
-    /// What clients and workers need to reach this server, under the names they look for.
+    /// The variables that clients and workers need to reach this server.
     pub fn environment(&self) -> [(&'static str, String); 3] {
         [
             ("LIVEKIT_URL", self.url.clone()),
@@ -227,8 +227,8 @@ fn is_port_clash(error: &anyhow::Error) -> bool {
     format!("{error:#}").contains("address already in use")
 }
 
-/// Loopback only, for signalling and for media, unless the setting has another address, and nothing that would ask the
-/// outside world for one.
+/// Loopback only, for signalling and for media, unless the setting has another address; and nothing that would ask a
+/// server outside for one.
 fn configuration(ports: Ports, keys: &Keys, setting: Setting<'_>) -> String {
     let Ports { signal, udp, tcp } = ports;
     let Keys { key, secret } = keys;

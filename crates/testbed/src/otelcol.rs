@@ -1,4 +1,5 @@
-//! An OpenTelemetry Collector of our own, which takes traces the way OpenObserve does.
+//! An OpenTelemetry Collector of our own, which receives traces at the same path and with the same authentication as
+//! OpenObserve.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use crate::spans::{self, Span};
 use crate::{Process, free_port, http, root, tools, unique_hex};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-/// The collector writes out what it has on SIGTERM.
+/// On SIGTERM the collector writes out the data it still holds.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);
 const PORT_ATTEMPTS: usize = 4;
@@ -69,7 +70,7 @@ impl OtelCollector {
         format!("http://127.0.0.1:{}{TRACES_PATH}", self.port)
     }
 
-    /// The same door as the OTel specification writes it, without the `/v1/traces` that exporters append.
+    /// The same endpoint as the OTel specification writes it, without the `/v1/traces` that exporters append.
     pub fn base_endpoint(&self) -> String {
         self.endpoint().trim_end_matches("/v1/traces").to_owned()
     }
@@ -79,7 +80,7 @@ impl OtelCollector {
         format!("Basic {}", STANDARD.encode(format!("{USER}:{}", self.password)))
     }
 
-    /// What an exporter needs to reach this collector, under the names of the OTel specification.
+    /// The variables that an exporter needs to reach this collector, under the names of the OTel specification.
     pub fn environment(&self) -> [(&'static str, String); 2] {
         [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", self.endpoint()),
@@ -92,7 +93,7 @@ impl OtelCollector {
         spans::decode(&read(&self.file())?)
     }
 
-    /// The spans received so far, as soon as `enough` says so; an error that shows what there is when that takes longer
+    /// The spans received so far, as soon as `enough` accepts them; an error that lists them when that takes longer
     /// than `patience`.
     pub fn wait_for_spans(&self, patience: Duration, enough: impl Fn(&[Span]) -> bool) -> Result<Vec<Span>> {
         let deadline = Instant::now() + patience;
@@ -117,7 +118,7 @@ impl OtelCollector {
         self.directory.path().join("traces.jsonl")
     }
 
-    /// Every metric's every point received so far, in the order of arrival.
+    /// Every point of every metric received so far, in the order of arrival.
     pub fn metrics(&self) -> Result<Vec<Metric>> {
         signals::metrics(&read(&self.metrics_file())?)
     }
@@ -127,12 +128,12 @@ impl OtelCollector {
         signals::logs(&read(&self.logs_file())?)
     }
 
-    /// As `file`, for metrics.
+    /// The same as [`Self::file`], for metrics.
     pub fn metrics_file(&self) -> PathBuf {
         self.directory.path().join("metrics.jsonl")
     }
 
-    /// As `file`, for logs.
+    /// The same as [`Self::file`], for logs.
     pub fn logs_file(&self) -> PathBuf {
         self.directory.path().join("logs.jsonl")
     }
@@ -183,7 +184,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Any answer will do: a GET is refused, but it takes a collector to refuse it.
+/// Any HTTP answer will do: the collector refuses a GET, which shows that it is up.
 fn wait_until_up(mut process: Process, port: u16) -> Result<Process> {
     let deadline = Instant::now() + START_TIMEOUT;
     loop {

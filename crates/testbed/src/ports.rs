@@ -1,12 +1,12 @@
-//! Ports that nobody uses.
+//! Ports that are free.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 
 use anyhow::{Result, bail};
 
-/// Below the ephemeral ranges of Linux and macOS: a port that its server gives up during a restart is not taken meanwhile
-/// by somebody's outgoing connection.
+/// Below the ephemeral ranges of Linux and macOS: no outgoing connection takes a port that its server gives up during a
+/// restart.
 const RANGE: std::ops::Range<u16> = 15_000..32_000;
 const ATTEMPTS: usize = 1_000;
 

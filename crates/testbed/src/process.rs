@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-/// How often a child is looked at while somebody waits for it.
+/// How often `wait` and `join` look at the child.
 const POLL: Duration = Duration::from_millis(20);
 const LOG_TAIL_LINES: usize = 30;
 
-/// A child in a process group of its own. It is killed, with all it started, when this value is dropped, and also when we
-/// ourselves die without a chance to drop anything.
+/// A child in a process group of its own. It is killed, with all its descendants in the group, when this value is
+/// dropped, and also when this process dies without dropping anything.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -38,7 +38,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Starts `command` with the standard output and error that it asks for: ours, unless told otherwise.
+    /// Starts `command` with the standard output and error that it sets: ours by default.
     pub fn attached(name: &str, command: &mut Command) -> Result<Self> {
         let (child, watcher) = spawn_watched(command)?;
         Ok(Self { name: name.to_owned(), child, watcher, log: None, exit: None })
@@ -104,9 +104,10 @@ impl Process {
         Ok(status)
     }
 
-    /// Ends the process and all it started, now.
+    /// Kills the process and its group at once.
     pub fn kill(&mut self) {
-        // A group that is empty and reaped may be somebody else's by now; ours is as long as we have not reaped its leader.
+        // The id of a group that is empty and reaped may belong to another program by now; ours stays valid until we
+        // reap its leader.
         if self.exit.is_none() {
             let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         }
@@ -133,7 +134,7 @@ impl Drop for Process {
     }
 }
 
-/// Runs `command` to its end and returns what it wrote to the pipes it asks for. It does not outlive us either.
+/// Runs `command` to its end and returns its output on the pipes it asks for. It does not outlive us either.
 pub fn run(command: &mut Command) -> Result<Output> {
     let (child, mut watcher) = spawn_watched(command)?;
     let output = child.wait_with_output();
@@ -152,9 +153,9 @@ fn spawn_watched(command: &mut Command) -> Result<(Child, Child)> {
     Ok((child, watcher))
 }
 
-/// Starts a shell that holds the reading end of a pipe whose writing end is ours. When we die, however that happens, the
-/// pipe closes and the shell kills the child's group. The kernel's own parent-death signal would need `unsafe`, and it
-/// fires already when the thread ends that started the child.
+/// Starts a shell that holds the reading end of a pipe whose writing end is ours. When this process dies, in whatever
+/// way, the pipe closes and the shell kills the child's group. The kernel's own parent-death signal would need
+/// `unsafe`, and it also fires when only the thread ends that started the child.
 fn watch(child: &Child) -> Result<Child> {
     Command::new("/bin/sh")
         .args(["-c", r#"read -r _; kill -s KILL -- "-$1" 2>/dev/null"#, "watcher"])
@@ -190,7 +191,7 @@ mod tests {
     }
 
     fn is_alive(id: &str) -> bool {
-        // A killed process whose new parent has not reaped it yet is a zombie: dead for our purposes.
+        // A killed process whose new parent has not reaped it yet is a zombie, which counts as dead here.
         std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
     }
 
@@ -217,7 +218,7 @@ mod tests {
     fn the_watcher_kills_the_child_when_its_pipe_closes() {
         let directory = tempfile::tempdir().unwrap();
         let mut process = shell("sleep 600", &directory.path().join("log"));
-        // What the kernel does when we are killed.
+        // The kernel does the same when this process is killed.
         drop(process.watcher.stdin.take());
         let status = process.wait(PATIENCE).unwrap().expect("the child was killed");
         assert!(!status.success());

@@ -11,11 +11,11 @@ use tempfile::TempDir;
 use crate::tools::find_on_path;
 use crate::{Process, free_port};
 
-/// Generous: it hides no slowness, it only ends a hang.
+/// Generous: it hides no slowness and only ends a hang.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
 const PORT_ATTEMPTS: usize = 4;
-/// What Debian and most others call it.
+/// The name of the program on Debian and most other systems.
 const PROGRAM: &str = "redis-server";
 
 /// A running Redis on loopback that keeps nothing on disk. Dropping it kills it.
@@ -40,7 +40,7 @@ impl Redis {
         }
     }
 
-    /// What LiveKit's configuration has to say of it.
+    /// The section of LiveKit's configuration that names this Redis.
     pub(crate) fn section(&self) -> String {
         format!("redis: {{address: 127.0.0.1:{}}}\n", self.port)
     }

@@ -1,4 +1,4 @@
-//! Rooms as a backend makes and deletes them: through the server's API.
+//! Creates and deletes rooms through the server's API, as a backend does.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,11 +11,11 @@ use sha2::Sha256;
 
 use crate::{LivekitServer, http};
 
-/// A token is made for each request.
+/// Each request has a token of its own.
 const TOKEN_LIFE: Duration = Duration::from_secs(60);
 
 impl LivekitServer {
-    /// Makes a room and has the agent of this name sent into it; nobody else is there.
+    /// Creates a room and dispatches the agent of this name to it; the room has no other participant.
     pub fn create_room(&self, room: &str, agent_name: &str) -> Result<()> {
         let body = json!({ "name": room, "agents": [{ "agent_name": agent_name }] });
         match self.ask("CreateRoom", &body)? {
@@ -24,7 +24,7 @@ impl LivekitServer {
         }
     }
 
-    /// Deletes a room under whoever is in it. One that is gone already is no error.
+    /// Deletes a room with its participants. A room that does not exist is no error.
     pub fn delete_room(&self, room: &str) -> Result<()> {
         match self.ask("DeleteRoom", &json!({ "room": room }))? {
             200 | 404 => Ok(()),
@@ -40,7 +40,7 @@ impl LivekitServer {
     }
 }
 
-/// A JSON web token (RFC 7519) signed with HMAC-SHA256 that lets its holder make and delete rooms.
+/// A JSON web token (RFC 7519) signed with HMAC-SHA256 that lets its holder create and delete rooms.
 fn token(key: &str, secret: &str, expires: SystemTime) -> Result<String> {
     let expires = expires.duration_since(UNIX_EPOCH)?.as_secs();
     let header = json!({ "alg": "HS256", "typ": "JWT" });

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::spans::Attributes;
 use crate::spans::wire;
 
-/// One point of one metric, with what it inherits.
+/// One point of one metric, with the fields of its resource and scope.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
     pub name: String,
@@ -25,7 +25,7 @@ pub enum Data {
     Histogram { count: u64, sum: f64, bounds: usize, temporality: Temporality },
 }
 
-/// Since when a point counts.
+/// The moment since which a point counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Temporality {
     Unspecified,
@@ -33,7 +33,7 @@ pub enum Temporality {
     Cumulative,
 }
 
-/// One log record, with what it inherits.
+/// One log record, with the fields of its resource and scope.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogRecord {
     /// Nanoseconds since the Unix epoch.

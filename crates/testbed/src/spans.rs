@@ -13,7 +13,7 @@ use serde_json::Value;
 /// Attributes by key. An int stays an integer and a double a float: `json!(3)` and `json!(3.0)` are different values.
 pub type Attributes = BTreeMap<String, Value>;
 
-/// One span with what it inherits from its resource and scope.
+/// One span, with the fields of its resource and scope.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Span {
     /// 32 hexadecimal digits.
@@ -87,7 +87,7 @@ impl Span {
     }
 }
 
-/// Decodes the collector's file. What follows the last newline is still being written and is left out.
+/// Decodes the collector's file. The text after the last newline is still being written and is left out.
 pub fn decode(file: &[u8]) -> Result<Vec<Span>> {
     let text = complete_lines(file)?;
     let mut spans = Vec::new();
@@ -101,13 +101,13 @@ pub fn decode(file: &[u8]) -> Result<Vec<Span>> {
     Ok(spans)
 }
 
-/// Without the line that is still being written.
+/// The text without the line that is still being written.
 pub(crate) fn complete_lines(file: &[u8]) -> Result<&str> {
     let complete = file.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     std::str::from_utf8(&file[..complete]).context("the collector's file is not UTF-8")
 }
 
-/// Groups spans by trace, each trace in the order of its spans' starts, the traces in the order of theirs.
+/// Groups spans by trace. The spans of a trace are ordered by their start, the traces by the start of their first span.
 pub fn by_trace(spans: &[Span]) -> Vec<Vec<Span>> {
     let mut traces: BTreeMap<&str, Vec<Span>> = BTreeMap::new();
     for span in spans {

@@ -1,7 +1,7 @@
-//! The programs that run beside `voiced`: taken from where the environment says, else built once.
+//! The programs that run beside `voiced`: found where the environment says, or built once.
 //!
-//! A build happens under a lock, so that test programs that run side by side build once, and it says what it does,
-//! because the first one takes minutes.
+//! A build holds a lock, so that test programs that run side by side build once. It prints a line, because the first
+//! build takes minutes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,9 +19,9 @@ struct GoTool {
     name: &'static str,
     variable: &'static str,
     package: &'static str,
-    /// What a build from nothing takes on two cores.
+    /// The duration of the first build on two cores.
     cold_build: &'static str,
-    /// Whether a program of this name that was found on `PATH` will do.
+    /// Whether a program of this name found on `PATH` can be used.
     accepts: fn(&Path) -> bool,
 }
 
@@ -41,18 +41,18 @@ const OTELCOL: GoTool = GoTool {
     accepts: has_our_components,
 };
 
-/// The LiveKit server: `$LIVEKIT_SERVER`, else `livekit-server` on `PATH`, else built into `target/tools/`.
+/// The LiveKit server: `$LIVEKIT_SERVER`, otherwise `livekit-server` on `PATH`, otherwise built into `target/tools/`.
 pub fn livekit_server() -> Result<PathBuf> {
     LIVEKIT_SERVER.locate()
 }
 
-/// The OpenTelemetry Collector: `$OTELCOL`, else an `otelcol` on `PATH` that has the components our configuration uses,
-/// else built into `target/tools/`.
+/// The OpenTelemetry Collector: `$OTELCOL`, otherwise an `otelcol` on `PATH` that has the components our configuration
+/// uses, otherwise built into `target/tools/`.
 pub fn otelcol() -> Result<PathBuf> {
     OTELCOL.locate()
 }
 
-/// The demo's and the tests' OpenAI-compatible model: `$SCRIPTED_MODEL`, else what cargo builds.
+/// The OpenAI-compatible model of the demo and the tests: `$SCRIPTED_MODEL`, otherwise the one that cargo builds.
 pub fn scripted_model() -> Result<PathBuf> {
     match from_variable("SCRIPTED_MODEL")? {
         Some(path) => Ok(path),
@@ -60,7 +60,8 @@ pub fn scripted_model() -> Result<PathBuf> {
     }
 }
 
-/// The other end of voice connections, and a network that loses packets: `$VOICE_BENCH`, else what cargo builds.
+/// The other end of voice connections, and a network that loses packets: `$VOICE_BENCH`, otherwise the one that cargo
+/// builds.
 pub fn voice_bench() -> Result<PathBuf> {
     match from_variable("VOICE_BENCH")? {
         Some(path) => Ok(path),
@@ -68,7 +69,7 @@ pub fn voice_bench() -> Result<PathBuf> {
     }
 }
 
-/// Builds what `selection` selects, in cargo's own arguments, and returns the binaries called `names` out of it.
+/// Builds the packages of `selection`, which holds cargo's own arguments, and returns the binaries called `names`.
 pub fn cargo_build(selection: &[&str], names: &[&str]) -> Result<Vec<PathBuf>> {
     let mut command = workspace::cargo();
     command.args(["build", "--message-format=json-render-diagnostics"]).args(selection).current_dir(root());
@@ -81,7 +82,7 @@ pub fn cargo_build(selection: &[&str], names: &[&str]) -> Result<Vec<PathBuf>> {
         .collect()
 }
 
-/// The Go program: on `PATH`, else where its installer puts it.
+/// The Go program on `PATH`, otherwise at the path where its installer puts it.
 pub fn go() -> Result<PathBuf> {
     find_on_path("go")
         .or_else(|| Some(PathBuf::from("/usr/local/go/bin/go")).filter(|path| path.is_file()))
@@ -131,7 +132,7 @@ impl GoTool {
         root().join("tools").join(self.name)
     }
 
-    /// What the build depends on; a configuration file beside it does not count.
+    /// The files that the build depends on; a configuration file beside it does not count.
     fn sources(&self) -> Result<Vec<PathBuf>> {
         let directory = self.directory();
         let entries =
@@ -189,7 +190,7 @@ fn has_our_components(program: &Path) -> bool {
     ["basicauth", "name: otlp", "name: file"].iter().all(|component| listing.contains(component))
 }
 
-/// The path of a binary in what `cargo build --message-format=json` printed.
+/// The path of a binary in the output of `cargo build --message-format=json`.
 fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     messages
         .lines()

@@ -1,4 +1,4 @@
-//! A Python environment with LiveKit's own SDK: the official client that the end-to-end tests let talk to us.
+//! A Python environment with LiveKit's own SDK: the official client of the end-to-end tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use crate::build_lock::BuildLock;
 use crate::tools::find_on_path;
 use crate::{process, progress, root, target_dir};
 
-/// What the environment contains, relative to the workspace.
+/// The list of packages, relative to the workspace.
 const REQUIREMENTS: &str = "tests/python/requirements.txt";
 
-/// The interpreter of `target/venv`, which is made first when it is absent or its requirements changed.
+/// The interpreter of `target/venv`, which is created first when it is absent or its requirements changed.
 pub fn python() -> Result<PathBuf> {
     let environment = target_dir().join("venv");
     let interpreter = environment.join("bin/python");

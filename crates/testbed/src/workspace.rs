@@ -1,4 +1,4 @@
-//! Where the workspace and its target directory are.
+//! The paths of the workspace and its target directory.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,13 +10,14 @@ pub fn root() -> &'static Path {
     manifest_dir.ancestors().nth(2).unwrap_or(manifest_dir)
 }
 
-/// Cargo's target directory: `$CARGO_TARGET_DIR`, else what `cargo metadata` says, which knows cargo's configuration files.
+/// Cargo's target directory: `$CARGO_TARGET_DIR`, otherwise the one that `cargo metadata` reports, which knows cargo's
+/// configuration files.
 pub fn target_dir() -> &'static Path {
     static TARGET_DIR: OnceLock<PathBuf> = OnceLock::new();
     TARGET_DIR.get_or_init(|| from_environment().or_else(from_cargo).unwrap_or_else(|| root().join("target")))
 }
 
-/// The cargo that runs us, else the one on `PATH`.
+/// The cargo that started this process, otherwise the one on `PATH`.
 pub fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }

@@ -1,4 +1,4 @@
-//! Tracks of sound, published and heard.
+//! Audio tracks, published and received.
 
 use anyhow::Result;
 use futures::StreamExt;
@@ -11,7 +11,8 @@ use livekit::webrtc::audio_stream::native::NativeAudioStream;
 use tokio::time::{Duration, Instant, sleep_until};
 
 pub(crate) const FRAME: Duration = Duration::from_millis(10);
-/// What the source may hold, in milliseconds. A frame comes every 10 ms, so it is nearly empty unless we were held up.
+/// The capacity of the source, in milliseconds. A frame comes every 10 ms, so the queue is nearly empty unless this
+/// process was held up.
 const QUEUE_MS: u32 = 100;
 
 pub(crate) async fn publish(room: &Room, rate: u32) -> Result<NativeAudioSource> {
@@ -22,7 +23,7 @@ pub(crate) async fn publish(room: &Room, rate: u32) -> Result<NativeAudioSource>
     Ok(source)
 }
 
-/// Feeds `samples` to the source in real time; `before` is told the position of each frame.
+/// Feeds `samples` to the source in real time; calls `before` with the position of each frame.
 pub(crate) async fn play(
     source: &NativeAudioSource,
     rate: u32,
@@ -48,7 +49,7 @@ pub(crate) async fn play(
     Ok(())
 }
 
-/// Hands on what a track says until it ends.
+/// Passes on the frames of a track until it ends.
 pub(crate) async fn listen(
     track: &RemoteAudioTrack,
     rate: u32,

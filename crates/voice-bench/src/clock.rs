@@ -1,4 +1,4 @@
-//! Clocks that other processes can be compared by.
+//! Clocks whose times can be compared between processes.
 
 use std::time::Duration;
 

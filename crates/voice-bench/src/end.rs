@@ -1,4 +1,4 @@
-//! One end of a voice connection: what it says or hears, and when.
+//! One end of a voice connection: the sound it plays or records, and the times of its frames.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::{End, audio, clock};
 
-/// The way has to be open before anything is said.
+/// The connection has to be up before any sound is played.
 const SETTLE: Duration = Duration::from_secs(1);
 
 type Events = UnboundedReceiver<RoomEvent>;

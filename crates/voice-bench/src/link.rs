@@ -1,5 +1,5 @@
-//! One direction of a network: packets are lost at random, and the others come late, by a time that all have in common and
-//! one of their own. Pure: the time is told, and chance comes from a seed.
+//! One direction of a network: packets are lost at random, and the others are delayed by a time that is the same for
+//! all and a random one of their own. Pure: the caller passes the time, and the randomness comes from a seed.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,21 +7,21 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-/// What may be under way; beyond it packets are dropped, as a router drops them.
+/// The most packets under way; further ones are dropped, as a router drops them.
 const CAPACITY: usize = 4_096;
 
-/// How bad a direction is.
+/// The quality of one direction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quality {
     /// The share of packets that are lost, from 0 to 1.
     pub(crate) loss: f64,
-    /// What every packet takes.
+    /// The delay of every packet.
     pub(crate) delay: Duration,
-    /// Every packet takes a time between zero and this more, so that they overtake each other.
+    /// The largest additional random delay of a packet, which makes packets overtake each other.
     pub(crate) jitter: Duration,
 }
 
-/// What happened to the packets so far.
+/// The counts of the packets so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) passed: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Link {
     counts: Counts,
 }
 
-/// In the order in which they are due; of two that are due at once the one that came first.
+/// Ordered by the time at which they are due; of two that are due at once the earlier one comes first.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Packet {
     due: Instant,
@@ -57,7 +57,7 @@ impl Link {
         }
     }
 
-    /// A packet is given to the network.
+    /// Gives a packet to the network.
     pub(crate) fn take(&mut self, now: Instant, bytes: &[u8]) {
         if self.chance.f64() < self.quality.loss {
             self.counts.lost += 1;
@@ -71,7 +71,7 @@ impl Link {
         }
     }
 
-    /// A packet that is there by now.
+    /// A packet that is due by now.
     pub(crate) fn give(&mut self, now: Instant) -> Option<Vec<u8>> {
         self.next_due().filter(|due| *due <= now)?;
         self.under_way.pop().map(|Reverse(packet)| packet.bytes)

@@ -1,5 +1,5 @@
-//! What the tests and benchmarks of voice run beside the official SDK: the crate `livekit` over our `libwebrtc`, without
-//! anything of `voiced`.
+//! The program that the voice tests and benchmarks run beside the official SDK: the crate `livekit` over our
+//! `libwebrtc`, without anything of `voiced`.
 //!
 //! # Layout
 //! - `end`: one end of a voice connection, as `tests/python/voice.py` is it in Python
@@ -25,7 +25,7 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(version, about)]
 enum Arguments {
-    /// Publish FILE.pcm (16-bit mono) in real time once somebody has subscribed to it, and leave.
+    /// Publish FILE.pcm (16-bit mono) in real time once a participant has subscribed to it, and leave.
     Say(End),
     /// Write the first audio track that comes to FILE.pcm until its sender leaves; nothing if none comes.
     Hear(End),

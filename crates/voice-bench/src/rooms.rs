@@ -1,4 +1,4 @@
-//! Many rooms in one process: how fast they are joined, and what memory and processor time each costs.
+//! Many rooms in one process: how fast they are joined, and the memory and processor time of each.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::{audio, clock};
 const RATE: u32 = 48_000;
 /// Joins that are under way at the same time.
 const LANES: usize = 8;
-/// Below it a sample is silence, or what a codec makes of it.
+/// A smaller sample is silence, or a codec's rendering of silence.
 const AUDIBLE: u16 = 100;
 
 #[derive(Debug, clap::Args)]
@@ -52,7 +52,7 @@ pub(crate) struct Options {
     seconds: u64,
 }
 
-/// Frames of 10 ms that were said, that came, and that were more than silence.
+/// Frames of 10 ms that were sent, that were received, and that were louder than silence.
 #[derive(Debug, Default)]
 struct Frames {
     said: AtomicU64,
@@ -124,7 +124,7 @@ async fn join(options: &Options, number: usize) -> Result<(Room, UnboundedReceiv
     Ok((room, events, began.elapsed()))
 }
 
-/// Hears every track of a room.
+/// Receives every track of a room.
 async fn follow(mut events: UnboundedReceiver<RoomEvent>, frames: Arc<Frames>) {
     while let Some(event) = events.recv().await {
         if let RoomEvent::TrackSubscribed { track: RemoteTrack::Audio(track), .. } = event {

@@ -1,4 +1,4 @@
-//! The SDK's way to the server: a websocket without TLS, as benchmarks on one machine need it.
+//! The SDK's connection to the server: a websocket without TLS, as benchmarks on one machine need it.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The network between two TUN devices. Needs root, also where that is only the root of a user namespace.
+//! The network between two TUN devices. Needs root, also as the root of a user namespace only.
 
 use std::cell::Cell;
 use std::fs;
@@ -66,7 +66,7 @@ async fn tell(file: &Path, out: &Cell<Counts>, back: &Cell<Counts>) -> Result<()
         sleep(TELL_EVERY).await;
         let (out, back) = (out.get(), back.get());
         let sums = [out.passed + back.passed, out.lost + back.lost, out.overflowed + back.overflowed];
-        // Whoever reads it sees all of a state.
+        // The file is replaced as a whole, so that a reader sees the counts of one moment.
         let unfinished = file.with_extension("unfinished");
         fs::write(&unfinished, sums.map(|sum| sum.to_string()).join(" "))?;
         fs::rename(&unfinished, file)?;
@@ -83,7 +83,7 @@ async fn carry(from: &Tun, to: &Tun, mut link: Link, counts: &Cell<Counts>) -> R
         }
         counts.set(link.counts());
         while let Some(packet) = link.give(Instant::now()) {
-            // An end that is about to vanish takes nothing any more.
+            // A device that is being removed takes no more packets.
             let _ = to.send(&packet).await;
         }
     }

@@ -117,7 +117,7 @@ async fn an_answer_that_keeps_its_thread_keeps_nobody_else() {
     lost_nothing("answer-spins", recovery);
 }
 
-/// All threads but one that a runtime has at least.
+/// The sessions hold three threads, one less than a runtime has at least.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_whose_sessions_hold_its_threads_still_hears_that_it_is_to_drain() {
     let world = world().await;
@@ -143,7 +143,7 @@ async fn a_flood_of_words_waits_for_its_room_and_for_nobody_else() {
     let mut caller = world.call("floods").await;
     let trouble = async {
         caller.send(FLOOD).await.unwrap();
-        // Reads, but ever so slowly.
+        // The person reads, but very slowly.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let spoke = Instant::now();
         caller.send("enough!").await.unwrap();
@@ -162,7 +162,7 @@ async fn a_flood_of_words_waits_for_its_room_and_for_nobody_else() {
     lost_nothing("answer-floods", recovery);
 }
 
-/// What is under way when somebody interrupts is heard to its end, and the answer comes after it.
+/// The text in flight when the person interrupts is heard to its end, and the answer comes after it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_is_never_far_ahead_of_who_listens_to_it() {
     let world = world().await;

@@ -1,4 +1,4 @@
-//! What people, their networks and other agents can do to one session of a real `voiced`, and a disk that is full for all.
+//! Faults that people, their networks, other agents and a full disk cause in a session of a real `voiced`.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::support::fault::{self, Measured};
 use crate::support::small_disk::SmallDisk;
 use crate::support::world::{PATIENCE, Worker, World, wait_until};
 
-/// The reply to it is longer than a network holds.
+/// The reply to this question is longer than the buffers of a network hold.
 const EVERYTHING: &str = "tell me everything";
-/// Matches one letter at a time, and looks through the rest of the text for each.
+/// Matches one letter at a time, and searches the rest of the text for each.
 const QUADRATIC: &str = ".*[^A-Z]|[A-Z]";
-/// Has more states than any cache holds.
+/// Has more states than the cache of the regex engine holds.
 const MANY_STATES: &str = "[AB][A-Z]{900}[0-9]";
 
 async fn world() -> Arc<World> {
@@ -35,14 +35,14 @@ async fn say(caller: &mut Caller, text: &str) {
     assert_eq!(reply.text.expose(), format!("You said: {text}"));
 }
 
-/// Every turn is in the collector, those of the faulty room and those of the others.
+/// Every turn is in the collector, those of the faulty room and those of the other rooms.
 fn measured(row: &str, world: &World, recovery: Duration, seen: &Seen, of_the_faulty: usize) {
     let expected = seen.turns + of_the_faulty;
     let spans_lost = expected.saturating_sub(world.traces(expected).len());
     fault::measured(row, Measured { recovery, turns_lost: 0, spans_lost });
 }
 
-/// A scrape of a busy worker on a busy machine may come to nothing.
+/// A scrape of a busy worker on a busy machine may fail.
 fn counter(worker: &Worker, name: &str) -> f64 {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -53,7 +53,7 @@ fn counter(worker: &Worker, name: &str) -> f64 {
     }
 }
 
-/// A transcript of a track that cannot be one: the SDK's tasks for that room panic over it.
+/// A malformed transcription of a track: the SDK's tasks for that room panic over it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_packet_that_breaks_the_sdk_is_noticed_reported_and_the_agent_goes_back_to_that_room() {
     let world = world().await;
@@ -79,7 +79,7 @@ async fn a_packet_that_breaks_the_sdk_is_noticed_reported_and_the_agent_goes_bac
     assert_eq!(worker.drain(), Some(0));
 }
 
-/// To the agent alone: the caller's own SDK would break just as well.
+/// Sent to the agent alone, because the caller's own SDK would break as well.
 async fn poison(world: &World, room: &str, agent: &str) {
     let transcript = proto::Transcription {
         transcribed_participant_identity: "caller".into(),
@@ -131,7 +131,7 @@ fn assert_failed(world: &World, job: &str) {
     wait_until("the server knows of the failed job", failed, || world.livekit.log_tail().unwrap());
 }
 
-/// Expressions of the operator's that take hours for what one person writes, 64 KiB at a time.
+/// The operator's expressions take hours for the 64 KiB that one person writes.
 #[tokio::test(flavor = "multi_thread")]
 async fn expressions_that_take_hours_cost_the_words_of_that_turn_and_no_time_of_others() {
     let world = world().await;
@@ -183,14 +183,14 @@ async fn a_thousand_texts_at_once_in_one_room_delay_no_other_room() {
     measured("thousand-texts", &world, recovery, &seen, TEXTS - refused as usize);
 }
 
-/// The caller's process is stopped in the middle of a long reply, and its network takes nothing more.
+/// The caller's process is stopped in the middle of a long reply, so that its connection takes nothing more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_never_reads_holds_up_nobody_else() {
     let world = world().await;
     let worker = world.worker(&[]);
     let trouble = async {
         let frozen = FrozenCaller::start(&world, "deaf").await;
-        // Long enough for every buffer on the way to fill up.
+        // Long enough to fill every buffer between the agent and the caller.
         tokio::time::sleep(Duration::from_secs(3)).await;
         let spoke = Instant::now();
         let mut second = world.call_as("deaf", "second").await;

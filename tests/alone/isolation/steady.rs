@@ -23,15 +23,15 @@ enum Act {
     Over,
 }
 
-/// What the others saw of a fault.
+/// The turns of the people in the other rooms, and their waits before and during a fault.
 pub(crate) struct Seen {
     pub(crate) turns: usize,
     before: Vec<Duration>,
     during: Vec<Duration>,
 }
 
-/// Lets people talk in other rooms, `trouble` in the middle of it, and fails unless each of them gets each answer, and
-/// only their own. The trouble's own result comes back with what they saw.
+/// Lets people talk in other rooms while `trouble` runs, and fails unless each of them gets each answer, and only their
+/// own. Returns the result of `trouble` with what they saw.
 pub(crate) async fn beside<T>(world: &Arc<World>, trouble: impl Future<Output = T>) -> (T, Seen) {
     let (act, acts) = watch::channel(Act::Before);
     let during = Arc::new(AtomicUsize::new(0));
@@ -91,7 +91,8 @@ fn call<'w>(world: &'w World, room: &'w str) -> BoxFuture<'w, Caller> {
 // === impl Seen ===
 
 impl Seen {
-    /// Prints how much longer the others waited. Machines differ and are busy with other things, so nothing is asserted of it.
+    /// Prints how much longer the other rooms waited. Nothing is asserted, because machines differ and are busy with
+    /// other work.
     pub(crate) fn print(&self, fault: &str) {
         let [p50, p95] = [50, 95].map(|percent| {
             let [before, during] = [&self.before, &self.during].map(|waits| percentile(waits, percent));
@@ -106,7 +107,7 @@ impl Seen {
     }
 }
 
-/// By nearest rank.
+/// The percentile by nearest rank.
 fn percentile(waits: &[Duration], percent: usize) -> Duration {
     let mut sorted = waits.to_vec();
     sorted.sort();

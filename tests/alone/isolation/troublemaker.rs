@@ -1,5 +1,5 @@
-//! A worker within this process, on a runtime of its own as `voiced start` has one, whose answers fail in every way when
-//! they are asked to.
+//! A worker within this process, on a runtime of its own as `voiced start` has one. Its answers fail in the ways that a
+//! question asks for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,33 +24,33 @@ use voiced::worker::{self, Assignment, Health, JobControl, JobEnd, RunJob, Setti
 use crate::support::settings::Place;
 use crate::support::world::{AGENT_NAME, PATIENCE, World};
 
-/// Said in a room, this is what happens there instead of an answer.
+/// The questions that cause a fault instead of an answer.
 pub(crate) const PANIC: &str = "panic";
 pub(crate) const PANIC_AT_ONCE: &str = "panic at once";
 pub(crate) const STICK: &str = "stick";
 pub(crate) const SPIN: &str = "spin";
-/// Until [`Inside::released`].
+/// Holds a thread until [`Inside::released`].
 pub(crate) const HOLD: &str = "hold your thread";
 pub(crate) const FLOOD: &str = "flood";
 
-/// How long one spins.
+/// How long [`SPIN`] spins.
 pub(crate) const SPINNING: Duration = Duration::from_secs(3);
-/// What one floods its room with.
+/// The bytes that [`FLOOD`] writes.
 pub(crate) const FLOODED: usize = 8 << 20;
 
-/// The session in this room panics when it is told to.
+/// The name of the room whose session panics on demand.
 pub(crate) const FRAGILE: &str = "fragile";
 
 /// The worker. It ends with its runtime, without a drain.
 pub(crate) struct Inside {
     pub(crate) metrics: Metrics,
-    /// Cancel it, and the session in the room [`FRAGILE`] panics.
+    /// Cancelling it makes the session in the room [`FRAGILE`] panic.
     pub(crate) broken: CancellationToken,
     pub(crate) shutdown: Shutdown,
     pub(crate) health: watch::Receiver<Health>,
-    /// Ends what [`HOLD`] began.
+    /// Setting it ends [`HOLD`].
     pub(crate) released: Arc<AtomicBool>,
-    /// Bytes that [`FLOOD`] has said.
+    /// Bytes that [`FLOOD`] has written.
     pub(crate) flooded: Arc<AtomicUsize>,
     runtime: Option<Runtime>,
 }
@@ -154,12 +154,12 @@ impl Answerer for Troublemaker {
     }
 }
 
-/// Neither says anything nor ends, also when it is cancelled.
+/// Neither writes anything nor ends, also when it is cancelled.
 async fn stick(_deltas: mpsc::Sender<Speech>) -> Answer {
     std::future::pending().await
 }
 
-/// Keeps its thread, as an expression without end does.
+/// Holds its thread, as a regular expression without end does.
 async fn spin(deltas: mpsc::Sender<Speech>) -> Answer {
     let until = Instant::now() + SPINNING;
     while Instant::now() < until {

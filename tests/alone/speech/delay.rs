@@ -1,4 +1,4 @@
-//! How long sound takes from the one who says it to the one who hears it, for `bench/voice.sh`. Nothing is required of it.
+//! The time that sound takes from the speaker to the listener, for `bench/voice.sh`. No limit is asserted.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,12 +12,12 @@ use crate::speech::synthesis::spoken;
 use crate::speech::wire::{Quality, Wire, possible};
 use crate::support::private_network::inside;
 
-/// What microphones and loudspeakers have.
+/// The sample rate of microphones and loudspeakers.
 const RATE: u32 = 48_000;
 const LENGTH: Duration = Duration::from_secs(40);
 const TEXT: &str = "we measure how long it takes until a word that was said is heard by somebody else";
 
-/// What `tests/python/delay.py` found, in milliseconds.
+/// The figures of `tests/python/delay.py`, in milliseconds.
 #[derive(serde::Deserialize)]
 struct Found {
     sought: u32,
@@ -54,7 +54,7 @@ fn through_a_network_that_loses_a_tenth() {
     }
 }
 
-/// All ways at once, so that they have the machine's moods in common; the first is the yardstick.
+/// Measures all pairs at once, so that they share the load of the machine; the first is the baseline.
 fn measure(
     network: &str,
     livekit: &LivekitServer,

@@ -19,14 +19,14 @@ pub(crate) enum Sdk {
     Rust,
 }
 
-/// Who speaks to whom.
+/// The SDK that speaks and the SDK that listens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Way {
     pub(crate) from: Sdk,
     pub(crate) to: Sdk,
 }
 
-/// What runs a command where an end is.
+/// Runs a command where an end of the call is.
 pub(crate) type Place<'a> = &'a dyn Fn(Command) -> Command;
 
 /// A call under way.
@@ -37,7 +37,7 @@ pub(crate) struct Call {
     heard: PathBuf,
 }
 
-/// What is left of a call: files without their extensions.
+/// The recordings of a call: files without their extensions.
 pub(crate) struct Heard {
     pub(crate) said: PathBuf,
     pub(crate) heard: PathBuf,
@@ -78,7 +78,7 @@ impl Sdk {
     }
 }
 
-/// `$VOICE_BENCH`, else what cargo builds.
+/// The program `$VOICE_BENCH`, otherwise the one that cargo builds.
 pub(crate) fn voice_bench() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| tools::voice_bench().unwrap())
@@ -87,7 +87,8 @@ pub(crate) fn voice_bench() -> &'static Path {
 // === impl Call ===
 
 impl Call {
-    /// Begins a call in a room of its own, with the files `NAME-said` and `NAME-heard`; the sound to say is in the first.
+    /// Begins a call in a room of its own, with the files `NAME-said` and `NAME-heard`; the first holds the sound to
+    /// play.
     pub(crate) fn begin(
         livekit: &LivekitServer,
         url: &str,
@@ -111,8 +112,9 @@ impl Call {
         Self { way, ends, said, heard }
     }
 
-    /// Waits for the end of a call that is to last so long. One between two of the official SDK in which nothing is heard did not come
-    /// about (`None`): through a network that loses packets that happens, and it is no yardstick then.
+    /// Waits for the end of a call that lasts this long. `None` for a call between two official SDKs in which nothing
+    /// was heard: through a network that loses packets the connection sometimes fails, and the call is no baseline
+    /// then.
     pub(crate) fn finish(mut self, lasting: Duration) -> Option<Heard> {
         let deadline = Instant::now() + lasting + PATIENCE;
         let is_yardstick = self.way == WAYS[0];
@@ -138,7 +140,7 @@ impl Call {
 // === impl Heard ===
 
 impl Heard {
-    /// By how much the latest frame was handed to the SDK too late: how busy the machine was.
+    /// The largest delay with which a frame was handed to the SDK: how busy the machine was.
     pub(crate) fn lateness(&self) -> Duration {
         let stamps = stamps(&self.said);
         let due = |stamp: &Stamp| stamps[0].time + stamp.position as u64 * 1_000_000_000 / u64::from(RATE);
@@ -147,7 +149,7 @@ impl Heard {
     }
 }
 
-/// What was heard of each sentence, in files of its own.
+/// The received sound of each sentence, in files of its own.
 pub(crate) fn cut(speech: &Speech, Heard { said, heard }: &Heard) -> Vec<PathBuf> {
     let (sent, came) = (stamps(said), stamps(heard));
     let sound = from_bytes(&fs::read(heard.with_extension("pcm")).unwrap());

@@ -1,4 +1,4 @@
-//! Without loss every word arrives, whoever speaks to whom.
+//! Without loss every word arrives, whichever SDK speaks to which.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ fn over_loopback_every_word_is_read_as_it_was_said() {
     assert_eq!(wrong, [0; WAYS.len()], "words were lost without any loss of packets");
 }
 
-/// All ways at the same time.
+/// Holds the calls of all pairs at the same time.
 fn hold(livekit: &LivekitServer, speech: &Speech, directory: &Path) -> Vec<(String, Heard)> {
     let here = &|command| command;
     let call = |way: Way| {

@@ -1,5 +1,5 @@
-//! Packets are lost at random and overtake each other. One end is behind the bad network, the other beside the server: so it
-//! is known whose sending or receiving has to cope.
+//! Packets are lost at random and overtake each other. One end is behind the bad network, the other beside the server,
+//! so each case tests either the sending or the receiving side of one SDK.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::speech::synthesis::{RATE, Speech};
 use crate::speech::wire::{Quality, Wire, possible};
 use crate::support::private_network::inside;
 
-/// Each has losses of its own, so that a result is not luck.
+/// Each network has losses of its own, so that a result is not chance.
 const NETWORKS: u64 = 2;
 const MEASUREMENTS: usize = 5;
 const JITTER_MS: u32 = 40;
@@ -31,7 +31,7 @@ const CASES: [(Far, Sdk); 4] = [
     (Far::Listens, Sdk::Rust),
 ];
 
-/// Wrong words of ours and of the yardstick.
+/// Wrong words of ours and of the baseline.
 #[derive(Debug, Default)]
 struct Wrong {
     ours: usize,
@@ -55,7 +55,7 @@ fn a_fifth_of_the_packets_costs_few_words() {
     }
 }
 
-/// Chance has its part in it: what is too much is measured again, and all measurements count together.
+/// Too many wrong words may be chance: they are measured again, and all measurements count together.
 fn judge(loss_percent: u32) {
     let directory = tempfile::tempdir().unwrap();
     let Some(speech) = Speech::synthesised(directory.path()) else { return };
@@ -71,8 +71,8 @@ fn judge(loss_percent: u32) {
     panic!("more words are wrong than with the official SDK, see above: {all:?} where {FARS:?}");
 }
 
-/// How many wrong words more than the official SDK has are chance: in one measurement none at a tenth and one at a fifth, and one
-/// for each measurement more.
+/// The number of additional wrong words, compared with the official SDK, that counts as chance: in one measurement none
+/// at a tenth and one at a fifth, and one more for each further measurement.
 fn allowed(loss_percent: u32, measurements: usize) -> usize {
     if loss_percent <= 10 { measurements - 1 } else { measurements }
 }
@@ -95,7 +95,7 @@ fn measure(loss_percent: u32, measurement: usize, speech: &Speech, directory: &P
     wrong
 }
 
-/// All cases at the same time, through one network.
+/// Holds the calls of all cases at the same time, through one network.
 fn hold(loss_percent: u32, seed: u64, speech: &Speech, directory: &Path) -> Option<Vec<(String, Heard)>> {
     let wire = Wire::lay(Quality { loss_percent, jitter_ms: JITTER_MS }, seed);
     let calls = CASES.map(|(far, sdk)| (far, sdk, begin(&wire, speech, far, sdk, directory)));
@@ -107,7 +107,7 @@ fn hold(loss_percent: u32, seed: u64, speech: &Speech, directory: &Path) -> Opti
     heard.into_iter().collect()
 }
 
-/// The end behind the bad network is by `sdk`, the other is always the official one.
+/// The end behind the bad network uses `sdk`, the other always the official one.
 fn begin(wire: &Wire, speech: &Speech, far: Far, sdk: Sdk, directory: &Path) -> Call {
     let files = directory.join(testbed::unique_hex());
     speech.write_for(&files);

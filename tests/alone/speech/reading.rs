@@ -1,4 +1,4 @@
-//! What a recogniser reads, and how much of it is wrong.
+//! The text that a recogniser reads, and how many of its words are wrong.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,13 +10,13 @@ use crate::speech::synthesis::{Sentence, Speech};
 /// Processes that read at the same time; each takes a while to start.
 const READERS: usize = 2;
 
-/// What was read of a sentence, and how many of its words are wrong.
+/// The recognised text of a sentence, and how many of its words are wrong.
 pub(crate) struct Reading {
     pub(crate) text: String,
     pub(crate) wrong: usize,
 }
 
-/// How many words are wrong of each call, which has a name; a table of what was read is printed.
+/// The number of wrong words of each named call; prints a table of the recognised texts.
 pub(crate) fn compare(speech: &Speech, calls: &[(String, Heard)]) -> Vec<usize> {
     let files: Vec<_> = calls.iter().flat_map(|(_, heard)| cut(speech, heard)).collect();
     let mut all = Vec::new();
@@ -31,7 +31,7 @@ pub(crate) fn compare(speech: &Speech, calls: &[(String, Heard)]) -> Vec<usize> 
     all
 }
 
-/// By calls, each of which has a file for each sentence.
+/// The readings of each call, one for each sentence.
 pub(crate) fn readings(speech: &Speech, files: &[PathBuf]) -> Vec<Vec<Reading>> {
     let texts = read(files);
     let reading = |(said, text): (&Sentence, &String)| Reading {
@@ -61,7 +61,7 @@ fn read_by_one(files: &[PathBuf]) -> Vec<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Words that are missing, superfluous or others: the edit distance.
+/// Words that are missing, superfluous or different: the edit distance.
 fn wrong_words(expected: &str, read: &str) -> usize {
     let read: Vec<_> = read.split_whitespace().collect();
     let mut row: Vec<_> = (0..=read.len()).collect();

@@ -1,5 +1,5 @@
-//! Both ends of `bench/loss.sh`: what is said into the simulated networks of `libwebrtc`, and what a recogniser reads of what
-//! comes out. Nothing is required of it.
+//! Both ends of `bench/loss.sh`: writes the speech for the simulated networks of `libwebrtc`, and has a recogniser read
+//! the result. No limit is asserted.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::speech::reading::{Reading, readings};
 use crate::speech::synthesis::{Speech, from_bytes, write};
 
-/// `$SPOKEN`, which the script makes.
+/// The directory `$SPOKEN`, which the script makes.
 fn directory() -> PathBuf {
     std::env::var_os("SPOKEN").expect("bench/loss.sh says where").into()
 }
@@ -40,7 +40,7 @@ fn judge() {
     );
 }
 
-/// What came out of each network.
+/// The recordings that came out of each network.
 fn heard() -> Vec<PathBuf> {
     let names = fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = names.filter(|path| is_heard(path)).collect();
@@ -53,7 +53,7 @@ fn is_heard(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("heard-"))
 }
 
-/// The network delays it by less than the pause after a sentence.
+/// Relies on the network delaying the sound by less than the pause after a sentence.
 fn cut(speech: &Speech, heard: &Path) -> Vec<PathBuf> {
     let sound = from_bytes(&fs::read(heard).unwrap());
     speech.cut(&sound, |place| place, heard)

@@ -1,11 +1,12 @@
-//! Sound is said and heard in real time, so a machine that stops for a while takes words away that no network took.
+//! Sound is played and recorded in real time, so a machine that stops for a moment loses words that the network did not
+//! lose.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::speech::ends::Heard;
 
-/// A speaker that is later than that leaves a hole as long as a syllable.
+/// A frame that is played later than this leaves a hole as long as a syllable.
 const LATE: Duration = Duration::from_millis(150);
 const ATTEMPTS: u32 = 3;
 
@@ -15,8 +16,8 @@ pub(crate) fn one_at_a_time() -> MutexGuard<'static, ()> {
     CALLS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What came of calls. They are held again when one did not come about or a speaker was late, up to [`ATTEMPTS`] times; of late
-/// ones the last are taken as they are.
+/// The recordings of calls. The calls are held again when one of them failed or a frame was late, up to [`ATTEMPTS`]
+/// times; of late ones the last are taken as they are.
 pub(crate) fn on_time(hold: impl Fn() -> Option<Vec<(String, Heard)>>) -> Vec<(String, Heard)> {
     let mut calls = None;
     for _ in 0..ATTEMPTS {

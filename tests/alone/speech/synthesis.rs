@@ -1,4 +1,4 @@
-//! What is said: sentences that a synthesiser speaks, one after the other.
+//! The speech of the tests: sentences that a synthesiser speaks, one after the other.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use testbed::tools::find_on_path;
 use crate::support::skipped;
 
 pub(crate) const RATE: u32 = 16_000;
-/// Between two sentences, so that a late end is not taken for the next beginning.
+/// The pause between two sentences, so that a late end is not taken for the next beginning.
 const PAUSE: usize = (RATE as usize) * 6 / 5;
 
-/// The recogniser reads each of these right also with noise and gaps in the synthesiser's sound: what it gets wrong is
-/// the network's doing.
+/// The recogniser reads each of these sentences right also with noise and gaps in the synthesiser's sound, so any error
+/// is the network's doing.
 const SENTENCES: [&str; 5] = [
     "please call the doctor tomorrow morning at seven",
     "the children are playing in the garden behind the house",
@@ -39,7 +39,7 @@ pub(crate) struct Sentence {
 // === impl Speech ===
 
 impl Speech {
-    /// None, with a line about it, where the synthesiser is missing.
+    /// `None`, with a line about it, where the synthesiser is missing.
     pub(crate) fn synthesised(directory: &Path) -> Option<Self> {
         let mut speech = Self { samples: vec![0; PAUSE], sentences: Vec::new() };
         for text in SENTENCES {
@@ -52,7 +52,7 @@ impl Speech {
         Some(speech)
     }
 
-    /// Writes what a call with these files is to say.
+    /// Writes the sound that a call with these files plays.
     pub(crate) fn write_for(&self, files: &Path) {
         let name = format!("{}-said.pcm", files.file_name().unwrap().display());
         write(&self.samples, &files.with_file_name(name));
@@ -66,7 +66,8 @@ impl Speech {
         self.sentences.iter().map(|sentence| sentence.text.split_whitespace().count()).sum()
     }
 
-    /// What was heard of each sentence, in files of its own beside `heard`; `at` says where in `sound` a place of the recording is.
+    /// The received sound of each sentence, in files of its own beside `heard`; `at` maps a position in the recording
+    /// to one in `sound`.
     pub(crate) fn cut(&self, sound: &[i16], at: impl Fn(usize) -> usize, heard: &Path) -> Vec<PathBuf> {
         let part = |(number, sentence): (usize, &Sentence)| {
             let [start, end] =
@@ -84,7 +85,7 @@ impl Speech {
     }
 }
 
-/// What the synthesiser makes of a text; the file is left behind.
+/// The samples that the synthesiser makes of a text; the file stays.
 pub(crate) fn spoken(text: &str, wav: &Path) -> Option<Vec<i16>> {
     let Some(flite) = find_on_path("flite") else {
         skipped("flite is missing, which speaks (`cargo xtask setup`, or apt install flite)");

@@ -1,4 +1,4 @@
-//! A network that loses and delays packets, between the network of the test, where the server is, and another.
+//! A network that loses and delays packets, between the test's network, where the server is, and another one.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -41,7 +41,7 @@ pub(crate) fn possible() -> bool {
 // === impl Wire ===
 
 impl Wire {
-    /// To be called within a network of our own.
+    /// Must be called within a network namespace of the test.
     pub(crate) fn lay(quality: Quality, seed: u64) -> Self {
         let far = Side::made();
         let mut command = Command::new(voice_bench());
@@ -63,7 +63,7 @@ impl Wire {
         self.livekit.url().replace("127.0.0.1", NEAR)
     }
 
-    /// The network was as bad as it was to be.
+    /// Asserts that the network lost as many packets as it was told to.
     pub(crate) fn check(&self) {
         let text = std::fs::read_to_string(self.counts.path()).unwrap();
         let counts: Vec<f64> = text.split(' ').map(|count| count.parse().unwrap()).collect();

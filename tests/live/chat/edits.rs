@@ -7,7 +7,7 @@ use crate::chat::members::Members;
 use crate::chat::{echo, prompt, says};
 use crate::support::world::World;
 
-/// What the model is told of the conversation: the first message was written by `first`, and `then` made something of it.
+/// The conversation that the model gets: `first` is the first message, and `then` changes it.
 async fn history(room: &str, first: Value, then: impl Fn(Value) -> Vec<Value>) -> Vec<String> {
     let world = World::start(echo()).await;
     let worker = world.worker(&[]);

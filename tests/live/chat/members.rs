@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use crate::support::world::{AGENT_NAME, PATIENCE, World};
 
-/// Those in one room.
+/// The participants of one room.
 pub(crate) struct Members {
     child: Child,
     answers: BufReader<ChildStdout>,
 }
 
-/// What reached a participant.
+/// The messages that reached a participant.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) replies: Vec<String>,
@@ -27,7 +27,7 @@ pub(crate) struct Seen {
 // === impl Members ===
 
 impl Members {
-    /// The room is made with the first who joins; the agent is called to it.
+    /// The first participant creates the room, and the agent is dispatched to it.
     pub(crate) fn of(world: &World, room: &str) -> Self {
         let python = testbed::venv::python().expect("the Python environment; `cargo xtask setup` makes it");
         let script = testbed::root().join("tests/python/chat.py");
@@ -43,7 +43,7 @@ impl Members {
         Self { child, answers }
     }
 
-    /// [`Members::of`] with these in it.
+    /// [`Members::of`] with these participants joined.
     pub(crate) fn joined(world: &World, room: &str, people: &[&str]) -> Self {
         let mut members = Self::of(world, room);
         people.iter().for_each(|person| members.join(person, "standard"));
@@ -69,19 +69,19 @@ impl Members {
         self.order(json!({ "as": who, "text": text, "topic": "lk.chat" }));
     }
 
-    /// Waits until so many replies reached somebody.
+    /// Waits until `number` replies have reached participant `who`.
     pub(crate) fn replies(&mut self, who: &str, number: usize) -> Vec<String> {
         strings(&self.order(json!({ "as": who, "replies": number }))["replies"])
     }
 
-    /// What reached somebody since they were asked last.
+    /// The messages that reached participant `who` since the last call.
     pub(crate) fn seen(&mut self, who: &str) -> Seen {
         let seen = self.order(json!({ "as": who, "seen": true }));
         let messages = |kind: &str| seen[kind].as_array().unwrap().iter().map(message).collect();
         Seen { replies: messages("replies"), json: messages("json"), messages: messages("messages") }
     }
 
-    /// What reached somebody since they were asked last, as soon as it is enough.
+    /// The messages that reached participant `who` since the last call, as soon as `enough` accepts them.
     pub(crate) fn wait(&mut self, who: &str, enough: impl Fn(&Seen) -> bool) -> Seen {
         let (mut all, deadline) = (Seen::default(), Instant::now() + PATIENCE);
         while !enough(&all) {

@@ -1,4 +1,4 @@
-//! People and texts that no one would expect, each of which was reported to have harmed some other program.
+//! Unusual people and texts, each of which was reported to have broken another program.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::chat::{echo, says};
 use crate::support::sdk;
 use crate::support::world::{AGENT_NAME, PATIENCE, World};
 
-/// Joins a new room and writes as soon as the agent in it can be written to, which is before it listens.
+/// Joins a new room and writes as soon as the agent is there, which is before it listens.
 async fn write_at_first_sight(world: &World, room: &str) -> String {
     let credentials = world.credentials();
     let token = token::caller(&credentials, room, "ada", Some(AGENT_NAME)).unwrap();
@@ -177,7 +177,7 @@ async fn whoever_joins_under_a_name_that_is_here_takes_its_place() {
     let mut second = Members::joined(&world, "twice", &["ada"]);
     second.text("ada", "the second");
     assert_eq!(second.replies("ada", 1), [says("the second")]);
-    // Longer than the session outlives its last person.
+    // Longer than the grace after the last person has left.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     second.text("ada", "still here");
     assert_eq!(second.replies("ada", 2)[1], says("still here"), "{}", worker.log());

@@ -9,7 +9,7 @@ use crate::chat::members::{Members, Seen};
 use crate::chat::{echo, says};
 use crate::support::world::World;
 
-/// A reply as somebody with an older frontend gets it.
+/// A reply as it reaches a participant with an older frontend.
 fn as_chat(reply: &str) -> Seen {
     let reply = || vec![says(reply)];
     Seen { replies: reply(), json: reply(), messages: reply() }
@@ -19,7 +19,7 @@ fn as_transcription(reply: &str) -> Seen {
     Seen { replies: vec![says(reply)], json: vec![], messages: vec![] }
 }
 
-/// What reached somebody before a marker, which comes behind it on the same channel.
+/// The messages that reached `who` before a marker, which follows on the same channel.
 fn seen(members: &mut Members, who: &str) -> Seen {
     static MARKERS: AtomicUsize = AtomicUsize::new(0);
     let marker = format!("marker {}", MARKERS.fetch_add(1, Ordering::Relaxed));
@@ -31,7 +31,7 @@ fn seen(members: &mut Members, who: &str) -> Seen {
     seen
 }
 
-/// The same once a reply has come.
+/// [`seen`], once a reply has come.
 fn replied(members: &mut Members, who: &str) -> Seen {
     let mut first = members.wait(who, |seen| !seen.replies.iter().all(|reply| is_marker(reply)));
     let seen = seen(members, who);
@@ -56,10 +56,10 @@ async fn chat_of_each_age_is_answered_in_the_form_that_its_frontend_shows() {
     let _worker = world.worker(&[]);
     let mut members = Members::joined(&world, "ages", &["ada", "marker"]);
 
-    // Until September 2024.
+    // The format until September 2024.
     members.json("ada", "lk-chat-topic", json!({ "id": "1", "timestamp": 1, "message": "JSON" }));
     assert_eq!(replied(&mut members, "ada"), as_chat("JSON"));
-    // Until March 2025: both, under one id, and the copy is marked where the server is known to be new.
+    // The formats until March 2025: both under one id, and the copy is marked where the server is known to be new.
     let sent = members.order(json!({ "as": "ada", "message": "a message" }));
     let copy = json!({ "id": sent["id"], "timestamp": 1, "message": "a message", "ignore": false });
     members.json("ada", "lk-chat-topic", copy);
@@ -68,12 +68,12 @@ async fn chat_of_each_age_is_answered_in_the_form_that_its_frontend_shows() {
     let copy = json!({ "id": sent["id"], "timestamp": 1, "message": "marked", "ignore": true });
     members.json("ada", "lk-chat-topic", copy);
     assert_eq!(replied(&mut members, "ada"), as_chat("marked"));
-    // Since then.
+    // The format since then.
     members.order(json!({ "as": "ada", "text": "a stream", "topic": "lk.chat", "id": "4" }));
     let copy = json!({ "id": "4", "timestamp": 1, "message": "a stream", "ignoreLegacy": true });
     members.json("ada", "lk-chat-topic", copy);
     assert_eq!(replied(&mut members, "ada"), as_transcription("a stream"));
-    // An id that says nothing, no id, and a packet that may be lost.
+    // An empty id, no id, and a packet that may be lost.
     for message in [json!({ "id": "", "message": "odd" }), json!({ "message": "odd" })] {
         let order =
             json!({ "as": "ada", "data": message.to_string(), "topic": "lk-chat-topic", "lossy": true });
@@ -99,7 +99,7 @@ async fn an_older_frontend_sees_all_replies_and_a_newer_one_none_twice() {
     members.text("bob", "I am new");
     assert_eq!(replied(&mut members, "ada"), as_chat("I am new"));
     assert_eq!(seen(&mut members, "bob"), as_transcription("I am new"));
-    // A newer frontend in her place.
+    // A newer frontend takes her place.
     members.text("ada", "I am new, too");
     assert_eq!(replied(&mut members, "ada"), as_transcription("I am new, too"));
 }

@@ -1,4 +1,4 @@
-//! What is written to the agent alone is answered to its writer alone.
+//! A message sent only to the agent is answered only to its sender.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ async fn the_answer_to_a_private_text_goes_to_its_sender_alone() {
     members.order(json!({ "as": "ada", "message": "a secret message", "to": ["$agent"] }));
     assert_eq!(members.replies("ada", 3)[2], says("a secret message"));
     members.text("bob", "what did she say?");
-    // He gets the answers in order, so what was not before this one never comes.
+    // Bob gets the answers in order, so one that did not come before this one never comes.
     assert_eq!(members.replies("bob", 1), [says("what did she say?")]);
     let bobs = members.seen("bob");
     assert!(bobs.json.is_empty() && bobs.messages.is_empty(), "{bobs:?}");

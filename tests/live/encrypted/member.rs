@@ -63,7 +63,7 @@ impl Member {
         assert!(wait_for(all_here).await, "{identities:?} do not join");
     }
 
-    /// As a text stream, and again as a data packet.
+    /// Sends the text as a text stream, and again as a data packet.
     pub(crate) async fn say(&self, text: &str) {
         let me = self.room.local_participant();
         me.send_text(text, SendTextOptions::new_with_topic(TOPIC)).await.unwrap();
@@ -94,13 +94,13 @@ impl Member {
         }
     }
 
-    /// Waits until hardly anything else is heard of somebody.
+    /// Waits until hardly anything but this tone is heard from participant `from`.
     pub(crate) async fn hears_tone(&self, from: &str, hertz: u32) {
         let heard = wait_for(|| self.ears.hears(from, hertz)).await;
         assert!(heard, "no {hertz} Hz from {from}");
     }
 
-    /// Waits until nothing is heard of somebody, who has a track.
+    /// Waits until nothing is heard from participant `from`, who has a track.
     pub(crate) async fn hears_silence(&self, from: &str) {
         assert!(wait_for(|| self.ears.hears_silence(from)).await, "{from} is not silent");
     }
@@ -112,7 +112,7 @@ impl Member {
     }
 }
 
-/// Whether it became so before our patience ended.
+/// Whether the condition became true before the time limit.
 async fn wait_for(it_is_so: impl Fn() -> bool) -> bool {
     let waiting = async {
         while !it_is_so() {
@@ -122,7 +122,7 @@ async fn wait_for(it_is_so: impl Fn() -> bool) -> bool {
     timeout(PATIENCE, waiting).await.is_ok()
 }
 
-/// Puts what is heard into one row, and listens to everybody.
+/// Puts the received texts and packets into one queue, and listens to every audio track.
 async fn listen(mut events: UnboundedReceiver<RoomEvent>, news: UnboundedSender<String>, ears: Ears) {
     while let Some(event) = events.recv().await {
         let text = match event {

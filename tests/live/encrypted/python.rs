@@ -35,7 +35,7 @@ impl Python {
         python
     }
 
-    /// As a text stream, and again as a data packet.
+    /// Sends the text as a text stream, and again as a data packet.
     pub(crate) fn say(&mut self, text: &str) {
         self.order(json!({ "say": text }));
     }
@@ -51,13 +51,13 @@ impl Python {
         self.order(json!({ "play": hertz }));
     }
 
-    /// Waits until hardly anything else is heard of somebody.
+    /// Waits until hardly anything but this tone is heard from participant `from`.
     pub(crate) fn hears_tone(&mut self, from: &str, hertz: u32) {
         let answer = self.order(json!({ "tone": hertz, "from": from }));
         assert_eq!(answer, json!({ "tone": hertz }), "no {hertz} Hz from {from}");
     }
 
-    /// Waits until nothing is heard of somebody, who has a track.
+    /// Waits until nothing is heard from participant `from`, who has a track.
     pub(crate) fn hears_silence(&mut self, from: &str) {
         assert_eq!(self.order(json!({ "quiet": from })), json!({ "quiet": true }), "{from} is not silent");
     }

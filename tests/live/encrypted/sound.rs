@@ -1,4 +1,4 @@
-//! Tones that are played and heard in real time. Encrypted sound that is not decrypted is silence, or noise.
+//! Tones that are played and heard in real time. Encrypted sound that is not decrypted becomes silence or noise.
 
 use std::collections::{HashMap, VecDeque};
 use std::f64::consts::TAU;
@@ -14,12 +14,12 @@ use livekit::webrtc::prelude::{AudioFrame, AudioSourceOptions, RtcAudioSource};
 
 const RATE: u32 = 48_000;
 const FRAME: u32 = RATE / 100;
-/// Of what is heard, the latest that is looked at: 0.4 s.
+/// The latest part of the received sound that is analysed: 0.4 s.
 const WINDOW: usize = RATE as usize * 2 / 5;
 const LOUD: f64 = 8000.0;
-/// The share of a tone in the energy of everything heard, from which on it is heard.
+/// The least share of a tone in the energy of the received sound for the tone to count as heard.
 const CLEAR: f64 = 0.8;
-/// A sample of what counts as silence, on average. Comfort noise is quieter.
+/// The largest mean of the samples that counts as silence. Comfort noise is quieter.
 const QUIET: f64 = 100.0;
 
 /// Plays one tone at a time.
@@ -28,7 +28,7 @@ pub(crate) struct Voice {
     _track: LocalAudioTrack,
 }
 
-/// What was heard lately, by who said it.
+/// The latest received sound, by participant.
 #[derive(Clone, Default)]
 pub(crate) struct Ears(Arc<Mutex<HashMap<String, VecDeque<i16>>>>);
 
@@ -50,7 +50,7 @@ impl Voice {
     }
 }
 
-/// Until the voice is gone; the source holds us back to real time.
+/// Plays until the voice is dropped; the source holds this loop to real time.
 async fn play(source: NativeAudioSource, hertz: Arc<AtomicU32>) {
     let mut phase = 0.0_f64;
     while Arc::strong_count(&hertz) > 1 {
@@ -83,12 +83,12 @@ impl Ears {
         self.lately(from).is_some_and(|heard| share(&heard, hertz) > CLEAR)
     }
 
-    /// Whether a track is there, of which no sound comes.
+    /// Whether there is a track from which no sound comes.
     pub(crate) fn hears_silence(&self, from: &str) -> bool {
         self.lately(from).is_some_and(|heard| level(&heard) < QUIET)
     }
 
-    /// The whole window, once that has been heard.
+    /// The whole window, once it has been received.
     pub(crate) fn lately(&self, from: &str) -> Option<Vec<f64>> {
         let heard = self.0.lock().unwrap();
         let lately = heard.get(from).filter(|lately| lately.len() == WINDOW)?;
@@ -96,7 +96,7 @@ impl Ears {
     }
 }
 
-/// Of the energy of all samples, that of one frequency.
+/// The share of one frequency in the energy of all samples.
 fn share(samples: &[f64], hertz: u32) -> f64 {
     let step = TAU * f64::from(hertz) / f64::from(RATE);
     let turned = |(index, sample): (usize, &f64)| {

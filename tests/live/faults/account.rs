@@ -12,7 +12,7 @@ use prost::Message;
 use rusqlite::{Connection, OpenFlags};
 use testbed::Span;
 
-/// How a turn that the worker took came to its end, as the record calls it.
+/// How a turn that the worker took ended, in the words of the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Answered,
@@ -21,7 +21,7 @@ pub(crate) enum Ending {
     Interrupted,
     /// The worker was killed in its middle.
     Aborted,
-    /// One of many at once: some are answered, most are overtaken.
+    /// One of many at once: some are answered, most are superseded.
     Any,
 }
 
@@ -42,7 +42,7 @@ struct Recorded {
     attempts: usize,
 }
 
-/// What arrived of a trace: each span's id, by its name.
+/// The spans of a trace that arrived: each span's id, by its name.
 #[derive(Debug, Default)]
 struct Arrived(BTreeMap<String, BTreeSet<String>>);
 
@@ -52,7 +52,7 @@ pub(crate) struct Loss {
     pub(crate) spans: usize,
 }
 
-/// What is missing now. Panics when a turn is recorded as something else than what came of it.
+/// The current loss. Panics when a turn is recorded with another outcome than the caller saw.
 pub(crate) fn loss(record: &Path, taken: &[Taken], collected: &[Span], state: &Path) -> Option<Loss> {
     let recorded = read(record)?;
     let turns = taken.iter().filter(|turn| !turn.is_among(&recorded)).count();
@@ -70,7 +70,7 @@ pub(crate) fn loss(record: &Path, taken: &[Taken], collected: &[Span], state: &P
     Some(Loss { turns, spans: recorded.iter().map(missing).sum() })
 }
 
-/// The turns of a record; None while there is none that can be read.
+/// The turns of a record; `None` while there is no readable one.
 fn read(path: &Path) -> Option<Vec<Recorded>> {
     let record = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
     let columns = "question, status, trace_id, span_id, attempts";
@@ -107,7 +107,7 @@ fn hex(id: &[u8]) -> String {
 // === impl Taken ===
 
 impl Taken {
-    /// Whether the record has it, as ended.
+    /// Whether the record has the turn as ended.
     fn is_among(&self, recorded: &[Recorded]) -> bool {
         let Some(found) = recorded.iter().find(|turn| turn.question == self.question) else { return false };
         let is_over = found.status != "open";
@@ -138,7 +138,8 @@ impl Arrived {
         self.0.entry(name.to_owned()).or_default().insert(span_id.to_owned());
     }
 
-    /// How many spans are missing of a turn with this root: itself, one for each attempt, and the request around those.
+    /// The number of missing spans of a turn with this root: the root, one for each attempt, and the request around
+    /// those.
     fn missing(&self, root: &str, attempts: usize) -> usize {
         let count = |name: &str| self.0.get(name).map_or(0, BTreeSet::len);
         let has_root = self.0.get("livekit.llm_call").is_some_and(|roots| roots.contains(root));

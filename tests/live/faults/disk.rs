@@ -49,7 +49,7 @@ async fn a_record_that_is_no_database() {
     stage.finish("record-corrupt", recovery).await;
 }
 
-/// As a power cut leaves it: what was written last is cut short. What was whole is sent.
+/// The journal as a power cut leaves it: the last record is cut short. The complete records are sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_journal_with_a_damaged_end() {
     let mut stage = Stage::set(&[]).await;
@@ -98,7 +98,7 @@ async fn a_place_for_the_spool_that_cannot_be_used() {
     unusable("spool-dir-unusable", "telemetry.spool_dir", "traces are kept in memory").await;
 }
 
-/// It is said once, and costs nothing but what the place is for.
+/// The fault is logged once, and costs only the function of that directory.
 async fn unusable(row: &str, key: &str, said: &str) {
     let world: World = echo().await;
     let file = world.dir().join("a-file");

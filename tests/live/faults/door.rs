@@ -1,5 +1,5 @@
-//! A door in front of the model that can be shut: whoever talks through it is cut off, and whoever knocks is refused by
-//! the kernel, as by a server that is down.
+//! A TCP proxy in front of the model that can be shut: open connections are cut, and the kernel refuses new ones, as
+//! for a server that is down.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -22,7 +22,7 @@ struct Open {
 // === impl Door ===
 
 impl Door {
-    /// A door to the server at `url`, open.
+    /// An open proxy to the server at `url`.
     pub(crate) async fn to(url: &str) -> Self {
         let target = Url::parse(url).unwrap().socket_addrs(|| None).unwrap()[0];
         let address = (Ipv4Addr::LOCALHOST, testbed::free_port().unwrap()).into();
@@ -31,7 +31,7 @@ impl Door {
         door
     }
 
-    /// The setting by which a worker asks its model through here.
+    /// The setting that makes a worker ask its model through the proxy.
     pub(crate) fn setting(&self) -> String {
         format!("llm.base_url=http://{}/v1", self.address)
     }
@@ -43,7 +43,7 @@ impl Door {
         self.open = Some(Open { shut, listening });
     }
 
-    /// Nobody listens any more when this returns.
+    /// The port is closed when this returns.
     pub(crate) async fn shut(&mut self) {
         let Some(Open { shut, listening }) = self.open.take() else { return };
         shut.cancel();

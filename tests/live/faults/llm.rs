@@ -1,4 +1,4 @@
-//! The model is away, slow, odd or refuses us.
+//! The model is away, slow, broken or refuses the worker.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::faults::door::Door;
 use crate::faults::stage::{Stage, echo};
 use crate::support::world::{PATIENCE, World};
 
-/// As many turns as somebody who speaks once a minute takes in an hour.
+/// The number of turns of a caller who speaks once a minute for an hour.
 const AN_HOUR: usize = 60;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,10 +34,10 @@ async fn nobody_listens_for_an_hour() {
     }
     let expected = before + 2.0 * AN_HOUR as f64;
     assert_eq!(attempts(&stage), expected, "two attempts a turn, and no more");
-    // A line for each attempt and one for the turn; what else there is must not grow with them.
+    // One line for each attempt and one for the turn; other lines must not grow with the turns.
     let said = trouble_lines(&stage) - said_before;
     assert!(said <= 4 * AN_HOUR, "{said} lines of trouble for {AN_HOUR} turns");
-    // While nobody asks, nothing is tried.
+    // Nothing is tried while no question is asked.
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(attempts(&stage), expected);
     let back = Instant::now();
@@ -82,7 +82,7 @@ async fn empty_replies() {
     tried_again("llm-empty", &[], [Step::reply(""), Step::reply("")]).await;
 }
 
-/// Nobody notices but by the time it takes: the same turn is tried again.
+/// The caller notices only the longer wait: the same turn is tried again.
 async fn tried_again(row: &str, settings: &[&str], steps: impl IntoIterator<Item = Step>) {
     let mut stage = Stage::set(settings).await;
     let before = stage.world.model.requests().len();
@@ -119,7 +119,7 @@ async fn a_web_page_instead_of_a_stream() {
     apologised("llm-web-page", &[], page).await;
 }
 
-/// What was half said cannot be tried again: the agent apologises, and the next turn is answered.
+/// A reply that broke off cannot be tried again: the agent apologises, and the next turn is answered.
 async fn apologised(row: &str, settings: &[&str], step: Step) {
     let mut stage = Stage::set(settings).await;
     let before = stage.world.model.requests().len();

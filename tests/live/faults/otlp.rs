@@ -1,4 +1,4 @@
-//! The receiver of traces is away, refuses them, or lies.
+//! The receiver of traces is away, refuses them, or reports wrong results.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::faults::stage::{Stage, echo};
 use crate::support::otlp_gate::Fault;
 use crate::support::world::{PATIENCE, wait_until};
 
-/// What the spool keeps at most where it has no disk.
+/// The limit of the spool where it has no disk.
 const MEMORY_BYTES: f64 = (64 << 20) as f64;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,7 +54,7 @@ async fn a_receiver_that_takes_and_does_not_say_so() {
     outage("otlp-takes-silently", Fault::TakeAndFail).await;
 }
 
-/// Calls go on, what is recorded waits, and all of it arrives once the receiver works.
+/// Calls go on, recorded spans wait, and all of them arrive once the receiver works.
 async fn outage(row: &str, fault: Fault) {
     let mut stage = Stage::set(&[]).await;
     stage.until_delivered(Instant::now());

@@ -1,4 +1,4 @@
-//! The worker itself is killed, or told to read a configuration that is broken.
+//! The worker itself is killed, or told to read a broken configuration.
 
 use std::time::Instant;
 
@@ -39,7 +39,7 @@ async fn a_worker_that_is_killed_in_the_middle_of_calls() {
     stage.finish("worker-killed", recovery).await;
 }
 
-/// In a room other than the stage's.
+/// Asks in a room other than the stage's.
 async fn say(stage: &mut Stage, caller: &mut Caller, question: &str) {
     let reply = caller.say(question, PATIENCE, |_| ()).await;
     let reply = reply.unwrap_or_else(|error| panic!("{error}\n{}", stage.worker.log()));
@@ -84,7 +84,7 @@ async fn a_worker_that_is_killed_while_it_exports() {
     stage.finish("worker-killed-exporting", recovery).await;
 }
 
-/// Root, request and attempt of the open turn came, each as aborted.
+/// The root, request and attempt of the open turn arrived, each as aborted.
 fn assert_closed(stage: &Stage, question: &str) {
     let spans = stage.world.collector.spans().unwrap();
     let root = spans.iter().find(|span| span.text("livekit.question") == Some(question)).unwrap();

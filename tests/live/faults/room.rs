@@ -1,4 +1,4 @@
-//! What people, backends and strangers do to a room and to the endpoints.
+//! Faults that people, backends and strangers cause in a room and at the HTTP endpoints.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::faults::stage::{ROOM, Stage};
 use crate::support::hostile::{delete_room, send_raw_text};
 use crate::support::world::{PATIENCE, wait_until};
 
-/// As many as the endpoints have places for.
+/// The number of connections that the endpoints serve.
 const CLIENTS: usize = 128;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,7 +26,7 @@ async fn a_room_that_is_deleted_in_the_middle_of_a_reply() {
     stage.finish("room-deleted", recovery).await;
 }
 
-/// The same person from a new connection, as after a change of networks: the server puts out the old one.
+/// The same person connects again, as after a change of networks: the server removes the old participant.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_vanishes_and_comes_back_in_time() {
     let mut stage = Stage::set(&["agent.leave_grace=30s"]).await;
@@ -76,7 +76,7 @@ async fn five_hundred_texts_at_once() {
     stage.finish("texts-500-at-once", recovery).await;
 }
 
-/// Whoever holds the endpoints makes room for whoever comes, and no call notices.
+/// The endpoints close held connections to make room for new ones, and no call notices.
 #[tokio::test(flavor = "multi_thread")]
 async fn endpoints_that_are_held_by_clients_who_never_read() {
     let mut stage = Stage::set(&[]).await;

@@ -19,7 +19,7 @@ pub(crate) const ROOM: &str = "faults";
 const NOTICE: &str = "Sorry, I was gone for a moment. Could you say that again?";
 const APOLOGY: &str = "Sorry, I could not answer that. Please try again.";
 const POLL: Duration = Duration::from_millis(20);
-/// Between two looks at all that the collector has.
+/// The time between two readings of the collector's spans.
 const COUNT_EVERY: Duration = Duration::from_millis(300);
 
 pub(crate) struct Stage {
@@ -28,13 +28,13 @@ pub(crate) struct Stage {
     pub(crate) worker: Worker,
     /// None after [`Stage::leave`].
     caller: Option<Caller>,
-    /// Where the record is, when only the worker sees it.
+    /// The disk that holds the record, when only the worker sees it.
     pub(crate) disk: Option<SmallDisk>,
     settings: Vec<String>,
     taken: Vec<Taken>,
 }
 
-/// What came of a question.
+/// What the caller heard after a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Heard {
     Answer,
@@ -66,7 +66,7 @@ impl Stage {
         stage
     }
 
-    /// `command` is the worker's; nothing was asked yet.
+    /// `command` starts the worker; no question was asked yet.
     pub(crate) async fn with(world: World, command: Command, settings: &[&str]) -> Self {
         let gate = Gate::start(world.collector.endpoint()).await;
         let settings = all(settings, &gate);
@@ -86,22 +86,22 @@ impl Stage {
         }
     }
 
-    /// A caller comes, into any room.
+    /// A new caller joins `room`.
     pub(crate) async fn call(&mut self, room: &str) {
         self.caller = Some(self.world.call(room).await);
     }
 
-    /// Asks something new; it is answered.
+    /// Asks a new question; it is answered.
     pub(crate) async fn ask(&mut self) {
         assert_eq!(self.hear().await, Heard::Answer, "{}", self.worker.log());
     }
 
-    /// Asks something new; the agent says that it has no answer.
+    /// Asks a new question; the agent apologises.
     pub(crate) async fn ask_in_vain(&mut self) {
         assert_eq!(self.hear().await, Heard::Apology, "{}", self.worker.log());
     }
 
-    /// Asks until an answer comes; how long after `since` that was.
+    /// Asks until an answer comes; returns the time since `since`.
     pub(crate) async fn until_answered(&mut self, since: Instant) -> Duration {
         let deadline = Instant::now() + PATIENCE;
         while self.hear().await != Heard::Answer {
@@ -111,7 +111,7 @@ impl Stage {
         since.elapsed()
     }
 
-    /// Asks for a reply that stops in its middle; `ending` is what will come of it.
+    /// Asks for a reply that stops in its middle; `ending` is the expected end of the turn.
     pub(crate) async fn begin_story(&mut self, ending: Ending) {
         self.world.model.push([story()]);
         let question = self.question();
@@ -121,7 +121,7 @@ impl Stage {
         self.took(question, ending);
     }
 
-    /// A question that nobody asked yet.
+    /// A new question.
     pub(crate) fn question(&self) -> String {
         format!("question {}", self.taken.len())
     }
@@ -130,7 +130,7 @@ impl Stage {
         self.taken.push(Taken { question, ending });
     }
 
-    /// Waits until the worker has nothing left to send and all went well; how long after `since` that was.
+    /// Waits until the worker has nothing left to send and its export works; returns the time since `since`.
     pub(crate) fn until_delivered(&self, since: Instant) -> Duration {
         let metrics = ["voiced_export_failing", "voiced_export_spans_waiting"];
         let left = || metrics.map(|name| self.worker.metric(name));
@@ -142,7 +142,7 @@ impl Stage {
         since.elapsed()
     }
 
-    /// Waits until a turn that is recorded is on its way to the receiver, in vain.
+    /// Waits until the export of a recorded turn has failed.
     pub(crate) fn wait_for_failed_export(&self) {
         let failed = || self.metric("voiced_export_batches_failed_total", &[]) > 0.0;
         wait_until("a batch fails", failed, || self.worker.log());
@@ -153,7 +153,7 @@ impl Stage {
         wait_until("the turns are recorded", || self.loss().turns == 0, || self.worker.log());
     }
 
-    /// Over all series that have these labels.
+    /// The sum over all series that have these labels.
     pub(crate) fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let text = testbed::http::get(self.worker.http_port, "/metrics").unwrap().body;
         Exposition::parse(&text).unwrap().get(name, labels).unwrap_or_default()
@@ -164,12 +164,12 @@ impl Stage {
         self.worker.process.kill();
     }
 
-    /// The next worker, in the place of the one that is dead.
+    /// Starts the next worker, in the place of the dead one.
     pub(crate) fn start_again(&mut self) {
         self.worker = self.world.spawn_worker(&borrowed(&self.settings));
     }
 
-    /// One more worker like it.
+    /// Starts one more worker with the same settings.
     pub(crate) fn second_worker(&self) -> Worker {
         self.world.worker(&borrowed(&self.settings))
     }
@@ -180,9 +180,9 @@ impl Stage {
         back(caller.as_mut().expect("a caller who did not leave"), worker).await;
     }
 
-    /// Ends everything well, counts, and tells what came of `row`.
+    /// Shuts everything down in order, counts, and reports the measurement of `row`.
     pub(crate) async fn finish(mut self, row: &str, recovery: Duration) {
-        // Whoever recovered works for more than one turn.
+        // A worker that has recovered answers more than one turn.
         self.ask().await;
         let counted = self.settle();
         let dropped = self.metric("voiced_export_spans_dropped_total", &[]) as usize;
@@ -191,13 +191,13 @@ impl Stage {
         let log = worker.log_file();
         let code = worker.drain();
         assert_eq!(code, Some(0), "{}", std::fs::read_to_string(log).unwrap());
-        // A disk of the worker's own is gone with it.
+        // A disk of the worker's own disappears with it.
         let Loss { turns, spans } =
             if disk.is_some() { counted } else { count(&world, &world.record(), &taken).unwrap_or(counted) };
         measured(row, Measured { recovery, turns_lost: turns, spans_lost: spans + dropped });
     }
 
-    /// Waits until nothing is missing; what still is after a long time is lost.
+    /// Waits until nothing is missing; what is still missing after the time limit is lost.
     fn settle(&self) -> Loss {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -209,7 +209,7 @@ impl Stage {
         }
     }
 
-    /// What is missing now: everything, while the record cannot be read.
+    /// The current loss: everything, while the record cannot be read.
     fn loss(&self) -> Loss {
         let unknown = Loss { turns: self.taken.len(), spans: 0 };
         count(&self.world, &self.record(), &self.taken).unwrap_or(unknown)
@@ -252,7 +252,7 @@ pub(crate) async fn back(caller: &mut Caller, worker: &Worker) {
     assert_eq!(caller.greeting(PATIENCE).await.unwrap().expose(), NOTICE);
 }
 
-/// What is missing now; None while the record cannot be read.
+/// The current loss; `None` while the record cannot be read.
 fn count(world: &World, record: &Path, taken: &[Taken]) -> Option<Loss> {
     let collected: Vec<Span> = world.collector.spans().unwrap();
     loss(record, taken, &collected, &world.state())

@@ -24,7 +24,8 @@ async fn say(caller: &mut Caller, text: &str) {
 
 // === Memory ===
 
-/// Rooms at the same time, and how often. The first ones fill what is kept for later: threads, connections to the model.
+/// Rooms at the same time, and number of rounds. The first rounds fill what is kept for later: threads, connections to
+/// the model.
 const ROOMS: usize = 10;
 const ROUNDS: usize = 5;
 
@@ -34,13 +35,13 @@ async fn rooms_that_the_server_ends_leave_no_socket_and_no_thread_behind() {
     let worker = world.worker(&[]);
     let held = || ["process_open_fds", "process_threads"].map(|name| worker.metric(name).unwrap());
     end_rooms(&world, &worker, 0).await;
-    // What is on its way out needs a moment.
+    // Spans and log lines on their way out need a moment.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let before = held();
     for round in 1..=ROUNDS {
         end_rooms(&world, &worker, round).await;
     }
-    // Far less than one for each room.
+    // Far less than one leak for each room.
     let allowed = (ROOMS * ROUNDS / 5) as f64;
     let back = || held().iter().zip(before).all(|(now, before)| *now <= before + allowed);
     wait_until("files and threads are as few as before", back, || {
@@ -62,7 +63,7 @@ async fn end_rooms(world: &World, worker: &Worker, round: usize) {
 
 // === Worker lifecycle ===
 
-/// systemd is asked for more time while the worker drains; what cannot be asked has to know.
+/// systemd is asked for more time while the worker drains; other supervisors have to be configured for it.
 #[test]
 fn what_stops_the_worker_waits_for_longer_than_its_drain() {
     let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
@@ -205,7 +206,7 @@ async fn each_reply_is_one_segment_with_an_id_of_its_own_and_one_end() {
     assert!(more.is_err(), "a segment too many: {more:?}");
 }
 
-/// Writes `text` as soon as an agent listens; the segment that comes.
+/// Writes `text` as soon as an agent listens; returns the segment that comes back.
 async fn answer(person: &mut Room, text: &str) -> Segment {
     let answered = async {
         while !person.agents().iter().any(|(_, state)| state == "listening") {

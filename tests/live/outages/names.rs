@@ -12,14 +12,14 @@ use crate::support::skipped;
 use crate::support::small_disk::through;
 use crate::support::world::{PATIENCE, World};
 
-/// A name that nobody has.
+/// A name that only [`Hosts`] can resolve.
 const NAME: &str = "server.voiced.invalid";
 
-/// What a worker takes for `/etc/hosts`, in a mount namespace of its own.
+/// The file that a worker sees as `/etc/hosts`, in a mount namespace of its own.
 struct Hosts(PathBuf);
 
 impl Hosts {
-    /// None, with a line about it, where nobody may mount.
+    /// `None`, with a line about it, where no mount may be made.
     fn of(world: &World) -> Option<Self> {
         let hosts = Self(world.dir().join("hosts"));
         hosts.forget();
@@ -32,13 +32,13 @@ impl Hosts {
     }
 
     fn seen_by(&self, command: &Command) -> Command {
-        // No name server answers either, and none is asked.
+        // No name server is asked either.
         let mount =
             "mount --bind \"$0\" /etc/hosts && mount --bind /dev/null /etc/resolv.conf && exec \"$@\"";
         through("unshare", &["--mount", "sh", "-c", mount, self.0.to_str().unwrap()], command)
     }
 
-    /// The file stays the one that is mounted.
+    /// Writes in place, since a new file would not be the one that is mounted.
     fn know(&self) {
         fs::write(&self.0, format!("127.0.0.1 localhost {NAME}\n")).unwrap();
     }

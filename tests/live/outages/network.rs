@@ -1,4 +1,4 @@
-//! The network between a worker and everything else is cut, and nobody is told.
+//! The network between a worker and everything else is cut without either side being told.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -46,7 +46,7 @@ impl Scene {
     }
 }
 
-/// `voiced` with the addresses that its neighbours have on its side.
+/// `voiced` with the addresses that its neighbours have on the worker's side.
 fn command(world: &World, cable: &Cable) -> Command {
     let ours = cable.our_address().to_string();
     let mut command = world.voiced();

@@ -1,4 +1,4 @@
-//! livekit-server is killed, with all of its rooms, and comes back.
+//! livekit-server is killed, with all of its rooms, and starts again.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ async fn away_for(world: &World, time: Duration) -> Instant {
 #[tokio::test(flavor = "multi_thread")]
 async fn back_after_five_seconds_the_conversation_goes_on_by_itself() {
     let (world, mut talk) = (world().await, Talk::default());
-    // People who cannot be seen do not count as gone: the grace is shorter than the outage.
+    // People who cannot be seen during the outage do not count as gone: the grace is shorter than the outage.
     let worker = world.worker(&["agent.leave_grace=2s"]);
     let mut caller = world.call("five").await;
     talk.ask(&mut caller, "my name is Ada").await;
@@ -96,8 +96,8 @@ async fn an_agent_that_is_there_before_its_caller_goes_on_where_they_were() {
     assert_eq!(worker.drain(), Some(0));
 }
 
-/// Longer than the SDK of either side goes on trying: the caller joins anew, as a person who reloads the page, and is
-/// known to the agent.
+/// Longer than the SDKs on both sides go on trying: the caller joins again, as a person who reloads the page, and the
+/// agent remembers the conversation.
 async fn join_again_after(time: Duration, row: &str) {
     let (world, mut talk) = (world().await, Talk::default());
     let worker = world.worker(&[]);

@@ -1,4 +1,4 @@
-//! A conversation through an outage, and what was lost of it.
+//! A conversation through an outage, and how much of it was lost.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::support::world::{PATIENCE, Worker, World};
 /// How long one question waits for its answer before it is asked anew.
 const ASK_AGAIN: Duration = Duration::from_secs(3);
 
-/// What was asked and answered.
+/// The questions that were asked and answered.
 #[derive(Default)]
 pub(crate) struct Talk {
     answered: Vec<String>,
@@ -26,7 +26,8 @@ impl Talk {
         self.answered.push(text.to_owned());
     }
 
-    /// Asks until the answer comes: what is said to nobody is not heard. Returns when it came.
+    /// Asks until the answer comes, because no agent hears what is said during the outage. Returns the time of the
+    /// answer.
     pub(crate) async fn ask_until_answered(
         &mut self,
         caller: &mut Caller,
@@ -52,7 +53,7 @@ impl Talk {
         Instant::now()
     }
 
-    /// Reports the fault, with what is missing of the turns that were answered once everything that comes has come.
+    /// Reports the fault, with the spans that answered turns still miss once the collector has everything.
     pub(crate) fn measured(&self, row: &str, recovery: Duration, world: &World) {
         let deadline = Instant::now() + PATIENCE;
         let mut lost = self.lost(world);
@@ -85,7 +86,7 @@ impl Talk {
     }
 }
 
-/// What the model was asked last, each message as `role: text`, without the instructions.
+/// The messages of the last model request, each as `role: text`, without the instructions.
 pub(crate) fn asked_last(world: &World) -> Vec<String> {
     let request = world.model.requests().pop().unwrap();
     let messages = request.body["messages"].as_array().unwrap().clone();

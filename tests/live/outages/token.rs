@@ -9,10 +9,10 @@ use voiced::secret::Secret;
 
 use crate::support::world::{PATIENCE, World};
 
-/// For so long a server takes a token that has expired: clocks differ.
+/// A server accepts an expired token for this long, because clocks differ.
 const LEEWAY: Duration = Duration::from_secs(60);
 
-/// The server hands out a fresh token with each join and every few minutes; the SDK has to come back with that one.
+/// The server sends a fresh token with each join and every few minutes; the SDK has to reconnect with that one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_breaks_after_its_token_has_expired_comes_back_with_the_servers_newer_one() {
     let world = World::start(Script::always(Step::echo())).await;

@@ -1,4 +1,4 @@
-//! `voiced ask`, whose trace is sent whatever becomes of the words.
+//! `voiced ask`, whose trace is sent whether or not its output can be written.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,8 @@ use super::end::{End, Ran, run, run_and_leave};
 use crate::support::otlp_receiver::{AUTHORIZATION, Mode, Receiver};
 
 const TURN: [&str; 3] = ["livekit.llm_call", "llm_request", "llm_request_run"];
-/// Half a minute of words, so that whoever waits for the last one is told from who leaves with the reader.
+/// Half a minute of words, so that a command that waits for the last one can be told from one that ends with its
+/// reader.
 const LONG: Duration = Duration::from_secs(30);
 
 struct Place {
@@ -36,7 +37,7 @@ impl Place {
         run(self.ask(arguments), stdout, stderr)
     }
 
-    /// One whole trace came, and no more.
+    /// Exactly one complete trace came.
     fn assert_traced(&self, told: &str) {
         let mut names = self.receiver.span_names();
         names.sort();

@@ -1,4 +1,4 @@
-//! `voiced call`, which leaves its room whatever becomes of what it prints.
+//! `voiced call`, which leaves its room whether or not its output can be written.
 
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use scripted_model::{Script, Step};
 use super::end::{End, Ran, run, run_and_leave};
 use crate::support::world::{Worker, World, wait_until};
 
-/// A participant that vanished is missed after longer than that, since its connection has to time out.
+/// The server misses a participant that vanished only after longer than this, since its connection has to time out.
 const LEFT: Duration = Duration::from_secs(8);
 /// Half a minute of words.
 const LONG: Duration = Duration::from_secs(30);
@@ -46,7 +46,7 @@ async fn a_reader_that_leaves_ends_the_call_and_the_room_is_left() {
     assert!(started.elapsed() < LONG, "it went on for {:?}", started.elapsed());
     assert_left(&worker, "left after a byte");
 
-    // In the middle of the reply.
+    // The reader leaves in the middle of the reply.
     let command = call(&world, &["--room", "left-2", "--say", "A long story"]);
     let started = Instant::now();
     let ran = apart(move || read_until(command, "word word")).await;
@@ -64,7 +64,7 @@ async fn each_way_to_call_ends_as_its_stdout_does_and_leaves_its_rooms() {
         for (way, arguments) in
             [("script", &["--say", "hi", "--say", "and"][..]), ("load", &["--rooms", "2", "--say", "hi"])]
         {
-            // An agent is sent into new rooms only.
+            // An agent is dispatched to new rooms only.
             let mut command = call(&world, arguments);
             command.args(["--room", &format!("{way}-{stdout:?}")]);
             let ran: Ran = apart(move || run(command, stdout, End::Read)).await;
@@ -81,7 +81,7 @@ async fn each_way_to_call_ends_as_its_stdout_does_and_leaves_its_rooms() {
     assert_eq!(worker.drain(), Some(0));
 }
 
-/// Runs a command and goes away when it has printed this.
+/// Runs a command and closes its stdout after it has printed this text.
 fn read_until(mut command: Command, text: &'static str) -> Output {
     use std::io::Read;
     let (mut reader, writer) = std::io::pipe().unwrap();

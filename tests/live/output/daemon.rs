@@ -1,4 +1,4 @@
-//! `voiced start`, which lives on when the reader of its stderr has gone, and where it can keep nothing.
+//! `voiced start`, which lives on when the reader of its stderr has gone, and where it can write no file.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
@@ -9,7 +9,7 @@ use scripted_model::{Script, Step};
 use super::end::End;
 use crate::support::world::{PATIENCE, World, wait_until};
 
-/// A worker without a log that a test could read. Killed when it is dropped.
+/// A worker whose log the test cannot read. Dropping it kills it.
 struct Deaf {
     child: Child,
     port: u16,
@@ -94,7 +94,7 @@ async fn a_worker_outlives_the_reader_of_its_stderr_and_the_signal_of_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_can_keep_nothing_says_so_and_answers() {
     let world = World::start(Script::always(Step::echo())).await;
-    // For root, too, nothing can be made there.
+    // Nothing can be created there, even by root.
     let unwritable = "/proc/voiced";
     let homeless = || {
         let mut command = world.voiced();

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
-/// Where a stream of a command leads.
+/// The destination of an output stream of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// It is read to its end.
@@ -18,7 +18,7 @@ pub(crate) enum End {
     Nowhere,
 }
 
-/// What a command did.
+/// The result of a command.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -45,12 +45,12 @@ pub(crate) fn run(command: Command, stdout: End, stderr: End) -> Ran {
     Ran::of(&output)
 }
 
-/// Runs a command and goes away after its first byte on stdout.
+/// Runs a command and closes its stdout after the first byte.
 pub(crate) fn run_and_leave(mut command: Command) -> Ran {
     let (mut reader, writer) = std::io::pipe().unwrap();
     command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
-    // Ours is the only other end of the pipe.
+    // Drops our copy of the pipe's other end, the only one beside the child's.
     drop(command);
     let leaving = thread::spawn(move || reader.read_exact(&mut [0]).unwrap());
     let output = child.wait_with_output().unwrap();
@@ -58,7 +58,7 @@ pub(crate) fn run_and_leave(mut command: Command) -> Ran {
     Ran::of(&output)
 }
 
-/// The command as a shell starts it that closes what leads nowhere.
+/// The command, started by a shell that closes the streams that lead nowhere.
 fn closing(command: Command, stdout: End, stderr: End) -> Command {
     let closed = |end: End, shell: &'static str| if end == End::Nowhere { shell } else { "" };
     let script = format!("exec \"$0\" \"$@\" {} {}", closed(stdout, ">&-"), closed(stderr, "2>&-"));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// What a command has to say without a fault, and where.
+/// What a command writes when all goes well, and to which stream.
 enum Says {
     /// A result on stdout.
     Result,
@@ -20,7 +20,7 @@ use Says::{Complaint, Result};
 use super::end::{End, Ran, run};
 use crate::support::recorded::{Recorded, turn};
 
-/// With the exit code when every word is read.
+/// The arguments, the output, and the exit code when all of the output is read.
 const COMMANDS: &[(&[&str], Says, i32)] = &[
     (&["--help"], Result, 0),
     (&["-h"], Result, 0),
@@ -81,7 +81,7 @@ fn voiced(directory: &Path, record: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_voiced"));
     command.current_dir(directory).env_clear().args(arguments);
     command.env("VOICED_STORE__PATH", record).env("OPENAI_API_KEY", "sk-test");
-    // Nothing listens there, and there is nothing to wait for.
+    // Nothing listens on that port, so there is nothing to wait for.
     command.env("OPENAI_BASE_URL", "http://127.0.0.1:1/v1").env("VOICED_LLM__MAX_ATTEMPTS", "1");
     command
 }
@@ -146,7 +146,7 @@ fn with_neither_stream_the_exit_code_still_tells() {
     }
 }
 
-/// `voiced check` has its results in its exit code, too, and no neighbour but the files.
+/// The exit code of `voiced check` holds its results too, and its only neighbours are files.
 #[test]
 fn a_check_that_nobody_reads_has_the_exit_code_of_its_findings() {
     let place = Place::new();
@@ -165,7 +165,7 @@ fn a_check_that_nobody_reads_has_the_exit_code_of_its_findings() {
     }
 }
 
-/// Other programs that share a terminal or a pipe set it not to block, and its reader may be slow.
+/// Other programs that share a terminal or pipe can set it to non-blocking, and its reader may be slow.
 #[test]
 fn a_stdout_that_does_not_block_gets_every_word() {
     let recorded = Recorded::new();

@@ -1,4 +1,4 @@
-//! What of others' words reaches a terminal: nothing that it obeys, wherever it stands.
+//! Text of others on a terminal: it never contains anything that the terminal obeys.
 
 use std::process::Command;
 
@@ -9,12 +9,12 @@ use super::end::{End, Ran, run};
 use crate::support::recorded::{Recorded, turn};
 use crate::support::world::{PATIENCE, World};
 
-/// A title, colours, a bell, C1, DEL, another direction.
+/// A title, colours, a bell, a C1 code, DEL, and a change of direction.
 const HOSTILE: &str = "a\x1b]0;pwned\x07\x1b[7mb\u{9b}2J\x7f\u{202e}c";
 const SHOWN: &str = r"a\u{1b}]0;pwned\u{7}\u{1b}[7mb\u{9b}2J\u{7f}\u{202e}c";
 const REPLACED: &str = "a\u{fffd}]0;pwned\u{fffd}\u{fffd}[7mb\u{fffd}2J\u{fffd}";
 
-/// All of this text may be shown by a terminal.
+/// A terminal may show all of this text.
 #[track_caller]
 fn assert_harmless(text: &str) {
     let obeyed =
@@ -57,7 +57,7 @@ async fn an_answer_is_printed_without_what_a_terminal_obeys_and_exact_as_json() 
     let said = format!("{HOSTILE}\r\n\tשלום \u{200f}");
     let model = ScriptedModel::start(Script::always(Step::reply(said.clone()))).await.unwrap();
     let ran = ask(&model, &["ask", "hello"]);
-    // Marks of direction stand in a line of their own, and languages need them.
+    // Direction marks stay in text of several lines, because some languages need them.
     assert_eq!(ran.stdout, format!("{REPLACED}\u{202e}c\n\tשלום \u{200f}\n"));
     let ran = ask(&model, &["ask", "hello", "--json"]);
     assert_harmless(&ran.stdout);

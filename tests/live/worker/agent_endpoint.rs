@@ -1,4 +1,4 @@
-//! The server's side of the worker protocol, on a real port and in the test's hands.
+//! The server's side of the worker protocol, on a real port and controlled by the test.
 
 use futures::{SinkExt, StreamExt};
 use livekit_api::access_token::TokenVerifier;
@@ -110,7 +110,7 @@ impl WorkerSocket {
         }
     }
 
-    /// The first message that `wanted` picks; others are passed over.
+    /// The first message that `wanted` picks; other messages are skipped.
     pub async fn find<T>(&mut self, mut wanted: impl FnMut(FromWorker) -> Option<T>) -> T {
         loop {
             if let Some(found) = wanted(self.next().await) {

@@ -33,7 +33,7 @@ async fn a_drain_waits_for_every_session_and_takes_no_new_one() {
     assert!(!long.control.stop.is_cancelled());
     long.finish(JobEnd::Success);
     assert_eq!(worker.outcome().await, Outcome::Drained);
-    // The last end came before the close.
+    // The last job ended before the worker closed the socket.
     assert_eq!(socket.job_update().await.job_id, "AJ_long");
     while socket.try_next().await.is_some() {}
 }
@@ -73,7 +73,7 @@ async fn the_second_signal_ends_a_drain_also_when_a_session_does_not_listen() {
 async fn a_worker_without_a_server_ends_on_the_first_signal() {
     let endpoint = AgentEndpoint::bind().await;
     let worker = RunningWorker::start(settings(endpoint.url()));
-    // Accepted, and then nothing: the worker is in the middle of its upgrade.
+    // The connection is accepted and never answered: the worker is in the middle of its upgrade.
     let _stream = endpoint.accept_tcp().await;
     worker.shutdown.drain.cancel();
     assert_eq!(worker.outcome().await, Outcome::Drained);

@@ -116,8 +116,8 @@ fn settings_for(server: &LivekitServer) -> Settings {
     }
 }
 
-/// Dispatches the worker until its job starts: a server that has not yet read that a worker is there, or has a free
-/// slot, finds none, and tries no second time.
+/// Dispatches the worker until its job starts: a server that has not yet learnt of the worker or of its free slot finds
+/// none, and does not try again.
 async fn dispatched(
     server: &LivekitServer,
     worker: &mut RunningWorker,
@@ -154,7 +154,7 @@ fn call(server: &LivekitServer, method: &str, room: &str, body: &Value) -> Value
     serde_json::from_str(&answer.body).unwrap_or_default()
 }
 
-/// The status with which the server saw the job end, from its log: no API tells.
+/// The status with which the server saw the job end, from its log: no API returns it.
 fn logged_end(server: &LivekitServer, job_id: &str) -> String {
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -1,4 +1,4 @@
-//! A worker under test, and its jobs in the test's own hands.
+//! A worker under test, whose jobs the test controls.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ struct HandedOut(mpsc::UnboundedSender<LiveJob>);
 impl RunningWorker {
     pub fn start(settings: Settings) -> Self {
         let (started, jobs) = mpsc::unbounded_channel();
-        // Nothing was left by another worker.
+        // No session was left by another worker.
         let (_, resumed) = mpsc::channel(1);
         let (publish, health) = watch::channel(Health::default());
         let shutdown = Shutdown::default();
@@ -121,7 +121,7 @@ pub fn terms(max_sessions: u32) -> Terms {
     Terms { display_name: "Ada".to_owned(), max_sessions, drain_timeout: PATIENCE }
 }
 
-/// Terms that nobody changes.
+/// Terms that never change.
 pub fn fixed(terms: Terms) -> watch::Receiver<Terms> {
     watch::channel(terms).1
 }

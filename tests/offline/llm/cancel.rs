@@ -1,4 +1,4 @@
-//! An interrupt ends the call at once, at the socket, and is no failure.
+//! An interrupt ends the call at once, including its connection, and is no failure.
 
 use scripted_model::{Ended, Ending, ScriptedModel, Step};
 use voiced::chat::Usage;

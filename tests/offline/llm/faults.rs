@@ -1,4 +1,4 @@
-//! Each fault of a provider has a class, and a message that helps.
+//! Each fault of a provider has a class, and a message that says what to do.
 
 use std::time::Duration;
 

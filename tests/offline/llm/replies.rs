@@ -1,4 +1,4 @@
-//! Replies that go well, in all the shapes in which providers send them.
+//! Successful replies, in all the shapes in which providers send them.
 
 use scripted_model::{Ended, Ending, Reply, Script, ScriptedModel, Step};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What is tried again, and what is not.
+//! Which failures are tried again, and which are not.
 
 use scripted_model::{Ending, Step};
 use voiced::chat::Usage;

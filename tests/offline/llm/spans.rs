@@ -1,4 +1,4 @@
-//! What the call leaves in the trace: one `llm_request`, and an `llm_request_run` for each attempt.
+//! The spans of a call: one `llm_request`, and an `llm_request_run` for each attempt.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Streams as real servers send them, over a real socket: every one of `tests/streams`, and others of their kinds.
+//! Streams as real servers send them, over a real socket: all those of `tests/streams`, and similar ones.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,8 @@ async fn every_stream_of_every_server_is_read_right_over_a_socket() {
         let body = std::fs::read(path.with_extension("sse")).unwrap();
         for split_bytes in [0, 7] {
             let model = ScriptedModel::start(Script::always(step(&case, &body, split_bytes))).await.unwrap();
-            // A busy machine may take longer for a stream than words wait; a name like this lets them.
+            // A busy machine may take longer for a stream than words are held back; a name like this makes the call
+            // wait for them.
             let name = if named.contains("only_closed") { "any-r1" } else { "gpt-test" };
             let config = config::Llm { max_attempts: 1, model: name.into(), ..config(&model.base_url()) };
             let asked = ask(&config).await;
@@ -238,7 +239,7 @@ async fn an_interrupted_turn_never_shows_zero_input_tokens() {
 async fn events_that_say_nothing_take_no_memory() {
     const ALONE: &str = "STREAMS_ALONE";
     if std::env::var_os(ALONE).is_none() {
-        // What other tests of this process take is not counted.
+        // Memory that other tests of this process take is not counted.
         let test = "llm::streams::events_that_say_nothing_take_no_memory";
         again::run(again::program().env(ALONE, "1"), test);
         return;

@@ -17,7 +17,7 @@ use voiced::telemetry::spans::{Conversation, TurnStart};
 pub(crate) const KEY: &str = "sk-test-0123456789";
 pub(crate) const SAID: &str = "What is distributed tracing?";
 
-/// What came of a question.
+/// The result of a question.
 pub(crate) struct Asked {
     pub(crate) answer: Answer,
     pub(crate) deltas: Vec<String>,
@@ -34,7 +34,7 @@ pub(crate) async fn model(steps: impl IntoIterator<Item = Step>) -> ScriptedMode
     ScriptedModel::start(Script::new(steps)).await.unwrap()
 }
 
-/// Limits that no healthy call comes near to, and that a test need not wait for.
+/// Limits that no healthy call comes near, and that a test can wait for.
 pub(crate) fn config(base_url: &str) -> config::Llm {
     config::Llm {
         base_url: base_url.parse().unwrap(),
@@ -59,7 +59,7 @@ pub(crate) fn question(cancel: CancellationToken) -> Question {
     let conversation = Conversation { id: "RM_test".into(), user: "ada".into() };
     let said = Speech::from(SAID);
     let start = TurnStart { index: 0, question: &said, traceparent: None };
-    // Its rules let the provider be quoted.
+    // These rules allow quoting the provider.
     let tracer = Telemetry::in_memory(CaptureContent::Full).0.tracer();
     let turn = tracer.turn(&conversation, start);
     let messages = [Message::new(Role::System, "Be brief."), Message::new(Role::User, said.clone())];
@@ -109,7 +109,7 @@ impl Asked {
         }
     }
 
-    /// What holds for every answer: the deltas make up the text, and nothing of the key or the talk is in the message.
+    /// Holds for every answer: the deltas make up the text, and neither the key nor the conversation is in the message.
     pub(crate) fn check(&self) {
         assert_eq!(self.deltas.concat(), self.text());
         assert_eq!(self.answer.time_to_first_token.is_some(), !self.text().is_empty());

@@ -1,4 +1,4 @@
-//! Comments name the thing that they are about.
+//! Comments name the person or thing that they mean.
 
 use std::fs;
 use std::path::Path;
@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 
 use super::structure::rust_files;
 
-/// Words in whose place a noun of the subject stands: the caller, the worker, the server.
+/// Words that stand in the place of a concrete noun: the caller, the worker, the server.
 const VAGUE: [&str; 6] = ["nobody", "somebody", "whoever", "anybody", "everybody", "someone"];
-/// Where comments are read.
+/// The folders whose comments are checked.
 const FOLDERS: [&str; 4] = ["src", "crates", "tests", "xtask/src"];
 
 /// A line for each comment with such a word.
@@ -33,7 +33,7 @@ fn is_vague(line: &str) -> bool {
     comment.split(|letter: char| !letter.is_alphanumeric()).any(|word| VAGUE.contains(&word))
 }
 
-/// What stands behind `//`, where that is no part of a URL.
+/// The text behind `//`, unless that is a part of a URL.
 fn comment(line: &str) -> Option<&str> {
     let at = line.match_indices("//").map(|(at, _)| at).find(|at| !line[..*at].ends_with(':'))?;
     Some(&line[at..])

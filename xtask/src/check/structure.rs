@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// The modules that a module names, and one place of each.
+/// The modules that each module imports, and one place of each import.
 type Imports = BTreeMap<String, BTreeMap<String, String>>;
 
-/// A line for each module that reaches itself by the imports of others.
+/// A line for each cycle of imports.
 pub(super) fn cycles(source: &Path) -> Result<Vec<String>> {
     let imports = imports(source)?;
     let mut found = Vec::new();
@@ -26,7 +26,7 @@ pub(super) fn cycles(source: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// The shortest way from a module back to itself.
+/// The shortest chain of imports from a module back to itself.
 fn way_back(imports: &Imports, start: &str) -> Option<Vec<String>> {
     let mut ways = vec![vec![start.to_owned()]];
     let mut seen = BTreeSet::new();
@@ -70,7 +70,7 @@ fn imports(source: &Path) -> Result<Imports> {
     Ok(imports)
 }
 
-/// Files that put the others together.
+/// Files that assemble the other modules.
 fn is_root(module: &str) -> bool {
     matches!(module, "lib" | "main" | "fuzzing")
 }
@@ -85,7 +85,7 @@ fn production<'a>(file: &Path, text: &'a str) -> &'a str {
     text.split("#[cfg(test)]\nmod ").next().unwrap_or_default()
 }
 
-/// The modules behind `crate::`, one by one and in braces; comments aside.
+/// The modules behind `crate::`, single and in braces; comments are ignored.
 fn named(text: &str) -> BTreeSet<String> {
     let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
     let code = code.collect::<Vec<_>>().join("\n");

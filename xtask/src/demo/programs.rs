@@ -12,12 +12,12 @@ use crate::terminal::Terminal;
 /// The programs the demo runs. The two servers are where [`testbed`] finds them.
 pub(crate) struct Programs {
     pub(crate) voiced: PathBuf,
-    /// None: the environment names another model.
+    /// `None` when the environment names another model.
     pub(crate) scripted_model: Option<PathBuf>,
 }
 
 impl Programs {
-    /// Builds what is not there. Cargo and Go work side by side: each has phases that leave the other a processor.
+    /// Builds the missing programs. Cargo and Go work in parallel: each has phases that leave the other a processor.
     pub(crate) fn prepare(terminal: &Terminal) -> Result<Self> {
         let started = Instant::now();
         terminal.step(
@@ -38,7 +38,7 @@ impl Programs {
     }
 }
 
-/// Whether the person who runs the demo has a model of their own.
+/// Whether the user of the demo has a model of their own.
 fn names_a_model() -> bool {
     ["OPENAI_API_KEY", "OPENAI_BASE_URL"]
         .iter()

@@ -1,4 +1,4 @@
-//! The demo's processes, from the servers up to the worker, and the caller who talks to it.
+//! The demo's processes: the servers, the worker, and the caller who talks to it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,9 +15,9 @@ use crate::terminal::{Style, Terminal};
 
 const REGISTER_PATIENCE: Duration = Duration::from_secs(30);
 const CALL_PATIENCE: Duration = Duration::from_secs(300);
-/// More than the worker's own grace for a room that everybody left.
+/// More than the worker's own grace for a room that all callers have left.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(60);
-/// Variables of the person's shell that would send the worker's traces elsewhere or nowhere.
+/// Variables of the user's shell that would send the worker's traces elsewhere or nowhere.
 const STRAY_VARIABLES: [&str; 6] = [
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
@@ -27,7 +27,7 @@ const STRAY_VARIABLES: [&str; 6] = [
     "OTEL_SDK_DISABLED",
 ];
 
-/// What runs during the demo. Fields are dropped from the top: the worker goes before what it talks to.
+/// The running processes. Fields are dropped from the top: the worker goes before the servers it uses.
 pub(crate) struct Stage {
     worker: Process,
     http_port: u16,
@@ -39,7 +39,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Starts one after the other and tells about each.
+    /// Starts one process after the other and prints a line about each.
     pub(crate) fn set(terminal: &Terminal, interrupt: &Interrupt, programs: &Programs) -> Result<Self> {
         let logs = tempfile::Builder::new().prefix("voiced-demo-").tempdir()?;
         let livekit = start_livekit(terminal)?;
@@ -51,7 +51,7 @@ impl Stage {
         let http_port = free_port()?;
         let mut command = Command::new(&programs.voiced);
         command.arg("start").env("VOICED_HTTP__LISTEN", format!("127.0.0.1:{http_port}"));
-        // The demo's sessions are no part of what the person's own worker has recorded.
+        // The demo's sessions are kept out of the record of the user's own worker.
         command.env("VOICED_STORE__PATH", logs.path().join("record.sqlite"));
         command.env("VOICED_TELEMETRY__SPOOL_DIR", logs.path().join("spool"));
         set_environment(&mut command, &livekit, &collector, model.as_ref());
@@ -70,7 +70,7 @@ impl Stage {
         self.worker.log_tail()
     }
 
-    /// Lets a caller join a new room and say each line; what is said appears on our own terminal.
+    /// Lets a caller join a new room and say each line; the conversation appears on our own terminal.
     pub(crate) fn call(&self, terminal: &Terminal, interrupt: &Interrupt, lines: &[&str]) -> Result<()> {
         let room = format!("demo-{}", &unique_hex()[..4]);
         terminal.heading(format!("A caller joins room {room}"));
@@ -88,7 +88,7 @@ impl Stage {
         }
     }
 
-    /// Stops the worker as an init system would and sees that it leaves in order.
+    /// Stops the worker as an init system would and checks that it exits in order.
     pub(crate) fn drain(&mut self, terminal: &Terminal) -> Result<()> {
         let started = Instant::now();
         terminal.step("SIGTERM to the worker: it takes no new job and lets running sessions end");
@@ -103,7 +103,7 @@ impl Stage {
         }
     }
 
-    /// For `--keep`: how to reach what runs.
+    /// Prints the addresses of the running processes, for `--keep`.
     pub(crate) fn print_addresses(&self, terminal: &Terminal) {
         terminal.heading("Everything runs on until Ctrl-C. In another terminal:");
         for (name, value) in self.livekit.environment() {

@@ -1,4 +1,4 @@
-//! Which traces are those of a turn, and whether they are complete.
+//! The traces of turns, and whether they are complete.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(crate) fn complete(spans: &[Span]) -> Vec<Vec<Span>> {
     by_trace(spans).into_iter().filter(|trace| Turn::of(trace).is_complete()).collect()
 }
 
-/// Why the demo failed, for whoever has to find out.
+/// The error message of a failed demo, for the user who has to find the cause.
 pub(crate) fn what_is_missing(spans: &[Span], expected: usize, patience: Duration) -> String {
     let mut text = format!(
         "only {} of {expected} turns have a complete trace ({CALL} > {REQUEST} > {ATTEMPT}) after {patience:?}",

@@ -1,4 +1,4 @@
-//! `tests/faults.toml`: which faults there are, and the test of each.
+//! `tests/faults.toml`: the list of faults, and the test of each.
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -14,15 +14,15 @@ pub(super) struct Catalogue {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Fault {
-    /// Its short name, by which the test reports.
+    /// The short name, by which the test reports.
     pub(super) row: String,
     /// `target::path::of_the_test`
     pub(super) test: String,
-    /// What happens.
+    /// The fault.
     pub(super) fault: String,
-    /// What is seen of it.
+    /// Its visible effect.
     pub(super) outcome: String,
-    /// Instead of what the command line says.
+    /// The number of runs, in place of the command line's.
     pub(super) runs: Option<u32>,
 }
 
@@ -67,7 +67,7 @@ mod tests {
 
     use super::*;
 
-    /// Where its test may be: in the file of its module, or in that of the program.
+    /// The files that may hold its test: the file of its module, or that of the program.
     fn sources(fault: &Fault) -> Vec<PathBuf> {
         let (target, test) = fault.target_and_test().unwrap();
         let tests = testbed::root().join("tests");
@@ -98,7 +98,7 @@ mod tests {
         }
     }
 
-    /// What would break the table, or a name of a file.
+    /// Text that would break the table, or a file name.
     #[test]
     fn every_text_fits_into_a_cell() {
         for Fault { row, fault, outcome, .. } in Catalogue::read().unwrap().faults {

@@ -1,4 +1,4 @@
-//! What a test reported: a line of JSON, as `tests/support/fault.rs` writes it.
+//! The report of a test: a line of JSON, as `tests/support/fault.rs` writes it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub(super) struct Measurement {
 }
 
 impl Measurement {
-    /// What the file says of this row, the latest last; nothing where there is no file.
+    /// The reports about this row, the latest last; none where there is no file.
     pub(super) fn read(path: &Path, row: &str) -> Result<Vec<Self>> {
         if !path.exists() {
             return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! The table of faults in docs/faults.md, which is also where figures of rows are kept that are not measured this time.
+//! The table of faults in docs/faults.md, which also keeps the figures of rows that are not measured this time.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,10 +14,10 @@ use crate::terminal::duration;
 const DOCS: &str = "docs/faults.md";
 const BEGIN: &str = "<!-- faults: written by `cargo xtask faults` -->";
 const END: &str = "<!-- /faults -->";
-/// In the place of what was never measured.
+/// Stands in place of a figure that was never measured.
 const NOTHING: &str = "not measured";
 
-/// What came of a row's runs, as the table shows it.
+/// The figures of a row's runs, as the table shows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Figures {
     median: String,
@@ -26,7 +26,7 @@ pub(super) struct Figures {
     spread: String,
 }
 
-/// The rows of the catalogue with what is known of each.
+/// The rows of the catalogue with their figures.
 pub(super) struct Table<'a> {
     catalogue: &'a Catalogue,
     figures: BTreeMap<String, Figures>,
@@ -35,7 +35,7 @@ pub(super) struct Table<'a> {
 // === impl Figures ===
 
 impl Figures {
-    /// Of at least one run. What was lost is the worst of all.
+    /// The figures of at least one run. The losses are those of the worst run.
     pub(super) fn of(runs: &[Measurement]) -> Self {
         let mut times: Vec<Duration> = runs.iter().map(Measurement::recovery).collect();
         times.sort_unstable();
@@ -60,7 +60,7 @@ impl Figures {
         Self { median: nothing(), turns_lost: nothing(), spans_lost: nothing(), spread: nothing() }
     }
 
-    /// The row's name and its figures, out of a line of [`Table::text`].
+    /// The row's name and its figures, read from a line of [`Table::text`].
     fn parse(line: &str) -> Option<(String, Self)> {
         let cells: Vec<&str> =
             line.trim().strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim).collect();
@@ -79,7 +79,7 @@ impl fmt::Display for Figures {
     }
 }
 
-/// Of sorted times: the one in the middle, or the mean of the two that are.
+/// The median of sorted times: the middle one, or the mean of the two middle ones.
 fn median(times: &[Duration]) -> Duration {
     let middle = |index: usize| times.get(index).copied().unwrap_or_default();
     match times.len() {
@@ -92,7 +92,7 @@ fn median(times: &[Duration]) -> Duration {
 // === impl Table ===
 
 impl<'a> Table<'a> {
-    /// With the figures that are known from before.
+    /// Reads the table with the figures from earlier runs.
     pub(super) fn read(catalogue: &'a Catalogue) -> Result<Self> {
         let known = between(&super::read(&file(DOCS))?, DOCS)?.lines().filter_map(Figures::parse).collect();
         Ok(Self { catalogue, figures: known })
@@ -130,7 +130,7 @@ fn file(name: &str) -> std::path::PathBuf {
     Path::new(testbed::root()).join(name)
 }
 
-/// What stands between the markers.
+/// The text between the markers.
 fn between<'a>(text: &'a str, name: &str) -> Result<&'a str> {
     let rest = text.split_once(BEGIN).map(|(_, rest)| rest);
     let part = rest.and_then(|rest| rest.split_once(END)).map(|(part, _)| part);
@@ -146,7 +146,7 @@ fn replaced(text: &str, name: &str, table: &str) -> Result<String> {
 mod tests {
     use super::*;
 
-    /// Whoever changes a row runs its test again: `cargo xtask faults --filter ROW`.
+    /// After a change of a row its test must be run again: `cargo xtask faults --filter ROW`.
     #[test]
     fn the_table_has_exactly_the_rows_of_the_catalogue_and_each_was_measured() {
         let catalogue = Catalogue::read().unwrap();

@@ -1,4 +1,4 @@
-//! What is shown of a soak, on the terminal and in the repository.
+//! The report of a soak, on the terminal and in the repository.
 
 use std::fmt::{self, Display, Write};
 
@@ -7,11 +7,11 @@ use super::sample::{Outcomes, Sample};
 use super::session::Ending;
 use super::verdict::Verdict;
 
-/// The report shows at most so many samples of the sequence; the terminal shows all.
+/// The report shows at most this many samples of the sequence; the terminal shows all.
 const ROWS: usize = 10;
 const KIB_IN_MIB: f64 = 1024.0;
 
-/// Everything that was seen.
+/// All samples and results.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
@@ -67,7 +67,7 @@ impl Report {
         writeln!(text, "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
         let in_sequence = self.rows.iter().filter(|row| row.in_sequence()).count();
         let every = in_sequence.div_ceil(ROWS).max(1);
-        // The first row is that before the first session.
+        // The first row is the sample before the first session.
         let shown = |index: &usize, row: &Row| !row.in_sequence() || index.is_multiple_of(every);
         for (_, row) in self.rows.iter().enumerate().filter(|(index, row)| shown(index, row)) {
             writeln!(text, "{}", row.cells())?;

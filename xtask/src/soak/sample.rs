@@ -1,22 +1,23 @@
-//! What the worker holds at one moment, as it says itself at `/metrics`.
+//! The resources of the worker at one moment, as its `/metrics` report them.
 
 use std::fs;
 
 use anyhow::{Context, Result};
 use testbed::http;
 
-/// One look at the worker.
+/// One scrape of the worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Sample {
-    /// How many sessions have been asked for so far.
+    /// The number of sessions that were asked for so far.
     pub(crate) sessions: u32,
-    /// How many run.
+    /// The number of running sessions.
     pub(crate) running: u32,
     pub(crate) memory: Memory,
     pub(crate) held: Held,
     /// Processor time since the start, in seconds.
     pub(crate) cpu: f64,
-    /// What waits to be delivered or recorded. It is work under way, so nothing is at rest before it is none.
+    /// Items that wait to be delivered or recorded. They are work in progress, so the worker is at rest only when there
+    /// are none.
     pub(crate) waiting: u32,
 }
 
@@ -24,11 +25,12 @@ pub(crate) struct Sample {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Memory {
     pub(crate) resident: f64,
-    /// Of it what is no file's: the heap and the stacks. The pages of the program itself stay once they were needed.
+    /// The part that belongs to no file: the heap and the stacks. The pages of the program itself stay once they were
+    /// needed.
     pub(crate) anonymous: f64,
 }
 
-/// What a session takes and has to give back.
+/// The resources that a session takes and has to give back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) files: u32,
@@ -37,7 +39,7 @@ pub(crate) struct Held {
     pub(crate) tasks: u32,
 }
 
-/// How sessions and turns went since the start.
+/// The results of sessions and turns since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcomes {
     pub(crate) jobs_succeeded: u32,
@@ -47,7 +49,7 @@ pub(crate) struct Outcomes {
     pub(crate) failed: u32,
 }
 
-/// Where the worker answers, and which process it is.
+/// The address of the worker's HTTP endpoints, and its process id.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Worker {
     pub(crate) http_port: u16,
@@ -111,7 +113,7 @@ impl Worker {
 // === impl Exposition ===
 
 impl Exposition {
-    /// A metric without labels.
+    /// The value of a metric without labels.
     fn get(&self, name: &str) -> Result<f64> {
         let mut lines = self.0.lines();
         let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

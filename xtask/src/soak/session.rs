@@ -24,15 +24,15 @@ const ENDINGS: [Ending; 12] = [
     Ending::Leaves,
     Ending::Leaves,
 ];
-/// From a caller's start to its first words, and somewhat more.
+/// A random time of up to this much covers the time from a caller's start to its first words.
 const ANY_TIME: Duration = Duration::from_millis(900);
-/// From the dispatch of an agent until it has joined, and somewhat more.
+/// A random time of up to this much covers the time from an agent's dispatch to its join.
 const JOIN: Duration = Duration::from_millis(500);
 
 /// How a session ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The caller says what there is to say, and leaves.
+    /// The caller says all its lines, and leaves.
     Leaves,
     /// The caller is killed while the agent speaks.
     KilledInReply,
@@ -50,7 +50,7 @@ impl Ending {
     }
 }
 
-/// Holds a session of `turns` turns. True when it ended as it was to.
+/// Holds a session of `turns` turns. Returns whether it ended as intended.
 pub(crate) fn hold(stage: &Stage, interrupt: &Interrupt, session: u32, turns: u32) -> Result<bool> {
     let room = format!("soak-{session}");
     match Ending::of(session) {
@@ -92,7 +92,7 @@ pub(crate) fn hold(stage: &Stage, interrupt: &Interrupt, session: u32, turns: u3
     }
 }
 
-/// Waits until the agent is in the middle of a story. False when the call ended before.
+/// Waits until the agent is in the middle of a story. Returns false when the call ended before.
 fn wait_for_story(interrupt: &Interrupt, caller: &mut Process, log: &Path) -> Result<bool> {
     let begun = interrupt.wait_for(PATIENCE, || {
         let heard = std::fs::read_to_string(log).unwrap_or_default();
@@ -102,7 +102,7 @@ fn wait_for_story(interrupt: &Interrupt, caller: &mut Process, log: &Path) -> Re
     Ok(begun.unwrap_or(false))
 }
 
-/// A moment within `span` that is another one for each session, and the same in each run.
+/// A moment within `span` that differs between sessions and is the same in each run.
 fn moment(session: u32, span: Duration) -> Duration {
     let share = f64::from(session.wrapping_mul(2_654_435_761)) / f64::from(u32::MAX);
     span.mul_f64(share)

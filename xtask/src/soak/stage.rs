@@ -1,4 +1,4 @@
-//! Everything around the worker that soaks, and the calls to it.
+//! Everything around the soaked worker, and the calls to it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,25 +13,25 @@ use crate::interrupt::Interrupt;
 use crate::model::Model;
 use crate::setup;
 
-/// A session lasts until somebody ends it; a hang takes longer than this.
+/// A session lasts until a caller or the server ends it; a hang takes longer than this.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
-/// A server takes half a minute to notice a caller who was killed, and as long again to close a room to which nobody came.
+/// A server takes half a minute to notice a killed caller, and as long again to close a room that no caller joined.
 const REST_PATIENCE: Duration = Duration::from_secs(240);
-/// An agent waits for people as long as the server keeps its room, which is five minutes unless somebody says so.
+/// An agent waits for people as long as the server keeps its room, by default five minutes.
 const EMPTY_ROOMS: &str = "room: {empty_timeout: 30}";
-/// What ended may take this long to be put away.
+/// The time that the worker may take to release the resources of ended sessions.
 const SETTLE: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 pub(crate) const AGENT_NAME: &str = "soak";
-/// What a caller says to get a long reply, and how that begins.
+/// A caller's request for a long reply, and the beginning of that reply.
 pub(crate) const ASK_FOR_STORY: &str = "Tell me a story.";
 pub(crate) const STORY_BEGINS: &str = "Once";
 /// A story takes four seconds.
 const STORY_WORDS: usize = 100;
 const STORY_PAUSE_MS: u64 = 40;
 
-/// What runs. Fields are dropped from the top: the worker goes before what it talks to.
+/// The running processes. Fields are dropped from the top: the worker goes before the servers it uses.
 pub(crate) struct Stage {
     process: Process,
     worker: Worker,
@@ -44,7 +44,7 @@ pub(crate) struct Stage {
 
 /// The programs that are needed.
 pub(crate) struct Programs {
-    /// The worker to be looked at, and its callers.
+    /// The worker under test, and its callers.
     pub(crate) voiced: PathBuf,
     model: PathBuf,
 }
@@ -52,7 +52,7 @@ pub(crate) struct Programs {
 // === impl Programs ===
 
 impl Programs {
-    /// `worker` is somebody's own build, which then plays the callers, too; else both are a release build.
+    /// `worker` is a build of the user's, which then also plays the callers; without it both are a release build.
     pub(crate) fn prepare(worker: Option<&Path>) -> Result<Self> {
         setup::servers()?;
         if let Some(worker) = worker {
@@ -72,7 +72,7 @@ impl Programs {
 // === impl Stage ===
 
 impl Stage {
-    /// Starts one after the other, and returns when the worker is registered.
+    /// Starts one process after the other, and returns when the worker is registered.
     pub(crate) fn set(interrupt: &Interrupt, programs: &Programs, max_sessions: u32) -> Result<Self> {
         let files = tempfile::Builder::new().prefix("voiced-soak-").tempdir()?;
         let livekit = LivekitServer::start_with(EMPTY_ROOMS)?;
@@ -91,7 +91,7 @@ impl Stage {
         let voiced = programs.voiced.clone();
         environment(&mut command, &files, &livekit, &model);
         command.envs(collector.environment());
-        // Whoever compares allocators preloads them, or passes their settings.
+        // A user who compares allocators preloads them, or passes their settings.
         let allocators = ["LD_PRELOAD", "MALLOC_", "MIMALLOC_", "_RJEM_"];
         command.envs(std::env::vars_os().filter(|(name, _)| {
             allocators.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
@@ -115,7 +115,7 @@ impl Stage {
         self.process.log_tail()
     }
 
-    /// A caller as a process of its own; what it says and hears is in the file that is named.
+    /// Starts a caller as a process of its own; the conversation is in the returned file.
     pub(crate) fn call(&self, name: &str, arguments: &[&str]) -> Result<(Process, PathBuf)> {
         let log = self.files.path().join(format!("{name}.log"));
         let mut command = Command::new(&self.voiced);
@@ -124,7 +124,7 @@ impl Stage {
         Ok((Process::spawn("voiced call", &mut command, &log)?, log))
     }
 
-    /// The worker once no session runs any more, and nothing waits to be delivered or recorded.
+    /// A sample of the worker once no session runs, and nothing waits to be delivered or recorded.
     pub(crate) fn at_rest(&self, interrupt: &Interrupt, sessions: u32) -> Result<Sample> {
         let look = || {
             // A machine that is too busy to answer is not at rest.
@@ -136,8 +136,8 @@ impl Stage {
         sample.with_context(|| format!("sessions still run after {REST_PATIENCE:?}"))
     }
 
-    /// The worker when it has been at rest for a moment: the look with the least memory of some. What others had more was on
-    /// its way back to the system.
+    /// The sample of the worker when it has been at rest for a moment: of several samples the one with the least
+    /// memory. The additional memory of the others was about to be returned to the system.
     pub(crate) fn settled(&self, interrupt: &Interrupt, sessions: u32) -> Result<Sample> {
         let mut least = self.at_rest(interrupt, sessions)?;
         let started = Instant::now();
@@ -164,7 +164,7 @@ impl Stage {
     }
 }
 
-/// Sleeps, unless somebody wants us to end.
+/// Sleeps, unless a signal asks this process to end.
 pub(crate) fn pause(interrupt: &Interrupt, time: Duration) -> Result<()> {
     let over = Instant::now() + time;
     while Instant::now() < over {
@@ -174,7 +174,7 @@ pub(crate) fn pause(interrupt: &Interrupt, time: Duration) -> Result<()> {
     Ok(())
 }
 
-/// What worker and callers need, and nothing of the person's own.
+/// The environment of the worker and the callers, without the user's own variables.
 fn environment(command: &mut Command, files: &TempDir, livekit: &LivekitServer, model: &Model) {
     command.env_clear().current_dir(files.path()).envs(livekit.environment());
     command.env("OPENAI_BASE_URL", &model.base_url).env("OPENAI_API_KEY", "none-needed");

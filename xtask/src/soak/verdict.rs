@@ -1,15 +1,16 @@
-//! What "flat" means, as rules over samples.
+//! The definition of "flat", as rules over samples.
 
 use super::sample::{Held, Sample};
 
 /// A session may leave this much anonymous memory behind, in KiB. Measured as the slope over the later half of the samples,
 /// when caches are full, and with two standard errors to its disadvantage, so that noise cannot pass for flatness.
 pub(crate) const KIB_A_SESSION: f64 = 1.0;
-/// The share of what a peak added to the anonymous memory that has to be back at the end.
+/// The share of a peak's additional anonymous memory that has to be returned at the end.
 pub(crate) const GIVEN_BACK: f64 = 0.75;
-/// What may stay of any peak, in KiB: fragments that the allocator cannot give back. A small peak consists of little else.
+/// The memory that may remain after any peak, in KiB: fragments that the allocator cannot return. A small peak consists
+/// of little else.
 pub(crate) const FRAGMENTS: f64 = 4096.0;
-/// Fewer points have no slope worth the name.
+/// Fewer points have no meaningful slope.
 const FEWEST: usize = 4;
 
 /// One rule, what was measured, and whether it holds.

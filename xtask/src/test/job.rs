@@ -1,4 +1,4 @@
-//! What `cargo xtask test` runs, and beside what.
+//! The jobs of `cargo xtask test`, and which of them run together.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,11 +7,11 @@ use anyhow::{Context, Result, ensure};
 
 use crate::harness::{Kind, Program};
 
-/// The test programs whose tests run one to a process.
+/// The test programs whose tests each run in a process of their own.
 const SPLIT: [&str; 3] = ["offline", "live", "alone"];
-/// The one whose tests run when nothing else of ours does.
+/// The program whose tests run with nothing else of ours beside them.
 const ALONE: &str = "alone";
-/// But those of these modules only need a process of their own.
+/// Modules of that program whose tests only need a process of their own.
 const OWN_PROCESS: [&str; 3] = ["cameras", "cancelled_join", "hard_close"];
 /// Modules whose tests spend their time on time limits, outages and restarts, and use a seventh of a processor; `faults` a
 /// third. Those with the longest tests come first.
@@ -32,7 +32,7 @@ const WAITING: [&str; 9] = [
 pub(super) struct Job {
     pub(super) name: String,
     pub(super) program: Program,
-    /// The only test to run, where it is not all.
+    /// The only test to run; `None` for all.
     pub(super) test: Option<String>,
     pub(super) pace: Pace,
 }
@@ -43,11 +43,11 @@ pub(super) enum Pace {
     Works,
     /// Waits most of its time.
     Waits,
-    /// Needs the machine for itself.
+    /// Needs the whole machine.
     Alone,
 }
 
-/// What these programs have to run for the tests whose path contains `filter`, in order.
+/// The jobs of these programs for the tests whose path contains `filter`, in order.
 pub(super) fn all(mut programs: Vec<Program>, filter: Option<&str>) -> Result<Vec<Job>> {
     // Cargo names them in the order in which they were built.
     programs.sort_by(|one, other| (&one.package, &one.target).cmp(&(&other.package, &other.target)));
@@ -79,7 +79,7 @@ fn list(program: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// `crates/testbed/tests/spans`, or what the unit tests are those of.
+/// `crates/testbed/tests/spans`, or the name of the package and program of unit tests.
 fn name(program: &Program) -> String {
     let package = program.package.strip_prefix(testbed::root()).unwrap_or(&program.package);
     match program.kind {

@@ -1,4 +1,4 @@
-//! What came of the jobs, and the closing lines.
+//! The results of the jobs, and the closing lines.
 
 use std::io::{Write, stdout};
 use std::process::ExitStatus;
@@ -9,10 +9,10 @@ use anyhow::{Result, bail};
 use crate::harness::{self, Tally};
 use crate::terminal::Terminal;
 
-/// So many of the slowest are named at the end.
+/// The number of slowest tests named at the end.
 const SLOWEST: usize = 10;
 
-/// What came of one job.
+/// The result of one job.
 #[derive(Debug, Clone)]
 pub(super) struct Run {
     pub(super) name: String,
@@ -53,12 +53,12 @@ fn slowest(runs: &[Run]) -> Vec<&Run> {
 // === impl Run ===
 
 impl Run {
-    /// What a program wrote until it ended; no status is one that was ended because it hung.
+    /// The result from a program's whole output; without a status the program hung and was ended.
     pub(super) fn read(name: String, output: &str, status: Option<ExitStatus>, took: Duration) -> Self {
         let (mut tally, failures) = (Tally::of(output), harness::failures(output));
         let mut failures: Vec<String> = failures.into_iter().map(str::to_owned).collect();
         if !status.is_some_and(|status| status.success()) && tally.failed == 0 {
-            // A test that did not compile, or a test program that died, leaves no count behind.
+            // A test that did not compile, or a test program that died, prints no count.
             tally.failed = 1;
             let ended = status.map_or_else(|| "hung".to_owned(), |status| format!("ended with {status}"));
             failures.push(format!("{ended} after {:.0} s", took.as_secs_f64()));
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
     use crate::test::stream;
 
-    /// Not to our own standard output: who sums up this very run would count it.
+    /// Does not print to our own standard output, whose counts the sum of this very run would include.
     fn run_script(script: &str) -> Run {
         let (output, status) = stream(Command::new("/bin/sh").args(["-c", script]), &mut Vec::new()).unwrap();
         Run::read("script".to_owned(), &output, Some(status), Duration::from_secs(2))

@@ -1,4 +1,4 @@
-//! Which test files the crate has, what is expected of each, and what came of it.
+//! The test files of the crate, the expected result of each, and the actual one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 
 use crate::harness::{self, Tally};
 
-/// The name under which the crate's unit tests are listed, and under which cargo has them.
+/// The name of the crate's unit tests in the table and in cargo.
 pub(super) const UNIT_TESTS: &str = "livekit";
 /// The version of the crate that the list below was written for.
 pub(super) const VERSION: &str = "0.10.0";
@@ -20,13 +20,13 @@ pub(super) struct File {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// So many tests, of which all have to pass.
+    /// The number of tests, all of which have to pass.
     Tests(u32),
     /// Not built and not run, for this reason.
     NotOffered(&'static str),
 }
 
-/// Each file of the crate is here. The longest come first, so that none of them is left over at the end.
+/// All files of the crate. The longest come first, so that none of them is left over at the end.
 pub(super) const FILES: [File; 16] = [
     tests("peer_connection_signaling_test", 27),
     tests("dynacast_test", 4),
@@ -46,12 +46,12 @@ pub(super) const FILES: [File; 16] = [
     not_offered("packet_trailer_test", "no video"),
 ];
 
-/// What the run of one file left.
+/// The result of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outcome {
     tally: Tally,
     failures: BTreeSet<String>,
-    /// Tests that say that this machine has not what they need, and pass.
+    /// Tests that pass after reporting that this machine lacks their prerequisites.
     skipping: usize,
     /// Failed beside others, and passed alone.
     passed_alone: Vec<String>,
@@ -64,7 +64,7 @@ pub(super) struct Outcome {
 pub(super) struct Row {
     pub(super) file: File,
     pub(super) outcome: Option<Outcome>,
-    /// Only some of the tests were asked for, so their number says nothing.
+    /// Only some of the tests were selected, so their number says nothing.
     pub(super) filtered: bool,
 }
 
@@ -82,7 +82,7 @@ const fn not_offered(name: &'static str, reason: &'static str) -> File {
     File { name, expected: Expected::NotOffered(reason) }
 }
 
-/// What is wrong with the list: files that the crate has not, and such that the list has not.
+/// The errors of the list: files that the crate does not have, and files that the list does not have.
 pub(super) fn disagreement(files: &BTreeSet<String>) -> Vec<String> {
     let listed: BTreeSet<&str> = FILES.iter().map(|file| file.name).filter(|it| *it != UNIT_TESTS).collect();
     let present: BTreeSet<&str> = files.iter().map(String::as_str).collect();
@@ -128,12 +128,12 @@ impl Outcome {
         self.failures.iter().cloned().collect()
     }
 
-    /// Whether the one test that was asked for passed.
+    /// Whether the one selected test passed.
     pub(super) fn passed_one(&self) -> bool {
         self.tally == Tally { passed: 1, failed: 0, ignored: 0 } && self.end().is_none()
     }
 
-    /// Takes back the failure of a test that passed when it was tried again.
+    /// Removes the failure of a test that passed when it was tried again.
     pub(super) fn absolve(&mut self, test: &str) {
         if self.failures.remove(test) {
             self.tally.failed -= 1;
@@ -142,7 +142,7 @@ impl Outcome {
         }
     }
 
-    /// What is wrong with the end, unless the tests say it already.
+    /// The error of the program's end, unless the tests report it already.
     fn end(&self) -> Option<String> {
         match self.status {
             None => Some("hangs".to_owned()),
@@ -161,7 +161,7 @@ impl Row {
         !self.file.is_run() || self.complaints().is_empty()
     }
 
-    /// Everything that is not as it should be.
+    /// All deviations from the expected results.
     fn complaints(&self) -> Vec<String> {
         let (Expected::Tests(expected), Some(outcome)) = (self.file.expected, &self.outcome) else {
             return vec!["did not run".to_owned()];
@@ -216,7 +216,7 @@ impl Table {
     pub(super) const HEADING: &str = "test file                       passed  failed  expected  note";
 
     pub(super) fn is_good(&self) -> bool {
-        // A name that is nobody's runs nothing and finds nothing wrong.
+        // A name that no test has runs nothing and finds nothing wrong.
         self.sum().passed > 0 && self.rows.iter().all(Row::is_good)
     }
 

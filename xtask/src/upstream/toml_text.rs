@@ -1,5 +1,5 @@
-//! Writes TOML from JSON, which differ in their tables alone. (The crate `toml` would need one more feature for it, and with
-//! that everything that reads TOML would be built twice.)
+//! Writes TOML from JSON, which differ only in their tables. (The crate `toml` would need one more feature for it, and
+//! with that everything that reads TOML would be built twice.)
 
 use serde_json::Value;
 

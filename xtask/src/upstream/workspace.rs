@@ -1,5 +1,5 @@
-//! The published `livekit` crate in a workspace of its own, in which its tests can be built: cargo tests only members of a
-//! workspace, and of a dependency it leaves out what only tests need.
+//! The published `livekit` crate in a workspace of its own, in which its tests can be built: cargo tests only members
+//! of a workspace, and leaves out the test dependencies of other packages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,7 +20,7 @@ const CRATE: &str = "livekit";
 const FEATURES: [&str; 2] = ["native", "__lk-e2e-test"];
 /// A package whose only purpose is what it depends on.
 const SAME_FEATURES: &str = "same-features";
-/// Of the published files these are cargo's own.
+/// Of the published files these belong to cargo.
 const LEFT_OUT: [&str; 3] = [".cargo-ok", "Cargo.lock", "Cargo.toml.orig"];
 
 /// The generated workspace.
@@ -32,7 +32,7 @@ pub(super) struct Workspace {
     pub(super) test_files: BTreeSet<String>,
 }
 
-/// What `cargo metadata` says about our own workspace.
+/// The data of `cargo metadata` about our own workspace.
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -74,7 +74,7 @@ struct Lock {
 // === impl Workspace ===
 
 impl Workspace {
-    /// Writes the workspace below the target directory; what has not changed stays as it is, so that cargo builds it once.
+    /// Writes the workspace below the target directory. Unchanged files stay as they are, so that cargo builds it once.
     pub(super) fn make() -> Result<Self> {
         let metadata = Metadata::read()?;
         let package = metadata.livekit()?;
@@ -99,8 +99,8 @@ impl Workspace {
         &self.directory
     }
 
-    /// Builds the unit tests and all test files that are run, whichever are wanted: a test file that is not built is one
-    /// that may not build. Cargo's own words go to a file, being warnings about code that is not ours.
+    /// Builds the unit tests and all test files, whichever are selected: a test file that is not built might not
+    /// compile. Cargo's output goes to a file, because it consists of warnings about code that is not ours.
     pub(super) fn build(&self) -> Result<Vec<Program>> {
         let files = FILES.iter().filter(|file| file.name != UNIT_TESTS && file.is_run());
         let mut command = testbed::cargo();
@@ -110,7 +110,7 @@ impl Workspace {
             .args(FEATURES.map(|feature| format!("--features={CRATE}/{feature}")))
             .args(files.flat_map(|file| ["--test", file.name]))
             .current_dir(&self.directory)
-            // The same directory as our own build, which has compiled most of it.
+            // The target directory of our own build, which has compiled most of it.
             .env("CARGO_TARGET_DIR", target_dir());
         let log = self.directory.join("build.log");
         let words = fs::File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
@@ -127,7 +127,7 @@ impl Workspace {
 // === impl Metadata ===
 
 impl Metadata {
-    /// Downloads what is missing, as every command of cargo does.
+    /// Downloads missing packages, as every command of cargo does.
     fn read() -> Result<Self> {
         let mut command: Command = testbed::cargo();
         command.args(["metadata", "--format-version=1", "--locked"]).current_dir(root());
@@ -141,8 +141,8 @@ impl Metadata {
         package.with_context(|| format!("{CRATE} is no dependency of this workspace"))
     }
 
-    /// Asks for what the members of our workspace ask for. Which features of a crate are built is decided by all who
-    /// depend on it: with the same ones cargo finds them built.
+    /// The dependencies of our workspace's members. All dependents of a crate decide about its features: with the same
+    /// ones cargo finds it built.
     fn same_features(&self) -> String {
         let members = self.packages.iter().filter(|package| self.workspace_members.contains(&package.id));
         let mut merged: BTreeMap<(&str, &str), (bool, BTreeSet<&str>)> = BTreeMap::new();
@@ -178,13 +178,13 @@ impl Package {
 // === impl Dependency ===
 
 impl Dependency {
-    /// The crate itself is the copy, and ours have no source.
+    /// The crate itself is the copy, and our own packages have no source.
     fn counts(&self) -> bool {
         self.name != CRATE && !self.optional && self.target.is_none() && self.source.is_some()
     }
 }
 
-/// The workspace's manifest: our profile for development, without which nothing would be found built, and our patch.
+/// The workspace's manifest: our development profile, without which cargo would rebuild everything, and our patch.
 fn manifest(ours: &str, copy: &str) -> Result<String> {
     let mut ours: Value = toml::from_str(ours).context("cannot read Cargo.toml")?;
     let mut patch = ours["patch"].take();
@@ -202,16 +202,16 @@ fn manifest(ours: &str, copy: &str) -> Result<String> {
     })))
 }
 
-/// Our versions, and those that the crate was published with for what only its tests need.
+/// Our versions, and the published ones for packages that only the crate's tests need.
 fn lock(ours: &str, published: &str) -> Result<String> {
     let mut packages = toml::from_str::<Lock>(ours).context("cannot read Cargo.lock")?.package;
-    // Members of our workspace come from nowhere; cargo adds those of the new one.
+    // Members of our workspace have no source; cargo adds those of the new one.
     packages.retain(|package| package["source"].is_string());
     let have: BTreeSet<String> = packages.iter().map(line).collect();
     let published = toml::from_str::<Lock>(published).context("cannot read the crate's Cargo.lock")?.package;
     for mut package in published {
         if package["source"].is_string() && !have.contains(&line(&package)) {
-            // They name versions that we may not have; cargo finds them itself.
+            // The dependencies name versions that we may not have; cargo resolves them itself.
             package.as_object_mut().and_then(|fields| fields.remove("dependencies"));
             packages.push(package);
         }
@@ -219,7 +219,7 @@ fn lock(ours: &str, published: &str) -> Result<String> {
     Ok(document(&json!({ "version": 4, "package": packages })))
 }
 
-/// The crate and the part of its version within which cargo takes one for the other: `tokio 1`, `rand 0.9`.
+/// The crate and the part of its version within which cargo treats versions as compatible: `tokio 1`, `rand 0.9`.
 fn line(package: &Value) -> String {
     let text = |field: &str| package[field].as_str().unwrap_or_default();
     let parts: Vec<&str> = text("version").split(['.', '+', '-']).collect();
@@ -245,7 +245,7 @@ fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Cargo goes by the time of a change, so a file that has this content already is left alone.
+/// Cargo compares modification times, so a file that has this content already is left alone.
 fn write(path: &Path, content: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|present| present == content) {
         return Ok(());

@@ -7,12 +7,12 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-/// WebRTC's block.
+/// The length of WebRTC's audio block.
 pub(crate) const BEAT: Duration = Duration::from_millis(10);
-/// After a stall of the machine, lost beats are made up for, but not more than these.
+/// The most lost beats that are made up for after a stall of the machine.
 const MAX_BEHIND: Duration = Duration::from_millis(500);
 
-/// Calls `beat` every 10 ms until it says that it is done.
+/// Calls `beat` every 10 ms until it returns that it is done.
 pub(crate) fn start(runtime: &Handle, mut beat: impl FnMut() -> Beat + Send + 'static) {
     runtime.spawn(async move { run(&mut beat).await });
 }

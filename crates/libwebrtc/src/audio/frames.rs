@@ -9,11 +9,11 @@ use parking_lot::Mutex;
 
 use crate::audio_frame::AudioFrame;
 
-/// Frames of 10 ms that wait for a reader who does not say how many.
+/// Frames of 10 ms that wait by default.
 const DEFAULT: usize = 10;
-/// A reader who asks for no limit gets a minute: whoever is further behind than that does not read.
+/// A reader who asks for no limit gets a minute: a reader that is further behind has stopped reading.
 const UNLIMITED: usize = 6000;
-/// A warning for the first frame that is dropped, and for every so many.
+/// The first dropped frame is logged, and then one in this many.
 const WARN_EVERY: u64 = 100;
 
 pub(crate) struct FrameQueue {
@@ -30,7 +30,7 @@ struct State {
 }
 
 impl FrameQueue {
-    /// As `NativeAudioStreamOptions` says it: `None` is the default, zero asks for no limit.
+    /// `frames` as in `NativeAudioStreamOptions`: `None` is the default, zero asks for no limit.
     pub(crate) fn new(frames: Option<usize>) -> Self {
         let capacity = match frames {
             None => DEFAULT,
@@ -59,7 +59,7 @@ impl FrameQueue {
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// Nothing more comes: what waits can still be read.
+    /// Ends the stream: the waiting frames can still be read.
     pub(crate) fn end(&self) {
         let waker = {
             let mut state = self.state.lock();
@@ -69,7 +69,7 @@ impl FrameQueue {
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// Nobody reads any more.
+    /// Ends the stream and drops the waiting frames, since the reader has gone.
     pub(crate) fn close(&self) {
         self.state.lock().frames.clear();
         self.end();

@@ -1,12 +1,13 @@
-//! The jitter buffer: packets go in as the network brings them, 10 ms of sound come out whenever asked for.
+//! The jitter buffer: it takes packets as the network delivers them, and returns 10 ms of sound at each request.
 //!
-//! There is no clock here and no task: each call says what time it is. Everything is measured by one number, the delay, which is
-//! how long ago the fastest packet could have brought what is played now; [`delay`] says what it should be, [`head`] what to
-//! play next, and [`stretch`] makes the one approach the other.
+//! The buffer has no clock and no task: each call passes the time. It measures one number, the delay: how long ago the
+//! fastest packet could have brought the sound that is played now. [`delay`] computes its target, [`head`] decides what
+//! to play next, and [`stretch`] moves the delay towards the target.
 //!
-//! Of the crate `neteq` only parts are used, its histogram and its signal functions. Its `NetEq` plays the next packet whatever
-//! is missing before it, so a loss is cut out instead of concealed and in-band FEC has no place; it also reads the wall clock,
-//! and `timestamp.saturating_sub(last) * 1000` in its delay manager overflows with timestamps that a stranger may choose.
+//! Only parts of the crate `neteq` are used, its histogram and its signal functions. Its `NetEq` plays the next packet
+//! whatever is missing before it, so a loss is cut out instead of concealed and in-band FEC has no use; it also reads
+//! the wall clock, and `timestamp.saturating_sub(last) * 1000` in its delay manager overflows with timestamps that an
+//! attacker may choose.
 
 mod clock;
 mod delay;
@@ -38,15 +39,15 @@ use super::opus::{self, CodecError};
 
 pub(crate) use self::stats::JitterStats;
 
-/// Packets of which it is remembered that they were played: RED brings copies of the last few.
+/// The number of played packets that are remembered: RED brings copies of the last few.
 const REMEMBERED: usize = 64;
 
 /// A packet of the network.
 #[derive(Debug, Clone)]
 pub(crate) struct AudioPacket {
-    /// Without wrapping, as `str0m` gives it.
+    /// The sequence number without wrapping, as `str0m` gives it.
     pub(crate) sequence: u64,
-    /// Of RTP: 48 kHz, wrapping.
+    /// The RTP timestamp: 48 kHz, wrapping.
     pub(crate) timestamp: u32,
     pub(crate) payload: Vec<u8>,
 }
@@ -57,7 +58,7 @@ pub(crate) struct JitterBuffer {
     delay: Delay,
     voice: Voice,
     stretch: Stretch,
-    /// `None` until something is played.
+    /// `None` until the first packet is played.
     head: Option<Head>,
     newest: Option<i64>,
     suspect: Option<Packet>,
@@ -96,7 +97,7 @@ impl JitterBuffer {
         }
     }
 
-    /// Fills `out` with the next 10 ms, interleaved: 480 samples of each channel, of silence when there is nothing.
+    /// Fills `out` with the next 10 ms, interleaved: 480 samples of each channel, silent when there is no packet.
     pub(crate) fn pull(&mut self, now: Instant, out: &mut [i16]) {
         let now = self.clock.at(now);
         self.listen(now);

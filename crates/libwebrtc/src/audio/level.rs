@@ -1,17 +1,17 @@
-//! How loud a block is, as the header extension for it says (RFC 6464).
+//! The loudness of a block, in the units of its RTP header extension (RFC 6464).
 
 /// The level of silence, in dBov: steps below the loudest possible signal.
 pub(crate) const SILENCE: i8 = -127;
-/// Above this somebody probably speaks. The servers of conferences choose by the level itself.
+/// A louder block probably holds speech. Conference servers choose speakers by the level itself.
 const VOICE: i8 = -50;
 
-/// A sound this far below the loudest of late is a pause between sounds.
+/// A sound this far below the loudest recent one is a pause between sounds.
 const PAUSE: f32 = 25.0;
-/// What was loud counts for less with every 20 ms: after two minutes its level is a pause's.
+/// The loudest level decays by this much every 20 ms: after two minutes it is as low as a pause.
 const FORGETTING: f32 = 0.0043;
 
-/// Tells pauses from sounds by their level alone. The voice detector within Opus takes a tone that goes on, music or a hum
-/// for background noise, and DTX would send next to nothing of it.
+/// Tells pauses from sounds by their level alone. The voice detector within Opus takes a steady tone, such as music or
+/// a hum, for background noise, and DTX would send nearly nothing of it.
 #[derive(Debug)]
 pub(crate) struct Pauses {
     loudest: f32,
@@ -24,7 +24,7 @@ impl Default for Pauses {
 }
 
 impl Pauses {
-    /// Whether the next 20 ms, of this level, are one.
+    /// Whether the next 20 ms, of this level, are a pause.
     pub(crate) fn is_pause(&mut self, level: i8) -> bool {
         self.loudest = (self.loudest - FORGETTING).max(f32::from(level));
         !is_voice(level) || f32::from(level) < self.loudest - PAUSE

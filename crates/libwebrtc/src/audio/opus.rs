@@ -1,7 +1,8 @@
 //! Opus (RFC 6716) at 48 kHz. The backends below are the only files that name a codec crate.
 //!
-//! `ropus` is the default: it is Rust, so it needs no C compiler, and it decodes what `libopus` does, bit for bit, but for what is lost
-//! (see `opus/concealment.rs`). The feature `libopus` takes the C library instead, which encodes up to a third faster.
+//! `ropus` is the default: it is Rust, so it needs no C compiler, and its output equals that of `libopus` bit for bit,
+//! except for concealed losses (see `opus/concealment.rs`). The feature `libopus` selects the C library instead, which
+//! encodes up to a third faster.
 
 use std::fmt;
 
@@ -24,7 +25,7 @@ pub(crate) use self::{
 pub(crate) const SAMPLE_RATE: u32 = 48_000;
 /// Samples of each channel in 10 ms.
 pub(crate) const BLOCK: usize = 480;
-/// From so many bits per second a channel on, the encoder's effort is not heard.
+/// From this many bits per second and channel on, more effort of the encoder is not audible.
 const PLENTY: u32 = 40_000;
 /// The longest packet is 120 ms (RFC 6716, section 2.1.4), in samples of each channel.
 pub(crate) const MAX_SAMPLES: usize = 5760;
@@ -37,27 +38,27 @@ pub(crate) enum Channels {
     Stereo,
 }
 
-/// How an encoder works.
+/// The settings of an encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EncoderConfig {
     pub(crate) channels: Channels,
     /// Bits per second, of the codec alone.
     pub(crate) bitrate: u32,
-    /// Nearly nothing is sent during silence.
+    /// Send nearly nothing during silence.
     pub(crate) dtx: bool,
-    /// What the network is expected to lose, in percent. Above zero, packets carry a coarse copy of the one before.
+    /// The expected loss of the network, in percent. Above zero, packets carry a coarse copy of the one before.
     pub(crate) expected_loss: u8,
 }
 
-/// What a codec says of bad input or of bad settings.
+/// A codec's error about bad input or bad settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CodecError(pub(crate) String);
 
 // === impl EncoderConfig ===
 
 impl EncoderConfig {
-    /// How hard the encoder tries, from 0 to 10. WebRTC takes 9 on desktops, at three times the processor time of 1; with few bits
-    /// 1 costs the upper half of the sound's band.
+    /// The encoder's effort, from 0 to 10. WebRTC takes 9 on desktops, at three times the processor time of 1; at low
+    /// bitrates 1 loses the upper half of the sound's band.
     fn complexity(&self) -> u8 {
         if self.bitrate / self.channels.count() as u32 >= PLENTY { 1 } else { 3 }
     }

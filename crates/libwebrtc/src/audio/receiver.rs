@@ -1,6 +1,6 @@
-//! From packets to the streams of the program: the jitter buffer, and the clock that empties it.
+//! Turns packets into the program's audio streams: the jitter buffer, and the clock that empties it.
 //!
-//! Nothing is kept or decoded while nobody listens.
+//! Nothing is kept or decoded while the track has no stream.
 
 use std::{
     sync::{Arc, Weak},
@@ -31,12 +31,12 @@ pub(crate) struct Receiver {
 
 #[derive(Default)]
 struct State {
-    /// There while somebody listens.
+    /// Exists while the track has a stream.
     decoding: Option<Decoding>,
     listeners: Vec<Arc<Listener>>,
     runs: bool,
     ended: bool,
-    /// What buffers counted that are gone.
+    /// The counts of former jitter buffers.
     counted: JitterStats,
 }
 
@@ -45,10 +45,10 @@ struct Decoding {
     channels: Channels,
 }
 
-/// One stream of the program: its format, and where its frames go.
+/// One stream of the program: its format, and the queue of its frames.
 pub(crate) struct Listener {
     format: Format,
-    /// There once it is known what comes.
+    /// Exists once the format of the received sound is known.
     resampler: Mutex<Option<Resampler>>,
     frames: Arc<FrameQueue>,
 }
@@ -63,7 +63,7 @@ impl Receiver {
         }
     }
 
-    /// Whether it is worth the while to decrypt and to unpack a packet.
+    /// Whether packets have to be decrypted and unpacked: the track has a stream.
     pub(crate) fn is_heard(&self) -> bool {
         self.state.lock().decoding.is_some()
     }
@@ -91,7 +91,7 @@ impl Receiver {
         }
     }
 
-    /// The track is over: readers come to their end.
+    /// Ends the track: its streams end too.
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();
         state.ended = true;
@@ -99,7 +99,7 @@ impl Receiver {
         state.listeners.drain(..).for_each(|listener| listener.frames.end());
     }
 
-    /// What the jitter buffers of this track counted.
+    /// The counts of all jitter buffers of this track.
     pub(crate) fn stats(&self) -> JitterStats {
         let state = self.state.lock();
         let mut stats = state.counted.clone();
@@ -132,7 +132,7 @@ fn beat(receiver: &Weak<Receiver>) -> Beat {
 // === impl State ===
 
 impl State {
-    /// One decoder serves all. It is a new one when the first comes who wants stereo.
+    /// One decoder serves all streams. It is replaced when the first stream with two channels is added.
     fn add(&mut self, listener: Arc<Listener>) -> Result<(), CodecError> {
         let wanted = Channels::of(listener.format.channels);
         let channels = match &self.decoding {
@@ -166,14 +166,14 @@ impl Listener {
         Arc::new(Self { format, resampler: Mutex::default(), frames })
     }
 
-    /// Prepares for what is heard from now on. A stream of a rate and channels that make no sense is an error.
+    /// Prepares for sound in the format `heard`. An unsupported rate or number of channels is an error.
     pub(crate) fn tune(&self, heard: Format) -> Result<(), CodecError> {
         *self.resampler.lock() = Some(Resampler::new(heard, self.format).map_err(CodecError::of)?);
         Ok(())
     }
 }
 
-/// What a decoder makes.
+/// The format of a decoder's output.
 fn decoded(channels: Channels) -> Format {
     Format { rate: opus::SAMPLE_RATE, channels: channels.count() as u32 }
 }

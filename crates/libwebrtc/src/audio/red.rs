@@ -1,4 +1,4 @@
-//! Redundant audio (RFC 2198): each packet carries the frame before as well, so a single loss costs nothing.
+//! Redundant audio (RFC 2198): each packet also carries the frame before, so a single loss costs nothing.
 
 /// A block of a packet: a frame, and how far before the packet's own time it belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub(crate) struct Block<'a> {
 /// A header has 14 bits for the age and 10 for the length.
 const MAX_AGE: u32 = (1 << 14) - 1;
 const MAX_LENGTH: usize = (1 << 10) - 1;
-/// More blocks than anybody sends.
+/// More blocks than any sender puts into a packet.
 const MAX_BLOCKS: usize = 10;
 const MORE: u8 = 0x80;
 

@@ -1,7 +1,7 @@
-//! From one rate and number of channels to another, 10 ms at a time.
+//! Converts between rates and numbers of channels, 10 ms at a time.
 //!
-//! As in WebRTC a block holds a hundredth of the rate, rounded down: 22050 Hz is treated as 22000 Hz, whose pitch nobody tells apart.
-//! Sound comes out 5 ms later than it went in where the rate changes, and at once where it does not.
+//! As in WebRTC a block holds a hundredth of the rate, rounded down: 22050 Hz is treated as 22000 Hz, a difference in
+//! pitch that is not audible. The output is 5 ms late where the rate changes, and immediate where it does not.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use rubato::{Fft, FixedSync, Resampler as _};
 const RATES: std::ops::RangeInclusive<u32> = 8_000..=192_000;
 const CHANNELS: std::ops::RangeInclusive<u32> = 1..=8;
 
-/// What blocks of 10 ms look like.
+/// The format of blocks of 10 ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Format {
     pub(crate) rate: u32,
@@ -25,7 +25,7 @@ pub(crate) struct FormatError(String);
 pub(crate) struct Resampler {
     from: Format,
     to: Format,
-    /// As many as both sides have, so that no channel is converted in vain.
+    /// The smaller number of channels of both sides, so that no channel is converted in vain.
     channels: usize,
     /// `None` where both rates have the same blocks.
     converter: Option<Converter>,
@@ -87,7 +87,7 @@ impl Resampler {
         Ok(Self { from, to, channels, converter, remixed: Vec::new(), out: Vec::new() })
     }
 
-    /// The block that belongs to this one. A short one is filled up with silence, and what is beyond a block is ignored.
+    /// The converted block. A short input is filled up with silence, and samples beyond a block are ignored.
     pub(crate) fn block<'a>(&'a mut self, input: &'a [i16]) -> &'a [i16] {
         if self.from == self.to && input.len() == self.from.samples() {
             return input;
@@ -109,7 +109,8 @@ impl Resampler {
 impl Converter {
     fn new(from: Format, to: Format, channels: usize) -> Result<Self, FormatError> {
         let (input, output) = (from.block(), to.block());
-        // The lengths of the blocks stand for the rates, of which they are a hundredth: thus a block is what is converted at once.
+        // The lengths of the blocks stand for the rates, of which they are a hundredth: so each call converts one
+        // block.
         let fft = Fft::new(input, output, input, channels, FixedSync::Both)
             .map_err(|error| FormatError(format!("{} Hz to {} Hz: {error}", from.rate, to.rate)))?;
         Ok(Self { fft, channels, input: vec![0.0; input * channels], output: vec![0.0; output * channels] })
@@ -124,7 +125,7 @@ impl Converter {
         samples.extend(self.output.iter().map(|sample| sample.round() as i16));
     }
 
-    /// Fails only if a buffer were shorter than what it was made for.
+    /// Fails only if a buffer is shorter than it was made.
     fn process(&mut self) -> Option<()> {
         let (frames_in, frames_out) = (self.input.len() / self.channels, self.output.len() / self.channels);
         let input = InterleavedSlice::new(&self.input, self.channels, frames_in).ok()?;
@@ -134,7 +135,7 @@ impl Converter {
     }
 }
 
-/// Fewer channels are averages of those that fall together, more are repetitions.
+/// Fewer channels are averages of the channels that fall together, more are repetitions.
 fn remix(input: &[i16], from: usize, to: usize, out: &mut Vec<i16>) {
     out.clear();
     if from == to {
@@ -145,7 +146,7 @@ fn remix(input: &[i16], from: usize, to: usize, out: &mut Vec<i16>) {
     }
 }
 
-/// Of every `step`th channel from the first one on.
+/// The average of every `step`th channel, beginning with `first`.
 fn average(frame: &[i16], first: usize, step: usize) -> i16 {
     let (sum, count) = frame[first..]
         .iter()
@@ -173,7 +174,7 @@ mod tests {
         (0..format.samples() * blocks).map(|at| sample(at) as i16).collect()
     }
 
-    /// How much of a frequency a channel holds, as its amplitude.
+    /// The amplitude of a frequency in a channel.
     fn amplitude(samples: &[i16], format: Format, channel: usize, hertz: f64) -> f64 {
         let rate = (format.block() * 100) as f64;
         let one: Vec<_> = samples.iter().skip(channel).step_by(format.channels as usize).collect();
@@ -275,7 +276,7 @@ mod tests {
         let square: Vec<i16> =
             (0..4800).map(|at| if at / 24 % 2 == 0 { i16::MAX } else { i16::MIN }).collect();
         let out = converted(INSIDE, Format { rate: 44_100, channels: 1 }, &square);
-        // In 80 ms the wave changes its sign 160 times, and each sample that wrapped would do so twice more.
+        // In 80 ms the wave changes its sign 160 times, and each sample that wrapped would add two changes.
         let changes = out[441..9 * 441].windows(2).filter(|pair| (pair[0] < 0) != (pair[1] < 0)).count();
         assert!((159..=161).contains(&changes), "{changes}");
         assert!(out.contains(&i16::MAX) && out.contains(&i16::MIN));

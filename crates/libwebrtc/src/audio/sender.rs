@@ -1,4 +1,4 @@
-//! From a source's samples to packets: resampling, Opus, and what the packets say of the sound.
+//! Turns a source's samples into packets: resampling, Opus, and the packets' level and activity.
 
 use std::{
     collections::VecDeque,
@@ -23,24 +23,24 @@ use crate::{
 
 /// A packet holds 20 ms, as WebRTC's do.
 pub(crate) const PACKET_BLOCKS: usize = 2;
-/// Samples of each channel in a packet, which is what its RTP timestamp goes on by.
+/// Samples of each channel in a packet, by which its RTP timestamp grows.
 pub(crate) const PACKET_SAMPLES: u32 = (opus::BLOCK * PACKET_BLOCKS) as u32;
-/// Packets that wait for the connection: half a second. An older one would only come too late.
+/// Packets that wait for the connection: half a second. An older one would arrive too late.
 const OUTBOX: usize = 25;
-/// A packet this short says that there is only silence (RFC 6716, section 2.1.9): it need not be sent.
+/// A packet this short only announces silence (RFC 6716, section 2.1.9) and need not be sent.
 const DTX_PACKET: usize = 2;
-/// Bits per second for voice, as WebRTC has it.
+/// Bits per second for mono voice, as in WebRTC.
 const MONO_BITRATE: u32 = 32_000;
 const STEREO_BITRATE: u32 = 64_000;
-/// What Opus takes, in bits per second (RFC 7587, section 6.1).
+/// The bitrates that Opus supports, in bits per second (RFC 7587, section 6.1).
 const BITRATES: std::ops::RangeInclusive<u32> = 6_000..=510_000;
 
-/// What the peer and the program agreed on.
+/// The settings that the peer and the program agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Settings {
     pub(crate) max_bitrate: Option<u64>,
     pub(crate) dtx: bool,
-    /// What the network loses, in percent.
+    /// The loss of the network, in percent.
     pub(crate) loss: u8,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct EncodedFrame {
     pub(crate) time: u32,
     pub(crate) payload: Vec<u8>,
     pub(crate) level: i8,
-    /// Sound begins after silence.
+    /// Whether sound begins here after silence.
     pub(crate) starts: bool,
 }
 
@@ -96,7 +96,7 @@ impl AudioSender {
         })
     }
 
-    /// Changes what was agreed on; sound goes on without a gap.
+    /// Applies new settings; the sound goes on without a gap.
     pub(crate) fn apply(&self, settings: Settings) {
         let mut encoding = self.encoding.lock();
         if encoding.settings == settings {
@@ -116,13 +116,13 @@ impl AudioSender {
         &self.track
     }
 
-    /// Of the codec, in bits per second.
+    /// The codec's bitrate, in bits per second.
     pub(crate) fn bitrate(&self) -> u32 {
         let encoding = self.encoding.lock();
         bitrate(encoding.channels, encoding.settings.max_bitrate)
     }
 
-    /// The packets that wait, the oldest first.
+    /// The waiting packets, the oldest first.
     pub(crate) fn take(&self) -> VecDeque<EncodedFrame> {
         std::mem::take(&mut self.outbox.lock())
     }
@@ -144,7 +144,7 @@ impl AudioSender {
 impl Sink for AudioSender {
     /// A disabled track sends silence, as the W3C says (mediacapture-streams, section 4.3.1).
     fn block(&self, samples: &[i16]) {
-        // What is missing of a block is silence.
+        // The missing part of a block is silence.
         let samples = if self.track.enabled() { samples } else { &[] };
         let frame = self.encoding.lock().block(samples);
         frame.into_iter().for_each(|frame| self.deliver(frame));
@@ -204,7 +204,7 @@ impl Encoding {
         };
         let was_silent = self.silent;
         self.silent = payload.len() <= DTX_PACKET;
-        // The first packet of a silence tells the peer that there is one.
+        // Only the first packet of a silence is sent, to announce it.
         if self.silent && was_silent {
             return None;
         }
@@ -276,7 +276,7 @@ mod tests {
             sender.block(&vec![0; FORMAT.samples()]);
             sent += sender.take().len();
         }
-        // Now and then a packet says how the silence sounds.
+        // An occasional packet carries the sound of the silence.
         assert!(sent < 25, "{sent} of 100 packets");
         sender.block(&noise(seed));
         sender.block(&noise(seed));
@@ -303,7 +303,7 @@ mod tests {
             }
         }
         assert_eq!(packets, 300);
-        // 6 s of it; noise near zero makes two of a few.
+        // 6 s of the tone; noise near zero splits some of its waves in two.
         assert!((350..=390).contains(&heard), "{heard} waves");
     }
 

@@ -1,8 +1,8 @@
-//! What tests of sound share.
+//! Helpers that the tests of audio share.
 
 use super::resample::{Format, Resampler};
 
-/// The root of the mean square.
+/// The root mean square.
 pub(crate) fn rms(samples: &[i16]) -> f64 {
     (samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / samples.len() as f64).sqrt()
 }
@@ -16,7 +16,7 @@ pub(crate) fn noise(samples: usize, mut seed: u32) -> Vec<i16> {
     (0..samples).map(|_| sample()).collect()
 }
 
-/// At another rate or of other channels; what is less than a block at the end is left out.
+/// The samples in another format; a rest shorter than a block is left out.
 pub(crate) fn converted(from: Format, to: Format, samples: &[i16]) -> Vec<i16> {
     let mut resampler = Resampler::new(from, to).unwrap();
     samples.chunks_exact(from.samples()).flat_map(|block| resampler.block(block).to_vec()).collect()

@@ -1,4 +1,4 @@
-//! Where captured samples wait for their time, and the clock that passes them on.
+//! Captured samples that wait for their time, and the clock that passes them on.
 
 use std::{
     collections::VecDeque,
@@ -25,7 +25,7 @@ pub(crate) trait Sink: Send + Sync {
 
 /// A queue of samples that is played in real time to all sinks.
 ///
-/// The clock runs while there is somebody to play to, or something to be played away.
+/// The clock runs while there are sinks or queued samples.
 pub(crate) struct Source {
     format: Format,
     state: Mutex<State>,
@@ -38,11 +38,11 @@ struct State {
     queue: Queue,
     sinks: Sinks,
     runs: bool,
-    /// How often the queue was cleared: what was on its way into it then is void.
+    /// The number of calls of `clear`: samples that were being pushed during one are dropped.
     cleared: u64,
 }
 
-/// Samples that wait; without capacity none do.
+/// The waiting samples; without capacity there are none.
 struct Queue {
     samples: VecDeque<i16>,
     block: usize,
@@ -52,7 +52,7 @@ struct Queue {
 // === impl Source ===
 
 impl Source {
-    /// `queue_blocks` of 10 ms may wait; none means that whoever captures keeps the pace.
+    /// At most `queue_blocks` of 10 ms wait; with zero the caller that captures keeps the pace.
     pub(crate) fn new(format: Format, queue_blocks: usize) -> Arc<Self> {
         let block = format.samples();
         let queue = Queue { samples: VecDeque::new(), block, capacity: queue_blocks.saturating_mul(block) };
@@ -64,7 +64,7 @@ impl Source {
         self.format
     }
 
-    /// Whether samples wait here, or go to the sinks at once.
+    /// Whether samples wait here, as opposed to going to the sinks at once.
     pub(crate) fn is_queued(&self) -> bool {
         self.state.lock().queue.capacity > 0
     }
@@ -95,7 +95,7 @@ impl Source {
         Ok(())
     }
 
-    /// Drops what waits, and what whoever waits for room still holds, and lets them go.
+    /// Drops the queued samples and those of the callers that wait for room, and lets these callers return.
     pub(crate) fn clear(&self) {
         {
             let mut state = self.state.lock();
@@ -107,7 +107,7 @@ impl Source {
 
     pub(crate) fn add_sink(self: &Arc<Self>, sink: Arc<dyn Sink>) -> Result<(), RtcError> {
         self.state.lock().sinks.push(sink);
-        // Without a queue the one who captures is the clock.
+        // Without a queue the caller that captures is the clock.
         if self.is_queued() { self.run() } else { Ok(()) }
     }
 
@@ -117,7 +117,7 @@ impl Source {
 
     async fn wait_for_room(&self) {
         loop {
-            // Registered before the queue is read, so that a beat in between is not missed.
+            // Registers before the queue is read, so that no beat in between is missed.
             let mut room = std::pin::pin!(self.room.notified());
             room.as_mut().enable();
             if !self.state.lock().queue.is_over() {
@@ -136,7 +136,8 @@ impl Source {
         Ok(())
     }
 
-    /// The next block to play, or silence; the sinks to play it to; `None` when nobody is left and nothing is.
+    /// The next block, silent when the queue is empty, and its sinks; `None` when neither sinks nor a whole block are
+    /// left.
     fn next(&self) -> Option<(Vec<i16>, Sinks)> {
         let mut state = self.state.lock();
         if state.sinks.is_empty() && state.queue.samples.len() < state.queue.block {
@@ -161,7 +162,7 @@ fn beat(source: &Weak<Source>) -> Beat {
 // === impl Queue ===
 
 impl Queue {
-    /// Takes up to twice the capacity: a queue and what one caller waits with.
+    /// Takes up to twice the capacity: a full queue and the part that one caller waits with.
     fn push(&mut self, samples: &[i16]) -> Result<(), RtcError> {
         if self.samples.len() + samples.len() > self.capacity.saturating_mul(2) {
             let message = "the queue of the audio source is full: wait for one capture_frame before the next";
@@ -175,7 +176,7 @@ impl Queue {
         self.samples.len() > self.capacity
     }
 
-    /// A rest shorter than a block waits for more, and silence is played meanwhile.
+    /// A rest shorter than a block waits for more samples, and silence is played meanwhile.
     fn pop(&mut self) -> Vec<i16> {
         if self.samples.len() < self.block {
             return vec![0; self.block];

@@ -15,7 +15,7 @@ use crate::{
     audio_frame::AudioFrame,
 };
 
-/// The audio pipeline's block, which a queue holds a whole number of.
+/// The length of the audio pipeline's block; a queue holds a whole number of them.
 const BLOCK_MS: u32 = 10;
 
 /// A source fed by [`capture_frame`](Self::capture_frame). Clones are the same source.
@@ -49,7 +49,7 @@ impl NativeAudioSource {
         native
     }
 
-    /// Drops what is queued, with what is left of the frames that wait to get in, and lets every waiting
+    /// Drops the queued samples and the remaining parts of the frames that wait for room, and lets every waiting
     /// [`capture_frame`](Self::capture_frame) return.
     pub fn clear_buffer(&self) {
         self.source.clear();

@@ -2,11 +2,11 @@
 
 use crate::{RtcError, unsupported::Unsupported};
 
-/// A processor that refuses to process, rather than pass audio through as if it were clean.
+/// A processor that refuses to process, because passing audio through would present it as clean.
 pub struct AudioProcessingModule(());
 
 impl AudioProcessingModule {
-    /// A processor for what is switched on.
+    /// A processor for the selected functions.
     pub fn new(
         _echo_canceller_enabled: bool,
         _gain_controller_enabled: bool,

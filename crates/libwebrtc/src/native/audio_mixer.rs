@@ -1,4 +1,4 @@
-//! Several audio sources added up to one.
+//! Adds several audio sources up to one.
 
 use crate::audio_frame::AudioFrame;
 
@@ -13,19 +13,19 @@ pub enum AudioFrameInfo {
     Error,
 }
 
-/// Something that can be asked for 10 ms of audio.
+/// A source that gives 10 ms of audio on request.
 pub trait AudioMixerSource {
-    /// What [`AudioMixer::remove_source`] knows it by.
+    /// The id by which [`AudioMixer::remove_source`] finds the source.
     fn ssrc(&self) -> i32;
 
-    /// The rate its audio has of itself, in Hz.
+    /// The native rate of the source, in Hz.
     fn preferred_sample_rate(&self) -> u32;
 
     /// The next 10 ms, at the rate asked for; `None` when it is muted.
     fn get_audio_frame_with_info(&self, target_sample_rate: u32) -> Option<AudioFrame<'_>>;
 }
 
-/// Adds up what its sources give, sample by sample.
+/// Adds up the audio of its sources, sample by sample.
 #[derive(Default)]
 pub struct AudioMixer {
     sources: Vec<Box<dyn AudioMixerSource>>,

@@ -1,7 +1,7 @@
 //! End-to-end encryption with AES-128-GCM, as in LiveKit's other SDKs: the key store, and cryptors for media and for data packets.
 //!
-//! Deriving a key takes tens of milliseconds with PBKDF2. That happens in the calls that set or ratchet a key, and once for each
-//! key that a sender turns out to have ratcheted to. Media never waits for it; a data packet does.
+//! Deriving a key takes tens of milliseconds with PBKDF2. That happens in the calls that set or ratchet a key, and once
+//! for each key that a sender has ratcheted to. Media never waits for it; a data packet does.
 
 mod derivation;
 mod frame;
@@ -34,7 +34,7 @@ use crate::{
 /// Called with the participant and its new state.
 pub type OnStateChange = Box<dyn FnMut(String, EncryptionState) + Send + Sync>;
 
-/// How a key is made from a passphrase.
+/// How a key is derived from a passphrase.
 #[derive(Copy, Clone, Debug)]
 #[non_exhaustive]
 pub enum KeyDerivationAlgorithm {
@@ -45,9 +45,9 @@ pub enum KeyDerivationAlgorithm {
 /// How a [`KeyProvider`] treats its keys.
 #[derive(Debug, Clone)]
 pub struct KeyProviderOptions {
-    /// One key for everybody instead of one for each participant.
+    /// One key for all participants instead of one for each.
     pub shared_key: bool,
-    /// How many keys ahead of the one set here a sender's key is looked for, 256 at most.
+    /// How many ratchet steps ahead of the stored key a sender's key is searched for, 256 at most.
     pub ratchet_window_size: i32,
     pub ratchet_salt: Vec<u8>,
     /// Undecryptable frames of media before a key is given up, until another one is set; -1 for no limit.
@@ -64,7 +64,7 @@ pub enum EncryptionAlgorithm {
     AesCbc,
 }
 
-/// What a cryptor reports of itself.
+/// The state that a cryptor reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EncryptionState {
     New,
@@ -95,15 +95,15 @@ pub struct KeyProvider {
 
 /// The cryptor of one track. Clones are the same cryptor.
 ///
-/// It does nothing before [`FrameCryptor::set_enabled`]. When the last clone is dropped the track goes on as it is, encrypted if it
-/// was, and nobody is told of state changes any more.
+/// It does nothing before [`FrameCryptor::set_enabled`]. When the last clone is dropped the track goes on as it is,
+/// encrypted if it was, and the observer is no longer called.
 #[derive(Clone)]
 pub struct FrameCryptor {
     handle: Arc<Handle>,
 }
 
-/// Ends the observation with the last clone. The track keeps the cryptor, which knows nothing of the track: no cycle, and no
-/// connection that is kept alive.
+/// Ends the observation when the last clone is dropped. The track holds the cryptor, which does not hold the track:
+/// there is no cycle that keeps the connection alive.
 struct Handle(Arc<MediaCryptor>);
 
 /// The cryptor of data packets. Clones are the same cryptor.
@@ -122,12 +122,12 @@ impl KeyProvider {
         Self { store: Arc::new(KeyStore::new(options)) }
     }
 
-    /// Sets the key everybody uses; `false` without [`KeyProviderOptions::shared_key`].
+    /// Sets the key of all participants; returns `false` without [`KeyProviderOptions::shared_key`].
     pub fn set_shared_key(&self, key_index: i32, key: Vec<u8>) -> bool {
         self.store.set_shared_key(key_index, key)
     }
 
-    /// Replaces the key by the next one, which everybody can derive from it, and returns that.
+    /// Replaces the key by the next one, which every participant can derive from it, and returns that.
     pub fn ratchet_shared_key(&self, key_index: i32) -> Option<Vec<u8>> {
         self.store.ratchet_shared_key(key_index)
     }
@@ -152,8 +152,8 @@ impl KeyProvider {
         self.store.key(&participant_id, key_index).filter(|key| !key.is_empty())
     }
 
-    /// The mark of the frames that the server injects. They are not encrypted: such a frame passes as it is when it is the
-    /// silence of a LiveKit server, and is dropped otherwise.
+    /// Sets the mark of the frames that the server injects. They are not encrypted: such a frame passes as it is when
+    /// it is the silence of a LiveKit server, and is dropped otherwise.
     pub fn set_sif_trailer(&self, trailer: Vec<u8>) {
         self.store.set_trailer(Trailer::new(trailer));
     }
@@ -162,7 +162,7 @@ impl KeyProvider {
 // === impl FrameCryptor ===
 
 impl FrameCryptor {
-    /// A cryptor for what a sender sends. It takes the place of one that the sender may have had.
+    /// A cryptor for the frames of a sender. It replaces an earlier one of that sender.
     pub fn new_for_rtp_sender(
         _peer_factory: &PeerConnectionFactory,
         participant_id: String,
@@ -175,7 +175,7 @@ impl FrameCryptor {
         cryptor
     }
 
-    /// A cryptor for what a receiver receives. It takes the place of one that the receiver may have had.
+    /// A cryptor for the frames of a receiver. It replaces an earlier one of that receiver.
     pub fn new_for_rtp_receiver(
         _peer_factory: &PeerConnectionFactory,
         participant_id: String,
@@ -209,7 +209,7 @@ impl FrameCryptor {
         self.handle.0.enabled()
     }
 
-    /// Chooses the key of the ring to encrypt with. A received frame says itself which one it needs.
+    /// Chooses the key of the ring to encrypt with. A received frame names its key itself.
     pub fn set_key_index(&self, index: i32) {
         self.handle.0.set_key_index(index);
     }
@@ -219,12 +219,12 @@ impl FrameCryptor {
         self.handle.0.key_index()
     }
 
-    /// The participant whose track this is.
+    /// The participant that the track belongs to.
     pub fn participant_id(&self) -> String {
         self.handle.0.participant().to_owned()
     }
 
-    /// Sets the observer, which is told when the state differs from that of the frame before.
+    /// Sets the observer, which is called when the state differs from that of the frame before.
     pub fn on_state_change(&self, handler: Option<OnStateChange>) {
         self.handle.0.observe(handler);
     }

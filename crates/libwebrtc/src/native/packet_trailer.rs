@@ -1,4 +1,4 @@
-//! Metadata at the end of encoded video frames, for which there are no frames yet.
+//! Metadata at the end of encoded video frames, which this crate does not have yet.
 
 use std::sync::{
     Arc,
@@ -9,7 +9,7 @@ use crate::{
     peer_connection_factory::PeerConnectionFactory, rtp_receiver::RtpReceiver, rtp_sender::RtpSender,
 };
 
-/// How far an outgoing frame has come.
+/// The stages of an outgoing frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PublishTimingStage {
     /// Given to the encoder.
@@ -20,7 +20,7 @@ pub enum PublishTimingStage {
     WebrtcPacketize,
 }
 
-/// How far an incoming frame has come.
+/// The stages of an incoming frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubscribeTimingStage {
     /// Put together from its packets.
@@ -63,8 +63,8 @@ pub type SubscribeTimingObserver = Arc<dyn Fn(SubscribeTimingEvent) + Send + Syn
 
 /// The trailers of one track. Clones are the same handler.
 ///
-/// It remembers whether it is on. As no video frame is sent or received, nothing is stored, no
-/// lookup finds anything and no observer is called.
+/// It stores whether it is enabled. As no video frame is sent or received, no metadata is stored, no lookup succeeds
+/// and no observer is called.
 #[derive(Clone)]
 pub struct PacketTrailerHandler {
     enabled: Arc<AtomicBool>,

@@ -1,6 +1,6 @@
-//! Candidates of our own, with priorities that say which way is to be preferred (RFC 8445, section 5.1.2).
+//! Candidates of our own, with priorities that say which path is preferred (RFC 8445, section 5.1.2).
 //!
-//! `str0m` would rank them by the order they come in, and would not tell a relay over TLS from one over UDP.
+//! `str0m` would rank them in the order in which they are added, and would not tell a relay over TLS from one over UDP.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -12,9 +12,9 @@ use str0m::{Candidate, CandidateKind, net::Protocol};
 use crate::net::url::TurnTransport;
 
 const HOST: u32 = 126;
-/// Leaves room above for addresses that replace others, and below for further ones.
+/// Leaves room above for addresses that replace others, and below for additional ones.
 const FIRST_PREFERENCE: u32 = 1 << 15;
-/// More than the addresses that come at a time.
+/// More than the number of addresses that appear at the same time.
 const STEP: u32 = 64;
 
 /// Ranks host candidates.
@@ -25,8 +25,8 @@ pub(super) struct Ranks {
 }
 
 impl Ranks {
-    /// The addresses that follow replace some that vanished. The peer has selected one of those, and leaves it only for
-    /// something better.
+    /// The next addresses replace some that vanished. The peer has selected one of those, and changes only to a
+    /// candidate with a higher priority.
     pub(super) fn replace(&mut self) {
         self.replacements += 1;
         self.given = 0;
@@ -40,7 +40,7 @@ impl Ranks {
     }
 }
 
-/// To the peer a relay is always UDP; how we get there decides how much we like it.
+/// To the peer a relay is always UDP; the transport to the relay decides its priority.
 pub(super) fn relayed(address: SocketAddr, transport: TurnTransport, rank: usize) -> Candidate {
     let kind_preference = match transport {
         TurnTransport::Udp => 2,

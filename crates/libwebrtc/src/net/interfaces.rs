@@ -1,6 +1,7 @@
-//! The addresses of this machine, and their coming and going.
+//! The addresses of this machine, and their changes.
 //!
-//! One thread looks for the whole process. It is a thread and not a task because no runtime is sure to outlive another.
+//! One thread polls them for the whole process. It is a thread and not a task because no runtime is certain to outlive
+//! another.
 
 use std::{
     net::IpAddr,
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 
 const POLL: Duration = Duration::from_secs(3);
 
-/// Empty while nobody watches.
+/// Empty while there is no watcher.
 static WATCH: Mutex<Weak<watch::Sender<Vec<IpAddr>>>> = Mutex::new(Weak::new());
 
 /// Keeps the thread going.
@@ -43,7 +44,7 @@ impl Watcher {
     }
 }
 
-/// Ends with the last watcher. Without the thread, connections keep the addresses they began with.
+/// The thread that ends with the last watcher. Without it, connections keep the addresses they began with.
 fn observe(sender: Weak<watch::Sender<Vec<IpAddr>>>) {
     let thread = std::thread::Builder::new().name("libwebrtc-addr".to_owned());
     let spawned = thread.spawn(move || {
@@ -63,7 +64,7 @@ fn observe(sender: Weak<watch::Sender<Vec<IpAddr>>>) {
     }
 }
 
-/// The addresses of this machine that a peer may be able to reach. Loopback is among them for servers on this machine.
+/// The addresses of this machine that a peer may be able to reach. Loopback is included for servers on this machine.
 pub(super) fn addresses() -> Vec<IpAddr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
         log::warn!("the network interfaces cannot be listed ({error}): only loopback is used");
@@ -79,7 +80,8 @@ pub(super) fn addresses() -> Vec<IpAddr> {
     addresses
 }
 
-/// Link-local addresses need a zone that a candidate cannot carry. IPv6 loopback adds nothing that IPv4's does not.
+/// Link-local addresses need a zone that a candidate cannot carry. The loopback address of IPv6 adds nothing to that of
+/// IPv4.
 pub(super) fn is_usable(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => !v4.is_link_local() && !v4.is_unspecified(),

@@ -1,4 +1,4 @@
-//! The ICE servers of one connection: what was asked of them, and the relays they granted.
+//! The ICE servers of one connection: the requests to them, and the relays they granted.
 
 use std::{
     collections::VecDeque,
@@ -24,12 +24,13 @@ use crate::{
     peer_connection_factory::{IceServer, IceTransportsType},
 };
 
-/// What the tasks of this connection have to tell. Relays wait when it is full, and their servers or sockets drop.
+/// Reports of this connection's tasks that wait. When the queue is full the relays wait, and their servers or sockets
+/// drop packets.
 const REPORTS: usize = 256;
-/// Servers of either kind that are asked. Each TURN server costs a socket and an allocation.
+/// The most servers of either kind that are asked. Each TURN server costs a socket and an allocation.
 const MAX_STUN: usize = 8;
 const MAX_RELAYS: usize = 8;
-/// A NAT that shows another address each time must not make the list grow.
+/// A NAT that maps to another address each time must not make the list grow.
 const MAX_MAPPED: usize = 64;
 
 pub(super) struct Servers {
@@ -40,12 +41,12 @@ pub(super) struct Servers {
     reports: mpsc::Receiver<ServerReport>,
     deliver: mpsc::Sender<ServerReport>,
     happened: VecDeque<Happening>,
-    /// Tells the answers to an earlier gathering, and the relays, apart.
+    /// Distinguishes relays, and the answers to an earlier gathering from those to the present one.
     next_id: u64,
     gathering: bool,
 }
 
-/// A server that tells addresses. TURN servers do as well, but their errors are told of by the relay.
+/// A server that reports mapped addresses. TURN servers do as well, but the relay reports their errors.
 struct Stun {
     id: u64,
     url: ServerUrl,
@@ -54,7 +55,7 @@ struct Stun {
     addresses: Vec<SocketAddr>,
 }
 
-/// What one of our sockets looks like from outside.
+/// The address of one of our sockets as seen from outside.
 struct Mapped {
     socket: SocketAddr,
     candidate: Candidate,
@@ -68,7 +69,7 @@ struct Granted {
     candidate: Option<Candidate>,
     /// Our end of the link to the server.
     local: Option<IpAddr>,
-    /// It was there before the present gathering; when it turns out to be gone it is asked for once more.
+    /// The relay existed before the present gathering; if it turns out to be gone it is requested once more.
     probed: bool,
     rank: usize,
 }
@@ -101,7 +102,7 @@ impl Servers {
         }
     }
 
-    /// Asks all servers, and none that is no longer among them. Relays that are there are kept if they still work.
+    /// Asks all servers, and drops those that were removed from the list. Existing relays are kept if they still work.
     pub(super) fn gather(&mut self, servers: &[IceServer], policy: IceTransportsType) {
         self.gathering = true;
         self.bindings.clear();
@@ -116,7 +117,7 @@ impl Servers {
         self.finish();
     }
 
-    /// Queues what others found, in the order in which it is to be told.
+    /// Queues the events of others, in the order in which they are reported.
     pub(super) fn tell(&mut self, happening: Happening) {
         self.happened.push_back(happening);
     }
@@ -125,7 +126,7 @@ impl Servers {
         self.happened.pop_front()
     }
 
-    /// Nothing is lost when the future is dropped.
+    /// Cancel safe: no report is lost when the future is dropped.
     pub(super) async fn next_report(&mut self) -> ServerReport {
         match self.reports.recv().await {
             Some(report) => report,
@@ -143,7 +144,7 @@ impl Servers {
         self.finish();
     }
 
-    /// Returns whether the datagram was an answer of a server.
+    /// Returns whether the datagram was a server's answer.
     pub(super) fn take(&mut self, udp: &mut UdpSockets, packet: &Packet, data: &[u8]) -> bool {
         let (socket, server) = (packet.destination, packet.source);
         if !self.bindings.expects(socket, server) {
@@ -156,7 +157,7 @@ impl Servers {
         taken
     }
 
-    /// Asks the servers about sockets that appeared.
+    /// Asks the servers about new sockets.
     pub(super) fn sockets_added(&mut self, sockets: &[SocketAddr], udp: &mut UdpSockets) {
         for index in 0..self.stun.len() {
             for server in self.stun[index].addresses.clone() {
@@ -165,7 +166,7 @@ impl Servers {
         }
     }
 
-    /// What was known of a socket that is gone.
+    /// Drops what is known about a socket that was removed.
     pub(super) fn socket_removed(&mut self, socket: SocketAddr) {
         self.bindings.forget(socket);
         let lost = self.mapped.extract_if(.., |mapped| mapped.socket == socket);
@@ -173,7 +174,7 @@ impl Servers {
         self.finish();
     }
 
-    /// Relays that were reached from an address that is gone are asked for from another.
+    /// Relays that were reached from an address that is gone are requested from another one.
     pub(super) fn addresses_changed(&mut self, addresses: &[IpAddr]) {
         let is_gone = |local: IpAddr| interfaces::is_usable(&local) && !addresses.contains(&local);
         let stranded: Vec<Granted> =
@@ -193,7 +194,7 @@ impl Servers {
         true
     }
 
-    /// What a task told; a packet is given out at once.
+    /// Handles a task's report; returns a packet at once.
     pub(super) fn report(&mut self, report: ServerReport, udp: &mut UdpSockets) -> Option<Packet> {
         let packet = match report {
             ServerReport::Resolved { id, result } => {
@@ -279,7 +280,7 @@ impl Servers {
         }
     }
 
-    /// One address of each family: the others are the same server.
+    /// Asks one address of each family: the others are the same server.
     fn ask_addresses(&mut self, index: usize, addresses: &[SocketAddr], udp: &mut UdpSockets) {
         let families = [SocketAddr::is_ipv4, SocketAddr::is_ipv6];
         let chosen = families.iter().filter_map(|family| addresses.iter().find(|address| family(address)));
@@ -322,7 +323,7 @@ impl Servers {
                 Action::Mapped { socket, address } if socket != address => {
                     self.mapped(socket, address);
                 }
-                // There is no NAT: the address is known.
+                // There is no NAT: the address is known already.
                 Action::Mapped { .. } => {}
                 Action::Failed { socket, source, code, text } => {
                     self.stun_failed(source, Some(socket), code, text)
@@ -429,7 +430,7 @@ impl Granted {
     }
 }
 
-/// Only what is on this machine can be reached from its loopback addresses.
+/// From a loopback address only servers on this machine can be reached.
 fn can_reach(socket: SocketAddr, server: SocketAddr) -> bool {
     socket.is_ipv4() == server.is_ipv4() && (!socket.ip().is_loopback() || server.ip().is_loopback())
 }

@@ -1,4 +1,4 @@
-//! STUN (RFC 8489): its messages, when a request is repeated, and asking servers how our sockets look from outside.
+//! STUN (RFC 8489): its messages, the repetition of requests, and queries for the outside addresses of our sockets.
 
 pub(super) mod bindings;
 pub(crate) mod message;

@@ -18,7 +18,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Frames that wait for a slow connection. What comes on top is dropped, as UDP would.
+/// Frames that wait for a slow connection. Further ones are dropped, as UDP would.
 const SEND_QUEUE: usize = 256;
 /// Frames that wait for the driver; a full queue slows the peer down.
 const RECEIVE_QUEUE: usize = 256;
@@ -29,7 +29,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct TcpConnections {
     connections: HashMap<(SocketAddr, SocketAddr), Connection>,
     received: mpsc::Receiver<Frame>,
-    /// For the tasks of new connections; it also keeps `received` open while there is none.
+    /// For the tasks of new connections; it also keeps `received` open while there are none.
     deliver: mpsc::Sender<Frame>,
     dropped: u64,
 }
@@ -51,7 +51,7 @@ impl TcpConnections {
         Self { connections: HashMap::new(), received, deliver, dropped: 0 }
     }
 
-    /// Connects on first use. A connection that ended is not made again: ICE goes on with other candidates.
+    /// Connects on first use. A connection that ended is not opened again: ICE goes on with other candidates.
     pub(super) fn send(&mut self, source: SocketAddr, destination: SocketAddr, data: &[u8]) {
         let key = (source, destination);
         if !self.connections.contains_key(&key) && self.connections.len() < MAX_CONNECTIONS {

@@ -8,7 +8,7 @@ mod link;
 mod peers;
 pub(super) mod relay;
 
-/// Lets a server say whatever it likes to a client.
+/// Fuzzes a client with any messages of a server.
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) fn fuzz_client<'a>(messages: impl IntoIterator<Item = &'a [u8]>) {
     use client::{Client, Event};

@@ -1,4 +1,4 @@
-//! UDP: one socket per address, because ICE must know which of its addresses a datagram came to.
+//! UDP: one socket per address, because ICE must know which of its addresses received a datagram.
 
 use std::{
     io,
@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{io::ReadBuf, net::UdpSocket};
 
-/// Machines with many virtual interfaces would otherwise make every check a matter of hundreds of pairs.
+/// Without a limit, machines with many virtual interfaces would check hundreds of pairs.
 const MAX_SOCKETS: usize = 16;
 
 pub(super) struct UdpSockets {
@@ -26,7 +26,7 @@ struct Socket {
 /// Length, source, destination.
 type Datagram = (usize, SocketAddr, SocketAddr);
 
-/// What an update of the sockets changed.
+/// The sockets that an update added and removed.
 pub(super) struct Changes {
     pub(super) added: Vec<SocketAddr>,
     pub(super) removed: Vec<SocketAddr>,
@@ -37,7 +37,7 @@ impl UdpSockets {
         Self { sockets: Vec::new(), next: 0, dropped: 0 }
     }
 
-    /// Has a socket for each of `addresses` afterwards, and no other.
+    /// Afterwards there is exactly one socket for each of `addresses`.
     pub(super) fn update(&mut self, addresses: &[IpAddr]) -> Changes {
         let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.sockets)
             .into_iter()
@@ -55,7 +55,7 @@ impl UdpSockets {
         self.sockets.iter().map(|socket| socket.address)
     }
 
-    /// Sends or drops; returns whether it was sent.
+    /// Sends or drops the datagram; returns whether it was sent.
     pub(super) fn send(&mut self, source: SocketAddr, destination: SocketAddr, data: &[u8]) -> bool {
         let Some(socket) = self.sockets.iter().find(|socket| socket.address == source) else { return false };
         let Err(error) = socket.socket.try_send_to(data, destination) else { return true };
@@ -71,7 +71,8 @@ impl UdpSockets {
             let index = (self.next + offset) % count;
             let Socket { address, socket } = &self.sockets[index];
             let mut buffer = ReadBuf::new(buffer);
-            // An error is an ICMP message about an earlier datagram: ICE notices by itself, so the socket is read on.
+            // An error is an ICMP message about an earlier datagram. ICE notices the loss by itself, so the loop reads
+            // on.
             while let Poll::Ready(received) = socket.poll_recv_from(context, &mut buffer) {
                 if let Ok(source) = received {
                     self.next = index + 1;

@@ -20,7 +20,7 @@ pub(crate) enum ServerKind {
     Turn(TurnTransport),
 }
 
-/// What carries the messages between us and the TURN server; to the peer it is always UDP.
+/// The transport between us and the TURN server; between server and peer it is always UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TurnTransport {
     Udp,

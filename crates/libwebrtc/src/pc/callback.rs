@@ -1,4 +1,4 @@
-//! Callbacks a program registers, and how they are called without a lock held.
+//! Callbacks that a program registers, and how they are called without a lock held.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -6,20 +6,21 @@ use parking_lot::Mutex;
 
 /// A place for one callback of type `F`.
 ///
-/// While it runs the callback is out of its place, so that it may register another one, or none, for the same event.
+/// A callback is taken out of its place while it runs, so that it may register another one, or none, for the same
+/// event.
 pub(crate) struct Slot<F> {
     inner: Mutex<Inner<F>>,
 }
 
 struct Inner<F> {
     callback: Option<F>,
-    /// Counts registrations, to tell whether the place was filled anew while the callback was out.
+    /// The number of registrations, which shows whether the place was filled anew while the callback ran.
     generation: u64,
 }
 
 impl<F> Slot<F> {
     pub(crate) fn set(&self, callback: Option<F>) {
-        // The old callback is dropped after the lock is gone: it may own the last handle of its own connection.
+        // The old callback is dropped after the lock is released: it may own the last handle of its own connection.
         let _old = {
             let mut inner = self.inner.lock();
             inner.generation += 1;
@@ -27,7 +28,7 @@ impl<F> Slot<F> {
         };
     }
 
-    /// Runs `call` with the callback, if there is one. A panic in it is logged and goes no further.
+    /// Runs `call` with the callback, if there is one. A panic in it is logged and not propagated.
     pub(crate) fn with(&self, call: impl FnOnce(&mut F)) {
         let (mut callback, generation) = {
             let mut inner = self.inner.lock();

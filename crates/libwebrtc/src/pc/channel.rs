@@ -15,9 +15,10 @@ use crate::{
     pc::callback::Slot,
 };
 
-/// Payload bytes one channel may hold for sending. A program that outruns the network gets errors, not more memory.
+/// Payload bytes that one channel may hold for sending. A program that outruns the network gets errors, not more
+/// memory.
 pub(crate) const MAX_QUEUED: usize = 16 << 20;
-/// The message size every WebRTC peer takes when its description names none (RFC 8841, section 6.1).
+/// The message size that every WebRTC peer accepts when its description names none (RFC 8841, section 6.1).
 pub(crate) const DEFAULT_MAX_MESSAGE: usize = 65_536;
 
 pub(crate) struct Channel {
@@ -41,14 +42,14 @@ struct Inner {
     id: Option<u16>,
     queue: VecDeque<Message>,
     queued: usize,
-    /// Payload bytes the association took and the peer has not acknowledged.
+    /// Payload bytes in the association that the peer has not acknowledged.
     in_flight: usize,
     max_message: usize,
     refused: u64,
     traffic: Traffic,
 }
 
-/// What went over a channel. Bytes are those of the payload.
+/// The traffic of a channel. Bytes are those of the payload.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Traffic {
     pub(crate) messages_sent: u32,
@@ -150,7 +151,7 @@ impl Channel {
 }
 
 impl Callbacks {
-    /// A closed channel has nothing more to tell. Its callbacks often own the channel itself, which this unties.
+    /// Drops the callbacks of a closed channel. They often own the channel itself, and this breaks the cycle.
     pub(crate) fn clear(&self) {
         self.state_change.set(None);
         self.message.set(None);
@@ -160,7 +161,7 @@ impl Callbacks {
 
 /// The half that the engine uses.
 impl Channel {
-    /// Moves to `state` and says whether that is news. A closed channel stays closed.
+    /// Enters `state` and returns whether that is a change. A closed channel stays closed.
     pub(crate) fn enter(&self, state: DataChannelState) -> bool {
         let mut inner = self.inner.lock();
         if inner.state == state || inner.state == DataChannelState::Closed {
@@ -199,7 +200,7 @@ impl Channel {
         Some(message)
     }
 
-    /// The association is full: the message goes back to the head of the queue.
+    /// Returns a message to the head of the queue, because the association is full.
     pub(crate) fn unpop(&self, message: Message) {
         let mut inner = self.inner.lock();
         inner.queued += message.data.len();
@@ -207,7 +208,7 @@ impl Channel {
         inner.queue.push_front(message);
     }
 
-    /// Takes note that `outstanding` bytes are still unacknowledged, and returns how many were sent since the last call.
+    /// Records that `outstanding` bytes are still unacknowledged, and returns how many were sent since the last call.
     ///
     /// The association also counts its own open message, which the program never sent: hence the minimum.
     pub(crate) fn acknowledge(&self, outstanding: usize) -> u64 {
@@ -236,7 +237,7 @@ impl Drop for Channel {
     }
 }
 
-/// Translates the program's wishes. Negotiated channels need an id, in-band ones must not choose one.
+/// Translates the program's options. Negotiated channels need an id, in-band ones must not choose one.
 pub(crate) fn config_of(label: &str, init: &DataChannelInit) -> Result<ChannelConfig, RtcError> {
     Ok(ChannelConfig {
         label: checked_name("label", label)?,
@@ -283,7 +284,7 @@ fn negotiated_id(init: &DataChannelInit) -> Result<Option<u16>, RtcError> {
     }
 }
 
-/// The first refusal of a channel is worth a warning, the flood that follows is not.
+/// The first refusal of a channel is a warning, and the flood after it is not.
 fn log_refusal(label: &str, len: usize, inner: &Inner) {
     let level = if inner.refused == 1 { log::Level::Warn } else { log::Level::Trace };
     log::log!(

@@ -1,4 +1,4 @@
-//! The one task of a connection: it waits, feeds the engine, sends what comes out and runs the callbacks.
+//! The one task of a connection: it waits, feeds the engine, sends its output and runs the callbacks.
 
 use std::{sync::Arc, time::Instant};
 
@@ -18,7 +18,7 @@ use crate::{
     stats::RtcStats,
 };
 
-/// Datagrams handled in one go before effects are run and other work gets its turn.
+/// Datagrams handled in a row before effects are run and other work gets its turn.
 const BATCH: usize = 32;
 
 type Reply<T> = oneshot::Sender<Result<T, RtcError>>;
@@ -40,7 +40,7 @@ pub(super) struct Driver {
     commands: mpsc::Receiver<Command>,
 }
 
-/// What woke the driver.
+/// The event that woke the driver.
 enum Woken {
     Command(Command),
     Network(Happening),
@@ -48,7 +48,7 @@ enum Woken {
     Due,
 }
 
-/// Marks the connection closed however the driver ends, so that a fault in it cannot leave a program waiting.
+/// Marks the connection closed however the driver ends, so that a panic in it cannot leave a program waiting.
 struct CloseOnExit(Arc<Shared>);
 
 impl Driver {
@@ -85,7 +85,7 @@ impl Driver {
         }
     }
 
-    /// Brings everything the engine produced to its receiver. No lock is held while callbacks run.
+    /// Passes the engine's output to its receivers. No lock is held while callbacks run.
     fn settle(&mut self) {
         for action in self.engine.take_network_actions() {
             match action {
@@ -168,7 +168,7 @@ impl Drop for CloseOnExit {
     fn drop(&mut self) {
         self.0.state.lock().close();
         if std::thread::panicking() {
-            // The program would otherwise wait for an event that never comes.
+            // Otherwise the program would wait for an event that never comes.
             Effect::Connection(PeerConnectionState::Failed).dispatch(&self.0.callbacks);
         }
         self.0.callbacks.clear();

@@ -1,4 +1,4 @@
-//! What the program is to be told, in order, once no lock is held.
+//! Events for the program, in order, delivered when no lock is held.
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ impl Effect {
                 }
             }
             Self::ChannelMessage { channel, data, binary } => {
-                // Within the callback's place, where a panic of the filter goes no further either.
+                // Runs inside the callback's place, where a panic of the filter is caught too.
                 channel.callbacks().message.with(|f| f(DataBuffer { data: &filtered(data), binary }));
             }
             Self::ChannelSent(channel, bytes) => {
@@ -77,7 +77,8 @@ impl Effect {
 }
 
 impl Callbacks {
-    /// Drops every callback: after a close nothing more is told, and a callback may own handles that should go.
+    /// Drops every callback: after a close there are no more events, and a callback may own handles that should be
+    /// dropped.
     pub(crate) fn clear(&self) {
         self.connection.set(None);
         self.ice.set(None);

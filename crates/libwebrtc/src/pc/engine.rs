@@ -1,7 +1,8 @@
 //! A connection without its sockets: commands, datagrams and time in; datagrams and effects out.
 //!
-//! The engine owns the `str0m` instance and keeps its one rule: every mutation is followed by a complete drain before the
-//! next one. That is why nobody else may touch it, and why programs talk to it through commands and shared state.
+//! The engine owns the `str0m` instance and keeps its one rule: every mutation is followed by a complete drain before
+//! the next one. That is why only the engine may touch it, and why programs talk to it through commands and shared
+//! state.
 
 use std::{
     net::SocketAddr,
@@ -38,11 +39,11 @@ pub(crate) use self::{media::Sending, stats::StatsOf};
 
 /// Bytes of data channel payload the association may hold unacknowledged: throughput is about this much a round trip.
 const SCTP_BUFFER: usize = 2 << 20;
-/// The largest message taken from a peer, in bytes; what browsers announce.
+/// The largest message accepted from a peer, in bytes; browsers announce the same.
 const MAX_INCOMING_MESSAGE: u32 = 256 << 10;
 /// How long a close may take to tell the peer.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// `str0m` says "never" with a time far away; timers want something nearer.
+/// `str0m` returns a distant time for "never"; timers need a nearer one.
 const LONG_SLEEP: Duration = Duration::from_secs(3600);
 /// Keeps the driver off the processor should a deadline ever fail to move.
 const MIN_SLEEP: Duration = Duration::from_millis(1);
@@ -61,9 +62,9 @@ pub(crate) struct Engine {
     counted: Counted,
     tcp: TcpFallback,
     tcp_candidates: Vec<Candidate>,
-    /// The protocol of the nominated pair, seen from what DTLS goes out over.
+    /// Whether the nominated pair uses TCP, judged by the transport of outgoing DTLS.
     over_tcp: bool,
-    /// The peer's end of the nominated pair, and when something came from there last.
+    /// The peer's end of the nominated pair, and when it last sent something.
     peer: Option<SocketAddr>,
     heard: Instant,
     silent: bool,
@@ -71,12 +72,12 @@ pub(crate) struct Engine {
     effects: Vec<Effect>,
     rtc_deadline: Instant,
     closing_until: Option<Instant>,
-    /// The peer closed, or the transport broke: nothing can come any more.
+    /// The peer closed, or the transport broke: no more data can come.
     ended: bool,
     faults: u32,
 }
 
-/// What the engine asks of the network.
+/// The engine's requests to the network.
 pub(crate) enum NetworkAction {
     Send(Transmit),
     CloseTcp,
@@ -122,7 +123,7 @@ impl Engine {
         }
     }
 
-    /// Adds the addresses this side can be reached at. They go into every description.
+    /// Adds addresses at which this side can be reached. They go into every description.
     pub(crate) fn add_local_addresses(&mut self, candidates: Vec<Candidate>, now: Instant) {
         for candidate in candidates {
             self.tcp_candidates.extend(active_tcp(candidate.addr()));
@@ -131,7 +132,7 @@ impl Engine {
         }
     }
 
-    /// When [`Engine::timeout`] wants to be called at the latest.
+    /// The latest time at which [`Engine::timeout`] has to be called.
     pub(crate) fn deadline(&self, now: Instant) -> Instant {
         let transport = self.shared.state.lock().transport.deadline();
         let silence = self.listens().then_some(self.heard + transport::SILENCE);
@@ -141,7 +142,7 @@ impl Engine {
         soonest.clamp(now, now + LONG_SLEEP)
     }
 
-    /// The connection was closed and the peer was told, as far as that was possible.
+    /// The connection is closed and the peer was told, as far as possible.
     pub(crate) fn is_finished(&self, now: Instant) -> bool {
         self.closing_until.is_some_and(|until| until <= now || !self.rtc.is_alive())
     }
@@ -154,7 +155,7 @@ impl Engine {
         std::mem::take(&mut self.effects)
     }
 
-    /// One datagram, or one frame of a TCP stream. Whatever a stranger sends must end here.
+    /// Takes one datagram, or one frame of a TCP stream. Datagrams of strangers must end here.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
@@ -190,7 +191,7 @@ impl Engine {
         }
     }
 
-    /// Looks at what programs changed by calls that do not wait: channels, messages and sound to send, a close.
+    /// Reads the changes that programs made by calls that do not wait: channels, messages and sound to send, a close.
     pub(crate) fn sync(&mut self, now: Instant) {
         let (closed, needed) = {
             let mut state = self.shared.state.lock();
@@ -205,12 +206,13 @@ impl Engine {
         self.sync_media(now);
     }
 
-    /// Whether silence would be news.
+    /// Whether silence of the peer would be an event.
     fn listens(&self) -> bool {
         self.peer.is_some() && !self.silent && self.rtc.is_alive()
     }
 
-    /// Strangers do not count. What the peer's address sends may be forged, but that only delays the news of an outage.
+    /// Records a datagram of the peer; strangers do not count. An attacker can forge the peer's address, but that only
+    /// delays the event of an outage.
     fn hear(&mut self, now: Instant, source: SocketAddr) {
         if self.peer != Some(source) {
             return;
@@ -240,7 +242,7 @@ impl Engine {
         self.drain(now);
     }
 
-    /// Lets `str0m` act on what it was told: its clocks only start to run, and its checks only begin, with a timeout.
+    /// Lets `str0m` act on its input: its clocks and its checks only start with a timeout.
     fn kick(&mut self, now: Instant) {
         self.input(Input::Timeout(now), now);
     }
@@ -254,7 +256,7 @@ impl Engine {
         self.sync_channels(now);
     }
 
-    /// Takes everything out of `str0m` until it only wants to wait.
+    /// Takes the output of `str0m` until it only wants to wait.
     fn drain(&mut self, now: Instant) {
         self.line.at(now);
         loop {
@@ -277,7 +279,7 @@ impl Engine {
         }
     }
 
-    /// A fault or two may be a bad packet; a series of them, or a dead instance, is the end of the connection.
+    /// A few faults may be bad packets; a series of them, or a dead instance, is the end of the connection.
     fn is_fatal(&mut self, error: &str0m::RtcError) -> bool {
         self.faults += 1;
         log::warn!("WebRTC fault {}: {error}", self.faults);
@@ -309,7 +311,7 @@ impl Engine {
         match event {
             Event::Connected => {
                 self.transport_event(now, transport::Event::Secured);
-                // Sources are attached by the next look at what programs changed.
+                // The next `sync` attaches the sources.
                 self.shared.wake.notify_one();
             }
             Event::RtpPacket(packet) => self.rtp_packet(now, &packet),

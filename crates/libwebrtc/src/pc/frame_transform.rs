@@ -1,10 +1,10 @@
-//! Where end-to-end encryption meets the media path.
+//! The place of end-to-end encryption in the media path.
 
 /// Changes each encoded frame on its way between codec and network.
 pub(crate) trait FrameTransform: Send + Sync {
-    /// The payload to go on with, or `None` to drop the frame.
+    /// The new payload, or `None` to drop the frame.
     ///
-    /// `ssrc` and `timestamp` are those of the RTP packet that carries the frame. No lock may be held: a program may be
-    /// called from here, and it may call back.
+    /// `ssrc` and `timestamp` are those of the RTP packet that carries the frame. No lock may be held: this may call
+    /// the program, which may call back.
     fn transform(&self, ssrc: u32, timestamp: u32, payload: Vec<u8>) -> Option<Vec<u8>>;
 }

@@ -1,4 +1,4 @@
-//! Connections without sockets, for fuzzing: two engines in one thread, and a clock that only they see.
+//! Connections without sockets, for fuzzing: two engines in one thread, and a simulated clock.
 
 use std::{
     cell::RefCell,
@@ -12,9 +12,9 @@ use crate::{
     session_description::{SdpType, SessionDescription},
 };
 
-/// How far a turn of both engines moves their clock.
+/// The clock's progress in one step of both engines.
 const STEP: Duration = Duration::from_millis(5);
-/// Two engines that hear each other are connected long before.
+/// More steps than two engines need to connect.
 const STEPS: u32 = 2_000;
 
 struct Pair {
@@ -39,7 +39,7 @@ pub(crate) fn describe(description: SessionDescription) {
     peer.engine.timeout(now + STEP);
 }
 
-/// Gives the first of two connected peers datagrams in the name of the second.
+/// Gives datagrams, in the name of the second peer, to the first of two connected peers.
 pub(crate) fn datagrams(datagrams: &[&[u8]]) {
     PAIR.with_borrow_mut(|kept| {
         let Some(mut pair) = kept.take().or_else(Pair::connected) else {
@@ -55,7 +55,7 @@ pub(crate) fn datagrams(datagrams: &[&[u8]]) {
     });
 }
 
-/// Lets an association send packets and get packets.
+/// Lets an association send and receive packets.
 pub(crate) fn sctp(packets: &[&[u8]]) {
     sctp::fuzz(packets.iter().filter_map(|packet| {
         let (first, packet) = packet.split_first()?;
@@ -82,7 +82,7 @@ impl Pair {
         self.peers.iter().all(Peer::is_up)
     }
 
-    /// Carries what either has to say to the other, and moves the clock.
+    /// Carries the output of each engine to the other, and moves the clock.
     fn step(&mut self) {
         self.now += STEP;
         for (from, to) in [(0, 1), (1, 0)] {

@@ -1,4 +1,4 @@
-//! The way from what programs hold to the driver.
+//! The link from the handles of programs to the driver.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{RtcError, pc::driver::Command};
 
-/// Neither keeps the connection alive. Cheap to clone.
+/// Neither field keeps the connection alive. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Link {
     wake: Arc<Notify>,
     commands: mpsc::WeakSender<Command>,
 }
 
-/// What a call is told when there is nobody any more to answer it.
+/// The error of a call after the driver has ended.
 pub(crate) fn gone() -> RtcError {
     RtcError::invalid_state("the peer connection has ended: create a new one")
 }
@@ -23,13 +23,13 @@ impl Link {
         Self { wake, commands: commands.downgrade() }
     }
 
-    /// A link to nobody.
+    /// A link without a driver.
     #[cfg(test)]
     pub(crate) fn loose() -> Self {
         Self::new(Arc::default(), &mpsc::channel(1).0)
     }
 
-    /// Tells the driver that something changed.
+    /// Tells the driver that shared state has changed.
     pub(crate) fn wake(&self) {
         self.wake.notify_one();
     }

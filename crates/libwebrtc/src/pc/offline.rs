@@ -1,4 +1,4 @@
-//! Connections without sockets: engines of one thread, which see no clock but the one they are told.
+//! Connections without sockets: engines of one thread with a simulated clock.
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
@@ -33,7 +33,7 @@ pub(super) struct Peer {
 // === impl Peer ===
 
 impl Peer {
-    /// With one transceiver of each kind and a data channel.
+    /// A connection with one transceiver of each kind and a data channel.
     pub(super) fn new(number: u8, now: Instant) -> Result<Self, RtcError> {
         let address = SocketAddr::from(([10, 0, 0, number], 1000));
         let candidates: Vec<Candidate> = Candidate::host(address, Protocol::Udp).into_iter().collect();
@@ -56,7 +56,7 @@ impl Peer {
         Ok(peer)
     }
 
-    /// Two that know each other's descriptions and will connect as soon as they hear each other.
+    /// Two connections that know each other's descriptions and connect as soon as datagrams pass between them.
     pub(super) fn pair(now: Instant) -> Result<[Self; 2], RtcError> {
         let [mut a, mut b] = [Self::new(1, now)?, Self::new(2, now)?];
         b.engine.set_remote(now, a.offer(now)?)?;

@@ -1,13 +1,13 @@
 //! Payload types in a description: each stands for one codec of one kind of media (RFC 8843, section 9.1).
 //!
-//! All media share a transport, on which nothing else tells the codecs apart. `str0m` takes that for granted and panics
-//! where a peer breaks it.
+//! All media share a transport, on which only the payload type tells the codecs apart. `str0m` relies on that and
+//! panics when a peer breaks the rule.
 
 use std::collections::HashMap;
 
 use crate::session_description::SdpParseError;
 
-/// RTP has seven bits for it (RFC 3550, section 5.1).
+/// The field has seven bits in RTP (RFC 3550, section 5.1).
 const MAX_PAYLOAD_TYPE: u8 = 127;
 
 /// Refuses a payload type that is out of range or has two meanings.

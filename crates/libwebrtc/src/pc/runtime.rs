@@ -1,4 +1,4 @@
-//! Which tokio runtime the crate's tasks and timers run on.
+//! The tokio runtime of the crate's tasks and timers.
 
 use std::sync::OnceLock;
 
@@ -6,7 +6,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::RtcError;
 
-/// For programs that call the crate outside of a runtime. It is made on first use and stays.
+/// For programs that call the crate outside of a runtime. It is created on first use and kept.
 static FALLBACK: OnceLock<Result<Runtime, String>> = OnceLock::new();
 
 pub(crate) fn handle() -> Result<Handle, RtcError> {

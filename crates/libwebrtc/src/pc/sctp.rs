@@ -1,17 +1,17 @@
-//! Lost data is sent again soon.
+//! Sends lost data again soon.
 //!
-//! The SCTP in `str0m` waits a second at least before it sends a last lost packet again, twice as long each further time, up
-//! to a minute; it knows other times, but `str0m` has no setting for them. So what goes between its SCTP and its DTLS passes
-//! a [`Line`], which sends lost DATA chunks again by itself, as RACK-TLP has it for TCP (RFC 8985):
+//! The SCTP in `str0m` waits at least a second before it sends a lost last packet again, and doubles the wait each
+//! time, up to a minute; it supports other times, but `str0m` has no setting for them. So the packets between its SCTP
+//! and its DTLS pass a [`Line`], which sends lost DATA chunks again by itself, as RACK-TLP does for TCP (RFC 8985):
 //!
-//! - what was sent before something that has arrived is lost, once it could have been overtaken no more;
-//! - what is not acknowledged about two round trips after it was sent is sent again, to learn what is missing.
+//! - a chunk that was sent before one that has arrived is lost, once reordering can no longer explain its absence;
+//! - a chunk that is not acknowledged about two round trips after it was sent is sent again, to learn what is missing.
 //!
-//! The peer sees the DATA chunks of the association, some of them twice, and acknowledges them to the association. A packet
-//! goes out for each acknowledgement or timer, at most, so the network gets no more than it has room for.
+//! The peer sees the DATA chunks of the association, some of them twice, and acknowledges them to the association. At
+//! most one packet is sent for each acknowledgement or timer, so the network is not overloaded.
 //!
 //! - [`packet`] reads and makes SCTP packets;
-//! - [`round_trip`] knows how long an answer takes;
+//! - [`round_trip`] measures the time until an acknowledgement;
 //! - [`recovery`] is the state machine that decides what is lost;
 //! - [`line`] is its place between SCTP and DTLS.
 
@@ -29,7 +29,7 @@ mod tests;
 
 pub(crate) use self::line::{Line, build};
 
-/// Packets of an association, with whether they are ours and how much later than the one before they come.
+/// Packets of an association: whether each is ours, how much later than the last one it comes, and its bytes.
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) fn fuzz<'p>(packets: impl Iterator<Item = (bool, Duration, &'p [u8])>) {
     let (mut recovery, mut now) = (recovery::Recovery::default(), Instant::now());

@@ -1,7 +1,7 @@
-//! What this crate reads and writes in session descriptions itself.
+//! The parts of session descriptions that this crate reads and writes itself.
 //!
-//! `str0m` applies descriptions; the m-sections are read here as well because tracks, streams and directions are told to
-//! the program from the peer's own words. The text stays as it came, since `livekit` edits it between our calls.
+//! `str0m` applies descriptions. The m-sections are read here as well, because the program's tracks, streams and
+//! directions come from the peer's own text. The text stays unchanged, since `livekit` edits it between our calls.
 
 use str0m::{
     Candidate, CandidateKind,
@@ -16,7 +16,7 @@ use crate::{
 /// Descriptions of this size hold thousands of m-lines; a longer one is an accident or an attack.
 const MAX_TEXT: usize = 1 << 20;
 const MAX_MID: usize = 16;
-/// Words of a media line that come before its payload types.
+/// The number of words of a media line before its payload types.
 const FORMATS: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,20 +34,20 @@ pub(crate) struct Section {
     pub(crate) mid: String,
     /// Port 0: the section is rejected or stopped.
     pub(crate) rejected: bool,
-    /// As the writer of the description sees it.
+    /// Seen from the writer of the description.
     pub(crate) direction: RtpTransceiverDirection,
     pub(crate) msid: Option<Msid>,
     pub(crate) audio: AudioFormat,
 }
 
-/// How the writer of an audio section wants to get sound (RFC 7587 and RFC 2198).
+/// How the writer of an audio section wants to receive sound (RFC 7587 and RFC 2198).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct AudioFormat {
     /// The payload type of Opus.
     pub(crate) opus: Option<u8>,
     /// The payload type of redundant audio.
     pub(crate) red: Option<u8>,
-    /// The payload type that is liked best, which is the first.
+    /// The most preferred payload type, which is the first.
     pub(crate) preferred: Option<u8>,
     /// Silence need not be sent.
     pub(crate) dtx: bool,
@@ -64,7 +64,7 @@ pub(crate) struct Msid {
     pub(crate) track: String,
 }
 
-/// Whether `str0m` will understand the text when it is applied.
+/// Checks that `str0m` will understand the text when it is applied.
 pub(crate) fn validate(text: &str, sdp_type: SdpType) -> Result<(), SdpParseError> {
     if text.len() > MAX_TEXT {
         return Err(refuse(
@@ -80,7 +80,7 @@ pub(crate) fn validate(text: &str, sdp_type: SdpType) -> Result<(), SdpParseErro
     sections(text).iter().try_for_each(check_mid)
 }
 
-/// `str0m` would shorten and rewrite other mids, and the peer would not know them again.
+/// `str0m` would shorten and rewrite other mids, and the peer would not recognise them.
 fn check_mid(section: &Section) -> Result<(), SdpParseError> {
     let plain = |char: char| char.is_ascii_alphanumeric() || char == '_';
     if section.mid.len() <= MAX_MID && section.mid.chars().all(plain) {
@@ -103,7 +103,7 @@ pub(crate) fn sections(text: &str) -> Vec<Section> {
     sections
 }
 
-/// The candidates that came inside a description.
+/// The candidates inside a description.
 pub(crate) fn candidates(text: &str) -> Vec<Candidate> {
     text.lines()
         .filter_map(|line| line.strip_prefix("a="))
@@ -112,7 +112,7 @@ pub(crate) fn candidates(text: &str) -> Vec<Candidate> {
         .collect()
 }
 
-/// The description with only those of its candidates that `keep` wants.
+/// The description without the candidates that `keep` rejects.
 pub(crate) fn with_candidates(text: &str, keep: impl Fn(CandidateKind) -> bool) -> String {
     let is_kept =
         |line: &&str| match line.trim_end().strip_prefix("a=").filter(|a| a.starts_with("candidate:")) {
@@ -124,24 +124,24 @@ pub(crate) fn with_candidates(text: &str, keep: impl Fn(CandidateKind) -> bool) 
     text.split_inclusive('\n').filter(is_kept).collect()
 }
 
-/// Names the ICE session of the writer of the description.
+/// The ICE user fragment, which identifies the ICE session of the writer.
 pub(crate) fn ice_ufrag(text: &str) -> Option<&str> {
     text.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).map(str::trim)
 }
 
-/// The largest message the writer of the description takes (RFC 8841, section 6.1); `None` when it does not say.
+/// The largest message that the writer accepts (RFC 8841, section 6.1); `None` when the description does not say.
 pub(crate) fn max_message_size(text: &str) -> Option<usize> {
     let size = text.lines().find_map(|line| line.strip_prefix("a=max-message-size:"))?;
     size.trim().parse().ok()
 }
 
-/// Turns the description in force into an offer of the same: only the DTLS role is open again (RFC 8842, section 5.1).
+/// Turns the description in force into an equal offer: only the DTLS role is open again (RFC 8842, section 5.1).
 pub(crate) fn as_offer(text: &str) -> String {
     text.replace("a=setup:active\r\n", "a=setup:actpass\r\n")
         .replace("a=setup:passive\r\n", "a=setup:actpass\r\n")
 }
 
-/// Takes the sending half out of an m-section: a peer must not expect media that nobody sends.
+/// Removes the sending direction from an m-section: a peer must not expect media that is never sent.
 pub(crate) fn without_sending(text: &str, mid: &str) -> String {
     rewritten(text, |section| receiving_only(section, mid))
 }
@@ -153,10 +153,10 @@ fn receiving_only(section: &str, mid: &str) -> String {
     section.replace("a=sendrecv\r\n", "a=recvonly\r\n").replace("a=sendonly\r\n", "a=inactive\r\n")
 }
 
-/// Prefers Opus to redundant audio, which `str0m` does not, in the sections that `wanted` says.
+/// Prefers Opus to redundant audio, which `str0m` does not, in the sections that `wanted` selects.
 ///
-/// Where we send it is for the peer to prefer redundancy: LiveKit's server puts it first where a track is published with it, and
-/// forwards nothing of a track without it, such as an encrypted one, when the client prefers it.
+/// For sound that we send the peer decides about redundancy: LiveKit's server puts it first where a track is published
+/// with it, and forwards nothing of a track without it, such as an encrypted one, when the client prefers it.
 pub(crate) fn with_opus_first(text: &str, wanted: impl Fn(&Section) -> bool) -> String {
     rewritten(text, |section| match sections(section).first() {
         Some(read) if wanted(read) => opus_first(section, &read.audio),
@@ -179,7 +179,7 @@ fn opus_first(section: &str, audio: &AudioFormat) -> String {
 /// Rewrites the m-sections of a description one by one.
 fn rewritten(text: &str, rewrite: impl Fn(&str) -> String) -> String {
     let (mut changed, mut section) = (String::with_capacity(text.len()), String::new());
-    // What comes before the first one stays.
+    // The lines before the first section stay.
     let rewrite = |part: &str| if part.starts_with("m=") { rewrite(part) } else { part.to_owned() };
     for line in text.split_inclusive('\n') {
         if line.starts_with("m=") {
@@ -229,13 +229,13 @@ impl Section {
         }
     }
 
-    /// Whether the writer of the description sends media on this section.
+    /// Whether the writer of the description sends media in this section.
     pub(crate) fn sends(&self) -> bool {
         use RtpTransceiverDirection::{SendOnly, SendRecv};
         !self.rejected && matches!(self.direction, SendOnly | SendRecv)
     }
 
-    /// Whether the writer of the description takes media on this section.
+    /// Whether the writer of the description receives media in this section.
     pub(crate) fn receives(&self) -> bool {
         use RtpTransceiverDirection::{RecvOnly, SendRecv};
         !self.rejected && matches!(self.direction, RecvOnly | SendRecv)
@@ -243,7 +243,7 @@ impl Section {
 }
 
 impl AudioFormat {
-    /// Whether sound is to be sent with redundancy.
+    /// Whether sound has to be sent with redundancy.
     pub(crate) fn prefers_red(&self) -> bool {
         self.red.is_some() && self.red == self.preferred
     }
@@ -258,7 +258,7 @@ impl AudioFormat {
         }
     }
 
-    /// They come after the codec they belong to.
+    /// Parameters come after the codec they belong to.
     fn read_parameters(&mut self, fmtp: &str) {
         let Some((payload_type, parameters)) = fmtp.split_once(' ') else { return };
         if self.opus.is_none() || payload_type.parse().ok() != self.opus {

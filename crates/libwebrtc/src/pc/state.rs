@@ -1,8 +1,9 @@
 //! The offer/answer state of a connection, as a pure state machine (RFC 9429).
 //!
-//! It says what an offer must contain and what applying a description means for the program; it calls neither sockets nor
-//! `str0m`. Its list of transceivers is the truth: `str0m` allows one pending offer and forgets a dropped one with all
-//! that was in it, so every offer is derived anew from the list, and a dropped offer costs nothing.
+//! It decides what an offer must contain and what applying a description means for the program; it calls neither
+//! sockets nor `str0m`. Its list of transceivers is authoritative: `str0m` allows one pending offer and forgets a
+//! dropped one with all of its content, so every offer is derived anew from the list, and a dropped offer costs
+//! nothing.
 
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ mod tests;
 
 /// M-lines are never removed from a session, so a program that adds them without end must be stopped.
 const MAX_TRANSCEIVERS: usize = 512;
-/// Channels alive at a time, the peer's included.
+/// The most open channels, including the peer's.
 pub(crate) const MAX_CHANNELS: usize = 1024;
 
 pub(crate) struct State {
@@ -62,7 +63,7 @@ struct Descriptions {
     pending: Option<SessionDescription>,
 }
 
-/// The last offer this side made, until it is answered or dropped.
+/// The last offer of this side, until it is answered or dropped.
 struct Draft {
     /// The mids the offer gives to transceivers that have none yet.
     mids: Vec<(Arc<Transceiver>, String)>,
@@ -114,7 +115,7 @@ impl State {
         self.remote.current.clone()
     }
 
-    /// Whether the peer has described itself, if only in an offer that is not answered yet.
+    /// Whether the peer has sent a description, including an offer that is not answered yet.
     pub(crate) fn has_remote(&self) -> bool {
         self.remote.current.is_some() || self.remote.pending.is_some()
     }
@@ -181,7 +182,7 @@ impl State {
         self.channels.retain(|other| !Arc::ptr_eq(other, channel));
     }
 
-    /// Tells the program once that an offer is due (W3C webrtc-pc, section 4.7.3).
+    /// Reports once to the program that an offer is due (W3C webrtc-pc, section 4.7.3).
     pub(crate) fn take_negotiation_needed(&mut self) -> Option<Effect> {
         if self.signaling != SignalingState::Stable || !std::mem::take(&mut self.negotiation_wanted) {
             return None;
@@ -190,7 +191,7 @@ impl State {
         Some(Effect::NegotiationNeeded(self.negotiations))
     }
 
-    /// Everything is over; nothing can be called any more.
+    /// Closes the connection for good; every later call fails.
     pub(crate) fn close(&mut self) {
         self.signaling = SignalingState::Closed;
         self.draft = None;

@@ -1,11 +1,11 @@
 //! When to try ICE over TCP, as a pure state machine.
 //!
 //! `str0m` would open its TCP connections at once and keep them although UDP works, which costs the peer a socket per
-//! connection. So TCP starts only when UDP does not come up, and ends once UDP turned out to work after all.
+//! connection. So TCP starts only when UDP does not connect, and ends once UDP works after all.
 
 use std::time::{Duration, Instant};
 
-/// UDP has this long to come up by itself.
+/// The time in which UDP may connect alone.
 const UDP_HEAD_START: Duration = Duration::from_secs(2);
 /// A peer that sends TCP candidates first may still send UDP ones.
 const TCP_ONLY_WAIT: Duration = Duration::from_millis(250);
@@ -40,7 +40,7 @@ pub(crate) enum Event {
     },
     Connected,
     Disconnected,
-    /// A deadline may be over; `over_tcp` is what carries the connection now.
+    /// A deadline may have passed; `over_tcp` is whether TCP carries the connection now.
     Timeout {
         over_tcp: bool,
     },
@@ -61,7 +61,7 @@ impl TcpFallback {
         }
     }
 
-    /// Whether TCP candidates are with ICE now.
+    /// Whether ICE has TCP candidates now.
     pub(crate) fn is_in_use(&self) -> bool {
         matches!(self.phase, Phase::Running | Phase::Settling { .. })
     }
@@ -111,7 +111,7 @@ impl TcpFallback {
                 self.phase = Phase::Running;
                 Some(Action::Start)
             }
-            // ICE may still move to UDP, so this is looked at again.
+            // ICE may still move to UDP, so the transport is checked again.
             Phase::Settling { at } if at <= now && over_tcp => {
                 self.phase = Phase::Settling { at: now + SETTLE };
                 None

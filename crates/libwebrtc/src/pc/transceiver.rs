@@ -1,4 +1,4 @@
-//! One m-line of audio or video as the program sees it.
+//! One m-line of audio or video, as the program sees it.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ use crate::{
     video_track::RtcVideoTrack,
 };
 
-/// What networks are expected to lose, in percent, until one says what it does.
+/// The expected loss of networks, in percent, until the loss is measured.
 const EXPECTED_LOSS: u8 = 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(crate) enum Kind {
 pub(crate) struct Transceiver {
     kind: Kind,
     inner: Mutex<Inner>,
-    /// The driver is told of changes, and asked for statistics.
+    /// Tells the driver about changes, and asks it for statistics.
     link: Link,
 }
 
@@ -55,13 +55,13 @@ struct Inner {
     sender_parameters: RtpParameters,
     receiver_track: MediaStreamTrack,
     streams: Vec<MediaStream>,
-    /// How the peer wants to get sound.
+    /// The format in which the peer wants to receive sound.
     format: AudioFormat,
-    /// What encodes the track, while it is sent.
+    /// The encoder of the track, while it is sent.
     sender: Option<Arc<AudioSender>>,
-    /// A track that cannot be encoded. It is not tried again.
+    /// A track that cannot be encoded, and is not tried again.
     refused: Option<RtcAudioTrack>,
-    /// The stream last announced to the program, so that it hears of each use of the m-line once.
+    /// The last stream that the program was told of, so that it hears of each use of the m-line once.
     announced: Option<String>,
     sender_transform: Option<Arc<dyn FrameTransform>>,
     receiver_transform: Option<Arc<dyn FrameTransform>>,
@@ -93,7 +93,7 @@ impl Transceiver {
         Self { kind, inner: Mutex::new(inner), link }
     }
 
-    /// The transceiver for an m-line that the peer added.
+    /// The transceiver of an m-line that the peer added.
     pub(crate) fn remote(kind: Kind, mid: String, link: Link) -> Self {
         let init = RtpTransceiverInit {
             direction: RtpTransceiverDirection::RecvOnly,
@@ -150,7 +150,7 @@ impl Transceiver {
         Ok(())
     }
 
-    /// Takes the track away and asks the next offer not to send any more (W3C webrtc-pc, `removeTrack`).
+    /// Removes the track; the next offer stops sending (W3C webrtc-pc, `removeTrack`).
     pub(crate) fn remove_sender_track(&self) {
         use RtpTransceiverDirection::{Inactive, RecvOnly, SendOnly, SendRecv};
         let mut inner = self.inner.lock();
@@ -215,16 +215,16 @@ impl Transceiver {
         self.inner.lock().sender.as_ref().map_or(0.0, |sender| f64::from(sender.bitrate()))
     }
 
-    /// What the jitter buffer counted; nothing while nobody ever listened.
+    /// The counts of the jitter buffer; zero if the track never had a stream.
     pub(crate) fn jitter_stats(&self) -> JitterStats {
         self.inner.lock().receiver().map_or_else(JitterStats::default, |receiver| receiver.stats())
     }
 }
 
-/// What stands between codec and network. It outlives the tracks that use the m-line one after another.
+/// The transform between codec and network. It outlives the tracks that use the m-line one after another.
 impl Transceiver {
     pub(crate) fn set_sender_transform(&self, transform: Option<Arc<dyn FrameTransform>>) {
-        // The old one is dropped after the lock is gone: it owns a callback of the program.
+        // The old one is dropped after the lock is released: it owns a callback of the program.
         let _old = std::mem::replace(&mut self.inner.lock().sender_transform, transform);
     }
 
@@ -262,8 +262,8 @@ impl Transceiver {
         self.inner.lock().current_direction = Some(direction);
     }
 
-    /// Takes over what the peer says it sends on this m-line, and returns whether that is a track the program has not
-    /// been told of yet. `None` is a peer that does not send: the place is free for another track.
+    /// Takes over the peer's announcement of this m-line, and returns whether that is a track the program has not been
+    /// told of yet. `None` is a peer that does not send: the place is free for another track.
     pub(crate) fn receive(&self, msid: Option<&Msid>) -> bool {
         let mut inner = self.inner.lock();
         let Some(msid) = msid else {
@@ -282,7 +282,7 @@ impl Transceiver {
         inner.announced.replace(msid.stream.clone()) != Some(msid.stream.clone())
     }
 
-    /// The connection is over.
+    /// Ends the tracks with the connection.
     pub(crate) fn end(&self) {
         let mut inner = self.inner.lock();
         inner.receiver_track.end();
@@ -296,14 +296,14 @@ impl Transceiver {
         self.inner.lock().format = format;
     }
 
-    /// Where what the peer sends goes to, if somebody listens.
+    /// The receiver of the peer's sound and its format, if the track has a stream.
     pub(crate) fn receiving(&self) -> Option<(Arc<Receiver>, AudioFormat)> {
         let inner = self.inner.lock();
         let receiver = inner.receiver()?;
         receiver.is_heard().then(|| (receiver.clone(), inner.format))
     }
 
-    /// Attaches the track's source to an encoder, or detaches it, as the track and what was agreed on want it now.
+    /// Attaches the track's source to an encoder, or detaches it, according to the track and the agreed settings.
     pub(crate) fn sync_sending(&self, is_up: bool) -> Option<Sending> {
         let mut inner = self.inner.lock();
         let wanted = if is_up { inner.wanted() } else { None };
@@ -320,7 +320,7 @@ impl Transceiver {
         let sender = inner.sender.clone()?;
         sender.apply(inner.settings());
         let transform = inner.sender_transform.clone();
-        // Redundant copies are no frames of their own, and LiveKit has none where it encrypts.
+        // Redundant copies are not separate frames, and LiveKit has none where it encrypts.
         let red = inner.format.red.filter(|_| inner.format.prefers_red() && transform.is_none());
         Some(Sending {
             mid: mid.as_str().into(),
@@ -332,7 +332,7 @@ impl Transceiver {
 }
 
 impl Inner {
-    /// Where sound of the peer goes to.
+    /// The receiver of the peer's sound.
     fn receiver(&self) -> Option<&Arc<Receiver>> {
         match &self.receiver_track {
             MediaStreamTrack::Audio(track) => match track.sound() {
@@ -343,7 +343,7 @@ impl Inner {
         }
     }
 
-    /// What is to be sent, and on which m-line.
+    /// The track to send, its source, and the m-line.
     fn wanted(&self) -> Option<(String, RtcAudioTrack, Arc<Source>)> {
         use RtpTransceiverDirection::{SendOnly, SendRecv};
         let agreed = matches!(self.current_direction, Some(SendOnly | SendRecv));

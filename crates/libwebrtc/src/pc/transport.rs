@@ -1,6 +1,7 @@
 //! Whether the peer can be reached, as a pure state machine over ICE, DTLS and time.
 //!
-//! `str0m` knows no failure of ICE: it hopes for ever. WebRTC does (W3C webrtc-pc, section 4.3.3), so the clocks are here.
+//! `str0m` has no failed state of ICE and never gives up. WebRTC does (W3C webrtc-pc, section 4.3.3), so the timers are
+//! here.
 
 use std::time::{Duration, Instant};
 
@@ -9,26 +10,26 @@ use crate::{
     peer_connection::{IceConnectionState, PeerConnectionState},
 };
 
-/// A connected peer sends something every 3 s at least (ICE checks); after this long it is not there.
+/// A connected peer sends something at least every 3 s (ICE checks); after this much silence it is disconnected.
 pub(crate) const SILENCE: Duration = Duration::from_secs(7);
-/// A peer that was connected and is not: how long until that counts as a failure.
+/// How long a connected peer may be away before the connection fails.
 const DISCONNECTED_TO_FAILED: Duration = Duration::from_secs(20);
-/// `str0m` gave the path up. It cannot come back without an ICE restart.
+/// `str0m` gave the path up. It cannot recover without an ICE restart.
 const GIVEN_UP_TO_FAILED: Duration = Duration::from_secs(1);
-/// From the first remote description to a connection.
+/// The time from the first remote description to a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// A peer that closed DTLS cannot come back on this connection. Its signalling usually says why, moments later:
-/// the program should hear that before it hears of a failure.
+/// A peer that closed DTLS cannot return on this connection. Its signalling usually gives the reason moments later, and
+/// the program should hear that before the failure.
 const PEER_CLOSED_TO_FAILED: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct Transport {
     ice: IceConnectionState,
     state: PeerConnectionState,
-    /// What `str0m` says about ICE.
+    /// The ICE state of `str0m`.
     path: IceConnectionState,
     started: bool,
-    /// ICE and DTLS were both up once.
+    /// Whether ICE and DTLS were both up once.
     secured: bool,
     silent: bool,
     peer_closed: bool,
@@ -39,13 +40,13 @@ pub(crate) struct Transport {
 pub(crate) enum Event {
     /// A remote description was applied.
     Started,
-    /// `str0m` has a new opinion about ICE.
+    /// The ICE state of `str0m` has changed.
     Ice(IceConnectionState),
     /// ICE and DTLS are up.
     Secured,
-    /// Nothing came from the peer for [`SILENCE`].
+    /// The peer sent nothing for [`SILENCE`].
     Silent,
-    /// Something came from the peer after all.
+    /// The peer sent something after all.
     Heard,
     PeerClosed,
     /// The transport gave up: a wrong certificate, for example.
@@ -113,10 +114,10 @@ impl Transport {
         if state == PeerConnectionState::Connected {
             self.deadline = None;
         } else if self.state == PeerConnectionState::Failed {
-            // Only a connection ends a failure; the attempts in between are not worth telling.
+            // Only a connection ends a failure; the attempts in between are not reported.
             return Vec::new();
         } else if let Some(patience) = self.patience(state) {
-            // A transport that flaps fails all along: an earlier deadline stays.
+            // A transport that flaps is failing all along, so an earlier deadline stays.
             let deadline = now + patience;
             self.deadline = Some(self.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
         }
@@ -125,7 +126,7 @@ impl Transport {
 
     fn reachability(&self) -> (IceConnectionState, PeerConnectionState) {
         use IceConnectionState::{Checking, Completed, Connected, Disconnected};
-        // A connected `str0m` that checks again has lost its path.
+        // A `str0m` that was connected and checks again has lost its path.
         let lost = self.secured && (self.silent || matches!(self.path, Checking | Disconnected));
         match self.path {
             _ if self.peer_closed || lost => (Disconnected, PeerConnectionState::Disconnected),

@@ -1,6 +1,6 @@
-//! The parts statistics reports are put together from, one for each dictionary of the W3C list.
+//! The parts of statistics reports, one for each dictionary of the W3C list.
 //!
-//! Where a number is not known it is zero, where a text is not known it is empty.
+//! An unknown number is zero, and an unknown text is empty.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ macro_rules! report_part {
 }
 
 report_part! {
-    /// What every report has (W3C webrtc-stats, RTCStats). `timestamp` is in microseconds since the Unix epoch.
+    /// The members of every report (W3C webrtc-stats, RTCStats). `timestamp` is in microseconds since the Unix epoch.
     RtcStats {
         id: String,
         timestamp: i64,
@@ -45,7 +45,7 @@ report_part! {
 }
 
 report_part! {
-    /// What every RTP stream has.
+    /// The members of every RTP stream.
     RtpStreamStats {
         ssrc: u32,
         kind: String,
@@ -55,7 +55,7 @@ report_part! {
 }
 
 report_part! {
-    /// What is counted where packets arrive. `jitter` is in seconds.
+    /// Counts at the receiver. `jitter` is in seconds.
     ReceivedRtpStreamStats {
         packets_received: u64,
         packets_lost: i64,
@@ -123,7 +123,7 @@ report_part! {
 }
 
 report_part! {
-    /// What is counted where packets leave.
+    /// Counts at the sender.
     SentRtpStreamStats {
         packets_sent: u64,
         bytes_sent: u64,
@@ -167,7 +167,7 @@ report_part! {
 }
 
 report_part! {
-    /// What the receiver of our stream reports (RTCP RR). Times are in seconds.
+    /// The report of our stream's receiver (RTCP RR). Times are in seconds.
     RemoteInboundRtpStreamStats {
         local_id: String,
         round_trip_time: f64,
@@ -178,7 +178,7 @@ report_part! {
 }
 
 report_part! {
-    /// What the sender of a stream reports (RTCP SR). Times are in seconds.
+    /// The report of a stream's sender (RTCP SR). Times are in seconds.
     RemoteOutboundRtpStreamStats {
         local_id: String,
         remote_timestamp: f64,
@@ -190,7 +190,7 @@ report_part! {
 }
 
 report_part! {
-    /// What feeds a sender.
+    /// The source of a sender's media.
     MediaSourceStats {
         track_identifier: String,
         kind: String,

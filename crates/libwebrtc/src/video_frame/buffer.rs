@@ -10,7 +10,7 @@ use crate::native::yuv_helper;
 /// Black has no brightness and its colour in the middle of the range.
 const BLACK_CHROMA: u8 = 128;
 
-/// What every layout has: the trait, `Debug` and `AsRef`.
+/// The common parts of every layout: the trait, `Debug` and `AsRef`.
 macro_rules! video_buffer {
     ($name:ident, $variant:ident, $as:ident) => {
         impl VideoBuffer for $name {
@@ -157,7 +157,7 @@ three_plane_buffer!(
     I010Buffer, I010, as_i010, u16, (1, 1)
 );
 
-/// I420 with a plane of transparency. None can be made but from one that exists.
+/// I420 with a plane of transparency. It can only be made from an existing one.
 #[derive(Clone)]
 pub struct I420ABuffer {
     y: Plane<u8>,
@@ -209,7 +209,7 @@ impl I420Buffer {
     }
 }
 
-/// `to_i420` of a layout with three planes, by the helper that knows it.
+/// `to_i420` of a layout with three planes, by its helper.
 macro_rules! convert_to_i420 {
     ($name:ident, $helper:ident) => {
         impl $name {

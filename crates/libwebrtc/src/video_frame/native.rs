@@ -5,7 +5,7 @@ use std::fmt;
 use super::{I420Buffer, VideoBuffer, VideoBufferType, VideoFormatType, internal::BufferSealed};
 use crate::{unsupported::Unsupported, video_source::VideoResolution};
 
-/// A borrowed file descriptor of a DMA-BUF; whoever made it keeps it open and closes it.
+/// A borrowed file descriptor of a DMA-BUF; its owner keeps it open and closes it.
 #[cfg(target_os = "linux")]
 pub type DmaBufFileDescriptor = std::os::fd::RawFd;
 

@@ -1,4 +1,4 @@
-//! Addresses of the machine that come and go. The test changes those of a network of its own.
+//! Addresses of the machine that appear and vanish. The test changes those of a network of its own.
 
 use std::process::{Command, Stdio};
 
@@ -11,10 +11,10 @@ use super::support::{Line, Peer, eventually, negotiate, trickle};
 
 /// Set within the network.
 const INSIDE: &str = "LIBWEBRTC_TEST_INSIDE";
-/// As root, and as anybody where the kernel lets people have user namespaces.
+/// The arguments of `unshare` for root, and for an unprivileged user where the kernel allows user namespaces.
 const WAYS: [&[&str]; 2] = [&["--net"], &["--user", "--map-root-user", "--net"]];
 
-/// Whether we are in a network of our own. If not, the test `name` is run once more within one.
+/// Whether this process is in a network of its own. If not, the test `name` is run once more within one.
 fn inside(name: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
@@ -41,7 +41,7 @@ fn ip(arguments: &str) {
     assert!(status.unwrap().success(), "ip {arguments}");
 }
 
-/// A machine whose one address is `address`.
+/// Makes `address` the only address of the machine.
 fn begin_with(address: &str) {
     ip("link set lo up");
     ip("addr flush dev lo");

@@ -126,7 +126,7 @@ async fn a_tone_is_heard_at_every_rate_and_with_every_number_of_channels() {
     }
 }
 
-/// What a peer prefers stands first in its description (RFC 3264, section 6.1).
+/// The payload type that a peer prefers stands first in its description (RFC 3264, section 6.1).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redundancy_is_sent_to_a_peer_that_prefers_it_and_to_no_other() {
     let mut sizes = Vec::new();
@@ -215,7 +215,7 @@ async fn streams_that_make_no_sense_end_at_once() {
     }
 }
 
-/// Of a source that cannot be encoded the program hears in the log; it keeps its pace all the same.
+/// A source that cannot be encoded is reported in the log; it keeps its pace all the same.
 #[tokio::test]
 async fn sources_that_make_no_sense_send_nothing_and_harm_nobody() {
     for (rate, channels) in [(150, 1), (1_000_000, 1), (48_000, 64)] {

@@ -1,4 +1,4 @@
-//! What a program may rely on when it sends over data channels.
+//! The guarantees of data channels to a program that sends.
 
 use std::sync::atomic::Ordering;
 

@@ -1,4 +1,4 @@
-//! Sound that is encrypted from end to end.
+//! End-to-end encrypted sound.
 
 use libwebrtc::{
     audio_stream::native::NativeAudioStream,

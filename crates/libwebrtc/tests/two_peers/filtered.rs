@@ -1,10 +1,10 @@
-//! What a filter does to messages.
+//! The effect of a filter on messages.
 
 use libwebrtc::{data_channel::set_incoming_filter, prelude::*};
 
 use super::support::connected_pair;
 
-/// Reverses what begins with `r` and breaks down over what begins with `p`.
+/// Reverses a message that begins with `r` and panics over one that begins with `p`.
 fn filter(mut message: Vec<u8>) -> Vec<u8> {
     match message.first() {
         Some(b'r') => message.reverse(),

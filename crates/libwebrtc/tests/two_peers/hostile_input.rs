@@ -1,4 +1,4 @@
-//! Whatever a stranger sends or signals ends in an error or in nothing, never in a panic.
+//! Every packet and every signal of a stranger ends in an error or has no effect; none causes a panic.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -47,7 +47,7 @@ fn kind_of(line: &str) -> &str {
     line.split([':', '=']).take(2).last().unwrap_or(line)
 }
 
-/// The same for answers, to an offer that expects all of them.
+/// The same for answers to an offer that contains all kinds of lines.
 #[tokio::test]
 async fn broken_answers_are_refused_or_accepted() {
     let (a, b) = (Peer::new(), Peer::new());

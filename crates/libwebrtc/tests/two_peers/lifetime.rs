@@ -1,4 +1,4 @@
-//! How connections end, and that nothing of them is left.
+//! How connections end, and that nothing of them remains.
 
 use std::net::{SocketAddr, UdpSocket};
 

@@ -57,7 +57,8 @@ async fn offers_that_are_dropped_cost_nothing() {
     assert_eq!(a.pc.transceivers().len(), 2);
 }
 
-/// What `livekit` does with a server that opens its channels in-band: the offer is out when it learns of that.
+/// The behaviour of `livekit` with a server that opens its channels in-band: it learns of that after it has sent the
+/// offer.
 #[tokio::test]
 async fn channels_closed_before_the_answer_never_open_and_their_replacements_do() {
     let (mut a, mut b) = (Peer::new(), Peer::new());

@@ -1,4 +1,4 @@
-//! Networks that lose, delay and stop, and networks without UDP.
+//! Networks that lose, delay and stop packets, and networks without UDP.
 
 use std::sync::atomic::Ordering;
 
@@ -38,7 +38,7 @@ async fn an_unreliable_channel_goes_on_after_loss() {
     near.open().await;
     let mut far = Line::over(b.channels.next().await);
     let mut sent = 0_u32;
-    // Sends until enough arrived: with a fifth lost that ends, with a stuck channel it would not.
+    // Sends until enough messages have arrived: with a fifth lost that ends, with a stuck channel it would not.
     let mut arrived = 0;
     while arrived < 50 {
         near.channel.send(&sent.to_be_bytes(), true).unwrap();
@@ -102,7 +102,7 @@ async fn a_peer_that_can_only_be_reached_over_tcp_is_reached() {
     assert_eq!(near.messages.next().await.0, b"back");
 }
 
-/// The peer that offers is the one that nominates, so both ends of TCP must be able to do either.
+/// The offerer nominates, so both ends of TCP must be able to do either role.
 #[tokio::test]
 async fn an_answerer_reaches_an_offerer_that_has_tcp_alone() {
     let (mut a, mut b) = (Peer::new(), Peer::new());

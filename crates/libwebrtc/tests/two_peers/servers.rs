@@ -1,4 +1,4 @@
-//! STUN and TURN servers: what they add, and what their absence costs.
+//! STUN and TURN servers: the candidates they add, and the effect of their absence.
 
 use std::{net::SocketAddr, process::Command, sync::Arc};
 
@@ -15,10 +15,10 @@ use super::support::{
     turn::{TurnServer, asking, asking_with},
 };
 
-/// Set for the process that trusts the authority of the test's TURN server.
+/// Set in the process that trusts the authority of the test's TURN server.
 const TLS_URL: &str = "LIBWEBRTC_TEST_TURNS";
 
-/// Two peers of which neither tells or uses anything but relays, with an open channel.
+/// Two peers that signal and use only relays, with an open channel.
 async fn relayed_pair(url: &str) -> (Peer, Line, Peer, Line) {
     let config = || asking(url, IceTransportsType::Relay);
     let (mut a, mut b) = (Peer::with(config()), Peer::with(config()));
@@ -60,7 +60,7 @@ async fn a_relay_over_tcp_is_all_a_connection_needs() {
     carries_messages(&mut near, &mut far).await;
 }
 
-/// The certificates a process trusts are read once, so another process trusts those of this test.
+/// A process reads its trusted certificates once, so another process trusts those of this test.
 #[test]
 fn a_relay_over_tls_is_all_a_connection_needs() {
     let Some(server) = TurnServer::start() else { return };
@@ -237,14 +237,14 @@ async fn a_direct_way_is_preferred_to_a_relay() {
     assert!(told.iter().any(|candidate| candidate.contains(" typ host")), "{told:?}");
     near.open().await;
     let mut far = Line::over(b.channels.next().await);
-    // The connection holds although the relays go.
+    // The connection survives although the relays go.
     drop(server);
     carries_messages(&mut near, &mut far).await;
     let (_a, mut near, _b, mut far) = connected_pair(DataChannelInit::default()).await;
     carries_messages(&mut near, &mut far).await;
 }
 
-/// Lets one datagram socket at a time ask a server from another address.
+/// A NAT that lets one datagram socket at a time ask a server from another address.
 struct Nat {
     inside: SocketAddr,
     outside: SocketAddr,

@@ -1,4 +1,4 @@
-//! What `get_stats` counts, while a tone is sent and texts go both ways.
+//! The counts of `get_stats`, while a tone is sent and texts go both ways.
 
 use libwebrtc::{audio_stream::native::NativeAudioStream, prelude::*, stats::RtcStats};
 
@@ -32,7 +32,7 @@ async fn streams_channels_and_the_transport_are_counted_on_both_sides() {
     near.channel.send(b"three", true).unwrap();
     far.messages.next().await;
     let mut stream = NativeAudioStream::new(received(&b), 48_000, 1);
-    // Long enough for the reports of RTCP, and for what is counted once a second.
+    // Long enough for the reports of RTCP, and for the values that are read once a second.
     hear(&mut stream, "the tone", 400, is_loud).await;
 
     let sent = a.pc.get_stats().await.unwrap();
@@ -57,7 +57,7 @@ async fn streams_channels_and_the_transport_are_counted_on_both_sides() {
     assert!(inbound.inbound.jitter_buffer_emitted_count > 0, "{inbound:?}");
     assert_eq!(the!(heard, DataChannel).dc.messages_received, 1);
 
-    // Another description does not begin the counts anew.
+    // Another description does not reset the counts.
     super::support::negotiate(&a, &b).await;
     hear(&mut stream, "the tone after it", 50, is_loud).await;
     let reports = b.pc.get_stats().await.unwrap();

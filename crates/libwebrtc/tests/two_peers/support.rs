@@ -1,4 +1,4 @@
-//! Peers, their signalling, and waiting for what they do.
+//! Peers, their signalling, and waiting for their events.
 
 use std::{fmt::Debug, time::Duration};
 
@@ -15,7 +15,7 @@ pub(crate) mod turn;
 /// Only a hang takes this long: nothing is asserted about speed.
 const HANG: Duration = Duration::from_secs(60);
 
-/// A connection and what it told us.
+/// A connection and its events.
 pub(crate) struct Peer {
     pub(crate) pc: PeerConnection,
     pub(crate) states: Events<PeerConnectionState>,
@@ -26,7 +26,7 @@ pub(crate) struct Peer {
     pub(crate) gathering: Events<IceGatheringState>,
 }
 
-/// A data channel and what came out of it.
+/// A data channel and its events.
 pub(crate) struct Line {
     pub(crate) channel: DataChannel,
     pub(crate) states: Events<DataChannelState>,
@@ -143,7 +143,7 @@ pub(crate) async fn negotiate(offerer: &Peer, answerer: &Peer) {
     offerer.pc.set_remote_description(answer).await.unwrap();
 }
 
-/// Signals the candidates of either side as they come, until both are connected. Returns what was signalled.
+/// Signals the candidates of either side as they appear, until both are connected. Returns the signalled candidates.
 pub(crate) async fn trickle(a: &mut Peer, b: &mut Peer) -> Vec<String> {
     let (mut told, mut ends) = (Vec::new(), [a, b]);
     let start = std::time::Instant::now();
@@ -178,7 +178,7 @@ pub(crate) async fn connected_pair(init: DataChannelInit) -> (Peer, Line, Peer, 
     (a, near, b, far)
 }
 
-/// Waits for something that no event tells of.
+/// Waits for a condition that no event reports.
 pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let start = std::time::Instant::now();
     while !condition() {

@@ -1,4 +1,4 @@
-//! The shapes of the collector's file. Every field may be absent: the encoding leaves defaults out.
+//! The shapes of the collector's file. Every field may be absent, because the encoding leaves defaults out.
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -184,8 +184,8 @@ fn unsigned(value: &Value) -> Result<u64> {
     number.with_context(|| format!("{value} is no time"))
 }
 
-/// A whole double is written without a fraction, and must not turn into an int. `"NaN"` and the infinities, which JSON
-/// cannot write as numbers, stay strings.
+/// A whole double is written without a fraction, and must not become an int. `"NaN"` and the infinities, which are no
+/// JSON numbers, stay strings.
 fn double(value: &Value) -> Value {
     let number = value.as_f64().and_then(Number::from_f64);
     number.map_or_else(|| value.clone(), Value::Number)

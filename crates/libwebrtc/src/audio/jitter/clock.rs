@@ -1,4 +1,4 @@
-//! Time as the buffer counts it: microseconds since its first call, and samples as a duration.
+//! The buffer's units of time: microseconds since its first call, and samples as a duration.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ pub(super) struct Clock {
 // === impl Clock ===
 
 impl Clock {
-    /// An instant before the first one is the first one.
+    /// An earlier instant than the first one counts as the first one.
     pub(super) fn at(&mut self, now: Instant) -> Micros {
         let start = *self.start.get_or_insert(now);
         Micros::try_from(now.saturating_duration_since(start).as_micros()).unwrap_or(Micros::MAX / 4)

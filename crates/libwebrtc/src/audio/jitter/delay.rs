@@ -1,7 +1,7 @@
-//! How long packets should wait: what the network's jitter asks for.
+//! How long packets should wait, given the network's jitter.
 //!
-//! The fastest packet of the last seconds tells when a moment of the sender's clock can be heard at the earliest. How much later
-//! the others come goes into WebRTC's histogram, and a quantile of it is the delay.
+//! The fastest packet of the last seconds determines the earliest time at which a moment of the sender's clock can be
+//! played. The lateness of the others goes into WebRTC's histogram, and a quantile of it is the target delay.
 
 use neteq::histogram::Histogram;
 
@@ -9,20 +9,20 @@ use super::clock::{Micros, micros};
 
 const BUCKET: Micros = 10_000;
 const BUCKETS: usize = 100;
-/// One entry for the latest packet of each interval, or else the many packets in time would hide it.
+/// Only the latest packet of each interval is entered, otherwise the many punctual packets would hide it.
 const INTERVAL: Micros = 500_000;
-/// Both together: an outage that falls into two intervals does not count, jitter that goes on counts after 1.5 s.
+/// Together with `INTERVAL`: an outage that falls into two intervals does not count, lasting jitter counts after 1.5 s.
 const QUANTILE: f64 = 0.93;
 const FORGET: f64 = 0.97;
-/// Entries of a calm network before the first: without a past, one bad moment would count for too much.
+/// Entries of a calm network before the first real one: without a past, one bad moment would count too much.
 const PAST: usize = 30;
-/// The clock that plays ticks every 10 ms, so a packet may just have missed it.
+/// The clock of playback ticks every 10 ms, so a packet may just have missed it.
 const TICK: Micros = 10_000;
 /// A loss makes the next ones likely for this long.
 const LOSS_MEMORY: Micros = 10_000_000;
-/// What is above this was an outage, which does not come again so soon.
+/// A larger delay was an outage, which is not expected to return soon.
 const MAX_TOLERATED: Micros = 100_000;
-/// Beyond, waiting for a copy costs more than it is worth.
+/// A longer wait for a copy costs more than it is worth.
 const MAX_COPY_WAIT: Micros = 60_000;
 
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(super) struct Delay {
     fastest: Fastest,
     histogram: Histogram,
     interval: Option<Interval>,
-    /// The lateness of the interval before.
+    /// The lateness of the previous interval.
     before: Micros,
     network: Micros,
     copy_wait: Micros,
@@ -40,7 +40,7 @@ pub(super) struct Delay {
     jitter: f64,
 }
 
-/// How late the packets of half a second were.
+/// The lateness of the packets of half a second.
 #[derive(Debug)]
 struct Interval {
     begin: Micros,
@@ -49,8 +49,8 @@ struct Interval {
     packets: u32,
 }
 
-/// The least transit time of the last two seconds. A transit time is the arrival less the sender's time: the two clocks have
-/// nothing in common, so only differences mean something.
+/// The least transit time of the last two seconds. A transit time is the arrival less the sender's time: the two clocks
+/// are unrelated, so only differences are meaningful.
 #[derive(Debug, Default)]
 struct Fastest {
     slots: [Option<(Micros, Micros)>; Fastest::SLOTS],
@@ -89,25 +89,25 @@ impl Delay {
         }
     }
 
-    /// A packet is missing of which the next one has a copy: from now on it is waited for.
+    /// Records that a packet is missing of which the next one has a copy: from now on the delay waits for copies.
     pub(super) fn copy_needed(&mut self, now: Micros, duration: usize) {
         self.copy_wait = micros(duration as i64).min(MAX_COPY_WAIT);
         self.copy_wait_until = now + LOSS_MEMORY;
     }
 
-    /// What the fastest packets should wait.
+    /// How long the fastest packets should wait.
     pub(super) fn target(&self, now: Micros) -> Micros {
         let copy_wait = if now < self.copy_wait_until { self.copy_wait } else { 0 };
         self.network + TICK + copy_wait
     }
 
-    /// A delay above the target that is let alone, because packets have needed it a moment ago and may again.
+    /// The delay above the target that is left as it is, because packets needed it a moment ago and may need it again.
     pub(super) fn tolerated(&self, now: Micros) -> Micros {
         let recent = self.interval.as_ref().map_or(0, Interval::lateness).max(self.before);
         self.target(now).max((recent + TICK).min(MAX_TOLERATED))
     }
 
-    /// How long the fastest packet with this timestamp would have waited by now, or `None` before there was one.
+    /// How long the fastest packet with this timestamp would have waited by now; `None` before the first packet.
     pub(super) fn waited(&self, now: Micros, timestamp: i64) -> Option<Micros> {
         Some(now.saturating_sub(micros(timestamp)).saturating_sub(self.fastest.least?))
     }
@@ -117,7 +117,7 @@ impl Delay {
         self.jitter / 1e6
     }
 
-    /// The sender's time has no more to do with what it was. What is known of the network stays.
+    /// The sender's clock has jumped. The knowledge about the network stays.
     pub(super) fn restart(&mut self) {
         self.fastest = Fastest::default();
         (self.interval, self.before, self.last_transit) = (None, 0, None);
@@ -135,7 +135,7 @@ impl Delay {
 // === impl Interval ===
 
 impl Interval {
-    /// With fewer packets it cannot be told whether all are late.
+    /// With fewer packets it is unknown whether all are late.
     const ENOUGH: u32 = 5;
 
     fn new(begin: Micros) -> Self {
@@ -147,7 +147,8 @@ impl Interval {
         self.packets += 1;
     }
 
-    /// Of the latest packet. Where all of them are late the way has become longer, and waiting does not help against that.
+    /// The lateness of the latest packet. Where all packets are late the path has become longer, and waiting does not
+    /// help.
     fn lateness(&self) -> Micros {
         let are_all_late = self.packets >= Self::ENOUGH && self.least > self.most / 2;
         if are_all_late { self.most - self.least } else { self.most }
@@ -160,7 +161,7 @@ impl Fastest {
     const SLOTS: usize = 20;
     const SLOT: Micros = 100_000;
 
-    /// The least of all, this one included.
+    /// Adds a transit time, and returns the least of all.
     fn add(&mut self, arrival: Micros, transit: Micros) -> Micros {
         let number = arrival / Self::SLOT;
         let slot = &mut self.slots[number.rem_euclid(Self::SLOTS as i64) as usize];
@@ -182,7 +183,7 @@ mod tests {
 
     const PACKET: Micros = 20_000;
 
-    /// Packets of 20 ms, each late by what `lateness` says of its number.
+    /// The delay after packets of 20 ms, each late by `lateness` of its number.
     fn after(packets: i64, lateness: impl Fn(i64) -> Micros) -> Delay {
         let mut delay = Delay::new();
         (0..packets).for_each(|at| delay.arrived(at * PACKET + lateness(at), at * 960));

@@ -1,4 +1,4 @@
-//! What becomes of a packet that arrives: queued, or counted as what is wrong with it.
+//! Arriving packets: each is queued, or counted by what is wrong with it.
 
 use crate::audio::opus::{self, carries_fec};
 
@@ -8,11 +8,11 @@ use super::{
     queue::Packet,
 };
 
-/// Far above what a packet of 120 ms takes at the highest bitrate.
+/// Far above the size of a packet of 120 ms at the highest bitrate.
 const MAX_PAYLOAD: usize = 8192;
-/// A packet that is off by more is a stray one, or the first of a sender that began anew.
+/// A packet that deviates by more is a stray one, or the first of a sender that restarted.
 const MAX_DEVIATION: Micros = 2_000_000;
-/// The second packet of a sender that began anew is off by as much as the first, but for the jitter.
+/// The second packet of a sender that restarted deviates by as much as the first, except for the jitter.
 const SAME_DEVIATION: Micros = 500_000;
 
 impl JitterBuffer {
@@ -41,19 +41,19 @@ impl JitterBuffer {
         }
     }
 
-    /// The moment nearest to the last packet that has this timestamp.
+    /// The moment with this timestamp that is nearest to the last packet.
     fn unwrapped(&self, timestamp: u32) -> i64 {
         let newest = self.newest.unwrap_or(i64::from(timestamp));
         newest + i64::from(timestamp.wrapping_sub(newest as u32).cast_signed())
     }
 
-    /// Whether it came before, also with another number: RED says only when its copies were sent first.
+    /// Whether the packet came before, possibly under another number: RED gives only the timestamp of its copies.
     fn is_known(&self, packet: &Packet) -> bool {
         let is_newer = self.sequence.ahead(packet.sequence).is_some();
         self.queue.contains(packet.timestamp) || (!is_newer && self.played.contains(&packet.timestamp))
     }
 
-    /// Whether a packet goes on with what was there. One that is next by its number and over by its time does not.
+    /// Whether a packet continues the stream. One that is next by its number and past by its time does not.
     fn fits(&self, packet: &Packet) -> bool {
         let deviation = self.delay.waited(packet.arrival, packet.timestamp).unwrap_or(0);
         let is_over = self.head.as_ref().is_some_and(|head| packet.is_over_at(head.next));
@@ -77,7 +77,7 @@ impl JitterBuffer {
         }
     }
 
-    /// One packet from nowhere is ignored, a second one that goes on with it is where the sender is now.
+    /// A single deviating packet is ignored; a second one that continues it shows where the sender is now.
     fn suspect(&mut self, packet: Packet) {
         let transit = |packet: &Packet| packet.arrival.saturating_sub(micros(packet.timestamp));
         match self.suspect.take() {

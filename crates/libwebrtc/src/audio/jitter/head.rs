@@ -1,46 +1,46 @@
-//! Where playing has got to in the sender's time, and what comes next there.
+//! The position of playback in the sender's time, and the next step there.
 //!
-//! Two things look alike and are opposites: after a loss the sequence has a hole, and what is missing is made up. After a pause
-//! of the sender (DTX, mute) the sequence goes on while the time has jumped: nothing is missing, so nothing is made up, and the
-//! next packet is played when its time has come.
+//! Two situations look alike and are opposites. After a loss the sequence has a hole, and the missing sound is
+//! concealed. After a pause of the sender (DTX, mute) the sequence goes on while the time has jumped: nothing is
+//! missing, so nothing is concealed, and the next packet is played when its time has come.
 
 use crate::audio::opus::{BLOCK, carries_fec};
 
 use super::queue::{Packet, TOLERANCE};
 
-/// What is missing for longer is made up from before it up to here, since it may still arrive (20 ms).
+/// A longer gap is concealed from before it up to here, since the missing packets may still arrive (20 ms).
 pub(super) const BRIDGED: usize = 960;
 
 #[derive(Debug)]
 pub(super) struct Head {
     /// The timestamp after the last sample that was decoded.
     pub(super) next: i64,
-    /// Of the last packet that was decoded or made up.
+    /// The sequence number of the last packet that was decoded or concealed.
     sequence: u64,
-    /// Samples made up since then, in place of lost ones.
+    /// Samples concealed since then, in place of lost ones.
     made_up: usize,
-    /// Samples made up since then while it was unknown what they stand for.
+    /// Samples concealed since then while it was unknown what they stand for.
     stood_in: i64,
 }
 
-/// What to make the next samples from.
+/// How the next samples are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The first packet.
+    /// From the first packet.
     Decode,
-    /// The copy of the packet before, in the first packet.
+    /// From the copy of the packet before, in the first packet.
     Recover,
-    /// So many samples that are lost.
+    /// By concealing this many lost samples.
     Conceal(usize),
-    /// So many samples that are lost before the first packet, and this packet.
+    /// By bridging this many samples that are lost before the first packet, and from this packet.
     Bridge(usize),
-    /// Nothing: the next sound is that of another time.
+    /// Not at all: the next sound belongs to another time.
     Jump(i64),
-    /// The sound to come is unknown or not due.
+    /// Not at all: the next sound is unknown or not due.
     Wait,
 }
 
-/// What the step depends on besides packets.
+/// The conditions of the step besides the packets.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outlook {
     pub(super) is_silent: bool,
@@ -50,7 +50,7 @@ pub(super) struct Outlook {
 // === impl Head ===
 
 impl Head {
-    /// Before the first packet of a stream.
+    /// The position before the first packet of a stream.
     pub(super) fn before(packet: &Packet) -> Self {
         let sequence = packet.sequence.saturating_sub(1);
         Self { next: packet.timestamp, sequence, made_up: 0, stood_in: 0 }
@@ -102,7 +102,7 @@ impl Head {
         self.stood_in = self.stood_in.saturating_add(samples as i64);
     }
 
-    /// What was made up while waiting stands for what turned out to be lost, unless the delay needs the time.
+    /// Counts the samples concealed while waiting as the lost ones, unless the delay needs the time.
     pub(super) fn settle(&mut self, first: &Packet, spare: i64) {
         if self.stood_in > 0 && self.lost_before(first) > 0 {
             let settled = self.stood_in.min(self.start(first) - self.next).min(spare);
@@ -112,7 +112,7 @@ impl Head {
         }
     }
 
-    /// The time at which the sound of this packet begins, with that of its copy if the packet before is missing.
+    /// The time at which this packet's sound begins, including its copy if the packet before is missing.
     fn start(&self, first: &Packet) -> i64 {
         let before = first.timestamp - first.duration as i64;
         let is_missing = self.lost_before(first) > 0 && before >= self.next - TOLERANCE;
@@ -123,7 +123,7 @@ impl Head {
         first.sequence.saturating_sub(self.sequence).saturating_sub(1)
     }
 
-    /// Silence that is lost needs no concealment, and a sound has faded out at some point.
+    /// Lost silence needs no concealment, and a concealed sound fades out after a while.
     fn is_loss_before(&self, first: &Packet, outlook: Outlook) -> bool {
         let lost = self.lost_before(first).saturating_mul(first.duration as u64);
         (self.made_up as u64) < lost && !outlook.is_silent && !outlook.is_comfort
@@ -141,7 +141,7 @@ mod tests {
         Packet { sequence, timestamp, duration: 960, arrival: 0, payload: vec![0xf8; 50] }
     }
 
-    /// In speech mode, with the flag of the copy.
+    /// A packet in speech mode, with the flag of the copy.
     fn with_copy(sequence: u64, timestamp: i64) -> Packet {
         Packet { payload: vec![8, 0b0100_0000], ..packet(sequence, timestamp) }
     }

@@ -1,4 +1,4 @@
-//! Which sound comes next, and how fast.
+//! The order and the speed in which sound is played.
 
 use crate::audio::opus::BLOCK;
 
@@ -10,13 +10,13 @@ use super::{
     stretch::{Direction, WINDOW},
 };
 
-/// Without a listener packets only pile up.
+/// After a longer absence of listeners the packets have only piled up.
 const MAX_ABSENCE: Micros = 500_000;
-/// A block needs a packet or two; only packets made to annoy need more.
+/// A block needs a packet or two; only malicious packets need more.
 const MAX_STEPS: usize = 64;
 
 impl JitterBuffer {
-    /// Whoever begins to listen, or does so again, hears what is said now and not what was said meanwhile.
+    /// After an absence of listeners, playback continues with the present sound, not with that of the absence.
     pub(super) fn listen(&mut self, now: Micros) {
         let absence = now - std::mem::replace(&mut self.last_pull, now);
         if absence <= MAX_ABSENCE {
@@ -30,7 +30,7 @@ impl JitterBuffer {
         }
     }
 
-    /// Makes a block at least.
+    /// Decodes until at least one block is ready.
     pub(super) fn fill(&mut self, now: Micros) {
         for _ in 0..MAX_STEPS {
             if self.voice.len() >= BLOCK {
@@ -40,12 +40,12 @@ impl JitterBuffer {
         }
     }
 
-    /// By how much more than it should a sound at this time would have waited if it were heard now.
+    /// By how much longer than its target a sound at this time would have waited if it were played now.
     fn spare(&self, now: Micros, timestamp: i64) -> Micros {
         self.delay.waited(now, timestamp).unwrap_or(0) - self.delay.target(now)
     }
 
-    /// Makes some samples from what is there, or gets nearer to it.
+    /// Makes some samples from the available packets, or moves the head towards them.
     fn step(&mut self, now: Micros) {
         match self.next_step(now) {
             Step::Decode => self.decode(now),
@@ -78,7 +78,7 @@ impl JitterBuffer {
         head.step(first, outlook, |start| spare(start) >= 0)
     }
 
-    /// Packets whose time went by while they waited, because others lay across them.
+    /// Drops packets whose time passed while they waited, because others overlapped them.
     fn discard_over(&mut self) {
         let Some(head) = &self.head else { return };
         while self.queue.first().is_some_and(|first| first.is_over_at(head.next)) {
@@ -102,7 +102,7 @@ impl JitterBuffer {
         }
     }
 
-    /// The first packet, which is heard next, but for so many samples.
+    /// Takes the first packet, which is played next, except for `after` samples.
     fn take_first(&mut self, now: Micros, after: usize) -> Option<Packet> {
         let (packet, head) = (self.queue.pop()?, self.head.as_mut()?);
         let wait = now + micros((self.voice.len() + after) as i64) - packet.arrival;
@@ -134,7 +134,7 @@ impl JitterBuffer {
         concealed
     }
 
-    /// Brings the delay nearer to its target, if a voice is heard that can be said faster or slower.
+    /// Moves the delay towards its target, if a voice is playing that can be sped up or slowed down.
     pub(super) fn adapt(&mut self, now: Micros) {
         let Some(head) = self.head.as_ref().filter(|_| self.voice.is_live()) else { return };
         let Some(change) = self.stretch.plan(now, self.excess(now, head)) else { return };
@@ -147,8 +147,8 @@ impl JitterBuffer {
         }
     }
 
-    /// By how much the delay is too long, or too short if negative. After the network's way has become longer the delay seems
-    /// long for a while; then there is less to be played than that, and nothing must be taken away from it.
+    /// By how much the delay is too long, or too short if negative. After the network's path has become longer the
+    /// delay seems long for a while; the queue then holds less than that, and nothing may be taken from it.
     fn excess(&self, now: Micros, head: &Head) -> Micros {
         let ready = self.voice.len() as i64;
         let waited = self.delay.waited(now, head.next - ready).unwrap_or(0);

@@ -8,17 +8,17 @@ use crate::audio::opus::SAMPLE_RATE;
 const MAX_PACKETS: usize = 256;
 /// Two seconds of the highest bitrate.
 const MAX_BYTES: usize = 128 * 1024;
-/// What is further behind than this is of no use in a conversation.
+/// Sound that is further behind is useless in a conversation.
 const MAX_CONTENT: usize = 2 * SAMPLE_RATE as usize;
 
-/// Timestamps that are off by less are exact (2.5 ms).
+/// Smaller deviations of timestamps count as exact (2.5 ms).
 pub(super) const TOLERANCE: i64 = 120;
 
 /// A packet with its place in time.
 #[derive(Debug)]
 pub(super) struct Packet {
     pub(super) sequence: u64,
-    /// Of the first sample, without wrapping.
+    /// The timestamp of the first sample, without wrapping.
     pub(super) timestamp: i64,
     /// In samples of each channel.
     pub(super) duration: usize,
@@ -41,12 +41,12 @@ impl Packet {
         self.timestamp + self.duration as i64
     }
 
-    /// Whether half of it or more lies before `position`.
+    /// Whether half of the packet or more lies before `position`.
     pub(super) fn is_over_at(&self, position: i64) -> bool {
         self.timestamp + self.duration as i64 / 2 <= position
     }
 
-    /// Whether it says no more than that there is nothing to say.
+    /// Whether the packet only announces silence.
     pub(super) fn is_dtx(&self) -> bool {
         self.payload.len() <= 2
     }
@@ -63,7 +63,7 @@ impl Queue {
         self.packets.values().nth(1)
     }
 
-    /// Samples from `position` to where something is missing or the packets end.
+    /// The number of samples from `position` to the next gap or the end of the packets.
     pub(super) fn reach(&self, position: i64) -> i64 {
         let reach = self.packets.values().try_fold(position, |end, packet| {
             let follows = packet.timestamp <= end + TOLERANCE;
@@ -76,7 +76,7 @@ impl Queue {
         self.packets.contains_key(&timestamp)
     }
 
-    /// How many of the oldest packets had to go for this one.
+    /// Adds a packet; returns how many of the oldest had to go.
     pub(super) fn push(&mut self, packet: Packet) -> u64 {
         self.bytes += packet.payload.len();
         self.content += packet.duration;
@@ -96,7 +96,7 @@ impl Queue {
         Some(packet)
     }
 
-    /// How many packets there were.
+    /// Drops all packets; returns their number.
     pub(super) fn clear(&mut self) -> u64 {
         std::mem::take(self).packets.len() as u64
     }

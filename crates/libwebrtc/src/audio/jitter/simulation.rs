@@ -19,7 +19,7 @@ pub(super) const SPEECH: EncoderConfig = EncoderConfig { expected_loss: 20, ..VO
 pub(super) const FRAME: usize = 960;
 const FRAME_MICROS: i64 = 20_000;
 
-/// What becomes of a packet: when it arrives, in microseconds after it was sent, or `None` if it never does.
+/// The fate of a packet: its arrival, in microseconds after it was sent, or `None` if it is lost.
 pub(super) type Network = Box<dyn FnMut(usize, &mut Random) -> Option<i64>>;
 
 pub(super) struct Random(u64);
@@ -28,14 +28,14 @@ pub(super) struct Random(u64);
 pub(super) struct Sent {
     pub(super) packets: Vec<Option<AudioPacket>>,
     pub(super) samples: Vec<i16>,
-    /// Each packet brings that before as well (RED).
+    /// Whether each packet also carries the one before (RED).
     pub(super) is_redundant: bool,
 }
 
-/// What was heard, 10 ms at a time.
+/// The received sound, 10 ms at a time.
 pub(super) struct Heard {
     pub(super) samples: Vec<i16>,
-    /// After each block in which a packet was heard, in microseconds.
+    /// The delay after each block in which a packet was heard, in microseconds.
     pub(super) delays: Vec<i64>,
     pub(super) stats: JitterStats,
     /// The statistics after each second.
@@ -90,7 +90,7 @@ impl Sent {
         Self { packets, samples, is_redundant: false }
     }
 
-    /// As WebRTC sends it: of a silence only the first packet leaves, and the sequence goes on without a hole.
+    /// As WebRTC sends it: only the first packet of a silence is sent, and the sequence goes on without a hole.
     pub(super) fn without_silence(mut self) -> Self {
         let (mut was_silent, mut sequence) = (false, 1000);
         for packet in &mut self.packets {
@@ -106,7 +106,7 @@ impl Sent {
         self
     }
 
-    /// The sender stops, and its sequence does, but not its time.
+    /// The sender stops, and so does its sequence, while its time goes on.
     pub(super) fn with_pause(mut self, frames: Range<usize>) -> Self {
         let paused = frames.len() as u64;
         for (at, packet) in self.packets.iter_mut().enumerate().skip(frames.start) {
@@ -162,7 +162,7 @@ impl Listener {
         heard
     }
 
-    /// By the time and by the order in which they left.
+    /// The arrivals, ordered by their time and by the order of sending.
     fn arrivals(&self, sent: &Sent, network: &mut Network) -> BTreeMap<(i64, usize), AudioPacket> {
         let mut random = Random::new(7);
         let mut arriving = BTreeMap::new();
@@ -178,14 +178,14 @@ impl Listener {
         arriving
     }
 
-    /// Between the fastest arrival of what is played next and then, while something is.
+    /// The time since the fastest possible arrival of the sound that is played next, while there is any.
     pub(super) fn delay(&self, now: i64) -> i64 {
         let Some(head) = self.buffer.head.as_ref().filter(|_| self.buffer.voice.is_live()) else { return 0 };
         let played = head.next - self.buffer.voice.len() as i64;
         self.buffer.delay.waited(now + self.block, played).unwrap_or(0)
     }
 
-    /// What a buffer holds on to, in bytes of payload and samples.
+    /// The memory of a buffer, in bytes of payload and in samples.
     pub(super) fn held(&self) -> (usize, usize) {
         (self.buffer.queue.len(), self.buffer.voice.len())
     }
@@ -198,7 +198,7 @@ impl Heard {
         self.samples.chunks(BLOCK).map(rms)
     }
 
-    /// Blocks in which something is heard, between two moments in seconds.
+    /// The number of blocks with sound between two moments in seconds.
     pub(super) fn loud(&self, seconds: Range<usize>) -> usize {
         let blocks = self.blocks().skip(seconds.start * 100).take(seconds.len() * 100);
         blocks.filter(|rms| *rms > 200.0).count()
@@ -209,7 +209,7 @@ impl Heard {
         self.sorted_delays(seconds).last().unwrap() / 1000
     }
 
-    /// What the delay is above in a hundredth of the time only.
+    /// The delay that is exceeded only in a hundredth of the time.
     pub(super) fn mostly(&self, seconds: Range<usize>) -> i64 {
         let delays = self.sorted_delays(seconds);
         delays[delays.len() * 99 / 100] / 1000
@@ -222,7 +222,7 @@ impl Heard {
         delays
     }
 
-    /// What was counted between two moments in seconds.
+    /// The count between two moments in seconds.
     pub(super) fn counted(&self, seconds: Range<usize>, count: fn(&JitterStats) -> u64) -> u64 {
         count(&self.seconds[seconds.end - 1]) - count(&self.seconds[seconds.start - 1])
     }
@@ -259,7 +259,7 @@ pub(super) fn tone(seconds: f64, hertz: f64) -> Vec<i16> {
     (0..(seconds * 48_000.0) as usize).map(|at| ((at as f64 * step).sin() * 10_000.0) as i16).collect()
 }
 
-/// Something with syllables, pitch and formants, so that the codec takes it for speech.
+/// A signal with syllables, pitch and formants, so that the codec takes it for speech.
 pub(super) fn speech(seconds: f64) -> Vec<i16> {
     let (mut phase, mut low, mut band) = (0.0_f64, 0.0_f64, 0.0_f64);
     let sample = |at: usize| {
@@ -281,7 +281,7 @@ pub(super) fn clean() -> Network {
     Box::new(|_, _| Some(5_000))
 }
 
-/// Up to so many milliseconds late, each packet by itself.
+/// Delays each packet independently, by up to this many milliseconds.
 pub(super) fn jitter(milliseconds: u64) -> Network {
     Box::new(move |_, random| Some(5_000 + random.below(milliseconds * 1000) as i64))
 }
@@ -290,7 +290,7 @@ pub(super) fn loss(percent: u64) -> Network {
     Box::new(move |_, random| (!random.chance(percent)).then_some(5_000))
 }
 
-/// Nothing arrives for so long, then everything at once.
+/// Delivers nothing for this long, then everything at once.
 pub(super) fn outage(first: usize, milliseconds: i64) -> Network {
     Box::new(move |at, _| {
         let since = (at as i64 - first as i64) * FRAME_MICROS;
@@ -299,7 +299,7 @@ pub(super) fn outage(first: usize, milliseconds: i64) -> Network {
     })
 }
 
-/// From this packet on the network takes so much longer.
+/// Delays all packets from this one on.
 pub(super) fn longer_way(first: usize, milliseconds: i64) -> Network {
     Box::new(move |at, _| Some(5_000 + if at >= first { milliseconds * 1000 } else { 0 }))
 }

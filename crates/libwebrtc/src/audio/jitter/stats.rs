@@ -1,29 +1,29 @@
-//! What `webrtc-stats` wants of a stream of sound that is received.
+//! The values that `webrtc-stats` defines for a received audio stream.
 
 use crate::audio::opus::{BLOCK, SAMPLE_RATE};
 
 use super::clock::Micros;
 
-/// A jump of the sequence beyond this is another sequence and not a loss (RFC 3550, appendix A.1).
+/// A larger jump of the sequence is another sequence and not a loss (RFC 3550, appendix A.1).
 const MAX_DROPOUT: u64 = 3000;
 /// The level is the peak of 100 ms, as in WebRTC.
 const LEVEL_BLOCKS: u8 = 10;
 
-/// Samples are those of each channel, durations are seconds; delays are summed over samples, as the specification has it.
+/// Samples are per channel, durations in seconds; delays are summed over samples, as the specification defines.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct JitterStats {
-    /// Each packet counts once, however often it comes.
+    /// Each packet counts once, even if it arrives several times.
     pub(crate) packets_received: u64,
-    /// Never came, in whatever way; late ones have come.
+    /// Packets that never arrived, in any form; late ones have arrived.
     pub(crate) packets_lost: i64,
-    /// Came too late, or found no room.
+    /// Packets that came too late, or found no room.
     pub(crate) packets_discarded: u64,
     pub(crate) packets_duplicate: u64,
-    /// Without a payload: padding and probes.
+    /// Packets without a payload: padding and probes.
     pub(crate) packets_empty: u64,
-    /// No Opus, or more of it than a packet may hold.
+    /// Packets that are not Opus, or hold more of it than allowed.
     pub(crate) packets_malformed: u64,
-    /// The sender began anew, somewhere else in time.
+    /// How often the sender restarted at another time.
     pub(crate) restarts: u64,
     /// Lost packets of which the next one held a copy.
     pub(crate) fec_packets: u64,
@@ -43,10 +43,10 @@ pub(crate) struct JitterStats {
     pub(crate) total_samples_duration: f64,
 }
 
-/// The sequence as seen so far, to tell what is missing in it.
+/// The sequence so far, to detect missing packets.
 #[derive(Debug, Default)]
 pub(super) struct Sequence {
-    /// The lowest and the highest.
+    /// The lowest and the highest number.
     span: Option<(u64, u64)>,
     expected: i64,
     received: i64,
@@ -62,7 +62,7 @@ pub(super) struct Level {
 // === impl JitterStats ===
 
 impl JitterStats {
-    /// Goes on from what a buffer before counted; levels are those of the later one.
+    /// Adds the counts of a later buffer; levels are those of the later one.
     pub(crate) fn add(&mut self, later: &Self) {
         self.packets_received += later.packets_received;
         self.packets_lost += later.packets_lost;
@@ -86,7 +86,7 @@ impl JitterStats {
         (self.jitter, self.audio_level) = (later.jitter, later.audio_level);
     }
 
-    /// A packet is played after it has waited.
+    /// Records that a packet is played after it has waited.
     pub(super) fn emitted(&mut self, samples: usize, waited: Micros, target: Micros) {
         let each = samples as f64 / 1e6;
         self.jitter_buffer_delay += waited.max(0) as f64 * each;
@@ -117,7 +117,7 @@ impl Sequence {
         self.span = Some((lowest.min(sequence), highest.max(sequence)));
     }
 
-    /// How many packets further a packet is than all before it, unless it belongs to another sequence.
+    /// How far a packet is ahead of all before it, unless it belongs to another sequence.
     pub(super) fn ahead(&self, sequence: u64) -> Option<u64> {
         let (_, highest) = self.span?;
         sequence.checked_sub(highest).filter(|ahead| *ahead > 0 && is_near(highest, sequence))

@@ -1,32 +1,33 @@
-//! Speech a little faster or slower, to change the delay: one period of the voice is taken out or said twice.
+//! Makes speech a little faster or slower, to change the delay: one period of the voice is removed or repeated.
 //!
-//! `neteq` has an `Accelerate` and a `PreemptiveExpand` of its own, which do not serve: they cut where it is quiet instead of by
-//! the pitch, and take interleaved channels for one. Its search by correlation and its crossfade are what this is built on.
+//! `neteq` has an `Accelerate` and a `PreemptiveExpand` of its own, which cannot be used: they cut at quiet places
+//! instead of at the pitch, and treat interleaved channels as one. This module is built on its correlation search and
+//! its crossfade.
 
 use neteq::signal::{best_normalized_correlation, crossfade};
 
 use super::clock::Micros;
 
-/// 30 ms, as much as is looked at.
+/// 30 ms, the length of the search.
 pub(super) const WINDOW: usize = 1440;
 const MIN_WINDOW: usize = 960;
 /// A pitch of 400 Hz; the longest, of 67 Hz, is half of the window.
 const MIN_PERIOD: usize = 120;
 /// The search looks at every fourth sample.
 const COARSE: usize = 4;
-/// Mean square of samples in -1..1: below -50 dB nobody hears a cut.
+/// Mean square of samples in -1..1: below -50 dB a cut is not audible.
 const QUIET: f32 = 1e-5;
-/// Periods that resemble each other less are not joined.
+/// Periods with less similarity are not joined.
 const SIMILAR: f32 = 0.9;
 const SIMILAR_IN_HASTE: f32 = 0.5;
-/// A longer period must not resemble this much less than a shorter one to be preferred.
+/// A longer period is preferred to a shorter one unless its similarity is lower by more than this.
 const LONGER_BONUS: f32 = 0.02;
 
-/// The delay is changed when it is off by this much, until it is right; in between nothing is done.
+/// The delay is changed when it deviates by this much, until it is right; otherwise it is left alone.
 const SHRINK_ABOVE: Micros = 15_000;
 const SHRINK_UNTIL: Micros = 5_000;
 const GROW_BELOW: Micros = -10_000;
-/// So much too late that haste is better than beauty.
+/// Above this excess, speed matters more than quality.
 const HASTE_ABOVE: Micros = 60_000;
 const PACE: Micros = 100_000;
 const PACE_IN_HASTE: Micros = 50_000;
@@ -46,7 +47,7 @@ pub(super) struct Stretch {
     not_before: Micros,
 }
 
-/// What a change is to achieve.
+/// The goal of a change.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Change {
     pub(super) direction: Direction,
@@ -55,7 +56,7 @@ pub(super) struct Change {
     pub(super) is_hasty: bool,
 }
 
-/// Where a period and its repetition are joined.
+/// The place where a period and its repetition are joined.
 #[derive(Debug, Clone, Copy)]
 struct Joint {
     at: usize,
@@ -67,7 +68,7 @@ struct Joint {
 // === impl Stretch ===
 
 impl Stretch {
-    /// What should change now, for a delay that is `excess` above its target.
+    /// The change that is due now, for a delay that is `excess` above its target.
     pub(super) fn plan(&mut self, now: Micros, excess: Micros) -> Option<Change> {
         self.direction = match self.direction {
             Some(Direction::Shrink) if excess > SHRINK_UNTIL => Some(Direction::Shrink),
@@ -82,7 +83,7 @@ impl Stretch {
         Some(Change { direction, most, is_hasty: excess > HASTE_ABOVE })
     }
 
-    /// Changes samples, and says by how many of each channel.
+    /// Changes the samples; returns by how many per channel.
     pub(super) fn apply(
         &mut self,
         now: Micros,
@@ -99,7 +100,7 @@ impl Stretch {
         joint.period
     }
 
-    /// Whether there will be enough to change.
+    /// Whether there are enough samples for a change.
     pub(super) fn is_enough(samples: usize) -> bool {
         samples >= MIN_WINDOW
     }
@@ -124,7 +125,7 @@ impl Joint {
         Some(Self { at, period: period.min(longest), overlap, is_quiet: false })
     }
 
-    /// How long the voice is let alone after this.
+    /// The pause after a change.
     fn pace(self, is_hasty: bool) -> Micros {
         match (self.is_quiet, is_hasty) {
             (true, _) => PACE_IN_SILENCE,
@@ -133,7 +134,7 @@ impl Joint {
         }
     }
 
-    /// Crossfades from one period to the other: forwards it is skipped, backwards it is repeated.
+    /// Crossfades from one period to the other: forwards skips it, backwards repeats it.
     fn join(self, samples: &mut Vec<i16>, channels: usize, direction: Direction) {
         let (early, late) = (self.at, self.at + self.period);
         let (from, to) = match direction {
@@ -174,7 +175,7 @@ fn energy(samples: &[f32]) -> f32 {
     samples.iter().map(|sample| sample * sample).sum::<f32>() / samples.len() as f32
 }
 
-/// The place and the period at which the signal resembles itself most, if it does.
+/// The place and the period of the greatest self-similarity of the signal, if it is similar enough.
 fn search(signal: &[f32], overlap: usize, longest: usize, similar: f32) -> Option<(usize, usize)> {
     let mut best: Option<(f32, usize, usize)> = None;
     for period in (MIN_PERIOD / COARSE..=longest).rev() {
@@ -187,7 +188,7 @@ fn search(signal: &[f32], overlap: usize, longest: usize, similar: f32) -> Optio
     best.filter(|(likeness, ..)| *likeness >= similar).map(|(_, at, period)| (at, period))
 }
 
-/// The period to the sample.
+/// The period, refined to one sample.
 fn refine(signal: &[f32], at: usize, period: usize, overlap: usize) -> usize {
     let likeness = |period: &usize| {
         let repeated = signal.get(at + period..at + period + overlap)?;

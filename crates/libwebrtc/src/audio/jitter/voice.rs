@@ -1,4 +1,4 @@
-//! The decoder and what it has decoded: samples that only need to be played, whatever they were made from.
+//! The decoder and its output: samples that are ready to be played, whatever they were made from.
 
 use crate::audio::opus::{Channels, CodecError, Decoder, MAX_SAMPLES};
 
@@ -6,13 +6,13 @@ use super::{head::BRIDGED, queue::Packet};
 
 /// Opus conceals in steps of 2.5 ms.
 const STEP: usize = 120;
-/// A concealed sound is held, then fades out: after that, nobody could guess what was said.
+/// A concealed sound is held, then fades out: after a longer gap a guess would be wrong.
 const GUESS: Fade = Fade { hold: 2880, out: 2880 };
 /// The background between two updates of a sender that is silent (DTX), which sends one every 400 ms.
 const COMFORT: Fade = Fade { hold: 24_000, out: 4800 };
-/// Sound that begins after silence begins softly, or it clicks.
+/// Sound after silence begins softly, because it would click otherwise.
 const FADE_IN: usize = 240;
-/// Of two channels.
+/// For two channels.
 const SCRATCH: usize = (BRIDGED + MAX_SAMPLES) * 2;
 
 struct Fade {
@@ -25,7 +25,7 @@ pub(super) struct Voice {
     channels: usize,
     scratch: Box<[i16; SCRATCH]>,
     ready: Vec<i16>,
-    /// Samples of each channel since the last packet, at most those until silence.
+    /// Samples of each channel since the last packet, up to the number at which concealment is silent.
     concealed: usize,
     is_comfort: bool,
 }
@@ -57,7 +57,7 @@ impl Voice {
         self.ready.len() / self.channels
     }
 
-    /// The samples that are ready, and the channels they are interleaved of.
+    /// The ready samples, and their number of interleaved channels.
     pub(super) fn ready(&mut self) -> (&mut Vec<i16>, usize) {
         (&mut self.ready, self.channels)
     }
@@ -67,12 +67,12 @@ impl Voice {
         self.concealed == 0
     }
 
-    /// Whether concealment has come to its end.
+    /// Whether concealment has faded out.
     pub(super) fn is_silent(&self) -> bool {
         self.concealed >= self.fade().end()
     }
 
-    /// Whether the sender has said that it is silent.
+    /// Whether the sender has announced that it is silent.
     pub(super) fn is_comfort(&self) -> bool {
         self.is_comfort
     }
@@ -85,7 +85,7 @@ impl Voice {
         Ok(())
     }
 
-    /// At least so many samples, at most [`BRIDGED`], of what may have been said before this packet, and the packet.
+    /// At least `samples`, at most [`BRIDGED`], of concealment that leads up to this packet, and the packet.
     pub(super) fn bridge(&mut self, samples: usize, packet: &Packet) -> Result<(), CodecError> {
         let missing = samples.next_multiple_of(STEP).min(BRIDGED);
         let (gap, out) = self.scratch.split_at_mut(missing * self.channels);
@@ -109,7 +109,7 @@ impl Voice {
         self.arrived(decoded, packet.duration)
     }
 
-    /// At least so many samples of what may have been said, or of silence; how many they are.
+    /// At least `samples` of concealment or silence; returns how many were made.
     pub(super) fn conceal(&mut self, samples: usize) -> usize {
         if self.is_silent() {
             self.ready.resize(self.ready.len() + samples * self.channels, 0);
@@ -125,7 +125,7 @@ impl Voice {
         samples
     }
 
-    /// What was ready is not to be heard any more.
+    /// Drops the ready samples.
     pub(super) fn forget(&mut self) {
         self.ready.clear();
         self.concealed = self.fade().end();
@@ -163,7 +163,7 @@ impl Voice {
         self.concealed = (begin + samples).min(fade.end());
     }
 
-    /// The samples from this one on.
+    /// Appends samples from `first` on, with a rising volume.
     fn push_rising(&mut self, first: usize, samples: usize) {
         let begin = self.fade().gain(self.concealed);
         let frames = self.scratch.chunks_exact(self.channels).skip(first).take(samples);

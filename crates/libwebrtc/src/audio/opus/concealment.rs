@@ -1,52 +1,54 @@
-//! What may have been said in packets that are lost, guessed from what was said before them.
+//! Conceals lost packets with a guess from the sound before them.
 //!
-//! A voice is taken for a filter, the mouth, which shapes what comes from the throat: pulses that repeat with the pitch, and noise.
-//! Both are read from the last 40 ms, and go on as they were. Where a little is missing, and what comes after it has arrived, the same is
-//! done backwards from there, and the one guess turns into the other: a third fewer words are misread then.
+//! The voice is modelled as a filter, the mouth, which shapes the sound of the throat: pulses that repeat with the
+//! pitch, and noise. Both are measured in the last 40 ms, and continued. Where the gap is short, and the sound after it
+//! has arrived, the same is done backwards from there, and the one guess is faded into the other: a third fewer words
+//! are misread then.
 //!
-//! `ropus` conceals as well, but of a voice it keeps the noise alone: the speech layer begins with an empty memory of pulses, so
-//! that a voice falls by 9 dB within 10 ms, by 27 dB within 20 ms, and what follows is predicted from that and needs 50 ms to recover. So
-//! that decoder is not told of a loss: it goes on with what it remembers, as under WebRTC's NetEq.
+//! `ropus` conceals as well, but keeps only the noise of a voice: its speech layer begins with an empty memory of
+//! pulses, so that a voice falls by 9 dB within 10 ms, by 27 dB within 20 ms, and the sound after it is predicted from
+//! that and needs 50 ms to recover. So its decoder is not told of a loss: it goes on with its memory, as under WebRTC's
+//! NetEq.
 
 /// 40 ms, in samples of each channel: two periods of the lowest voice and some.
 const HISTORY: usize = 1920;
 /// Periods of pitches from 400 Hz down to 67 Hz.
 const SHORTEST: usize = 120;
 const LONGEST: usize = 720;
-/// The end of what was said, 10 ms, is looked for in what was before.
+/// The last 10 ms, which are searched for in the sound before them.
 const COMPARED: usize = 480;
 /// The search looks at every fourth sample.
 const COARSE: usize = 4;
-/// Of the filter, as in CELT.
+/// The order of the filter, as in CELT.
 const ORDER: usize = 24;
 /// The filter forgets this much with each sample, or it would ring.
 const MEMORY: f32 = 0.996;
-/// Two periods that resemble each other less are noise, those that do so more are a voice.
+/// Two periods with less similarity are noise, those with more are a voice.
 const UNVOICED: f32 = 0.3;
 const VOICED: f32 = 0.8;
-/// Less than that after a loss does not say what came before it (20 ms).
+/// A shorter sound after a loss does not show what came before it (20 ms).
 const ENOUGH: usize = 960;
-/// From the guess to what was really said, 5 ms.
+/// The crossfade from the guess to the real sound, 5 ms.
 const FADE: usize = 240;
-/// What is left after each sample: nine tenths after 10 ms.
+/// The remaining share after each sample: nine tenths after 10 ms.
 const DECAY: f32 = 0.999_78;
 
-/// Remembers what was said last, and goes on with it.
+/// Remembers the last sound, and continues it.
 #[derive(Debug)]
 pub(super) struct Concealment {
-    /// Of each channel, the latest last.
+    /// The samples of each channel, the latest last.
     history: Vec<Vec<f32>>,
-    /// There while something is missing.
+    /// Exists while packets are missing.
     guess: Option<Guess>,
 }
 
-/// A voice that goes on.
+/// A voice that is continued.
 #[derive(Debug)]
 struct Guess {
     mouths: Vec<Mouth>,
     /// In samples.
     period: usize,
-    /// How much of it is pulses, from 0 to 1.
+    /// The share of pulses, from 0 to 1.
     voicing: f32,
     /// Samples so far.
     position: usize,
@@ -58,9 +60,9 @@ struct Guess {
 #[derive(Debug)]
 struct Mouth {
     filter: [f32; ORDER],
-    /// What was said last, the latest first.
+    /// The last samples of the voice, the latest first.
     said: [f32; ORDER],
-    /// What the filter made it of, one period or more, the latest last.
+    /// The excitation that the filter turned into them, one period or more, the latest last.
     throat: Vec<f32>,
 }
 
@@ -71,7 +73,7 @@ impl Concealment {
         Self { history: vec![vec![0.0; HISTORY]; channels], guess: None }
     }
 
-    /// Takes what was decoded, interleaved. After a loss its beginning is blended with the guess.
+    /// Takes the decoded samples, interleaved. After a loss their beginning is blended with the guess.
     pub(super) fn heard(&mut self, samples: &mut [i16]) {
         if let Some(mut guess) = self.guess.take() {
             let channels = self.history.len();
@@ -95,7 +97,7 @@ impl Concealment {
         self.remember(out);
     }
 
-    /// Fills `gap` with a guess that leads from what was heard before it to what is heard after it.
+    /// Fills `gap` with a guess that leads from the sound before it to the sound after it.
     pub(super) fn bridge(&mut self, gap: &mut [i16], after: &mut [i16]) {
         let channels = self.history.len();
         if after.len() / channels < ENOUGH {
@@ -154,7 +156,7 @@ impl Guess {
         self.mouths.iter_mut().map(throat)
     }
 
-    /// The lower bits of the generator repeat soon.
+    /// The high bits of the generator, since the low bits repeat soon.
     fn random(&mut self) -> usize {
         self.seed = self.seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (self.seed >> 8) as usize
@@ -178,7 +180,7 @@ impl Mouth {
         self.throat[self.throat.len() - period + position % period]
     }
 
-    /// Any of what came from the throat, either way up.
+    /// A random part of the excitation, with a random sign.
     fn noise(&self, random: usize) -> f32 {
         let sample = self.throat[(random >> 1) % self.throat.len()];
         if random & 1 == 0 { sample } else { -sample }
@@ -198,7 +200,7 @@ fn add(frame: &mut [i16], guess: impl Iterator<Item = f32>, gain: f32) {
     }
 }
 
-/// The beginning of what is heard as a history of what comes after it.
+/// The beginning of the received sound, reversed, as the history of a guess backwards.
 fn reversed(heard: &[i16], channels: usize) -> Vec<Vec<f32>> {
     let reversed = |channel| {
         let samples = heard.iter().skip(channel).step_by(channels).take(HISTORY);
@@ -210,7 +212,8 @@ fn reversed(heard: &[i16], channels: usize) -> Vec<Vec<f32>> {
     (0..channels).map(reversed).collect()
 }
 
-/// The period at which the end of a signal resembles what was before it most, and how much, from -1 to 1.
+/// The period with the greatest similarity of the signal's end to the part before it, and that similarity, from -1 to
+/// 1.
 fn pitch(signal: &[f32]) -> (usize, f32) {
     let coarse: Vec<f32> = signal.chunks_exact(COARSE).map(|four| four.iter().sum()).collect();
     let (period, _) = best_period(&coarse, SHORTEST / COARSE..=LONGEST / COARSE, COMPARED / COARSE);
@@ -224,11 +227,11 @@ fn best_period(signal: &[f32], periods: std::ops::RangeInclusive<usize>, compare
     likenesses.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((longest, 0.0))
 }
 
-/// The correlation of the last samples with those a period before.
+/// The correlation of the last samples with those one period before.
 fn likeness(signal: &[f32], period: usize, compared: usize) -> f32 {
     let end = signal.len();
     let (last, before) = (&signal[end - compared..], &signal[end - compared - period..end - period]);
-    // The addend keeps silence from being divided by nothing.
+    // The addend prevents a division by zero for silence.
     product(last, before) / (product(last, last) * product(before, before) + 1.0).sqrt()
 }
 
@@ -236,13 +239,13 @@ fn product(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// The filter that predicts a sample from those before it, the latest first: linear prediction by the method of Levinson and
-/// Durbin, which always yields a stable one.
+/// The filter that predicts a sample from those before it, the latest first: linear prediction by the method of
+/// Levinson and Durbin, which always yields a stable one.
 fn prediction(signal: &[f32]) -> [f32; ORDER] {
     let weighted: Vec<f32> = signal.iter().enumerate().map(|(at, sample)| sample * weight(at)).collect();
     let mut correlation: [f32; ORDER + 1] =
         std::array::from_fn(|lag| product(&weighted[lag..], &weighted[..weighted.len() - lag]));
-    // A little noise below everything, without which a pure tone makes the filter too sharp.
+    // A little noise at all frequencies, without which a pure tone makes the filter too sharp.
     correlation[0] = correlation[0] * 1.0001 + 1.0;
     let (mut filter, mut error) = ([0.0_f32; ORDER], correlation[0]);
     for order in 0..ORDER {
@@ -260,7 +263,7 @@ fn prediction(signal: &[f32]) -> [f32; ORDER] {
     })
 }
 
-/// The later a sample, the more it counts, up to the last millisecond, in which the signal fades out.
+/// Later samples count more, except for the last millisecond, in which the signal fades out.
 fn weight(at: usize) -> f32 {
     const FADES: usize = 48;
     let rise = (std::f32::consts::FRAC_PI_2 * (at as f32 + 0.5) / HISTORY as f32).sin();
@@ -281,7 +284,7 @@ mod tests {
         (concealment, guessed)
     }
 
-    /// Interleaved tones, of another pitch in each channel.
+    /// Interleaved tones, with a different pitch in each channel.
     fn tones(samples: usize, hertz: &[f32]) -> Vec<i16> {
         let angle = |at: usize, hertz: f32| at as f32 * hertz * std::f32::consts::TAU / 48_000.0;
         (0..samples)
@@ -313,7 +316,7 @@ mod tests {
         assert!(pitch(&both[both.len() - HISTORY..]).1 < 0.6);
     }
 
-    /// What is put between two sounds, 20 ms.
+    /// The concealment between two sounds, 20 ms.
     fn between(before: &[i16], after: &[i16], channels: usize) -> Vec<i16> {
         let mut concealment = Concealment::new(channels);
         concealment.heard(&mut before.to_vec());

@@ -1,4 +1,4 @@
-//! What the first bytes of an Opus packet say (RFC 6716, section 3.1), read without decoding it.
+//! The first bytes of an Opus packet (RFC 6716, section 3.1), read without decoding it.
 
 /// Samples of each channel at 48 kHz in the packet, or `None` when it breaks the format.
 pub(crate) fn duration(packet: &[u8]) -> Option<usize> {
@@ -18,7 +18,7 @@ pub(crate) fn duration(packet: &[u8]) -> Option<usize> {
 pub(crate) fn carries_fec(packet: &[u8]) -> bool {
     let Some(&toc) = packet.first() else { return false };
     let config = toc >> 3;
-    // Above are packets without a speech layer; more than one frame in a packet puts lengths before the first.
+    // Higher configurations have no speech layer; with more than one frame the lengths come before the first.
     if config >= 16 || toc & 0b11 != 0 {
         return false;
     }

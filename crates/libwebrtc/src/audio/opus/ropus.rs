@@ -31,7 +31,7 @@ impl Encoder {
         Ok(Self { inner, packet: Box::new([0; MAX_PACKET]) })
     }
 
-    /// Whether nearly nothing may be sent of what this takes for silence.
+    /// Lets the encoder send nearly nothing during what it detects as silence.
     pub(crate) fn set_dtx(&mut self, on: bool) -> Result<(), CodecError> {
         self.inner.set_dtx(on).map_err(CodecError::of)
     }
@@ -65,13 +65,13 @@ impl Decoder {
         self.decoded(packet, out, DecodeMode::Fec)
     }
 
-    /// Fills `out`, a multiple of 2.5 ms, with what may have been said.
+    /// Fills `out`, a multiple of 2.5 ms, with concealment.
     pub(crate) fn conceal(&mut self, out: &mut [i16]) -> Result<usize, CodecError> {
         self.concealment.conceal(out);
         Ok(out.len() / self.channels)
     }
 
-    /// Decodes a packet, and fills `gap`, a multiple of 2.5 ms, with what may have been said before it.
+    /// Decodes a packet, and fills `gap`, a multiple of 2.5 ms, with concealment of the sound before it.
     pub(crate) fn bridge(
         &mut self,
         gap: &mut [i16],
@@ -83,7 +83,7 @@ impl Decoder {
         Ok(samples)
     }
 
-    /// Fills `out`, a multiple of 2.5 ms, with the background noise of a sender that said it is silent.
+    /// Fills `out`, a multiple of 2.5 ms, with the background noise of a sender that announced silence.
     pub(crate) fn background(&mut self, out: &mut [i16]) -> Result<usize, CodecError> {
         self.decoded(&[], out, DecodeMode::Normal)
     }

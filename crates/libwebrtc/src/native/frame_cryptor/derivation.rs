@@ -1,4 +1,4 @@
-//! From a passphrase to the bytes that encrypt: PBKDF2 (RFC 8018) or HKDF (RFC 5869), both over SHA-256.
+//! Derives the encryption keys from a passphrase: PBKDF2 (RFC 8018) or HKDF (RFC 5869), both over SHA-256.
 
 use std::num::NonZeroU32;
 
@@ -11,8 +11,8 @@ const ITERATIONS: NonZeroU32 = NonZeroU32::new(100_000).expect("it is not zero")
 /// The C++ and the JavaScript SDK give HKDF this many zero bytes as its context.
 const INFO: [u8; 128] = [0; 128];
 
-/// What both functions give with one hash. The first half of it is the AES key, the whole of it the material of the
-/// next key: a shorter output of either function is the beginning of a longer one, so deriving once does for both.
+/// The output length of both functions with one hash. Its first half is the AES key, the whole is the material of the
+/// next key: a shorter output of either function is the beginning of a longer one, so one derivation serves both.
 pub(super) const DERIVED_LEN: usize = 32;
 
 pub(super) type Derived = Zeroizing<[u8; DERIVED_LEN]>;
@@ -24,7 +24,7 @@ pub(super) struct Derivation {
 }
 
 impl Derivation {
-    /// PBKDF2 takes tens of milliseconds here, by intent.
+    /// PBKDF2 takes tens of milliseconds here, by design.
     pub(super) fn derive(&self, material: &[u8]) -> Option<Derived> {
         let mut derived = Derived::default();
         match self.algorithm {

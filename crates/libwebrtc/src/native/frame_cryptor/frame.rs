@@ -25,8 +25,8 @@ pub(super) struct Sealed<'a> {
     pub(super) key_index: u8,
 }
 
-/// A different one for each frame of a stream, by the timestamp; and for each stream, by the SSRC. `count` tells apart what
-/// a stream sends twice with one timestamp.
+/// The IV: it differs for each frame of a stream by the timestamp, and for each stream by the SSRC. `count`
+/// distinguishes frames that a stream sends with the same timestamp.
 pub(super) fn iv(ssrc: u32, timestamp: u32, count: u32) -> Iv {
     let mut iv = Iv::default();
     iv[..4].copy_from_slice(&ssrc.to_be_bytes());
@@ -35,7 +35,8 @@ pub(super) fn iv(ssrc: u32, timestamp: u32, count: u32) -> Iv {
     iv
 }
 
-/// The count of a new cryptor, for [`iv`]. It begins anywhere, in case another one used the same stream and key before.
+/// The count of a new cryptor, for [`iv`]. It begins at a random number, in case another cryptor used the same stream
+/// and key before.
 pub(super) fn new_count() -> AtomicU32 {
     let mut start = [0; 4];
     // Without randomness it begins at zero, as in the C++ library.
@@ -55,7 +56,7 @@ pub(super) fn seal(mut frame: Vec<u8>, key: &KeySet, key_index: u8, iv: Iv) -> O
 }
 
 impl<'a> Sealed<'a> {
-    /// `None` for what is too short, or has an IV of another length.
+    /// `None` for a frame that is too short, or has an IV of another length.
     pub(super) fn parse(frame: &'a [u8]) -> Option<Self> {
         let (header, rest) = frame.split_at_checked(AUDIO_HEADER_LEN)?;
         let (rest, &[iv_len, key_index]) = rest.split_last_chunk::<TRAILER_LEN>()?;

@@ -1,4 +1,4 @@
-//! Fuzzing: what comes encrypted, with a key of this process.
+//! Fuzzing of encrypted input, with a key of this process.
 
 use std::sync::Arc;
 
@@ -22,10 +22,10 @@ struct Receiving {
     transceiver: Arc<Transceiver>,
 }
 
-// Made once: to derive a key takes longer than all else here.
+// Created once: deriving a key takes longer than everything else here.
 thread_local!(static RECEIVING: Receiving = Receiving::new());
 
-/// The key index of a data packet, its nonce, and the rest; then all of it as a frame.
+/// The input as a data packet (key index, nonce, payload), and then as a frame.
 pub(crate) fn fuzzing(bytes: &[u8]) {
     RECEIVING.with(|receiving| {
         if let Some((header, data)) = bytes.split_first_chunk::<13>() {

@@ -22,14 +22,14 @@ struct Inner {
     current: usize,
     /// Undecryptable frames since a key was set last.
     failures: u32,
-    /// No, once there were more failures than are tolerated.
+    /// False after more failures than are tolerated.
     usable: bool,
 }
 
 // === impl KeyRing ===
 
 impl KeyRing {
-    /// A size that makes no sense is replaced, as in the C++ library.
+    /// An invalid size is replaced, as in the C++ library.
     pub(super) fn new(size: i32) -> Self {
         let size = match usize::try_from(size) {
             Ok(0) | Err(_) => DEFAULT_SIZE,
@@ -39,12 +39,12 @@ impl KeyRing {
         Self { inner: Mutex::new(Inner { keys, current: 0, failures: 0, usable: false }) }
     }
 
-    /// A ring of its own that starts with the same keys.
+    /// A separate ring that starts with the same keys.
     pub(super) fn copy(&self) -> Self {
         Self { inner: Mutex::new(self.inner.lock().clone()) }
     }
 
-    /// The key under `index`, and the index it really has.
+    /// The key under `index`, and its index in the ring.
     pub(super) fn get(&self, index: i32) -> Option<(u8, Arc<KeySet>)> {
         let inner = self.inner.lock();
         let index = if index == CURRENT { inner.current } else { usize::try_from(index).ok()? };
@@ -52,8 +52,8 @@ impl KeyRing {
         Some((u8::try_from(index).ok()?, key))
     }
 
-    /// Makes `key` the current one. An index behind the end of the ring starts again at its beginning, which is what
-    /// makes it a ring in the other SDKs, too; a negative one stands for the current key.
+    /// Makes `key` the current one. An index behind the end of the ring continues at its beginning, as in the other
+    /// SDKs; a negative one stands for the current key.
     pub(super) fn set(&self, index: i32, key: Arc<KeySet>) {
         let mut inner = self.inner.lock();
         if let Ok(index) = usize::try_from(index) {
@@ -64,7 +64,7 @@ impl KeyRing {
         inner.forgive();
     }
 
-    /// Puts `new` in the place of `old`, and says no when another key has been set there since.
+    /// Replaces `old` by `new`; returns false when another key has been set there since.
     pub(super) fn advance(&self, index: u8, old: &Arc<KeySet>, new: Arc<KeySet>) -> bool {
         let mut inner = self.inner.lock();
         let Some(slot) = inner.keys.get_mut(usize::from(index)) else { return false };
@@ -81,7 +81,8 @@ impl KeyRing {
         self.inner.lock().usable
     }
 
-    /// Counts an undecryptable frame, and says whether that is one too many. A negative tolerance has no end.
+    /// Counts an undecryptable frame; returns whether that exceeds the tolerance. A negative tolerance is never
+    /// exceeded.
     pub(super) fn failed(&self, tolerance: i32) -> bool {
         let Ok(tolerance) = u32::try_from(tolerance) else { return false };
         let mut inner = self.inner.lock();

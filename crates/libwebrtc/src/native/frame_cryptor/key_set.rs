@@ -1,4 +1,4 @@
-//! One key of a ring: what it was made from, what encrypts, and the keys that follow it.
+//! One key of a ring: its material, its cipher, and the keys that follow it.
 
 use std::{
     sync::{
@@ -22,7 +22,7 @@ const MAX_LOOKING_AHEAD: usize = 2;
 
 pub(super) type Iv = [u8; IV_LEN];
 
-/// It has no `Debug`, so that no key can reach a log.
+/// This type has no `Debug`, so that no key can reach a log.
 pub(super) struct KeySet {
     material: Zeroizing<Vec<u8>>,
     derived: Derived,
@@ -31,13 +31,13 @@ pub(super) struct KeySet {
     looking_ahead: AtomicBool,
 }
 
-/// A place among the [`MAX_LOOKING_AHEAD`] threads.
+/// One of the [`MAX_LOOKING_AHEAD`] places for threads.
 struct Place(());
 
 // === impl KeySet ===
 
 impl KeySet {
-    /// Derives the key, which takes its time.
+    /// Derives the key, which is slow with PBKDF2.
     pub(super) fn derive(material: Vec<u8>, derivation: &Derivation) -> Option<Arc<Self>> {
         let material = Zeroizing::new(material);
         let derived = derivation.derive(&material)?;
@@ -60,13 +60,13 @@ impl KeySet {
         self.next.get_or_init(|| Self::derive(self.derived.to_vec(), derivation)).clone()
     }
 
-    /// [`KeySet::next`] if that needs no time.
+    /// [`KeySet::next`], if it is already derived.
     pub(super) fn known_next(&self) -> Option<Arc<Self>> {
         self.next.get().cloned().flatten()
     }
 
-    /// Has the `steps` keys behind this one derived on a thread of its own. Whoever decrypts media comes here with each
-    /// frame until they are known.
+    /// Derives the `steps` keys after this one on a separate thread. The cryptor of media calls this for each frame
+    /// until they are known.
     pub(super) fn look_ahead(self: &Arc<Self>, derivation: &Arc<Derivation>, steps: usize) {
         if self.looking_ahead.swap(true, Ordering::Relaxed) {
             return;
@@ -96,7 +96,7 @@ impl KeySet {
         tag.as_ref().try_into().ok()
     }
 
-    /// Decrypts what ends in its tag; `None` when it was encrypted otherwise or changed since.
+    /// Decrypts `sealed`, which ends in its tag; `None` when it was encrypted with another key or changed since.
     pub(super) fn open(&self, iv: Iv, header: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
         let mut data = sealed.to_vec();
         let nonce = Nonce::assume_unique_for_key(iv);

@@ -1,4 +1,4 @@
-//! The keys of a room: one ring for everybody, or one for each participant.
+//! The keys of a room: one ring for all participants, or one for each.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,7 +8,7 @@ use super::{
     KeyProviderOptions, derivation::Derivation, key_ring::KeyRing, key_set::KeySet, server_injected::Trailer,
 };
 
-/// Participants whose keys are kept. The server names them, so there has to be an end.
+/// Participants whose keys are kept. The server names them, so their number needs a limit.
 const MAX_PARTICIPANTS: usize = 4096;
 /// Beyond this a wrong key would cost minutes of derivation.
 const MAX_RATCHET_WINDOW: usize = 256;
@@ -48,12 +48,13 @@ impl KeyStore {
         }
     }
 
-    /// Sets the key for everybody, those with a ring of their own included. Refused by a store for each participant's key.
+    /// Sets the key of all participants, including those with a ring of their own. Refused by a store of individual
+    /// keys.
     pub(super) fn set_shared_key(&self, index: i32, material: Vec<u8>) -> bool {
         if !self.shared_key {
             return false;
         }
-        // Derived before the lock is taken: frames in flight do not wait for it.
+        // Derives before the lock is taken: frames in flight do not wait for it.
         let Some(key) = KeySet::derive(material, &self.derivation) else { return false };
         let mut rings = self.rings.lock();
         rings.shared.get_or_insert_with(|| Arc::new(KeyRing::new(self.ring_size))).set(index, key.clone());
@@ -66,7 +67,7 @@ impl KeyStore {
         Some(ring.get(index)?.1.material())
     }
 
-    /// Moves the key for everybody on to the next one, and returns the material of that.
+    /// Ratchets the key of all participants, and returns the material of the next key.
     pub(super) fn ratchet_shared_key(&self, index: i32) -> Option<Vec<u8>> {
         let ring = self.rings.lock().shared.clone()?;
         let next = self.ratchet(&ring, index)?;
@@ -92,7 +93,7 @@ impl KeyStore {
         Some(ring.get(index)?.1.material())
     }
 
-    /// Moves a participant's key on to the next one, and returns the material of that.
+    /// Ratchets a participant's key, and returns the material of the next key.
     pub(super) fn ratchet_key(&self, participant: &str, index: i32) -> Option<Vec<u8>> {
         let ring = self.rings.lock().participants.get(participant).cloned()?;
         Some(self.ratchet(&ring, index)?.material())
@@ -115,8 +116,8 @@ impl KeyStore {
 
 /// The half that the cryptors use.
 impl KeyStore {
-    /// The keys to use with a participant. With a key for everybody, a participant has a copy of its ring, since each
-    /// may have ratcheted further than the others.
+    /// The keys of a participant. With a shared key, each participant has a copy of its ring, since each may have
+    /// ratcheted further than the others.
     pub(super) fn ring_of(&self, participant: &str) -> Option<Arc<KeyRing>> {
         let mut rings = self.rings.lock();
         if !self.shared_key {
@@ -138,7 +139,7 @@ impl KeyStore {
         self.failure_tolerance
     }
 
-    /// Tries `open` with the keys that `key` may have been ratcheted to, deriving what is not known yet.
+    /// Tries `open` with the keys that `key` may have been ratcheted to, and derives the missing ones.
     pub(super) fn open_ahead<T>(
         &self,
         key: &Arc<KeySet>,
@@ -154,7 +155,8 @@ impl KeyStore {
         None
     }
 
-    /// [`KeyStore::open_ahead`] which never waits for a derivation: those go on elsewhere, and `Err` says that they do.
+    /// [`KeyStore::open_ahead`] that never waits for a derivation: those run on another thread, and `Err` says that
+    /// they do.
     pub(super) fn open_ahead_at_once<T>(
         &self,
         key: &Arc<KeySet>,

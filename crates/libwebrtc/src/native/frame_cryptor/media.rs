@@ -23,7 +23,7 @@ pub(super) enum Direction {
     Receive,
 }
 
-/// What a cryptor is for.
+/// The stream and direction of a cryptor.
 pub(super) struct Purpose {
     pub(super) participant: String,
     pub(super) algorithm: EncryptionAlgorithm,
@@ -43,7 +43,7 @@ pub(super) struct MediaCryptor {
 
 struct Status {
     state: EncryptionState,
-    /// One line in the log for a row of failures.
+    /// Whether the last frame failed, so that a series of failures is logged once.
     failing: bool,
 }
 
@@ -132,7 +132,7 @@ impl MediaCryptor {
         Some((ring, key))
     }
 
-    /// The sender may have ratcheted its key without a word.
+    /// The sender may have ratcheted its key without telling us.
     fn decrypt_ahead(&self, sealed: &Sealed, ring: &KeyRing, key: &Arc<KeySet>) -> Option<Vec<u8>> {
         match self.keys.open_ahead_at_once(key, |key| sealed.open(key)) {
             Ok(Some((next, frame))) => {
@@ -160,8 +160,8 @@ impl MediaCryptor {
         }
     }
 
-    /// AES-CBC has a name in the API and no more, in the C++ library too. The clear bytes of video depend on its codec,
-    /// and no video flows here.
+    /// The API names AES-CBC, which the C++ library does not implement either. The clear bytes of video depend on its
+    /// codec, and no video flows here.
     fn is_supported(&self) -> bool {
         self.purpose.algorithm == EncryptionAlgorithm::AesGcm && self.purpose.kind == Kind::Audio
     }
@@ -171,7 +171,7 @@ impl MediaCryptor {
         None
     }
 
-    /// Tells the observer, if that is news.
+    /// Calls the observer, if the state has changed.
     fn report(&self, state: EncryptionState) {
         let mut status = self.status.lock();
         status.failing &= state != EncryptionState::Ok;

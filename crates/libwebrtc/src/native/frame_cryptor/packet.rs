@@ -63,7 +63,7 @@ pub(super) fn decrypt(
     if let Some(opened) = key.open(iv, &[], data) {
         return Ok(opened);
     }
-    // Packets are reliable, so this one waits for keys that have to be derived; which happens once for each key.
+    // Packets are reliable, so this one waits for the derivation of keys, which happens once for each key.
     let (next, opened) = keys.open_ahead(&key, |key| key.open(iv, &[], data)).ok_or_else(|| {
         PacketError::Undecryptable { participant: participant.to_owned(), index: *key_index }
     })?;
@@ -78,7 +78,7 @@ fn check(algorithm: EncryptionAlgorithm) -> Result<(), PacketError> {
     }
 }
 
-/// A random number stands where media has its SSRC, and the time in milliseconds where it has its timestamp.
+/// A random number takes the place of media's SSRC, and the time in milliseconds that of its timestamp.
 fn new_iv(count: u32) -> Result<Iv, PacketError> {
     let mut random = [0; 4];
     rand::fill(&mut random).map_err(|_| PacketError::Refused)?;

@@ -1,5 +1,6 @@
-//! Frames that the server makes up: when a track is muted or ends it sends silence, which it cannot encrypt. It marks them with a
-//! trailer that it announces when one joins. As everybody in a room knows that trailer, nothing but this silence is let through.
+//! Frames that the server creates: when a track is muted or ends it sends silence, which it cannot encrypt. It marks
+//! them with a trailer that it announces at the join. Every participant of a room knows that trailer, so only this
+//! silence is let through.
 
 use std::sync::Arc;
 
@@ -22,13 +23,13 @@ impl Trailer {
         Self(mark.into())
     }
 
-    /// What stands before the mark, if the frame ends in it.
+    /// The frame without the mark, if it ends in it.
     pub(super) fn strip<'a>(&self, frame: &'a [u8]) -> Option<&'a [u8]> {
         if self.0.is_empty() { None } else { frame.strip_suffix(&*self.0) }
     }
 }
 
-/// Whether this is audio that a LiveKit server makes up.
+/// Whether this is audio that a LiveKit server creates.
 pub(super) fn is_silence(frame: &[u8]) -> bool {
     frame == OPUS_SILENCE
         || PCM_SILENCE.iter().any(|silence| frame == silence)

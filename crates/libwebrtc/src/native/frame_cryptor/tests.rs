@@ -1,4 +1,4 @@
-//! The known answers were computed with another implementation, Python's `cryptography`.
+//! The expected results were computed with another implementation, Python's `cryptography`.
 
 mod keys;
 mod media;
@@ -7,7 +7,7 @@ mod states;
 
 use super::*;
 
-/// Derives in no time, for tests that are about something else.
+/// Derives quickly, for tests about something else.
 fn options() -> KeyProviderOptions {
     KeyProviderOptions {
         shared_key: false,

@@ -1,4 +1,4 @@
-//! Pixels, planes and the colour arithmetic the conversions share.
+//! Pixels, planes and the colour arithmetic of the conversions.
 
 /// Where the bytes of a four-byte pixel are in memory.
 #[derive(Clone, Copy)]
@@ -99,7 +99,7 @@ pub(super) fn fill_packed(
     }
 }
 
-/// The average of what one sample of I420's colour stands for in a plane halved `shift` times.
+/// The average of the pixels that one chroma sample of I420 covers in a plane halved `shift` times.
 pub(super) fn average<T: Copy + Into<u32>>(
     plane: &Samples<'_, T>,
     column: usize,

@@ -1,4 +1,4 @@
-//! Asking STUN servers how each of our sockets looks from outside, as a pure state machine.
+//! Asks STUN servers for the outside address of each of our sockets, as a pure state machine.
 
 use std::{net::SocketAddr, time::Instant};
 
@@ -7,10 +7,10 @@ use super::{
     retransmission::{Due, Retransmission},
 };
 
-/// Sockets times servers: what comes on top is not asked.
+/// Sockets times servers; further pairs are not asked.
 const MAX_QUERIES: usize = 64;
 
-/// `S` says which server of the configuration is asked.
+/// `S` identifies the server of the configuration.
 pub(crate) struct Bindings<S> {
     queries: Vec<Query<S>>,
 }
@@ -35,7 +35,7 @@ pub(crate) enum Event<'a, S> {
         server: SocketAddr,
         data: &'a [u8],
     },
-    /// The socket cannot send there, or is gone.
+    /// The socket cannot send to the server, or is gone.
     Unsendable {
         socket: SocketAddr,
         server: SocketAddr,
@@ -50,12 +50,12 @@ pub(crate) enum Action<S> {
         server: SocketAddr,
         request: Vec<u8>,
     },
-    /// `address` is what the server sees of `socket`.
+    /// `address` is the server's view of `socket`.
     Mapped {
         socket: SocketAddr,
         address: SocketAddr,
     },
-    /// The server gave no answer, or one that helps nobody.
+    /// The server gave no answer, or one without a mapped address.
     Failed {
         socket: SocketAddr,
         source: S,
@@ -77,7 +77,7 @@ impl<S: Copy> Bindings<S> {
         self.queries.clear();
     }
 
-    /// The socket is gone.
+    /// Drops the queries of a socket that is gone.
     pub(crate) fn forget(&mut self, socket: SocketAddr) {
         self.queries.retain(|query| query.socket != socket);
     }
@@ -87,7 +87,7 @@ impl<S: Copy> Bindings<S> {
         self.queries.iter().map(|query| query.retransmission.deadline()).min()
     }
 
-    /// Whether a datagram may be an answer, judged by where it came from.
+    /// Whether a datagram may be an answer, judged by its source.
     pub(crate) fn expects(&self, socket: SocketAddr, server: SocketAddr) -> bool {
         self.queries.iter().any(|query| query.socket == socket && query.server == server)
     }

@@ -1,6 +1,6 @@
 //! The wire format, as far as STUN and TURN clients need it.
 //!
-//! `str0m` has a codec for what ICE says between peers; it refuses what servers say, which carries no integrity.
+//! `str0m` has a codec for ICE between peers; it refuses messages of servers, which carry no integrity.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -9,7 +9,7 @@ use aws_lc_rs::{hmac, rand};
 const HEADER: usize = 20;
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const INTEGRITY_LEN: usize = 20;
-/// Longer texts of a server are cut: they go into logs and callbacks.
+/// Longer texts of a server are cut, because they go into logs and callbacks.
 const MAX_REASON: usize = 200;
 
 pub(crate) type TransactionId = [u8; 12];
@@ -33,7 +33,7 @@ pub(crate) enum Method {
     ChannelBind,
 }
 
-/// The attributes that are read or written here.
+/// The attributes that this crate reads or writes.
 pub(crate) mod attribute {
     pub(crate) const MAPPED_ADDRESS: u16 = 0x0001;
     pub(crate) const USERNAME: u16 = 0x0006;
@@ -50,7 +50,7 @@ pub(crate) mod attribute {
     pub(crate) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 }
 
-/// A message that was received. Its attributes are read where they are asked for.
+/// A received message. Its attributes are parsed on access.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Message<'a> {
     pub(crate) class: Class,
@@ -73,11 +73,11 @@ struct Attribute<'a> {
 struct Attributes<'a> {
     bytes: &'a [u8],
     offset: usize,
-    /// Nothing but a fingerprint counts after the integrity, as anybody could have added it.
+    /// Attributes after the integrity are ignored, except for a fingerprint: an attacker could have added them.
     ended: bool,
 }
 
-/// An id nobody can guess, so that only the server can answer.
+/// An id that cannot be guessed, so that only the server can answer.
 pub(crate) fn new_transaction() -> TransactionId {
     let mut id = [0; 12];
     if rand::fill(&mut id).is_err() {
@@ -90,7 +90,7 @@ pub(crate) fn new_transaction() -> TransactionId {
 // === impl Message ===
 
 impl<'a> Message<'a> {
-    /// Reads exactly one message; `None` is anything else.
+    /// Parses exactly one message; `None` for anything else.
     pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let header: &[u8; HEADER] = bytes.first_chunk()?;
         let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
@@ -122,13 +122,13 @@ impl<'a> Message<'a> {
         read_address(self.get(kind)?, &key)
     }
 
-    /// Our address as the server sees it; old servers do not hide it from rewriting NATs.
+    /// Our address as the server sees it; old servers send it unmasked, so that NATs may rewrite it.
     pub(crate) fn mapped_address(&self) -> Option<SocketAddr> {
         self.xor_address(attribute::XOR_MAPPED_ADDRESS)
             .or_else(|| read_address(self.get(attribute::MAPPED_ADDRESS)?, &[0; 16]))
     }
 
-    /// The code and reason of an error response; 0 when the server gave none that can be read.
+    /// The code and reason of an error response; 0 when it has no readable code.
     pub(crate) fn error(&self) -> (u16, String) {
         let Some([_, _, class, number, reason @ ..]) = self.get(attribute::ERROR_CODE) else {
             return (0, "an error without a code".to_owned());
@@ -143,7 +143,7 @@ impl<'a> Message<'a> {
             return false;
         };
         let Some(signed) = self.bytes.get(..integrity.offset) else { return false };
-        // The length in the header counts up to the integrity, whatever follows it.
+        // The length in the header counts up to the integrity, even if attributes follow it.
         let mut signed = signed.to_vec();
         set_length(&mut signed, 4 + INTEGRITY_LEN);
         hmac::verify(&hmac_key(key), &signed, integrity.value).is_ok()
@@ -183,7 +183,7 @@ impl Builder {
         Self { bytes }
     }
 
-    /// A value that is too long for an attribute is left out: nothing here writes one.
+    /// Omits a value that is too long for an attribute, which this crate never writes.
     pub(crate) fn put(mut self, kind: u16, value: &[u8]) -> Self {
         let Ok(len) = u16::try_from(value.len()) else { return self };
         self.bytes.extend_from_slice(&kind.to_be_bytes());
@@ -210,7 +210,7 @@ impl Builder {
     }
 }
 
-/// Reads all there is to read.
+/// Calls every reader of a message.
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) fn read_everything(bytes: &[u8]) {
     let Some(message) = Message::parse(bytes) else { return };
@@ -224,7 +224,7 @@ fn hmac_key(key: &[u8]) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key)
 }
 
-/// Writes the length of what follows the header, and of `more` that is still to come.
+/// Writes the length of everything after the header, including `more` bytes that are still to be added.
 fn set_length(bytes: &mut [u8], more: usize) {
     let len = u16::try_from(bytes.len().saturating_sub(HEADER) + more).unwrap_or(u16::MAX);
     if let Some(field) = bytes.get_mut(2..4) {
@@ -365,7 +365,8 @@ mod tests {
         assert_eq!(Message::parse(&none).unwrap().error().0, 0);
     }
 
-    /// Every prefix of a message, and the message with each byte changed: nothing panics, and no changed one is authentic.
+    /// Every prefix of a message, and the message with each byte changed: no parser panics, and no changed message is
+    /// authentic.
     #[test]
     fn damage_is_noticed_and_does_not_panic() {
         for len in 0..SAMPLE.len() {

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-/// The first pause; each further one is twice as long.
+/// The first pause; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// How often a request is sent.
 const SENDS: u32 = 7;
-/// How long the last request is waited for, in first pauses. Over all of them that makes 39.5 s.
+/// The wait after the last request, in first pauses. The total is 39.5 s.
 const LAST_WAIT: u32 = 16;
-/// The same over a transport that repeats by itself.
+/// The total wait over a transport that repeats by itself.
 const RELIABLE_WAIT: Duration = Duration::from_millis(39_500);
 
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,7 @@ pub(crate) enum Due {
 }
 
 impl Retransmission {
-    /// The request was sent for the first time.
+    /// Starts the timer: the request was sent for the first time.
     pub(crate) fn start(now: Instant, reliable: bool) -> Self {
         match reliable {
             true => Self { due: now + RELIABLE_WAIT, pause: RELIABLE_WAIT, sends_left: 0 },

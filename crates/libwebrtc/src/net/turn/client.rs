@@ -24,20 +24,20 @@ const UNAUTHORIZED: u16 = 401;
 const STALE_NONCE: u16 = 438;
 /// How often one request is repeated with new credentials or a new nonce.
 const MAX_CHALLENGES: u8 = 3;
-/// What is asked for and what a server grants that does not say.
+/// The requested lifetime, and the granted one of a server that names none.
 const LIFETIME: Duration = Duration::from_secs(600);
-/// A server that grants less is asked this often at most, and one that grants more is still believed for an hour only.
+/// A client refreshes no more often than the lower bound, and does not rely on more than an hour.
 const GRANTED: std::ops::RangeInclusive<u64> = 20..=3600;
 /// The allocation is refreshed this long before its end, or half-way when it is short.
 const MARGIN: Duration = Duration::from_secs(60);
-/// The protocol number of UDP, which is what the relay speaks with peers.
+/// The protocol number of UDP, which the relay uses with peers.
 const UDP: u8 = 17;
-/// The first byte of DTLS and RTP (RFC 7983). Once it flows the path was chosen, and a channel pays off.
+/// The first byte of DTLS and RTP (RFC 7983). With such data the path is chosen, and a channel is worth its request.
 const FIRST_PAYLOAD_BYTE: u8 = 20;
 
 pub(super) struct Client {
     credentials: Credentials,
-    /// Whether the server is reached over a stream, which repeats and wants padding.
+    /// Whether the link is a stream, which is reliable and needs padding.
     stream: bool,
     session: Option<Session>,
     phase: Phase,
@@ -46,7 +46,7 @@ pub(super) struct Client {
     dropped: u64,
 }
 
-/// What the server challenged us with, and the key that follows from it.
+/// The server's challenge, and the key that follows from it.
 struct Session {
     realm: String,
     nonce: Vec<u8>,
@@ -89,7 +89,7 @@ pub(super) enum Event<'a> {
     },
     /// A message from the server.
     Received(&'a [u8]),
-    /// Ask the server whether the allocation is still there.
+    /// Ask the server whether the allocation still exists.
     Probe,
     /// The link to the server is gone.
     Lost(&'a str),
@@ -106,7 +106,7 @@ pub(super) enum Action {
         peer: SocketAddr,
         data: Vec<u8>,
     },
-    /// The allocation was refused or is gone. Nothing follows.
+    /// The allocation was refused or is gone. No action follows.
     Ended {
         code: u16,
         text: String,
@@ -157,7 +157,8 @@ impl Client {
             }
             (Event::Probe, _) => {}
             (Event::Release, phase) => {
-                // Nobody waits for the answer: a lost request leaves the allocation to its lifetime.
+                // The client does not wait for the answer: if the request is lost the allocation ends with its
+                // lifetime.
                 if matches!(phase, Phase::Live { .. }) {
                     self.ask(now, Purpose::Release, &mut actions);
                 }
@@ -236,7 +237,7 @@ impl Client {
                 let request = self.requests.swap_remove(index);
                 self.granted(now, request.purpose, message, actions);
             }
-            // Anybody can write an error or a success without the key; only what costs nothing follows from them.
+            // An attacker can send an error or a success without the key, so only harmless actions follow from them.
             Class::Error => {
                 let request = self.requests.swap_remove(index);
                 self.refused(now, &request, message, actions);
@@ -266,7 +267,7 @@ impl Client {
         }
     }
 
-    /// A channel comes with a permission.
+    /// Records that the server permits a peer; a bound channel includes the permission.
     fn permitted(
         &mut self,
         now: Instant,
@@ -319,7 +320,7 @@ impl Client {
         }
     }
 
-    /// Takes the realm and the nonce over; returns whether there were any.
+    /// Stores the realm and the nonce; returns whether the message had both.
     fn take_challenge(&mut self, message: &Message<'_>) -> bool {
         let known = self.session.as_ref().map(|session| session.realm.clone());
         let realm = message.text(attribute::REALM).map(str::to_owned).or(known);
@@ -446,7 +447,7 @@ impl Purpose {
     }
 }
 
-/// Wraps a datagram for a peer, by the shortest way the server knows.
+/// Wraps a datagram for a peer in the shortest format that the server accepts.
 fn envelope(channel: Channel, peer: SocketAddr, data: &[u8], stream: bool) -> Option<Vec<u8>> {
     if let Channel::Bound(number) = channel {
         return write_channel_data(number, data, stream);
@@ -464,7 +465,7 @@ fn until_refresh(message: &Message<'_>) -> Duration {
     if granted > 2 * MARGIN { granted - MARGIN } else { granted / 2 }
 }
 
-/// The key of a long-term credential (RFC 8489, section 9.2.2); MD5 is what the standard says.
+/// The key of a long-term credential (RFC 8489, section 9.2.2); the standard requires MD5.
 fn long_term_key(credentials: &Credentials, realm: &str) -> [u8; 16] {
     Md5::new()
         .chain_update(&credentials.username)

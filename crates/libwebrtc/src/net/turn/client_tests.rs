@@ -48,7 +48,7 @@ fn success(request: &[u8]) -> Vec<u8> {
         .sign(&key())
 }
 
-/// A client with an allocation, as a server with credentials makes it.
+/// A client with an allocation from a server that requires credentials.
 fn live(now: Instant, stream: bool) -> Client {
     let mut client = Client::new(credentials(), stream);
     let first = sent(&client.step(now, Event::Start));
@@ -227,7 +227,7 @@ fn a_lost_link_ends_it() {
     assert_eq!(ended(&live(now, true).step(now, Event::Lost("closed"))), UNREACHABLE);
 }
 
-/// Whatever the server says in its messages, changed anywhere: nothing panics and nothing grows.
+/// Messages of the server with any byte changed: the client neither panics nor grows.
 #[test]
 fn damaged_messages_do_no_harm() {
     let now = Instant::now();

@@ -7,21 +7,21 @@ pub(crate) const LAST_CHANNEL: u16 = 0x4fff;
 const CHANNEL_HEADER: usize = 4;
 const STUN_HEADER: usize = 20;
 
-/// Collects the bytes of a stream until they make messages. It holds one message and what one read brought.
+/// Collects the bytes of a stream until they form messages. It holds one message and the bytes of one read.
 #[derive(Default)]
 pub(crate) struct Framer {
     pub(crate) buffer: Vec<u8>,
-    /// The bytes of the present message, and those with its padding.
+    /// The length of the present message, without and with its padding.
     message: usize,
     consumed: usize,
 }
 
-/// The stream carries neither STUN nor channel data: nobody knows where the next message begins.
+/// The stream carries neither STUN nor channel data, so the beginning of the next message is unknown.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Garbage;
 
 impl Framer {
-    /// Goes on to the next message; returns whether it is complete. The bytes of the last one are gone.
+    /// Advances to the next message; returns whether it is complete. The bytes of the last one are dropped.
     pub(crate) fn advance(&mut self) -> Result<bool, Garbage> {
         self.buffer.drain(..std::mem::take(&mut self.consumed).min(self.buffer.len()));
         self.message = 0;
@@ -66,7 +66,7 @@ pub(crate) fn read_channel_data(bytes: &[u8]) -> Option<(u16, &[u8])> {
     (FIRST_CHANNEL..=LAST_CHANNEL).contains(&number).then_some((number, data))
 }
 
-/// `None` when the payload is too long. Only a stream wants padding.
+/// `None` when the payload is too long. Only a stream needs padding.
 pub(crate) fn write_channel_data(number: u16, data: &[u8], padded: bool) -> Option<Vec<u8>> {
     let len = u16::try_from(data.len()).ok()?;
     let mut bytes = Vec::with_capacity(CHANNEL_HEADER + data.len() + 3);

@@ -1,6 +1,6 @@
-//! The way to a TURN server: a UDP socket of its own, a TCP connection, or TLS over one.
+//! The link to a TURN server: a UDP socket of its own, a TCP connection, or TLS over one.
 //!
-//! UDP does not share the sockets of ICE: a connected socket is told when nobody listens on the other side.
+//! UDP does not share the sockets of ICE: only a connected socket gets an error when the server's port is closed.
 
 use std::{
     io,
@@ -25,13 +25,13 @@ use crate::{
     turn_tls,
 };
 
-/// For the connection and, again, for the handshake of TLS.
+/// The limit for connecting and, separately, for the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A stream that takes nothing for this long is broken.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
-/// Messages that wait for a slow stream. What comes on top is dropped, as UDP would.
+/// Messages that wait for a slow stream. Further ones are dropped, as UDP would.
 const SEND_QUEUE: usize = 256;
-/// Nobody listening is an accident once, and a dead server when it goes on.
+/// A closed port may be an accident; after this many refusals in a row the server is dead.
 const MAX_REFUSALS: u32 = 3;
 
 pub(super) enum Link {
@@ -59,7 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 // === impl Link ===
 
 impl Link {
-    /// Tries the addresses of the server one after another. The error is for people.
+    /// Tries the addresses of the server one after another. The error is a text for people.
     pub(super) async fn open(url: &ServerUrl) -> Result<Self, String> {
         let ServerKind::Turn(transport) = url.kind else { return Err("not a TURN server".to_owned()) };
         let mut last = "its name has no address".to_owned();
@@ -98,7 +98,7 @@ impl Link {
         }
     }
 
-    /// Sends or drops; returns whether it was sent.
+    /// Sends or drops the message; returns whether it was sent.
     pub(super) fn send(&mut self, message: Vec<u8>) -> bool {
         match self {
             Self::Udp(link) => link.socket.try_send(&message).is_ok(),
@@ -106,7 +106,7 @@ impl Link {
         }
     }
 
-    /// The next message. An error is the end of the link. Nothing is lost when the future is dropped.
+    /// The next message. An error is the end of the link. Cancel safe: no message is lost when the future is dropped.
     pub(super) async fn receive(&mut self) -> io::Result<&[u8]> {
         match self {
             Self::Udp(link) => link.receive().await,
@@ -166,7 +166,7 @@ impl StreamLink {
     }
 }
 
-/// Ends once the link is dropped and everything was written, so that a goodbye arrives.
+/// Ends once the link is dropped and all messages are written, so that a release of the allocation arrives.
 async fn write(mut writer: WriteHalf<Box<dyn Stream>>, mut messages: mpsc::Receiver<Vec<u8>>) {
     while let Some(message) = messages.recv().await {
         if within(WRITE_TIMEOUT, writer.write_all(&message)).await.is_err() {

@@ -1,4 +1,4 @@
-//! The peers of an allocation: who may send to us, and who has a channel.
+//! The peers of an allocation: which may send to us, and which have a channel.
 
 use std::{
     net::SocketAddr,
@@ -60,7 +60,7 @@ impl Peers {
         self.peers.iter().find(|peer| peer.channel == Channel::Bound(number)).map(|peer| peer.address)
     }
 
-    /// The peer that is sent to. When there are too many, the one that was left alone the longest goes.
+    /// The peer of an outgoing datagram. When there are too many, the least recently used one is dropped.
     pub(super) fn used(&mut self, now: Instant, address: SocketAddr) -> &mut Peer {
         let index = match self.peers.iter().position(|peer| peer.address == address) {
             Some(index) => index,
@@ -74,7 +74,7 @@ impl Peers {
         self.peers.retain(|peer| peer.address != address);
     }
 
-    /// Numbers come around again after four thousand, when the server has long forgotten them.
+    /// The numbers repeat after four thousand, when the server has long forgotten the first ones.
     pub(super) fn new_channel(&mut self) -> u16 {
         let number = self.next_channel;
         self.next_channel = if number >= LAST_CHANNEL { FIRST_CHANNEL } else { number + 1 };
@@ -85,7 +85,7 @@ impl Peers {
         self.peers.iter().filter(|peer| !peer.asking).filter_map(|peer| peer.renew_at).min()
     }
 
-    /// The peers whose permission must be renewed. Those that nobody sends to any more are forgotten instead.
+    /// The peers whose permission must be renewed. Peers to which no datagram was sent lately are forgotten instead.
     pub(super) fn due(&mut self, now: Instant) -> Vec<SocketAddr> {
         let is_due = |peer: &Peer| !peer.asking && peer.renew_at.is_some_and(|at| at <= now);
         self.peers.retain(|peer| !is_due(peer) || peer.used + RENEW_AFTER >= now);

@@ -17,7 +17,7 @@ use crate::net::{
 /// Datagrams that wait for the task.
 const SEND_QUEUE: usize = 256;
 
-/// The handle of an allocation. Dropping it gives the allocation back.
+/// The handle of an allocation. Dropping it releases the allocation.
 pub(crate) struct Relay {
     commands: mpsc::Sender<Command>,
     dropped: u64,
@@ -28,7 +28,7 @@ enum Command {
     Probe,
 }
 
-/// What the task tells.
+/// The reports of the task.
 #[derive(Debug)]
 pub(crate) enum Report {
     /// `local` is our end of the link to the server.
@@ -57,7 +57,7 @@ struct Task<F> {
 // === impl Relay ===
 
 impl Relay {
-    /// Starts the task; `report` is given its news, and says whether anybody listens.
+    /// Starts the task. It passes its reports to `report`, which returns whether the connection still listens.
     pub(crate) fn start<F, R>(url: ServerUrl, credentials: Credentials, report: F) -> Self
     where
         F: Fn(Report) -> R + Send + Sync + 'static,
@@ -76,7 +76,7 @@ impl Relay {
         }
     }
 
-    /// Finds out whether the allocation is still there. A full queue has its answer already.
+    /// Checks whether the allocation still exists. If the queue is full, its commands get the same answer.
     pub(crate) fn probe(&self) {
         _ = self.commands.try_send(Command::Probe);
     }
@@ -102,7 +102,7 @@ where
     }
 }
 
-/// Returns once the handle is gone; nothing is sent before there is an allocation.
+/// Returns once the handle is dropped; nothing is sent before there is an allocation.
 async fn abandoned(inbox: &mut mpsc::Receiver<Command>) {
     while inbox.recv().await.is_some() {}
 }

@@ -1,4 +1,4 @@
-//! Addresses of this side that come and go while the connection lives.
+//! Addresses of this side that appear and vanish while the connection lives.
 
 use std::{net::SocketAddr, time::Instant};
 
@@ -9,16 +9,16 @@ use crate::{
     peer_connection::IceCandidateError,
 };
 
-/// The port a TCP candidate names that only ever connects out (RFC 6544, section 4.5).
+/// The port in the candidate of a side that only opens TCP connections (RFC 6544, section 4.5).
 const TCP_ACTIVE_PORT: u16 = 9;
 
 impl Engine {
-    /// The peer may have been described already, so the new address is tried at once.
+    /// The peer's description may be set already, so the new address is tried at once.
     pub(crate) fn local_candidate_found(&mut self, now: Instant, candidate: Candidate) {
         if candidate.kind() == CandidateKind::Host {
             self.tcp_address_found(now, candidate.addr());
         }
-        // One that adds nothing to what is known is not worth telling.
+        // A candidate that adds nothing new is not signalled.
         let added = self.rtc.add_local_candidate(candidate).cloned();
         self.drain(now);
         if let Some(added) = added {

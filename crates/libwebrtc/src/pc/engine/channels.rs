@@ -1,4 +1,4 @@
-//! Data channels: what the program holds on one side, the streams of the association on the other.
+//! Data channels: the program's channels on one side, the streams of the association on the other.
 
 use std::{sync::Arc, time::Instant};
 
@@ -17,7 +17,7 @@ use crate::{
 /// The largest id a negotiated channel can have (RFC 8832, section 6). Carriers count down from here.
 const LAST_ID: u16 = u16::MAX - 1;
 
-/// Which channel is which stream.
+/// The stream of each channel.
 pub(super) struct Links {
     links: Vec<Link>,
     /// Channels that only carry an m-line, see [`carrier_config`].
@@ -31,7 +31,7 @@ struct Link {
     id: ChannelId,
     channel: Arc<Channel>,
     open: bool,
-    /// The association was told to close the stream.
+    /// Whether the association was told to close the stream.
     closing: bool,
 }
 
@@ -41,7 +41,7 @@ impl Links {
         carrier_config(LAST_ID.saturating_sub(used))
     }
 
-    /// 0 means that the peer sets no limit (RFC 8841, section 6.1); ours is what we would take ourselves.
+    /// 0 means that the peer sets no limit (RFC 8841, section 6.1); the limit is then the one that we accept ourselves.
     pub(super) fn set_max_message(&mut self, size: usize) {
         let ours = super::MAX_INCOMING_MESSAGE as usize;
         self.max_message = if size == 0 { ours } else { size.min(ours) };
@@ -93,8 +93,8 @@ impl Engine {
         }
     }
 
-    /// `str0m` panics on an id in use. It is in use while a closed channel's stream is still being reset, and when the
-    /// peer opened a channel with it; the channel waits for it to become free.
+    /// `str0m` panics on an id in use. An id is in use while a closed channel's stream is still being reset, and when
+    /// the peer opened a channel with it; the channel waits until it is free.
     fn is_id_free(&mut self, channel: &Channel) -> bool {
         let Some(wanted) = channel.config().negotiated else { return true };
         let linked = self.links.links.iter().any(|link| link.channel.config().negotiated == Some(wanted));
@@ -122,7 +122,7 @@ impl Engine {
                     link.channel.unpop(message);
                     break;
                 }
-                // What is lost counts as sent with the next accounting, or senders would wait for it for ever.
+                // The next accounting counts the lost bytes as sent, otherwise senders would wait for them for ever.
                 Err(error) => log::warn!("data channel {:?} lost a message: {error}", link.channel.label()),
             }
         }
@@ -204,7 +204,7 @@ impl Engine {
         }
     }
 
-    /// The association is gone, and with it every channel.
+    /// Closes every channel, because the association is gone.
     pub(super) fn close_all_channels(&mut self) {
         self.links.links.clear();
         let channels = self.shared.state.lock().channels().to_vec();

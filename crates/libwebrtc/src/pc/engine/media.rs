@@ -1,4 +1,4 @@
-//! Sound on the wire: encoded frames out as RTP, RTP in to the receivers of the tracks.
+//! Sound on the wire: encoded frames become RTP, and RTP goes to the receivers of the tracks.
 
 use std::{
     collections::HashMap,
@@ -31,43 +31,43 @@ use crate::{
 
 /// Sequence numbers start low, so that the peer need not be told how often they wrapped (RFC 3711, section 3.3.1).
 const FIRST_SEQUENCE: std::ops::Range<u64> = 1..1 << 15;
-/// Senders of media that are remembered at a time. With one more all are forgotten, and looked up again.
+/// The most senders of media that are remembered. With one more all are forgotten, and looked up again.
 const MAX_SSRCS: usize = 1024;
 
-/// What the engine remembers of media between packets.
+/// The engine's state of media between packets.
 #[derive(Default)]
 pub(super) struct Media {
     outgoing: HashMap<Mid, Outgoing>,
-    /// By sender: packets name their m-line in the beginning only.
+    /// By SSRC: only the first packets of a sender name their m-line.
     incoming: HashMap<Ssrc, Incoming>,
 }
 
-/// What one sender of the peer sends.
+/// The stream of one sender of the peer.
 pub(super) struct Incoming {
     mid: Mid,
-    /// A new description may give it to another m-line.
+    /// Whether a new description may give the stream to another m-line.
     doubted: bool,
     pub(super) packets: u64,
-    /// Of payload.
+    /// Bytes of payload.
     pub(super) bytes: u64,
     pub(super) last: Option<Instant>,
     first: u64,
     highest: u64,
 }
 
-/// The RTP stream of an m-line. It outlives the tracks that are sent on it.
+/// The outgoing RTP stream of an m-line. It outlives the tracks that are sent on it.
 pub(super) struct Outgoing {
     sender: Arc<AudioSender>,
     pub(super) ssrc: u32,
     pub(super) packets: u64,
-    /// Of payload.
+    /// Bytes of payload.
     pub(super) bytes: u64,
     sequence: u64,
     /// The RTP time of the sender's first sample.
     origin: u32,
     /// The RTP time of the last packet, and when it was sent.
     last: Option<(u32, Instant)>,
-    /// The frame before, for the redundant block.
+    /// The previous frame, for the redundant block.
     before: Option<(u32, Vec<u8>)>,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct Sending {
 }
 
 impl Engine {
-    /// Attaches and detaches sources as was agreed on, and sends what they have encoded.
+    /// Attaches and detaches sources as agreed, and sends their encoded frames.
     pub(super) fn sync_media(&mut self, now: Instant) {
         let sending: Vec<Sending> = {
             let state = self.shared.state.lock();
@@ -94,7 +94,7 @@ impl Engine {
             frames.into_iter().for_each(|frame| self.send_frame(now, &sending, frame));
         }
         if sent {
-            // Packets leave when time moves on, and not before.
+            // `str0m` sends packets only when its time moves on.
             self.kick(now);
         }
     }
@@ -151,7 +151,7 @@ impl Engine {
         }
     }
 
-    /// Counts the packet, and says which m-line it belongs to.
+    /// Counts the packet, and returns the m-line it belongs to.
     fn incoming(&mut self, now: Instant, packet: &RtpPacket) -> Option<Mid> {
         let (ssrc, sequence) = (packet.header.ssrc, *packet.seq_no);
         if self.media.incoming.get(&ssrc).is_none_or(|incoming| incoming.doubted) {
@@ -163,7 +163,7 @@ impl Engine {
         Some(incoming.mid)
     }
 
-    /// After a new description; counts go on.
+    /// Doubts the m-lines after a new description; the counts go on.
     pub(super) fn doubt_incoming(&mut self) {
         self.media.incoming.values_mut().for_each(|incoming| incoming.doubted = true);
     }
@@ -181,7 +181,7 @@ fn transformed(
     }
 }
 
-/// Unpacks what somebody listens to.
+/// Unpacks the audio of a track that has a stream.
 fn receive_audio(now: Instant, transceiver: &Transceiver, packet: &RtpPacket) {
     let Some((receiver, format)) = transceiver.receiving() else { return };
     let (sequence, timestamp) = (*packet.seq_no, packet.header.timestamp);
@@ -207,7 +207,7 @@ fn receive_audio(now: Instant, transceiver: &Transceiver, packet: &RtpPacket) {
 // === impl Media ===
 
 impl Media {
-    /// Of a sender that was heard of before the counts go on, unless another one took its name.
+    /// Assigns a sender to an m-line. The counts of a known sender go on, unless another one took its SSRC.
     fn belongs(&mut self, ssrc: Ssrc, mid: Mid, sequence: u64) {
         if let Some(known) = self.incoming.get_mut(&ssrc).filter(|known| known.mid == mid) {
             known.doubted = false;
@@ -223,7 +223,7 @@ impl Media {
         self.outgoing.get(&mid)
     }
 
-    /// The stream on an m-line; the one heard last where the peer changed its sender.
+    /// The stream on an m-line: the latest one, if the peer changed its sender.
     pub(super) fn incoming(&self, mid: Mid) -> Option<(u32, &Incoming)> {
         let streams = self.incoming.iter().filter(|(_, incoming)| incoming.mid == mid);
         streams.max_by_key(|(_, incoming)| incoming.last).map(|(ssrc, incoming)| (**ssrc, incoming))
@@ -244,7 +244,7 @@ impl Incoming {
         self.highest = self.highest.max(sequence);
     }
 
-    /// Negative where packets come twice (RFC 3550, section 6.4.1).
+    /// Negative when packets arrive twice (RFC 3550, section 6.4.1).
     pub(super) fn lost(&self) -> i64 {
         let expected = i64::try_from(self.highest - self.first.min(self.highest)).unwrap_or(i64::MAX);
         expected.saturating_add(1).saturating_sub(i64::try_from(self.packets).unwrap_or(i64::MAX))
@@ -254,14 +254,14 @@ impl Incoming {
 // === impl Outgoing ===
 
 impl Outgoing {
-    /// Sequence and time begin where nobody can guess it (RFC 3550, section 5.1).
+    /// Sequence and time begin at random numbers (RFC 3550, section 5.1).
     fn new(ssrc: u32, sender: &Arc<AudioSender>) -> Self {
         let sequence = FIRST_SEQUENCE.start + random_u64() % (FIRST_SEQUENCE.end - FIRST_SEQUENCE.start);
         let (origin, sender) = (random_u64() as u32, sender.clone());
         Self { sender, ssrc, packets: 0, bytes: 0, sequence, origin, last: None, before: None }
     }
 
-    /// Another track on the m-line counts from its own beginning; the peer must see time go on as it did.
+    /// Another track on the m-line has its own time; the peer must see a continuous one.
     fn follow(&mut self, sender: &Arc<AudioSender>, time: u32, now: Instant) {
         if Arc::ptr_eq(&self.sender, sender) {
             return;
@@ -274,7 +274,7 @@ impl Outgoing {
         }
     }
 
-    /// The payload, with the frame before where the peer takes redundancy.
+    /// The payload, with the previous frame if the peer accepts redundancy.
     fn wrap(&mut self, format: &AudioFormat, opus: u8, time: u32, frame: Vec<u8>) -> (u8, Vec<u8>) {
         let Some(red) = format.red else { return (opus, frame) };
         let before = self.before.as_ref().map(|(at, payload)| Block { age: time.wrapping_sub(*at), payload });

@@ -24,15 +24,15 @@ use crate::{
     session_description::{SdpType, SessionDescription},
 };
 
-/// Our offer, as far as `str0m` still knows it.
+/// Our offer, in the form in which `str0m` knows it.
 pub(super) enum Pending {
     None,
     Offer(SdpPendingOffer),
-    /// The description in force was offered once more: the answer changes nothing.
+    /// The description in force was offered again: the answer changes nothing.
     Unchanged,
 }
 
-/// The transceivers an offer places, with the mids it gives them.
+/// The transceivers of an offer, with the mids that it gives them.
 type Placed = Vec<(Arc<Transceiver>, String)>;
 
 impl Engine {
@@ -119,7 +119,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Lets `str0m` write the offer; `None` when the plan changes nothing that needs one.
+    /// Lets `str0m` write the offer; `None` when the plan has no change that needs one.
     fn str0m_offer(&mut self, plan: &OfferPlan) -> Option<(String, Placed, SdpPendingOffer)> {
         let carrier = plan.add_data_section.then(|| self.links.next_carrier());
         let mut changes = self.rtc.sdp_api();
@@ -131,7 +131,7 @@ impl Engine {
             force_offer(&mut changes, plan);
         }
         let (offer, pending) = changes.apply()?;
-        // Where we only listen, redundancy is welcome: it is what 20 % of loss is survived by.
+        // Sections in which we only receive keep redundancy first: it makes a loss of 20 % bearable.
         let text = sdp::with_opus_first(&offer.to_sdp_string(), sdp::Section::sends);
         Some((text, placed, pending))
     }
@@ -156,7 +156,7 @@ impl Engine {
         result.map_err(|error| RtcError::invalid_sdp(format!("the answer cannot be applied: {error}")))
     }
 
-    /// The known m-lines get our current wishes first, because `str0m` answers with what it has stored.
+    /// The known m-lines get our current directions first, because `str0m` answers with the stored ones.
     fn accept_offer(
         &mut self,
         now: Instant,
@@ -185,7 +185,7 @@ impl Engine {
         }
     }
 
-    /// `str0m` describes every candidate it has.
+    /// Removes the candidates that the policy hides: `str0m` describes every candidate it has.
     fn with_told_candidates(&self, text: String) -> String {
         match self.shared.state.lock().transports() {
             IceTransportsType::All => text,
@@ -193,8 +193,8 @@ impl Engine {
         }
     }
 
-    /// `str0m` answers an m-line that the peer added with whatever fits the offer, sending included. Nobody here has a
-    /// track for it, so the answer promises none, and `str0m` is told.
+    /// `str0m` answers an m-line that the peer added with every direction that fits the offer, sending included. This
+    /// side has no track for it, so the answer promises none, and `str0m` is told.
     fn receive_only(
         &mut self,
         now: Instant,
@@ -212,7 +212,7 @@ impl Engine {
         answer
     }
 
-    /// What a remote description says beside what `str0m` reads from it.
+    /// Reads the parts of a remote description that `str0m` ignores.
     fn read_remote(&mut self, now: Instant, text: &str) {
         for candidate in sdp::candidates(text) {
             self.remote_candidate(now, &candidate);
@@ -264,8 +264,8 @@ fn add_media(changes: &mut SdpApi<'_>, transceiver: &Transceiver) -> String {
     changes.add_media(kind, direction_of(transceiver.direction()), stream, track, None).to_string()
 }
 
-/// `str0m` makes no offer when nothing changes, but programs renegotiate all the same. A direction that is changed and
-/// changed back makes one. The detour leaves the half that carries media alone, except when both do.
+/// `str0m` makes no offer without a change, but programs renegotiate all the same. A direction that is changed and
+/// changed back makes one. This affects the half that carries no media, unless both halves do.
 fn force_offer(changes: &mut SdpApi<'_>, plan: &OfferPlan) {
     use RtpTransceiverDirection::{Inactive, RecvOnly, SendOnly, SendRecv, Stopped};
     if let Some((mid, wanted)) = plan.directions.first() {
@@ -279,7 +279,7 @@ fn force_offer(changes: &mut SdpApi<'_>, plan: &OfferPlan) {
     }
 }
 
-/// A session of data channels alone has no direction to change: what is in force is offered again.
+/// A session of data channels alone has no direction to change: the description in force is offered again.
 fn offer_in_force(plan: &OfferPlan) -> Result<String, RtcError> {
     match &plan.in_force {
         Some(description) => Ok(sdp::as_offer(description.text())),
@@ -289,7 +289,7 @@ fn offer_in_force(plan: &OfferPlan) -> Result<String, RtcError> {
     }
 }
 
-/// Of Opus and redundancy the answer prefers what the offer does (RFC 3264, section 6.1).
+/// The answer prefers Opus or redundancy as the offer does (RFC 3264, section 6.1).
 fn in_offered_order(answer: &str, offer: &str) -> String {
     let offered = sdp::sections(offer);
     let likes_red =
@@ -306,10 +306,10 @@ fn direction_of(direction: RtpTransceiverDirection) -> Direction {
     }
 }
 
-/// The m-line for data channels only exists in an offer that adds a channel. The program's own channels are opened later,
-/// when the association is up: one that is closed or dropped with its offer until then never reaches `str0m`, which could
-/// neither take it back nor take its id again. So a channel that nobody uses carries the m-line. It is negotiated
-/// out-of-band, which means that the peer never hears of it, at an id that nobody reaches.
+/// The m-line for data channels only exists in an offer that adds a channel. The program's own channels are opened
+/// later, when the association is up: one that is closed or dropped with its offer until then never reaches `str0m`,
+/// which could neither take it back nor take its id again. So an unused channel carries the m-line. It is negotiated
+/// out-of-band, which means that the peer never hears of it, at an id that no other channel reaches.
 pub(super) fn carrier_config(id: u16) -> ChannelConfig {
     ChannelConfig { label: "m-line carrier".to_owned(), negotiated: Some(id), ..Default::default() }
 }

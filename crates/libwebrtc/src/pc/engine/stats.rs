@@ -1,4 +1,4 @@
-//! What is counted, in the shapes of the W3C list.
+//! Statistics, in the shapes of the W3C list.
 
 use std::{
     collections::HashMap,
@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-/// How often `str0m` is asked for what only it knows.
+/// How often `str0m` is asked for the values that only it knows.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
 const TRANSPORT: &str = "T01";
@@ -40,7 +40,7 @@ const LOCAL: &str = "IL01";
 const REMOTE: &str = "IR01";
 const SECONDS_PER_UNIT: f64 = 1.0 / 48_000.0;
 
-/// Whose statistics are asked for.
+/// The subject of a request for statistics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StatsOf {
     Connection,
@@ -49,7 +49,7 @@ pub(crate) enum StatsOf {
     Receiver(String),
 }
 
-/// What was counted so far.
+/// The counts so far.
 #[derive(Default)]
 pub(super) struct Counted {
     sent: Traffic,
@@ -136,7 +136,7 @@ impl Moment {
         dictionaries::RtcStats { id: id.into(), timestamp: self.epoch }
     }
 
-    /// Milliseconds since 1970, as the specification has it for single events; zero is never.
+    /// Milliseconds since 1970, the specification's unit for single events; zero stands for never.
     fn when(&self, event: Option<Instant>) -> f64 {
         let ago = event.map(|event| self.now.saturating_duration_since(event));
         ago.map_or(0.0, |ago| self.epoch as f64 / 1e3 - ago.as_secs_f64() * 1e3)
@@ -261,7 +261,7 @@ impl Engine {
         })
     }
 
-    /// The pair in use, and its candidates.
+    /// The candidate pair in use, and its candidates.
     fn pair_stats(&self, moment: &Moment) -> Vec<RtcStats> {
         let Some(pair) = self.counted.pair() else { return Vec::new() };
         let (local, remote) = {
@@ -382,7 +382,7 @@ fn inbound(
     })
 }
 
-/// What the jitter buffer and the decoder did.
+/// The statistics of the jitter buffer and the decoder.
 fn heard(played: &JitterStats) -> dictionaries::InboundRtpStreamStats {
     dictionaries::InboundRtpStreamStats {
         packets_discarded: played.packets_discarded,
@@ -462,7 +462,7 @@ fn ice_candidate(
     }
 }
 
-/// A candidate in nobody's list was learnt from a check.
+/// A candidate that is not in the list was learnt from a check.
 fn kind_of(candidates: &[Candidate], addr: SocketAddr) -> Option<IceCandidateType> {
     let found = candidates.iter().find(|candidate| candidate.addr() == addr)?;
     Some(match found.kind() {

@@ -1,5 +1,5 @@
-//! The place between SCTP and DTLS. `str0m` lets programs bring their own DTLS; ours is the one of `str0m`'s default
-//! cryptography, and what SCTP sends and gets through it passes the recovery of lost data.
+//! The place between SCTP and DTLS. `str0m` lets programs bring their own DTLS; ours is that of `str0m`'s default
+//! cryptography, and SCTP's packets pass the recovery of lost data on their way through it.
 
 use std::{
     cell::RefCell,
@@ -32,7 +32,7 @@ struct State {
     recovery: Recovery,
 }
 
-/// Makes DTLS with a line.
+/// Creates DTLS with a line.
 #[derive(Debug)]
 struct Provider(CryptoProvider);
 
@@ -41,14 +41,14 @@ struct Provider(CryptoProvider);
 struct Lined {
     dtls: Box<dyn DtlsInstance>,
     line: Line,
-    /// What DTLS puts out, before it is changed.
+    /// The output of DTLS, before it is changed.
     buffer: Vec<u8>,
 }
 
 static PROVIDER: LazyLock<Provider> = LazyLock::new(|| Provider(from_feature_flags()));
 
 thread_local! {
-    /// The line of the instance that [`build`] is making: `str0m` hands nothing of a program's own through to its DTLS.
+    /// The line of the instance that [`build`] is creating: `str0m` passes no data of a program to its DTLS.
     static NEXT: RefCell<Option<Line>> = const { RefCell::new(None) };
 }
 
@@ -65,12 +65,12 @@ pub(crate) fn build(config: RtcConfig, now: Instant) -> (Rtc, Line) {
 // === impl Line ===
 
 impl Line {
-    /// Tells the time. It must be told before `str0m` is given anything or asked for its output.
+    /// Sets the time. This must be called before each input to `str0m` and each request for its output.
     pub(crate) fn at(&self, now: Instant) {
         self.0.lock().now = now;
     }
 
-    /// A stream is open; what is sent on an unreliable one may be given up.
+    /// Records a new stream; messages on an unreliable one may be given up.
     pub(crate) fn opened(&self, stream: u16, reliable: bool) {
         self.0.lock().recovery.opened(stream, reliable);
     }
@@ -110,7 +110,7 @@ impl DtlsProvider for Provider {
 // === impl Lined ===
 
 impl Lined {
-    /// Gives DTLS what is to be sent again.
+    /// Gives DTLS the packets to be sent again.
     fn send_again(&mut self) {
         let line = &mut *self.line.0.lock();
         while let Some(packet) = line.recovery.take() {
@@ -149,7 +149,7 @@ impl DtlsInstance for Lined {
             DtlsOutput::KeyingMaterial(key, profile) => DtlsOutput::KeyingMaterial(key, profile),
             DtlsOutput::CloseNotify => DtlsOutput::CloseNotify,
             DtlsOutput::BufferTooSmall { needed } => DtlsOutput::BufferTooSmall { needed },
-            // Nothing else is known; `str0m` takes this for a fault, as it would the unknown.
+            // No other kind is known; `str0m` treats this as a fault, as it would treat the unknown output.
             _ => DtlsOutput::BufferTooSmall { needed: 0 },
         }
     }

@@ -1,4 +1,4 @@
-//! SCTP packets (RFC 9260, section 3), as far as the recovery of lost data wants to see them.
+//! SCTP packets (RFC 9260, section 3), as far as the recovery of lost data reads them.
 
 use crc::{CRC_32_ISCSI, Crc};
 
@@ -7,9 +7,9 @@ const CHECKSUM: std::ops::Range<usize> = 8..HEADER;
 const CHUNK_HEADER: usize = 4;
 const DATA_HEADER: usize = 16;
 const SACK_HEADER: usize = 16;
-/// The length of the shortest DATA chunk there is.
+/// The length of the shortest DATA chunk.
 pub(super) const LEAST: usize = DATA_HEADER + 4;
-/// Of a DATA chunk: its receiver is asked to acknowledge it at once (RFC 7053).
+/// A flag of a DATA chunk: its receiver is asked to acknowledge it at once (RFC 7053).
 const IMMEDIATELY: u8 = 0x08;
 static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
@@ -31,20 +31,20 @@ pub(super) struct Chunk<'a> {
     bytes: &'a [u8],
 }
 
-/// What a DATA chunk says of itself.
+/// The header fields of a DATA chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Data {
     pub(super) tsn: u32,
     pub(super) stream: u16,
 }
 
-/// What has arrived: everything up to `cumulative`, and what lies in the blocks, counted from there.
+/// The received chunks: everything up to `cumulative`, and the blocks, whose numbers count from there.
 pub(super) struct Sack<'a> {
     pub(super) cumulative: u32,
     blocks: &'a [u8],
 }
 
-/// The chunks of a packet, as far as they are well-formed.
+/// The well-formed chunks of a packet.
 pub(super) fn chunks(packet: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
     let mut rest = packet.get(HEADER..).unwrap_or_default();
     std::iter::from_fn(move || {
@@ -54,7 +54,7 @@ pub(super) fn chunks(packet: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
     })
 }
 
-/// Ports and verification tag: what the packets of a direction have in common.
+/// Ports and verification tag, which all packets of a direction share.
 pub(super) fn address(packet: &[u8]) -> Option<[u8; CHECKSUM.start]> {
     packet.first_chunk().copied()
 }
@@ -87,14 +87,14 @@ pub(super) fn acknowledge_at_once(packet: &mut [u8]) {
     seal(packet);
 }
 
-/// Whether `packet` is as its sender made it.
+/// Whether `packet` has the checksum of its sender.
 pub(super) fn is_whole(packet: &[u8]) -> bool {
     let mut copy = packet.to_vec();
     seal(&mut copy);
     copy == packet
 }
 
-/// How much of a packet a chunk takes.
+/// The length of a chunk in a packet.
 pub(super) fn padded(length: usize) -> usize {
     length.next_multiple_of(4)
 }

@@ -1,4 +1,5 @@
-//! What was sent and is not acknowledged, and when it is sent again. Pure: packets and the time in, packets out.
+//! The chunks that are sent and not acknowledged, and when they are sent again. Pure: packets and the time in, packets
+//! out.
 
 use std::{
     borrow::Cow,
@@ -14,14 +15,14 @@ use crate::pc::sctp::{
 #[cfg(test)]
 mod tests;
 
-/// DATA chunks that are kept at most. What is beyond them is left to the association's own timers.
+/// The most DATA chunks that are kept. Further ones are left to the association's own timers.
 const KEPT: usize = 2_048;
-/// What a packet of several chunks has at most; it fits where the association's own do.
+/// The largest packet of several chunks; it fits where the association's own packets do.
 const PACKET: usize = 1_100;
-/// A packet that is smaller may well be all that its sender has to say for now.
+/// A smaller packet is probably the last one its sender has for now.
 const SMALL: usize = 600;
 
-/// Data after such a pause begins a burst, of which so many packets are short messages.
+/// Data after such a pause begins a burst, of which this many packets count as short messages.
 const PAUSE: Duration = Duration::from_millis(20);
 const SHORT: u32 = 3;
 
@@ -29,22 +30,22 @@ const SHORT: u32 = 3;
 pub(super) struct Recovery {
     /// Ports and verification tag of our packets.
     address: [u8; 8],
-    /// By TSN, see [`Recovery::unwrapped`].
+    /// Sent chunks by TSN, see [`Recovery::unwrapped`].
     sent: BTreeMap<i64, Sent>,
     newest: Option<i64>,
-    /// When something was sent last.
+    /// When a chunk was last sent.
     sent_last: Option<Instant>,
-    /// Of what has arrived, what was sent last.
+    /// The chunk that was sent last among those that have arrived.
     arrived: Option<(Instant, i64)>,
-    /// An INIT or COOKIE ECHO that was not answered yet.
+    /// An INIT or COOKIE ECHO without an answer.
     handshake: Option<Handshake>,
     round_trip: RoundTrip,
     said: Burst,
     heard: Burst,
-    /// When to send something again although no acknowledgement says that it is lost, and how often that was in vain.
+    /// When a chunk is sent again although no acknowledgement shows that it is lost, and how often that was in vain.
     probe: Option<Instant>,
     unanswered: u32,
-    /// When something becomes lost that may still have been overtaken.
+    /// When a chunk becomes lost that may still be reordered.
     overdue: Option<Instant>,
     /// Streams whose messages may be given up.
     unreliable: BTreeSet<u16>,
@@ -56,12 +57,12 @@ pub(super) struct Recovery {
 struct Sent {
     chunk: Box<[u8]>,
     at: Instant,
-    /// Sent more than once, so that an acknowledgement measures nothing.
+    /// Whether the chunk was sent more than once, so that an acknowledgement measures nothing.
     again: bool,
 }
 
-/// Packets of data without a pause between them. Who gets them acknowledges each second one at once, and a last one after
-/// 200 ms: that is too long for the short messages that most bursts are.
+/// Packets of data without a pause between them. The receiver acknowledges each second one at once, and a last one
+/// after 200 ms: too long for the short messages that most bursts are.
 #[derive(Debug, Default)]
 struct Burst {
     count: u32,
@@ -76,7 +77,7 @@ struct Handshake {
     unanswered: u32,
 }
 
-/// DATA chunks that were sent again, and that there was no room to keep.
+/// DATA chunks that were sent again, and those that there was no room to keep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) sent_again: u64,
@@ -86,8 +87,8 @@ pub(super) struct Counts {
 // === impl Recovery ===
 
 impl Recovery {
-    /// A packet of the association, as it is to be sent: perhaps with a wish for a soon acknowledgement. None if all of it
-    /// was just sent by us.
+    /// Takes a packet of the association and returns the packet to be sent, perhaps with a request for an immediate
+    /// acknowledgement. `None` if the recovery has just sent all of it.
     pub(super) fn outgoing<'p>(&mut self, now: Instant, packet: &'p [u8]) -> Option<Cow<'p, [u8]>> {
         if self.is_under_way(now, packet) {
             return None;
@@ -106,7 +107,7 @@ impl Recovery {
             return Some(Cow::Borrowed(packet));
         }
         self.address = packet::address(packet)?;
-        // More data does not put off the question after what was sent before it.
+        // More data does not postpone the probe for the data before it.
         if self.probe.is_none() {
             self.wait_for_answer(now);
         }
@@ -117,8 +118,8 @@ impl Recovery {
         Some(packet)
     }
 
-    /// A packet of the peer, which becomes as the association is to get it: it acknowledges short messages as if the peer
-    /// had asked for that.
+    /// Takes a packet of the peer and changes it for the association, which then acknowledges short messages as if the
+    /// peer had requested that.
     pub(super) fn incoming(&mut self, now: Instant, packet: &mut [u8]) {
         let has_data = packet::chunks(packet).any(|chunk| chunk.data().is_some());
         if has_data && self.heard.is_short(now) && packet.len() < SMALL && packet::is_whole(packet) {
@@ -136,7 +137,8 @@ impl Recovery {
         }
     }
 
-    /// A stream is open. Where messages may be given up, that is the association's to decide: we send none of them again.
+    /// Records a new stream. Where messages may be given up, the association decides: the recovery sends none of them
+    /// again.
     pub(super) fn opened(&mut self, stream: u16, reliable: bool) {
         if reliable {
             self.unreliable.remove(&stream);
@@ -145,7 +147,7 @@ impl Recovery {
         }
     }
 
-    /// When [`Recovery::timeout`] wants to be called.
+    /// When [`Recovery::timeout`] has to be called.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let handshake = self.handshake.as_ref().map(|handshake| handshake.again);
         [self.probe, self.overdue, handshake].into_iter().flatten().min()
@@ -163,7 +165,7 @@ impl Recovery {
         self.shake_hands_again(now);
     }
 
-    /// The next packet of ours to send.
+    /// The next packet to send.
     pub(super) fn take(&mut self) -> Option<Vec<u8>> {
         self.outbox.pop_front()
     }
@@ -195,7 +197,7 @@ impl Recovery {
                 let again = now + handshake_patience(0);
                 self.handshake = Some(Handshake { kind, packet: packet.into(), again, unanswered: 0 });
             }
-            // The peer's cookie makes the association as well as ours.
+            // The peer's cookie establishes the association as well as ours.
             kind::COOKIE_ACK => self.handshake = None,
             kind::ABORT | kind::SHUTDOWN_COMPLETE => self.end(),
             _ => {}
@@ -235,7 +237,7 @@ impl Recovery {
         self.repair(now);
     }
 
-    /// Of what was sent twice nobody knows which of the two has arrived, unless it is too soon for the second.
+    /// An acknowledgement of a chunk that was sent twice may be for either copy, unless it is too soon for the second.
     fn learn(&mut self, now: Instant, arrived: &[(i64, Sent)]) {
         let took = |sent: &Sent| now.saturating_duration_since(sent.at);
         let once = arrived.iter().filter(|(_, sent)| !sent.again);
@@ -247,12 +249,13 @@ impl Recovery {
         self.arrived = certain.map(|(tsn, sent)| (sent.at, *tsn)).max().max(self.arrived);
     }
 
-    /// Sends again what was sent before something that has arrived, if it had time enough to come after it.
+    /// Sends chunks again that were sent before one that has arrived, if they had enough time to arrive after it.
     fn repair(&mut self, now: Instant) {
         self.overdue = None;
         let Some(arrived) = self.arrived else { return };
         let allowed = self.round_trip.time() + self.round_trip.disorder();
-        // Behind one that was sent later nothing was sent earlier, as what was sent again is the only exception to the order.
+        // Chunks after one that was sent later were not sent earlier, because only chunks that were sent again break
+        // the order.
         let until = self.sent.iter().take_while(|(tsn, sent)| sent.again || (sent.at, **tsn) < arrived);
         let overtaken = until.filter(|(tsn, sent)| (sent.at, **tsn) < arrived);
         let (lost, open): (Vec<_>, Vec<_>) =
@@ -264,15 +267,15 @@ impl Recovery {
         }
     }
 
-    /// What was sent so long ago that it could be acknowledged.
+    /// The chunks that were sent so long ago that they could be acknowledged.
     fn unacknowledged(&self, now: Instant) -> Vec<i64> {
         let time = self.round_trip.time();
         let old = self.sent.iter().filter(|(_, sent)| sent.at + time <= now);
-        // A packet holds few of them.
+        // A packet holds only a few of them.
         old.map(|(tsn, _)| *tsn).take(PACKET / packet::LEAST).collect()
     }
 
-    /// As many of them as fit into a packet; the acknowledgement of that lets the next one go.
+    /// Sends as many of them as fit into a packet; its acknowledgement releases the next one.
     fn send_again(&mut self, now: Instant, tsns: Vec<i64>) {
         let mut room = PACKET;
         let mut fitting = Vec::new();
@@ -294,7 +297,7 @@ impl Recovery {
         }
     }
 
-    /// An acknowledgement of the rest does not make the last packet later (RFC 7765).
+    /// Acknowledgements of other packets do not postpone the probe for the last one (RFC 7765).
     fn wait_for_answer(&mut self, now: Instant) {
         let due = self.sent_last.unwrap_or(now) + self.round_trip.patience(self.unanswered);
         self.probe = (!self.sent.is_empty()).then(|| due.max(now + SLACK));
@@ -309,13 +312,13 @@ impl Recovery {
         self.outbox.push_back(handshake.packet.to_vec());
     }
 
-    /// The association is over: what was not acknowledged never will be.
+    /// Ends the association: the remaining chunks will never be acknowledged.
     fn end(&mut self) {
         let (counts, unreliable) = (self.counts, std::mem::take(&mut self.unreliable));
         *self = Self { counts, unreliable, ..Self::default() };
     }
 
-    /// TSNs of 32 bits start anew after the last one; these do not.
+    /// TSNs of 32 bits wrap; these do not.
     fn unwrapped(&self, tsn: u32) -> i64 {
         let Some(newest) = self.newest else { return i64::from(tsn) };
         newest + i64::from(tsn.wrapping_sub(newest as u32).cast_signed())
@@ -325,7 +328,7 @@ impl Recovery {
 // === impl Burst ===
 
 impl Burst {
-    /// Another packet. Whether it is one of the first.
+    /// Counts another packet; returns whether it is one of the first of its burst.
     fn is_short(&mut self, now: Instant) -> bool {
         let goes_on = self.last.is_some_and(|last| now < last + PAUSE);
         self.count = if goes_on { self.count.saturating_add(1) } else { 1 };

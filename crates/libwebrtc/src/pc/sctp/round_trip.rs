@@ -1,17 +1,17 @@
-//! How long an acknowledgement takes, as RFC 9260 measures it (section 6.3.1).
+//! The time until an acknowledgement, measured as in RFC 9260 (section 6.3.1).
 
 use std::time::Duration;
 
-/// Before anything was measured; what the C++ library's SCTP starts with.
+/// The time before the first measurement; the same as in the C++ library's SCTP.
 const UNKNOWN: Duration = Duration::from_millis(500);
-/// For the handshake of SCTP, as in the C++ library. It must not be short: a second INIT that overtakes what came after the
-/// first is the end of the association, with `sctp-proto` as with Pion.
+/// For the handshake of SCTP, as in the C++ library. It must not be short: a second INIT that overtakes the packets
+/// after the first ends the association, in `sctp-proto` as in Pion.
 const HANDSHAKE: Duration = Duration::from_secs(1);
-/// What a timer may be late on either side.
+/// The lateness of timers on either side.
 pub(super) const SLACK: Duration = Duration::from_millis(10);
-/// A probe that comes sooner than that helps nobody, and on a busy machine it would often come in vain.
+/// An earlier probe has no use, and on a busy machine it would often be unnecessary.
 const SOONEST: Duration = Duration::from_millis(50);
-/// How long to wait at most, however often there was no answer; as in the C++ library.
+/// The longest wait, after any number of probes without an answer; as in the C++ library.
 const LONGEST: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Default)]
@@ -31,18 +31,18 @@ impl RoundTrip {
         self.smoothed = Some((smoothed * 7 + time) / 8);
     }
 
-    /// How long an acknowledgement takes.
+    /// The time until an acknowledgement.
     pub(super) fn time(&self) -> Duration {
         self.smoothed.unwrap_or(UNKNOWN)
     }
 
-    /// By how much something may come later than what was sent after it.
+    /// How much later a packet may arrive than one that was sent after it.
     pub(super) fn disorder(&self) -> Duration {
         let time = self.time();
         (time / 4).max(self.variation * 4).min(time)
     }
 
-    /// How long an acknowledgement is waited for when so many probes had no answer.
+    /// How long to wait for an acknowledgement after this many probes without an answer.
     pub(super) fn patience(&self, unanswered: u32) -> Duration {
         let first = match self.smoothed {
             Some(time) => (time + time.max(self.variation * 4) + SLACK).max(SOONEST),
@@ -52,7 +52,7 @@ impl RoundTrip {
     }
 }
 
-/// How long an answer to a packet of the handshake is waited for.
+/// How long to wait for an answer to a packet of the handshake.
 pub(super) fn handshake_patience(unanswered: u32) -> Duration {
     doubled(HANDSHAKE, unanswered)
 }

@@ -1,4 +1,4 @@
-//! Two connections and a network between them, on a clock of their own.
+//! Two connections and a network between them, on a simulated clock.
 
 use std::{
     cmp::Reverse,
@@ -14,14 +14,14 @@ use crate::{
     pc::{channel::Channel, effect::Effect, engine::NetworkAction, offline::Peer},
 };
 
-/// Of a packet, in each direction.
+/// The delay of a packet in each direction.
 pub(super) const DELAY: Duration = Duration::from_millis(20);
 /// Only a hang takes this long.
 const HANG: Duration = Duration::from_secs(300);
 /// The first bytes of DTLS records (RFC 7983). Everything else keeps the connection alive, and is never lost.
 const DTLS: std::ops::Range<u8> = 20..64;
 
-/// Whether the network loses a DTLS record: by how many it was given before in that direction, and by the time.
+/// Whether the network loses a DTLS record, given its number in that direction and the time.
 pub(super) type Fate = Box<dyn FnMut(usize, Instant) -> bool>;
 
 pub(super) struct Simulation {
@@ -33,16 +33,16 @@ pub(super) struct Simulation {
     count: u64,
 }
 
-/// From a peer to the other.
+/// The direction from one peer to the other.
 struct Direction {
     fate: Fate,
-    /// How much later than [`DELAY`] a record comes, by its number.
+    /// How much later than [`DELAY`] a record arrives, by its number.
     jitter: fn(usize) -> Duration,
     records: usize,
     heard: Vec<Message>,
 }
 
-/// In the order in which they arrive.
+/// Ordered by arrival.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Datagram {
     due: Instant,
@@ -61,7 +61,7 @@ pub(super) fn nothing() -> Fate {
     Box::new(|_, _| false)
 }
 
-/// Those of these numbers, counted from now.
+/// Loses the records with these numbers, counted from now.
 pub(super) fn these<const N: usize>(numbers: [usize; N]) -> Fate {
     Box::new(move |number, _| numbers.contains(&number))
 }
@@ -74,7 +74,7 @@ pub(super) fn everything_until(end: Instant) -> Fate {
     Box::new(move |_, now| now < end)
 }
 
-/// One in so many, the same ones with each run.
+/// Loses one record in this many, the same ones in each run.
 pub(super) fn one_in(share: u64, seed: u64) -> Fate {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     Box::new(move |_, _| {
@@ -88,7 +88,7 @@ pub(super) fn one_in(share: u64, seed: u64) -> Fate {
 // === impl Simulation ===
 
 impl Simulation {
-    /// Two connections that have exchanged a few messages, so that each knows how long that takes.
+    /// Two connections that have exchanged a few messages, so that each has measured the round trip.
     pub(super) fn connected() -> Self {
         let mut simulation = Self::connecting();
         simulation.open();
@@ -102,7 +102,7 @@ impl Simulation {
         simulation
     }
 
-    /// Two connections that have not met.
+    /// Two connections before their handshake.
     pub(super) fn connecting() -> Self {
         let now = Instant::now();
         let peers = Peer::pair(now).unwrap();
@@ -111,13 +111,13 @@ impl Simulation {
         Self { now, peers, channels, directions, under_way: BinaryHeap::new(), count: 0 }
     }
 
-    /// Goes on until both channels are open.
+    /// Runs until both channels are open.
     pub(super) fn open(&mut self) {
         let channels = self.channels.clone();
         self.until(|_| channels.iter().all(|channel| channel.state() == DataChannelState::Open));
     }
 
-    /// Has a peer open another channel, with which it speaks from now on.
+    /// Makes a peer open another channel, which it uses from now on.
     pub(super) fn change_channel(&mut self, from: usize, init: &DataChannelInit) {
         let channel = self.peers[from].open("another", init).unwrap();
         self.channels[from] = channel.clone();
@@ -127,7 +127,7 @@ impl Simulation {
         self.forget();
     }
 
-    /// What is lost of what `from` sends, from now on.
+    /// Sets which records of `from` are lost from now on.
     pub(super) fn lose(&mut self, from: usize, fate: Fate) {
         self.directions[from].fate = fate;
         self.directions[from].records = 0;
@@ -142,17 +142,17 @@ impl Simulation {
         self.sync(from);
     }
 
-    /// Records that `from` has sent since [`Self::lose`] or [`Self::forget`].
+    /// The number of records that `from` has sent since [`Self::lose`] or [`Self::forget`].
     pub(super) fn records(&self, from: usize) -> usize {
         self.directions[from].records
     }
 
-    /// What `from` said and the other heard.
+    /// The messages of `from` that the other peer received.
     pub(super) fn heard(&self, from: usize) -> &[Message] {
         &self.directions[from].heard
     }
 
-    /// Goes on until so many messages of `from` were heard.
+    /// Runs until this many messages of `from` have arrived.
     pub(super) fn until_heard(&mut self, from: usize, count: usize) {
         self.until(|simulation| simulation.heard(from).len() >= count);
     }
@@ -240,7 +240,7 @@ impl Direction {
         Self { fate: nothing(), jitter: |_| Duration::ZERO, records: 0, heard: Vec::new() }
     }
 
-    /// How late a datagram is, or that it is lost.
+    /// How late a datagram is; `None` if it is lost.
     fn take(&mut self, now: Instant, bytes: &[u8]) -> Option<Duration> {
         if !bytes.first().is_some_and(|first| DTLS.contains(first)) {
             return Some(Duration::ZERO);

@@ -1,5 +1,5 @@
-//! What two connections make of a network that loses packets, 20 ms in each direction. Every claim holds for both directions,
-//! which also means: for both roles in DTLS and SCTP.
+//! Two connections over a network that loses packets, 20 ms in each direction. Every claim holds for both directions,
+//! and so for both roles in DTLS and SCTP.
 
 use std::time::{Duration, Instant};
 
@@ -7,31 +7,31 @@ use super::simulation::{DELAY, Fate, Simulation, everything_until, first, nothin
 use crate::data_channel::DataChannelInit;
 
 const ROUND_TRIP: Duration = DELAY.saturating_mul(2);
-/// The chunks of a reply, and how far apart they are said.
+/// The number of chunks of a reply, and the pause between them.
 const REPLY: usize = 20;
 const PACE: Duration = Duration::from_millis(3);
 
-/// What became of a reply.
+/// The delivery of a reply.
 struct Reply {
-    /// From when its last chunk was said until it was heard.
+    /// The time from the sending of its last chunk until its arrival.
     wait: Duration,
-    /// How many more records than chunks it took.
+    /// The number of records beyond that of the chunks.
     more: usize,
 }
 
-/// What is lost of the reply, and what of the acknowledgements of it.
+/// Sends a reply of which the records of `lost` and the acknowledgements of `unacknowledged` are lost.
 fn reply(from: usize, lost: Fate, unacknowledged: Fate) -> Reply {
     let mut simulation = Simulation::connected();
     simulation.lose(from, lost);
     simulation.lose(1 - from, unacknowledged);
     let said = say(&mut simulation, from, REPLY);
     let wait = simulation.heard(from).last().unwrap().at - said;
-    // What is still sent when all was heard.
+    // Counts the records that are sent after everything has arrived.
     simulation.pass(20 * ROUND_TRIP);
     Reply { wait, more: simulation.records(from) - REPLY }
 }
 
-/// Says so many chunks and waits until they were heard, as they were said; returns when the last one was.
+/// Sends `count` chunks and waits until they have arrived in order; returns when the last one arrived.
 fn say(simulation: &mut Simulation, from: usize, count: usize) -> Instant {
     for number in 0..count {
         simulation.say(from, &number.to_string());
@@ -51,7 +51,7 @@ fn within(wait: Duration, round_trips: f64) {
     assert!(wait <= ROUND_TRIP.mul_f64(round_trips), "{wait:?} are more than {round_trips} round trips");
 }
 
-/// Its last packet may be sent again: the other side puts its acknowledgement off for 200 ms.
+/// The last packet may be sent again: the other side delays its acknowledgement by 200 ms.
 #[test]
 fn without_loss_a_reply_comes_at_once_and_hardly_more_than_once() {
     for from in [0, 1] {
@@ -125,7 +125,7 @@ fn a_reply_that_is_lost_whole_takes_few_packets_more() {
 #[test]
 fn what_is_sent_again_may_be_lost_again() {
     for from in [0, 1] {
-        // The first packet, and the next three times it is sent.
+        // The first packet, and its next three copies.
         let reply =
             reply(from, Box::new(|number, _| number == 0 || (REPLY..REPLY + 2).contains(&number)), nothing());
         within(reply.wait, 9.0);
@@ -166,7 +166,8 @@ fn after_an_outage_what_waits_comes_within_three_seconds() {
     }
 }
 
-/// Retransmissions that nobody needs would look like a shorter way: packets are late by up to 15 ms, and overtake each other.
+/// Unnecessary retransmissions would look like a shorter round trip: packets are late by up to 15 ms, and overtake each
+/// other.
 #[test]
 fn packets_that_overtake_each_other_are_hardly_sent_again() {
     for from in [0, 1] {
@@ -224,7 +225,7 @@ fn a_handshake_survives_the_loss_of_any_packet() {
     }
 }
 
-/// Bulk is the association's own business; the recovery must not be in its way.
+/// Bulk data is left to the association; the recovery must not disturb it.
 #[test]
 fn much_data_comes_through_losses_of_two_percent() {
     for from in [0, 1] {

@@ -1,4 +1,4 @@
-//! Descriptions of either side taking effect.
+//! Applies descriptions of either side.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     session_description::{SdpType, SessionDescription},
 };
 
-/// What a remote description asks for.
+/// The step that a remote description requires.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum RemoteStep {
     /// Forget our pending offer.
@@ -48,7 +48,7 @@ impl State {
         }
     }
 
-    /// What a remote description asks for now. Nothing changes yet: `str0m` may still refuse it.
+    /// The step that a remote description requires now. Nothing changes yet: `str0m` may still refuse it.
     pub(crate) fn plan_remote(&self, description: &SessionDescription) -> Result<RemoteStep, RtcError> {
         self.ensure_open()?;
         let have_local_offer = self.signaling == SignalingState::HaveLocalOffer;
@@ -58,7 +58,7 @@ impl State {
             SdpType::PrAnswer => {
                 Err(RtcError::invalid_sdp("provisional answers are not supported: send the answer"))
             }
-            // `livekit` cancels an offer of its own by setting the answer that is already in force once more.
+            // `livekit` cancels an offer of its own by setting the answer in force once more.
             SdpType::Answer if have_local_offer && self.is_in_force(description) => Ok(RemoteStep::Rollback),
             SdpType::Answer if have_local_offer => Ok(RemoteStep::AcceptAnswer),
             SdpType::Answer => {
@@ -72,7 +72,7 @@ impl State {
         }
     }
 
-    /// The peer's answer to our pending offer is in force.
+    /// Applies the peer's answer to our pending offer.
     pub(crate) fn answer_accepted(&mut self, answer: SessionDescription) -> Vec<Effect> {
         if self.draft.take().is_some_and(|draft| draft.ice_restart) {
             self.ice_restart_wanted = false;
@@ -86,7 +86,7 @@ impl State {
         effects
     }
 
-    /// The peer's offer is in force as far as `str0m` goes, and `answer` is what it made of it.
+    /// Applies the peer's offer, which `str0m` has accepted with `answer`.
     ///
     /// An offer of ours that was pending is rolled back first, as the polite peer of RFC 9429, section 5.7 does.
     pub(crate) fn offer_accepted(&mut self, offer: SessionDescription, answer: String) -> Vec<Effect> {
@@ -110,7 +110,7 @@ impl State {
             return Err(self.wrong_state("set a local answer", "set the peer's offer first"));
         }
         self.ensure_can_gather()?;
-        // What `str0m` answered counts, not an edited text: that one is only for the peer.
+        // The answer of `str0m` counts, not an edited text, which is only for the peer.
         self.local.current = self.local.pending.take();
         self.remote.current = self.remote.pending.take();
         let mut effects = self.enter(SignalingState::Stable);
@@ -125,7 +125,7 @@ impl State {
         Ok(effects)
     }
 
-    /// Makes transceivers for the m-lines the peer added; they only receive (RFC 9429, section 5.10) .
+    /// Creates transceivers for the m-lines that the peer added; they only receive (RFC 9429, section 5.10).
     fn adopt_sections(&mut self, offered: &[Section]) {
         for section in offered {
             let known =
@@ -139,7 +139,7 @@ impl State {
         }
     }
 
-    /// Updates tracks and streams to what the peer says it sends, and tells of new ones.
+    /// Updates tracks and streams to the peer's announcement, and reports new ones.
     fn apply_sections(&mut self, sections: &[Section]) -> Vec<Effect> {
         let mut effects = Vec::new();
         for section in sections {
@@ -192,7 +192,7 @@ impl State {
     }
 }
 
-/// What is left of our wish when the peer has said its own (RFC 3264, section 6.1).
+/// The direction that both sides agree on (RFC 3264, section 6.1).
 fn agreed_direction(wanted: RtpTransceiverDirection, remote: &Section) -> RtpTransceiverDirection {
     use RtpTransceiverDirection::{Inactive, RecvOnly, SendOnly, SendRecv, Stopped};
     if remote.rejected || wanted == Stopped {

@@ -1,4 +1,5 @@
-//! Candidates of this side: when servers are asked, and what the peer and the program are told (W3C webrtc-pc, 4.4.1.1).
+//! Candidates of this side: when servers are asked, and which candidates the peer and the program see (W3C webrtc-pc,
+//! 4.4.1.1).
 
 use str0m::{Candidate, CandidateKind};
 
@@ -12,12 +13,12 @@ use crate::{
     session_description::SessionDescription,
 };
 
-/// What is known about this side's addresses.
+/// The state of this side's addresses.
 pub(super) struct Gathering {
     state: IceGatheringState,
     config: RtcConfiguration,
     candidates: Vec<Candidate>,
-    /// The servers are to be asked; the driver has not seen it yet.
+    /// The servers have to be asked; the driver has not seen it yet.
     wanted: bool,
     /// The m-line the candidates belong to, and the ICE session.
     mid: String,
@@ -66,7 +67,7 @@ impl State {
         Ok(())
     }
 
-    /// Gathering begins with the first local description, and again with each ICE restart, whoever asked for it.
+    /// Gathering begins with the first local description, and again with each ICE restart of either side.
     pub(super) fn gather(&mut self, description: &SessionDescription) -> Vec<Effect> {
         let (gathering, ufrag) = (&mut self.gathering, sdp::ice_ufrag(description.text()));
         if gathering.state != IceGatheringState::New && gathering.ufrag.as_deref() == ufrag {
@@ -88,13 +89,13 @@ impl State {
         effects
     }
 
-    /// What is to be asked now, once.
+    /// The configuration to gather with, once.
     pub(crate) fn take_gathering(&mut self) -> Option<RtcConfiguration> {
         let wanted = std::mem::take(&mut self.gathering.wanted);
         wanted.then(|| self.gathering.config.clone())
     }
 
-    /// A description that needs what no server can give is refused: the peer would wait for candidates in vain.
+    /// Refuses a description that needs candidates which no server can give: the peer would wait for them in vain.
     pub(super) fn ensure_can_gather(&self) -> Result<(), RtcError> {
         if self.transports() == IceTransportsType::Relay && !has_turn(&self.gathering.config) {
             return Err(no_turn());
@@ -117,7 +118,7 @@ impl State {
             .retain(|candidate| candidate.addr() != lost.addr() || candidate.kind() != lost.kind());
     }
 
-    /// The servers have answered, or never will.
+    /// Records that the servers have answered, or never will.
     pub(crate) fn gathered(&mut self) -> Option<Effect> {
         if self.gathering.state != IceGatheringState::Gathering || self.gathering.wanted {
             return None;
@@ -127,7 +128,7 @@ impl State {
     }
 }
 
-/// Whether the peer and the program hear of candidates of this kind.
+/// Whether the peer and the program see candidates of this kind.
 pub(crate) fn is_told(policy: IceTransportsType, kind: CandidateKind) -> bool {
     match policy {
         IceTransportsType::All => true,
@@ -136,7 +137,7 @@ pub(crate) fn is_told(policy: IceTransportsType, kind: CandidateKind) -> bool {
     }
 }
 
-/// A configuration without servers may still get some, as `livekit` learns them when it joins.
+/// A configuration without servers may still get some: `livekit` learns them at the join.
 pub(crate) fn ensure_reachable(config: &RtcConfiguration) -> Result<(), RtcError> {
     let relay_only = config.ice_transport_type == IceTransportsType::Relay;
     if relay_only && !config.ice_servers.is_empty() && !has_turn(config) {

@@ -1,4 +1,4 @@
-//! Offers of this side: what goes into the next one, and what setting or dropping it means.
+//! Offers of this side: the content of the next one, and the effect of setting or dropping it.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use crate::{
     session_description::SessionDescription,
 };
 
-/// What the next offer must contain.
+/// The content of the next offer.
 pub(crate) struct OfferPlan {
     pub(crate) add: Vec<Arc<Transceiver>>,
     pub(crate) directions: Vec<(String, RtpTransceiverDirection)>,
     pub(crate) stop: Vec<String>,
     pub(crate) add_data_section: bool,
     pub(crate) ice_restart: bool,
-    /// The description in force, to be offered again when nothing changes.
+    /// The description in force, which is offered again when nothing changes.
     pub(crate) in_force: Option<SessionDescription>,
 }
 
@@ -48,13 +48,13 @@ impl State {
         })
     }
 
-    /// The plan became an offer that gives out `mids`.
+    /// Records the offer that was made from the plan, with the mids it gives.
     pub(crate) fn offer_made(&mut self, mids: Vec<(Arc<Transceiver>, String)>, ice_restart: bool) {
         self.withdraw_mids();
         self.draft = Some(Draft { mids, ice_restart, published: false });
     }
 
-    /// `livekit` edits the text of an offer before it sets it, so the text is not compared; the mids are.
+    /// `livekit` edits the text of an offer before it sets it, so the mids are compared instead of the text.
     pub(super) fn set_local_offer(&mut self, offer: SessionDescription) -> Result<Vec<Effect>, RtcError> {
         if !matches!(self.signaling, SignalingState::Stable | SignalingState::HaveLocalOffer) {
             return Err(self.wrong_state("set a local offer", "answer the peer's offer first"));
@@ -78,7 +78,7 @@ impl State {
         Ok(effects)
     }
 
-    /// Forgets the pending offer: its m-lines were never agreed.
+    /// Forgets the pending offer, whose m-lines were never agreed on.
     pub(crate) fn rollback(&mut self) -> Vec<Effect> {
         self.withdraw_mids();
         self.draft = None;
@@ -92,7 +92,7 @@ impl State {
         }
     }
 
-    /// The mid both sides know, as opposed to one that only our pending offer gives.
+    /// The mid that both sides know, as opposed to one that only our pending offer gives.
     pub(super) fn agreed_mid(&self, transceiver: &Arc<Transceiver>) -> Option<String> {
         let drafted = |draft: &Draft| draft.mids.iter().any(|(other, _)| Arc::ptr_eq(other, transceiver));
         if self.draft.as_ref().is_some_and(drafted) {

@@ -1,4 +1,4 @@
-//! The offer/answer state without a peer: descriptions are written by hand.
+//! The offer/answer state without a peer: the descriptions are written by hand.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ fn plan(state: &mut State) -> OfferPlan {
     state.plan_offer(&OfferOptions::default()).unwrap()
 }
 
-/// Does what the engine does with a plan, with mids numbered from `first_mid`.
+/// Acts as the engine on a plan, with mids numbered from `first_mid`.
 fn offer(state: &mut State, first_mid: usize) -> SessionDescription {
     let plan = plan(state);
     let mids: Vec<_> =

@@ -1,6 +1,6 @@
 //! A network between two peers: it carries their datagrams between real sockets and can lose, delay or stop them.
 //!
-//! Each peer is told the relay's address in place of the other's, by rewriting the candidates of the descriptions.
+//! The candidates in the descriptions are rewritten, so that each peer sends to the relay instead of to the other.
 
 use std::{
     net::SocketAddr,
@@ -19,7 +19,7 @@ use tokio::{
 
 use super::Peer;
 
-/// How bad the network is.
+/// The quality of the network.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Weather {
     pub(crate) loss_percent: u64,
@@ -27,9 +27,9 @@ pub(crate) struct Weather {
 }
 
 pub(crate) struct Relay {
-    /// Faces the offerer, which takes it for the answerer.
+    /// The socket that the offerer takes for the answerer.
     near: Arc<UdpSocket>,
-    /// Faces the answerer, which takes it for the offerer.
+    /// The socket that the answerer takes for the offerer.
     far: Arc<UdpSocket>,
     pub(crate) cut: Arc<AtomicBool>,
     pub(crate) lost: Arc<AtomicU64>,
@@ -195,7 +195,7 @@ pub(crate) fn without_candidates(description: &SessionDescription) -> SessionDes
     SessionDescription::parse(&text, description.sdp_type()).unwrap()
 }
 
-/// Reproducible chance (Knuth's MMIX generator).
+/// A reproducible random generator (Knuth's MMIX).
 struct Dice(u64);
 
 impl Dice {

@@ -22,7 +22,7 @@ pub(crate) struct TurnServer {
 }
 
 impl TurnServer {
-    /// `None`, and a loud word, when coturn is not installed.
+    /// `None`, with a loud message, when coturn is not installed.
     pub(crate) fn start() -> Option<Self> {
         let Some(program) = find("turnserver") else {
             eprintln!("SKIPPED: coturn is not installed, so nothing is relayed: apt-get install coturn");
@@ -84,7 +84,7 @@ impl TurnServer {
         format!("turns:localhost:{}", self.tls)
     }
 
-    /// The certificate that vouches for the server.
+    /// The certificate of the server's authority.
     pub(crate) fn authority(&self) -> PathBuf {
         self.directory.path().join("authority.pem")
     }

@@ -73,7 +73,7 @@ impl Attacked {
         Self { listener, random, good: samples_of_packets(), last, now: 0, out }
     }
 
-    /// A packet or a block, at any moment, also an earlier one.
+    /// A packet or a block at a random moment, also an earlier one.
     fn wild(&mut self) {
         let step = [0, 1, 2_000, 10_000, 20_000, 700_000][self.random.below(6) as usize];
         self.now += step / (1 + self.random.below(9) as i64);
@@ -88,7 +88,7 @@ impl Attacked {
         self.check();
     }
 
-    /// 20 ms of an honest stream, with packets of somebody else among it. How many blocks were heard.
+    /// 20 ms of an honest stream, with packets of an attacker among it. Returns the number of blocks with sound.
     fn honest(&mut self, percent: u64) -> usize {
         let at = self.listener.at(self.now);
         if self.random.chance(percent) {
@@ -122,7 +122,7 @@ fn a_hundred_thousand_hostile_calls_neither_panic_nor_pile_up_nor_leave_the_buff
         assert!(stats.packets_received > 10_000 && stats.packets_malformed > 1000, "{stats:?}");
         assert!(stats.packets_duplicate > 0 && stats.packets_empty > 0 && stats.restarts > 0, "{stats:?}");
         attacked.now += 3_000_000;
-        // The buffer has learned to wait for a second.
+        // By now the buffer has learnt to wait for a second.
         let _: usize = (0..100).map(|_| attacked.honest(0)).sum();
         let heard: usize = (0..100).map(|_| attacked.honest(0)).sum();
         assert!(heard > 195, "{heard} blocks of 200");
@@ -139,7 +139,7 @@ fn a_stream_is_heard_among_packets_of_somebody_else() {
 
 #[test]
 fn packets_of_every_length_are_played() {
-    // One byte says how long a packet is, with nothing in its frames: 2.5 ms, 10, 20, 40, 60 and 120 ms.
+    // One byte gives the length of a packet with empty frames: 2.5 ms, 10, 20, 40, 60 and 120 ms.
     for (payload, samples) in [
         (vec![0xe0], 120),
         (vec![0xf0], 480),

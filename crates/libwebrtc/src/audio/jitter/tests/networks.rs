@@ -1,8 +1,8 @@
-//! Delay, jitter, loss, reordering, drift: what a listener hears of a stream that never pauses.
+//! Delay, jitter, loss, reordering, drift: the sound that arrives of a stream that never pauses.
 
 use crate::audio::{jitter::simulation::*, opus::Channels};
 
-/// The largest jump between two samples that a clean tone makes by itself.
+/// The largest jump between two samples of a clean tone.
 fn jump(hertz: f64) -> i32 {
     (10_000.0 * hertz * std::f64::consts::TAU / 48_000.0) as i32
 }
@@ -104,7 +104,7 @@ fn copies_of_packets_count_as_duplicates_and_change_nothing() {
     let once = sent.through(clean());
     let all = sent.packets.iter().flat_map(|packet| [packet.clone(), packet.clone()]).collect();
     sent.packets = all;
-    // Two packets for each frame: both are sent at the time of the frame, and every second one again 60 ms later.
+    // Two packets for each frame: both are sent at the frame's time, and every second one again 60 ms later.
     let doubled: Network = Box::new(|at, _| {
         let early = at as i64 - at as i64 / 2;
         Some(5_000 - early * 20_000 + if at % 2 == 1 { 60_000 } else { 0 })

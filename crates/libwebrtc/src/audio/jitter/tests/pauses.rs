@@ -1,11 +1,12 @@
-//! Senders that pause: DTX, mute, a new beginning.
+//! Senders that pause: DTX, mute, a restart.
 
 use crate::audio::{
     jitter::{AudioPacket, simulation::*},
     opus::{BLOCK, Channels, EncoderConfig},
 };
 
-/// Two seconds of a voice, two seconds of nothing, five times. Opus takes a lasting tone for noise, and sends none of it.
+/// Two seconds of a voice, two seconds of silence, five times. A lasting tone would not do: Opus takes it for noise,
+/// and sends none of it.
 fn bursts() -> Vec<i16> {
     (0..5).flat_map(|_| [speech(2.0), vec![0; 96_000]]).flatten().collect()
 }
@@ -107,7 +108,7 @@ fn whoever_begins_to_listen_late_hears_what_is_said_now() {
     let mut loud = 0;
     for (at, packet) in (0_i64..).zip(sent.packets.iter().flatten()) {
         listener.buffer.insert(listener.at(at * 20_000), packet.clone());
-        // Nobody listens in the first three seconds, and from the sixth to the ninth.
+        // The track has no listener in the first three seconds, and from the sixth to the ninth.
         for half in [0, 10_000].into_iter().filter(|_| matches!(at / 50, 3..6 | 9..)) {
             let now = at * 20_000 + half + 2_000;
             listener.buffer.pull(listener.at(now), &mut out);

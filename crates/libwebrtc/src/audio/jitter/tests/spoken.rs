@@ -1,10 +1,10 @@
-//! Speech that is heard through many bad networks, for a recogniser to read: `bench/loss.sh`.
+//! Speech through many bad networks, for a recogniser to read: `bench/loss.sh`.
 
 use std::{env, fs, path::Path};
 
 use crate::audio::{jitter::simulation::*, opus::SAMPLE_RATE, resample::Format, sounds::converted};
 
-/// Of what is read and written, 16 bits a sample.
+/// The format of the files, with 16 bits a sample.
 const FILE: Format = Format { rate: 16_000, channels: 1 };
 const INSIDE: Format = Format { rate: SAMPLE_RATE, channels: 1 };
 const JITTER_MS: u64 = 40;

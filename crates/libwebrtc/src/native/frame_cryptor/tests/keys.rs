@@ -56,7 +56,7 @@ fn what_was_not_set_is_not_there() {
     assert_eq!(provider.get_key("bob".to_owned(), 1), None);
     assert_eq!(provider.get_key(alice(), 0), None);
     assert_eq!(provider.clone().get_key(alice(), 1), Some(b"key".to_vec()));
-    // A key for everybody is for those who asked for one.
+    // A shared key needs the option for it.
     assert!(!provider.set_shared_key(0, b"key".to_vec()));
 }
 
@@ -127,7 +127,7 @@ fn keys_may_change_while_they_are_used() {
             threads.spawn(|| {
                 for _ in 0..200 {
                     let packet = cryptor.encrypt("alice", 0, b"hello").unwrap();
-                    // Another key may have been set meanwhile; wrong words may not come out.
+                    // Another key may have been set meanwhile; a wrong text must never come out.
                     if let Ok(opened) = cryptor.decrypt("alice", &packet) {
                         assert_eq!(opened, b"hello");
                     }

@@ -1,4 +1,4 @@
-//! What becomes of frames.
+//! Encryption and decryption of frames.
 
 use std::collections::HashSet;
 
@@ -48,7 +48,7 @@ fn a_frame_has_the_known_answer() {
     assert_eq!(frame::seal(clear.clone(), &key, index, iv), Some(known.clone()));
     assert_eq!(pass(&cryptor(Direction::Receive, &provider), &known), Some(clear));
 
-    // A packet that is nothing but its header.
+    // A packet that consists only of its header.
     let known = bytes("78e0e3841fba70925be58bf0c5f9a7a52a11223344556677885565ddee0c00");
     assert_eq!(frame::seal(vec![0x78], &key, 0, iv), Some(known.clone()));
     assert_eq!(pass(&cryptor(Direction::Receive, &provider), &known), Some(vec![0x78]));
@@ -107,7 +107,7 @@ fn what_is_no_frame_is_dropped_whatever_its_length() {
         for seed in 1..20 {
             let mut frame = noise(seed * 1000 + len, len as usize);
             assert_eq!(pass(&receiver, &frame), None);
-            // And what looks like one.
+            // The same for noise with the ending of a frame.
             frame[len as usize - 1] = 0;
             if let Some(iv_len) = frame.len().checked_sub(2) {
                 frame[iv_len] = 12;
@@ -189,7 +189,7 @@ fn of_what_the_server_injects_only_silence_passes() {
     }
     let sealed = pass(&sender, b"frame").unwrap();
     assert_eq!(pass(&receiver, &sealed).as_deref(), Some(b"frame".as_slice()));
-    // No mark is none, not one that each frame ends in.
+    // An empty mark disables the feature; it is not a mark that every frame ends in.
     provider.set_sif_trailer(Vec::new());
     assert_eq!(pass(&receiver, &opus), None);
     assert!(server_injected::is_silence(&opus));

@@ -97,7 +97,7 @@ fn a_sender_may_ratchet_within_the_window() {
         let packet = cryptor(&sender).encrypt("alice", 0, b"hello").unwrap();
         let opened = cryptor(&receiver).decrypt("alice", &packet);
         assert_eq!(opened.is_ok(), decrypted, "{steps} of {window}");
-        // Having followed, the receiver is where the sender is, and does not go back.
+        // A receiver that has followed has the sender's key, and does not go back.
         let followed = receiver.get_key("alice".to_owned(), 0) == sender.get_shared_key(0);
         assert_eq!(followed, decrypted, "{steps} of {window}");
         assert_eq!(cryptor(&receiver).decrypt("alice", &old).is_ok(), steps == 0 || !decrypted);

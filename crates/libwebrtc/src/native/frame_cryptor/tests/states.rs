@@ -1,4 +1,4 @@
-//! What a cryptor says of itself, and how long it lives.
+//! The states that a cryptor reports, and its lifetime.
 
 use std::{
     sync::Weak,
@@ -148,7 +148,8 @@ fn without_a_limit_no_failure_is_one_too_many() {
 
 #[test]
 fn a_receiver_follows_a_sender_that_ratchets() {
-    // Real derivations, so that the first frames come before they are done. A tolerance of none must not count those.
+    // Real derivations, so that the first frames arrive before they are done. A tolerance of zero must not count those
+    // frames.
     let following = KeyProviderOptions { ratchet_window_size: 3, failure_tolerance: 0, ..pbkdf2() };
     let (sending, receiving) = (shared(b"key", pbkdf2()), shared(b"key", following));
     let (sender, receiver) = (cryptor(Direction::Send, &sending), cryptor(Direction::Receive, &receiving));

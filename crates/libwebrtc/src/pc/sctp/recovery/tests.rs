@@ -1,4 +1,4 @@
-//! Rules of the recovery, packet by packet, and what a peer may try.
+//! Rules of the recovery, packet by packet, and attacks of a peer.
 
 use std::time::Duration;
 
@@ -30,13 +30,13 @@ fn sack(cumulative: u32, blocks: &[(u16, u16)]) -> Vec<u8> {
     packet(kind::SACK, &[&cumulative.to_be_bytes()[..], &[0, 1, 0, 0], &count, &[0, 0], &blocks].concat())
 }
 
-/// The TSNs in what is to be sent again.
+/// The TSNs of the packets to be sent again.
 fn taken(recovery: &mut Recovery) -> Vec<u32> {
     let packets: Vec<_> = std::iter::from_fn(|| recovery.take()).collect();
     packets.iter().flat_map(|packet| packet::chunks(packet)).map(|chunk| chunk.data().unwrap().tsn).collect()
 }
 
-/// One that knows the round trip, after DATA up to the TSN before `next`.
+/// A recovery that has measured the round trip, with DATA up to the TSN before `next`.
 fn experienced(now: &mut Instant, next: u32) -> Recovery {
     let mut recovery = Recovery::default();
     for tsn in (1..=8).rev().map(|before| next.wrapping_sub(before)) {
@@ -154,7 +154,7 @@ fn acknowledgements_of_what_was_never_sent_change_nothing() {
     }
 }
 
-/// From a fixed seed: damaged packets in both directions, at any time.
+/// Damaged packets in both directions, at any time, from a fixed seed.
 #[test]
 fn no_packet_makes_it_panic_or_grow() {
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
