@@ -1,7 +1,7 @@
 //! What each part of the program is told of the configuration. The parts know their own settings, and nothing of this.
 
-use super::Telemetry;
-use crate::privacy;
+use super::{Network, Telemetry};
+use crate::{net, privacy};
 
 // === impl Telemetry ===
 
@@ -14,5 +14,14 @@ impl Telemetry {
             user_id: self.user_id,
             user_id_key: self.user_id_key.clone(),
         }
+    }
+}
+
+// === impl Network ===
+
+impl Network {
+    pub fn settings(&self) -> net::Settings {
+        let Self { ca_file, https_proxy, http_proxy, no_proxy } = self.clone();
+        net::Settings { ca_file, https_proxy, http_proxy, no_proxy }
     }
 }
