@@ -161,7 +161,7 @@ impl Segment {
     /// Writes what the stay has not got yet.
     pub(super) async fn write(&mut self, outlet: &Outlet) -> Result<(), String> {
         if self.stream.is_none() && self.progress.is_cut_at() == Some(0) {
-            // Nobody has heard of it, and nobody shall.
+            // The room has not heard of it, and does not need to.
             self.done = true;
             self.tell(0, Fate::Cut);
             return Ok(());
