@@ -14,7 +14,7 @@
 //! - [`llm`]: what answers a turn, behind the trait [`llm::Answerer`]
 //! - [`record`]: the local record of sessions and turns, in SQLite
 //! - [`telemetry`]: the three spans of a turn, and their way out
-//! - [`metrics`]: what the process counts, for `/metrics` and OTLP
+//! - [`metrics`]: what the process counts, for `/metrics` and OTLP; `observed`: the state of the other parts as metrics
 //! - [`privacy`]: what may be recorded of what people said and who they are
 //! - [`runtime`]: the threads that everything asynchronous shares
 //! - [`net`]: how every connection is made: certificates, proxies, websockets
@@ -51,6 +51,7 @@ pub mod log;
 pub mod metrics;
 mod named_file;
 pub mod net;
+mod observed;
 mod openobserve;
 mod output;
 pub mod panics;

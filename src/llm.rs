@@ -141,7 +141,7 @@ impl OpenAi {
             cut_replies: AtomicU64::new(0),
             habits: Memory::of(&config.model),
             warmth: Warmth::default(),
-            metrics: metrics.llm(config),
+            metrics: metrics.llm(&config.model, &config.base_url),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
