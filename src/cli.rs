@@ -299,7 +299,7 @@ impl Cli {
             warnings.for_each(|warning| output::complain(format_args!("warning: {warning}")));
             return finish(block_on(openobserve::install(loaded.config, &env, args)));
         }
-        let logs = LogQueue::wanted(&loaded.config.telemetry);
+        let logs = LogQueue::wanted(&loaded.config.telemetry.settings());
         crate::log::init(self.log_format, secrets.clone(), logs.as_ref());
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let source = Source { args, env, secrets };

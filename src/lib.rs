@@ -13,7 +13,7 @@
 //! - [`session`]: one conversation; its rules are a pure state machine
 //! - [`llm`]: what answers a turn, behind the trait [`llm::Answerer`]
 //! - [`record`]: the local record of sessions and turns, in SQLite
-//! - [`telemetry`]: the three spans of a turn, and their way out
+//! - [`telemetry`]: the three spans of a turn, and their way out; [`attributes`]: every key that a span or metric carries
 //! - [`metrics`]: what the process counts, for `/metrics` and OTLP; `observed`: the state of the other parts as metrics
 //! - [`privacy`]: what may be recorded of what people said and who they are
 //! - [`runtime`]: the threads that everything asynchronous shares
@@ -36,6 +36,7 @@
 // They panic when stdout is a closed pipe or stderr a full disk: `output` writes.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod attributes;
 pub mod caller;
 pub mod chat;
 mod check;

@@ -11,10 +11,10 @@ use crate::telemetry::ExportStatus;
 use crate::telemetry::signals::SignalStatus;
 use crate::worker::Health;
 
-/// A figure of the worker, and where it stands.
-type WorkerReading = (&'static Definition, fn(&Health) -> f64);
+/// A figure of a state, and where it stands.
+type Reading<S> = (&'static Definition, fn(&S) -> f64);
 
-const WORKER: [WorkerReading; 6] = [
+const WORKER: [Reading<Health>; 6] = [
     (&catalogue::REGISTERED, |health| flag(health.registered)),
     (&catalogue::DRAINING, |health| flag(health.draining)),
     (&catalogue::SLOTS, |health| health.slots.into()),
@@ -23,11 +23,8 @@ const WORKER: [WorkerReading; 6] = [
     (&catalogue::CONNECT_WAIT, |health| health.connect_wait.as_secs_f64()),
 ];
 
-/// A figure of the export, and where it stands.
-type ExportReading = (&'static Definition, fn(&ExportStatus) -> f64);
-
 /// The whole mapping from the status of the export to metrics. Counts are exact as f64 for longer than any process runs.
-const EXPORT: [ExportReading; 8] = [
+const EXPORT: [Reading<ExportStatus>; 8] = [
     (&catalogue::SPANS_SENT, |status| status.exported as f64),
     (&catalogue::SPANS_DROPPED, |status| status.dropped as f64),
     (&catalogue::SPANS_REJECTED, |status| status.rejected as f64),
@@ -38,21 +35,15 @@ const EXPORT: [ExportReading; 8] = [
     (&catalogue::EXPORT_FAILING, |status| flag(status.last_error.is_some())),
 ];
 
-/// A figure of the other signals' export, and where it stands.
-type SignalReading = (&'static Definition, fn(&SignalStatus) -> f64);
-
-const SIGNALS: [SignalReading; 3] = [
+const SIGNALS: [Reading<SignalStatus>; 3] = [
     (&catalogue::PUSHES_FAILED, |status| status.pushes_failed as f64),
     (&catalogue::LOGS_SENT, |status| status.logs_sent as f64),
     (&catalogue::LOGS_DROPPED, |status| status.logs_dropped as f64),
 ];
 
-/// A figure of the local record, and where it stands.
-type RecordReading = (&'static Definition, fn(&RecordStatus) -> f64);
-
 /// Zeros when the record is off, as Prometheus advises for series that are known beforehand: a missing one cannot be
 /// told from a worker that is gone.
-const RECORD: [RecordReading; 4] = [
+const RECORD: [Reading<RecordStatus>; 4] = [
     (&catalogue::RECORD_WRITTEN, |status| status.written as f64),
     (&catalogue::RECORD_DROPPED, |status| status.dropped as f64),
     (&catalogue::RECORD_WAITING, |status| status.waiting as f64),
@@ -94,7 +85,7 @@ pub(crate) fn redaction(metrics: &Metrics, given_up: impl Fn() -> u64 + Send + S
 
 fn show<S: 'static, const N: usize>(
     metrics: &Metrics,
-    readings: [(&'static Definition, fn(&S) -> f64); N],
+    readings: [Reading<S>; N],
     status: impl Fn() -> S + Send + Sync + 'static,
 ) {
     let status = Arc::new(status);

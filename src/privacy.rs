@@ -93,6 +93,21 @@ struct Rules {
     given_up: AtomicU64,
 }
 
+// === impl Settings ===
+
+impl Default for Settings {
+    /// Everything is recorded as it is.
+    fn default() -> Self {
+        Self {
+            capture: CaptureContent::Full,
+            builtins: Builtin::ALL.to_vec(),
+            patterns: Vec::new(),
+            user_id: UserId::Plain,
+            user_id_key: None,
+        }
+    }
+}
+
 // === impl Privacy ===
 
 impl Privacy {

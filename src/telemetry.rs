@@ -10,7 +10,6 @@
 //! - [`signals`]: metrics and logs, when they are sent too
 
 mod asked_wait;
-pub mod attributes;
 mod delivery;
 pub mod endpoint;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
@@ -21,6 +20,7 @@ mod otlp_http;
 mod otlp_post;
 pub mod recorder;
 mod resource;
+mod settings;
 pub mod signal;
 pub mod signals;
 pub mod spans;
@@ -32,11 +32,12 @@ use std::time::Duration;
 use thiserror::Error;
 
 use self::recorder::Recorder;
+pub use self::settings::{Exporter, Settings};
 use self::signal::Signal;
 use self::spans::Tracer;
 use self::spool::Spool;
 pub use self::spool::{ExportStatus, Flushed, Survey};
-use crate::config;
+pub use crate::attributes;
 use crate::privacy::Privacy;
 
 /// The process's telemetry. Cheap to clone; spans still queued go out in the background when the last clone is dropped,
@@ -68,8 +69,8 @@ pub enum StartError {
 impl Telemetry {
     /// Starts exporting as configured. Without an endpoint turns still get trace ids, for logs. Workers with the same
     /// `agent` name send what one of them could not. May be called inside and outside async runtimes.
-    pub fn start(config: &config::Telemetry, agent: &str, instance_id: &str) -> Result<Self, StartError> {
-        let privacy = Privacy::new(&config.privacy());
+    pub fn start(config: &Settings, agent: &str, instance_id: &str) -> Result<Self, StartError> {
+        let privacy = Privacy::new(&config.privacy);
         let Some(url) = config.otlp_endpoint.clone().filter(|_| config.wants(Signal::Traces)) else {
             tracing::info!("{}", silence(config));
             return Ok(Self { tracer: Tracer::new(otel::SpanSource::silent(), privacy), spool: None });
@@ -121,7 +122,7 @@ impl Telemetry {
     }
 }
 
-fn spool_settings(config: &config::Telemetry, agent: &str) -> spool::Settings {
+fn spool_settings(config: &Settings, agent: &str) -> spool::Settings {
     spool::Settings {
         directory: config.spool_dir.clone(),
         service: config.service_name.clone(),
@@ -131,7 +132,7 @@ fn spool_settings(config: &config::Telemetry, agent: &str) -> spool::Settings {
     }
 }
 
-fn silence(config: &config::Telemetry) -> &'static str {
+fn silence(config: &Settings) -> &'static str {
     match (config.enabled, config.traces) {
         (false, _) => "traces are not exported: [telemetry] enabled is false, or OTEL_SDK_DISABLED true",
         (_, false) => {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Finding, Verdict};
-use crate::config::{Config, Telemetry as Settings};
+use crate::config::Config;
 use crate::net::web;
 use crate::telemetry::signal::Signal;
 use crate::telemetry::spans::PROBE;
-use crate::telemetry::{ExportStatus, Telemetry};
+use crate::telemetry::{ExportStatus, Settings, Telemetry};
 
 /// One export may take as long as this, with the waits between its attempts.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(5);
 
 pub(super) async fn check(config: Arc<Config>) -> Finding {
-    let settings = settings(&config.telemetry);
+    let settings = settings(&config.telemetry.settings());
     let Some(url) = settings.otlp_endpoint.as_ref().filter(|_| settings.wants(Signal::Traces)) else {
         return nowhere(&settings);
     };

@@ -4,26 +4,26 @@
 use std::sync::Arc;
 
 use super::{Finding, Verdict, disk, otlp};
-use crate::config::{Config, Telemetry};
+use crate::config::Config;
 use crate::net::web;
-use crate::telemetry::StartError;
 use crate::telemetry::signals::{self, Probed};
+use crate::telemetry::{Settings, StartError};
 
 pub(super) async fn metrics(config: Arc<Config>) -> Finding {
     let is_on = config.telemetry.metrics;
-    ask("metrics", is_on, &config.telemetry, signals::probe_metrics).await
+    ask("metrics", is_on, &config.telemetry.settings(), signals::probe_metrics).await
 }
 
 pub(super) async fn logs(config: Arc<Config>) -> Finding {
     let is_on = config.telemetry.logs;
-    ask("logs", is_on, &config.telemetry, signals::probe_logs).await
+    ask("logs", is_on, &config.telemetry.settings(), signals::probe_logs).await
 }
 
 async fn ask(
     signal: &'static str,
     is_on: bool,
-    telemetry: &Telemetry,
-    probe: fn(&Telemetry) -> Result<Option<Probed>, StartError>,
+    telemetry: &Settings,
+    probe: fn(&Settings) -> Result<Option<Probed>, StartError>,
 ) -> Finding {
     if !telemetry.enabled || !is_on {
         let key = if is_on { "enabled" } else { signal };

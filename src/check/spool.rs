@@ -10,7 +10,7 @@ use crate::telemetry::Survey;
 use crate::telemetry::signal::Signal;
 
 pub(super) async fn check(config: Arc<Config>) -> Finding {
-    let telemetry = &config.telemetry;
+    let telemetry = config.telemetry.settings();
     if !telemetry.exports(Signal::Traces) {
         return Finding::skipped("no trace leaves this process, so none waits");
     }

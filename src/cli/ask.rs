@@ -39,8 +39,8 @@ pub(super) async fn run(config: Config, args: AskArgs, logs: Option<LogQueue>) -
     config.require_llm()?;
     let question = question(args.text, config.agent.max_turn_bytes).await?;
     let instance_id = super::random_identity("ask");
-    let telemetry = Telemetry::start(&config.telemetry, &config.worker.agent_name, &instance_id)?;
-    let signals = Signals::start(&config.telemetry, &instance_id, logs)?;
+    let telemetry = Telemetry::start(&config.telemetry.settings(), &config.worker.agent_name, &instance_id)?;
+    let signals = Signals::start(&config.telemetry.settings(), &instance_id, logs)?;
     let answerer = OpenAi::counted(&config.llm, signals.metrics())?;
     let asked = ask(&config, &answerer, &telemetry.tracer(), question, !args.json).await;
     let reported = report(asked, args.json);

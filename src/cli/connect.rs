@@ -37,8 +37,8 @@ pub(super) async fn run(
             permissions: &config.worker.permissions,
         },
     )?;
-    let telemetry = Telemetry::start(&config.telemetry, &config.worker.agent_name, &identity)?;
-    let signals = Signals::start(&config.telemetry, &identity, logs)?;
+    let telemetry = Telemetry::start(&config.telemetry.settings(), &config.worker.agent_name, &identity)?;
+    let signals = Signals::start(&config.telemetry.settings(), &identity, logs)?;
     let record = Record::start(&config.store, telemetry.tracer().privacy().clone());
     let parts = parts(&config, &telemetry, signals.metrics(), &record)?;
     let options = JoinOptions { url: credentials.url, token, max_text_bytes: config.agent.max_turn_bytes };

@@ -29,8 +29,9 @@ pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) 
     let mut settings = worker::Settings::new(&config)?;
     let shutdown = Shutdown::on_signals()?;
     let hangups = Hangups::listen()?;
-    let telemetry = Telemetry::start(&config.telemetry, &settings.agent_name, &settings.instance_id)?;
-    let signals = Signals::start(&config.telemetry, &settings.instance_id, logs)?;
+    let telemetry =
+        Telemetry::start(&config.telemetry.settings(), &settings.agent_name, &settings.instance_id)?;
+    let signals = Signals::start(&config.telemetry.settings(), &settings.instance_id, logs)?;
     let metrics = signals.metrics().clone();
     settings.metrics = metrics.clone();
     let (health, healthy) = watch::channel(Health::default());

@@ -41,7 +41,8 @@ impl Config {
 
     /// Every secret there is. A new one is added here, or it is in danger of being logged.
     pub fn secrets(&self) -> Secrets {
-        let headers = Signal::ALL.into_iter().flat_map(|signal| self.telemetry.exporter(signal).headers);
+        let telemetry = self.telemetry.settings();
+        let headers = Signal::ALL.into_iter().flat_map(|signal| telemetry.exporter(signal).headers);
         let headers = headers.map(|(_, value)| value);
         let keys =
             [&self.livekit.api_secret, &self.llm.api_key, &self.telemetry.user_id_key, &self.http.token];

@@ -18,6 +18,7 @@ use super::load::{strongest, winner};
 use super::origin::{Layer, Origin};
 use super::setting::{Said, Setting};
 use super::{ConfigError, Env, Loaded, Telemetry};
+use crate::telemetry;
 use crate::telemetry::signal::Signal;
 
 pub(super) use self::inherited::inherited;
@@ -62,6 +63,7 @@ pub(super) struct Judged {
 
 /// What the whole configuration makes of the variables. `told` are those that were found out while they were read.
 pub(super) fn judge(env: &Env, telemetry: &Telemetry, settings: &[Setting], told: Vec<Ignored>) -> Judged {
+    let telemetry = &telemetry.settings();
     let mut judged = Judged { ignored: told, unmet: Vec::new() };
     settings.iter().for_each(|setting| judged.wrong(setting, settings, telemetry));
     protocol::judge(&mut judged, env, telemetry, settings);
@@ -76,9 +78,9 @@ pub(super) fn judge(env: &Env, telemetry: &Telemetry, settings: &[Setting], told
 }
 
 /// Whether something that this process sends depends on a key.
-fn is_needed(key: &Key, telemetry: &Telemetry) -> bool {
+fn is_needed(key: &Key, telemetry: &telemetry::Settings) -> bool {
     let exported = |signals: &[Signal]| signals.iter().any(|signal| telemetry.exports(*signal));
-    let Telemetry { metrics_endpoint, logs_endpoint, .. } = telemetry;
+    let telemetry::Settings { metrics_endpoint, logs_endpoint, .. } = telemetry;
     // Without an endpoint of their own, metrics and logs go beside the traces.
     let beside = |own: bool, signal| !own && telemetry.wants(signal);
     match key.path {
@@ -100,7 +102,7 @@ fn is_needed(key: &Key, telemetry: &Telemetry) -> bool {
 // === impl Judged ===
 
 impl Judged {
-    fn wrong(&mut self, setting: &Setting, settings: &[Setting], telemetry: &Telemetry) {
+    fn wrong(&mut self, setting: &Setting, settings: &[Setting], telemetry: &telemetry::Settings) {
         let Said::Wrong(problem) = &setting.said else { return };
         let is_strongest = strongest(settings, setting.key).is_some_and(|other| std::ptr::eq(other, setting));
         let variable = setting.origin.variable().unwrap_or_default();

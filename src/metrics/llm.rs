@@ -7,8 +7,8 @@ use url::Url;
 use super::label::{Outcome, Panicked, error_class};
 use super::meter::{Counter, Histogram, Label, Meter};
 use super::{Metrics, catalogue};
+use crate::attributes as key;
 use crate::chat::{Failure, Usage};
-use crate::telemetry::attributes as key;
 
 /// GenAI: `input` or `output`.
 const GEN_AI_TOKEN_TYPE: &str = "gen_ai.token.type";

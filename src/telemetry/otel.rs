@@ -25,10 +25,10 @@ use super::StartError;
 use super::attributes::{Attribute, Value};
 use super::otlp_post::OtlpPost;
 use super::recorder::{FinishedSpan, Recorder};
+use super::settings::Settings;
 use super::signal::Signal;
-use super::spool::{Settings, Spool};
+use super::spool::{self, Spool};
 use super::traceparent::TraceParent;
-use crate::config;
 
 /// Not `ai`: OpenObserve would take the spans for those of Vercel's SDK.
 const SCOPE: &str = "voiced";
@@ -91,9 +91,9 @@ impl SpanSource {
 
     /// Finished spans are posted to `url`, by way of the spool.
     pub(super) fn exported(
-        config: &config::Telemetry,
+        config: &Settings,
         url: url::Url,
-        spool: &Settings,
+        spool: &spool::Settings,
         instance_id: &str,
     ) -> Result<(Self, Spool), StartError> {
         let resource = resource(config, instance_id);
@@ -160,7 +160,7 @@ fn scope() -> InstrumentationScope {
     InstrumentationScope::builder(SCOPE).with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
-fn resource(config: &config::Telemetry, instance_id: &str) -> Resource {
+fn resource(config: &Settings, instance_id: &str) -> Resource {
     let attributes = super::resource::attributes(config, instance_id).into_iter();
     // Built empty: the SDK's detectors would read the variables once more, past the configuration.
     Resource::builder_empty()

@@ -13,12 +13,12 @@ use super::StartError;
 use super::delivery::{Delivery, Trouble};
 use super::otlp_answer;
 use super::signal::Signal;
-use crate::config;
 use crate::net::client::HttpClient;
 use crate::net::network;
 use crate::net::retry_after::retry_after;
 use crate::net::web::{causes, first_words};
 use crate::secret::{Secret, Secrets};
+use crate::telemetry::settings::Settings;
 
 /// No OTLP response is longer; what is past it is not read.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
@@ -70,11 +70,7 @@ impl OtlpHttp {
         Ok(Self { client, runtime, timeout, url, headers: header_map(headers)?, secrets, sent })
     }
 
-    pub(super) fn from_config(
-        config: &config::Telemetry,
-        url: Url,
-        signal: Signal,
-    ) -> Result<Self, StartError> {
+    pub(super) fn from_config(config: &Settings, url: Url, signal: Signal) -> Result<Self, StartError> {
         let exporter = config.exporter(signal);
         Self::new(url, exporter.headers, exporter.timeout, Sent::of(signal, config))
     }
@@ -211,7 +207,7 @@ fn header_map(headers: &[(String, Secret)]) -> Result<HeaderMap, StartError> {
 // === impl Sent ===
 
 impl Sent {
-    pub(super) fn of(signal: Signal, config: &config::Telemetry) -> Self {
+    pub(super) fn of(signal: Signal, config: &Settings) -> Self {
         let key = match signal {
             Signal::Metrics if config.metrics_endpoint.is_some() => "metrics_endpoint",
             Signal::Logs if config.logs_endpoint.is_some() => "logs_endpoint",
@@ -286,7 +282,7 @@ mod tests {
 
     fn receiver(headers: &[(String, Secret)]) -> OtlpHttp {
         let url = Url::parse("http://127.0.0.1:9/v1/traces?key=hidden").unwrap();
-        let sent = Sent::of(Signal::Traces, &config::Config::default().telemetry);
+        let sent = Sent::of(Signal::Traces, &crate::config::Config::default().telemetry.settings());
         OtlpHttp::new(url, headers, Duration::from_secs(1), sent).unwrap()
     }
 
@@ -347,11 +343,9 @@ mod tests {
 
     #[test]
     fn advice_names_the_signal_and_the_key_that_its_address_comes_from() {
-        let shared = config::Config::default().telemetry;
-        let own = config::Telemetry {
-            logs_endpoint: Some(Url::parse("http://logs.test/otlp").unwrap()),
-            ..shared.clone()
-        };
+        let shared = crate::config::Config::default().telemetry.settings();
+        let own =
+            Settings { logs_endpoint: Some(Url::parse("http://logs.test/otlp").unwrap()), ..shared.clone() };
         let advice = |signal, config| Sent::of(signal, config).advice(StatusCode::NOT_FOUND, None);
         let traces = advice(Signal::Traces, &own);
         assert!(traces.starts_with("check the path of [telemetry] otlp_endpoint (OpenObserve"), "{traces}");

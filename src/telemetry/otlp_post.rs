@@ -11,8 +11,8 @@ use super::StartError;
 use super::delivery::{Delivery, Trouble};
 use super::otlp_answer::{self, PartialSuccess};
 use super::otlp_http::{OtlpHttp, Reply};
+use super::settings::Settings;
 use super::signal::Signal;
-use crate::config;
 
 /// Posts requests of one signal. Like the client in it, it must be made, used and dropped on a thread of its own.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct OtlpPost {
 // === impl OtlpPost ===
 
 impl OtlpPost {
-    pub(super) fn new(config: &config::Telemetry, url: Url, signal: Signal) -> Result<Self, StartError> {
+    pub(super) fn new(config: &Settings, url: Url, signal: Signal) -> Result<Self, StartError> {
         let http = OtlpHttp::from_config(config, url, signal)?;
         Ok(Self { http, gzip: config.exporter(signal).gzip, signal })
     }
@@ -88,7 +88,7 @@ pub(super) fn read_answer(reply: &Reply) {
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 fn posting_nowhere(signal: Signal) -> OtlpPost {
     let url = Url::parse("http://127.0.0.1:9/v1/traces").expect("a URL");
-    OtlpPost::new(&config::Config::default().telemetry, url, signal).expect("a client")
+    OtlpPost::new(&Settings::default(), url, signal).expect("a client")
 }
 
 fn gzipped(body: &[u8]) -> Vec<u8> {

@@ -1,9 +1,9 @@
 //! What every signal says of the process that sends it.
 
-use crate::config;
-
 /// The resource attributes, the later ones stronger.
-pub(crate) fn attributes(config: &config::Telemetry, instance_id: &str) -> Vec<(String, String)> {
+use super::settings::Settings;
+
+pub(crate) fn attributes(config: &Settings, instance_id: &str) -> Vec<(String, String)> {
     let own = [("service.version", env!("CARGO_PKG_VERSION")), ("service.instance.id", instance_id)];
     let own = own.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
     let given = config.resource_attributes.iter().cloned();

@@ -26,8 +26,8 @@ use self::metrics::MetricsPush;
 pub use self::queue::LogQueue;
 use super::signal::Signal;
 use super::{StartError, endpoint, resource};
-use crate::config;
 use crate::metrics::{Metrics, Push};
+use crate::telemetry::settings::Settings;
 
 /// The metrics of the process, and the threads that send them and the logs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -60,11 +60,7 @@ struct Counts {
 
 impl Signals {
     /// Starts what is switched on. `logs` is the queue that the process logs into.
-    pub fn start(
-        config: &config::Telemetry,
-        instance_id: &str,
-        logs: Option<LogQueue>,
-    ) -> Result<Self, StartError> {
+    pub fn start(config: &Settings, instance_id: &str, logs: Option<LogQueue>) -> Result<Self, StartError> {
         let resource = resource::attributes(config, instance_id);
         let counts = Arc::new(Counts::default());
         let url = metrics_url(config)?;
@@ -120,16 +116,16 @@ pub(crate) struct Probed {
 }
 
 /// Asks the receiver of metrics for its opinion; None when they go nowhere. To be called from where blocking is allowed.
-pub(crate) fn probe_metrics(config: &config::Telemetry) -> Result<Option<Probed>, StartError> {
+pub(crate) fn probe_metrics(config: &Settings) -> Result<Option<Probed>, StartError> {
     metrics_url(config)?.map(|url| probe(config, url, Signal::Metrics)).transpose()
 }
 
 /// [`probe_metrics`] for logs.
-pub(crate) fn probe_logs(config: &config::Telemetry) -> Result<Option<Probed>, StartError> {
+pub(crate) fn probe_logs(config: &Settings) -> Result<Option<Probed>, StartError> {
     logs_url(config)?.map(|url| probe(config, url, Signal::Logs)).transpose()
 }
 
-fn probe(config: &config::Telemetry, url: Url, signal: Signal) -> Result<Probed, StartError> {
+fn probe(config: &Settings, url: Url, signal: Signal) -> Result<Probed, StartError> {
     let trouble = post::probe(config, url.clone(), signal)?;
     Ok(Probed { url, trouble })
 }
@@ -137,19 +133,15 @@ fn probe(config: &config::Telemetry, url: Url, signal: Signal) -> Result<Probed,
 // === where they go ===
 
 /// Where metrics go; None when they go nowhere.
-fn metrics_url(config: &config::Telemetry) -> Result<Option<Url>, StartError> {
+fn metrics_url(config: &Settings) -> Result<Option<Url>, StartError> {
     signal_url(config, config.metrics_endpoint.as_ref(), Signal::Metrics)
 }
 
-fn logs_url(config: &config::Telemetry) -> Result<Option<Url>, StartError> {
+fn logs_url(config: &Settings) -> Result<Option<Url>, StartError> {
     signal_url(config, config.logs_endpoint.as_ref(), Signal::Logs)
 }
 
-fn signal_url(
-    config: &config::Telemetry,
-    given: Option<&Url>,
-    signal: Signal,
-) -> Result<Option<Url>, StartError> {
+fn signal_url(config: &Settings, given: Option<&Url>, signal: Signal) -> Result<Option<Url>, StartError> {
     let wanted = config.wants(signal);
     let signal = signal.name();
     match (wanted, given, config.otlp_endpoint.as_ref()) {

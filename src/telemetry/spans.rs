@@ -16,7 +16,7 @@ use super::attributes::{self as key, Attribute, Value};
 use super::otel::{Kind, Parent, SpanSource};
 use super::traceparent::TraceParent;
 use crate::chat::{Failure, Message, Usage};
-use crate::config::CaptureContent;
+use crate::privacy::CaptureContent;
 use crate::privacy::Privacy;
 use crate::secret::Speech;
 

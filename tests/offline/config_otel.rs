@@ -5,7 +5,8 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use scripted_model::{Script, ScriptedModel, Step};
-use voiced::config::{Ignored, Purpose, Telemetry};
+use voiced::config::{Ignored, Purpose};
+use voiced::telemetry::Settings;
 use voiced::telemetry::signal::Signal;
 
 use crate::support::otlp_receiver::{AUTHORIZATION, Mode, Receiver};
@@ -18,12 +19,12 @@ fn place(variables: &[(&str, &str)]) -> Place {
     variables.iter().fold(Place::new(), |place, (name, value)| place.var(name, *value))
 }
 
-fn telemetry(variables: &[(&str, &str)]) -> Telemetry {
-    place(variables).config().telemetry
+fn telemetry(variables: &[(&str, &str)]) -> Settings {
+    place(variables).config().telemetry.settings()
 }
 
 /// Whether traces, metrics and logs are switched on.
-fn wanted(telemetry: &Telemetry) -> [bool; 3] {
+fn wanted(telemetry: &Settings) -> [bool; 3] {
     Signal::ALL.map(|signal| telemetry.wants(signal))
 }
 
@@ -64,7 +65,7 @@ fn the_exporter_variables_are_lists_and_read_alike_for_every_signal() {
                 let keys: String =
                     ["traces", "metrics", "logs"].map(|key| format!("{key} = {otherwise}\n")).concat();
                 let place = Place::with_agent_toml(&format!("[telemetry]\n{keys}")).var(name, value);
-                let wanted = wanted(&place.config().telemetry);
+                let wanted = wanted(&place.config().telemetry.settings());
                 assert_eq!(wanted[index], expected, "{name}={value:?}, else {otherwise}");
                 let others = wanted.iter().enumerate().filter(|(other, _)| *other != index);
                 assert!(others.into_iter().all(|(_, on)| on.to_string() == otherwise), "{name}={value:?}");
@@ -211,7 +212,7 @@ fn each_signal_is_sent_as_its_own_variables_say_and_else_as_those_for_all() {
                 .var(&name(signal, "TIMEOUT"), milliseconds)
                 .var(&name(signal, "COMPRESSION"), compression)
         });
-        let telemetry = place.loaded_for(Purpose::Export).unwrap().config.telemetry;
+        let telemetry = place.loaded_for(Purpose::Export).unwrap().config.telemetry.settings();
         for (signal, prefix) in Signal::ALL.into_iter().zip(["TRACES_", "METRICS_", "LOGS_"]) {
             let exporter = telemetry.exporter(signal);
             let seen = (exporter.headers[0].1.expose(), exporter.timeout.as_millis(), exporter.gzip);
@@ -245,7 +246,7 @@ fn variables_for_traces_alone_leave_metrics_and_logs_as_the_file_has_them() {
         .var("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "from=traces")
         .var("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "9000")
         .var("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip");
-    let telemetry = place.config().telemetry;
+    let telemetry = place.config().telemetry.settings();
     assert_eq!(telemetry.otlp_endpoint.as_ref().unwrap().as_str(), "http://traces/in");
     assert_eq!(telemetry.metrics_endpoint.as_ref().unwrap().as_str(), "http://file/v1/metrics");
     let exporter = telemetry.exporter(Signal::Metrics);
@@ -266,7 +267,7 @@ fn credentials_for_traces_go_with_metrics_to_the_receiver_of_traces_only() {
     assert_eq!(beside.exporter(Signal::Metrics).headers.len(), 1);
     for elsewhere in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"] {
         let place = traces.iter().fold(Place::new(), |place, (name, value)| place.var(name, *value));
-        let telemetry = place.var(elsewhere, "http://metrics").config().telemetry;
+        let telemetry = place.var(elsewhere, "http://metrics").config().telemetry.settings();
         assert!(telemetry.metrics_endpoint.is_some(), "{elsewhere}");
         assert_eq!(telemetry.exporter(Signal::Metrics).headers.len(), 0, "{elsewhere}");
         assert_eq!(telemetry.exporter(Signal::Traces).headers.len(), 1, "{elsewhere}");
@@ -366,7 +367,7 @@ fn names_that_the_specification_wants_ignored_are_ignored() {
             "{name}: {:?}",
             loaded.warnings
         );
-        assert_eq!(wanted(&loaded.config.telemetry), [true, true, false]);
+        assert_eq!(wanted(&loaded.config.telemetry.settings()), [true, true, false]);
         assert!(loaded.config.telemetry.otlp_gzip, "the default");
     }
 }

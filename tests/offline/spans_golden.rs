@@ -25,7 +25,7 @@ fn collected(capture: CaptureContent, record: impl Fn(&Tracer)) -> Vec<Span> {
     let url = endpoint::traces_url(&collector.endpoint(), false).unwrap();
     let mut settings = turns::settings(Some(url), &[]);
     settings.otlp_headers = vec![("Authorization".to_owned(), Secret::new(collector.authorization()))];
-    settings.capture_content = capture;
+    settings.privacy.capture = capture;
     let telemetry = Telemetry::start(&settings, "ada", "instance-1").unwrap();
     record(&telemetry.tracer());
     assert_eq!(telemetry.shutdown_blocking(PATIENCE).lost, 0, "{:?}", telemetry.status());

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use voiced::chat::Failure;
 use voiced::chat::{Message, Role, Usage};
-use voiced::config::{self, CaptureContent};
-use voiced::metrics::Temporality;
 use voiced::secret::{Secret, Speech};
+use voiced::telemetry;
 use voiced::telemetry::spans::{
     AttemptEnd, Conversation, RequestEnd, RequestStart, Tracer, TurnEnd, TurnOutcome, TurnSpan, TurnStart,
 };
@@ -17,37 +16,16 @@ pub(crate) const ANSWER: &str =
 pub(crate) const USAGE: Usage = Usage { input: 21, output: 17, cached_input: Some(16), estimated: false };
 
 /// Settings that export to `url` with `headers`.
-pub(crate) fn settings(url: Option<url::Url>, headers: &[(&str, &str)]) -> config::Telemetry {
+pub(crate) fn settings(url: Option<url::Url>, headers: &[(&str, &str)]) -> telemetry::Settings {
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value)));
-    config::Telemetry {
+    telemetry::Settings {
         enabled: true,
         traces: true,
         service_name: "voiced-test".to_owned(),
         resource_attributes: vec![("deployment.environment.name".to_owned(), "test".to_owned())],
         otlp_endpoint: url,
         otlp_headers: headers.collect(),
-        otlp_timeout: Duration::from_secs(10),
-        otlp_gzip: true,
-        spool_dir: None,
-        spool_max_bytes: 1 << 30,
-        spool_max_age: Duration::from_secs(24 * 3600),
-        capture_content: CaptureContent::Full,
-        redact_builtins: voiced::privacy::Builtin::ALL.to_vec(),
-        redact: Vec::new(),
-        user_id: config::UserId::Plain,
-        user_id_key: None,
-        metrics: false,
-        metrics_endpoint: None,
-        metrics_headers: None,
-        metrics_timeout: None,
-        metrics_gzip: None,
-        metrics_interval: Duration::from_secs(60),
-        metrics_temporality: Temporality::Cumulative,
-        logs: false,
-        logs_endpoint: None,
-        logs_headers: None,
-        logs_timeout: None,
-        logs_gzip: None,
+        ..telemetry::Settings::default()
     }
 }
 

@@ -2,6 +2,7 @@
 //! environment says where to send things: the receiver there may understand the other transport only.
 
 use super::{Ignored, Judged};
+use crate::config::Env;
 use crate::config::error::Problem;
 use crate::config::keys;
 use crate::config::kind;
@@ -9,10 +10,10 @@ use crate::config::load::strongest;
 use crate::config::origin::{Layer, Origin};
 use crate::config::setting::{Said, Setting};
 use crate::config::variables::{self, OTEL, PROTOCOL, SPOKEN};
-use crate::config::{Env, Telemetry};
+use crate::telemetry::Settings;
 use crate::telemetry::signal::Signal;
 
-pub(super) fn judge(judged: &mut Judged, env: &Env, telemetry: &Telemetry, settings: &[Setting]) {
+pub(super) fn judge(judged: &mut Judged, env: &Env, telemetry: &Settings, settings: &[Setting]) {
     let own = |signal: &Signal| env.text(variables::protocol(*signal)).is_some();
     let general: Vec<Signal> = Signal::ALL.into_iter().filter(|signal| !own(signal)).collect();
     let each = Signal::ALL.into_iter().map(|signal| (variables::protocol(signal), vec![signal]));
@@ -37,7 +38,7 @@ pub(super) fn judge(judged: &mut Judged, env: &Env, telemetry: &Telemetry, setti
 struct Judge<'a> {
     name: &'a str,
     origin: &'a Origin,
-    telemetry: &'a Telemetry,
+    telemetry: &'a Settings,
     settings: &'a [Setting],
 }
 

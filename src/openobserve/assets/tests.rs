@@ -8,7 +8,7 @@ use regex::Regex;
 use super::*;
 
 /// Every key that a span of ours may carry.
-const ATTRIBUTES: &str = include_str!("../../telemetry/attributes.rs");
+const ATTRIBUTES: &str = include_str!("../../attributes.rs");
 /// Columns of OpenObserve's own, of every span.
 const OWN_COLUMNS: [&str; 8] = [
     "_timestamp",

@@ -9,8 +9,8 @@ use url::Url;
 use super::post::{self, Poster, is_transient};
 use super::queue::{Batch, LogQueue};
 use super::{Counts, records};
-use crate::config;
 use crate::telemetry::StartError;
+use crate::telemetry::settings::Settings;
 use crate::telemetry::signal::Signal;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -36,7 +36,7 @@ struct Sender {
 
 impl LogExport {
     pub(super) fn start(
-        config: &config::Telemetry,
+        config: &Settings,
         url: Url,
         resource: Vec<(String, String)>,
         queue: LogQueue,

@@ -10,10 +10,10 @@ use url::Url;
 
 use super::Counts;
 use super::post::{self, Poster, is_transient};
-use crate::config;
 use crate::metrics::{Metrics, Temporality};
 use crate::telemetry::StartError;
 use crate::telemetry::delivery::Delivery;
+use crate::telemetry::settings::Settings;
 use crate::telemetry::signal::Signal;
 
 /// How many pushes of differences are kept while the receiver is away: an hour at the default interval. Sums since the
@@ -44,7 +44,7 @@ struct Pusher {
 
 impl MetricsPush {
     pub(super) fn start(
-        config: &config::Telemetry,
+        config: &Settings,
         url: Url,
         metrics: Metrics,
         counts: Arc<Counts>,

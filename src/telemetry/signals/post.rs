@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::config;
 use crate::telemetry::StartError;
 use crate::telemetry::asked_wait::{self, AskedWaits};
 use crate::telemetry::delivery::{Delivery, Notice, Standing};
 use crate::telemetry::otlp_post::OtlpPost;
+use crate::telemetry::settings::Settings;
 use crate::telemetry::signal::Signal;
 
 /// Posts the requests of one signal. Like the client in it, it must be made, used and dropped on a thread of its own.
@@ -22,7 +22,7 @@ pub(super) struct Poster {
 
 /// Runs `run` on a new thread with a poster that is made there.
 pub(super) fn spawn(
-    config: &config::Telemetry,
+    config: &Settings,
     url: Url,
     signal: Signal,
     run: impl FnOnce(Poster) + Send + 'static,
@@ -46,11 +46,7 @@ pub(super) fn spawn(
 /// Posts an empty request of a signal and says what is wrong with its receiver, if something is. OTLP allows it and
 /// receivers keep nothing of it (read in OpenObserve 0.93, seen of a collector), but it passes the same doors as a full one.
 /// To be called from where blocking is allowed.
-pub(super) fn probe(
-    config: &config::Telemetry,
-    url: Url,
-    signal: Signal,
-) -> Result<Option<String>, StartError> {
+pub(super) fn probe(config: &Settings, url: Url, signal: Signal) -> Result<Option<String>, StartError> {
     let delivery = OtlpPost::new(config, url, signal)?.deliver(&[]);
     Ok(delivery.trouble().map(|trouble| trouble.message.clone()))
 }
@@ -58,7 +54,7 @@ pub(super) fn probe(
 // === impl Poster ===
 
 impl Poster {
-    fn new(config: &config::Telemetry, url: Url, signal: Signal) -> Result<Self, StartError> {
+    fn new(config: &Settings, url: Url, signal: Signal) -> Result<Self, StartError> {
         let post = OtlpPost::new(config, url, signal)?;
         Ok(Self { post, signal, standing: Standing::default(), asked_waits: AskedWaits::default() })
     }

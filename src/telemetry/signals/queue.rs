@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::records::Record;
-use crate::config;
+use crate::telemetry::settings::Settings;
 use crate::telemetry::signal::Signal;
 
 /// How long the first record of a batch waits for company.
@@ -53,7 +53,7 @@ pub(super) struct Batch {
 
 impl LogQueue {
     /// The queue to log into, when logs are to be exported.
-    pub fn wanted(config: &config::Telemetry) -> Option<Self> {
+    pub fn wanted(config: &Settings) -> Option<Self> {
         config.exports(Signal::Logs).then(Self::default)
     }
 

@@ -35,7 +35,7 @@ fn way_back(imports: &Imports, start: &str) -> Option<Vec<String>> {
         for way in ways {
             let last = way.last()?;
             for next in imports.get(last).into_iter().flat_map(BTreeMap::keys) {
-                let way = [way.as_slice(), &[next.clone()]].concat();
+                let way = [way.as_slice(), std::slice::from_ref(next)].concat();
                 if next == start {
                     return Some(way);
                 }

@@ -1,0 +1,125 @@
+//! What is exported, where to, and how.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::signal::Signal;
+use crate::metrics::Temporality;
+use crate::privacy;
+use crate::secret::Secret;
+
+/// The settings of all signals. Of the optional ones of metrics and logs, None stands for those of traces.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether anything is exported.
+    pub enabled: bool,
+    pub traces: bool,
+    pub service_name: String,
+    pub resource_attributes: Vec<(String, String)>,
+    /// The full URL that traces are posted to, `/v1/traces` included. None: traces are not exported.
+    pub otlp_endpoint: Option<Url>,
+    /// Names and values of headers, decoded.
+    pub otlp_headers: Vec<(String, Secret)>,
+    pub otlp_timeout: Duration,
+    pub otlp_gzip: bool,
+    /// Where traces wait for their receiver. None: in memory only.
+    pub spool_dir: Option<PathBuf>,
+    /// The most that waits there; the oldest traces make room.
+    pub spool_max_bytes: u64,
+    /// Older traces are dropped.
+    pub spool_max_age: Duration,
+    pub privacy: privacy::Settings,
+    pub metrics: bool,
+    pub metrics_endpoint: Option<Url>,
+    pub metrics_headers: Option<Vec<(String, Secret)>>,
+    pub metrics_timeout: Option<Duration>,
+    pub metrics_gzip: Option<bool>,
+    /// How often metrics are pushed.
+    pub metrics_interval: Duration,
+    pub metrics_temporality: Temporality,
+    pub logs: bool,
+    pub logs_endpoint: Option<Url>,
+    pub logs_headers: Option<Vec<(String, Secret)>>,
+    pub logs_timeout: Option<Duration>,
+    pub logs_gzip: Option<bool>,
+}
+
+/// How the requests of one signal are sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Exporter<'c> {
+    pub headers: &'c [(String, Secret)],
+    pub timeout: Duration,
+    pub gzip: bool,
+}
+
+// === impl Settings ===
+
+impl Default for Settings {
+    /// Nothing is exported.
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            traces: false,
+            service_name: String::new(),
+            resource_attributes: Vec::new(),
+            otlp_endpoint: None,
+            otlp_headers: Vec::new(),
+            otlp_timeout: Duration::from_secs(10),
+            otlp_gzip: true,
+            spool_dir: None,
+            spool_max_bytes: 1 << 30,
+            spool_max_age: Duration::from_secs(24 * 3600),
+            privacy: privacy::Settings::default(),
+            metrics: false,
+            metrics_endpoint: None,
+            metrics_headers: None,
+            metrics_timeout: None,
+            metrics_gzip: None,
+            metrics_interval: Duration::from_secs(60),
+            metrics_temporality: Temporality::Cumulative,
+            logs: false,
+            logs_endpoint: None,
+            logs_headers: None,
+            logs_timeout: None,
+            logs_gzip: None,
+        }
+    }
+}
+
+impl Settings {
+    /// A signal's own settings, and those of traces where it has none.
+    pub fn exporter(&self, signal: Signal) -> Exporter<'_> {
+        let (headers, timeout, gzip) = match signal {
+            Signal::Traces => (None, None, None),
+            Signal::Metrics => (self.metrics_headers.as_ref(), self.metrics_timeout, self.metrics_gzip),
+            Signal::Logs => (self.logs_headers.as_ref(), self.logs_timeout, self.logs_gzip),
+        };
+        Exporter {
+            headers: headers.unwrap_or(&self.otlp_headers),
+            timeout: timeout.unwrap_or(self.otlp_timeout),
+            gzip: gzip.unwrap_or(self.otlp_gzip),
+        }
+    }
+
+    /// Whether it is switched on; it may still have nowhere to go.
+    pub fn wants(&self, signal: Signal) -> bool {
+        let switch = match signal {
+            Signal::Traces => self.traces,
+            Signal::Metrics => self.metrics,
+            Signal::Logs => self.logs,
+        };
+        self.enabled && switch
+    }
+
+    /// Whether it leaves this process.
+    pub fn exports(&self, signal: Signal) -> bool {
+        let own = match signal {
+            Signal::Traces => None,
+            Signal::Metrics => self.metrics_endpoint.as_ref(),
+            Signal::Logs => self.logs_endpoint.as_ref(),
+        };
+        self.wants(signal) && own.or(self.otlp_endpoint.as_ref()).is_some()
+    }
+}
