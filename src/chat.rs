@@ -63,7 +63,7 @@ pub enum Way {
     Packet,
 }
 
-/// What somebody makes of a thing that they said before.
+/// A participant's change to a message that they sent before.
 #[derive(Clone, Debug)]
 pub struct Correction {
     pub speaker: String,
@@ -105,7 +105,7 @@ pub struct Spoken {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// All of it was written, to everybody who gets it and in every form.
+    /// All of it was written, to every recipient and in every form.
     Whole,
     /// We stopped.
     Cut,

@@ -1,8 +1,8 @@
 //! What `voiced check` asks: whether each neighbour of a worker is there and takes what the configuration has for it.
 //!
-//! Every question is asked the way the worker itself would ask: the socket is the worker's, the call that of a turn, the span
-//! leaves by the exporter. They are asked side by side and for a limited time, so one that hangs delays nobody else's
-//! answer.
+//! Every question is asked the way the worker itself asks it: the socket is the worker's, the call is that of a turn,
+//! and the span leaves by the exporter. The questions are asked side by side and for a limited time, so one that hangs
+//! delays no other answer.
 
 mod clock;
 mod disk;
@@ -50,7 +50,7 @@ type Ask = fn(Arc<Config>) -> BoxFuture<'static, Finding>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Good,
-    /// It works, and still somebody should know.
+    /// It works, and the operator should still know.
     Warned,
     Failed,
     /// The configuration lacks what this neighbour needs.

@@ -337,7 +337,7 @@ fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::
     done
 }
 
-/// More sessions than this in one table help nobody.
+/// A table of more sessions than this helps no reader.
 fn list_length(text: &str) -> Result<usize, String> {
     let length = text.parse().ok().filter(|length| (1..=10_000).contains(length));
     length.ok_or_else(|| "expected a number from 1 to 10000".to_owned())
@@ -373,7 +373,7 @@ async fn flush(telemetry: Telemetry, signals: Signals) {
     tokio::join!(telemetry.shutdown(FLUSH_TIMEOUT), signals.stop(FLUSH_TIMEOUT));
 }
 
-/// A participant identity or session id that nobody else has.
+/// A participant identity or session id that no other participant or session has.
 fn random_identity(prefix: &str) -> String {
     let random: String =
         std::iter::repeat_with(|| fastrand::alphanumeric().to_ascii_lowercase()).take(10).collect();

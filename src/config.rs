@@ -288,7 +288,8 @@ pub struct Http {
     /// None: no listener.
     #[serde(deserialize_with = "de::listen")]
     pub listen: Option<SocketAddr>,
-    /// What whoever wants to see sessions must send. None: nobody needs one on loopback, and nobody sees them beyond.
+    /// The token that a client must send to see sessions. None: clients on loopback need none, and clients beyond it
+    /// see no sessions.
     pub token: Option<Secret>,
     /// Where a trace can be looked at.
     #[serde(default, deserialize_with = "de::trace_url")]

@@ -1,4 +1,5 @@
-//! The endpoints: health and status for everybody, metrics and the record of sessions for whom `access` lets through.
+//! The endpoints: health and status for every client, metrics and the record of sessions for those that `access`
+//! admits.
 //!
 //! | path | answer |
 //! |---|---|
@@ -128,7 +129,7 @@ fn prometheus(metrics: &Metrics) -> impl IntoResponse + use<> {
 // === impl BindError ===
 
 impl BindError {
-    /// Somebody else listens there.
+    /// Another process listens there.
     pub(crate) fn is_taken(&self) -> bool {
         self.reason.kind() == io::ErrorKind::AddrInUse
     }

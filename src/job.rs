@@ -24,7 +24,7 @@ use crate::worker::{Assignment, JobControl, JobEnd, RunJob};
 pub struct SessionJobs {
     parts: watch::Receiver<Parts>,
     recovery: Recovery,
-    /// The server to ask about rooms to which nobody comes.
+    /// The server to ask about rooms that no person joins.
     roster: Option<Arc<Roster>>,
 }
 
@@ -36,7 +36,7 @@ impl SessionJobs {
         Self { parts, recovery, roster: None }
     }
 
-    /// Asks this server about rooms to which nobody comes, and leaves those that it does not know.
+    /// Asks this server about rooms that no person joins, and leaves those that it does not know.
     #[must_use]
     pub fn asking(self, credentials: &Credentials) -> Self {
         Self { roster: Some(Arc::new(Roster::new(credentials))), ..self }
@@ -74,7 +74,8 @@ async fn serve(
         }
     };
     let sid = room.place().sid.clone();
-    // A server makes the room anew for whoever joins it by its name, also for us, and keeps that one for minutes.
+    // A server makes the room anew for a participant that joins it by its name, also for us, and keeps that one for
+    // minutes.
     parts.in_other_room = !assignment.room_sid.is_empty() && assignment.room_sid != sid;
     let mut noted = recovery.note(&assignment, &sid, &room.people(), stop.clone()).await;
     parts.past = noted.past();

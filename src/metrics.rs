@@ -1,13 +1,13 @@
 //! What the process counts and measures of itself: one set of instruments, read by `/metrics` and sent over OTLP.
 //!
-//! [`Metrics`] is passed as a value to whoever has something to count, and has a verb for each thing that happens. The
-//! state machines know nothing of it; their shells count. Every label has a closed set of values: no room, session or
-//! person ever becomes one.
+//! [`Metrics`] is passed as a value to every part that has something to count, and has a verb for each thing that
+//! happens. The state machines know nothing of it; their shells count. Every label has a closed set of values: no
+//! room, session or person ever becomes one.
 //!
 //! - `catalogue`: every metric once, with both of its names
 //! - `label`: the closed sets
 //! - `llm`: what is counted of a request to the model
-//! - `observed`: what is looked up when somebody reads: the worker, the export, the record, the process
+//! - `observed`: what is looked up at each reading: the worker, the export, the record, the process
 //! - `meter`: the seam to OpenTelemetry's instruments; `text`: the format that Prometheus reads
 
 mod catalogue;
@@ -40,7 +40,7 @@ use crate::worker::Health;
 /// The media type of [`Metrics::text`].
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The process's instruments. Cheap to clone; the default ones are nobody else's, for commands and tests.
+/// The process's instruments. Cheap to clone; the default ones are shared with no other part, for commands and tests.
 #[derive(Clone)]
 pub struct Metrics {
     instruments: Arc<Instruments>,
@@ -182,7 +182,7 @@ impl Metrics {
         text::render(&self.instruments.meter.read())
     }
 
-    /// All metrics as the body of an OTLP request; None when nobody is to push them.
+    /// All metrics as the body of an OTLP request; None when no receiver is to get them.
     pub fn otlp_request(&self) -> Option<Vec<u8>> {
         self.instruments.meter.pushed().map(Reader::otlp_request)
     }

@@ -1,8 +1,8 @@
 //! The one way to stdout and stderr.
 //!
-//! A write that fails is an error of the command and never a panic, so clippy refuses `println!` and its kin in this crate. A reader
-//! of stdout that has gone, as in `voiced config | head`, ends a command quietly. What stderr does not take is lost: nobody is
-//! left to be told, and an exit code must not depend on it.
+//! A write that fails is an error of the command and never a panic, so clippy refuses `println!` and its kin in this
+//! crate. A reader of stdout that has gone, as in `voiced config | head`, ends a command quietly. What stderr does not
+//! take is lost: there is no other place to report it, and an exit code must not depend on it.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, Write};

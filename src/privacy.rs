@@ -11,8 +11,8 @@
 //! - `pseudonym`: identities as keyed hashes
 //!
 //! A finder of ours takes time in proportion to the text, however hostile: none looks further ahead than a fixed distance.
-//! With an expression of somebody else's a text can take hours, so sessions have what was said searched beside the
-//! runtime ([`Privacy::prepare`]), once, and not for longer than `LONGEST`.
+//! With an operator's own expression a text can take hours, so sessions have what was said searched beside the runtime
+//! ([`Privacy::prepare`]), once, and not for longer than `LONGEST`.
 
 mod budget;
 mod card;
@@ -99,8 +99,8 @@ impl Privacy {
     pub fn new(settings: &Settings) -> Self {
         let pseudonym = match (settings.user_id, &settings.user_id_key) {
             (UserId::Plain, _) => None,
-            // The configuration is refused without a key. Should one be missing all the same, nobody is named: no
-            // other process can know a key made up here.
+            // The configuration is refused without a key. Should one be missing all the same, no person is identified:
+            // no other process can know a key made up here.
             (UserId::Hashed, key) => Some(Pseudonym::new(key.as_ref())),
         };
         let redactor = Redactor::new(&settings.builtins, &settings.patterns);
@@ -112,7 +112,7 @@ impl Privacy {
         Self { rules: Arc::new(Rules { id, capture, redactor, pseudonym, lanes, given_up }) }
     }
 
-    /// What somebody said, as it may be recorded. None: not at all.
+    /// The words of a participant, as they may be recorded. None: not at all.
     pub fn said(&self, speech: &Speech) -> Option<String> {
         if !self.redacts() {
             return self.quoted(speech.expose());
@@ -125,7 +125,7 @@ impl Privacy {
         if speech.set_redacted(self.rules.id, redacted) && searched.is_err() {
             self.give_up();
         }
-        // Whoever waited may have given it up meanwhile.
+        // The waiting caller may have given it up meanwhile.
         Some(speech.redacted(self.rules.id).unwrap_or(redacted).to_owned())
     }
 
@@ -161,8 +161,8 @@ impl Privacy {
         Some(redacted)
     }
 
-    /// Somebody else's words within a message of ours, such as a provider's about an error. They may repeat what
-    /// people said, so they follow the rules of speech.
+    /// Foreign words within a message of ours, such as a provider's about an error. They may repeat what people said,
+    /// so they follow the rules of speech.
     pub fn quoted(&self, words: &str) -> Option<String> {
         match self.rules.capture {
             CaptureContent::Full => Some(words.to_owned()),
@@ -171,8 +171,8 @@ impl Privacy {
         }
     }
 
-    /// The text of an error. It quotes nobody (see [`Privacy::quoted`]); should it hold personal data all the same,
-    /// that is taken out, unless everything may be recorded.
+    /// The text of an error. It quotes no participant (see [`Privacy::quoted`]); should it hold personal data all the
+    /// same, that is taken out, unless everything may be recorded.
     pub fn message(&self, text: &str) -> String {
         match self.rules.capture {
             CaptureContent::Full => text.to_owned(),

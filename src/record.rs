@@ -145,7 +145,7 @@ impl Record {
         let Some(shared) = &self.shared else { return };
         let is_end = turn.is_over();
         let turn = Arc::new(turn);
-        // Half a turn would look as if nobody had ended it: an end needs no more room than its beginning.
+        // Half a turn would look as if it had never been ended: an end needs no more room than its beginning.
         let supersedes = |begun: &Arc<Turn>| is_end && begun.span_id == turn.span_id;
         match shared.queue.push(turn.clone(), supersedes) {
             Pushed::Taken => {}

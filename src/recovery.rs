@@ -251,7 +251,7 @@ impl Noted {
         self.past.take()
     }
 
-    /// The session has ended, and nobody needs to go back.
+    /// The session has ended, and no worker needs to go back.
     pub(crate) fn over(mut self) {
         if let Some((_, note)) = self.kept.take() {
             note.remove();

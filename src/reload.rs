@@ -40,7 +40,7 @@ impl Reloader {
     ) {
         loop {
             hangups.next().await;
-            // Nobody is left to hear of it when the worker is about to end.
+            // The receiver is gone when the worker is about to end.
             let _ = news.send(Reload::Begun).await;
             let outcome = match self.reload(&apply).await {
                 Ok(()) => Reload::Taken,
@@ -59,7 +59,7 @@ impl Reloader {
     async fn reload(&mut self, apply: impl Fn(&Config) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let next = self.source.load().await?;
         next.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        // Before anybody uses them.
+        // Before any part uses them.
         self.source.secrets.add(&next.config.secrets());
         apply(&self.started.config.renewed(&next.config))?;
         report(&self.current.changes(&next).live, &self.started.changes(&next).fixed);

@@ -300,8 +300,8 @@ impl Room {
     }
 }
 
-/// Whether the connection broke, rather than that somebody ended our stay. A refused token is a loss, too: one that has
-/// expired meanwhile is replaced by whoever goes back to the room.
+/// Whether the connection broke, rather than that the server or an operator ended our stay. A refused token is a loss,
+/// too: the worker that goes back to the room replaces one that has expired meanwhile.
 fn is_loss(reason: livekit::DisconnectReason) -> bool {
     use livekit::DisconnectReason as Reason;
     matches!(
@@ -318,8 +318,8 @@ fn is_loss(reason: livekit::DisconnectReason) -> bool {
 }
 
 impl Drop for Room {
-    /// A session that panics or is aborted must not leave an agent behind that nobody answers for; the SDK's tasks keep
-    /// each other alive.
+    /// A session that panics or is aborted must not leave an agent behind that no session answers for; the SDK's tasks
+    /// keep each other alive.
     fn drop(&mut self) {
         let inner = self.inner.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {

@@ -84,7 +84,7 @@ struct Session<'a> {
     /// What has happened and is still to be told to the machine.
     happened: VecDeque<(Instant, Event)>,
     ledger: Ledger,
-    /// We have rejoined before anybody else: what is said waits until somebody can hear it.
+    /// We have rejoined before any person: what is said waits until a person can hear it.
     unheard: bool,
 }
 
@@ -177,7 +177,7 @@ impl Session<'_> {
         None
     }
 
-    /// Goes on with what was said before with somebody who was not there yet when we came.
+    /// Goes on with what was said before with a person who was not there yet when we came.
     fn claim(&mut self, person: &str) {
         let claims = self.parts.claims.as_ref().filter(|_| self.machine.is_new());
         if let Some(past) = claims.and_then(|claims| claims.claim(person)) {
@@ -273,7 +273,8 @@ impl Session<'_> {
         now(Event::End(reason))
     }
 
-    /// What was written and has not left is not heard any more. Whoever goes on with the conversation is to know.
+    /// What was written and has not left is not heard any more. The worker that goes on with the conversation is to
+    /// know.
     fn lost(&mut self, why: &str) {
         tracing::error!("the connection to the room is lost for good: {why}");
         self.parts.metrics.connection_restored(Restored::Not);
@@ -283,7 +284,7 @@ impl Session<'_> {
         }
     }
 
-    /// In a new stay we show ourselves, and speak as soon as somebody can hear it.
+    /// In a new stay we show ourselves, and speak as soon as a person can hear it.
     fn back(&mut self, rejoined: bool) {
         tracing::info!(rejoined, "the connection to the room is back");
         self.parts.metrics.connection_restored(if rejoined { Restored::Rejoined } else { Restored::Resumed });

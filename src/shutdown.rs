@@ -20,7 +20,7 @@ pub struct Shutdown {
 
 /// SIGHUP, by which a service manager asks for the configuration to be read again.
 pub struct Hangups {
-    /// None: whoever started us at a terminal wants us gone when it closes.
+    /// None: the user who started us at a terminal wants us gone when it closes.
     signal: Option<Signal>,
 }
 
@@ -47,8 +47,8 @@ impl Shutdown {
     }
 }
 
-/// A write past `ulimit -f` or `LimitFSIZE=` would kill the process. With a handler, whether anybody listens to it or not,
-/// it is an error of that write, which record and spool live with as with a full disk.
+/// A write past `ulimit -f` or `LimitFSIZE=` would kill the process. With a handler, whether or not any task listens to
+/// it, it is an error of that write, which record and spool live with as with a full disk.
 /// Must be called within a tokio runtime.
 pub(crate) fn outlive_limits_on_files() -> io::Result<()> {
     signal(SignalKind::from_raw(FILE_TOO_LARGE)).map(drop)

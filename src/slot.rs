@@ -1,8 +1,8 @@
 //! A worker's own place in a directory that workers share, and the places that dead workers left behind.
 //!
-//! `<root>/<owner>.<n>/lock`: whoever holds the lock owns the directory; the kernel frees it when the process dies. Workers
-//! of the same owner take the lowest free number and, now and then, what is in numbers that nobody holds. Directories
-//! are never removed, so that no two processes can hold locks of one name on two different files.
+//! `<root>/<owner>.<n>/lock`: the process that holds the lock owns the directory; the kernel frees it when the process
+//! dies. Workers of the same owner take the lowest free number and, now and then, what is in numbers that no process
+//! holds. Directories are never removed, so that no two processes can hold locks of one name on two different files.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -38,7 +38,7 @@ impl Slots {
         Self { root: root.to_owned(), owner: owner(first, second) }
     }
 
-    /// Takes the first slot that nobody holds.
+    /// Takes the first slot that no process holds.
     pub(crate) fn acquire(&self) -> io::Result<Slot> {
         make_private(&self.root)?;
         for number in 0..MAX_SLOTS {
@@ -49,7 +49,7 @@ impl Slots {
         Err(io::Error::other(format!("all {MAX_SLOTS} slots of {} are in use", self.owner)))
     }
 
-    /// Takes the slots besides `ours` that nobody holds, with whatever dead workers left in them.
+    /// Takes the slots besides `ours` that no process holds, with whatever dead workers left in them.
     pub(crate) fn abandoned(&self, ours: &Slot) -> io::Result<Vec<Slot>> {
         let mut free = Vec::new();
         for entry in fs::read_dir(&self.root)? {

@@ -10,7 +10,7 @@ use tracing::warn;
 use crate::terminal;
 use crate::worker::Health;
 
-/// A status is for people; more often than this nobody can read it.
+/// A status is for people, who cannot read it more often than this.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// How often the worker's loop is to beat when no watchdog wants it more often: a drain needs it, too.
 const BEAT_EVERY: Duration = Duration::from_secs(15);
@@ -118,7 +118,8 @@ impl Watchdog {
         Self(sd_notify::watchdog_enabled())
     }
 
-    /// How often the worker is to beat; None when nobody listens. Half of the watchdog's time, as its manual advises.
+    /// How often the worker is to beat; None when no service manager listens. Half of the watchdog's time, as its
+    /// manual advises.
     pub fn beat_every(self) -> Option<Duration> {
         std::env::var_os("NOTIFY_SOCKET")?;
         Some(self.0.map_or(BEAT_EVERY, |limit| BEAT_EVERY.min(limit / 2)))

@@ -28,7 +28,7 @@ pub(crate) fn json(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// What somebody wrote, over several lines. Marks of direction stay: languages need them, and they end with their line.
+/// A person's text over several lines. Marks of direction stay: languages need them, and they end with their line.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     let obeyed = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
     replaced(text, obeyed, |letter, out| {
@@ -39,7 +39,7 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// One line of what somebody said or named, cut at `most` characters.
+/// A person's text or name as one line, cut at `most` characters.
 pub(crate) fn line(text: &str, most: usize) -> String {
     let mut letters = text.trim().chars().map(harmless);
     let line: String = letters.by_ref().take(most).collect();

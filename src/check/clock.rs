@@ -13,7 +13,7 @@ use crate::web::{Web, http_url};
 use crate::worker::TOKEN_LIFETIME;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// From here on somebody should look after the clocks.
+/// From this difference on, in seconds, the operator should look after the clocks.
 const NOTEWORTHY: f64 = 5.0;
 /// How far ahead of its own clock a LiveKit server lets the beginning of a token be.
 const LEEWAY: f64 = 60.0;

@@ -1,5 +1,5 @@
-//! Does the model answer? One call as small as a call can be, made as a turn makes it, with the same limits but a single
-//! attempt, and without a trace: it is no turn of anybody's.
+//! Does the model answer? One call as small as a call can be, made as a turn makes it, with the same limits but a
+//! single attempt, and without a trace: it belongs to no turn.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -142,7 +142,7 @@ fn report(asked: Asked, as_json: bool) -> anyhow::Result<ExitCode> {
         false => "\n".to_owned(),
     };
     match asked.printed {
-        // We interrupted it, since nobody reads it.
+        // The question was interrupted because the reader of stdout is gone.
         Err(error) if error.is_closed() && matches!(asked.answer.outcome, Outcome::Interrupted) => {
             return Ok(ExitCode::SUCCESS);
         }

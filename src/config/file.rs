@@ -17,7 +17,7 @@ use super::setting::{Gathered, Said, Setting, Target, not_available, sections};
 use super::variables;
 use crate::named_file::{self, Content, FileBounds, FileError};
 
-/// Far more than anybody writes by hand; whatever is longer is some other file.
+/// Far more than an operator writes by hand; a longer file is some other file.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// An agent.toml that was read.

@@ -1,4 +1,4 @@
-//! Fuzzing: configurations that nobody would write. No file is read.
+//! Fuzzing: configurations that no operator would write. No file is read.
 
 use super::error::Problem;
 use super::setting::{Gathered, Setting};

@@ -1,9 +1,9 @@
-//! The nearest known name to one that nobody knows.
+//! The known name that is nearest to an unknown one.
 
 use super::keys::{self, Key, SECTIONS};
 
-/// The candidate that somebody who typed `word` most likely meant: at most one slip in three letters. None when nothing
-/// is that near.
+/// The candidate that the operator who typed `word` most likely meant: at most one slip in three letters. None when no
+/// candidate is that near.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase().replace('-', "_");
     let slips = |candidate: &str| strsim::damerau_levenshtein(&word, candidate);

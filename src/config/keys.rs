@@ -23,7 +23,7 @@ pub(super) struct Key {
     pub(super) doc: &'static str,
 }
 
-/// What a key is when nobody says anything, written as TOML.
+/// The value of a key that the operator leaves unset, written as TOML.
 #[derive(Clone, Copy)]
 pub(super) enum Default {
     Is(&'static str),

@@ -67,7 +67,7 @@ pub(super) enum Kind {
     Proxy,
 }
 
-/// A value as somebody wrote it.
+/// A value as the operator wrote it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Raw {
     /// From a place that knows text only: the environment, a flag, a file. It is whatever its key wants.

@@ -136,7 +136,7 @@ fn merge(settings: &[Setting]) -> Result<Config, ConfigError> {
 
 // === secrets in files ===
 
-/// The secrets that stand in files. Only files that count are read: whoever overrides a secret need not have the file.
+/// The secrets that stand in files. Only files that count are read: the file of an overridden secret need not exist.
 fn contents(settings: &[Setting]) -> Gathered {
     let mut gathered = Gathered::default();
     for key in keys::all() {

@@ -8,7 +8,7 @@ use super::{Config, ConfigError, ProxyUrl};
 use crate::secret::{Secret, Secrets};
 use crate::telemetry::signal::Signal;
 
-/// The host that answers nobody without a key.
+/// The host that answers no request without a key.
 const OPENAI_HOST: &str = "api.openai.com";
 
 /// What it takes to talk to the LiveKit server.

@@ -1,4 +1,4 @@
-//! Where a worker keeps what it writes when nobody says where: systemd's state directory, else that of the user.
+//! Where a worker keeps what it writes when the operator names no place: systemd's state directory, else the user's.
 
 use std::path::{Path, PathBuf};
 

@@ -90,8 +90,8 @@ fn as_it_is(text: &str) -> Result<Reading, String> {
     Ok(Reading::Is(Raw::Untyped(text.to_owned())))
 }
 
-/// `OTEL_SDK_DISABLED`. The specification reads everything but "true" as false; whoever writes "1" means to switch
-/// traces off, and sending them anyway would be the worse surprise, so that is refused.
+/// `OTEL_SDK_DISABLED`. The specification reads everything but "true" as false; an operator who writes "1" means to
+/// switch traces off, and sending them anyway would be the worse surprise, so that is refused.
 pub(super) fn not_disabled(text: &str) -> Result<Reading, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" => Ok(Reading::Is(Raw::Boolean(false))),

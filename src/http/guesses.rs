@@ -1,7 +1,7 @@
-//! How long whoever sends a wrong token waits for the answer.
+//! How long a client that sends a wrong token waits for the answer.
 //!
-//! The answers stand in two lines: one of the client's address, one of all. Guesses sent at the same time are
-//! answered one after the other, so they take as long as guesses sent in turn; whoever hangs up leaves its wait to the
+//! The answers stand in two lines: one of the client's address, one of all. Guesses sent at the same time are answered
+//! one after the other, so they take as long as guesses sent in turn; a client that hangs up leaves its wait to the
 //! next. A right token stands in no line: it must not wait for what strangers guess.
 
 use std::collections::VecDeque;

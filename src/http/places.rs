@@ -1,8 +1,9 @@
 //! The connections that there is room for, and which of them gives way when all are in use.
 //!
-//! Whoever waits for its client goes first: between two requests, or before the first head is whole. A request that is
-//! under way is cut only when no connection waits, the oldest first. Of equals those go first that have more than
-//! their address's share. An address alone may have all places, because a proxy is one address for many people.
+//! A connection that waits for its client goes first: between two requests, or before the first head is whole. A
+//! request that is under way is cut only when no connection waits, the oldest first. Of equals those go first that
+//! have more than their address's share. An address alone may have all places, because a proxy is one address for many
+//! people.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,9 +23,9 @@ const SHARE: usize = 32;
 /// How long a client is left alone: to send a head, and then to take its answer. Shorter ones cut clients of a busy machine,
 /// longer ones keep a new client waiting while many come.
 const MOMENT: Duration = Duration::from_millis(100);
-/// How soon to look again when nobody may be told to leave yet.
+/// How soon to look again when no connection may be told to leave yet.
 const AGAIN: Duration = Duration::from_millis(5);
-/// How soon to look again when somebody was told to.
+/// How soon to look again when a connection was told to leave.
 const LEAVING: Duration = Duration::from_secs(1);
 
 /// Cheap to clone; clones share the places.

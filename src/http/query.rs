@@ -25,7 +25,7 @@ pub(super) struct Query {
 // === impl Query ===
 
 impl Query {
-    /// The error says what is wrong, for whoever wrote the URL. Empty values are as good as none: forms send them.
+    /// The error tells the author of the URL what is wrong. Empty values are as good as none: forms send them.
     pub(super) fn parse(query: &str, now: When, page: usize) -> Result<Self, String> {
         let mut parsed = Self { since: DEFAULT_SINCE.to_owned(), limit: page, ..Self::default() };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {

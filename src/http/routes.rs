@@ -28,7 +28,7 @@ pub fn guarded(access: Access, metrics: Metrics, sessions: Sessions) -> Router {
         .route("/metrics", get(async move || prometheus(&metrics)))
         .route_layer(guard);
     Router::new()
-        // Whoever types the address, or comes back to it, is led to where the form is.
+        // A browser whose user types the address, or comes back to it, is led to where the form is.
         .route("/sign-in", post(pages::sign_in).get(async || Redirect::to("/sessions")))
         .with_state(access)
         .route(pages::SCRIPT_PATH, get(pages::script))

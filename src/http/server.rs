@@ -39,7 +39,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 /// How long a connection may take up one of the few places.
 #[derive(Clone, Copy)]
 struct Limits {
-    /// Then it takes no more requests; whoever has more of them connects again.
+    /// After this long a connection takes no more requests; a client that has more of them connects again.
     lifetime: Duration,
     /// For what is left of the answer under way by then.
     last_answer: Duration,

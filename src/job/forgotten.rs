@@ -1,9 +1,9 @@
-//! Whether the server still keeps the room to which nobody came.
+//! Whether the server still keeps a room that no person has joined.
 //!
-//! A LiveKit server that deletes a room while an agent joins it can let the agent into what is left of the room: nobody can
-//! come there, and no end is ever announced, so the session would hold its slot for good. Only questions from outside tell.
-//! Mostly the server knows the room no longer; when our join overtook the deletion of what it has written down, it goes on
-//! listing the room with us in it, but never closes it.
+//! A LiveKit server that deletes a room while an agent joins it can let the agent into what is left of the room: no
+//! person can come there, and no end is ever announced, so the session would hold its slot for good. Only questions
+//! from outside tell. Mostly the server knows the room no longer; when our join overtook the deletion of what it has
+//! written down, it goes on listing the room with us in it, but never closes it.
 
 use std::iter;
 use std::time::Duration;
@@ -30,7 +30,7 @@ enum Forgotten {
     NotClosed,
 }
 
-/// Comes to its end when the server has said twice that it does not keep the room; never, once somebody was here.
+/// Returns when the server has said twice that it does not keep the room; never, once a person was here.
 pub(super) async fn forgotten(roster: &Roster, place: &Place, company: &Company) {
     tokio::select! {
         () = nobody_is_coming(roster, place) => {}
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(judged("RM_1", &[us()], SOON), None);
         assert_eq!(judged("RM_1", &[us()], LATE - Duration::from_secs(1)), None);
         assert_eq!(judged("RM_1", &[us(), ("recorder", Kind::Other)], LATE), Some(Forgotten::NotClosed));
-        // Somebody keeps it open whom we are not shown.
+        // A person whom we are not shown keeps it open.
         assert_eq!(judged("RM_1", &[us(), ("guest", Kind::Person)], LATE), None);
     }
 

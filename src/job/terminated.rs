@@ -1,8 +1,9 @@
 //! What it means that the server has terminated a job.
 //!
-//! A LiveKit server does so when the job's dispatch is deleted, and whenever our participant has left the room: because
-//! somebody removed it, or because the server has lost the connection to it. The message does not say which. So the room
-//! itself, the room service and the dispatch are asked: an order is followed, and a lost connection is a lost connection.
+//! A LiveKit server does so when the job's dispatch is deleted, and whenever our participant has left the room:
+//! because an operator removed it, or because the server has lost the connection to it. The message does not say
+//! which. So the room itself, the room service and the dispatch are asked: an order is followed, and a lost connection
+//! is a lost connection.
 
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use crate::room::roster::{Kind, Known, Member, Roster};
 use crate::room::{Company, Place};
 use crate::session::EndReason;
 
-/// How long the room gets to tell that it is closed: whoever is removed is told on the room's own connection, at about the
-/// same time. A list of participants can be older than that.
+/// How long the room gets to tell that it is closed: a removed participant is told on the room's own connection, at
+/// about the same time. A list of participants can be older than that.
 const ROOM_FIRST: Duration = Duration::from_secs(1);
 /// How long the server is asked.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -100,7 +101,7 @@ impl Meaning {
     }
 }
 
-/// Our dispatch stands, or nobody knows; `answers` is None when the server could not be asked.
+/// Our dispatch stands, or the server does not say; `answers` is None when the server could not be asked.
 fn judge(place: &Place, connected: bool, answers: Option<&Answers>) -> Meaning {
     let lost = || {
         let why = "LiveKit has removed us from the room, where people wait, after it lost the connection";

@@ -14,7 +14,7 @@ const MAX_READ_CHARS: usize = 1024;
 const QUOTATION_CHARS: usize = 16;
 
 /// `detail` on one line and short, as `allowed` leaves it. None when it holds the key, or words of the conversation:
-/// whether a server quotes somebody can be guessed, but not known.
+/// whether a server quotes a participant can be guessed, but not known.
 pub(super) fn safe(
     detail: &str,
     messages: &[Message],

@@ -51,7 +51,7 @@ pub(super) struct Request {
     skipped: Skipped,
 }
 
-/// Whoever waits for the words.
+/// The caller that waits for the words.
 struct Asker {
     cancel: CancellationToken,
     deltas: mpsc::Sender<Speech>,

@@ -57,7 +57,7 @@ pub(super) struct Memory {
 pub(super) enum Piece {
     /// Words to pass on, never empty.
     Words(String),
-    /// A sign of life that nobody hears.
+    /// A sign of life that no participant hears.
     Thought,
     /// All words that were passed on turned out to be thoughts.
     AllThought,

@@ -1,5 +1,5 @@
-//! The values that labels may have. They are closed sets, so the number of time series has a bound that nobody outside
-//! can move.
+//! The values that labels may have. They are closed sets, so the number of time series has a bound that no outsider can
+//! move.
 
 use crate::chat::Failure;
 
@@ -27,7 +27,7 @@ pub enum JobResult {
 pub enum Resumption {
     /// We are back in its room.
     Resumed,
-    /// Nobody waits any more.
+    /// No person waits any more.
     Over,
     /// Another agent of our name is there.
     Served,
@@ -108,7 +108,7 @@ pub(super) enum Outcome {
     Complete,
     Interrupted,
     Failed,
-    /// Nobody waited for its end.
+    /// The caller did not wait for its end.
     Aborted,
 }
 

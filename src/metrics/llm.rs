@@ -98,7 +98,7 @@ impl LlmMetrics {
         OpenRequest { llm: self.clone(), started: now, over: false }
     }
 
-    /// One attempt ended: well, by a failure, or because nobody wanted it any more.
+    /// One attempt ended: well, by a failure, or because the turn did not want it any more.
     pub(crate) fn attempt_ended(&self, failure: Option<&Failure>, interrupted: bool) {
         let outcome = Outcome::of(failure, interrupted);
         self.instruments().attempts.add(1, &[Label::new("outcome", outcome.as_str())]);
@@ -177,7 +177,7 @@ impl Drop for OpenRequest {
     }
 }
 
-/// None where there is nothing to divide: a reply of one piece, or tokens that nobody counted.
+/// None where there is nothing to divide: a reply of one piece, or tokens that the provider did not count.
 fn token_rate(usage: Usage, speaking: Duration) -> Option<f64> {
     let seconds = speaking.as_secs_f64();
     let measured = !usage.estimated && usage.output > 1 && seconds > 0.001;

@@ -1,4 +1,4 @@
-//! What is looked up at the moment somebody reads: nothing has to be counted along.
+//! The values that are looked up at each reading: they need no counting along.
 
 use std::sync::Arc;
 
@@ -105,7 +105,7 @@ pub(super) fn process(meter: &Meter) {
     for (definition, read) in process::READINGS {
         meter.observe(definition, Vec::new(), read);
     }
-    // Whoever reads may be a thread outside of the runtime. Commands that count only for themselves have none.
+    // The reader may be a thread outside of the runtime. Commands that count only for themselves have none.
     if let Ok(runtime) = Handle::try_current() {
         meter.observe(&catalogue::TASKS, Vec::new(), move || {
             u32::try_from(runtime.metrics().num_alive_tasks()).ok().map(f64::from)

@@ -98,7 +98,7 @@ impl Api {
         self.admit().await
     }
 
-    /// Asks for what anybody may see who may do what we are about to.
+    /// Asks for something that any user may see who may do what we are about to do.
     async fn admit(&self) -> Result<(), ApiError> {
         let call = || Call::get(["api", &self.org, "dashboards"]).query("folder", "default");
         let url = self.url(&call());

@@ -36,7 +36,7 @@ pub(crate) struct Installation {
     assets: Assets,
     /// Whom alerts tell; empty: as it is, and no new alerts.
     destinations: Vec<String>,
-    /// The URL of a destination to be made. Whoever knows it can post there.
+    /// The URL of a destination to be made. A reader who knows it can post there.
     webhook: Option<Secret>,
     dry_run: bool,
 }
@@ -195,7 +195,7 @@ impl Step {
     }
 }
 
-/// The one entry of a list whose `key` is `name`. Of several nobody knows which is meant.
+/// The one entry of a list whose `key` is `name`. Of several, it is not known which is meant.
 fn only(mut listed: Value, list: &str, key: &str, name: &str) -> Result<Option<Value>, ApiError> {
     let Some(Value::Array(entries)) = listed.get_mut(list).map(Value::take) else {
         return Err(ApiError::new(format!(

@@ -25,8 +25,9 @@ impl Default for Lanes {
 }
 
 impl Lanes {
-    /// Runs `search` of a text of so many bytes when there is a lane for it. None when it panicked. The lane is taken until
-    /// the search ends, also when nobody waits for it any more; a search that was given up before it began never begins.
+    /// Runs `search` of a text of so many bytes when there is a lane for it. None when it panicked. The lane is taken
+    /// until the search ends, also when no caller waits for it any more; a search that was given up before it began
+    /// never begins.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         bytes: usize,

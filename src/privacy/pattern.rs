@@ -10,7 +10,7 @@ use super::budget::{Budget, Spent};
 
 /// How many there may be: each reads every text once.
 pub const MOST: usize = 64;
-/// A longer one is no pattern that somebody wrote.
+/// A longer one is no pattern that an operator wrote.
 const MAX_BYTES: usize = 1024;
 /// Of a compiled pattern. Repeated classes of all of Unicode are what grows.
 const MAX_COMPILED_BYTES: usize = 1 << 18;

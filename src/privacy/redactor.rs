@@ -10,7 +10,7 @@ use super::{card, email, iban, phone, token};
 
 /// What stands where an own pattern matched.
 const OWN: &str = "[redacted]";
-/// The longest text that the built-in finders are through with before anybody would notice.
+/// The longest text that the built-in finders are through with before a participant would notice.
 const QUICK: usize = 4096;
 
 /// A finder that comes with us.

@@ -16,7 +16,7 @@ pub(crate) struct Bar<'a> {
     pub(crate) is_bad: bool,
 }
 
-/// The turn first, then its attempts in the order they began. Nothing for a turn whose end nobody knows.
+/// The turn first, then its attempts in the order they began. Nothing for a turn whose end is unknown.
 pub(crate) fn bars(turn: &Turn) -> Vec<Bar<'_>> {
     let (Some(end), Some(total)) = (&turn.end, turn.total_us()) else { return Vec::new() };
     let share = |us: i64| (us.saturating_sub(turn.started_us) as f64 / total.max(1) as f64).clamp(0.0, 1.0);

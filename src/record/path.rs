@@ -1,4 +1,4 @@
-//! The record's files: where they stand, and that nobody else may read them.
+//! The record's files: where they stand, and that no other user may read them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;

@@ -134,7 +134,7 @@ impl<T> Queue<T> {
         state.overflowing &= !state.items.is_empty();
     }
 
-    /// Says that nobody takes anything any more.
+    /// Says that the writer takes nothing any more.
     pub(super) fn end(&self) {
         let mut state = self.lock();
         state.closed = true;

@@ -76,7 +76,7 @@ pub(super) fn all(database: &Path) -> Vec<String> {
 // === impl Gate ===
 
 impl Gate {
-    /// Fails with `WouldBlock` while somebody else is at it.
+    /// Fails with `WouldBlock` while another process holds the gate.
     pub(super) fn pass(database: &Path) -> io::Result<Self> {
         let file = open_private(&beside(database, ".lock"))?;
         file.try_lock()?;

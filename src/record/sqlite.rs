@@ -35,7 +35,7 @@ enum Schema {
     Ours(usize),
     /// Ours, from a later version.
     Newer(i64),
-    /// Somebody else's.
+    /// Another program's.
     Foreign,
 }
 

@@ -207,7 +207,7 @@ async fn what_cannot_be_written_until_the_end_is_counted() {
     for turn in 0..QUEUE {
         record.put(ended(&format!("{turn}")));
     }
-    // No more fit into the queue, and nobody waits until they do.
+    // No more fit into the queue, and `put` does not wait until they do.
     record.put(begun("overflow"));
     record.put(ended("overflow"));
     assert_eq!((record.status().dropped, record.status().waiting), (1, QUEUE as u64));

@@ -30,7 +30,7 @@ pub struct Turn {
 #[derive(Clone, Debug)]
 pub struct End {
     pub outcome: Outcome,
-    /// None: nobody knows when; the process was killed.
+    /// None: the time is unknown; the process was killed.
     pub ended_us: Option<i64>,
     pub answer: Option<String>,
     pub model: Option<String>,

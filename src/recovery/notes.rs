@@ -1,4 +1,4 @@
-//! The sessions that run, a file each, so that whoever comes after a crash knows of them.
+//! The sessions that run, a file each, so that the worker that starts after a crash knows of them.
 //!
 //! `<recovery_dir>/<owner>.<n>/<random>.json`, the owner being the server and the agent name. Written under another name
 //! first, so that no half of one is read. Not synced: the files must survive the process, and a machine that dies takes
@@ -25,7 +25,7 @@ pub(super) struct Notes {
     slot: Slot,
 }
 
-/// A session's file. It stays when this is dropped: whoever finds it then goes back to the session.
+/// A session's file. It stays when this is dropped: the worker that finds it then goes back to the session.
 #[derive(Debug)]
 pub(super) struct Note(PathBuf);
 
@@ -105,7 +105,7 @@ impl Note {
         fs::rename(&working, &self.0)
     }
 
-    /// The session is over, and nobody is to go back to it.
+    /// The session is over, and no worker is to go back to it.
     pub(super) fn remove(self) {
         if let Err(error) = fs::remove_file(&self.0) {
             tracing::warn!(path = %self.0.display(), "the note of a session that is over stays: {error}");

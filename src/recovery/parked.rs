@@ -12,7 +12,7 @@ pub(super) struct ParkedSessions(Arc<Mutex<HashMap<String, Parked>>>);
 #[derive(Clone, Debug)]
 pub(super) struct Parked {
     pub(super) room_name: String,
-    /// The identities of everybody who took part.
+    /// The identities of all people who took part.
     pub(super) met: Vec<String>,
     pub(super) past: Past,
 }

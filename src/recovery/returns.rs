@@ -24,7 +24,7 @@ impl Returns {
         self.last = Some(now);
     }
 
-    /// Torn out of the room again `now`: whether that is enough, and nobody goes back once more.
+    /// Torn out of the room again `now`: whether that is enough, and no worker goes back once more.
     pub(super) fn are_enough(&self, now: SystemTime) -> bool {
         self.in_a_row >= MOST && self.is_soon(now)
     }

@@ -42,7 +42,7 @@ struct Waiting {
     /// None while the worker has been asked to take it up.
     note: Option<Note>,
     since: Instant,
-    /// Since when the server has been saying that nobody is there.
+    /// Since when the server has been saying that no person is there.
     alone_since: Option<Instant>,
     /// Its connection was lost; what was said is kept in this process.
     parked: bool,
@@ -75,7 +75,7 @@ impl Search {
         search
     }
 
-    /// Until nobody wants assignments any more.
+    /// Runs until the receiver of the assignments is gone.
     pub(super) async fn run(
         mut self,
         assignments: mpsc::Sender<Assignment>,

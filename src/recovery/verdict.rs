@@ -13,9 +13,9 @@ pub(super) struct Census {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     GoBack,
-    /// Nobody is there yet who could go on with the conversation.
+    /// No person is there yet who could go on with the conversation.
     Wait,
-    /// The room is gone, another one has its name, or nobody waits in it.
+    /// The room is gone, another one has its name, or no person waits in it.
     Over,
     /// An agent of our name is there already.
     Served,

@@ -48,7 +48,7 @@ pub(super) enum Content {
     Data { topic: String, payload: Vec<u8> },
 }
 
-/// Whom something was sent to. Nobody named is everybody.
+/// The recipients of a message. None named means the whole room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Destinations {
     pub(super) identities: Vec<String>,

@@ -9,7 +9,7 @@ use crate::secret::Speech;
 use super::text::{CHAT_TOPIC, IncomingText, Reading, TextError};
 
 pub enum RoomEvent {
-    /// Somebody is about to be here; what is said now would pass them by.
+    /// A person is about to be here; what is said now would pass them by.
     PersonComing(String),
     PersonJoined(String),
     PersonLeft(String),
@@ -19,7 +19,7 @@ pub enum RoomEvent {
         state: String,
     },
     AgentLeft(String),
-    /// Somebody opened a text stream.
+    /// A participant opened a text stream.
     Text(Box<IncomingText>),
     /// A person wrote a data packet of chat.
     Chat(Reading),

@@ -14,7 +14,7 @@ const AMONG_BYTES: usize = 8_000;
 // === impl Room ===
 
 impl Room {
-    /// A text of somebody whom we have not been told of yet waits.
+    /// A text waits whose sender we have not been told of yet.
     pub(super) fn written(&mut self, written: Written) -> Option<RoomEvent> {
         if written.sender().is_empty() {
             written.discard();
@@ -40,7 +40,7 @@ impl Room {
         if from_agent { None } else { Unread::topic(&topic).map(RoomEvent::Unread) }
     }
 
-    /// The others among whom something was said that was sent to `to`; None when that is everybody.
+    /// The others among whom something was said that was sent to `to`; None when that is the whole room.
     pub(super) fn among(&self, to: Destinations) -> Option<Vec<String>> {
         if to.is_everybody() {
             return None;

@@ -10,7 +10,7 @@ use super::RoomEvent;
 use super::text::{IncomingText, Reading, TextError};
 use super::voice::STATE_ATTRIBUTE;
 
-/// Texts of strangers that wait: data can overtake the news that somebody joined.
+/// Texts of strangers that wait: data can overtake the news that a participant joined.
 const STRANGERS: usize = 64;
 /// Those of one sender among them.
 const OF_STRANGER: usize = 16;
@@ -21,7 +21,7 @@ const REMEMBERED: usize = 4096;
 
 #[derive(Default)]
 pub(super) struct People {
-    /// Everybody who was here as a person. What they wrote may arrive after the news that they are gone.
+    /// The identities of all people who were here. What they wrote may arrive after the news that they are gone.
     met: HashSet<String>,
     strangers: VecDeque<(Instant, Written)>,
     /// What became of texts that waited.
@@ -37,7 +37,7 @@ pub(super) enum Written {
 // === impl People ===
 
 impl People {
-    /// Whether somebody who is not here now was here as a person.
+    /// Whether a participant who is not here now was here as a person.
     pub(super) fn has_met(&self, identity: &str) -> bool {
         self.met.contains(identity)
     }
@@ -116,7 +116,7 @@ impl Written {
     }
 }
 
-/// The news that somebody is here.
+/// The news that a participant is here.
 pub(super) fn arrived(participant: &RemoteParticipant) -> Option<RoomEvent> {
     if is_agent(participant) {
         return Some(agent(participant));
@@ -131,7 +131,7 @@ pub(super) fn can_hear(participant: &RemoteParticipant) -> bool {
     participant.state() == ParticipantState::Active
 }
 
-/// The news that somebody is gone.
+/// The news that a participant is gone.
 pub(super) fn left(participant: &RemoteParticipant) -> Option<RoomEvent> {
     let identity = participant.identity().to_string();
     if is_agent(participant) {

@@ -43,11 +43,11 @@ enum Reply {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) sid: String,
-    /// At the latest then the server closes it when nobody but agents and recorders is in it.
+    /// The longest time for which the server keeps the room open with only agents and recorders in it.
     pub(crate) closes_after: Duration,
 }
 
-/// Somebody in a room.
+/// A participant of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
     pub(crate) identity: String,
@@ -81,7 +81,7 @@ impl Roster {
         Ok(rooms.into_iter().map(known).collect())
     }
 
-    /// Who is in a room; nobody is in one that is gone.
+    /// The participants of a room; none when it is gone.
     pub(crate) async fn members(&self, room: &str) -> Result<Vec<Member>, String> {
         let token = token::room_admin(&self.credentials, room).map_err(|error| error.to_string())?;
         let question = ListParticipantsRequest { room: room.to_owned() };

@@ -31,7 +31,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const WHOLE_TIMEOUT: Duration = Duration::from_secs(300);
 const LIMITS: Limits = Limits { idle: IDLE_TIMEOUT, whole: WHOLE_TIMEOUT };
 
-/// A text stream that somebody opened in the room.
+/// A text stream that a participant opened in the room.
 pub struct IncomingText {
     reader: TextStreamReader,
     topic: String,
@@ -68,7 +68,7 @@ pub enum Reading {
     Correction(Correction),
     /// An interim transcription: more of it will come in another stream.
     Interim,
-    /// A sign of what somebody thinks of a message.
+    /// A participant's reaction to a message.
     Reaction,
     Refused {
         sender: String,

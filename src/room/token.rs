@@ -8,8 +8,8 @@ use thiserror::Error;
 use crate::config::{Credentials, Permission};
 use crate::secret::Secret;
 
-/// How long a token opens a door: it is used at once, so no longer than clocks differ. Whoever is in a room gets newer ones
-/// from the server.
+/// How long a token opens a door: it is used at once, so no longer than clocks differ. A participant in a room gets
+/// newer ones from the server.
 const LIFETIME: Duration = crate::worker::TOKEN_LIFETIME;
 
 #[derive(Debug, Error)]

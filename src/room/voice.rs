@@ -98,7 +98,7 @@ impl Voice {
 
     /// Waits until there is room for more words.
     pub async fn ready(&self) {
-        // An error means the task is gone; then words go nowhere and nobody should wait for it.
+        // An error means the task is gone; then words go nowhere and the caller should not wait for it.
         let _ = self.words.reserve_many(RESERVED).await;
     }
 
@@ -148,7 +148,7 @@ impl Voice {
         self.announce(self.state);
     }
 
-    /// The connection is back, and somebody is there to hear us.
+    /// The connection is back, and a person is there to hear us.
     pub fn back(&self, rejoined: bool) {
         self.line.send_modify(|line| {
             line.up = true;
@@ -167,7 +167,7 @@ impl Voice {
     }
 
     async fn put(&self, word: Word) {
-        // The task only ends with the session; there is nobody left to hear what cannot be sent.
+        // The task only ends with the session; no part is left to report unsent words to.
         let _ = self.words.send(word).await;
     }
 }

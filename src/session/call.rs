@@ -84,7 +84,7 @@ impl Call {
 }
 
 impl Drop for Call {
-    /// A session that ends by a panic must not leave a call running that nobody listens to.
+    /// A session that ends by a panic must not leave a call running that no session listens to.
     fn drop(&mut self) {
         self.cancel.cancel();
     }

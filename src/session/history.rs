@@ -119,7 +119,7 @@ impl History {
         self.instructions.iter().chain(turns).cloned().collect()
     }
 
-    /// What is remembered, one message after another, for whoever goes on with the conversation.
+    /// What is remembered, one message after another, for the session that goes on with the conversation.
     pub(super) fn past(&self) -> Vec<PastTurn> {
         self.exchanges.iter().flat_map(|exchange| &exchange.messages).map(PastTurn::from).collect()
     }

@@ -15,7 +15,7 @@ use crate::telemetry::spans::{Conversation, Tracer, TurnContext, TurnEnd, TurnOu
 use super::kept::{Keeper, Kept};
 use super::machine::{TurnEnding, TurnResult};
 
-/// A refused text is logged for each of the first few, then only counted, so that nobody can fill the log.
+/// A refused text is logged for each of the first few, then only counted, so that no participant can fill the log.
 const REFUSALS_LOGGED: u64 = 5;
 /// Beyond those, the first text is logged that is refused since its sender writes too much, of so many senders.
 const FLOODERS_LOGGED: usize = 64;
@@ -47,7 +47,7 @@ pub(super) struct Ledger {
     unread: Vec<Unread>,
     /// Those who were said to write too much.
     flooders: HashSet<String>,
-    /// It was said that a message is not known that somebody corrected.
+    /// It was logged that a participant corrected a message that is not known.
     told_unknown: bool,
 }
 
@@ -225,7 +225,7 @@ impl Drop for Ledger {
 }
 
 impl TurnResult {
-    /// What comes of a turn that nobody asked the model about.
+    /// The result of a turn that was never put to the model.
     fn overtaken() -> Self {
         let answer = Answer::nothing(Outcome::Interrupted);
         Self { outcome: TurnEnding::Interrupted, answer, latency: None }

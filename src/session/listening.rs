@@ -55,8 +55,8 @@ impl Session<'_> {
         }
     }
 
-    /// Final segments that somebody transcribed in a person's name, and how many there were that are too long. Several in one
-    /// packet are one utterance to the ear, but each keeps its own id, and its place among the texts.
+    /// Final segments that a transcriber published in a person's name, and how many there were that are too long.
+    /// Several in one packet are one utterance to the ear, but each keeps its own id, and its place among the texts.
     pub(super) fn transcribed(&mut self, speaker: &str, segments: Vec<Segment>, refused: usize) {
         for _ in 0..refused {
             self.ledger.refused(speaker, Refusal::TooLong, &TextError::TooLong.to_string());

@@ -43,7 +43,7 @@ pub(crate) enum Event {
         people: Vec<String>,
         coming: Vec<String>,
     },
-    /// Somebody is about to be here; what is said now would pass them by.
+    /// A person is about to be here; what is said now would pass them by.
     PersonComing(String),
     PersonJoined(String),
     PersonLeft(String),
@@ -104,7 +104,7 @@ pub(crate) enum Action {
         segment: u64,
         chat: Vec<String>,
     },
-    /// Somebody corrected what they had said; `known` when it is remembered.
+    /// A participant corrected what they had said; `known` when it is remembered.
     Corrected {
         speaker: String,
         known: bool,
@@ -217,7 +217,7 @@ impl Machine {
         }
     }
 
-    /// Whether nobody has said anything yet.
+    /// Whether no participant has said anything yet.
     pub(crate) fn is_new(&self) -> bool {
         self.next_turn == 0
     }
@@ -229,18 +229,18 @@ impl Machine {
         self.rules.greeting = self.rules.resume_notice.clone();
     }
 
-    /// What was said, for whoever goes on with the conversation.
+    /// What was said, for the session that goes on with the conversation.
     pub(crate) fn past(&self) -> Past {
         Past { turns: self.history.past(), next_turn: self.next_turn }
     }
 
-    /// Everybody who took part.
+    /// The identities of all people who took part.
     pub(crate) fn met(&self) -> Vec<String> {
         self.presence.met()
     }
 
-    /// Nobody was promised to come into this room: it has only the name of the one that was to be served. To be called
-    /// before the first event.
+    /// No person is expected in this room: it has only the name of the one that was to be served. To be called before
+    /// the first event.
     pub(crate) fn in_other_room(&mut self) {
         self.in_other_room = true;
     }

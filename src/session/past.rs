@@ -13,7 +13,7 @@ pub struct Past {
     pub next_turn: u64,
 }
 
-/// A turn that is over; None where nobody knows what was said.
+/// A turn that is over; None where it is not known what was said.
 #[derive(Clone, Debug)]
 pub struct PastTurn {
     pub question: Option<Speech>,

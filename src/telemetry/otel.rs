@@ -53,7 +53,7 @@ pub(super) struct Span {
 #[derive(Clone)]
 pub(super) struct Parent(SpanContext);
 
-/// What is said of a span that nobody ended.
+/// The last words about a span that was dropped without an end.
 pub(super) struct Aborted<'a> {
     pub(super) attributes: &'a [Attribute],
     pub(super) message: &'static str,
@@ -171,7 +171,7 @@ fn resource(config: &config::Telemetry, instance_id: &str) -> Resource {
 // === impl Span ===
 
 impl Span {
-    /// False when nobody will see the span, so that its attributes need not be made.
+    /// False when no reader will see the span, so that its attributes need not be made.
     pub(super) fn is_recording(&self) -> bool {
         self.span.is_recording()
     }
@@ -237,7 +237,7 @@ impl SpanProcessor for ToSpool {
         Ok(())
     }
 
-    /// Called when the last tracer is dropped: what is queued still goes out, but nobody waits for it.
+    /// Called when the last tracer is dropped: what is queued still goes out, but the caller does not wait for it.
     fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
         self.0.close();
         Ok(())

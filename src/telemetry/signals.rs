@@ -1,7 +1,7 @@
 //! Metrics and logs over OTLP, when switched on: besides the traces, to the same receiver, each from a thread of its own.
 //!
-//! Nobody waits for these threads but [`Signals::stop`], and that not past its deadline. What fails is said once for each
-//! change of state and counted.
+//! No thread waits for these but that of [`Signals::stop`], and that not past its deadline. What fails is said once for
+//! each change of state and counted.
 //!
 //! - `metrics`: the push of [`Metrics`] at its interval
 //! - `layer`: what is logged, as records; `queue`: the records on their way to the thread; `logs`: that thread

@@ -29,10 +29,10 @@ pub const ATTEMPT: &str = "llm_request_run";
 /// The spans of a turn, from the outside in.
 #[cfg(test)]
 pub(crate) const KINDS: [&str; 3] = [TURN, REQUEST, ATTEMPT];
-/// The one span of `voiced check`. It is no turn: whoever looks for [`TURN`] does not find it.
+/// The one span of `voiced check`. It is no turn: a search for [`TURN`] does not find it.
 pub const PROBE: &str = "voiced.check";
 
-/// What the root says of a turn that nobody ended.
+/// The root's token counts when the turn was left open.
 const NOTHING_SAID: [Attribute; 2] =
     [(key::LIVEKIT_INPUT_TOKENS, Value::Int(0)), (key::LIVEKIT_OUTPUT_TOKENS, Value::Int(0))];
 
@@ -122,7 +122,7 @@ pub struct TurnSpan {
     span: OpenSpan,
 }
 
-/// The turn's span as a parent, for whoever makes spans below it.
+/// The turn's span as a parent, for the code that makes spans below it.
 #[derive(Clone, Debug)]
 pub struct TurnContext {
     turn: Arc<Turn>,
@@ -166,7 +166,7 @@ impl Tracer {
         Self { source, privacy }
     }
 
-    /// The rules by which turns are recorded, for whoever records them elsewhere.
+    /// The rules by which turns are recorded, for the code that records them elsewhere.
     pub fn privacy(&self) -> &Privacy {
         &self.privacy
     }

@@ -1,9 +1,10 @@
 //! The way of spans out of the process, which no crash and no outage interrupts.
 //!
-//! Opening or ending a span puts a record into a bounded queue ([`intake`]); nobody who answers a turn ever waits for a
-//! disk or the network. One thread ([`writer`]) appends each record to a [`journal`] and makes [`batch`] files of what has
-//! ended; another ([`sender`]) posts the files, oldest first, and removes what the receiver took. Which batch goes when,
-//! and which falls off, is decided by the [`shelf`]. After a crash the journal's open spans are ended as `aborted`.
+//! Opening or ending a span puts a record into a bounded queue ([`intake`]); no task that answers a turn ever waits
+//! for a disk or the network. One thread ([`writer`]) appends each record to a [`journal`] and makes [`batch`] files
+//! of what has ended; another ([`sender`]) posts the files, oldest first, and removes those that the receiver took.
+//! The [`shelf`] decides which batch goes when, and which falls off. After a crash the journal's open spans are ended
+//! as `aborted`.
 //!
 //! Delivery is at least once: a receiver that took a batch and died before it said so gets it again.
 

@@ -110,7 +110,7 @@ pub(crate) enum Action {
     Abort {
         job_id: String,
     },
-    /// Whoever waits for this job's report to be written waits no longer.
+    /// End the wait of the job that waits for its report to be written.
     Release {
         job_id: String,
     },

@@ -14,7 +14,7 @@ pub(crate) enum ServerMessage {
         /// The server's own version, for the log.
         server_version: String,
     },
-    /// "Would you take this job?" To be answered at once: the server gives up after 3 s and asks nobody else.
+    /// "Would you take this job?" To be answered at once: the server gives up after 3 s and asks no other worker.
     Offer(Job),
     Assignment(Assigned),
     Termination {
@@ -78,7 +78,7 @@ pub(crate) enum Answer {
     Yes(Participant),
     /// The server asks another worker.
     No,
-    /// The server asks nobody else: the room has its agent already.
+    /// The server asks no other worker: the room has its agent already.
     Superfluous,
 }
 

@@ -24,7 +24,7 @@ pub struct Settings {
     pub instance_id: String,
     /// What counts jobs and answers to offers.
     pub metrics: Metrics,
-    /// Whoever wants to know that the worker's loop is not stuck.
+    /// The heartbeat that shows that the worker's loop is not stuck.
     pub heartbeat: Option<Heartbeat>,
 }
 

@@ -199,7 +199,7 @@ impl Shell {
 // === impl Changes ===
 
 impl Changes {
-    /// The next terms. Waits for ever when whoever could change them is gone.
+    /// The next terms. Waits for ever when the sender that could change them is gone.
     async fn next(&mut self) -> Terms {
         match self.0.changed().await {
             Ok(()) => self.0.borrow_and_update().clone(),

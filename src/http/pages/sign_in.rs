@@ -59,7 +59,7 @@ async fn read(body: Body) -> Option<Form> {
     Some(form)
 }
 
-/// Whether a place is one of our pages: a form that anybody can fill in must not lead anywhere else.
+/// Whether a place is one of our pages: a form that any client can fill in must not lead anywhere else.
 pub(in crate::http) fn is_ours(to: &str) -> bool {
     let rest = to.strip_prefix("/sessions");
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?'])) && !to.contains(char::is_control)

@@ -47,7 +47,7 @@ pub(in crate::llm) struct Chunk {
     pub(in crate::llm) is_completion: bool,
     /// The words came in Cloudflare's own shape, which has no finish reason: `[DONE]` ends it.
     pub(in crate::llm) is_native: bool,
-    /// The model thinks aloud, where nobody hears it: no words, but a sign of life.
+    /// The model thinks aloud, where no participant hears it: no words, but a sign of life.
     pub(in crate::llm) reasoning: bool,
     pub(in crate::llm) finish_reason: Option<String>,
     pub(in crate::llm) counts: Counts,

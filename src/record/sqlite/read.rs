@@ -19,7 +19,7 @@ const MEANT: &str = "\
 /// After so many steps of SQLite's the time is looked at: some hundred microseconds.
 const STEPS: i32 = 10_000;
 
-/// Reads the record beside whoever writes it. Cheap to clone; each question opens the file anew, read-only.
+/// Reads the record beside the worker that writes it. Cheap to clone; each question opens the file anew, read-only.
 #[derive(Clone, Debug)]
 pub struct Reader {
     path: PathBuf,

@@ -36,7 +36,7 @@ fn end(row: &Row<'_>, max_text: usize) -> rusqlite::Result<Option<End>> {
         Some(Status::Answered) => Outcome::Answered,
         Some(Status::Interrupted) => Outcome::Interrupted,
         Some(Status::Failed) => Outcome::Failed(failure()?),
-        // A status that nobody wrote is no success.
+        // A status that no version of the program wrote is no success.
         Some(Status::Aborted) | None => Outcome::Aborted(failure()?),
     };
     let cached: Option<i64> = row.get(15)?;

@@ -48,7 +48,7 @@ impl Base {
 }
 
 impl Database {
-    /// Keeps everybody else from writing for as long as the value lives.
+    /// Keeps all other connections from writing for as long as the value lives.
     pub(in crate::record) fn hold_the_lock(&mut self) -> impl Drop {
         begin(self.connection_mut()).unwrap()
     }

@@ -119,7 +119,7 @@ impl Segment {
         }
     }
 
-    /// More of it, unless nobody wants more.
+    /// Adds more of the text, unless the segment is done or cut.
     pub(super) fn say(&mut self, text: &str) {
         if !self.done && self.progress.is_cut_at().is_none() {
             self.text.push_str(text);
@@ -141,7 +141,7 @@ impl Segment {
         }
     }
 
-    /// Nobody will want to hear it again.
+    /// No participant will want to hear it again.
     pub(super) fn is_old(&self) -> bool {
         self.finished.is_some_and(|finished| finished.elapsed() > UNNOTICED)
     }
@@ -206,7 +206,7 @@ impl Segment {
         Ok(())
     }
 
-    /// Once; nobody may listen any more.
+    /// Reports the fate once; the receiver may be gone.
     fn tell(&mut self, heard: usize, fate: Fate) {
         if let Some(spoken) = self.spoken.take() {
             let _ = spoken.send(Spoken { heard, fate });

@@ -97,8 +97,8 @@ impl Speaker {
     }
 }
 
-/// When the line goes down. Never, once nobody could tell. With a receiver of its own: what this one sees, the speaker must
-/// still come to see as a change.
+/// When the line goes down. Never, once the sender of its state is gone. It has a receiver of its own: the speaker must
+/// still come to see as a change what this one sees.
 async fn down(mut line: watch::Receiver<Line>) {
     if line.wait_for(|line| !line.up).await.is_err() {
         std::future::pending().await

@@ -81,7 +81,7 @@ impl WireSpan {
         self.latest
     }
 
-    /// Sets the end of a span that nobody ended.
+    /// Sets the end of a span that was left open.
     pub(in crate::telemetry) fn ended_at(self, nanos: u64) -> Self {
         let ended = Span::decode(self.encoded.as_slice()).ok().and_then(|mut span| {
             span.end_time_unix_nano = nanos.max(span.start_time_unix_nano);

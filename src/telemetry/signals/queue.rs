@@ -1,4 +1,4 @@
-//! Log records on their way from whoever logs to the thread that sends them.
+//! Log records on their way from the thread that logs to the thread that sends them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ const MAX_RECORDS: usize = 8_192;
 const MAX_BYTES: usize = 8 << 20;
 const BATCH_RECORDS: usize = 512;
 
-/// A bounded queue that exists from the first line of the log on, whoever empties it later. Cheap to clone.
+/// A bounded queue that exists from the first line of the log on, even before a sender empties it. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct LogQueue {
     shared: Arc<Shared>,

@@ -39,7 +39,7 @@ enum Phase {
     Running,
     /// The writer has stored its last batch.
     Closing,
-    /// Nobody waits any more.
+    /// The process does not wait for the deliveries any more.
     Abandoned,
     Ended,
 }

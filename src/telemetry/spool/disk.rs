@@ -79,7 +79,7 @@ impl Disk {
         self.journal.rewrite(&live.records())
     }
 
-    /// Takes over what is in slots that nobody holds any more; returns the batches that came.
+    /// Takes over the content of slots that no process holds any more; returns the batches that came.
     pub(super) fn adopt(
         &mut self,
         envelope: &Envelope,
@@ -117,8 +117,8 @@ fn salvage(slot: &SpoolSlot, ours: &Envelope, now: u64) -> io::Result<(Journal, 
     Ok((journal, salvaged))
 }
 
-/// The journal knows of a batch when it is whole, and before anybody can send it: else a crash in between would leave
-/// its spans twice, or not at all.
+/// The journal knows of a batch when it is whole, and before the sender can send it: else a crash in between would
+/// leave its spans twice, or not at all.
 fn store(journal: &mut Journal, batches: &BatchDir, name: BatchName, content: &[u8]) -> io::Result<()> {
     batches.prepare(name, content)?;
     let stored = journal.append(&[Record::Batched(name)]).and_then(|()| batches.publish(name));

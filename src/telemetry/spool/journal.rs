@@ -30,7 +30,7 @@ const OVERHEAD: usize = 512;
 pub(super) enum Record {
     /// What the spans that follow have in common.
     Envelope(Envelope),
-    /// A span began: as it is to be if nobody ends it.
+    /// A span began: as it is to be if it is never ended.
     Opened(WireSpan),
     Ended(WireSpan),
     /// All spans that had ended are in this batch, which is on the disk, perhaps still under its working name.

@@ -10,7 +10,7 @@ use crate::telemetry::otel::wire::{Envelope, SpanKey, WireSpan};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Live {
     pub(super) envelope: Option<Envelope>,
-    /// Each as it is to be if nobody ends it.
+    /// Each as it is to be if it is never ended.
     pub(super) open: BTreeMap<SpanKey, WireSpan>,
     pub(super) ended: Vec<WireSpan>,
     /// The latest time that any span knows, in nanoseconds since 1970.

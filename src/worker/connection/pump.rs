@@ -16,7 +16,7 @@ use crate::metrics::{Answered, Metrics};
 use crate::worker::message::{Answer, ServerMessage, WorkerMessage};
 use crate::worker::protocol;
 
-/// A frame that cannot be written for so long means that nobody reads.
+/// A frame that cannot be written for so long means that the server does not read.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// For the server to close its side as well.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -140,7 +140,7 @@ impl<'a> Pump<'a> {
         "closed by us".to_owned()
     }
 
-    /// Nobody may be listening any more while the last frames are written.
+    /// The receiver may be gone while the last frames are written.
     async fn tell(&self, incoming: Incoming) {
         let _ = self.incoming.send(incoming).await;
     }

@@ -1,10 +1,10 @@
-//! The worker's heartbeat: due again and again while somebody steps the machine, and only then.
+//! The worker's heartbeat: due again and again while the worker's loop steps the machine, and only then.
 
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub(super) struct Beat {
-    /// None: nobody listens.
+    /// None: no service manager listens.
     every: Option<Duration>,
     next: Instant,
 }

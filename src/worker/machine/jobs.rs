@@ -51,8 +51,8 @@ impl Machine {
         }
     }
 
-    /// An assignment without a reservation (it came late, or nobody offered it) is taken when there is room for it: for
-    /// the server the job is ours either way.
+    /// An assignment without a reservation (it came late, or the server did not offer it) is taken when there is room
+    /// for it: for the server the job is ours either way.
     pub(super) fn assigned(&mut self, assigned: Assigned, actions: &mut Vec<Action>) {
         let job = &assigned.job;
         if !self.slots.release_reservation(&job.id)
@@ -71,7 +71,8 @@ impl Machine {
         actions.push(Action::Start(Box::new(self.assignment(assigned))));
     }
 
-    /// Nobody but us knows of the job any more, so it needs no connection to the server, and a refusal is no news to it.
+    /// Only we know of the job any more, so it needs no connection to the server, and a refusal is no news to the
+    /// server.
     pub(super) fn resumed(&mut self, assignment: Assignment, actions: &mut Vec<Action>) {
         let id = assignment.job_id.clone();
         let job = Job { id, room_name: assignment.room_name.clone(), ..Job::default() };

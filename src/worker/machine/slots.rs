@@ -166,7 +166,7 @@ impl Slots {
     }
 
     /// By name, not by SID: after a restart of the server the same conversation goes on in a room with a new SID. A job
-    /// that is on its way out serves nobody any more.
+    /// that is on its way out serves no room any more.
     fn serves(&self, room_name: &str) -> bool {
         self.reserved.values().any(|reservation| reservation.room_name == room_name)
             || self
