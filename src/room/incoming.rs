@@ -1,4 +1,4 @@
-//! What participants write: who wrote it, and to whom.
+//! The texts of participants: their senders and their destinations.
 
 use livekit::prelude as lk;
 
@@ -6,8 +6,8 @@ use super::envelope::{Destinations, Letter};
 use super::people::{Written, is_person};
 use super::{Room, RoomEvent, Segment, Unread, packet};
 
-/// How many people a text may be sent to, and how many bytes their identities may have, for all of them to get the answer: it is
-/// addressed to them in one packet. Beyond, the first of them get it.
+/// How many people a text may be sent to, and how many bytes their identities may have, for all of them to get the
+/// answer: it is addressed to them in one packet. Beyond these limits only the first of them get it.
 const AMONG: usize = 64;
 const AMONG_BYTES: usize = 8_000;
 

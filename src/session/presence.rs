@@ -1,22 +1,22 @@
-//! Who is there to talk with, and whether we are there ourselves: pure.
+//! The people who are there to talk with, and whether the agent is there itself: pure.
 //!
 //! While the connection to the room is being restored no person can be seen, so none counts as gone.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// Who came back sooner is not missed. A longer absence may have swallowed what people said.
+/// A person who came back sooner is not missed. What people said during a longer absence may be lost.
 const MISSED: Duration = Duration::from_secs(2);
-/// How long people may take to come back who lost the room together with us: clients try ever less often.
+/// How long people who lost the room together with the agent may take to come back: clients try ever less often.
 const REUNION: Duration = Duration::from_secs(60);
 /// How many people a session remembers, those who left included.
 const REMEMBERED: usize = 256;
 
 pub(super) struct Presence {
     grace: Duration,
-    /// Those who do not hear yet included.
+    /// The people in the room, those who do not hear yet included.
     here: BTreeSet<String>,
-    /// One of them hears us.
+    /// At least one of them hears the agent.
     listens: bool,
     met: BTreeSet<String>,
     /// When to give up on people coming back.
@@ -82,7 +82,7 @@ impl Presence {
         self.listens && self.away_since.is_none() && std::mem::take(&mut self.owes_notice)
     }
 
-    /// There is nothing to tell: they see by themselves that we are here.
+    /// Drops the notice that is owed: people see by themselves that the agent is here.
     pub(super) fn noticed(&mut self) {
         self.owes_notice = false;
     }
