@@ -31,7 +31,7 @@ pub struct SessionJobs {
 // === impl SessionJobs ===
 
 impl SessionJobs {
-    /// A session is made of what `parts` holds when its job begins, and keeps that.
+    /// Each session is made of the value of `parts` at the beginning of its job, and keeps that.
     pub fn new(parts: watch::Receiver<Parts>, recovery: Recovery) -> Self {
         Self { parts, recovery, roster: None }
     }
@@ -93,13 +93,14 @@ async fn serve(
     let summary = session::run(&mut room, parts, end).await;
     let EndReason::ConnectionLost(why) = &summary.reason else {
         noted.over();
-        // The server calls a job failed whose agent leaves before it has reported success.
+        // The server marks a job as failed when its agent leaves before it has reported success.
         control.report(JobEnd::Success).await;
         room.leave().await;
         return JobEnd::Success;
     };
     let end = JobEnd::Failed(format!("the connection to the room was lost: {why}"));
-    // First, because from the report on the worker takes another job for this room, which goes on with the conversation.
+    // This comes first, because from the report on the worker takes another job for this room, which goes on with the
+    // conversation.
     let torn = noted.lost(summary);
     control.report(end.clone()).await;
     room.leave().await;
@@ -124,7 +125,7 @@ async fn join(
     joining.await
 }
 
-/// What ends a session from outside its room.
+/// The causes outside its room that end a session.
 struct Outside<'a> {
     assignment: &'a Assignment,
     place: &'a Place,
@@ -135,7 +136,7 @@ struct Outside<'a> {
 // === impl Outside ===
 
 impl Outside<'_> {
-    /// Why the session is to end, once it is.
+    /// Returns the reason once the session is to end.
     async fn end(&self, control: &JobControl) -> EndReason {
         tokio::select! {
             () = control.stop.cancelled() => EndReason::Stopped,

@@ -219,9 +219,9 @@ impl Room {
         leave(&self.inner).await;
     }
 
-    /// Whether the SDK owes too many signs of life; asks for the next one. A task of the SDK that panics takes this room's
-    /// events with it, and closes neither their channel nor the room. The sign is a threshold that is set to the value it
-    /// has: the SDK reports that by way of the same tasks as everything that happens in the room.
+    /// Whether the SDK owes too many signs of life; asks for the next one. A task of the SDK that panics takes this
+    /// room's events with it, and closes neither their channel nor the room. The sign is a threshold that is set to
+    /// the value it has: the SDK reports that by way of the same tasks as everything that happens in the room.
     fn is_deaf(&mut self) -> bool {
         if self.pulses_missed >= PULSES_MISSED {
             return true;

@@ -60,8 +60,8 @@ impl Outlet {
         Self { participant, outbox }
     }
 
-    /// Waits until there is room for a write. The SDK would wait as well, but would meanwhile hold on to the parts that it
-    /// needs to restore the connection.
+    /// Waits until there is room for a write. The SDK would wait as well, but would meanwhile hold on to the parts
+    /// that it needs to restore the connection.
     async fn room(&self) -> Result<(), String> {
         bounded(self.outbox.at_most(UNDER_WAY).map(Ok::<_, Infallible>)).await
     }
