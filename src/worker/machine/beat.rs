@@ -15,7 +15,7 @@ impl Beat {
         Self { every, next: now }
     }
 
-    /// Whether one is due. It counts as given then, and those that were missed are not made up for.
+    /// Whether a beat is due. It counts as given then, and missed beats are not made up for.
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         let Some(every) = self.every.filter(|_| now >= self.next) else { return false };
         self.next = now + every;

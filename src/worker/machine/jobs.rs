@@ -43,7 +43,7 @@ impl Machine {
         Participant {
             identity: identity(job),
             name: self.rules.terms.display_name.clone(),
-            // With these a frontend sees an agent that is coming up from the moment it joins.
+            // By these attributes a frontend sees, from the moment it joins, that an agent is coming up.
             attributes: vec![
                 ("lk.agent.name".to_owned(), self.rules.terms.display_name.clone()),
                 ("lk.agent.state".to_owned(), "initializing".to_owned()),
@@ -111,8 +111,8 @@ impl Machine {
         })
     }
 
-    /// The server terminates a job by order, and also when it has lost sight of our participant. Which of the two it is,
-    /// only the job can find out.
+    /// The server terminates a job by order, and also when it has lost sight of our participant. Only the job can find
+    /// out which of the two it is.
     pub(super) fn terminated(&mut self, now: Instant, job_id: &str, actions: &mut Vec<Action>) {
         if self.slots.release_reservation(job_id) {
             info!(job_id, "LiveKit withdrew a job before it started");
@@ -157,7 +157,7 @@ impl Machine {
     }
 }
 
-/// What LiveKit's other workers call their participant, too.
+/// LiveKit's other workers name their participants in the same way.
 fn identity(job: &Job) -> String {
     format!("agent-{}", job.id)
 }
