@@ -1,4 +1,4 @@
-//! One OTLP request of a signal, and what an operator should hear of its outcome.
+//! One OTLP request of a signal, and the message to an operator about its outcome.
 
 use std::thread;
 use std::time::Duration;
@@ -43,9 +43,9 @@ pub(super) fn spawn(
     outcome.recv().unwrap_or_else(|_| Err(broken()))
 }
 
-/// Posts an empty request of a signal and says what is wrong with its receiver, if something is. OTLP allows it and
-/// receivers keep nothing of it (read in OpenObserve 0.93, seen of a collector), but it passes the same doors as a full one.
-/// To be called from where blocking is allowed.
+/// Posts an empty request of a signal and reports a problem of its receiver, if there is one. OTLP allows such a
+/// request and receivers keep nothing of it (read in OpenObserve 0.93, seen of a collector), but it passes the same
+/// checks as a full one. To be called from where blocking is allowed.
 pub(super) fn probe(
     config: &config::Telemetry,
     url: Url,
@@ -63,7 +63,7 @@ impl Poster {
         Ok(Self { post, signal, standing: Standing::default(), asked_waits: AskedWaits::default() })
     }
 
-    /// Posts a request with `items` in it, and says so when the receiver's answers change.
+    /// Posts a request with `items` in it, and logs a change in the receiver's answers.
     pub(super) fn post(&mut self, request: &[u8], items: u64) -> Delivery {
         let delivery = self.post.deliver(request);
         let lost = if is_transient(&delivery) { 0 } else { delivery.lost(items) };
@@ -77,7 +77,7 @@ impl Poster {
         delivery
     }
 
-    /// How long to wait until the next try: `pause`, or what the receiver asked for, up to a minute.
+    /// The wait until the next try: `pause`, or the wait that the receiver asked for, up to a minute.
     pub(super) fn wait(&mut self, delivery: &Delivery, pause: Duration) -> Duration {
         let Some(asked) = delivery.asked_wait() else { return pause };
         let wait = asked.clamp(pause, asked_wait::LONGEST.max(pause));

@@ -1,4 +1,4 @@
-//! The thread that hands batches to the receiver, and does on the disk what follows from its answers.
+//! The thread that hands batches to the receiver, and moves or removes their files as its answers demand.
 
 use std::io;
 use std::sync::Arc;
