@@ -1,4 +1,4 @@
-//! A turn as a waterfall: its stages and attempts on the time axis of the turn. Where it is drawn does not matter here.
+//! A turn as a waterfall: its stages and attempts on the time axis of the turn, whatever the medium it is drawn in.
 
 use super::turn::{Attempt, Status, Turn};
 
@@ -10,7 +10,7 @@ pub(crate) struct Bar<'a> {
     /// Shares of the turn's time, 0 to 1.
     pub(crate) from: f64,
     pub(crate) until: f64,
-    /// The first word came here; what stands before it is waiting.
+    /// The place of the first word; the part before it is waiting.
     pub(crate) first_word: Option<f64>,
     pub(crate) length_us: i64,
     pub(crate) is_bad: bool,

@@ -1,4 +1,4 @@
-//! What SQL answers, against the same worked out by hand.
+//! The answers of SQL, against the same worked out by hand.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
