@@ -1,4 +1,4 @@
-//! What the process counts and measures of itself: one set of instruments, read by `/metrics` and sent over OTLP.
+//! The counts and measurements of the process: one set of instruments, read by `/metrics` and sent over OTLP.
 //!
 //! [`Metrics`] is passed as a value to every part that has something to count, and has a verb for each thing that
 //! happens. The state machines know nothing of it; their shells count. Every label has a closed set of values: no
@@ -6,8 +6,8 @@
 //!
 //! - `catalogue`: every metric once, with both of its names
 //! - `label`: the closed sets
-//! - `llm`: what is counted of a request to the model
-//! - `observed`: what is looked up at each reading: the worker, the export, the record, the process
+//! - `llm`: the counts of requests to the model
+//! - `observed`: the values that are looked up at each reading: the worker, the export, the record, the process
 //! - `meter`: the seam to OpenTelemetry's instruments; `text`: the format that Prometheus reads
 
 mod catalogue;
@@ -46,7 +46,7 @@ pub struct Metrics {
     instruments: Arc<Instruments>,
 }
 
-/// How metrics are pushed.
+/// The form in which metrics are pushed.
 #[derive(Clone, Debug)]
 pub struct Push {
     pub temporality: Temporality,
@@ -102,12 +102,12 @@ impl Metrics {
         self.instruments.resumptions.add(1, &[Label::new("result", what.as_str())]);
     }
 
-    /// The worker tries to connect to LiveKit.
+    /// Counts an attempt of the worker to connect to LiveKit.
     pub(crate) fn connecting(&self) {
         self.instruments.connects.add(1, &[]);
     }
 
-    /// A connection to a room broke, and this came of it.
+    /// Counts the outcome of a broken connection to a room.
     pub(crate) fn connection_restored(&self, how: Restored) {
         self.instruments.room_losses.add(1, &[Label::new("result", how.as_str())]);
     }
@@ -116,7 +116,8 @@ impl Metrics {
         self.instruments.panics.add(1, &[Label::new("task", what.as_str())]);
     }
 
-    /// A turn is over. `first_word` is since its words were heard, `duration` since its call began; None: there was none.
+    /// Counts a turn that is over. `first_word` is since its words were heard, `duration` since its call began; None:
+    /// there was none.
     pub fn turn_ended(&self, ending: TurnEnding, first_word: Option<Duration>, duration: Option<Duration>) {
         let instruments = &self.instruments;
         let outcome = Label::new("outcome", ending.as_str());
@@ -132,22 +133,22 @@ impl Metrics {
         instruments.turns.add(1, &[outcome]);
     }
 
-    /// A text that a person sent was not taken as a turn.
+    /// Counts a text of a person that was not taken as a turn.
     pub fn text_refused(&self, refusal: Refusal) {
         self.instruments.texts_refused.add(1, &[Label::new("reason", refusal.as_str())]);
     }
 
-    /// A connection to our HTTP endpoints was closed, because another client came and all were in use.
+    /// Counts a connection to our HTTP endpoints that was closed because another client came and all were in use.
     pub(crate) fn http_connection_closed(&self, what: Holding) {
         self.instruments.http_closed.add(1, &[Label::new("state", what.as_str())]);
     }
 
-    /// A long answer was refused, because clients have not taken so many others.
+    /// Counts a long answer that was refused because clients have not taken so many others.
     pub(crate) fn http_answer_refused(&self) {
         self.instruments.http_refused.add(1, &[]);
     }
 
-    /// What counts the requests to one model.
+    /// The counter of the requests to one model.
     pub fn llm(&self, config: &crate::config::Llm) -> LlmMetrics {
         LlmMetrics::new(self.clone(), config)
     }
@@ -157,17 +158,17 @@ impl Metrics {
         observed::worker(&self.instruments.meter, health);
     }
 
-    /// Shows how the export of traces goes. To be called once.
+    /// Shows the state of the export of traces. To be called once.
     pub fn observe_export(&self, status: impl Fn() -> ExportStatus + Send + Sync + 'static) {
         observed::export(&self.instruments.meter, Arc::new(status));
     }
 
-    /// Shows how the export of metrics and logs goes. To be called once.
+    /// Shows the state of the export of metrics and logs. To be called once.
     pub fn observe_signals(&self, status: impl Fn() -> SignalStatus + Send + Sync + 'static) {
         observed::signals(&self.instruments.meter, Arc::new(status));
     }
 
-    /// Shows how the local record gets on. To be called once.
+    /// Shows the state of the local record. To be called once.
     pub fn observe_record(&self, status: impl Fn() -> RecordStatus + Send + Sync + 'static) {
         observed::record(&self.instruments.meter, Arc::new(status));
     }
@@ -217,7 +218,7 @@ impl Instruments {
         }
     }
 
-    /// A counter that is not there until something goes wrong cannot be alerted on.
+    /// A counter that does not exist until something goes wrong cannot be alerted on.
     fn start_at_zero(&self) {
         self.jobs.start("result", JobResult::ALL.map(JobResult::as_str));
         self.resumptions.start("result", Resumption::ALL.map(Resumption::as_str));

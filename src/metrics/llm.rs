@@ -1,4 +1,4 @@
-//! What is counted of requests to the model.
+//! The counts of requests to the model.
 
 use std::time::{Duration, Instant};
 
@@ -28,8 +28,8 @@ pub(super) struct Instruments {
 #[derive(Clone, Debug)]
 pub struct LlmMetrics {
     metrics: Metrics,
-    /// What the GenAI conventions want on each of their metrics. All of it is from the configuration: the model that a
-    /// provider says has answered could be any text.
+    /// The attributes that the GenAI conventions want on each of their metrics. All of them are from the
+    /// configuration: the model that a provider says has answered could be any text.
     target: Vec<Label>,
 }
 
@@ -41,7 +41,7 @@ pub struct OpenRequest {
     over: bool,
 }
 
-/// How a request ended.
+/// The end of a request.
 #[derive(Debug)]
 pub(crate) struct RequestEnd<'a> {
     pub(crate) failure: Option<&'a Failure>,
@@ -135,7 +135,7 @@ impl LlmMetrics {
             let labels = [Label::new("type", kind), Label::new("estimated", estimated)];
             self.instruments().tokens.add(count.unwrap_or_default(), &labels);
         }
-        // The conventions forbid to report what was not measured.
+        // The conventions forbid reporting counts that were not measured.
         if usage.estimated || usage == Usage::default() {
             return;
         }

@@ -13,7 +13,7 @@ use crate::telemetry::ExportStatus;
 use crate::telemetry::signals::SignalStatus;
 use crate::worker::Health;
 
-/// A figure of the worker, and where it stands.
+/// A figure of the worker, and its field.
 type WorkerReading = (&'static Definition, fn(&Health) -> f64);
 
 const WORKER: [WorkerReading; 6] = [
@@ -25,7 +25,7 @@ const WORKER: [WorkerReading; 6] = [
     (&catalogue::CONNECT_WAIT, |health| health.connect_wait.as_secs_f64()),
 ];
 
-/// A figure of the export, and where it stands.
+/// A figure of the export, and its field.
 type ExportReading = (&'static Definition, fn(&ExportStatus) -> f64);
 
 /// The whole mapping from the status of the export to metrics. Counts are exact as f64 for longer than any process runs.
@@ -40,7 +40,7 @@ const EXPORT: [ExportReading; 8] = [
     (&catalogue::EXPORT_FAILING, |status| flag(status.last_error.is_some())),
 ];
 
-/// A figure of the other signals' export, and where it stands.
+/// A figure of the other signals' export, and its field.
 type SignalReading = (&'static Definition, fn(&SignalStatus) -> f64);
 
 const SIGNALS: [SignalReading; 3] = [
@@ -49,7 +49,7 @@ const SIGNALS: [SignalReading; 3] = [
     (&catalogue::LOGS_DROPPED, |status| status.logs_dropped as f64),
 ];
 
-/// A figure of the local record, and where it stands.
+/// A figure of the local record, and its field.
 type RecordReading = (&'static Definition, fn(&RecordStatus) -> f64);
 
 /// Zeros when the record is off, as Prometheus advises for series that are known beforehand: a missing one cannot be

@@ -1,4 +1,4 @@
-//! What the system knows of this process, where it is cheap to ask: Linux' `/proc`. Elsewhere there is nothing.
+//! The system's figures about this process, where they are cheap to read: Linux' `/proc`. Elsewhere there are none.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::catalogue::{self, Definition};
 
-/// What a reading is of, and how it is made.
+/// The metric of a reading, and the function that makes it.
 type Reading = (&'static Definition, fn() -> Option<f64>);
 
 pub(super) const READINGS: [Reading; 6] = [
@@ -36,18 +36,18 @@ fn stat() -> Option<String> {
 
 fn open_files() -> Option<f64> {
     let open = fs::read_dir("/proc/self/fd").ok()?.count();
-    // The listing itself is one of them.
+    // The descriptor of the listing itself is one of them.
     u32::try_from(open.saturating_sub(1)).ok().map(f64::from)
 }
 
 fn open_sockets() -> Option<f64> {
     let open = fs::read_dir("/proc/self/fd").ok()?.flatten();
-    // One that was closed meanwhile has no link any more.
+    // A descriptor that was closed meanwhile has no link any more.
     let links = open.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
     u32::try_from(links.filter(|link| is_socket(link)).count()).ok().map(f64::from)
 }
 
-/// What a descriptor links to says what it is, as in `socket:[4711]`.
+/// The link of a descriptor names its kind, as in `socket:[4711]`.
 fn is_socket(link: &Path) -> bool {
     link.as_os_str().as_encoded_bytes().starts_with(b"socket:")
 }
