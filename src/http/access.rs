@@ -1,4 +1,4 @@
-//! Who may see what people said.
+//! The clients that may see people's words.
 //!
 //! With `[http] token`, a client that sends it: as `Authorization: Bearer`, or once in a form that gives a cookie.
 //! Without a token, a client that reaches a loopback address under a loopback name, because a page of the web may have
@@ -28,7 +28,7 @@ const SIGNED_IN: Duration = Duration::from_secs(12 * 3600);
 /// More browsers than this push out the one that signed in first.
 const MOST_SIGNED_IN: usize = 64;
 
-/// Cheap to clone; clones share who has signed in, and who guesses.
+/// Cheap to clone; clones share the sign-ins and the guesses.
 #[derive(Clone)]
 pub struct Access {
     token: Option<Secret>,
@@ -43,7 +43,7 @@ struct SignIn {
     until: Instant,
 }
 
-/// Why a client may not see what is behind.
+/// The reason why a client may not see a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The token is missing or wrong.
@@ -57,7 +57,7 @@ pub(super) enum Refusal {
 // === impl Access ===
 
 impl Access {
-    /// For a listener at this address.
+    /// The rules for a listener at this address.
     pub fn new(address: SocketAddr, config: &config::Http) -> Self {
         Self {
             token: config.token.clone(),
@@ -125,7 +125,7 @@ impl Access {
 
 /// The token of `Authorization: Bearer`.
 pub(super) fn sent(headers: &HeaderMap) -> Option<&str> {
-    // Not `to_str`, which takes ASCII only: a token may hold anything that people type.
+    // `to_str` takes ASCII only, but a token may hold anything that people type.
     let sent = std::str::from_utf8(headers.get(header::AUTHORIZATION)?.as_bytes()).ok()?;
     let (scheme, token) = sent.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -1,4 +1,4 @@
-//! The way in for a browser: a form that takes the token and gives a cookie.
+//! The sign-in for a browser: a form that takes the token and gives a cookie.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::http::origin;
 const MAX_FORM_BYTES: usize = 4096;
 const FORM_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the form sends.
+/// The fields of the form.
 #[derive(Default)]
 struct Form {
     token: String,
