@@ -1,4 +1,4 @@
-//! What `[telemetry]` says of one signal.
+//! The settings of one signal in `[telemetry]`.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::Telemetry;
 use crate::secret::Secret;
 use crate::telemetry::signal::Signal;
 
-/// How the requests of one signal are sent.
+/// The settings by which the requests of one signal are sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Exporter<'c> {
     pub headers: &'c [(String, Secret)],
@@ -31,7 +31,7 @@ impl Telemetry {
         }
     }
 
-    /// Whether it is switched on; it may still have nowhere to go.
+    /// Whether the signal is switched on; it may still have no receiver.
     pub fn wants(&self, signal: Signal) -> bool {
         let switch = match signal {
             Signal::Traces => self.traces,
@@ -41,7 +41,7 @@ impl Telemetry {
         self.enabled && switch
     }
 
-    /// Whether it leaves this process.
+    /// Whether the signal leaves this process.
     pub fn exports(&self, signal: Signal) -> bool {
         let own = match signal {
             Signal::Traces => None,

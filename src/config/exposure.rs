@@ -1,4 +1,4 @@
-//! Who else can get at a secret that stands in a file.
+//! Other users' access to a secret that stands in a file.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -44,7 +44,7 @@ fn is_set(setting: &Setting) -> bool {
     matches!(&setting.said, Said::Value(value) if value.as_str().is_some())
 }
 
-/// The file, and what is wrong with it.
+/// The file, and its fault.
 fn exposed(path: &Path, secret: &str) -> Option<(String, String)> {
     let mode = mode(path).filter(|mode| mode & OTHERS_READ != 0)?;
     let what = format!(

@@ -15,7 +15,7 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// Which key `section.name` may have been meant for: one like it in the same section, else the same name in another
+/// The key that `section.name` may have been meant for: one like it in the same section, else the same name in another
 /// section, else the nearest of all.
 pub(super) fn nearest_key(section: &str, name: &str) -> Option<&'static Key> {
     let name = name.strip_suffix("_file").unwrap_or(name);

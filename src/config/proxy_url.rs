@@ -14,7 +14,7 @@ pub struct ProxyUrl(Url);
 // === impl ProxyUrl ===
 
 impl ProxyUrl {
-    /// `http://[user:password@]host:port`; others write the variables without the scheme, so it may be missing.
+    /// `http://[user:password@]host:port`; other programs write the variables without the scheme, so it may be missing.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
