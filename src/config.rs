@@ -1,8 +1,8 @@
 //! The settings of `agent.toml`, the environment and the command line, as values that cannot be wrong.
 //!
 //! Every key is defined once, in `config/keys.rs`: its kind, default, documentation and the environment variables that
-//! also set it. The defaults, the reference `agent.toml`, the hints for mistyped keys and the listing of `voiced
-//! config` all come from there.
+//! also set it. The defaults, the reference `agent.toml`, the hints for mistyped keys and the listing of
+//! `voiced config` all come from there.
 //!
 //! Sources in order, later wins:
 //!

@@ -34,7 +34,7 @@ use fields::Fields;
 /// reports every failed batch, where the exporter reports the fault and its remedy once.
 const DEFAULT_FILTER: &str = "warn,voiced=info,opentelemetry=off,str0m=error";
 
-/// The filter of such a command: the events that it cannot report itself.
+/// The filter of a quiet command: the events that it cannot report itself.
 const QUIET_FILTER: &str = "off,voiced::log=warn,voiced::panics=error";
 
 /// The shape of a line.

@@ -1,18 +1,18 @@
-//! What may leave the process of what people said and who they are.
+//! The part of people's words and identities that may leave the process.
 //!
-//! Everything that is recorded goes through a [`Privacy`] before it is cut, joined or made JSON: spans, the texts of
-//! errors, panics, and the identities in log lines. Redaction finds what has a shape: addresses, numbers, tokens. It
+//! All recorded content goes through a [`Privacy`] before it is cut, joined or made JSON: spans, the texts of errors,
+//! panics, and the identities in log lines. Redaction finds data that has a shape: addresses, numbers, tokens. It
 //! knows no names and no street addresses.
 //!
-//! - `redactor`: all finders over one text, and what stands in the places they found
+//! - `redactor`: all finders over one text, and the text that replaces their finds
 //! - `email`, `phone`, `card`, `iban`, `token`: the built-in finders; `digits` reads numbers for two of them
 //! - [`pattern`]: regular expressions of the operator's own
-//! - `budget`: how long a text may be searched; `lanes`: the threads for what may take long
+//! - `budget`: how long a text may be searched; `lanes`: the threads for searches that may take long
 //! - `pseudonym`: identities as keyed hashes
 //!
-//! A finder of ours takes time in proportion to the text, however hostile: none looks further ahead than a fixed distance.
-//! With an operator's own expression a text can take hours, so sessions have what was said searched beside the runtime
-//! ([`Privacy::prepare`]), once, and not for longer than `LONGEST`.
+//! A finder of ours takes time in proportion to the text, however hostile: none looks further ahead than a fixed
+//! distance. With an operator's own expression a text can take hours, so sessions have their texts searched beside the
+//! runtime ([`Privacy::prepare`]), once, and not for longer than `LONGEST`.
 
 mod budget;
 mod card;
@@ -43,30 +43,31 @@ use crate::secret::{RulesId, Secret, Speech};
 
 /// How long the search of one text may take, and how long a session waits for it.
 const LONGEST: Duration = Duration::from_secs(2);
-/// What is recorded of a text that was not searched to its end: nothing, rather than what should not be.
+/// The record of a text that was not searched to its end: no part of it, rather than a part that should not be
+/// recorded.
 const UNSEARCHED: &str = "[unsearched]";
 
-/// Whether what people and the model said is recorded.
+/// Whether the words of people and of the model are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CaptureContent {
     Full,
-    /// Without what [`Settings::builtins`] and [`Settings::patterns`] find.
+    /// They are recorded without the finds of [`Settings::builtins`] and [`Settings::patterns`].
     Redacted,
     Off,
 }
 
-/// How people are named in spans, records and logs.
+/// The names of people in spans, records and logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UserId {
-    /// By their participant identity.
+    /// Their participant identity.
     Plain,
-    /// By a hash of it, with a key.
+    /// A hash of it, with a key.
     Hashed,
 }
 
-/// What the rules are.
+/// The settings of the rules.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub capture: CaptureContent,
@@ -129,8 +130,8 @@ impl Privacy {
         Some(speech.redacted(self.rules.id).unwrap_or(redacted).to_owned())
     }
 
-    /// Does beforehand what [`Privacy::said`] would have to do, beside the runtime when it may take long: other sessions
-    /// go on meanwhile. Returns after `LONGEST` at the latest.
+    /// Does the work of [`Privacy::said`] beforehand, beside the runtime when it may take long: other sessions go on
+    /// meanwhile. Returns after `LONGEST` at the latest.
     pub async fn prepare(&self, speech: &Speech) {
         if !self.redacts() || speech.is_empty() || speech.redacted(self.rules.id).is_some() {
             return;
@@ -214,19 +215,19 @@ impl Privacy {
         }
     }
 
-    /// Whether what people said is recorded with parts taken out.
+    /// Whether people's words are recorded with parts taken out.
     pub(crate) fn redacts(&self) -> bool {
         self.rules.capture == CaptureContent::Redacted
     }
 
-    /// Whether nothing that people said is recorded.
+    /// Whether no words of people are recorded.
     pub(crate) fn is_silent(&self) -> bool {
         self.rules.capture == CaptureContent::Off
     }
 }
 
 impl From<CaptureContent> for Privacy {
-    /// With every built-in finder, and identities as they are.
+    /// Every built-in finder, and identities as they are.
     fn from(capture: CaptureContent) -> Self {
         Self::of(capture, Redactor::new(Builtin::ALL, &[]), None)
     }

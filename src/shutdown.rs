@@ -9,10 +9,10 @@ use tracing::{info, warn};
 /// SIGXFSZ, by its number on Linux, macOS and the BSDs (but for Linux on MIPS and PA-RISC).
 const FILE_TOO_LARGE: i32 = 25;
 
-/// When to stop. Clones share the same two tokens.
+/// The two stages of a shutdown. Clones share the same two tokens.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
-    /// Take nothing new and end when what runs has ended.
+    /// Take no new work and end when the running work has ended.
     pub drain: CancellationToken,
     /// End now. Implies `drain`.
     pub end_now: CancellationToken,
@@ -32,7 +32,7 @@ impl Shutdown {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
         let shutdown = Self::default();
-        // A task of its own, so that no work of ours can hold up a signal.
+        // The signals are followed in a task of their own, so that no work of ours can hold them up.
         tokio::spawn(shutdown.clone().follow(terminate, interrupt));
         Ok(shutdown)
     }
@@ -70,7 +70,7 @@ impl Hangups {
         Ok(Self { signal: if at_terminal { None } else { Some(signal(SignalKind::hangup())?) } })
     }
 
-    /// The next one. Several that come at once count as one.
+    /// The next signal. Several that come at once count as one.
     pub async fn next(&mut self) {
         let heard = match &mut self.signal {
             Some(signal) => signal.recv().await,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-/// Up to here a text is short. Bytes.
+/// The most bytes of a short text.
 const SHORT: usize = 4096;
-/// How many of each kind are searched at the same time. No more threads than these ever compete with the sessions.
+/// How many texts of each kind are searched at the same time. No more threads than these ever compete with the
+/// sessions.
 const SHORT_LANES: usize = 4;
 const LONG_LANES: usize = 2;
 

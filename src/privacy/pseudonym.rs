@@ -6,7 +6,7 @@ use sha2::Sha256;
 
 use crate::secret::Secret;
 
-/// Of the hash. 96 bits are far more than it takes to tell people apart.
+/// The bytes of the hash that are shown. 96 bits are far more than it takes to tell people apart.
 const BYTES: usize = 12;
 
 /// A key that is ready for use.

@@ -3,8 +3,7 @@
 //! Sources: **seed**, the columns OpenObserve's LiveKit page promises (`livekit_question` is the column of
 //! `livekit.question`); **GenAI**, the OpenTelemetry semantic conventions for generative AI, and **semconv** the
 //! general ones (1.42); **LiveKit**, the attributes of LiveKit's own agents. The crate of semantic conventions marks
-//! the GenAI keys
-//! deprecated because they moved to a repository of their own, so they are spelled out here.
+//! the GenAI keys deprecated because they moved to a repository of their own, so they are spelled out here.
 
 /// Seed: the user's question.
 pub const LIVEKIT_QUESTION: &str = "livekit.question";

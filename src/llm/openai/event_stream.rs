@@ -2,8 +2,8 @@
 //!
 //! Lines end with LF, CR or CRLF; one leading byte order mark is skipped; bytes that are not UTF-8 become U+FFFD; an
 //! event without a blank line behind it is reported as such. Beyond the specification, two things that real servers
-//! send are
-//! not ignored: a field `error` (llama.cpp), and JSON without `data:` in front, on a line or as the whole body.
+//! send are not ignored: a field `error` (llama.cpp), and JSON without `data:` in front, on a line or as the whole
+//! body.
 
 use std::ops::Range;
 
