@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
+use crate::net::retry_after;
 use crate::privacy::{CaptureContent, Privacy};
-use crate::{config, http, llm, recovery, retry_after, room, telemetry, worker};
+use crate::{config, http, llm, recovery, room, telemetry, worker};
 
 pub type Target = fn(&[u8]);
 

@@ -14,7 +14,7 @@
 //! - [`llm`]: the answerer of a turn, behind the trait [`llm::Answerer`]
 //! - [`record`]: the local record of sessions and turns, in SQLite
 //! - [`telemetry`]: the three spans of a turn, and their way out
-//! - [`metrics`]: the counts of the process, for `/metrics` and OTLP
+//! - [`metrics`]: the counts of the process, for `/metrics` and OTLP; `observed`: the state of the other parts as metrics
 //! - [`privacy`]: the recordable part of people's words and identities
 //! - [`runtime`]: the threads that everything asynchronous shares
 //! - [`net`]: the making of every connection: certificates, proxies, websockets
@@ -51,6 +51,7 @@ pub mod log;
 pub mod metrics;
 mod named_file;
 pub mod net;
+mod observed;
 mod openobserve;
 mod output;
 pub mod panics;
@@ -58,7 +59,6 @@ pub mod privacy;
 pub mod record;
 pub mod recovery;
 mod reload;
-mod retry_after;
 pub mod room;
 pub mod runtime;
 pub mod secret;
@@ -69,5 +69,4 @@ pub mod systemd;
 pub mod telemetry;
 mod terminal;
 pub mod tls;
-mod web;
 pub mod worker;

@@ -137,12 +137,12 @@ impl OpenAi {
     pub fn counted(config: &config::Llm, metrics: &Metrics) -> Result<Self, BuildError> {
         let shared = Shared {
             provider: openai::Provider::new(config)?,
-            url: crate::web::shown(&config.base_url),
+            url: crate::net::web::shown(&config.base_url),
             config: Arc::new(config.clone()),
             cut_replies: AtomicU64::new(0),
             habits: Memory::of(&config.model),
             warmth: Warmth::default(),
-            metrics: metrics.llm(config),
+            metrics: metrics.llm(&config.model, &config.base_url),
         };
         Ok(Self { shared: Arc::new(shared) })
     }

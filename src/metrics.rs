@@ -7,22 +7,23 @@
 //! - `catalogue`: every metric once, with both of its names
 //! - `label`: the closed sets
 //! - `llm`: the counts of requests to the model
-//! - `observed`: the values that are looked up at each reading: the worker, the export, the record, the process
+//! - `process`: the operating system's figures about the process; `observed`, beside this module, looks up the state of
+//!   the other parts
 //! - `meter`: the seam to OpenTelemetry's instruments; `text`: the format that Prometheus reads
 
-mod catalogue;
+pub(crate) mod catalogue;
 mod label;
 mod llm;
 mod meter;
-mod observed;
 mod process;
 mod text;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use url::Url;
 
+use self::catalogue::Definition;
 #[cfg(test)]
 pub(crate) use self::label::error_class;
 pub use self::label::{
@@ -32,10 +33,6 @@ pub(crate) use self::llm::RequestEnd;
 pub use self::llm::{LlmMetrics, OpenRequest};
 pub use self::meter::Temporality;
 use self::meter::{Counter, Histogram, Label, Meter, Reader};
-use crate::record::RecordStatus;
-use crate::telemetry::ExportStatus;
-use crate::telemetry::signals::SignalStatus;
-use crate::worker::Health;
 
 /// The media type of [`Metrics::text`].
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -85,7 +82,7 @@ impl Metrics {
     pub fn new(push: Option<Push>) -> Self {
         let instruments = Instruments::new(Meter::new(push));
         instruments.start_at_zero();
-        observed::process(&instruments.meter);
+        process::observe(&instruments.meter);
         Self { instruments: Arc::new(instruments) }
     }
 
@@ -149,33 +146,17 @@ impl Metrics {
     }
 
     /// The counter of the requests to one model.
-    pub fn llm(&self, config: &crate::config::Llm) -> LlmMetrics {
-        LlmMetrics::new(self.clone(), config)
+    pub fn llm(&self, model: &str, base_url: &Url) -> LlmMetrics {
+        LlmMetrics::new(self.clone(), model, base_url)
     }
 
-    /// Shows the worker whose health this is. To be called once.
-    pub fn observe_worker(&self, health: watch::Receiver<Health>) {
-        observed::worker(&self.instruments.meter, health);
-    }
-
-    /// Shows the state of the export of traces. To be called once.
-    pub fn observe_export(&self, status: impl Fn() -> ExportStatus + Send + Sync + 'static) {
-        observed::export(&self.instruments.meter, Arc::new(status));
-    }
-
-    /// Shows the state of the export of metrics and logs. To be called once.
-    pub fn observe_signals(&self, status: impl Fn() -> SignalStatus + Send + Sync + 'static) {
-        observed::signals(&self.instruments.meter, Arc::new(status));
-    }
-
-    /// Shows the state of the local record. To be called once.
-    pub fn observe_record(&self, status: impl Fn() -> RecordStatus + Send + Sync + 'static) {
-        observed::record(&self.instruments.meter, Arc::new(status));
-    }
-
-    /// Shows how many texts could not be redacted in time. To be called once.
-    pub fn observe_redaction(&self, given_up: impl Fn() -> u64 + Send + Sync + 'static) {
-        observed::redaction(&self.instruments.meter, given_up);
+    /// Shows a value that is looked up at each reading; None leaves it out. To be called once for a definition.
+    pub(crate) fn observe(
+        &self,
+        definition: &'static Definition,
+        read: impl Fn() -> Option<f64> + Send + Sync + 'static,
+    ) {
+        self.instruments.meter.observe(definition, Vec::new(), read);
     }
 
     /// All metrics in Prometheus' text format.
@@ -236,16 +217,15 @@ impl Instruments {
 mod tests {
     use super::*;
     use crate::chat::Failure;
-    use crate::config;
 
-    fn llm_config() -> config::Llm {
-        config::Llm::at("http://llm.test/v1")
+    fn llm(metrics: &Metrics) -> LlmMetrics {
+        metrics.llm("gpt-x", &"http://llm.test/v1".parse().unwrap())
     }
 
     #[test]
     fn failures_with_names_of_two_hundred_rooms_make_one_series() {
         let metrics = Metrics::default();
-        let llm = metrics.llm(&llm_config());
+        let llm = llm(&metrics);
         for room in 0..200 {
             let failure = Failure { class: format!("room-{room}"), message: String::new() };
             llm.attempt_ended(Some(&failure), false);
@@ -259,7 +239,7 @@ mod tests {
     #[test]
     fn a_request_that_nobody_ended_is_counted_as_aborted() {
         let metrics = Metrics::default();
-        drop(metrics.llm(&llm_config()).request(std::time::Instant::now()));
+        drop(llm(&metrics).request(std::time::Instant::now()));
         let text = metrics.text();
         assert!(text.contains("voiced_llm_requests_total{outcome=\"aborted\"} 1\n"), "{text}");
     }

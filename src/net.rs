@@ -4,15 +4,20 @@
 //!
 //! - `trust`: the authorities, and what to do about a certificate that is not accepted
 //! - `proxy`: which URL goes through which proxy
-//! - `client`: HTTP
+//! - `client`: HTTP; `web`: bounded requests that are made now and then
+//! - `retry_after`: when a server asks to be asked again
 //! - `websocket`: the sockets
 
 pub(crate) mod client;
 mod proxy;
+mod proxy_url;
+pub(crate) mod retry_after;
 pub(crate) mod trust;
+pub(crate) mod web;
 pub(crate) mod websocket;
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -27,9 +32,10 @@ use url::Url;
 
 use self::client::HttpClient;
 use self::proxy::Proxies;
+pub use self::proxy_url::ProxyUrl;
+pub(crate) use self::proxy_url::{PLACE, has_place};
 pub use self::trust::TrustError;
 use self::trust::{Roots, SystemRoots};
-use crate::config;
 
 /// There is one for the process, as the SDK takes its transport once for all rooms.
 static NETWORK: OnceLock<Network> = OnceLock::new();
@@ -42,14 +48,27 @@ pub(crate) struct Network {
     proxies: Proxies,
 }
 
+/// The authorities that connections trust, and the proxies that they go through.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Certificates of authorities that are trusted besides the system's, in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// For `https` and `wss`.
+    pub https_proxy: Option<ProxyUrl>,
+    /// For `http` and `ws`.
+    pub http_proxy: Option<ProxyUrl>,
+    /// Hosts that are reached without a proxy, in the notation of `NO_PROXY`.
+    pub no_proxy: String,
+}
+
 /// The reason why there is no TCP connection yet.
 #[derive(Debug)]
 pub(crate) struct Unreachable(String);
 
 /// Sets how connections are made, before the first one is. Only the first call of a process counts. Returns warnings:
 /// the paths of `SSL_CERT_FILE` and `SSL_CERT_DIR` that hold no certificate.
-pub fn install(config: &config::Network) -> Result<Vec<String>, TrustError> {
-    let network = Network::new(config)?;
+pub fn install(settings: &Settings) -> Result<Vec<String>, TrustError> {
+    let network = Network::new(settings)?;
     let unread = network.system.unread.clone();
     let _ = NETWORK.set(network);
     Ok(unread)
@@ -63,12 +82,12 @@ pub(crate) fn network() -> &'static Network {
 // === impl Network ===
 
 impl Network {
-    fn new(config: &config::Network) -> Result<Self, TrustError> {
+    fn new(settings: &Settings) -> Result<Self, TrustError> {
         let mut roots = Roots::of_system();
-        if let Some(file) = &config.ca_file {
+        if let Some(file) = &settings.ca_file {
             roots.add_file(file)?;
         }
-        Ok(Self::with(roots, Proxies::new(config)))
+        Ok(Self::with(roots, Proxies::new(settings)))
     }
 
     fn with(roots: Roots, proxies: Proxies) -> Self {
@@ -95,7 +114,7 @@ impl Network {
 
     /// The causes of a failed request to `url`, and the remedy when a certificate or the proxy is to blame.
     pub(crate) fn causes(&self, url: &Url, error: &(dyn Error + 'static)) -> String {
-        self.advised(url, crate::web::causes(error), error)
+        self.advised(url, web::causes(error), error)
     }
 
     /// As `causes`, with the innermost cause alone.

@@ -35,7 +35,7 @@ use self::search::Search;
 use crate::config::{Config, ConfigError};
 use crate::metrics::{Metrics, Resumption};
 use crate::record::Reader;
-use crate::session::{Past, Summary};
+use crate::session::{ClaimPast, Past, Summary};
 use crate::worker::{Assignment, Health};
 
 /// Assignments on their way to the worker.
@@ -125,7 +125,7 @@ pub(crate) struct TornOut {
 /// The conversations in a room before the connection to it was lost, for a new job of that room's people. Cheap to
 /// clone.
 #[derive(Clone, Debug)]
-pub struct Claims {
+struct Claims {
     room_name: String,
     parked: ParkedSessions,
 }
@@ -229,8 +229,8 @@ impl Recovery {
     }
 
     /// The earlier conversations that a session which began without its people may claim later.
-    pub(crate) fn claims(&self, room_name: &str) -> Claims {
-        Claims { room_name: room_name.to_owned(), parked: self.parked.clone() }
+    pub(crate) fn claims(&self, room_name: &str) -> Arc<dyn ClaimPast> {
+        Arc::new(Claims { room_name: room_name.to_owned(), parked: self.parked.clone() })
     }
 
     fn torn(&self, torn: Torn) {
@@ -301,10 +301,9 @@ impl Drop for TornOut {
 
 // === impl Claims ===
 
-impl Claims {
-    /// The conversation with this person; once.
-    pub(crate) fn claim(&self, person: &str) -> Option<Past> {
-        self.parked.claim(&self.room_name, &[person.to_owned()])
+impl ClaimPast for Claims {
+    fn claim(&self, identity: &str) -> Option<Past> {
+        self.parked.claim(&self.room_name, &[identity.to_owned()])
     }
 }
 

@@ -26,7 +26,6 @@ use crate::chat::AgentState;
 use crate::config;
 use crate::llm::Answerer;
 use crate::metrics::{Metrics, Refusal, Restored};
-use crate::recovery::Claims;
 use crate::room::voice::Voice;
 use crate::room::{Room, RoomEvent};
 use crate::telemetry::spans::Tracer;
@@ -56,9 +55,15 @@ pub struct Parts {
     /// What was said before, when this session goes on after its process died.
     pub past: Option<Past>,
     /// The source of an earlier conversation that people who come or speak first may bring.
-    pub claims: Option<Claims>,
+    pub claims: Option<Arc<dyn ClaimPast>>,
     /// The room of the job was deleted before we came; we are in a new one that only has its name.
     pub in_other_room: bool,
+}
+
+/// Conversations that lost their connection, and that a participant may bring along.
+pub trait ClaimPast: Send + Sync {
+    /// The conversation with this participant; once.
+    fn claim(&self, identity: &str) -> Option<Past>;
 }
 
 /// How a session went.

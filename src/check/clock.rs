@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{Finding, Verdict};
 use crate::config::Config;
-use crate::web::{Web, http_url};
+use crate::net::web::{Web, http_url};
 use crate::worker::TOKEN_LIFETIME;
 
 const TIMEOUT: Duration = Duration::from_secs(10);

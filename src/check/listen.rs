@@ -11,7 +11,7 @@ use url::Url;
 use super::Finding;
 use crate::config::Config;
 use crate::http;
-use crate::web::Web;
+use crate::net::web::Web;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Finding;
 use crate::config::Config;
-use crate::{web, worker};
+use crate::{net::web, worker};
 
 pub(super) async fn check(config: Arc<Config>) -> Finding {
     let credentials = match config.livekit_credentials() {

@@ -12,9 +12,9 @@ use super::{Finding, Verdict};
 use crate::chat::{Failure, Message, Role};
 use crate::config::{CaptureContent, Config, Llm};
 use crate::llm::{Answer, Answerer, OpenAi, Outcome, Question};
+use crate::net::web;
 use crate::secret::Speech;
 use crate::telemetry::spans::{Conversation, Tracer, TurnStart};
-use crate::web;
 
 const SAID: &str = "Answer with the one word: ready";
 /// Some providers refuse smaller values.

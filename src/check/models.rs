@@ -12,9 +12,9 @@ use url::Url;
 
 use super::{Finding, Verdict};
 use crate::config::Llm;
+use crate::net::web::{self, Web};
 use crate::record::When;
 use crate::terminal;
-use crate::web::{self, Web};
 
 /// The time for all requests together.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::{Finding, Verdict};
 use crate::config::{Config, Telemetry as Settings};
+use crate::net::web;
 use crate::telemetry::signal::Signal;
 use crate::telemetry::spans::PROBE;
 use crate::telemetry::{ExportStatus, Telemetry};
-use crate::web;
 
 /// One export may take as long as this, with the waits between its attempts.
 const LONGEST: Duration = Duration::from_secs(20);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::{Finding, Verdict, disk, otlp};
 use crate::config::{Config, Telemetry};
+use crate::net::web;
 use crate::telemetry::StartError;
 use crate::telemetry::signals::{self, Probed};
-use crate::web;
 
 pub(super) async fn metrics(config: Arc<Config>) -> Finding {
     let is_on = config.telemetry.metrics;

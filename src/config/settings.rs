@@ -1,8 +1,8 @@
 //! The settings of each part of the program, made from the configuration. The parts do not know the configuration
 //! itself.
 
-use super::Telemetry;
-use crate::privacy;
+use super::{Network, Telemetry};
+use crate::{net, privacy};
 
 // === impl Telemetry ===
 
@@ -15,5 +15,14 @@ impl Telemetry {
             user_id: self.user_id,
             user_id_key: self.user_id_key.clone(),
         }
+    }
+}
+
+// === impl Network ===
+
+impl Network {
+    pub fn settings(&self) -> net::Settings {
+        let Self { ca_file, https_proxy, http_proxy, no_proxy } = self.clone();
+        net::Settings { ca_file, https_proxy, http_proxy, no_proxy }
     }
 }

@@ -43,8 +43,8 @@ use url::Url;
 use crate::config;
 use crate::llm::error::{BuildError, Fault, Kind};
 use crate::net::client::{HttpClient, SendError};
+use crate::net::web::shown;
 use crate::net::{network, trust};
-use crate::web::shown;
 
 pub(super) use body::Ask;
 pub(super) use chunk::{Chunk, Skipped, joined};

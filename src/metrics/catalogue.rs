@@ -6,17 +6,17 @@
 
 /// One metric.
 #[derive(Debug)]
-pub(super) struct Definition {
-    pub(super) name: &'static str,
-    pub(super) text_name: &'static str,
-    pub(super) kind: Kind,
+pub(crate) struct Definition {
+    pub(crate) name: &'static str,
+    pub(crate) text_name: &'static str,
+    pub(crate) kind: Kind,
     /// UCUM, as OTLP wants it.
-    pub(super) unit: &'static str,
-    pub(super) help: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) help: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Counter,
     Gauge,
     /// With the upper bounds of its buckets.
@@ -40,7 +40,7 @@ const TOKENS_PER_SECOND: Kind =
 
 macro_rules! catalogue {
     ($($id:ident: $kind:expr, $name:literal, $text_name:literal, $unit:literal, $help:literal;)*) => {
-        $(pub(super) const $id: Definition =
+        $(pub(crate) const $id: Definition =
             Definition { name: $name, text_name: $text_name, kind: $kind, unit: $unit, help: $help };)*
         const ALL: &[&Definition] = &[$(&$id),*];
     };
@@ -155,7 +155,7 @@ catalogue! {
         "Tasks of the async runtime that have not ended: a few for the worker, and some for each session.";
 }
 
-pub(super) fn by_name(name: &str) -> Option<&'static Definition> {
+pub(crate) fn by_name(name: &str) -> Option<&'static Definition> {
     ALL.iter().copied().find(|definition| definition.name == name)
 }
 

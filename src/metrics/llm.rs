@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use url::Url;
+
 use super::label::{Outcome, Panicked, error_class};
 use super::meter::{Counter, Histogram, Label, Meter};
 use super::{Metrics, catalogue};
 use crate::chat::{Failure, Usage};
-use crate::config;
 use crate::telemetry::attributes as key;
 
 /// GenAI: `input` or `output`.
@@ -80,13 +81,13 @@ impl Instruments {
 // === impl LlmMetrics ===
 
 impl LlmMetrics {
-    pub(super) fn new(metrics: Metrics, config: &config::Llm) -> Self {
-        let host = config.base_url.host_str().unwrap_or_default().to_owned();
-        let port = config.base_url.port_or_known_default().unwrap_or_default();
+    pub(super) fn new(metrics: Metrics, model: &str, base_url: &Url) -> Self {
+        let host = base_url.host_str().unwrap_or_default().to_owned();
+        let port = base_url.port_or_known_default().unwrap_or_default();
         let target = vec![
             Label::new(key::GEN_AI_OPERATION_NAME, "chat"),
             Label::new(key::GEN_AI_PROVIDER_NAME, "openai"),
-            Label::new(key::GEN_AI_REQUEST_MODEL, config.model.clone()),
+            Label::new(key::GEN_AI_REQUEST_MODEL, model.to_owned()),
             Label::new(key::SERVER_ADDRESS, host),
             Label::new(key::SERVER_PORT, i64::from(port)),
         ];

@@ -4,12 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tokio::runtime::Handle;
+
 use super::catalogue::{self, Definition};
+use super::meter::{Label, Meter};
 
 /// The metric of a reading, and the function that makes it.
 type Reading = (&'static Definition, fn() -> Option<f64>);
 
-pub(super) const READINGS: [Reading; 6] = [
+const READINGS: [Reading; 6] = [
     (&catalogue::PROCESS_CPU, || cpu_seconds(&stat()?)),
     (&catalogue::PROCESS_MEMORY, || kibibytes(&status()?, "VmRSS:")),
     (&catalogue::PROCESS_VIRTUAL, || kibibytes(&status()?, "VmSize:")),
@@ -21,8 +24,26 @@ pub(super) const READINGS: [Reading; 6] = [
 /// Linux reports processor time in ticks of a hundredth of a second to every program, whatever the kernel's own clock.
 const TICKS_PER_SECOND: f64 = 100.0;
 
+/// Shows the process, what it was built as, and its tasks.
+pub(super) fn observe(meter: &Meter) {
+    let version = Label::new("version", env!("CARGO_PKG_VERSION"));
+    let target = Label::new("target", format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS));
+    meter.observe(&catalogue::BUILD, vec![version, target], || Some(1.0));
+    for (definition, read) in READINGS {
+        meter.observe(definition, Vec::new(), read);
+    }
+    // A reading may come from a thread outside of the runtime. Commands that count only for themselves have no runtime.
+    if let Ok(runtime) = Handle::try_current() {
+        meter.observe(&catalogue::TASKS, Vec::new(), move || {
+            u32::try_from(runtime.metrics().num_alive_tasks()).ok().map(f64::from)
+        });
+    }
+    let started = start_time();
+    meter.observe(&catalogue::PROCESS_START, Vec::new(), move || Some(started));
+}
+
 /// To be called at the start; asking the kernel would need the time of boot.
-pub(super) fn start_time() -> f64 {
+fn start_time() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 

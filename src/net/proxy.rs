@@ -7,8 +7,7 @@ use http::Uri;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use url::{Host, Url};
 
-use crate::config;
-use crate::config::ProxyUrl;
+use super::{ProxyUrl, Settings};
 
 /// The proxies of `[network]`. Cheap to clone.
 #[derive(Clone, Default)]
@@ -24,8 +23,8 @@ struct Chosen {
 // === impl Proxies ===
 
 impl Proxies {
-    pub(super) fn new(config: &config::Network) -> Self {
-        let config::Network { https_proxy: https, http_proxy: http, no_proxy, .. } = config.clone();
+    pub(super) fn new(settings: &Settings) -> Self {
+        let Settings { https_proxy: https, http_proxy: http, no_proxy, .. } = settings.clone();
         if https.is_none() && http.is_none() {
             return Self::default();
         }
@@ -87,12 +86,12 @@ fn is_this_machine(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Env, LoadArgs};
+    use crate::config::{self, Env, LoadArgs};
 
     fn proxies(variables: &[(&str, &str)]) -> Proxies {
         let dir = tempfile::tempdir().unwrap();
         let env = Env::new(dir.path(), variables.iter().copied()).with_system_file(dir.path().join("none"));
-        Proxies::new(&config::load(&LoadArgs::default(), &env).unwrap().config.network)
+        Proxies::new(&config::load(&LoadArgs::default(), &env).unwrap().config.network.settings())
     }
 
     fn way(proxies: &Proxies, url: &str) -> Option<String> {

@@ -9,8 +9,8 @@ use thiserror::Error;
 use url::Url;
 
 use super::target::Target;
+use crate::net::web::{self, Answer, Web};
 use crate::secret::{Secret, Secrets};
-use crate::web::{self, Answer, Web};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The first version with dashboards of version 8.

@@ -4,8 +4,8 @@ use thiserror::Error;
 use url::Url;
 
 use crate::config;
+use crate::net::web;
 use crate::secret::Secret;
-use crate::web;
 
 /// The stream in which OpenObserve puts traces when no header names another.
 const DEFAULT_STREAM: &str = "default";

@@ -19,8 +19,8 @@ use url::Url;
 
 use super::token::{self, AGENT_NAME_ATTRIBUTE};
 use crate::config::Credentials;
+use crate::net::web::{Answer, Web, first_words};
 use crate::secret::Secret;
-use crate::web::{Answer, Web, first_words};
 
 /// How long the server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -116,7 +116,7 @@ impl Roster {
 
 /// The URL of a service's method, for a server whose URL is written as `ws`, `wss`, `http` or `https`.
 fn service_url(base: &Url, method: &str) -> Url {
-    let mut url = crate::web::http_url(base);
+    let mut url = crate::net::web::http_url(base);
     url.set_path(&format!("{}/twirp/livekit.{method}", base.path().trim_end_matches('/')));
     url
 }

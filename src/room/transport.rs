@@ -23,8 +23,8 @@ use url::Url;
 
 use super::envelope;
 use crate::net::network;
+use crate::net::web::{Answer, Web};
 use crate::net::websocket::{OpenError, Socket};
-use crate::web::{Answer, Web};
 
 /// The state of a whole room comes in one message; the messages of rooms with thousands of people stay below this.
 const MAX_MESSAGE: usize = 16 << 20;

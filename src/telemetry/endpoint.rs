@@ -1,9 +1,11 @@
 //! The URL that traces are posted to and their headers: the OTLP exporter's settings, in the forms of the OpenTelemetry
 //! specification ("OpenTelemetry Protocol Exporter") and of OpenObserve's instructions.
 
+use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use url::Url;
 
+use crate::net::{PLACE, has_place};
 use crate::secret::Secret;
 
 /// The path of the traces signal below an OTLP base URL.
@@ -24,7 +26,7 @@ pub enum EndpointError {
         "a user or password in the URL would show up in logs; send it as a header: Authorization=Basic …"
     )]
     Credentials,
-    #[error("its host holds a `$` or a brace, so there is a place in it that nothing has filled in")]
+    #[error("{}", PLACE)]
     Place,
 }
 
@@ -83,12 +85,6 @@ pub fn traces_url(text: &str, signal_specific: bool) -> Result<Url, EndpointErro
         url.set_path(&(base + TRACES_PATH));
     }
     Ok(url)
-}
-
-/// Whether the host of a URL is a placeholder that was not filled in, as in `http://${HOST}:4318`. No host name holds
-/// such letters, though URLs may.
-pub(crate) fn has_place(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| host.contains(['$', '{', '}']))
 }
 
 /// The URL of another signal (`metrics`, `logs`) that is sent to the same receiver; None when the traces' URL does not
@@ -154,19 +150,9 @@ fn is_token(byte: u8) -> bool {
 
 /// None when a `%` is not followed by two hexadecimal digits.
 pub(crate) fn percent_decode(text: &str) -> Option<Vec<u8>> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => hex_digit(bytes.next()?)? << 4 | hex_digit(bytes.next()?)?,
-            other => other,
-        });
-    }
-    Some(decoded)
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    let is_escape =
+        |rest: &str| rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+    text.split('%').skip(1).all(is_escape).then(|| percent_decode_str(text).collect())
 }
 
 #[cfg(test)]

@@ -16,9 +16,9 @@ use super::signal::Signal;
 use crate::config;
 use crate::net::client::HttpClient;
 use crate::net::network;
-use crate::retry_after::retry_after;
+use crate::net::retry_after::retry_after;
+use crate::net::web::{causes, first_words};
 use crate::secret::{Secret, Secrets};
-use crate::web::{causes, first_words};
 
 /// No OTLP response is longer; bytes past this are not read.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;

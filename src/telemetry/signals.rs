@@ -78,9 +78,7 @@ impl Signals {
             (Some(queue), Some(url)) => Some(LogExport::start(config, url, resource, queue, counts.clone())?),
             _ => None,
         };
-        let signals = Self { metrics, push, logs, counts };
-        signals.observe();
-        Ok(signals)
+        Ok(Self { metrics, push, logs, counts })
     }
 
     pub fn metrics(&self) -> &Metrics {
@@ -108,11 +106,6 @@ impl Signals {
         let signals = self.clone();
         // A panic in that task is no reason not to end.
         let _ = tokio::task::spawn_blocking(move || signals.stop_blocking(patience)).await;
-    }
-
-    fn observe(&self) {
-        let counts = self.counts.clone();
-        self.metrics.observe_signals(move || counts.status());
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::json::{self, Object};
-use crate::retry_after::seconds;
+use crate::net::retry_after::seconds;
 
 pub(in crate::llm) use said::Said;
 use said::is_success;

@@ -160,6 +160,12 @@ impl Segment {
 
     /// Writes the text that this stay has not got yet.
     pub(super) async fn write(&mut self, outlet: &Outlet) -> Result<(), String> {
+        if self.stream.is_none() && self.progress.is_cut_at() == Some(0) {
+            // The room has not heard of it, and does not need to.
+            self.done = true;
+            self.tell(0, Fate::Cut);
+            return Ok(());
+        }
         if !self.closed {
             self.write_stream(outlet).await?;
         }

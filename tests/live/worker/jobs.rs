@@ -117,13 +117,34 @@ async fn a_failed_job_is_reported_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_terminated_job_is_asked_to_stop() {
+async fn a_terminated_job_is_told_so() {
     let (_endpoint, mut socket, mut worker) = registered().await;
     socket.run_job("AJ_1", "a").await;
     let job = worker.job().await;
     let job_id = "AJ_1".to_owned();
     socket.send(FromServer::Termination(proto::JobTermination { job_id })).await;
-    job.stopped().await;
+    job.terminated().await;
+    job.finish(JobEnd::Success);
+    assert_eq!(socket.job_update().await.status(), JobStatus::JsSuccess);
+}
+
+#[tokio::test]
+async fn a_job_that_was_terminated_and_stays_keeps_its_room() {
+    let (_endpoint, mut socket, mut worker) = registered().await;
+    socket.run_job("AJ_1", "a").await;
+    let job = worker.job().await;
+    socket.send(FromServer::Termination(proto::JobTermination { job_id: "AJ_1".to_owned() })).await;
+    job.terminated().await;
+    job.control.stay().await;
+    // The worker takes what a job tells and what the server sends as they come.
+    loop {
+        socket.offer("AJ_2", "a").await;
+        let answer = socket.answer().await;
+        if answer.terminate {
+            break;
+        }
+        socket.send(FromServer::Termination(proto::JobTermination { job_id: "AJ_2".to_owned() })).await;
+    }
     job.finish(JobEnd::Success);
     assert_eq!(socket.job_update().await.status(), JobStatus::JsSuccess);
 }

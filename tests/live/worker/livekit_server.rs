@@ -48,7 +48,7 @@ async fn a_full_worker_is_asked_again_once_a_slot_is_free() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_dispatch_stops_its_job() {
+async fn a_deleted_dispatch_terminates_its_job() {
     let server = LivekitServer::start().expect("a server");
     let mut worker = RunningWorker::start(settings_for(&server));
     worker.until_registered().await;
@@ -56,12 +56,12 @@ async fn a_deleted_dispatch_stops_its_job() {
     let dispatch = job.assignment.dispatch_id.clone();
     // The server learns only with the answer of the whole dispatch that the job runs.
     let deadline = Instant::now() + PATIENCE;
-    while !job.control.stop.is_cancelled() && Instant::now() < deadline {
+    while !job.control.terminated.is_cancelled() && Instant::now() < deadline {
         let body = json!({ "dispatch_id": dispatch, "room": "lobby" });
         let _ = call(&server, "DeleteDispatch", "lobby", &body);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    job.stopped().await;
+    job.terminated().await;
     job.finish(JobEnd::Success);
 }
 

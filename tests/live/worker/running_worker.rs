@@ -84,6 +84,12 @@ impl LiveJob {
     pub async fn stopped(&self) {
         timeout(PATIENCE, self.control.stop.cancelled()).await.expect("the job is stopped");
     }
+
+    /// Waits until the worker tells the job that the server has terminated it.
+    pub async fn terminated(&self) {
+        timeout(PATIENCE, self.control.terminated.cancelled()).await.expect("the job is terminated");
+        assert!(!self.control.stop.is_cancelled(), "what that means is for the job to find out");
+    }
 }
 
 impl RunJob for HandedOut {

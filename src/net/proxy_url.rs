@@ -1,29 +1,40 @@
 //! The address of a proxy. It may hold a password, so it is shown without one.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::secret::Secret;
-use crate::telemetry::endpoint;
 
 /// An HTTP proxy, with the user and password that it wants, if any.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProxyUrl(Url);
 
+/// The error for a URL in whose host a place is left.
+pub(crate) const PLACE: &str =
+    "its host holds a `$` or a brace, so there is a place in it that nothing has filled in";
+
+/// Whether the host of a URL is a placeholder that was not filled in, as in `http://${HOST}:4318`. No host name holds
+/// such letters, though URLs may.
+pub(crate) fn has_place(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| host.contains(['$', '{', '}']))
+}
+
 // === impl ProxyUrl ===
 
 impl ProxyUrl {
     /// `http://[user:password@]host:port`; other programs write the variables without the scheme, so it may be missing.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let url = Url::parse(&whole).map_err(|error| error.to_string())?;
         if url.scheme() != "http" {
             return Err(format!("{}:// is no proxy that we speak to; http:// is", url.scheme()));
         }
-        if endpoint::has_place(&url) {
-            return Err(endpoint::EndpointError::Place.to_string());
+        if has_place(&url) {
+            return Err(PLACE.to_owned());
         }
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return Err("the address of a proxy ends with its port".to_owned());
@@ -36,17 +47,16 @@ impl ProxyUrl {
         &self.0
     }
 
-    pub(super) fn password(&self) -> Option<Secret> {
+    pub(crate) fn password(&self) -> Option<Secret> {
         let password = self.0.password()?;
-        let decoded = endpoint::percent_decode(password);
-        let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-        Some(Secret::new(decoded.unwrap_or_else(|| password.to_owned())))
+        let decoded = percent_decode_str(password).decode_utf8();
+        Some(Secret::new(decoded.map_or_else(|_| password.to_owned(), Cow::into_owned)))
     }
 }
 
 impl fmt::Display for ProxyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::web::shown(&self.0))
+        f.write_str(&super::web::shown(&self.0))
     }
 }
 

@@ -1,13 +1,11 @@
-//! The values that are looked up at each reading: they need no counting along.
+//! The state of the other parts as metrics: it is looked up at each reading of `/metrics`, and counted nowhere else.
 
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::catalogue::{self, Definition};
-use super::meter::{Label, Meter};
-use super::process;
+use crate::metrics::Metrics;
+use crate::metrics::catalogue::{self, Definition};
 use crate::record::RecordStatus;
 use crate::telemetry::ExportStatus;
 use crate::telemetry::signals::SignalStatus;
@@ -66,57 +64,44 @@ fn oldest_age(status: &ExportStatus) -> f64 {
     status.oldest.and_then(|made| made.elapsed().ok()).unwrap_or_default().as_secs_f64()
 }
 
-pub(super) fn worker(meter: &Meter, health: watch::Receiver<Health>) {
+/// Shows the worker whose health this is.
+pub(crate) fn worker(metrics: &Metrics, health: watch::Receiver<Health>) {
     for (definition, read) in WORKER {
         let health = health.clone();
-        meter.observe(definition, Vec::new(), move || Some(read(&health.borrow())));
+        metrics.observe(definition, move || Some(read(&health.borrow())));
     }
 }
 
-pub(super) fn export(meter: &Meter, status: Arc<dyn Fn() -> ExportStatus + Send + Sync>) {
-    for (definition, read) in EXPORT {
+/// Shows the state of the export of traces.
+pub(crate) fn export(metrics: &Metrics, status: impl Fn() -> ExportStatus + Send + Sync + 'static) {
+    show(metrics, EXPORT, status);
+}
+
+/// Shows the state of the export of metrics and logs.
+pub(crate) fn signals(metrics: &Metrics, status: impl Fn() -> SignalStatus + Send + Sync + 'static) {
+    show(metrics, SIGNALS, status);
+}
+
+/// Shows the state of the local record.
+pub(crate) fn record(metrics: &Metrics, status: impl Fn() -> RecordStatus + Send + Sync + 'static) {
+    show(metrics, RECORD, status);
+}
+
+/// Shows how many texts could not be redacted in time.
+pub(crate) fn redaction(metrics: &Metrics, given_up: impl Fn() -> u64 + Send + Sync + 'static) {
+    metrics.observe(&catalogue::REDACTIONS_GIVEN_UP, move || Some(given_up() as f64));
+}
+
+fn show<S: 'static, const N: usize>(
+    metrics: &Metrics,
+    readings: [(&'static Definition, fn(&S) -> f64); N],
+    status: impl Fn() -> S + Send + Sync + 'static,
+) {
+    let status = Arc::new(status);
+    for (definition, read) in readings {
         let status = status.clone();
-        meter.observe(definition, Vec::new(), move || Some(read(&status())));
+        metrics.observe(definition, move || Some(read(&status())));
     }
-}
-
-pub(super) fn signals(meter: &Meter, status: Arc<dyn Fn() -> SignalStatus + Send + Sync>) {
-    for (definition, read) in SIGNALS {
-        let status = status.clone();
-        meter.observe(definition, Vec::new(), move || Some(read(&status())));
-    }
-}
-
-pub(super) fn record(meter: &Meter, status: Arc<dyn Fn() -> RecordStatus + Send + Sync>) {
-    for (definition, read) in RECORD {
-        let status = status.clone();
-        meter.observe(definition, Vec::new(), move || Some(read(&status())));
-    }
-}
-
-pub(super) fn redaction(meter: &Meter, given_up: impl Fn() -> u64 + Send + Sync + 'static) {
-    meter.observe(&catalogue::REDACTIONS_GIVEN_UP, Vec::new(), move || Some(given_up() as f64));
-}
-
-pub(super) fn process(meter: &Meter) {
-    let version = Label::new("version", env!("CARGO_PKG_VERSION"));
-    let target = Label::new("target", concat_target());
-    meter.observe(&catalogue::BUILD, vec![version, target], || Some(1.0));
-    for (definition, read) in process::READINGS {
-        meter.observe(definition, Vec::new(), read);
-    }
-    // The reader may be a thread outside of the runtime. Commands that count only for themselves have none.
-    if let Ok(runtime) = Handle::try_current() {
-        meter.observe(&catalogue::TASKS, Vec::new(), move || {
-            u32::try_from(runtime.metrics().num_alive_tasks()).ok().map(f64::from)
-        });
-    }
-    let started = process::start_time();
-    meter.observe(&catalogue::PROCESS_START, Vec::new(), move || Some(started));
-}
-
-fn concat_target() -> String {
-    format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)
 }
 
 fn flag(on: bool) -> f64 {
