@@ -229,7 +229,7 @@ pub struct Telemetry {
     #[serde(deserialize_with = "de::duration")]
     pub spool_max_age: Duration,
     pub capture_content: CaptureContent,
-    /// Which of our own finders `Redacted` uses.
+    /// The built-in finders that `Redacted` uses.
     pub redact_builtins: Vec<Builtin>,
     /// The operator's own patterns, which it takes out besides.
     #[serde(deserialize_with = "de::patterns")]

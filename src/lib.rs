@@ -14,7 +14,7 @@
 //! - [`llm`]: the answerer of a turn, behind the trait [`llm::Answerer`]
 //! - [`record`]: the local record of sessions and turns, in SQLite
 //! - [`telemetry`]: the three spans of a turn, and their way out
-//! - [`metrics`]: the counts of the process, for `/metrics` and OTLP; `observed`: the state of the other parts as metrics
+//! - [`metrics`]: the counts of the process, for `/metrics` and OTLP; `observed`: the other parts' state as metrics
 //! - [`privacy`]: the recordable part of people's words and identities
 //! - [`runtime`]: the threads that everything asynchronous shares
 //! - [`net`]: the making of every connection: certificates, proxies, websockets

@@ -77,7 +77,7 @@ pub struct Recovery {
 struct Torn {
     left: Left,
     note: Note,
-    /// Its connection was lost; what was said is kept in this process.
+    /// Its connection was lost; its conversation is kept in this process.
     parked: bool,
 }
 

@@ -52,7 +52,7 @@ pub struct Parts {
     pub agent: config::Agent,
     /// W3C `traceparent` of the dispatcher; a message's own one wins over it.
     pub traceparent: Option<String>,
-    /// What was said before, when this session goes on after its process died.
+    /// The earlier conversation, when this session goes on after its process died.
     pub past: Option<Past>,
     /// The source of an earlier conversation that people who come or speak first may bring.
     pub claims: Option<Arc<dyn ClaimPast>>,
@@ -71,7 +71,7 @@ pub trait ClaimPast: Send + Sync {
 pub struct Summary {
     pub reason: EndReason,
     pub totals: Totals,
-    /// What was said in it.
+    /// Its conversation.
     pub past: Past,
     /// The identities of all people who took part.
     pub people: Vec<String>,
@@ -89,7 +89,7 @@ struct Session<'a> {
     /// Events that are still to be fed to the machine.
     happened: VecDeque<(Instant, Event)>,
     ledger: Ledger,
-    /// We have rejoined before any person: what is said waits until a person can hear it.
+    /// We have rejoined before any person: the agent's words wait until a person can hear them.
     unheard: bool,
 }
 

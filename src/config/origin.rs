@@ -14,7 +14,7 @@ pub(super) enum Layer {
     Flag,
 }
 
-/// The place of one value within its layer. Its `Display` is what errors point to.
+/// The place of one value within its layer. Errors point to its `Display`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     Default,

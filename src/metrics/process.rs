@@ -24,7 +24,7 @@ const READINGS: [Reading; 6] = [
 /// Linux reports processor time in ticks of a hundredth of a second to every program, whatever the kernel's own clock.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Shows the process, what it was built as, and its tasks.
+/// Shows the process, its build, and its tasks.
 pub(super) fn observe(meter: &Meter) {
     let version = Label::new("version", env!("CARGO_PKG_VERSION"));
     let target = Label::new("target", format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS));

@@ -9,7 +9,7 @@ use crate::secret::Speech;
 use super::text::{CHAT_TOPIC, IncomingText, Reading, TextError};
 
 pub enum RoomEvent {
-    /// A person is about to be here; what is said now would pass them by.
+    /// A person is about to be here, and misses words that are said now.
     PersonComing(String),
     PersonJoined(String),
     PersonLeft(String),

@@ -21,7 +21,7 @@ const REMEMBERED: usize = 4096;
 
 #[derive(Default)]
 pub(super) struct People {
-    /// The identities of all people who were here. What they wrote may arrive after the news that they are gone.
+    /// The identities of all people who were here. Their texts may arrive after the news that they are gone.
     met: HashSet<String>,
     strangers: VecDeque<(Instant, Written)>,
     /// The outcomes of texts that waited.

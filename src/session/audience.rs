@@ -19,7 +19,7 @@ pub(super) struct Audience {
 // === impl Audience ===
 
 impl Audience {
-    /// Takes note of how a participant writes. `again`: what they wrote had come another way before.
+    /// Takes note of how a participant writes. `again`: the text had come another way before.
     pub(super) fn wrote(&mut self, utterance: &Utterance, again: bool) {
         match utterance.way {
             Way::Packet if !again => self.add(&utterance.speaker),

@@ -43,7 +43,7 @@ pub(crate) enum Event {
         people: Vec<String>,
         coming: Vec<String>,
     },
-    /// A person is about to be here; what is said now would pass them by.
+    /// A person is about to be here, and misses words that are said now.
     PersonComing(String),
     PersonJoined(String),
     PersonLeft(String),

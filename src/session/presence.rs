@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// A person who came back sooner is not missed. What people said during a longer absence may be lost.
+/// A person who came back sooner is not missed. During a longer absence people's words may be lost.
 const MISSED: Duration = Duration::from_secs(2);
 /// How long people who lost the room together with the agent may take to come back: clients try ever less often.
 const REUNION: Duration = Duration::from_secs(60);

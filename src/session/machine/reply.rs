@@ -27,7 +27,7 @@ pub(super) struct Reply {
     interrupted: Option<Interrupted>,
 }
 
-/// What was still going on when a participant cut in.
+/// The part of the reply that was still going on when a participant cut in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Interrupted {
     Call,
