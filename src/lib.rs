@@ -29,9 +29,10 @@
 //!
 //! # Invariants
 //!
-//! Each outside world is named in one place: the worker protocol in `worker/protocol.rs`, the crate `livekit` in `room.rs`
-//! and below it, `async-openai` in `llm/openai.rs`, OpenTelemetry in `telemetry/otel.rs` and below it,
-//! `metrics/meter.rs` and `telemetry/signals/records.rs`, SQLite in `record/sqlite.rs` and below it. `ARCHITECTURE.md` has the others.
+//! Each outside world is named in one place: the worker protocol in `worker/protocol.rs`, the crate `livekit` in
+//! `room.rs` and below it, `async-openai` in `llm/openai.rs`, OpenTelemetry in `telemetry/otel.rs` and below it,
+//! `metrics/meter.rs` and `telemetry/signals/records.rs`, SQLite in `record/sqlite.rs` and below it. `ARCHITECTURE.md`
+//! has the others.
 
 // These macros panic when stdout is a closed pipe or stderr a full disk: `output` writes instead.
 #![deny(clippy::print_stdout, clippy::print_stderr)]

@@ -102,7 +102,8 @@ fn start(format: Format, secrets: Secrets, exported: Option<&LogQueue>, default:
         }
     };
     let (filter, refused) = filter(std::env::var("RUST_LOG").ok(), default);
-    // Also installs the bridge from the crate `log`. It fails when there is a subscriber already, and then that one logs.
+    // Also installs the bridge from the crate `log`. It fails when there is a subscriber already, and then that one
+    // logs.
     let _ = tracing_subscriber::registry().with(filter).with(layer).with(exported).try_init();
     if let Some(refused) = refused {
         tracing::warn!("{refused}");
@@ -151,8 +152,8 @@ fn stderr_inode() -> io::Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
-/// systemd names the journal's socket in `$JOURNAL_STREAM` as `DEVICE:INODE` (systemd.exec(5)). The variable is inherited
-/// by children whose stderr goes elsewhere, so it must be compared.
+/// systemd names the journal's socket in `$JOURNAL_STREAM` as `DEVICE:INODE` (systemd.exec(5)). The variable is
+/// inherited by children whose stderr goes elsewhere, so it must be compared.
 fn is_journal(stream: &str, (device, inode): (u64, u64)) -> bool {
     let Some((stream_device, stream_inode)) = stream.split_once(':') else { return false };
     stream_device.parse() == Ok(device) && stream_inode.parse() == Ok(inode)

@@ -1,5 +1,5 @@
-//! Files that a setting, a variable or a directory of ours names: opened once, and read within a bound of bytes and within
-//! [`TIME_LIMIT`].
+//! Files that a setting, a variable or a directory of ours names: opened once, and read within a bound of bytes and
+//! within [`TIME_LIMIT`].
 //!
 //! A path can lead to anything. A device never ends, a pipe without a writer never begins, and on a network file system
 //! whose server is away `open` itself does not return. So each file is looked at before it is opened, again once it is
@@ -34,7 +34,8 @@ const NULL_DEVICE: u64 = 0x103;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FileBounds {
     pub(crate) max_bytes: u64,
-    /// Whether a pipe is read, too: `<(…)` of a shell is one, and password managers put a secret's file in place as one.
+    /// Whether a pipe is read, too: `<(…)` of a shell is one, and password managers put a secret's file in place as
+    /// one.
     pub(crate) pipes: bool,
 }
 

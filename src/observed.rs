@@ -26,7 +26,8 @@ const WORKER: [WorkerReading; 6] = [
 /// A figure of the export, and its field.
 type ExportReading = (&'static Definition, fn(&ExportStatus) -> f64);
 
-/// The whole mapping from the status of the export to metrics. Counts are exact as f64 for longer than any process runs.
+/// The whole mapping from the status of the export to metrics. Counts are exact as f64 for longer than any process
+/// runs.
 const EXPORT: [ExportReading; 8] = [
     (&catalogue::SPANS_SENT, |status| status.exported as f64),
     (&catalogue::SPANS_DROPPED, |status| status.dropped as f64),

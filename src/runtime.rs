@@ -10,8 +10,9 @@ use tokio::runtime::{Builder, Runtime};
 /// the cores, and the kernel is fair.
 const LEAST_THREADS: usize = 4;
 
-/// How long a thread for blocking work waits for more of it. The search for sessions of dead workers looks every second:
-/// with tokio's ten seconds, up to ten threads that a burst of sessions started would take turns at that and never end.
+/// How long a thread for blocking work waits for more of it. The search for sessions of dead workers looks every
+/// second: with tokio's ten seconds, up to ten threads that a burst of sessions started would take turns at that and
+/// never end.
 const IDLE_THREAD: Duration = Duration::from_millis(500);
 
 /// The runtime that the worker and its sessions run on.

@@ -1,5 +1,5 @@
-//! Does the LiveKit server's clock agree with ours? Tokens say when they are valid, so a clock that is wrong by more than
-//! the server tolerates looks like a wrong key.
+//! Does the LiveKit server's clock agree with ours? Tokens say when they are valid, so a clock that is wrong by more
+//! than the server tolerates looks like a wrong key.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -1,10 +1,11 @@
 //! The `.env` file of the working directory. Other programs read it too, so it is read as the common readers do:
 //! python-dotenv first, which LiveKit's starters use, then Compose and the `dotenv` of Node.
 //!
-//! - `NAME=VALUE` or `NAME: VALUE`, also behind `export`; a name alone sets nothing; a name may be anything without white
-//!   space, since most names are of other programs;
+//! - `NAME=VALUE` or `NAME: VALUE`, also behind `export`; a name alone sets nothing; a name may be anything without
+//!   white space, since most names are of other programs;
 //! - bare: up to the end of the line, or to white space and a `#`; `${NAME}` is filled in;
-//! - `"double quoted"`: also over several lines, with `\n`, `\r`, `\t`, `\"`, `\'`, `\\` and `\$`; `${NAME}` is filled in;
+//! - `"double quoted"`: also over several lines, with `\n`, `\r`, `\t`, `\"`, `\'`, `\\` and `\$`; `${NAME}` is filled
+//!   in;
 //! - `'single quoted'` and `` `back quoted` ``: also over several lines, as it is.
 //!
 //! A line that cannot be read costs that line alone: reading goes on with the next one.

@@ -124,7 +124,8 @@ pub(super) fn milliseconds(text: &str) -> Result<Reading, String> {
     }
 }
 
-/// `OTEL_EXPORTER_OTLP_TIMEOUT`: milliseconds too, but zero is no limit, for which the specification allows a long time.
+/// `OTEL_EXPORTER_OTLP_TIMEOUT`: milliseconds too, but zero is no limit, for which the specification allows a long
+/// time.
 pub(super) fn timeout(text: &str) -> Result<Reading, String> {
     match milliseconds(text)? {
         Reading::Is(Raw::String(zero)) if zero == "0ms" => Ok(Reading::Is(Raw::String(NO_LIMIT.to_owned()))),

@@ -20,8 +20,8 @@ use crate::metrics::{Holding, Metrics};
 pub(super) const MAX_CONNECTIONS: usize = 128;
 /// How many an address may have before its own give way first.
 const SHARE: usize = 32;
-/// How long a client is left alone: to send a head, and then to take its answer. Shorter ones cut clients of a busy machine,
-/// longer ones keep a new client waiting while many come.
+/// How long a client is left alone: to send a head, and then to take its answer. Shorter ones cut clients of a busy
+/// machine, longer ones keep a new client waiting while many come.
 const MOMENT: Duration = Duration::from_millis(100);
 /// How soon to look again when no connection may be told to leave yet.
 const AGAIN: Duration = Duration::from_millis(5);

@@ -1,6 +1,7 @@
 //! Answers that their clients have not taken: how many bytes of these the process holds.
 //!
-//! Without a bound, as many clients as there are connections could ask for the largest page there is and read none of it.
+//! Without a bound, as many clients as there are connections could ask for the largest page there is and read none of
+//! it.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -320,8 +320,8 @@ impl Received {
         }
     }
 
-    /// Without a finish reason a reply is whole only where the server has none: in its own shape, or where it counted the
-    /// tokens in the end, as Snowflake does.
+    /// Without a finish reason a reply is whole only where the server has none: in its own shape, or where it counted
+    /// the tokens in the end, as Snowflake does.
     fn end_without_reason(&mut self, done: bool, stray: Option<&str>) -> Result<(), Fault> {
         let is_reply = self.is_completion;
         let detail = stray.map(str::to_owned);

@@ -1,8 +1,8 @@
 //! Every metric, once: its name over OTLP, its name for Prometheus, and its meaning.
 //!
 //! Names over OTLP are those of the GenAI semantic conventions (in development; as they stood beside semantic
-//! conventions 1.42) and of the process conventions where there is one, else `voiced.*`. Prometheus' names follow its own
-//! rules: base units, `_total` for counters.
+//! conventions 1.42) and of the process conventions where there is one, else `voiced.*`. Prometheus' names follow its
+//! own rules: base units, `_total` for counters.
 
 /// One metric.
 #[derive(Debug)]

@@ -31,8 +31,8 @@ use super::proxy::Proxies;
 const KEEP_IDLE: Duration = Duration::from_secs(90);
 /// A server that sends more informational heads than this is not taken to come to an answer.
 const MAX_INFORMATIONAL: usize = 16;
-/// A longer head of an answer is refused. `hyper` refuses one of more than a hundred headers, and trailers of more than as
-/// many or of more than 16 KiB.
+/// A longer head of an answer is refused. `hyper` refuses one of more than a hundred headers, and trailers of more than
+/// as many or of more than 16 KiB.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 
 const OUR_NAME: HeaderValue = HeaderValue::from_static(concat!("voiced/", env!("CARGO_PKG_VERSION")));
@@ -75,7 +75,8 @@ impl HttpClient {
         Self { inner: builder.build(connector), proxies: network.proxies.clone() }
     }
 
-    /// Sends a request and waits for the head of its answer, however long that takes. Dropping this closes the connection.
+    /// Sends a request and waits for the head of its answer, however long that takes. Dropping this closes the
+    /// connection.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, SendError> {
         let url = request.url().clone();
         let request = http::Request::<Body>::try_from(request);

@@ -1,5 +1,5 @@
-//! The dashboard, the alerts and the template of notifications. The files can also be imported by hand; they are written for
-//! the stream `default` and the service `voiced`.
+//! The dashboard, the alerts and the template of notifications. The files can also be imported by hand; they are
+//! written for the stream `default` and the service `voiced`.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};

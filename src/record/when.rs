@@ -102,8 +102,8 @@ fn numbers(text: &str, between: char) -> Option<Vec<i64>> {
 impl Day {
     /// The day with this number, counted from 1970-01-01 as 0.
     ///
-    /// Years are taken to begin in March, which puts the leap day at their end: the day of the year then gives the month
-    /// without a table, and 400 years are always the same 146097 days.
+    /// Years are taken to begin in March, which puts the leap day at their end: the day of the year then gives the
+    /// month without a table, and 400 years are always the same 146097 days.
     fn of(number: i64) -> Self {
         let shifted = number + 719_468;
         let era = shifted.div_euclid(146_097);

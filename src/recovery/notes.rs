@@ -148,7 +148,8 @@ mod tests {
         jobs
     }
 
-    /// Opens the slot of `path`. A program that another test starts at this moment holds a copy of its lock until it runs.
+    /// Opens the slot of `path`. A program that another test starts at this moment holds a copy of its lock until it
+    /// runs.
     fn reopen(root: &Path, path: &Path) -> (Notes, Vec<(Left, Note)>) {
         loop {
             let (notes, found) = open(root);

@@ -39,8 +39,8 @@ pub enum RoomEvent {
     },
     /// The connection is lost and being restored; text that is written meanwhile waits or is lost.
     Reconnecting,
-    /// The connection is back. `rejoined`: as a new participant under our identity, to whom the server brings nothing of
-    /// what was said meanwhile; the others saw us leave and come.
+    /// The connection is back. `rejoined`: as a new participant under our identity, to whom the server brings nothing
+    /// of what was said meanwhile; the others saw us leave and come.
     Reconnected {
         rejoined: bool,
     },

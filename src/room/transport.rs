@@ -1,6 +1,6 @@
-//! The SDK's way to the server: its websocket and its HTTP requests, made as all of ours are ([`crate::net`]). The SDK's own
-//! transport would read proxies from the environment past the configuration, for loopback addresses too, and knows no
-//! certificates but the system's.
+//! The SDK's way to the server: its websocket and its HTTP requests, made as all of ours are ([`crate::net`]). The
+//! SDK's own transport would read proxies from the environment past the configuration, for loopback addresses too, and
+//! knows no certificates but the system's.
 
 use std::sync::Arc;
 use std::time::Duration;

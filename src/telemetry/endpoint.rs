@@ -97,7 +97,8 @@ pub(crate) fn signal_url(traces: &Url, signal: &str) -> Option<Url> {
 }
 
 /// Reads `OTEL_EXPORTER_OTLP_HEADERS`: `NAME=VALUE[,NAME=VALUE]…`, values percent-encoded where they hold `,` or `%`.
-/// Only the first `=` separates, so `Authorization=Basic dXNlcjpwYXNz==` needs no encoding. An empty text is no headers.
+/// Only the first `=` separates, so `Authorization=Basic dXNlcjpwYXNz==` needs no encoding. An empty text is no
+/// headers.
 pub fn parse_headers(text: &str) -> Result<Vec<(String, Secret)>, HeadersError> {
     let text = text.trim();
     if text.starts_with(['"', '\'']) {

@@ -1,8 +1,8 @@
 //! The seam to OpenTelemetry: this file and those below it are the only ones that name its crates.
 //!
 //! Spans are made with explicit parents; the thread-local "current" context is never read. The SDK's own batch
-//! processor drops spans without telling how many, and its exporter gives up after some seconds, so spans leave through a
-//! processor of ours into the [`Spool`]; making and encoding them is OpenTelemetry's.
+//! processor drops spans without telling how many, and its exporter gives up after some seconds, so spans leave through
+//! a processor of ours into the [`Spool`]; making and encoding them is OpenTelemetry's.
 
 pub(super) mod wire;
 

@@ -1,4 +1,5 @@
-//! Metrics and logs over OTLP, when switched on: besides the traces, to the same receiver, each from a thread of its own.
+//! Metrics and logs over OTLP, when switched on: besides the traces, to the same receiver, each from a thread of its
+//! own.
 //!
 //! No thread waits for these but that of [`Signals::stop`], and that not past its deadline. A failure is logged once
 //! for each change of state and counted.

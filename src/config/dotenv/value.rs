@@ -58,8 +58,8 @@ fn unescaped(text: &str, quote: char) -> Option<usize> {
     None
 }
 
-/// The character that a backslash and this one stand for in double quotes. `\b` and the like are left alone: a pattern for
-/// `telemetry.redact` holds them more often than a bell.
+/// The character that a backslash and this one stand for in double quotes. `\b` and the like are left alone: a pattern
+/// for `telemetry.redact` holds them more often than a bell.
 pub(super) fn escaped(c: char) -> Option<char> {
     match c {
         'n' => Some('\n'),

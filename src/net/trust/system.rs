@@ -1,5 +1,5 @@
-//! The certificates of the system: those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, as OpenSSL reads them, else those
-//! of the system's own places.
+//! The certificates of the system: those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, as OpenSSL reads them, else
+//! those of the system's own places.
 //!
 //! The paths of the variables are read here and not by `rustls-native-certs`, which reads any file to its end.
 

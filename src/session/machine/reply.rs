@@ -175,8 +175,8 @@ impl Reply {
         self.said.get(..heard).unwrap_or(&self.said)
     }
 
-    /// The call's outcome as the room saw it: a reply that was cut is interrupted, even if its call had just ended well, and
-    /// one that could not be written failed.
+    /// The call's outcome as the room saw it: a reply that was cut is interrupted, even if its call had just ended
+    /// well, and one that could not be written failed.
     fn ending(&self, outcome: &Outcome) -> TurnEnding {
         let fate = self.spoken.as_ref().map_or(&Fate::Whole, |spoken| &spoken.fate);
         match (self.interrupted, fate, outcome) {

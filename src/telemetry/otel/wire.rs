@@ -1,7 +1,7 @@
 //! Spans in their OTLP encoding, in which the spool writes them and a receiver gets them.
 //!
-//! A batch is an `ExportTraceServiceRequest` in protobuf (OTLP 1.x, `opentelemetry/proto/collector/trace/v1`), so that a
-//! file of the spool can be posted by any tool: `curl --data-binary @FILE -H 'Content-Type: application/x-protobuf'`.
+//! A batch is an `ExportTraceServiceRequest` in protobuf (OTLP 1.x, `opentelemetry/proto/collector/trace/v1`), so that
+//! a file of the spool can be posted by any tool: `curl --data-binary @FILE -H 'Content-Type: application/x-protobuf'`.
 
 use std::collections::BTreeSet;
 
