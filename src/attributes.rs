@@ -1,11 +1,11 @@
 //! Every attribute key that a span may carry, once, and the types of their values.
 //!
 //! Sources: **seed**, the columns OpenObserve's LiveKit page promises (`livekit_question` is the column of
-//! `livekit.question`); **GenAI**, the OpenTelemetry semantic conventions for generative AI, and **semconv** the general
-//! ones (1.42); **LiveKit**, what LiveKit's own agents send. The crate of semantic conventions marks the GenAI keys
-//! deprecated because they moved to a repository of their own, so they are spelled out here.
+//! `livekit.question`); **GenAI**, the OpenTelemetry semantic conventions for generative AI, and **semconv** the
+//! general ones (1.42); **LiveKit**, the attributes of LiveKit's own agents. The crate of semantic conventions marks
+//! the GenAI keys deprecated because they moved to a repository of their own, so they are spelled out here.
 
-/// Seed: what the user asked.
+/// Seed: the user's question.
 pub const LIVEKIT_QUESTION: &str = "livekit.question";
 /// Seed: prompt tokens of the turn. Int.
 pub const LIVEKIT_INPUT_TOKENS: &str = "livekit.input_tokens";
@@ -18,20 +18,20 @@ pub const LIVEKIT_TURN_INDEX: &str = "livekit.turn_index";
 /// Ours: true when the provider reported no usage and the token counts are estimates. Bool.
 pub const LIVEKIT_USAGE_ESTIMATED: &str = "livekit.usage_estimated";
 
-/// LiveKit: from the end of what the user said to the first word of the reply. Double, seconds.
+/// LiveKit: from the end of the user's message to the first word of the reply. Double, seconds.
 pub const LK_E2E_LATENCY: &str = "lk.e2e_latency";
 /// LiveKit: true when the user cut the reply short. Bool.
 pub const LK_INTERRUPTED: &str = "lk.interrupted";
-/// LiveKit: which attempt this is, from 0. Int.
+/// LiveKit: the number of the attempt, from 0. Int.
 pub const LK_RETRY_COUNT: &str = "lk.retry_count";
 /// LiveKit: the ids under which the provider knows the call. Strings.
 pub const LK_PROVIDER_REQUEST_IDS: &str = "lk.provider_request_ids";
 
-/// GenAI: what a session view groups by; on every span.
+/// GenAI: the id that a session view groups by; on every span.
 pub const GEN_AI_CONVERSATION_ID: &str = "gen_ai.conversation.id";
 /// Semconv: the same id under the name that OpenObserve and Phoenix prefer.
 pub const SESSION_ID: &str = "session.id";
-/// Semconv: who spoke.
+/// Semconv: the speaker.
 pub const USER_ID: &str = "user.id";
 /// Semconv: an HTTP status or a class of error.
 pub const ERROR_TYPE: &str = "error.type";

@@ -1,6 +1,6 @@
 //! The other side of a session: a caller who joins a room, writes on `lk.chat` and reads the agent's replies.
 //!
-//! It goes through the same room code as the agent, so what it measures is what a person would see.
+//! It goes through the same room code as the agent, so it measures what a person would see.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -70,7 +70,7 @@ impl Caller {
         }
     }
 
-    /// The identity of the agent we talk to.
+    /// The identity of the agent that the caller talks to.
     pub fn agent(&self) -> &str {
         &self.agent
     }
@@ -91,8 +91,8 @@ impl Caller {
         }
     }
 
-    /// Writes `text` and returns as soon as the reply pauses for half a second, with what came so far. The rest of this
-    /// reply is not read.
+    /// Writes `text` and returns as soon as the reply pauses for half a second, with the words that came so far. The
+    /// rest of this reply is not read.
     pub async fn start_saying(&mut self, text: &str, timeout: Duration) -> Result<Speech, CallError> {
         self.send(text).await?;
         let room = self.name();
@@ -109,14 +109,15 @@ impl Caller {
         Ok(heard.into())
     }
 
-    /// What the agent said without being asked, if anything came within `patience`.
+    /// The agent's words without a question, if any came within `patience`.
     pub async fn greeting(&mut self, patience: Duration) -> Option<Speech> {
         let sent = Instant::now();
         let greeting = tokio::time::timeout(patience, self.reply(sent, |_| ())).await;
         greeting.ok()?.ok().map(|reply| reply.text)
     }
 
-    /// Waits until the agent is gone and one listens again. What it says on its return is read by [`Caller::greeting`].
+    /// Waits until the agent is gone and one listens again. [`Caller::greeting`] reads the words that it says on its
+    /// return.
     pub async fn wait_for_return(&mut self, timeout: Duration) -> Result<(), CallError> {
         let room = self.name();
         let returned = async {

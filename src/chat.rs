@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::secret::{RulesId, Speech};
 
-/// Who a message is from, in the words of the chat completions API.
+/// The author of a message, in the words of the chat completions API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -36,22 +36,22 @@ struct Redacted {
     message: Message,
 }
 
-/// Something a person said, once and whole.
+/// An utterance of a person, once and whole.
 #[derive(Clone, Debug, Default)]
 pub struct Utterance {
-    /// The participant identity of who said it.
+    /// The participant identity of the speaker.
     pub speaker: String,
     pub text: Speech,
     /// The id that makes it count once, whichever way it came.
     pub segment: Option<String>,
     /// W3C `traceparent` that came with the message.
     pub traceparent: Option<String>,
-    /// The others whom it was said to besides us; None when it was said to the room.
+    /// The other recipients besides us; None when it was said to the room.
     pub among: Option<Vec<String>>,
     pub way: Way,
 }
 
-/// The way in which something was said.
+/// The way in which an utterance came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Way {
     /// Speech that was transcribed.
@@ -63,13 +63,13 @@ pub enum Way {
     Packet,
 }
 
-/// What somebody makes of a thing that they said before.
+/// A participant's change to a message that they sent before.
 #[derive(Clone, Debug)]
 pub struct Correction {
     pub speaker: String,
-    /// Under which ids it may have been said. The first that is known counts.
+    /// The ids under which the message may have been sent. The first that is known counts.
     pub ids: Vec<String>,
-    /// What stands in its place; None when it shall be gone.
+    /// The new text; None when the message shall be gone.
     pub text: Option<Speech>,
 }
 
@@ -95,30 +95,30 @@ pub struct Usage {
     pub estimated: bool,
 }
 
-/// What became of a text that we said.
+/// The outcome of a text that the agent said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spoken {
-    /// So many bytes of it, from the beginning, went out.
+    /// The number of bytes, from its beginning, that went out.
     pub heard: usize,
     pub fate: Fate,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// All of it was written, to everybody who gets it and in every form.
+    /// All of it was written, to every recipient and in every form.
     Whole,
-    /// We stopped.
+    /// The agent stopped.
     Cut,
-    /// It could not be written; why.
+    /// It could not be written, for this reason.
     Failed(String),
 }
 
-/// Why a question got no whole answer.
+/// The reason why a question got no whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// `error.type` of the span: an HTTP status ("429") or a class ("first_token_timeout").
     pub class: String,
-    /// One sentence for the operator: what happened, where, what to do next. Holds no secret and no speech.
+    /// One sentence for the operator: the event, its place, and the remedy. Holds no secret and no speech.
     pub message: String,
 }
 
@@ -133,7 +133,7 @@ impl Utterance {
 // === impl Correction ===
 
 impl Correction {
-    /// Nothing in the place of something is a deletion.
+    /// An empty text is a deletion.
     pub(crate) fn to(speaker: String, ids: Vec<String>, text: Speech) -> Self {
         let text = Some(text).filter(|text| !text.expose().trim().is_empty());
         Self { speaker, ids, text }
@@ -214,12 +214,12 @@ impl Message {
         &self.parts
     }
 
-    /// What these rules have made of it before.
+    /// The form that these rules gave it before.
     pub(crate) fn redacted(&self, rules: RulesId) -> Option<&Message> {
         self.redacted.get().filter(|known| known.by == rules).map(|known| &known.message)
     }
 
-    /// Remembers what these rules made of it, unless others came first.
+    /// Remembers the form that these rules gave it, unless others came first.
     pub(crate) fn set_redacted(&self, rules: RulesId, message: Message) {
         let _ = self.redacted.set(Redacted { by: rules, message });
     }

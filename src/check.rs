@@ -1,8 +1,8 @@
-//! What `voiced check` asks: whether each neighbour of a worker is there and takes what the configuration has for it.
+//! The questions of `voiced check`: whether each neighbour of a worker is there and accepts the configuration for it.
 //!
-//! Every question is asked the way the worker itself would ask: the socket is the worker's, the call that of a turn, the span
-//! leaves by the exporter. They are asked side by side and for a limited time, so one that hangs delays nobody else's
-//! answer.
+//! Every question is asked the way the worker itself asks it: the socket is the worker's, the call is that of a turn,
+//! and the span leaves by the exporter. The questions are asked side by side and for a limited time, so one that hangs
+//! delays no other answer.
 
 mod clock;
 mod disk;
@@ -46,24 +46,24 @@ const QUESTIONS: &[(&str, Ask)] = &[
 
 type Ask = fn(Arc<Config>) -> BoxFuture<'static, Finding>;
 
-/// What came of a question.
+/// The outcome of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Good,
-    /// It works, and still somebody should know.
+    /// It works, and the operator should still know.
     Warned,
     Failed,
     /// The configuration lacks what this neighbour needs.
     Misconfigured,
-    /// There is nothing to ask, or no way to.
+    /// There is no neighbour to ask, or no way to ask it.
     Skipped,
 }
 
-/// A verdict and what to say of it.
+/// A verdict and its explanation.
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
     pub(crate) verdict: Verdict,
-    /// What happened and where; of a bad one also what to do.
+    /// The event and its place; of a bad one also the remedy.
     pub(crate) message: String,
     /// The same for scripts.
     pub(crate) details: Map<String, Value>,
@@ -84,7 +84,7 @@ pub(crate) struct Checked {
     pub(crate) finding: Finding,
 }
 
-/// The configuration was read already, which took so long; only its warnings are left to be told.
+/// The configuration was read already, in this time; only its warnings are left to be reported.
 pub(crate) fn configuration(loaded: &Loaded, took: Duration) -> Checked {
     let file = loaded.file.as_ref().map(|file| file.display().to_string());
     let place =
@@ -99,7 +99,7 @@ pub(crate) fn configuration(loaded: &Loaded, took: Duration) -> Checked {
     Checked { name: "config", took, finding: finding.with("file", file) }
 }
 
-/// Begins to ask everything at once.
+/// Begins to ask all questions at once.
 pub(crate) fn ask(config: &Arc<Config>) -> Vec<Asked> {
     let secrets = config.secrets();
     let begin = |&(name, ask): &(&'static str, Ask)| {
@@ -122,7 +122,7 @@ impl Asked {
     pub(crate) async fn checked(self) -> Checked {
         let broken = |_| (Finding::failed("the check itself panicked: see the log"), Duration::ZERO);
         let (mut finding, took) = self.task.await.unwrap_or_else(broken);
-        // What a server says may repeat what we sent, and an address may hold a key in its path.
+        // A server's words may repeat our request, and an address may hold a key in its path.
         finding.message = self.secrets.taken_out(&one_line(&finding.message)).into_owned();
         finding.details.values_mut().for_each(|detail| clear(detail, &self.secrets));
         Checked { name: self.name, took, finding }
@@ -156,7 +156,7 @@ impl Finding {
         Self::new(Verdict::Skipped, message)
     }
 
-    /// Says one thing more.
+    /// Adds one more statement.
     fn and(mut self, more: impl AsRef<str>) -> Self {
         self.message = format!("{}; {}", self.message, more.as_ref());
         self

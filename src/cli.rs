@@ -1,4 +1,4 @@
-//! The command line: what was typed, and the command that does it.
+//! The command line: its arguments, and the commands that they run.
 
 mod ask;
 mod call;
@@ -26,7 +26,7 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
 use crate::terminal;
 
-/// The exit code of wrong arguments, as clap has it.
+/// The exit code of wrong arguments, the same as clap's.
 const EX_ARGUMENTS: u8 = 2;
 /// How long the last spans may take to leave at the end.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -235,13 +235,13 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Help and versions are results; what is wrong with the arguments goes to stderr, and its exit code holds whether that takes
-/// it or not.
+/// Help and versions are results; errors in the arguments go to stderr, and their exit code holds whether or not that
+/// takes them.
 fn tell(told: &clap::Error) -> anyhow::Result<ExitCode> {
     let code = ExitCode::from(if told.use_stderr() { EX_ARGUMENTS } else { 0 });
     let plain = told.render().to_string();
     if told.use_stderr() && terminal::escaped_lines(&plain) != plain {
-        // An argument that would be obeyed by a terminal is not quoted among colours.
+        // Control characters in an argument would take effect among colours, so it is quoted in plain text.
         output::complain(plain.trim_end());
         return Ok(code);
     }
@@ -337,7 +337,7 @@ fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::
     done
 }
 
-/// More sessions than this in one table help nobody.
+/// A table of more sessions than this helps no reader.
 fn list_length(text: &str) -> Result<usize, String> {
     let length = text.parse().ok().filter(|length| (1..=10_000).contains(length));
     length.ok_or_else(|| "expected a number from 1 to 10000".to_owned())
@@ -346,18 +346,18 @@ fn list_length(text: &str) -> Result<usize, String> {
 fn finish(done: anyhow::Result<ExitCode>) -> ExitCode {
     match done {
         Ok(code) => code,
-        // `voiced config | head` has seen enough.
+        // The reader of `voiced config | head` has seen enough.
         Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => refuse(&error),
     }
 }
 
-/// Tells the configuration's warnings where there is no log.
+/// Reports the configuration's warnings where there is no log.
 fn warn(loaded: &Loaded) {
     loaded.warnings.iter().for_each(|warning| output::complain(format!("warning: {warning}")));
 }
 
-/// Says what is wrong; a wrong configuration has an exit code of its own.
+/// Reports the error; a wrong configuration has an exit code of its own.
 fn refuse(error: &anyhow::Error) -> ExitCode {
     if let Some(config) = error.downcast_ref::<ConfigError>() {
         output::complain(config);
@@ -367,13 +367,13 @@ fn refuse(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Exports what is still queued. What could not leave in time has been logged by then.
+/// Exports the queued spans and signals. Those that could not leave in time have been logged by then.
 async fn flush(telemetry: Telemetry, signals: Signals) {
-    // At the same time, so that a receiver that hangs keeps us for one time-out and not for three.
+    // All are flushed at the same time, so that a receiver that hangs costs one time-out and not three.
     tokio::join!(telemetry.shutdown(FLUSH_TIMEOUT), signals.stop(FLUSH_TIMEOUT));
 }
 
-/// A participant identity or session id that nobody else has.
+/// A participant identity or session id that no other participant or session has.
 fn random_identity(prefix: &str) -> String {
     let random: String =
         std::iter::repeat_with(|| fastrand::alphanumeric().to_ascii_lowercase()).take(10).collect();

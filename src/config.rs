@@ -1,8 +1,8 @@
-//! What `agent.toml`, the environment and the command line say, as values that cannot be wrong.
+//! The settings of `agent.toml`, the environment and the command line, as values that cannot be wrong.
 //!
-//! Every key is defined once, in `config/keys.rs`: its kind, default, documentation and the environment variables that also set
-//! it. The defaults, the reference `agent.toml`, the hints for mistyped keys and the listing of `voiced config` all come
-//! from there.
+//! Every key is defined once, in `config/keys.rs`: its kind, default, documentation and the environment variables that
+//! also set it. The defaults, the reference `agent.toml`, the hints for mistyped keys and the listing of
+//! `voiced config` all come from there.
 //!
 //! Sources in order, later wins:
 //!
@@ -10,7 +10,7 @@
 //! 2. `agent.toml`: `--config`, else `$VOICED_CONFIG`, else `./agent.toml`, else `/etc/voiced/agent.toml`;
 //! 3. systemd credentials, `$CREDENTIALS_DIRECTORY/<section>_<key>`, for secrets;
 //! 4. the environment, in which a `.env` file of the working directory fills what is unset. `VOICED_<SECTION>__<KEY>`
-//!    beats the variable that others know the same setting by (`LIVEKIT_URL`, `OTEL_SERVICE_NAME`);
+//!    beats the variable by which other programs know the same setting (`LIVEKIT_URL`, `OTEL_SERVICE_NAME`);
 //! 5. `--set SECTION.KEY=VALUE`, the last of a key.
 //!
 //! A secret may also be the content of a file: `api_secret_file` beside `api_secret`, in every one of these sources.
@@ -90,7 +90,7 @@ pub struct Livekit {
     pub api_secret: Option<Secret>,
 }
 
-/// `[worker]`: how this process offers itself for jobs.
+/// `[worker]`: the offer of this process to take jobs.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Worker {
@@ -100,12 +100,12 @@ pub struct Worker {
     #[serde(deserialize_with = "de::duration")]
     pub drain_timeout: Duration,
     pub permissions: Vec<Permission>,
-    /// Where running sessions are written down for the next process; None: they are not.
+    /// The directory in which running sessions are written down for the next process; None: they are not.
     #[serde(default, deserialize_with = "de::optional_path")]
     pub recovery_dir: Option<PathBuf>,
 }
 
-/// What the agent participant may do in a room.
+/// The rights of the agent participant in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Permission {
@@ -115,7 +115,7 @@ pub enum Permission {
     UpdateMetadata,
 }
 
-/// `[agent]`: who answers, and how much of the conversation it remembers.
+/// `[agent]`: the agent's name and words, and how much of the conversation it remembers.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Agent {
@@ -139,7 +139,7 @@ pub struct Agent {
     pub leave_grace: Duration,
 }
 
-/// `[llm]`: the model that answers, and for how long we wait for it.
+/// `[llm]`: the model that answers, and the limits of the wait for it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Llm {
@@ -176,11 +176,11 @@ pub struct Llm {
     pub max_reply_bytes: usize,
 }
 
-/// By which name a server is told the limit of a reply's tokens.
+/// The name by which a server is told the limit of a reply's tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MaxTokensField {
-    /// As its host suggests, until it refuses that name.
+    /// The name that its host suggests, until it refuses that.
     Auto,
     MaxTokens,
     MaxCompletionTokens,
@@ -190,13 +190,13 @@ pub enum MaxTokensField {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UsageInStream {
-    /// Until it refuses that.
+    /// The server is asked until it refuses that.
     Auto,
     Always,
     Never,
 }
 
-/// `[telemetry]`: where traces go and what they may hold.
+/// `[telemetry]`: the receiver of the traces, and their content.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Telemetry {
@@ -218,18 +218,18 @@ pub struct Telemetry {
     pub otlp_timeout: Duration,
     #[serde(rename = "otlp_compression", deserialize_with = "de::gzip")]
     pub otlp_gzip: bool,
-    /// Where traces wait for their receiver. None: in memory only.
+    /// The directory in which traces wait for their receiver. None: they wait in memory only.
     #[serde(default, deserialize_with = "de::optional_path")]
     pub spool_dir: Option<PathBuf>,
-    /// The most that waits there; the oldest traces make room.
+    /// The most bytes that wait there; the oldest traces make room.
     pub spool_max_bytes: u64,
     /// Older traces are dropped.
     #[serde(deserialize_with = "de::duration")]
     pub spool_max_age: Duration,
     pub capture_content: CaptureContent,
-    /// Which of our own finders `Redacted` uses.
+    /// The built-in finders that `Redacted` uses.
     pub redact_builtins: Vec<Builtin>,
-    /// What it takes out besides.
+    /// The operator's own patterns, which it takes out besides.
     #[serde(deserialize_with = "de::patterns")]
     pub redact: Vec<Pattern>,
     pub user_id: UserId,
@@ -240,7 +240,7 @@ pub struct Telemetry {
     /// None: beside the traces.
     #[serde(default, deserialize_with = "de::url_or_none")]
     pub metrics_endpoint: Option<Url>,
-    /// None, as the two below: those of traces.
+    /// None, as the two below: the settings of traces.
     #[serde(default, deserialize_with = "de::optional_headers")]
     pub metrics_headers: Option<Vec<(String, Secret)>>,
     #[serde(default, deserialize_with = "de::optional_duration")]
@@ -255,7 +255,7 @@ pub struct Telemetry {
     /// None: beside the traces.
     #[serde(default, deserialize_with = "de::url_or_none")]
     pub logs_endpoint: Option<Url>,
-    /// None, as the two below: those of traces.
+    /// None, as the two below: the settings of traces.
     #[serde(default, deserialize_with = "de::optional_headers")]
     pub logs_headers: Option<Vec<(String, Secret)>>,
     #[serde(default, deserialize_with = "de::optional_duration")]
@@ -285,14 +285,15 @@ pub struct Http {
     /// None: no listener.
     #[serde(deserialize_with = "de::listen")]
     pub listen: Option<SocketAddr>,
-    /// What whoever wants to see sessions must send. None: nobody needs one on loopback, and nobody sees them beyond.
+    /// The token that a client must send to see sessions. None: clients on loopback need none, and clients beyond it
+    /// see no sessions.
     pub token: Option<Secret>,
-    /// Where a trace can be looked at.
+    /// The page that shows a trace.
     #[serde(default, deserialize_with = "de::trace_url")]
     pub trace_url: Option<TraceUrl>,
 }
 
-/// `[network]`: whom our connections trust, and through which proxy they go.
+/// `[network]`: the authorities that our connections trust, and the proxies that they go through.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
@@ -305,7 +306,7 @@ pub struct Network {
     /// For `http` and `ws`.
     #[serde(default, deserialize_with = "de::proxy")]
     pub http_proxy: Option<ProxyUrl>,
-    /// Whom we go to without a proxy, in the notation of `NO_PROXY`.
+    /// The hosts that are reached without a proxy, in the notation of `NO_PROXY`.
     pub no_proxy: String,
 }
 

@@ -1,7 +1,7 @@
-//! The parsers of what comes from outside, each as a function of bytes, for `fuzz/` and for the bounded run of it in
-//! `tests/offline/fuzz_corpus.rs`. Not a part of the library that others may use, and not in release builds.
+//! The parsers of foreign input, each as a function of bytes, for `fuzz/` and for the bounded run of it in
+//! `tests/offline/fuzz_corpus.rs`. This is not a part of the library that others may use, and not in release builds.
 //!
-//! A target may take any bytes. It panics when a parser does, and when what was read does not keep a promise of ours.
+//! A target may take any bytes. It panics when a parser does, and when the result breaks a promise of ours.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use crate::{config, http, llm, recovery, room, telemetry, worker};
 
 pub type Target = fn(&[u8]);
 
-/// Every target by its name, which is that of its corpus too.
+/// Every target by its name, which is also that of its corpus.
 pub const TARGETS: &[(&str, Target)] = &[
     ("agent_toml", config::fuzzing::agent_toml),
     ("chat_packet", room::fuzzing::packet),
@@ -47,7 +47,7 @@ pub fn run(name: &str, bytes: &[u8]) {
     target.unwrap_or_else(|| panic!("there is no target {name}")).1(bytes);
 }
 
-/// What was said goes through all finders.
+/// The text goes through all finders.
 fn redaction(bytes: &[u8]) {
     thread_local!(static PRIVACY: Privacy = Privacy::from(CaptureContent::Redacted));
     let privacy = PRIVACY.with(Clone::clone);
@@ -66,7 +66,7 @@ fn retry_after(bytes: &[u8]) {
     let _ = retry_after::retry_after(&headers, now);
 }
 
-/// The bytes as people or servers would send them where only text can come.
+/// The bytes in the form in which people or servers would send them where only text can come.
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -78,7 +78,7 @@ pub(crate) fn choice(bytes: &mut &[u8]) -> Option<u8> {
     Some(*first)
 }
 
-/// A piece of the bytes: two bytes of length, and as much as there is of it.
+/// A piece of the bytes: two bytes of length, and as many as there are of it.
 pub(crate) fn piece<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = usize::from(choice(bytes)?) << 8 | usize::from(choice(bytes)?);
     let (piece, rest) = bytes.split_at(length.min(bytes.len()));

@@ -1,20 +1,22 @@
-//! The endpoints: health and status for everybody, metrics and the record of sessions for whom `access` lets through.
+//! The endpoints: health and status for every client, metrics and the record of sessions for those that `access`
+//! admits.
 //!
 //! | path | answer |
 //! |---|---|
 //! | `/`, `/healthz` | 200 `OK` while the worker lives; its connection to LiveKit does not matter |
 //! | `/readyz` | 200 `OK` while registered and not draining, else 503 and the reason |
-//! | `/worker` | the worker as LiveKit Cloud reads it, [`WorkerInfo`] as JSON |
+//! | `/worker` | the worker in the form that LiveKit Cloud reads, [`WorkerInfo`] as JSON |
 //! | `/metrics` | [`Metrics`] in Prometheus' text format |
 //! | `/sessions`, `/api/sessions` | the local record, see [`crate::record`] |
-//! | `/sign-in`, `/sessions.js` | what the pages need |
+//! | `/sign-in`, `/sessions.js` | the sign-in and the script of the pages |
 //!
-//! - `server`: connections. `places`: which of them gives way when there are too many; `origin`: where one comes from
-//! - `routes`: which path is whose. `access`: who is let through. `guesses`: how long a wrong token waits
-//! - `host`: for which host a request is. `seldom`: lines of the log that strangers cause
-//! - `record`: the questions to the record, and the JSON. `query`: what a URL asks for
-//! - `headers`: what every answer carries. `untaken`: how much of answers may wait for their clients
-//! - `pages`: for people. `html`: text that cannot be forgotten to be escaped
+//! - `server`: connections. `places`: which connection gives way when there are too many; `origin`: where a client is
+//!   from
+//! - `routes`: the paths. `access`: the clients that are let through. `guesses`: the wait after a wrong token
+//! - `host`: the host that a request is for. `seldom`: lines of the log that strangers cause
+//! - `record`: the questions to the record, and the JSON. `query`: the query of a URL
+//! - `headers`: the headers of every answer. `untaken`: the limit of answers that wait for their clients
+//! - `pages`: for people. `html`: text that cannot be left unescaped by mistake
 
 mod access;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
@@ -53,10 +55,10 @@ pub use self::server::serve;
 use crate::metrics::{self, Metrics};
 use crate::worker::{Health, WorkerInfo};
 
-/// How much of its answers a client may leave unread in the kernel, in bytes; Linux takes twice as much. By default it would
-/// be 4 MiB a connection, which takes requests sent ahead without a look at their answers seconds to fill.
+/// How much of its answers a client may leave unread in the kernel, in bytes; Linux takes twice as much. The default
+/// would be 4 MiB a connection; requests sent ahead without reading their answers would take seconds to fill that.
 const SEND_BUFFER: u32 = 64 * 1024;
-/// As `TcpListener::bind` has it.
+/// The backlog of `TcpListener::bind`.
 const BACKLOG: u32 = 1024;
 
 #[derive(Debug, Error)]
@@ -79,7 +81,7 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     listen(address).map_err(|reason| BindError { address, reason })
 }
 
-/// Connections that it accepts have its options.
+/// Accepted connections have the listener's options.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
@@ -128,7 +130,7 @@ fn prometheus(metrics: &Metrics) -> impl IntoResponse + use<> {
 // === impl BindError ===
 
 impl BindError {
-    /// Somebody else listens there.
+    /// Another process listens there.
     pub(crate) fn is_taken(&self) -> bool {
         self.reason.kind() == io::ErrorKind::AddrInUse
     }

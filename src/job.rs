@@ -24,19 +24,19 @@ use crate::worker::{Assignment, JobControl, JobEnd, RunJob};
 pub struct SessionJobs {
     parts: watch::Receiver<Parts>,
     recovery: Recovery,
-    /// The server to ask about rooms to which nobody comes.
+    /// The server to ask about rooms that no person joins.
     roster: Option<Arc<Roster>>,
 }
 
 // === impl SessionJobs ===
 
 impl SessionJobs {
-    /// A session is made of what `parts` holds when its job begins, and keeps that.
+    /// Each session is made of the value of `parts` at the beginning of its job, and keeps that.
     pub fn new(parts: watch::Receiver<Parts>, recovery: Recovery) -> Self {
         Self { parts, recovery, roster: None }
     }
 
-    /// Asks this server about rooms to which nobody comes, and leaves those that it does not know.
+    /// Asks this server about rooms that no person joins, and leaves those that it does not know.
     #[must_use]
     pub fn asking(self, credentials: &Credentials) -> Self {
         Self { roster: Some(Arc::new(Roster::new(credentials))), ..self }
@@ -74,7 +74,8 @@ async fn serve(
         }
     };
     let sid = room.place().sid.clone();
-    // A server makes the room anew for whoever joins it by its name, also for us, and keeps that one for minutes.
+    // A server makes the room anew for a participant that joins it by its name, also for us, and keeps that one for
+    // minutes.
     parts.in_other_room = !assignment.room_sid.is_empty() && assignment.room_sid != sid;
     let mut noted = recovery.note(&assignment, &sid, &room.people(), stop.clone()).await;
     parts.past = noted.past();
@@ -92,13 +93,14 @@ async fn serve(
     let summary = session::run(&mut room, parts, end).await;
     let EndReason::ConnectionLost(why) = &summary.reason else {
         noted.over();
-        // The server calls a job failed whose agent leaves before it has reported success.
+        // The server marks a job as failed when its agent leaves before it has reported success.
         control.report(JobEnd::Success).await;
         room.leave().await;
         return JobEnd::Success;
     };
     let end = JobEnd::Failed(format!("the connection to the room was lost: {why}"));
-    // First, because from the report on the worker takes another job for this room, which goes on with the conversation.
+    // This comes first, because from the report on the worker takes another job for this room, which goes on with the
+    // conversation.
     let torn = noted.lost(summary);
     control.report(end.clone()).await;
     room.leave().await;
@@ -123,7 +125,7 @@ async fn join(
     joining.await
 }
 
-/// What ends a session from outside its room.
+/// The causes outside its room that end a session.
 struct Outside<'a> {
     assignment: &'a Assignment,
     place: &'a Place,
@@ -134,7 +136,7 @@ struct Outside<'a> {
 // === impl Outside ===
 
 impl Outside<'_> {
-    /// Why the session is to end, once it is.
+    /// Returns the reason once the session is to end.
     async fn end(&self, control: &JobControl) -> EndReason {
         tokio::select! {
             () = control.stop.cancelled() => EndReason::Stopped,

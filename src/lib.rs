@@ -9,31 +9,32 @@
 //! - [`config`]: `agent.toml`, environment and command line as one validated value
 //! - [`worker`]: the agent worker protocol: registration, offers, slots, drain
 //! - [`job`]: one dispatched job, from the join to the report of its end
-//! - [`room`]: a joined room: what people write, what we write and announce
+//! - [`room`]: a joined room: the texts of its people, and the agent's words and states
 //! - [`session`]: one conversation; its rules are a pure state machine
-//! - [`llm`]: what answers a turn, behind the trait [`llm::Answerer`]
+//! - [`llm`]: the answerer of a turn, behind the trait [`llm::Answerer`]
 //! - [`record`]: the local record of sessions and turns, in SQLite
 //! - [`telemetry`]: the three spans of a turn, and their way out; [`attributes`]: every key that a span or metric carries
 //! - [`metrics`]: what the process counts, for `/metrics` and OTLP; `observed`: the state of the other parts as metrics
 //! - [`privacy`]: what may be recorded of what people said and who they are
 //! - [`runtime`]: the threads that everything asynchronous shares
-//! - [`net`]: how every connection is made: certificates, proxies, websockets
-//! - [`http`], [`systemd`], [`shutdown`], [`log`], [`panics`], [`tls`]: what a daemon needs besides
+//! - [`net`]: the making of every connection: certificates, proxies, websockets
+//! - [`http`], [`systemd`], [`shutdown`], [`log`], [`panics`], [`tls`]: the other needs of a daemon
 //! - `named_file`: files that settings name, read within bounds
 //! - [`caller`]: the other side of a session, for `voiced call` and for tests
 //! - `reload`: the configuration, read again on SIGHUP
-//! - `openobserve`: our dashboard and alerts, and how they get there
-//! - `check`: what `voiced check` asks of each neighbour; `web`: the HTTP client for that
-//! - `output`: the one way to stdout and stderr; `terminal`: texts of others as these may show them
+//! - `openobserve`: our dashboard and alerts, and their installation
+//! - `check`: the questions of `voiced check` to each neighbour; `web`: the HTTP client for that
+//! - `output`: the one way to stdout and stderr; `terminal`: foreign texts in a form that these may show
 //! - [`chat`], [`secret`]: the words that all of them use
 //!
 //! # Invariants
 //!
-//! Each outside world is named in one place: the worker protocol in `worker/protocol.rs`, the crate `livekit` in `room.rs`
-//! and below it, `async-openai` in `llm/openai.rs`, OpenTelemetry in `telemetry/otel.rs` and below it,
-//! `metrics/meter.rs` and `telemetry/signals/records.rs`, SQLite in `record/sqlite.rs` and below it. `ARCHITECTURE.md` has the others.
+//! Each outside world is named in one place: the worker protocol in `worker/protocol.rs`, the crate `livekit` in
+//! `room.rs` and below it, `async-openai` in `llm/openai.rs`, OpenTelemetry in `telemetry/otel.rs` and below it,
+//! `metrics/meter.rs` and `telemetry/signals/records.rs`, SQLite in `record/sqlite.rs` and below it. `ARCHITECTURE.md`
+//! has the others.
 
-// They panic when stdout is a closed pipe or stderr a full disk: `output` writes.
+// These macros panic when stdout is a closed pipe or stderr a full disk: `output` writes instead.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod attributes;

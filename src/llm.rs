@@ -1,15 +1,16 @@
-//! Asking the model: what answers a turn, behind one small trait.
+//! The model behind one small trait: the answerers of turns.
 //!
-//! [`OpenAi`] is the answerer there is: streamed chat completions of an OpenAI-compatible provider. A question becomes
+//! [`OpenAi`] is the only answerer: streamed chat completions of an OpenAI-compatible provider. A question becomes
 //! a `request`, which makes one `attempt` after the other as `machine` decides, until one passes words on.
 //!
 //! # Layout
 //! - `request`: `llm_request`, the asynchronous shell around `machine`; `attempt`: `llm_request_run`.
 //! - `machine`: when to try, wait and give up, without clocks and sockets.
 //! - `openai`: the seam to the provider and the only place that names `async-openai`.
-//! - `words`: what of a reply is passed on, and when; `thinking`: what of it is thought. `warmth`: whether a model may have to
-//!   be loaded first.
-//! - `usage`: measured or estimated tokens. `error`, `excerpt`: what the operator is told, and what not.
+//! - `words`: the part of a reply that is passed on, and when; `thinking`: the part of it that is thought. `warmth`:
+//!   whether a model may have to be loaded first.
+//! - `usage`: measured or estimated tokens. `error`, `excerpt`: the reports to the operator, and the words that are
+//!   kept   out of them.
 
 mod attempt;
 #[cfg(test)]
@@ -46,18 +47,18 @@ pub use error::BuildError;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) use openai::fuzzing;
 
-/// One turn, put to whatever answers it.
+/// One turn, put to an answerer.
 pub struct Question {
-    /// The instructions, the history and, last, what the user just said.
+    /// The instructions, the history and, last, the user's latest message.
     pub messages: Arc<[Message]>,
     /// The turn's span: the parent of all spans that answering makes.
     pub context: TurnContext,
-    /// Cancelled when the user interrupts or the session ends. The answerer stops at once, and still returns what it
-    /// has said so far with its usage.
+    /// Cancelled when the user interrupts or the session ends. The answerer stops at once, and still returns the text
+    /// that it has sent so far with its usage.
     pub cancel: CancellationToken,
 }
 
-/// What came of a question.
+/// The outcome of a question.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub outcome: Outcome,
@@ -68,18 +69,18 @@ pub struct Answer {
     pub time_to_first_token: Option<Duration>,
     /// The model as it named itself, else the one that was asked for. None when none was.
     pub model: Option<String>,
-    /// Attempts made, the first included. Empty when cancelled before the first; at most `llm.max_attempts`, and four more
-    /// that taught what the provider refuses.
+    /// Attempts made, the first included. Empty when cancelled before the first; at most `llm.max_attempts`, and four
+    /// more in which the provider only refused optional fields.
     pub attempts: Vec<AttemptReport>,
     /// Why the model stopped, in the provider's word.
     pub finish_reason: Option<String>,
-    /// So many bytes at the beginning of the deltas turned out to be thoughts; they are not in `text`.
+    /// The number of bytes at the beginning of the deltas that turned out to be thoughts; they are not in `text`.
     pub thought_bytes: usize,
     /// The fields of the provider's stream that could not be read, by name.
     pub skipped: BTreeSet<&'static str>,
 }
 
-/// What is known of one attempt at a question.
+/// The record of one attempt at a question.
 #[derive(Clone, Debug)]
 pub struct AttemptReport {
     pub started: Instant,
@@ -98,7 +99,7 @@ pub enum Outcome {
     Failed(Failure),
 }
 
-/// What answers a turn: the LLM call today; tools, other models or people's own logic later.
+/// The answerer of a turn: the LLM call today; tools, other models or the operator's own logic later.
 pub trait Answerer: Send + Sync + 'static {
     /// Answers one turn. Deltas go into `deltas` as they come; waiting for room in it is the back-pressure of a slow
     /// room. A closed `deltas` is a cancellation.
@@ -161,7 +162,7 @@ impl Answerer for OpenAi {
 // === impl Outcome ===
 
 impl Outcome {
-    /// None when it went well or was interrupted.
+    /// None when the answer went well or was interrupted.
     pub(crate) fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Failed(failure) => Some(failure),
@@ -185,12 +186,12 @@ impl Shared {
         }
     }
 
-    /// How the model begins its replies; None where thoughts are said as well.
+    /// The way in which the model begins its replies; None where thoughts are said as well.
     fn habit(&self) -> Option<Habit> {
         (!self.config.show_thinking).then(|| self.habits.habit())
     }
 
-    /// Counts one more, and says how many that makes.
+    /// Counts one more cut reply, and returns their number.
     fn count_cut_reply(&self) -> u64 {
         self.metrics.reply_cut();
         self.cut_replies.fetch_add(1, Ordering::Relaxed) + 1

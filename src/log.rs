@@ -1,7 +1,8 @@
 //! Logs: one line an event on stderr, as text or JSON, with priorities when stderr is the journal.
 //!
-//! Stdout carries results only. The crates that use `log` are heard too. Whatever a field holds and however it is formatted, a
-//! line is one line, with nothing in it that a terminal obeys: it is escaped here, as a whole, and not by each who logs.
+//! Stdout carries results only. The crates that use `log` are heard too. Whatever a field holds and however it is
+//! formatted, a line is one line, with nothing in it that a terminal obeys: it is escaped here, as a whole, and not by
+//! each module that logs.
 
 mod fields;
 
@@ -29,11 +30,11 @@ use crate::terminal;
 
 use fields::Fields;
 
-/// What is logged when `RUST_LOG` does not say: our story, and what others warn of. OpenTelemetry is off because it
-/// reports every failed batch, where the exporter says once what is wrong and what to do.
+/// The filter without `RUST_LOG`: our own story, and the warnings of other crates. OpenTelemetry is off because it
+/// reports every failed batch, where the exporter reports the fault and its remedy once.
 const DEFAULT_FILTER: &str = "warn,voiced=info,opentelemetry=off,str0m=error";
 
-/// What such a command logs: what it cannot say itself.
+/// The filter of a quiet command: the events that it cannot report itself.
 const QUIET_FILTER: &str = "off,voiced::log=warn,voiced::panics=error";
 
 /// The shape of a line.
@@ -46,7 +47,7 @@ pub enum Format {
     Json,
 }
 
-/// Where the lines go, which decides what they need to say.
+/// The destination of the lines, which decides their content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Destination {
     /// A person is watching: the time of day, in colours.
@@ -76,13 +77,13 @@ struct Stderr {
 /// One line on its way.
 struct Line<'s>(&'s Secrets);
 
-/// Starts logging to stderr and into the queue for export, as `RUST_LOG` says, and never one of `secrets`. To be called
-/// first of all; more calls do nothing.
+/// Starts logging to stderr and into the queue for export, as `RUST_LOG` demands, and never one of `secrets`. To be
+/// called first of all; more calls do nothing.
 pub fn init(format: Format, secrets: Secrets, exported: Option<&LogQueue>) {
     start(format, secrets, exported, DEFAULT_FILTER);
 }
 
-/// [`init`] for a command that says on stdout what went wrong: it need not be said twice.
+/// [`init`] for a command that reports its failures on stdout: the log need not repeat them.
 pub(crate) fn init_quiet(format: Format, secrets: Secrets) {
     start(format, secrets, None, QUIET_FILTER);
 }
@@ -101,7 +102,8 @@ fn start(format: Format, secrets: Secrets, exported: Option<&LogQueue>, default:
         }
     };
     let (filter, refused) = filter(std::env::var("RUST_LOG").ok(), default);
-    // Also installs the bridge from the crate `log`. It fails when there is a subscriber already, and then that one logs.
+    // Also installs the bridge from the crate `log`. It fails when there is a subscriber already, and then that one
+    // logs.
     let _ = tracing_subscriber::registry().with(filter).with(layer).with(exported).try_init();
     if let Some(refused) = refused {
         tracing::warn!("{refused}");
@@ -114,11 +116,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + 'static,
 {
-    // Errors of its own it would tell by `eprintln!`, which panics when stderr takes nothing.
+    // The layer would report its own errors by `eprintln!`, which panics when stderr takes nothing.
     Layer::new().with_writer(writer).with_ansi(false).log_internal_errors(false)
 }
 
-/// The filter, and why it is not the one asked for. A slip in `RUST_LOG` must not keep a worker from starting.
+/// The filter, and the reason why it is not the requested one. A slip in `RUST_LOG` must not keep a worker from
+/// starting.
 fn filter(variable: Option<String>, default: &str) -> (EnvFilter, Option<String>) {
     let asked = variable.filter(|text| !text.trim().is_empty());
     let parsed = asked.as_deref().map(EnvFilter::try_new);
@@ -143,14 +146,14 @@ fn destination() -> Destination {
     }
 }
 
-/// The device and inode numbers of what stderr is connected to.
+/// The device and inode numbers of stderr.
 fn stderr_inode() -> io::Result<(u64, u64)> {
     let metadata = File::from(io::stderr().as_fd().try_clone_to_owned()?).metadata()?;
     Ok((metadata.dev(), metadata.ino()))
 }
 
-/// systemd names the journal's socket in `$JOURNAL_STREAM` as `DEVICE:INODE` (systemd.exec(5)). The variable is inherited
-/// by children whose stderr goes elsewhere, so it must be compared.
+/// systemd names the journal's socket in `$JOURNAL_STREAM` as `DEVICE:INODE` (systemd.exec(5)). The variable is
+/// inherited by children whose stderr goes elsewhere, so it must be compared.
 fn is_journal(stream: &str, (device, inode): (u64, u64)) -> bool {
     let Some((stream_device, stream_inode)) = stream.split_once(':') else { return false };
     stream_device.parse() == Ok(device) && stream_inode.parse() == Ok(inode)
@@ -224,7 +227,7 @@ where
 }
 
 impl Text {
-    /// What stands before the message: priority, or time and level.
+    /// The part before the message: priority, or time and level.
     fn start(&self, writer: &mut Writer<'_>, level: Level) -> fmt::Result {
         let colours = self.colours;
         let level_text = if colours { coloured(level) } else { format!("{level:>5}") };

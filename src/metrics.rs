@@ -1,13 +1,14 @@
-//! What the process counts and measures of itself: one set of instruments, read by `/metrics` and sent over OTLP.
+//! The counts and measurements of the process: one set of instruments, read by `/metrics` and sent over OTLP.
 //!
-//! [`Metrics`] is passed as a value to whoever has something to count, and has a verb for each thing that happens. The
-//! state machines know nothing of it; their shells count. Every label has a closed set of values: no room, session or
-//! person ever becomes one.
+//! [`Metrics`] is passed as a value to every part that has something to count, and has a verb for each thing that
+//! happens. The state machines know nothing of it; their shells count. Every label has a closed set of values: no
+//! room, session or person ever becomes one.
 //!
 //! - `catalogue`: every metric once, with both of its names
 //! - `label`: the closed sets
-//! - `llm`: what is counted of a request to the model
-//! - `process`: what the operating system says of the process; `observed`, beside this module, looks up the state of the others
+//! - `llm`: the counts of requests to the model
+//! - `process`: the operating system's figures about the process; `observed`, beside this module, looks up the state of
+//!   the other parts
 //! - `meter`: the seam to OpenTelemetry's instruments; `text`: the format that Prometheus reads
 
 pub(crate) mod catalogue;
@@ -36,13 +37,13 @@ use self::meter::{Counter, Histogram, Label, Meter, Reader};
 /// The media type of [`Metrics::text`].
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The process's instruments. Cheap to clone; the default ones are nobody else's, for commands and tests.
+/// The process's instruments. Cheap to clone; the default ones are shared with no other part, for commands and tests.
 #[derive(Clone)]
 pub struct Metrics {
     instruments: Arc<Instruments>,
 }
 
-/// How metrics are pushed.
+/// The form in which metrics are pushed.
 #[derive(Clone, Debug)]
 pub struct Push {
     pub temporality: Temporality,
@@ -98,12 +99,12 @@ impl Metrics {
         self.instruments.resumptions.add(1, &[Label::new("result", what.as_str())]);
     }
 
-    /// The worker tries to connect to LiveKit.
+    /// Counts an attempt of the worker to connect to LiveKit.
     pub(crate) fn connecting(&self) {
         self.instruments.connects.add(1, &[]);
     }
 
-    /// A connection to a room broke, and this came of it.
+    /// Counts the outcome of a broken connection to a room.
     pub(crate) fn connection_restored(&self, how: Restored) {
         self.instruments.room_losses.add(1, &[Label::new("result", how.as_str())]);
     }
@@ -112,7 +113,8 @@ impl Metrics {
         self.instruments.panics.add(1, &[Label::new("task", what.as_str())]);
     }
 
-    /// A turn is over. `first_word` is since its words were heard, `duration` since its call began; None: there was none.
+    /// Counts a turn that is over. `first_word` is since its words were heard, `duration` since its call began; None:
+    /// there was none.
     pub fn turn_ended(&self, ending: TurnEnding, first_word: Option<Duration>, duration: Option<Duration>) {
         let instruments = &self.instruments;
         let outcome = Label::new("outcome", ending.as_str());
@@ -128,22 +130,22 @@ impl Metrics {
         instruments.turns.add(1, &[outcome]);
     }
 
-    /// A text that a person sent was not taken as a turn.
+    /// Counts a text of a person that was not taken as a turn.
     pub fn text_refused(&self, refusal: Refusal) {
         self.instruments.texts_refused.add(1, &[Label::new("reason", refusal.as_str())]);
     }
 
-    /// A connection to our HTTP endpoints was closed, because another client came and all were in use.
+    /// Counts a connection to our HTTP endpoints that was closed because another client came and all were in use.
     pub(crate) fn http_connection_closed(&self, what: Holding) {
         self.instruments.http_closed.add(1, &[Label::new("state", what.as_str())]);
     }
 
-    /// A long answer was refused, because clients have not taken so many others.
+    /// Counts a long answer that was refused because clients have not taken so many others.
     pub(crate) fn http_answer_refused(&self) {
         self.instruments.http_refused.add(1, &[]);
     }
 
-    /// What counts the requests to one model.
+    /// The counter of the requests to one model.
     pub fn llm(&self, model: &str, base_url: &Url) -> LlmMetrics {
         LlmMetrics::new(self.clone(), model, base_url)
     }
@@ -162,7 +164,7 @@ impl Metrics {
         text::render(&self.instruments.meter.read())
     }
 
-    /// All metrics as the body of an OTLP request; None when nobody is to push them.
+    /// All metrics as the body of an OTLP request; None when no receiver is to get them.
     pub fn otlp_request(&self) -> Option<Vec<u8>> {
         self.instruments.meter.pushed().map(Reader::otlp_request)
     }
@@ -197,7 +199,7 @@ impl Instruments {
         }
     }
 
-    /// A counter that is not there until something goes wrong cannot be alerted on.
+    /// A counter that does not exist until something goes wrong cannot be alerted on.
     fn start_at_zero(&self) {
         self.jobs.start("result", JobResult::ALL.map(JobResult::as_str));
         self.resumptions.start("result", Resumption::ALL.map(Resumption::as_str));

@@ -1,5 +1,5 @@
-//! Files that a setting, a variable or a directory of ours names: opened once, and read within a bound of bytes and within
-//! [`TIME_LIMIT`].
+//! Files that a setting, a variable or a directory of ours names: opened once, and read within a bound of bytes and
+//! within [`TIME_LIMIT`].
 //!
 //! A path can lead to anything. A device never ends, a pipe without a writer never begins, and on a network file system
 //! whose server is away `open` itself does not return. So each file is looked at before it is opened, again once it is
@@ -24,17 +24,18 @@ pub(crate) use self::directory::{DirectoryBounds, read_directory};
 
 /// How long a file, or a directory with its files, may take to be read.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(2);
-/// The thread that reads says more than its caller could, so it gets a little longer to do so.
+/// The thread that reads knows more to report than its caller, so it gets a little longer to do so.
 const GRACE: Duration = Duration::from_millis(200);
 const CHUNK: usize = 16 << 10;
 /// The device number of `/dev/null`: major 1, minor 3.
 const NULL_DEVICE: u64 = 0x103;
 
-/// What may be read.
+/// The limits of a read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FileBounds {
     pub(crate) max_bytes: u64,
-    /// Whether a pipe is read, too: `<(…)` of a shell is one, and password managers put a secret's file in place as one.
+    /// Whether a pipe is read, too: `<(…)` of a shell is one, and password managers put a secret's file in place as
+    /// one.
     pub(crate) pipes: bool,
 }
 
@@ -46,10 +47,10 @@ pub(crate) struct Content {
     pub(crate) mode: Option<u32>,
 }
 
-/// Why a file was not read, to stand behind its name.
+/// The reason why a file was not read, to stand behind its name.
 #[derive(Debug, Error)]
 pub(crate) enum FileError {
-    /// There is no such file, as far as we may see.
+    /// There is no such file, as far as this user may see.
     #[error("{0}")]
     Absent(io::Error),
     #[error("{0}")]
@@ -64,28 +65,28 @@ pub(crate) enum FileError {
     NoWriter,
 }
 
-/// What can be read as bytes.
+/// A file that can be read as bytes.
 enum Readable {
     Regular,
     Pipe,
-    /// `/dev/null`, which is put in a file's place to have none.
+    /// `/dev/null`, which users put in a file's place to have none.
     Nothing,
 }
 
-/// Reads a whole file, or says why not.
+/// Reads a whole file, or tells the reason why not.
 pub(crate) fn read(path: &Path, bounds: FileBounds) -> Result<Content, FileError> {
     let path = path.to_owned();
     within_time(move |deadline| read_by(&path, bounds, deadline))
 }
 
-/// Reads a file of our own, however long the disk takes: what it holds would be lost if it were given up.
+/// Reads a file of our own, however long the disk takes: its content would be lost if it were given up.
 pub(crate) fn read_ours(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let in_an_hour = Instant::now() + Duration::from_secs(3600);
     Ok(read_by(path, FileBounds::regular(max_bytes), in_an_hour)?.bytes)
 }
 
-/// Refuses what a path leads to and is no regular file, for those who open it in another way. What is not there is no
-/// refusal.
+/// Refuses a path that leads to anything but a regular file, for code that opens it in another way. An absent file is
+/// not refused.
 pub(crate) fn refuse_irregular(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(metadata) if !metadata.is_file() => Err(irregular(metadata.file_type()).into()),
@@ -108,7 +109,7 @@ fn within_time<T: Send + 'static>(
 }
 
 fn read_by(path: &Path, bounds: FileBounds, deadline: Instant) -> Result<Content, FileError> {
-    // Opening a device can do things.
+    // Opening a device can have effects.
     Readable::of(&fs::metadata(path).map_err(unseen)?, bounds)?;
     // Without O_NONBLOCK a pipe without a writer is not opened.
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
@@ -124,7 +125,7 @@ fn read_by(path: &Path, bounds: FileBounds, deadline: Instant) -> Result<Content
     Ok(Content { bytes, mode })
 }
 
-/// In pieces: a file of `/proc` or of a file system in user space can be as slow and as long as a pipe.
+/// The file is read in pieces: one of `/proc` or of a file system in user space can be as slow and as long as a pipe.
 fn read_regular(mut file: File, max_bytes: u64, deadline: Instant) -> Result<Vec<u8>, FileError> {
     let (mut bytes, mut chunk) = (Vec::new(), vec![0; CHUNK]);
     loop {

@@ -1,6 +1,6 @@
-//! The way out of the process: whom its connections trust, and through which proxy they go. LiveKit's socket and room
-//! service, the SDK's signalling, the model and every receiver of telemetry are reached with what is set here, and with
-//! nothing else: no library reads variables of its own.
+//! The way out of the process: the authorities that its connections trust, and the proxies that they go through.
+//! LiveKit's socket and room service, the SDK's signalling, the model and every receiver of telemetry are reached with
+//! the settings made here, and with nothing else: no library reads variables of its own.
 //!
 //! - `trust`: the authorities, and what to do about a certificate that is not accepted
 //! - `proxy`: which URL goes through which proxy
@@ -37,10 +37,10 @@ pub(crate) use self::proxy_url::{PLACE, has_place};
 pub use self::trust::TrustError;
 use self::trust::{Roots, SystemRoots};
 
-/// One for the process, as the SDK takes its transport once for all rooms.
+/// There is one for the process, as the SDK takes its transport once for all rooms.
 static NETWORK: OnceLock<Network> = OnceLock::new();
 
-/// How every connection of ours is made.
+/// The settings of every connection of ours.
 #[derive(Debug)]
 pub(crate) struct Network {
     tls: Arc<ClientConfig>,
@@ -48,7 +48,7 @@ pub(crate) struct Network {
     proxies: Proxies,
 }
 
-/// Whom connections trust, and through which proxies they go.
+/// The authorities that connections trust, and the proxies that they go through.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Certificates of authorities that are trusted besides the system's, in PEM.
@@ -61,12 +61,12 @@ pub struct Settings {
     pub no_proxy: String,
 }
 
-/// Why there is no TCP connection, yet.
+/// The reason why there is no TCP connection yet.
 #[derive(Debug)]
 pub(crate) struct Unreachable(String);
 
-/// Sets how connections are made, before the first one is. Only the first call of a process counts. Returns what is to be
-/// warned of: what `SSL_CERT_FILE` and `SSL_CERT_DIR` name and is no certificate.
+/// Sets how connections are made, before the first one is. Only the first call of a process counts. Returns warnings:
+/// the paths of `SSL_CERT_FILE` and `SSL_CERT_DIR` that hold no certificate.
 pub fn install(settings: &Settings) -> Result<Vec<String>, TrustError> {
     let network = Network::new(settings)?;
     let unread = network.system.unread.clone();
@@ -74,7 +74,7 @@ pub fn install(settings: &Settings) -> Result<Vec<String>, TrustError> {
     Ok(unread)
 }
 
-/// As it was installed, else with the system's certificates and without proxies.
+/// The installed network, else one with the system's certificates and without proxies.
 pub(crate) fn network() -> &'static Network {
     NETWORK.get_or_init(|| Network::with(Roots::of_system(), Proxies::default()))
 }
@@ -96,7 +96,7 @@ impl Network {
         Self { tls: Arc::new(tls), system: roots.system, proxies }
     }
 
-    /// Whom we trust, for connections that others make.
+    /// The trusted authorities, for connections that libraries make.
     pub(crate) fn tls(&self) -> Arc<ClientConfig> {
         self.tls.clone()
     }
@@ -106,13 +106,13 @@ impl Network {
         HttpClient::new(self, connect_timeout)
     }
 
-    /// What only makes requests, for libraries that want a client for that. It would trust the same, and go through no
-    /// proxy.
+    /// A client that only makes requests, for libraries that want one for that. It would trust the same authorities,
+    /// and go through no proxy.
     pub(crate) fn request_maker(&self) -> reqwest::Result<reqwest::Client> {
         reqwest::Client::builder().tls_backend_preconfigured((*self.tls).clone()).no_proxy().build()
     }
 
-    /// Why a request to `url` failed: the causes, and what to do when a certificate or the proxy is to blame.
+    /// The causes of a failed request to `url`, and the remedy when a certificate or the proxy is to blame.
     pub(crate) fn causes(&self, url: &Url, error: &(dyn Error + 'static)) -> String {
         self.advised(url, web::causes(error), error)
     }
@@ -132,7 +132,7 @@ impl Network {
         [Some(cause), advice, through].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 
-    /// A TCP connection to where `url` is, or the way there through a proxy.
+    /// A TCP connection to the host of `url`, or the way there through a proxy.
     async fn dial(&self, url: &Url) -> Result<TcpStream, Unreachable> {
         let mut direct = HttpConnector::new();
         direct.set_nodelay(true);
@@ -155,7 +155,7 @@ impl Network {
     }
 }
 
-/// `host:port` as a URI: what is spoken there is for others to say.
+/// `host:port` as a URI: the caller decides the protocol that is spoken there.
 fn target(url: &Url) -> Result<Uri, Unreachable> {
     let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
     let uri = Uri::builder().scheme("http").authority(format!("{host}:{port}")).path_and_query("/").build();

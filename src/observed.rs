@@ -63,17 +63,17 @@ pub(crate) fn worker(metrics: &Metrics, health: watch::Receiver<Health>) {
     }
 }
 
-/// Shows how the export of traces goes.
+/// Shows the state of the export of traces.
 pub(crate) fn export(metrics: &Metrics, status: impl Fn() -> ExportStatus + Send + Sync + 'static) {
     show(metrics, EXPORT, status);
 }
 
-/// Shows how the export of metrics and logs goes.
+/// Shows the state of the export of metrics and logs.
 pub(crate) fn signals(metrics: &Metrics, status: impl Fn() -> SignalStatus + Send + Sync + 'static) {
     show(metrics, SIGNALS, status);
 }
 
-/// Shows how the local record gets on.
+/// Shows the state of the local record.
 pub(crate) fn record(metrics: &Metrics, status: impl Fn() -> RecordStatus + Send + Sync + 'static) {
     show(metrics, RECORD, status);
 }

@@ -1,8 +1,8 @@
 //! The one way to stdout and stderr.
 //!
-//! A write that fails is an error of the command and never a panic, so clippy refuses `println!` and its kin in this crate. A reader
-//! of stdout that has gone, as in `voiced config | head`, ends a command quietly. What stderr does not take is lost: nobody is
-//! left to be told, and an exit code must not depend on it.
+//! A write that fails is an error of the command and never a panic, so clippy refuses `println!` and its kin in this
+//! crate. A reader of stdout that has gone, as in `voiced config | head`, ends a command quietly. What stderr does not
+//! take is lost: there is no other place to report it, and an exit code must not depend on it.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -14,7 +14,8 @@ use crate::terminal;
 /// How long a stdout that does not block is left alone when it is full.
 const FULL: Duration = Duration::from_millis(5);
 
-/// Why stdout took no more. Its own type, because files and sockets fail with the same kinds of error.
+/// The reason why stdout took no more. It has its own type, because files and sockets fail with the same kinds of
+/// error.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to stdout")]
 pub(crate) struct StdoutError(#[source] io::Error);
@@ -39,7 +40,7 @@ pub(crate) fn with_stdout(write: impl FnOnce(&mut dyn Write) -> anyhow::Result<(
     Ok(out.flush()?)
 }
 
-/// Tells stderr, where there is no log, what may be of several lines.
+/// Writes a text, of one or several lines, to stderr, where there is no log.
 pub(crate) fn complain(text: impl Display) {
     let text = format!("{}\n", terminal::escaped_lines(&text.to_string()));
     let _ = to_stderr(text.as_bytes());
@@ -92,7 +93,7 @@ fn patiently<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// The same error, of the same kind, known as one of stdout.
+/// The same error, of the same kind, marked as one of stdout.
 fn marked(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), StdoutError(error))
 }

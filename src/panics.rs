@@ -1,6 +1,6 @@
-//! Panics, logged as one line each, without what must not be logged.
+//! Panics, logged as one line each, without content that must not be logged.
 //!
-//! A panic's message is whatever the code at fault put into it: slicing a text in the middle of a character quotes the
+//! The code at fault decides the content of a panic's message: slicing a text in the middle of a character quotes the
 //! text. The standard hook would print that to stderr as it is.
 
 use std::any::Any;

@@ -1,17 +1,17 @@
-//! What may leave the process of what people said and who they are.
+//! The part of people's words and identities that may leave the process.
 //!
-//! Everything that is recorded goes through a [`Privacy`] before it is cut, joined or made JSON: spans, the texts of
-//! errors, panics, and the identities in log lines. Redaction finds what has a shape: addresses, numbers, tokens. It
+//! All recorded content goes through a [`Privacy`] before it is cut, joined or made JSON: spans, the texts of errors,
+//! panics, and the identities in log lines. Redaction finds data that has a shape: addresses, numbers, tokens. It
 //! knows no names and no street addresses.
 //!
-//! - `redactor`: all finders over one text, and what stands in the places they found
+//! - `redactor`: all finders over one text, and the text that replaces their finds
 //! - `email`, `phone`, `card`, `iban`, `token`: the built-in finders; `digits` reads numbers for two of them
 //! - [`pattern`]: regular expressions of the operator's own
-//! - `budget`: how long a text may be searched; `lanes`: the threads for what may take long
+//! - `budget`: how long a text may be searched; `lanes`: the threads for searches that may take long
 //! - `pseudonym`: identities as keyed hashes
 //!
-//! A finder of ours takes time in proportion to the text, however hostile: none looks further ahead than a fixed distance.
-//! With an expression of somebody else's a text can take hours, so sessions have what was said searched beside the
+//! A finder of ours takes time in proportion to the text, however hostile: none looks further ahead than a fixed
+//! distance. With an operator's own expression a text can take hours, so sessions have their texts searched beside the
 //! runtime ([`Privacy::prepare`]), once, and not for longer than `LONGEST`.
 
 mod budget;
@@ -43,30 +43,31 @@ use crate::secret::{RulesId, Secret, Speech};
 
 /// How long the search of one text may take, and how long a session waits for it.
 const LONGEST: Duration = Duration::from_secs(2);
-/// What is recorded of a text that was not searched to its end: nothing, rather than what should not be.
+/// The record of a text that was not searched to its end: no part of it, rather than a part that should not be
+/// recorded.
 const UNSEARCHED: &str = "[unsearched]";
 
-/// Whether what people and the model said is recorded.
+/// Whether the words of people and of the model are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CaptureContent {
     Full,
-    /// Without what [`Settings::builtins`] and [`Settings::patterns`] find.
+    /// They are recorded without the finds of [`Settings::builtins`] and [`Settings::patterns`].
     Redacted,
     Off,
 }
 
-/// How people are named in spans, records and logs.
+/// The names of people in spans, records and logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UserId {
-    /// By their participant identity.
+    /// Their participant identity.
     Plain,
-    /// By a hash of it, with a key.
+    /// A hash of it, with a key.
     Hashed,
 }
 
-/// What the rules are.
+/// The settings of the rules.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub capture: CaptureContent,
@@ -114,8 +115,8 @@ impl Privacy {
     pub fn new(settings: &Settings) -> Self {
         let pseudonym = match (settings.user_id, &settings.user_id_key) {
             (UserId::Plain, _) => None,
-            // The configuration is refused without a key. Should one be missing all the same, nobody is named: no
-            // other process can know a key made up here.
+            // The configuration is refused without a key. Should one be missing all the same, no person is identified:
+            // no other process can know a key made up here.
             (UserId::Hashed, key) => Some(Pseudonym::new(key.as_ref())),
         };
         let redactor = Redactor::new(&settings.builtins, &settings.patterns);
@@ -127,7 +128,7 @@ impl Privacy {
         Self { rules: Arc::new(Rules { id, capture, redactor, pseudonym, lanes, given_up }) }
     }
 
-    /// What somebody said, as it may be recorded. None: not at all.
+    /// The words of a participant, as they may be recorded. None: not at all.
     pub fn said(&self, speech: &Speech) -> Option<String> {
         if !self.redacts() {
             return self.quoted(speech.expose());
@@ -140,12 +141,12 @@ impl Privacy {
         if speech.set_redacted(self.rules.id, redacted) && searched.is_err() {
             self.give_up();
         }
-        // Whoever waited may have given it up meanwhile.
+        // The waiting caller may have given it up meanwhile.
         Some(speech.redacted(self.rules.id).unwrap_or(redacted).to_owned())
     }
 
-    /// Does beforehand what [`Privacy::said`] would have to do, beside the runtime when it may take long: other sessions
-    /// go on meanwhile. Returns after `LONGEST` at the latest.
+    /// Does the work of [`Privacy::said`] beforehand, beside the runtime when it may take long: other sessions go on
+    /// meanwhile. Returns after `LONGEST` at the latest.
     pub async fn prepare(&self, speech: &Speech) {
         if !self.redacts() || speech.is_empty() || speech.redacted(self.rules.id).is_some() {
             return;
@@ -176,8 +177,8 @@ impl Privacy {
         Some(redacted)
     }
 
-    /// Somebody else's words within a message of ours, such as a provider's about an error. They may repeat what
-    /// people said, so they follow the rules of speech.
+    /// Foreign words within a message of ours, such as a provider's about an error. They may repeat what people said,
+    /// so they follow the rules of speech.
     pub fn quoted(&self, words: &str) -> Option<String> {
         match self.rules.capture {
             CaptureContent::Full => Some(words.to_owned()),
@@ -186,8 +187,8 @@ impl Privacy {
         }
     }
 
-    /// The text of an error. It quotes nobody (see [`Privacy::quoted`]); should it hold personal data all the same,
-    /// that is taken out, unless everything may be recorded.
+    /// The text of an error. It quotes no participant (see [`Privacy::quoted`]); should it hold personal data all the
+    /// same, that is taken out, unless everything may be recorded.
     pub fn message(&self, text: &str) -> String {
         match self.rules.capture {
             CaptureContent::Full => text.to_owned(),
@@ -229,19 +230,19 @@ impl Privacy {
         }
     }
 
-    /// Whether what people said is recorded with parts taken out.
+    /// Whether people's words are recorded with parts taken out.
     pub(crate) fn redacts(&self) -> bool {
         self.rules.capture == CaptureContent::Redacted
     }
 
-    /// Whether nothing that people said is recorded.
+    /// Whether no words of people are recorded.
     pub(crate) fn is_silent(&self) -> bool {
         self.rules.capture == CaptureContent::Off
     }
 }
 
 impl From<CaptureContent> for Privacy {
-    /// With every built-in finder, and identities as they are.
+    /// Every built-in finder, and identities as they are.
     fn from(capture: CaptureContent) -> Self {
         Self::of(capture, Redactor::new(Builtin::ALL, &[]), None)
     }

@@ -1,15 +1,15 @@
-//! The record: every turn of every session in a local SQLite file, so that what happened can be seen without a backend.
+//! The record: every turn of every session in a local SQLite file, so that sessions can be inspected without a backend.
 //!
-//! A session hands over a [`Turn`] when it begins and again when it has ended; a thread writes them. Nothing that
-//! answers a turn ever waits for the file: what is wrong with it costs records and is counted, said once, and recovered
+//! A session hands over a [`Turn`] when it begins and again when it has ended; a thread writes them. No task that
+//! answers a turn ever waits for the file: trouble with it costs records and is counted, logged once, and recovered
 //! from. Readers ([`Reader`]) open the same file beside the writer, in this process or another.
 //!
 //! # Layout
-//! - `turn`: what is recorded of a turn. `path`: the file, the directory and who may read them
+//! - `turn`: the recorded form of a turn. `path`: the file, the directory and their permissions
 //! - `queue`, `writer`, `standing`: the way of a turn into the file
 //! - `run`: tells the turns of a living process from those of one that was killed
-//! - `sqlite`: the seam to SQLite, with the schema, what is written and what is asked
-//! - `find`: what can be asked, and what comes back. `json`: the same for scripts. `bar`: a turn as a waterfall
+//! - `sqlite`: the seam to SQLite, with the schema, the writes and the queries
+//! - `find`: the questions to the record, and their answers. `json`: the same for scripts. `bar`: a turn as a waterfall
 //! - `when`, `length`: points in time and lengths of it as people write them
 
 mod bar;
@@ -67,20 +67,20 @@ pub struct Record {
 struct Shared {
     queue: Queue<Arc<Turn>>,
     counters: Arc<Counters>,
-    /// Names this process in the file.
+    /// The name of this process in the file.
     run: String,
 }
 
-/// What became of the turns so far.
+/// The outcomes of the turns so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordStatus {
     /// Turns whose end is in the file.
     pub written: u64,
-    /// Turns whose end is not, and never will be.
+    /// Turns whose end is not in the file, and never will be.
     pub dropped: u64,
     /// Turns that have ended and wait for the file.
     pub waiting: u64,
-    /// What is wrong with the file now.
+    /// The present trouble with the file.
     pub last_error: Option<String>,
 }
 
@@ -91,7 +91,7 @@ struct Counters {
     last_error: std::sync::Mutex<Option<String>>,
 }
 
-/// How many turns a record that is there holds, if it could be written to; else what is wrong with it and what to do.
+/// The number of turns in an existing record, if it could be written to; otherwise the trouble with it and the remedy.
 pub(crate) fn probe(path: &std::path::Path) -> Result<u64, String> {
     sqlite::probe(path).map_err(|trouble| trouble.message)
 }
@@ -99,7 +99,7 @@ pub(crate) fn probe(path: &std::path::Path) -> Result<u64, String> {
 // === impl Record ===
 
 impl Record {
-    /// Records nothing.
+    /// A record that keeps nothing.
     pub fn off() -> Self {
         Self { shared: None, privacy: CaptureContent::Off.into() }
     }
@@ -124,18 +124,18 @@ impl Record {
         }
     }
 
-    /// What may be kept of something that was said. Cut only after it was redacted, so that no half of a number stays.
+    /// The recordable form of a text. It is cut only after it was redacted, so that no half of a number stays.
     pub(crate) fn said(&self, text: &Speech) -> Option<String> {
         self.shared.as_ref()?;
         self.privacy.said(text).map(|text| shortened(&text, MAX_TEXT))
     }
 
-    /// What may be kept of who spoke.
+    /// The recordable name of the speaker.
     pub(crate) fn speaker(&self, identity: &str) -> String {
         self.privacy.user(identity)
     }
 
-    /// What may be kept of what went wrong.
+    /// The recordable form of a failure.
     pub(crate) fn failure(&self, failure: &Failure) -> Failure {
         Failure { class: failure.class.clone(), message: self.privacy.message(&failure.message) }
     }
@@ -145,7 +145,8 @@ impl Record {
         let Some(shared) = &self.shared else { return };
         let is_end = turn.is_over();
         let turn = Arc::new(turn);
-        // Half a turn would look as if nobody had ended it: an end needs no more room than its beginning.
+        // A turn without its end would look as if it had never been ended: an end needs no more room than its
+        // beginning.
         let supersedes = |begun: &Arc<Turn>| is_end && begun.span_id == turn.span_id;
         match shared.queue.push(turn.clone(), supersedes) {
             Pushed::Taken => {}
@@ -161,14 +162,14 @@ impl Record {
         }
     }
 
-    /// Nothing but zeros when nothing is recorded.
+    /// All zeros when nothing is recorded.
     pub fn status(&self) -> RecordStatus {
         let Some(shared) = &self.shared else { return RecordStatus::default() };
         let waiting = shared.queue.count(|turn| turn.is_over()) as u64;
         RecordStatus { waiting, ..shared.counters.status() }
     }
 
-    /// Writes what waits; returns when that is done, or at the deadline.
+    /// Writes the waiting turns; returns when that is done, or at the deadline.
     pub async fn shutdown(&self, deadline: Duration) {
         let Some(shared) = self.shared.clone() else { return };
         let ended = tokio::task::spawn_blocking(move || shared.queue.close(deadline));
@@ -221,7 +222,7 @@ impl Counters {
         *self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = error;
     }
 
-    /// All but what the queue knows.
+    /// All fields but those that the queue knows.
     fn status(&self) -> RecordStatus {
         let last_error = self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         RecordStatus {

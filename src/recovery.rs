@@ -1,14 +1,14 @@
-//! After a crash, or when a connection is lost for good: the rooms where people still wait are joined again.
+//! Rejoins the rooms where people still wait after a crash, or after a connection is lost for good.
 //!
 //! LiveKit dispatches nothing a second time, so each running session stands in a file of its own (`notes`) that its
 //! end removes. A worker that finds such files of a process that is dead asks LiveKit who is in those rooms, and goes
-//! back to where people are and no other agent of ours is (`verdict`), under the identity that the dead one had: if
-//! its connection still lingers, the server replaces it. What was said before comes from the record (`memory`).
+//! back to rooms with people and without another agent of ours (`verdict`), under the identity that the dead one had:
+//! if its connection still lingers, the server replaces it. The conversation so far comes from the record (`memory`).
 //!
-//! One process takes up what another left: the next start, or a living worker with the same server, agent name and
-//! directory. A living process goes the same way back to its own sessions: those whose connection the SDK gave up
-//! (`parked` has what was said), and those that broke down. A session that is torn out again and again is left alone
-//! (`returns`).
+//! One process takes up the sessions that another left: the next start, or a living worker with the same server, agent
+//! name and directory. A living process goes back to its own sessions in the same way: those whose connection the SDK
+//! gave up (`parked` has their conversations), and those that broke down. A session that is torn out again and again is
+//! left alone (`returns`).
 
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -40,8 +40,8 @@ use crate::worker::{Assignment, Health};
 
 /// Assignments on their way to the worker.
 const QUEUE: usize = 64;
-/// Sessions on their way to the search: all of a large worker may lose their server at once. Those for which there is no
-/// place stand in the notes until the next start.
+/// Sessions on their way to the search: all sessions of a large worker may lose their server at once. Those without a
+/// place stay in the notes until the next start.
 const TORN: usize = 1024;
 
 /// A session as its worker wrote it down.
@@ -60,10 +60,10 @@ pub(crate) struct Left {
     returns: Returns,
 }
 
-/// What running sessions leave for the next process. Cheap to clone.
+/// The notes that running sessions leave for the next process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Recovery {
-    /// None: nothing is written down.
+    /// None: no notes are written.
     notes: Option<Arc<Notes>>,
     resuming: Resuming,
     parked: ParkedSessions,
@@ -77,7 +77,7 @@ pub struct Recovery {
 struct Torn {
     left: Left,
     note: Note,
-    /// Its connection was lost; what was said is kept in this process.
+    /// Its connection was lost; its conversation is kept in this process.
     parked: bool,
 }
 
@@ -93,10 +93,10 @@ struct Asked {
     joining: bool,
 }
 
-/// How far the worker is with a session that it was asked to take up.
+/// The progress of the worker with a session that it was asked to take up.
 #[derive(Debug)]
 enum Progress {
-    /// It had no slot for it, or could not join its room: to be asked again.
+    /// The worker had no slot for it, or could not join its room: to be asked again.
     Refused(Note),
     Joining,
     /// It is a running session like others.
@@ -104,24 +104,26 @@ enum Progress {
 }
 
 /// A session that stands in the notes until it is [`Noted::over`]. One that is dropped before it was told to stop broke
-/// down: it is gone back to as if its worker had died.
+/// down: the search goes back to it as if its worker had died.
 #[derive(Debug)]
 pub(crate) struct Noted {
     kept: Option<(Left, Note)>,
-    /// What was said before, when it goes on.
+    /// The earlier conversation, when the session goes on with one.
     past: Option<Past>,
     stop: CancellationToken,
     recovery: Recovery,
 }
 
-/// A session whose connection was lost, while it leaves its room. Once that is done it is looked who waits there.
+/// A session whose connection was lost, while it leaves its room. Once it has left, the search looks for people who
+/// wait there.
 #[derive(Debug)]
 pub(crate) struct TornOut {
     kept: Option<(Left, Note)>,
     recovery: Recovery,
 }
 
-/// What was said in a room before the connection to it was lost, for a job that its people bring. Cheap to clone.
+/// The conversations in a room before the connection to it was lost, for a new job of that room's people. Cheap to
+/// clone.
 #[derive(Clone, Debug)]
 struct Claims {
     room_name: String,
@@ -131,7 +133,7 @@ struct Claims {
 // === impl Recovery ===
 
 impl Recovery {
-    /// Nothing is written down, and nothing taken up.
+    /// Writes no notes, and takes up no sessions.
     pub fn off() -> Self {
         let (torn, _) = mpsc::channel(1);
         Self::new(None, torn, Memory::none(), Metrics::default())
@@ -142,8 +144,8 @@ impl Recovery {
         Self { notes, resuming, parked, torn, memory, metrics }
     }
 
-    /// Opens the notes and starts to look for what dead processes left. What is to be taken up comes out of the channel.
-    /// A directory that cannot be used is logged: calls are worth more than their safety.
+    /// Opens the notes and starts to look for sessions that dead processes left. The channel yields those to take up. A
+    /// directory that cannot be used is logged: calls are worth more than their safety.
     pub fn start(
         config: &Config,
         health: watch::Receiver<Health>,
@@ -180,8 +182,8 @@ impl Recovery {
         self.resuming.set(job_id, false);
     }
 
-    /// Writes down that a session runs, or goes on. Never fails: what cannot be written down is logged. `stop` is that of
-    /// the session, `people` are there already.
+    /// Writes down that a session runs, or goes on. Never fails: a note that cannot be written is logged. `stop` is
+    /// that of the session; `people` are there already.
     pub(crate) async fn note(
         &self,
         assignment: &Assignment,
@@ -226,7 +228,7 @@ impl Recovery {
         Noted { kept: kept.await.ok(), past: Some(past), stop, recovery: self.clone() }
     }
 
-    /// What a session that has begun without its people may find out later.
+    /// The earlier conversations that a session which began without its people may claim later.
     pub(crate) fn claims(&self, room_name: &str) -> Arc<dyn ClaimPast> {
         Arc::new(Claims { room_name: room_name.to_owned(), parked: self.parked.clone() })
     }
@@ -246,20 +248,20 @@ impl Recovery {
 // === impl Noted ===
 
 impl Noted {
-    /// What was said before, once; None in a new session.
+    /// The earlier conversation, once; None in a new session.
     pub(crate) fn past(&mut self) -> Option<Past> {
         self.past.take()
     }
 
-    /// The session has ended, and nobody needs to go back.
+    /// The session has ended, and no worker needs to go back.
     pub(crate) fn over(mut self) {
         if let Some((_, note)) = self.kept.take() {
             note.remove();
         }
     }
 
-    /// The connection was lost: to be gone back to with all that was said, also if the room is a new one by then. A new job
-    /// for the room may go on with it from now on.
+    /// The connection was lost: the search is to go back with the whole conversation, also if the room is a new one by
+    /// then. A new job for the room may go on with it from now on.
     pub(crate) fn lost(mut self, summary: Summary) -> TornOut {
         let (kept, recovery) = (self.kept.take(), self.recovery.clone());
         if let Some((left, _)) = &kept {
@@ -284,12 +286,12 @@ impl Drop for Noted {
 // === impl TornOut ===
 
 impl TornOut {
-    /// We are out of the room.
+    /// Starts the search; we are out of the room.
     pub(crate) fn look(self) {}
 }
 
 impl Drop for TornOut {
-    /// Also when leaving the room was cut short.
+    /// Starts the search, also when leaving the room was cut short.
     fn drop(&mut self) {
         if let Some((left, note)) = self.kept.take() {
             self.recovery.torn(Torn { left, note, parked: true });
@@ -382,7 +384,7 @@ mod tests {
         (Recovery::new(Some(Arc::new(notes)), torn, Memory::none(), Metrics::default()), found)
     }
 
-    /// Of a session with ada whose connection was lost.
+    /// The summary of a session with ada whose connection was lost.
     fn summary() -> Summary {
         Summary {
             reason: crate::session::EndReason::ConnectionLost("cut".to_owned()),

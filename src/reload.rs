@@ -1,4 +1,4 @@
-//! The configuration, read again on SIGHUP. New sessions take what may change; those that run keep what they began with.
+//! The configuration, read again on SIGHUP. New sessions take the keys that may change; running ones keep their values.
 
 use tokio::sync::mpsc;
 
@@ -7,21 +7,21 @@ use crate::secret::Secrets;
 use crate::shutdown::Hangups;
 use crate::systemd::Reload;
 
-/// Where the configuration comes from.
+/// The source of the configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     pub(crate) args: LoadArgs,
     pub(crate) env: Env,
-    /// Those that the log takes out of its lines.
+    /// The secrets that the log takes out of its lines.
     pub(crate) secrets: Secrets,
 }
 
-/// What runs, to compare with what is read.
+/// The configuration in effect, to compare a new one with.
 pub(crate) struct Reloader {
     source: Source,
-    /// Of what only a restart changes, this is in effect.
+    /// In effect for the keys that only a restart changes.
     started: Loaded,
-    /// Of what may change, this is in effect.
+    /// In effect for the keys that may change.
     current: Loaded,
 }
 
@@ -30,8 +30,8 @@ impl Reloader {
         Self { source, current: started.clone(), started }
     }
 
-    /// Reads and applies again and again, and tells `news` of it. `apply` makes a whole configuration effective for new
-    /// sessions, or changes nothing and says why.
+    /// Reads and applies again and again, and reports to `news`. `apply` makes a whole configuration effective for new
+    /// sessions, or changes nothing and tells the reason.
     pub(crate) async fn follow(
         mut self,
         mut hangups: Hangups,
@@ -40,7 +40,7 @@ impl Reloader {
     ) {
         loop {
             hangups.next().await;
-            // Nobody is left to hear of it when the worker is about to end.
+            // The receiver is gone when the worker is about to end.
             let _ = news.send(Reload::Begun).await;
             let outcome = match self.reload(&apply).await {
                 Ok(()) => Reload::Taken,
@@ -59,7 +59,7 @@ impl Reloader {
     async fn reload(&mut self, apply: impl Fn(&Config) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let next = self.source.load().await?;
         next.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        // Before anybody uses them.
+        // Before any part uses them.
         self.source.secrets.add(&next.config.secrets());
         apply(&self.started.config.renewed(&next.config))?;
         report(&self.current.changes(&next).live, &self.started.changes(&next).fixed);
@@ -93,7 +93,7 @@ fn report(live: &[&str], fixed: &[&str]) {
     }
 }
 
-/// An error of the configuration has a line for each mistake, its place and what to do; a log has one for all.
+/// An error of the configuration has a line for each mistake, its place and the remedy; a log has one line for all.
 fn in_one_line(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     text.lines().map(str::trim).collect::<Vec<_>>().join(" ")

@@ -1,4 +1,4 @@
-//! A LiveKit room, joined: who is in it, what they write, and what we write and announce in it.
+//! A joined LiveKit room: the participants, the texts that they write, and the texts and states that the agent writes.
 //!
 //! With its submodules this is the only code that names the crates `livekit` and `livekit_net`.
 
@@ -44,7 +44,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 const PULSE: Duration = Duration::from_secs(5);
 const PULSES_MISSED: u32 = 3;
 
-/// What joining needs.
+/// The parameters of a join.
 #[derive(Clone, Debug)]
 pub struct JoinOptions {
     pub url: Url,
@@ -58,12 +58,12 @@ pub struct Room {
     inner: Arc<lk::Room>,
     events: mpsc::UnboundedReceiver<lk::RoomEvent>,
     place: Place,
-    /// What was sent and not acknowledged.
+    /// The packets that were sent and not acknowledged.
     outbox: Outbox,
     people: People,
-    /// Which participant we are; the server names us anew when we rejoin.
+    /// The SID of our own participant; the server gives a new one when we rejoin.
     ourselves: String,
-    /// Nothing comes any more.
+    /// No event comes any more.
     closed: bool,
     /// The SDK is restoring the connection.
     reconnecting: bool,
@@ -73,10 +73,10 @@ pub struct Room {
     joined_in: Duration,
 }
 
-/// What of a room can be told beside its session.
+/// A view of a room for the code beside its session.
 pub(crate) struct Company(Weak<lk::Room>);
 
-/// Where we are, for logs and traces.
+/// The identifiers of the room and of our participant, for logs and traces.
 #[derive(Clone, Debug)]
 pub struct Place {
     pub room: String,
@@ -99,7 +99,7 @@ impl Company {
 }
 
 impl Place {
-    /// Whether the server told the SID; else the name stands for it.
+    /// Whether the server told the SID; otherwise the room's name stands for it.
     pub(crate) fn has_sid(&self) -> bool {
         self.sid != self.room
     }
@@ -148,7 +148,7 @@ impl Room {
         self.joined_in
     }
 
-    /// Tells later whether people are here, without holding the room.
+    /// A view that tells later whether people are here, without holding the room.
     pub(crate) fn company(&self) -> Company {
         Company(Arc::downgrade(&self.inner))
     }
@@ -159,7 +159,7 @@ impl Room {
         participants.values().filter(|p| is_person(p)).map(|p| p.identity().to_string()).collect()
     }
 
-    /// Those of them who hear what is said; the others are about to.
+    /// The people who hear what is said; the others are about to.
     pub fn listeners(&self) -> Vec<String> {
         let participants = self.inner.remote_participants();
         let listens = |p: &&lk::RemoteParticipant| is_person(p) && people::can_hear(p);
@@ -176,7 +176,7 @@ impl Room {
             .collect()
     }
 
-    /// What we say and announce in this room.
+    /// The agent's voice in this room.
     pub fn voice(&self, agent_name: &str) -> Voice {
         Voice::start(self.inner.local_participant(), self.outbox.clone(), agent_name)
     }
@@ -219,14 +219,14 @@ impl Room {
         leave(&self.inner).await;
     }
 
-    /// Whether the SDK owes us too many signs of life; asks for the next one. A task of the SDK that panics takes this room's
-    /// events with it, and neither closes their channel nor the room. What is set to the value it has is reported by way of the
-    /// same tasks as everything that happens in the room.
+    /// Whether the SDK owes too many signs of life; asks for the next one. A task of the SDK that panics takes this
+    /// room's events with it, and closes neither their channel nor the room. The sign is a threshold that is set to
+    /// the value it has: the SDK reports that by way of the same tasks as everything that happens in the room.
     fn is_deaf(&mut self) -> bool {
         if self.pulses_missed >= PULSES_MISSED {
             return true;
         }
-        // Meanwhile a sign can get lost with the connection that it was asked of.
+        // A sign can get lost with the connection over which it was asked for.
         self.pulses_missed += u32::from(!self.reconnecting);
         let (us, kind) = (self.inner.local_participant(), lk::DataPacketKind::Lossy);
         if let Ok(threshold) = us.data_channel_buffered_amount_low_threshold(kind) {
@@ -300,8 +300,8 @@ impl Room {
     }
 }
 
-/// Whether the connection broke, rather than that somebody ended our stay. A refused token is a loss, too: one that has
-/// expired meanwhile is replaced by whoever goes back to the room.
+/// Whether the connection broke, rather than that the server or an operator ended our stay. A refused token is a loss,
+/// too: the worker that goes back to the room replaces one that has expired meanwhile.
 fn is_loss(reason: livekit::DisconnectReason) -> bool {
     use livekit::DisconnectReason as Reason;
     matches!(
@@ -318,8 +318,8 @@ fn is_loss(reason: livekit::DisconnectReason) -> bool {
 }
 
 impl Drop for Room {
-    /// A session that panics or is aborted must not leave an agent behind that nobody answers for; the SDK's tasks keep
-    /// each other alive.
+    /// A session that panics or is aborted must not leave an agent behind that no session answers for; the SDK's tasks
+    /// keep each other alive.
     fn drop(&mut self) {
         let inner = self.inner.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -330,7 +330,7 @@ impl Drop for Room {
 
 async fn leave(room: &lk::Room) {
     match tokio::time::timeout(LEAVE_TIMEOUT, room.close()).await {
-        // Closed before: by the server, or by `Room::leave`.
+        // The room was closed before: by the server, or by `Room::leave`.
         Ok(Ok(())) | Ok(Err(lk::RoomError::AlreadyClosed)) => {}
         Ok(Err(error)) => tracing::debug!(%error, "leaving the room"),
         Err(_) => tracing::warn!("leaving the room took longer than {} s", LEAVE_TIMEOUT.as_secs()),
@@ -340,7 +340,7 @@ async fn leave(room: &lk::Room) {
 async fn connect(options: JoinOptions) -> Result<Room, JoinError> {
     let began = Instant::now();
     let mut room_options = lk::RoomOptions::default();
-    // Text needs no media; what is published by others stays on the server.
+    // Text needs no media; the tracks of other participants stay on the server.
     room_options.auto_subscribe = false;
     room_options.data_stream = room_options.data_stream.with_max_payload_byte_length(options.max_text_bytes);
     let outbox = Outbox::new();
@@ -356,7 +356,7 @@ async fn connect(options: JoinOptions) -> Result<Room, JoinError> {
         identity: inner.local_participant().identity().to_string(),
     };
     let mut pulse = tokio::time::interval_at(tokio::time::Instant::now() + PULSE, PULSE);
-    // After a pause of the whole machine the signs are due one by one again.
+    // After a pause of the whole machine the signs become due one by one again.
     pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
     Ok(Room {
         ourselves: inner.local_participant().sid().to_string(),

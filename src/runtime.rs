@@ -1,4 +1,4 @@
-//! The threads that everything asynchronous shares.
+//! The threads of all asynchronous work.
 
 use std::io;
 use std::num::NonZero;
@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// On a machine with fewer cores there are this many threads all the same: what holds one for long, by a defect, then leaves
-/// the others to share the cores, and the kernel is fair.
+/// The least number of threads, also on a machine with fewer cores: when a defect holds one for long, the others share
+/// the cores, and the kernel is fair.
 const LEAST_THREADS: usize = 4;
 
-/// How long a thread for blocking work waits for more of it. The search for sessions of dead workers looks every second:
-/// with tokio's ten seconds, up to ten threads that a burst of sessions started would take turns at that and never end.
+/// How long a thread for blocking work waits for more of it. The search for sessions of dead workers looks every
+/// second: with tokio's ten seconds, up to ten threads that a burst of sessions started would take turns at that and
+/// never end.
 const IDLE_THREAD: Duration = Duration::from_millis(500);
 
 /// The runtime that the worker and its sessions run on.

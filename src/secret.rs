@@ -1,4 +1,4 @@
-//! Strings that do not print: secrets, and what people said.
+//! Strings that do not print: secrets, and people's words.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,15 +12,15 @@ use serde::Deserialize;
 #[serde(transparent)]
 pub struct Secret(Arc<str>);
 
-/// All secrets that a text could hold which is not of our making: a log line of a library, the words of a server.
-/// Cheap to clone, and clones share what is added later.
+/// All secrets that a foreign text could hold: a log line of a library, the words of a server. Cheap to clone, and
+/// clones share secrets that are added later.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
     words: Arc<RwLock<Vec<Secret>>>,
 }
 
-/// Something a person or the model said. It may be personal, so logs show its length only. Clones share the words, and
-/// what may be recorded of them.
+/// The words of a person or of the model. They may be personal, so logs show their length only. Clones share the
+/// words, and their recordable form.
 #[derive(Clone, Default)]
 pub struct Speech(Arc<Words>);
 
@@ -36,7 +36,7 @@ struct Redacted {
     text: Box<str>,
 }
 
-/// A set of rules of redaction, told from every other one of this process.
+/// A set of rules of redaction, distinct from every other one of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RulesId(u64);
 
@@ -83,10 +83,10 @@ impl fmt::Display for Secret {
 impl Secrets {
     /// A shorter word is a scheme or a name (`Basic`, `default`), and taking it out would spoil every text.
     const LEAST_BYTES: usize = 8;
-    /// Beyond it the oldest words are forgotten: those of a configuration that was replaced many times since.
+    /// The most words; beyond it the oldest are forgotten: those of a configuration that was replaced many times since.
     const MOST_WORDS: usize = 256;
 
-    /// The text without them.
+    /// The text without the secrets.
     pub fn taken_out<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let words = self.words.read().unwrap_or_else(PoisonError::into_inner);
         let held = words.iter().filter(|word| text.contains(word.expose()));
@@ -95,7 +95,7 @@ impl Secrets {
 
     /// From now on `others` are taken out as well, also by clones of this value.
     pub fn add(&self, others: &Self) {
-        // Copied first: the two may share a lock.
+        // The words are copied first: the two may share a lock.
         let others = others.words.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut words = self.words.write().unwrap_or_else(PoisonError::into_inner);
         for other in others {
@@ -108,7 +108,8 @@ impl Secrets {
 }
 
 impl FromIterator<Secret> for Secrets {
-    /// Word by word, because the scheme in front of a token may be missing where the token turns up.
+    /// The secrets are taken word by word, because the scheme in front of a token may be missing where the token turns
+    /// up.
     fn from_iter<I: IntoIterator<Item = Secret>>(secrets: I) -> Self {
         let words = |secret: Secret| {
             let words = secret.expose().split_whitespace().filter(|word| word.len() >= Self::LEAST_BYTES);
@@ -139,12 +140,12 @@ impl Speech {
         self.expose().is_empty()
     }
 
-    /// What these rules have made of it before.
+    /// The form that these rules gave it before.
     pub(crate) fn redacted(&self, rules: RulesId) -> Option<&str> {
         self.0.redacted.get().filter(|known| known.by == rules).map(|known| &*known.text)
     }
 
-    /// Remembers what these rules made of it; false when something is remembered already, which stays.
+    /// Remembers the form that these rules gave it; false when one is remembered already, which stays.
     pub(crate) fn set_redacted(&self, rules: RulesId, text: &str) -> bool {
         self.0.redacted.set(Redacted { by: rules, text: text.into() }).is_ok()
     }

@@ -1,8 +1,8 @@
 //! One conversation in one room: a thin async shell around the state machine.
 //!
-//! Everything a session does happens in one task, so its turns cannot overlap. What can wait for the outside world
-//! runs beside it behind bounded queues: the call to the model, and the writes to the room. So does what could hold a thread
-//! of the runtime, which other sessions need: the search for what must not be recorded.
+//! Everything a session does happens in one task, so its turns cannot overlap. Work that has to wait for the outside
+//! world runs beside it behind bounded queues: the call to the model, and the writes to the room. So does work that
+//! could hold a thread of the runtime, which other sessions need: the search for content that must not be recorded.
 
 mod arrivals;
 mod audience;
@@ -41,7 +41,7 @@ use self::machine::{Action, Event, Machine, Rules};
 pub use self::past::{Past, PastTurn};
 use self::speaking::Speaking;
 
-/// What a session is made of.
+/// The parts of a session.
 #[derive(Clone)]
 pub struct Parts {
     pub answerer: Arc<dyn Answerer>,
@@ -52,9 +52,9 @@ pub struct Parts {
     pub agent: config::Agent,
     /// W3C `traceparent` of the dispatcher; a message's own one wins over it.
     pub traceparent: Option<String>,
-    /// What was said before, when this session goes on after its process died.
+    /// The earlier conversation, when this session goes on after its process died.
     pub past: Option<Past>,
-    /// Where people who come or speak first may bring what was said before.
+    /// The source of an earlier conversation that people who come or speak first may bring.
     pub claims: Option<Arc<dyn ClaimPast>>,
     /// The room of the job was deleted before we came; we are in a new one that only has its name.
     pub in_other_room: bool,
@@ -71,7 +71,7 @@ pub trait ClaimPast: Send + Sync {
 pub struct Summary {
     pub reason: EndReason,
     pub totals: Totals,
-    /// What was said in it.
+    /// Its conversation.
     pub past: Past,
     /// The identities of all people who took part.
     pub people: Vec<String>,
@@ -86,15 +86,15 @@ struct Session<'a> {
     arrivals: Arrivals,
     call: Option<Call>,
     speaking: Speaking,
-    /// What has happened and is still to be told to the machine.
+    /// Events that are still to be fed to the machine.
     happened: VecDeque<(Instant, Event)>,
     ledger: Ledger,
-    /// We have rejoined before anybody else: what is said waits until somebody can hear it.
+    /// We have rejoined before any person: the agent's words wait until a person can hear them.
     unheard: bool,
 }
 
-/// Holds the conversation in `room` until it ends, at the latest for the reason that `end` comes to. The room is left
-/// joined, so that the end can be reported first.
+/// Holds the conversation in `room` until it ends, at the latest when `end` resolves, for the reason that it gives. The
+/// room is left joined, so that the end can be reported first.
 pub async fn run(room: &mut Room, parts: Parts, end: impl Future<Output = EndReason>) -> Summary {
     tracing::Span::current().record("session", &room.place().sid);
     let joined_ms = room.joined_in().as_millis();
@@ -147,7 +147,8 @@ impl Session<'_> {
         }
     }
 
-    /// Feeds the machine with what happened, and when, and does what it says; the reason once the session is over.
+    /// Feeds the machine with an event and its time, and performs its actions; returns the reason once the session is
+    /// over.
     async fn step(&mut self, (at, event): (Instant, Event)) -> Option<EndReason> {
         if let Event::Heard(utterance) = &event {
             self.claim(&utterance.speaker);
@@ -170,7 +171,7 @@ impl Session<'_> {
                 Action::CutSegment { segment, chat } => self.cut(segment, chat).await,
                 Action::Corrected { speaker, known } => self.ledger.corrected(&speaker, known),
                 Action::Finish { turn, result } => {
-                    // The whole answer is prepared; of one that was cut it is a part.
+                    // The whole answer is prepared, because an answer that was cut is a part of it.
                     self.parts.tracer.privacy().prepare(&result.answer.text).await;
                     self.ledger.finish(turn, &result);
                 }
@@ -182,7 +183,7 @@ impl Session<'_> {
         None
     }
 
-    /// Goes on with what was said before with somebody who was not there yet when we came.
+    /// Goes on with what was said before with a person who was not there yet when we came.
     fn claim(&mut self, person: &str) {
         let claims = self.parts.claims.as_ref().filter(|_| self.machine.is_new());
         if let Some(past) = claims.and_then(|claims| claims.claim(person)) {
@@ -192,7 +193,7 @@ impl Session<'_> {
     }
 
     async fn cut(&mut self, segment: u64, chat: Vec<String>) {
-        // One that is not known any more has been told of.
+        // The end of a segment that is not known any more has been reported already.
         if let Some(spoken) = self.speaking.cut(segment, &self.voice) {
             self.happened.push_back(now(Event::Spoken { segment, spoken }));
         }
@@ -278,7 +279,8 @@ impl Session<'_> {
         now(Event::End(reason))
     }
 
-    /// What was written and has not left is not heard any more. Whoever goes on with the conversation is to know.
+    /// Text that was written and has not left is not heard any more. The worker that goes on with the conversation is
+    /// to know.
     fn lost(&mut self, why: &str) {
         tracing::error!("the connection to the room is lost for good: {why}");
         self.parts.metrics.connection_restored(Restored::Not);
@@ -288,7 +290,7 @@ impl Session<'_> {
         }
     }
 
-    /// In a new stay we show ourselves, and speak as soon as somebody can hear it.
+    /// In a new stay the agent shows itself, and speaks as soon as a person can hear it.
     fn back(&mut self, rejoined: bool) {
         tracing::info!(rejoined, "the connection to the room is back");
         self.parts.metrics.connection_restored(if rejoined { Restored::Rejoined } else { Restored::Resumed });

@@ -9,10 +9,10 @@ use tracing::{info, warn};
 /// SIGXFSZ, by its number on Linux, macOS and the BSDs (but for Linux on MIPS and PA-RISC).
 const FILE_TOO_LARGE: i32 = 25;
 
-/// When to stop. Clones share the same two tokens.
+/// The two stages of a shutdown. Clones share the same two tokens.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
-    /// Take nothing new and end when what runs has ended.
+    /// Take no new work and end when the running work has ended.
     pub drain: CancellationToken,
     /// End now. Implies `drain`.
     pub end_now: CancellationToken,
@@ -20,7 +20,7 @@ pub struct Shutdown {
 
 /// SIGHUP, by which a service manager asks for the configuration to be read again.
 pub struct Hangups {
-    /// None: whoever started us at a terminal wants us gone when it closes.
+    /// None: the user who started us at a terminal wants us gone when it closes.
     signal: Option<Signal>,
 }
 
@@ -32,7 +32,7 @@ impl Shutdown {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
         let shutdown = Self::default();
-        // A task of its own, so that no work of ours can hold up a signal.
+        // The signals are followed in a task of their own, so that no work of ours can hold them up.
         tokio::spawn(shutdown.clone().follow(terminate, interrupt));
         Ok(shutdown)
     }
@@ -47,8 +47,8 @@ impl Shutdown {
     }
 }
 
-/// A write past `ulimit -f` or `LimitFSIZE=` would kill the process. With a handler, whether anybody listens to it or not,
-/// it is an error of that write, which record and spool live with as with a full disk.
+/// A write past `ulimit -f` or `LimitFSIZE=` would kill the process. With a handler, whether or not any task listens to
+/// it, it is an error of that write, which record and spool live with as with a full disk.
 /// Must be called within a tokio runtime.
 pub(crate) fn outlive_limits_on_files() -> io::Result<()> {
     signal(SignalKind::from_raw(FILE_TOO_LARGE)).map(drop)
@@ -70,7 +70,7 @@ impl Hangups {
         Ok(Self { signal: if at_terminal { None } else { Some(signal(SignalKind::hangup())?) } })
     }
 
-    /// The next one. Several that come at once count as one.
+    /// The next signal. Several that come at once count as one.
     pub async fn next(&mut self) {
         let heard = match &mut self.signal {
             Some(signal) => signal.recv().await,

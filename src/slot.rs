@@ -1,17 +1,18 @@
 //! A worker's own place in a directory that workers share, and the places that dead workers left behind.
 //!
-//! `<root>/<owner>.<n>/lock`: whoever holds the lock owns the directory; the kernel frees it when the process dies. Workers
-//! of the same owner take the lowest free number and, now and then, what is in numbers that nobody holds. Directories
-//! are never removed, so that no two processes can hold locks of one name on two different files.
+//! `<root>/<owner>.<n>/lock`: the process that holds the lock owns the directory; the kernel frees it when the process
+//! dies. Workers of the same owner take the lowest free number and, now and then, the content of numbers that no
+//! process holds. Directories are never removed, so that no two processes can hold locks of one name on two different
+//! files.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// More workers of one owner than this share no directory.
+/// The most workers of one owner that share a directory.
 const MAX_SLOTS: u32 = 1_000;
-/// Of a name in a directory's name.
+/// The most characters of a name in a directory's name.
 const NAME_CHARS: usize = 64;
 
 /// A locked slot.
@@ -19,7 +20,7 @@ const NAME_CHARS: usize = 64;
 pub(crate) struct Slot {
     path: PathBuf,
     number: u32,
-    /// Held, not read: closing it frees the slot.
+    /// The lock is held, not read: closing the file frees the slot.
     _lock: File,
 }
 
@@ -33,12 +34,12 @@ pub(crate) struct Slots {
 // === impl Slots ===
 
 impl Slots {
-    /// The slots of those who have both names in common; the second is what people know them by.
+    /// The slots of the workers that have both names in common; people know them by the second.
     pub(crate) fn new(root: &Path, first: &str, second: &str) -> Self {
         Self { root: root.to_owned(), owner: owner(first, second) }
     }
 
-    /// Takes the first slot that nobody holds.
+    /// Takes the first slot that no process holds.
     pub(crate) fn acquire(&self) -> io::Result<Slot> {
         make_private(&self.root)?;
         for number in 0..MAX_SLOTS {
@@ -49,7 +50,7 @@ impl Slots {
         Err(io::Error::other(format!("all {MAX_SLOTS} slots of {} are in use", self.owner)))
     }
 
-    /// Takes the slots besides `ours` that nobody holds, with whatever dead workers left in them.
+    /// Takes the slots besides `ours` that no process holds, with whatever dead workers left in them.
     pub(crate) fn abandoned(&self, ours: &Slot) -> io::Result<Vec<Slot>> {
         let mut free = Vec::new();
         for entry in fs::read_dir(&self.root)? {
@@ -92,13 +93,13 @@ impl Slot {
     }
 }
 
-/// Makes a directory, and those above it, that only we may enter.
+/// Makes a directory, and those above it, that only our user may enter.
 pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// A directory's name for two names. The checksum keeps names apart that look alike without their strange
-/// characters or their length.
+/// A directory's name for two names. The checksum distinguishes names that look alike without their special characters
+/// or their full length.
 fn owner(first: &str, second: &str) -> String {
     let exact = format!("{first}\0{second}");
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };

@@ -1,4 +1,4 @@
-//! Tells systemd how the service does (`sd_notify(3)`). Outside systemd nothing happens.
+//! Reports the state of the service to systemd (`sd_notify(3)`). Outside systemd nothing happens.
 
 use std::time::{Duration, Instant};
 
@@ -10,15 +10,15 @@ use tracing::warn;
 use crate::terminal;
 use crate::worker::Health;
 
-/// A status is for people; more often than this nobody can read it.
+/// A status is for people, who cannot read it more often than this.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// How often the worker's loop is to beat when no watchdog wants it more often: a drain needs it, too.
 const BEAT_EVERY: Duration = Duration::from_secs(15);
-/// What a drain asks for at each beat. Several beats may be late before systemd loses its patience, and after the last one
-/// there is time to write and send what is queued.
+/// The time that a drain asks for at each beat. Several beats may be late before systemd loses its patience, and after
+/// the last one there is time to write and send the queued data.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What systemd is told about, as it happens.
+/// The sources of the reports to systemd.
 pub struct Sources {
     pub health: watch::Receiver<Health>,
     /// Notified by the worker's own loop, so that a stuck worker is no longer vouched for.
@@ -31,7 +31,7 @@ pub struct Sources {
 pub enum Reload {
     Begun,
     Taken,
-    /// Something is wrong with it; what ran before goes on.
+    /// The new configuration is wrong; the one before it stays in effect.
     Refused,
 }
 
@@ -39,7 +39,7 @@ pub enum Reload {
 #[derive(Clone, Copy, Debug)]
 pub struct Watchdog(Option<Duration>);
 
-/// What systemd knows already.
+/// The state that systemd knows already.
 #[derive(Debug)]
 struct Told {
     watchdog: bool,
@@ -50,7 +50,7 @@ struct Told {
     /// The last reload was refused.
     refused: bool,
     status: String,
-    /// When a new status may be told.
+    /// The time from which a new status may be told.
     status_from: Option<Instant>,
 }
 
@@ -113,12 +113,13 @@ async fn until(deadline: Option<Instant>) {
 // === impl Watchdog ===
 
 impl Watchdog {
-    /// What the environment says, as systemd sets it.
+    /// The watchdog's settings in the environment, as systemd sets them.
     pub fn of_process() -> Self {
         Self(sd_notify::watchdog_enabled())
     }
 
-    /// How often the worker is to beat; None when nobody listens. Half of the watchdog's time, as its manual advises.
+    /// How often the worker is to beat; None when no service manager listens. Half of the watchdog's time, as its
+    /// manual advises.
     pub fn beat_every(self) -> Option<Duration> {
         std::env::var_os("NOTIFY_SOCKET")?;
         Some(self.0.map_or(BEAT_EVERY, |limit| BEAT_EVERY.min(limit / 2)))
@@ -141,7 +142,7 @@ impl Told {
         }
     }
 
-    /// What systemd does not know yet.
+    /// The news that systemd does not know yet.
     fn step(&mut self, now: Instant, event: Event) -> Vec<News> {
         let mut news = match event {
             Event::Health(health) => self.changed(health),
@@ -149,14 +150,14 @@ impl Told {
             Event::Reload(reload) => self.reload(reload),
             Event::Tick => Vec::new(),
         };
-        // What is rare brings the status along.
+        // Rare news bring the status along.
         if !news.is_empty() || self.status_from.is_none_or(|from| from <= now) {
             news.extend(self.status(now));
         }
         news
     }
 
-    /// When [`Event::Tick`] is wanted.
+    /// The time at which [`Event::Tick`] is wanted.
     fn deadline(&self) -> Option<Instant> {
         self.status_from.filter(|_| self.describe() != self.status)
     }
@@ -180,7 +181,7 @@ impl Told {
         alive.into_iter().chain(self.stopping.then_some(News::Patience)).collect()
     }
 
-    /// The end of a reload is told as READY=1, which must not pass for the end of the start.
+    /// The end of a reload is reported as READY=1, which must not pass for the end of the start.
     fn reload(&mut self, reload: Reload) -> Vec<News> {
         if reload == Reload::Begun {
             self.reloading = self.ready && !self.stopping;

@@ -1,10 +1,10 @@
-//! Traces: what is recorded of a turn, and how it leaves the process.
+//! Traces: the records of a turn, and their way out of the process.
 //!
 //! - [`spans`]: the three spans of a turn, made with explicit parents
 //! - [`attributes`]: every key that they carry
-//! - [`endpoint`]: where traces go, as settings write it
+//! - [`endpoint`]: the receiver of the traces, as settings write it
 //! - `otel`: the seam to OpenTelemetry
-//! - `asked_wait`: how long a receiver may have us wait
+//! - `asked_wait`: the waits that a receiver asks for
 //! - `spool`: the way of spans from their end to the receiver, over the disk
 //! - [`signal`]: traces, metrics and logs by name
 //! - [`signals`]: metrics and logs, when they are sent too
@@ -95,7 +95,7 @@ impl Telemetry {
         self.spool.as_ref().map(Spool::status).unwrap_or_default()
     }
 
-    /// Exports what is queued; returns when that is done, or at the deadline. Spans that end later are lost.
+    /// Exports the queued spans; returns when that is done, or at the deadline. Spans that end later are lost.
     pub async fn shutdown(&self, deadline: Duration) -> Flushed {
         let telemetry = self.clone();
         // The wait is a blocking one, and on a single-threaded runtime it would stop everything else.

@@ -1,15 +1,16 @@
-//! Texts of others, fit for a terminal, a log or JSON.
+//! Foreign texts, fit for a terminal, a log or JSON.
 //!
-//! Control characters move the cursor, set colours and titles; a line break begins a line that passes for one of ours; marks of
-//! direction turn a line around. Logs and errors show such a character as its escape, as Rust's `Debug` does. In results
-//! for people stands U+FFFD instead, which is one column wide. JSON has escapes of its own, so its values stay exact.
+//! Control characters move the cursor, set colours and titles; a line break begins a line that passes for one of ours;
+//! marks of direction turn a line around. Logs and errors show such a character as its escape, as Rust's `Debug` does.
+//! Results for people show U+FFFD instead, which is one column wide. JSON has escapes of its own, so its values stay
+//! exact.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 const REPLACED: char = '\u{fffd}';
 
-/// For a line of a log: `\u{1b}`, `\n`. What is escaped already has nothing left to escape.
+/// For a line of a log: `\u{1b}`, `\n`. Escaping a text that is escaped already does not change it.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     replaced(text, obeyed_in_line, |letter, out| out.extend(letter.escape_debug()))
 }
@@ -28,18 +29,18 @@ pub(crate) fn json(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// What somebody wrote, over several lines. Marks of direction stay: languages need them, and they end with their line.
+/// A person's text over several lines. Marks of direction stay: languages need them, and they end with their line.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     let obeyed = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
     replaced(text, obeyed, |letter, out| {
-        // It would overwrite its line, or is half of a line break.
+        // A carriage return would overwrite its line, or is half of a line break.
         if letter != '\r' {
             out.push(REPLACED);
         }
     })
 }
 
-/// One line of what somebody said or named, cut at `most` characters.
+/// A person's text or name as one line, cut at `most` characters.
 pub(crate) fn line(text: &str, most: usize) -> String {
     let mut letters = text.trim().chars().map(harmless);
     let line: String = letters.by_ref().take(most).collect();
@@ -58,7 +59,7 @@ fn harmless(letter: char) -> char {
     }
 }
 
-/// Whether a character does something to its line, rather than stand in it.
+/// Whether a character has an effect on its line, rather than a place in it.
 fn obeyed_in_line(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}')

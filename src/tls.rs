@@ -7,12 +7,12 @@ use rustls::crypto::{CryptoProvider, SecureRandom, aws_lc_rs};
 /// Two providers are linked in (the `livekit` crate brings another), and rustls refuses to choose between them.
 pub fn install_crypto_provider() {
     if CryptoProvider::get_default().is_none() {
-        // Fails only when somebody else was faster, and then there is one.
+        // Fails only when another thread was faster, and then there is one.
         let _ = aws_lc_rs::default_provider().install_default();
     }
 }
 
-/// 256 bits that nobody can guess, as hexadecimal digits. None when the system has no randomness to give.
+/// 256 bits that no attacker can guess, as hexadecimal digits. None when the system has no randomness to give.
 pub(crate) fn random_hex() -> Option<String> {
     let random: &dyn SecureRandom = aws_lc_rs::default_provider().secure_random;
     let mut bytes = [0_u8; 32];

@@ -1,7 +1,7 @@
 //! The worker: registers with LiveKit, takes jobs, drains.
 //!
-//! - `machine`: what it does and when; no sockets, no clock
-//! - `message`, `protocol`: what is said, in our words and on the wire
+//! - `machine`: the worker's decisions and their times; no sockets, no clock
+//! - `message`, `protocol`: the messages between worker and server, in our words and on the wire
 //! - `connection`: the `/agent` websocket
 //! - `running`: the tasks of the jobs
 //! - `shell`: performs what the machine decides
@@ -59,7 +59,7 @@ pub enum JobEnd {
     Failed(String),
 }
 
-/// What runs a job. The returned future is spawned as a task of its own; if it panics, the worker catches that, logs
+/// The runner of jobs. The returned future is spawned as a task of its own; if it panics, the worker catches that, logs
 /// it with the room, and reports the job as failed.
 ///
 /// When the future ends without having called [`JobControl::report`], its result is reported then. That is too late for
@@ -70,7 +70,7 @@ pub trait RunJob: Send + Sync + 'static {
 
 pub type Jobs = Arc<dyn RunJob>;
 
-/// What the health endpoints tell of the worker.
+/// The worker's state as the health endpoints show it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Health {
     pub registered: bool,
@@ -82,7 +82,7 @@ pub struct Health {
     /// Given by the server with each registration; empty when not registered.
     pub worker_id: String,
     pub active_jobs: u32,
-    /// Slots that running jobs and offers that were taken occupy, and how many there are.
+    /// Slots that running jobs and accepted offers occupy.
     pub slots_used: u32,
     pub slots: u32,
     /// The used part of the slots, scaled to stay below 0.7, where servers stop offering jobs.
@@ -100,7 +100,7 @@ pub enum Outcome {
     EndedNow { sessions: u32 },
 }
 
-/// What LiveKit Cloud asks a worker at `/worker` (`livekit_agent_worker.proto`, message `WorkerInfo`).
+/// LiveKit Cloud's view of a worker, at `/worker` (`livekit_agent_worker.proto`, message `WorkerInfo`).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WorkerInfo {
     pub worker_type: &'static str,
@@ -111,8 +111,8 @@ pub struct WorkerInfo {
     pub protocol_version: i32,
 }
 
-/// Serves jobs until `shutdown` says to drain or to end. Reconnects for ever; what is wrong meanwhile stands in `health`.
-/// What comes through `resumed` are jobs that a worker left when it died; those that find no slot are not started.
+/// Serves jobs until `shutdown` says to drain or to end. Reconnects for ever; `health` shows what is wrong meanwhile.
+/// `resumed` yields jobs that a worker left when it died; those that find no slot are not started.
 pub async fn run(
     settings: Settings,
     jobs: Jobs,
@@ -123,8 +123,8 @@ pub async fn run(
     shell::Shell::new(settings, jobs, resumed, health).run(shutdown).await
 }
 
-/// Whether a worker with these credentials could register: the server is there and takes the token. Says why not, and what
-/// to do.
+/// Checks that a worker with these credentials could register: the server is there and takes the token. The error tells
+/// the reason and the remedy.
 pub(crate) async fn knock(credentials: &Credentials) -> Result<(), String> {
     let Credentials { url, key, secret } = credentials;
     connection::knock(&connection::Endpoint::new(url, key, secret)).await
@@ -133,7 +133,7 @@ pub(crate) async fn knock(credentials: &Credentials) -> Result<(), String> {
 // === impl Health ===
 
 impl Health {
-    /// Whether the server may send jobs our way. A worker without a free slot is ready, too.
+    /// Whether the server may send jobs to this worker. A worker without a free slot is ready, too.
     pub fn is_ready(&self) -> bool {
         self.registered && !self.draining
     }

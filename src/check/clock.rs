@@ -1,5 +1,5 @@
-//! Does the LiveKit server's clock agree with ours? Tokens say when they are valid, so a clock that is wrong by more than
-//! the server tolerates looks like a wrong key.
+//! Does the LiveKit server's clock agree with ours? Tokens say when they are valid, so a clock that is wrong by more
+//! than the server tolerates looks like a wrong key.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,7 @@ use crate::net::web::{Web, http_url};
 use crate::worker::TOKEN_LIFETIME;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// From here on somebody should look after the clocks.
+/// From this difference on, in seconds, the operator should look after the clocks.
 const NOTEWORTHY: f64 = 5.0;
 /// How far ahead of its own clock a LiveKit server lets the beginning of a token be.
 const LEEWAY: f64 = 60.0;

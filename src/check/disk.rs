@@ -1,4 +1,4 @@
-//! Whether something can be written where it is to be, without leaving a trace there.
+//! Whether a file can be written in its place, without leaving a trace there.
 
 use std::fs::{self, OpenOptions};
 use std::io;

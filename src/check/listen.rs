@@ -15,7 +15,7 @@ use crate::net::web::Web;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What tells a worker from another server, of what `/worker` says.
+/// The fields of `/worker` by which a worker is told from another server.
 #[derive(Deserialize)]
 struct Neighbour {
     agent_name: String,

@@ -1,5 +1,5 @@
-//! Does the LiveKit server take our token? The worker's own socket is opened, and closed before it registers: that proves
-//! URL, key and secret at once, and no job can come of it.
+//! Does the LiveKit server take our token? The worker's own socket is opened, and closed before it registers: that
+//! proves URL, key and secret at once, and no job can result from it.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Does the model answer? One call as small as a call can be, made as a turn makes it, with the same limits but a single
-//! attempt, and without a trace: it is no turn of anybody's.
+//! Does the model answer? One call as small as a call can be, made as a turn makes it, with the same limits but a
+//! single attempt, and without a trace: it belongs to no turn.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +17,14 @@ use crate::secret::Speech;
 use crate::telemetry::spans::{Conversation, Tracer, TurnStart};
 
 const SAID: &str = "Answer with the one word: ready";
-/// Some providers refuse fewer.
+/// Some providers refuse smaller values.
 const MAX_TOKENS: u32 = 16;
 const LONGEST: Duration = Duration::from_secs(25);
-/// Before the whole is over, so that the message can say that a model may be loading.
+/// This ends before the whole check, so that the message can say that a model may be loading.
 const LONGEST_COLD: Duration = Duration::from_secs(24);
 /// The class of a reply without words, which is how a reasoning model runs out of [`MAX_TOKENS`].
 const EMPTY_REPLY: &str = "empty_reply";
-/// The class of what OpenAI answers when there is no such model.
+/// The class of OpenAI's answer when there is no such model.
 const UNKNOWN_MODEL: &str = "404";
 
 pub(super) async fn check(config: Arc<Config>) -> Finding {
@@ -48,7 +48,7 @@ async fn judged(answerer: &OpenAi, config: &Llm) -> Finding {
     };
     match answer.outcome.failure().map(|failure| failure.class.as_str()) {
         Some(UNKNOWN_MODEL) => catalogue.explain(finding, true).await,
-        // Some say so when there is no such model, and when anything else is wrong.
+        // Some providers send these when there is no such model, and also for any other fault.
         Some("400" | "422" | "request_refused") => catalogue.explain(finding, false).await,
         _ => finding,
     }
@@ -67,7 +67,7 @@ fn tiny(config: &Llm) -> Llm {
 async fn ask(answerer: &OpenAi) -> Answer {
     let said = Speech::from(SAID);
     let conversation = Conversation { id: "check".to_owned(), user: "check".to_owned() };
-    // The words are ours, so that whatever the provider says of them may be shown.
+    // The words are ours, so everything that the provider says about them may be shown.
     let tracer = Tracer::silent(CaptureContent::Full.into());
     let turn = tracer.turn(&conversation, TurnStart { index: 0, question: &said, traceparent: None });
     let messages = [Message::new(Role::User, said.clone())];

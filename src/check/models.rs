@@ -1,7 +1,7 @@
-//! What a provider says of its models: `GET /models/{model}` and `GET /models` below `llm.base_url`.
+//! A provider's account of its models: `GET /models/{model}` and `GET /models` below `llm.base_url`.
 //!
-//! Compatible servers need not have these, so whatever is missing, odd, slow or huge counts as nothing said. Only a date that lies
-//! behind us makes a finding worse.
+//! Compatible servers need not have these, so an answer that is missing, odd, slow or huge counts as none. Only a date
+//! that lies behind us makes a finding worse.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::net::web::{self, Web};
 use crate::record::When;
 use crate::terminal;
 
-/// For all that is asked at once.
+/// The time for all requests together.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Aggregators list hundreds of models with a page of text each.
 const MAX_BYTES: usize = 4 << 20;
-/// So many names are told, each of at most so many characters.
+/// The most names that are listed, each cut at the most characters.
 const MOST_NAMES: usize = 8;
 const NAME_CHARS: usize = 60;
 /// How long before its end a model is warned of, in days.
@@ -29,12 +29,12 @@ const DAY_US: i64 = 86_400_000_000;
 
 /// A provider's models.
 pub(super) struct Catalogue<'a> {
-    /// None: it cannot be asked, and the call to the model has said why.
+    /// None: the provider cannot be asked, and the call to the model has told the reason.
     web: Web,
     config: &'a Llm,
 }
 
-/// When the provider switches the model off.
+/// The date on which the provider switches the model off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shutdown {
     /// `YYYY-MM-DD`
@@ -66,8 +66,8 @@ impl<'a> Catalogue<'a> {
         Shutdown::read(model.get("shutdown_date")?.as_str()?, When::now())
     }
 
-    /// A finding about a refused call, with what there is instead. Of a refusal that is not plainly one of the model only what
-    /// explains it is said.
+    /// A finding about a refused call, with the models that there are instead. A refusal that may have another cause
+    /// than the model is only given details that explain it.
     pub(super) async fn explain(&self, finding: Finding, unknown_model: bool) -> Finding {
         let Some(listed) = self.get(&["models"]).await else { return finding };
         let names: Vec<&str> = entries(&listed).iter().filter_map(name).collect();
@@ -97,7 +97,7 @@ impl<'a> Catalogue<'a> {
         if answer.status == 200 { answer.json() } else { None }
     }
 
-    /// Some list `models/NAME` for what is asked for as NAME, Ollama `NAME:latest`.
+    /// Some servers list NAME as `models/NAME`, Ollama lists it as `NAME:latest`.
     fn is_ours(&self, name: &str) -> bool {
         let bare = name.strip_prefix("models/").unwrap_or(name);
         bare == self.config.model || bare.strip_suffix(":latest") == Some(&self.config.model)
@@ -136,7 +136,7 @@ fn nearest(wanted: &str, names: &[&str]) -> Vec<String> {
 // === impl Shutdown ===
 
 impl Shutdown {
-    /// None when it is no date. A time behind it is not needed.
+    /// None when the text is no date. A time behind the date is not needed.
     fn read(text: &str, now: When) -> Option<Self> {
         let (date, rest) = text.trim().split_at_checked(10)?;
         let is_date = date.bytes().enumerate().all(|(at, byte)| match at {
@@ -151,7 +151,7 @@ impl Shutdown {
         Some(Self { date: date.to_owned(), days })
     }
 
-    /// The finding of a call, in the light of it.
+    /// The finding of a call, weighed by the date.
     pub(super) fn weigh(&self, finding: Finding) -> Finding {
         let Self { date, days } = self;
         let finding = finding.with("shutdown_date", date.as_str());
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     fn shutdown(text: &str) -> Option<Shutdown> {
-        // Late on 2026-11-30.
+        // This is late on 2026-11-30.
         Shutdown::read(text, When(1_796_083_199_999_999))
     }
 

@@ -1,5 +1,5 @@
-//! Does the OTLP receiver take a span? One is sent by the exporter itself. It is named `voiced.check`, is no turn and belongs to no
-//! session, so no view of either counts it.
+//! Does the OTLP receiver take a span? One is sent by the exporter itself. It is named `voiced.check`, is no turn and
+//! belongs to no session, so no view of either counts it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::telemetry::{ExportStatus, Settings, Telemetry};
 
 /// One export may take as long as this, with the waits between its attempts.
 const LONGEST: Duration = Duration::from_secs(20);
-/// Then the exporter has given up by itself, and has said why.
+/// After this the exporter has given up by itself, and has told the reason.
 const GRACE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(5);
 
@@ -37,7 +37,7 @@ pub(super) async fn check(config: Arc<Config>) -> Finding {
     finding.with("url", shown.as_str()).with("trace_id", trace_id)
 }
 
-/// The probe waits in memory: what is on the disk belongs to the workers.
+/// The probe waits in memory: the directory on the disk belongs to the workers.
 pub(super) fn settings(configured: &Settings) -> Settings {
     Settings {
         otlp_timeout: configured.otlp_timeout.min(LONGEST),
@@ -48,7 +48,7 @@ pub(super) fn settings(configured: &Settings) -> Settings {
     }
 }
 
-/// Until the span was tried once: the exporter would try again, and one answer is enough here.
+/// Waits until the span was tried once: the exporter would try again, and one answer is enough here.
 async fn tried(telemetry: &Telemetry) {
     let outcome = |status: ExportStatus| status.exported + status.rejected + status.failed_batches;
     while outcome(telemetry.status()) == 0 {
@@ -78,7 +78,7 @@ fn judge(status: &ExportStatus, url: &str, trace_id: &str) -> Finding {
         (None, 1..) => Finding::good(format!(
             "{url} took a span; to see it there: operation_name = {PROBE}, trace id {trace_id}"
         )),
-        // Taken, with a warning in its partial success.
+        // The receiver took the span, with a warning in its partial success.
         (Some(said), 1..) => Finding::new(Verdict::Warned, said.as_str()),
         (Some(said), 0) => Finding::failed(said.as_str()),
         (None, 0) => Finding::failed(format!(

@@ -1,5 +1,5 @@
-//! Could turns be recorded? A file that is there is opened as the writer opens it; nothing is made or changed, so that a check run
-//! by another user leaves no file behind that the worker may not write to.
+//! Could turns be recorded? An existing file is opened in the writer's way; nothing is made or changed, so that a
+//! check run by another user leaves no file behind that the worker may not write to.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Do the receivers of metrics and logs take them, where these are switched on? Each gets an empty request: nothing is left
-//! there, and address, path, credentials and the right to write are still proved.
+//! Do the receivers of metrics and logs take them, where these are switched on? Each gets an empty request: it leaves
+//! no record there, and still proves the address, the path, the credentials and the right to write.
 
 use std::sync::Arc;
 

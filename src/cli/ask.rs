@@ -25,7 +25,7 @@ use super::AskArgs;
 
 const DELTAS: usize = 64;
 
-/// One question and what came of it.
+/// One question and its outcome.
 struct Asked {
     answer: Answer,
     trace_id: String,
@@ -74,7 +74,7 @@ async fn read_stdin(max_bytes: usize) -> anyhow::Result<String> {
 
 async fn ask(config: &Config, answerer: &OpenAi, tracer: &Tracer, question: Speech, print: bool) -> Asked {
     let started = Instant::now();
-    // There is no room; the call is a session of its own.
+    // There is no room; the call has a session of its own.
     let conversation = Conversation { id: super::random_identity("ask"), user: "cli".to_owned() };
     let turn = tracer.turn(&conversation, TurnStart { index: 0, question: &question, traceparent: None });
     let (trace_id, span_id) = (turn.trace_id(), turn.span_id());
@@ -91,7 +91,7 @@ async fn ask(config: &Config, answerer: &OpenAi, tracer: &Tracer, question: Spee
             if print && printed.is_ok() {
                 printed = output::print(&terminal::text(text.expose()));
                 if printed.is_err() {
-                    // No word of the rest would be read.
+                    // No reader would see the rest of the words.
                     cancel.cancel();
                 }
             }
@@ -133,7 +133,7 @@ fn outcome(answer: &Answer) -> TurnOutcome {
     }
 }
 
-/// The exit code is that of the answer; words that stdout did not take for another reason than that its reader has gone are an error.
+/// The exit code is that of the answer; words that stdout did not take are an error, unless its reader has gone.
 fn report(asked: Asked, as_json: bool) -> anyhow::Result<ExitCode> {
     let code = log(&asked);
     let rest = match as_json {
@@ -142,7 +142,7 @@ fn report(asked: Asked, as_json: bool) -> anyhow::Result<ExitCode> {
         false => "\n".to_owned(),
     };
     match asked.printed {
-        // We interrupted it, since nobody reads it.
+        // The question was interrupted because the reader of stdout is gone.
         Err(error) if error.is_closed() && matches!(asked.answer.outcome, Outcome::Interrupted) => {
             return Ok(ExitCode::SUCCESS);
         }

@@ -23,10 +23,10 @@ use super::CallArgs;
 /// Replies may be far longer than what people write.
 const MAX_REPLY_BYTES: usize = 16 << 20;
 
-/// How long a greeting that should come is waited for.
+/// How long an expected greeting is waited for.
 const GREETING_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Where to call, and how patient we are.
+/// The place of the call, and the caller's patience.
 #[derive(Clone)]
 struct Line {
     credentials: Credentials,
@@ -35,7 +35,7 @@ struct Line {
     /// None: the server dispatches to every new room by itself.
     agent_name: Option<String>,
     timeout: Duration,
-    /// The agent is configured to speak first; what it says then is no reply to us.
+    /// The agent is configured to speak first; those words are no reply to the caller.
     expects_greeting: bool,
 }
 
@@ -93,7 +93,7 @@ impl Line {
         Caller::join(options, self.timeout).await.map_err(|error| self.explain(error))
     }
 
-    /// What the agent says first, if it is configured to.
+    /// The agent's greeting, if it is configured to give one.
     async fn greeting(&self, caller: &mut Caller) -> Option<Speech> {
         if self.expects_greeting { caller.greeting(GREETING_PATIENCE).await } else { None }
     }

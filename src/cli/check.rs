@@ -32,14 +32,14 @@ pub(super) async fn run(loaded: Loaded, args: CheckArgs, loading: Duration) -> a
     Ok(exit_code(&checks))
 }
 
-/// As soon as it is known, so that a slow neighbour does not hide the others.
+/// Each line is shown as soon as it is known, so that a slow neighbour does not hide the others.
 fn show(checked: &Checked, as_json: bool) -> Result<(), StdoutError> {
     if as_json { Ok(()) } else { line(&as_text(checked)) }
 }
 
 fn line(text: &str) -> Result<(), StdoutError> {
     match output::line(text) {
-        // `voiced check | head` has seen enough; the exit code still tells.
+        // The reader of `voiced check | head` has seen enough; the exit code still reports the result.
         Err(error) if error.is_closed() => Ok(()),
         done => done,
     }

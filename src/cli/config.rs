@@ -1,4 +1,4 @@
-//! `voiced config`: the effective configuration, and where each value came from.
+//! `voiced config`: the effective configuration, and the source of each value.
 
 use std::io::Write;
 
@@ -55,7 +55,7 @@ fn value_text(value: &Shown) -> String {
             let items: Vec<String> = items.iter().map(Value::to_string).collect();
             format!("[{}]", items.join(", "))
         }
-        // What is a string or number in JSON is the same in TOML.
+        // A string or number in JSON is the same in TOML.
         Shown::Plain(value) => value.to_string(),
     }
 }

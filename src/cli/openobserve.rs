@@ -17,7 +17,7 @@ pub(super) async fn install(config: Config, env: &Env, args: InstallArgs) -> any
     let assets = Assets::new(&target.stream, &target.service)?;
     let webhook = args.webhook.map(|url| Secret::new(url.as_str()));
     let installation = Installation::new(&target, assets, args.destination, webhook, args.dry_run)?;
-    // What is under way is installed whole, whether somebody reads of it or not.
+    // The step under way is installed whole, whether or not its report can be printed.
     let mut told = Ok(());
     let tell = |step: &Step| {
         if told.is_ok() {

@@ -1,4 +1,4 @@
-//! `voiced sessions`: what the local record says of sessions and their turns.
+//! `voiced sessions`: the sessions and turns of the local record.
 
 mod show;
 mod table;

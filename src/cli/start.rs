@@ -24,7 +24,7 @@ use crate::worker::{self, Health, Heartbeat, Terms};
 
 pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) -> anyhow::Result<ExitCode> {
     let config = loaded.config.clone();
-    // Everything that can refuse does so before the first socket is opened.
+    // Every step that can refuse does so before the first socket is opened.
     config.require_llm()?;
     let mut settings = worker::Settings::new(&config)?;
     let shutdown = Shutdown::on_signals()?;
@@ -70,13 +70,14 @@ pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) 
         http.await?;
     }
     record.shutdown(super::RECORD_TIMEOUT).await;
-    // Said before the log's last records leave.
+    // The outcome is logged before the log's last records leave.
     let code = exit_code(outcome);
     super::flush(telemetry, signals).await;
     Ok(code)
 }
 
-/// Has systemd told of the worker, and the worker's loop vouch for itself. What is sent to the answer is a reload.
+/// Reports the worker to systemd, with the signs of life of the worker's own loop. Messages to the returned sender
+/// report reloads.
 fn notify_systemd(health: watch::Receiver<Health>, settings: &mut worker::Settings) -> mpsc::Sender<Reload> {
     let watchdog = Watchdog::of_process();
     let (beat, beats) = watch::channel(());
@@ -86,7 +87,7 @@ fn notify_systemd(health: watch::Receiver<Health>, settings: &mut worker::Settin
     news
 }
 
-/// What sessions are made of, here and in `connect`.
+/// The parts of sessions, here and in `connect`.
 pub(super) fn parts(
     config: &Config,
     telemetry: &Telemetry,
@@ -125,7 +126,7 @@ async fn serve_http(
     Ok(Some(tokio::spawn(http::serve(listener, router, metrics, stop))))
 }
 
-/// Sessions that had to be cut are no clean drain.
+/// A drain that had to stop sessions is no clean one.
 fn exit_code(outcome: worker::Outcome) -> ExitCode {
     match outcome {
         worker::Outcome::Drained => {

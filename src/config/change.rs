@@ -1,4 +1,4 @@
-//! A configuration that was read again: what is different, and what of it may change while the worker runs.
+//! A configuration that was read again: its differences, and those of them that may take effect while the worker runs.
 
 use super::keys::{self, Key};
 use super::load::winner;
@@ -7,14 +7,14 @@ use super::{Config, Loaded, Worker};
 /// Keys whose values differ between two configurations.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Those that a running worker takes, for new sessions.
+    /// The keys that a running worker takes, for new sessions.
     pub live: Vec<&'static str>,
-    /// Those that only a restart changes.
+    /// The keys that only a restart changes.
     pub fixed: Vec<&'static str>,
 }
 
 impl Loaded {
-    /// The keys, `section.key`, that `next` has other values for.
+    /// The keys, `section.key`, whose values differ in `next`.
     pub fn changes(&self, next: &Self) -> Changes {
         let differs = |key: &&Key| self.value(key) != next.value(key);
         let (live, fixed): (Vec<_>, Vec<_>) = keys::all().filter(differs).partition(|key| key.is_live());
@@ -22,14 +22,15 @@ impl Loaded {
         Changes { live: paths(live), fixed: paths(fixed) }
     }
 
-    /// By value alone: it may come from elsewhere now.
+    /// Compared by value alone: the source may have changed.
     fn value(&self, key: &Key) -> Option<&figment::value::Value> {
         winner(&self.settings, key).and_then(|setting| setting.said.value())
     }
 }
 
 impl Config {
-    /// This configuration with what `next` may change while the worker runs: the keys that [`Changes::live`] names.
+    /// This configuration with the values of `next` for the keys that may change while the worker runs: those that
+    /// [`Changes::live`] names.
     pub fn renewed(&self, next: &Self) -> Self {
         let Worker { max_sessions, drain_timeout, .. } = next.worker;
         Self {

@@ -1,10 +1,11 @@
 //! The `.env` file of the working directory. Other programs read it too, so it is read as the common readers do:
 //! python-dotenv first, which LiveKit's starters use, then Compose and the `dotenv` of Node.
 //!
-//! - `NAME=VALUE` or `NAME: VALUE`, also behind `export`; a name alone sets nothing; a name may be anything without white
-//!   space, since most names are of other programs;
+//! - `NAME=VALUE` or `NAME: VALUE`, also behind `export`; a name alone sets nothing; a name may be anything without
+//!   white space, since most names are of other programs;
 //! - bare: up to the end of the line, or to white space and a `#`; `${NAME}` is filled in;
-//! - `"double quoted"`: also over several lines, with `\n`, `\r`, `\t`, `\"`, `\'`, `\\` and `\$`; `${NAME}` is filled in;
+//! - `"double quoted"`: also over several lines, with `\n`, `\r`, `\t`, `\"`, `\'`, `\\` and `\$`; `${NAME}` is filled
+//!   in;
 //! - `'single quoted'` and `` `back quoted` ``: also over several lines, as it is.
 //!
 //! A line that cannot be read costs that line alone: reading goes on with the next one.
@@ -21,17 +22,17 @@ use thiserror::Error;
 use self::expand::Expander;
 use self::value::Raw;
 
-/// A name, and what the file says of it.
+/// A name, and the file's value for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// What stands where a name is expected.
+    /// The text in the place of a name.
     pub(super) name: String,
-    /// Counted from 1: the first, when the value goes over several.
+    /// The line, counted from 1; the first one of a value over several lines.
     pub(super) line: usize,
     pub(super) value: Result<String, Refusal>,
 }
 
-/// Why an entry has no value. Names of variables are repeated, nothing else: the rest may be a secret.
+/// The reason why an entry has no value. Only names of variables are repeated: the rest may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum Refusal {
     #[error("expected NAME=VALUE")]
@@ -53,7 +54,7 @@ pub(super) enum Refusal {
 /// A statement as it is written.
 type Statement<'t> = (&'t str, Result<Raw<'t>, Refusal>);
 
-/// Everything that a file says. `given` are the variables of the process, which are filled in before those of the file.
+/// All entries of a file. `given` are the variables of the process, which are filled in before those of the file.
 pub(super) fn entries(text: &str, given: impl Fn(&str) -> Option<String>) -> Vec<Entry> {
     let text = with_unix_lines(text);
     let mut expander = Expander::new(given);
@@ -71,8 +72,8 @@ pub(super) fn entries(text: &str, given: impl Fn(&str) -> Option<String>) -> Vec
     entries
 }
 
-/// A file's bytes as text. Editors on Windows begin it with a mark, or write UTF-16. What is no text becomes U+FFFD, so that
-/// it spoils the value that it stands in and no other.
+/// A file's bytes as text. Editors on Windows begin a file with a mark, or write UTF-16. Bytes that are no text become
+/// U+FFFD, so that they spoil the value that they stand in and no other.
 pub(super) fn decoded(bytes: &[u8]) -> Cow<'_, str> {
     match bytes {
         [0xef, 0xbb, 0xbf, text @ ..] => String::from_utf8_lossy(text),
@@ -86,7 +87,7 @@ pub(super) fn decoded(bytes: &[u8]) -> Cow<'_, str> {
 pub(super) fn unquoted(text: &str) -> Option<String> {
     let text = text.trim();
     let (raw, _) = value::read(text).ok()?;
-    // Quotes and all: a comment behind them is none here.
+    // The quotes enclose all of it: no comment may follow them here.
     raw.content().filter(|_| raw.text().len() + 2 == text.len())
 }
 
@@ -102,7 +103,7 @@ fn with_unix_lines(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The statement at the beginning of the text, if there is one on its first line, and how many bytes are done with.
+/// The statement at the beginning of the text, if there is one on its first line, and the number of bytes consumed.
 fn statement(text: &str) -> (Option<Statement<'_>>, usize) {
     let first = first_line(text);
     let nothing = (None, first.len());
@@ -127,12 +128,12 @@ fn statement(text: &str) -> (Option<Statement<'_>>, usize) {
     }
 }
 
-/// With its line break.
+/// The first line, with its line break.
 fn first_line(text: &str) -> &str {
     text.split_inclusive('\n').next().unwrap_or(text)
 }
 
-/// Nothing, or a comment.
+/// Whether the text is empty or a comment.
 fn is_blank(text: &str) -> bool {
     let text = text.trim_start();
     text.is_empty() || text.starts_with('#')
@@ -144,7 +145,7 @@ fn without_export(line: &str) -> &str {
     behind.map(str::trim_start).filter(|behind| !behind.starts_with('=')).unwrap_or(line)
 }
 
-/// The name at the beginning of a line, and what stands behind it.
+/// The name at the beginning of a line, and the text behind it.
 fn name(line: &str) -> (&str, &str) {
     if let Some(quoted) = line.strip_prefix('\'').and_then(|line| line.split_once('\'')) {
         return quoted;

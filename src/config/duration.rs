@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-/// Longer is surely a mistake, and far longer overflows when it is added to a clock.
+/// A longer one is surely a mistake, and a far longer one overflows when it is added to a clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The units and their seconds.
 const UNITS: [(&str, f64); 5] = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)];
 
-/// Reads one or more numbers, each with its unit (ms, s, m, h, d). The error says what is wrong with the text.
+/// Reads one or more numbers, each with its unit (ms, s, m, h, d). The error tells the fault of the text.
 pub fn parse(text: &str) -> Result<Duration, String> {
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -27,7 +27,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_micros((total * 1e6).round() as u64))
 }
 
-/// The seconds of the first number with its unit, and what follows.
+/// The seconds of the first number with its unit, and the text behind it.
 fn part(text: &str) -> Result<(f64, &str), String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, rest) = text.split_at(digits);

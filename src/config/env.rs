@@ -15,7 +15,7 @@ use crate::named_file::{self, FileBounds};
 /// A longer `.env` is some other file.
 const MAX_DOTENV_BYTES: u64 = 1 << 20;
 
-/// What a process finds around it. Tests make their own instead of changing that of the test process.
+/// The surroundings of a process. Tests make their own instead of changing those of the test process.
 #[derive(Clone, Debug)]
 pub struct Env {
     dir: PathBuf,
@@ -25,7 +25,7 @@ pub struct Env {
     skipped: Option<Skipped>,
 }
 
-/// A variable and where it stands.
+/// A variable and its source.
 #[derive(Clone)]
 pub(super) struct Found {
     text: Text,
@@ -35,13 +35,13 @@ pub(super) struct Found {
 #[derive(Clone)]
 enum Text {
     Plain(OsString),
-    /// It stood in quotes, and this is what is in them.
+    /// The text stood in quotes; this is their content.
     Unquoted(String),
-    /// A line of `.env` sets it, and this is wrong with the line.
+    /// A line of `.env` sets it, and is refused for this reason.
     Broken(Refusal),
 }
 
-/// Lines of `.env` that cannot be read: the first of them, and how many there are.
+/// Unreadable lines of `.env`: the first of them, and their number.
 #[derive(Clone, Debug)]
 struct Skipped {
     line: usize,
@@ -52,7 +52,7 @@ struct Skipped {
 // === impl Env ===
 
 impl Env {
-    /// That of this process.
+    /// The environment of this process.
     pub fn process() -> Self {
         Self::new("", std::env::vars_os())
     }
@@ -63,7 +63,7 @@ impl Env {
         N: Into<OsString>,
         V: Into<OsString>,
     {
-        // None of the names that matter here is outside of ASCII.
+        // All names that matter here are ASCII.
         let named = |(name, text): (N, V)| Some((name.into().into_string().ok()?, text.into()));
         let found = |(name, text): (String, OsString)| {
             let origin = Origin::Variable(name.clone());
@@ -78,7 +78,7 @@ impl Env {
         }
     }
 
-    /// Instead of /etc/voiced/agent.toml.
+    /// The file to read instead of /etc/voiced/agent.toml.
     pub fn with_system_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.system_file = file.into();
         self
@@ -97,7 +97,7 @@ impl Env {
         &self.dir
     }
 
-    /// The file that fills what is unset.
+    /// The `.env` file, which fills unset variables.
     pub(super) fn dotenv(&self) -> PathBuf {
         self.dir.join(".env")
     }
@@ -106,7 +106,7 @@ impl Env {
         &self.system_file
     }
 
-    /// This environment with what `.env` adds to it.
+    /// This environment with the additions of `.env`.
     pub(super) fn with_dotenv(&self) -> (Self, Vec<Problem>) {
         let path = self.dotenv();
         match named_file::read(&path, FileBounds::regular_or_pipe(MAX_DOTENV_BYTES)) {
@@ -117,20 +117,20 @@ impl Env {
         }
     }
 
-    /// This environment with what the text of a `.env` adds to it.
+    /// This environment with the additions of the text of a `.env`.
     pub(super) fn filled(&self, text: &str) -> (Self, Vec<Problem>) {
         let mut env = self.clone();
         let given = |name: &str| self.var(name)?.to_str().map(str::to_owned);
         for entry in dotenv::entries(text, given) {
             env.fill(entry);
         }
-        // It sets no key, so no key would tell.
+        // This variable sets no key, so no key would report it.
         let broken = env.variables.get(variables::CONFIG).filter(|found| found.text().is_none());
         let problems = broken.and_then(|found| found.read().err()).into_iter().collect();
         (env, problems)
     }
 
-    /// Within `.env` the last line of a name wins; what the process was given wins over all of them.
+    /// Within `.env` the last line of a name wins; the variables of the process win over all of them.
     fn fill(&mut self, Entry { name, line, value }: Entry) {
         let given = self.get(&name).is_some_and(|found| matches!(found.origin, Origin::Variable(_)));
         let origin = Origin::Dotenv { name: name.clone(), line };
@@ -152,7 +152,7 @@ impl Env {
         }
     }
 
-    /// What should be said of the variables as they are written. Each is said in one line, however many there are.
+    /// The remarks on the variables' notation. Each is one line, however many variables it is about.
     pub(super) fn oddities(&self) -> impl Iterator<Item = String> {
         let quoted: Vec<&str> = self
             .variables
@@ -196,7 +196,7 @@ impl Found {
 }
 
 impl std::fmt::Debug for Found {
-    /// The environment holds secrets, ours and others'.
+    /// The environment holds secrets, ours and those of other programs.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "[{}]", self.origin)
     }
@@ -205,7 +205,8 @@ impl std::fmt::Debug for Found {
 // === impl Text ===
 
 impl Text {
-    /// Of a variable that is looked at here the quotes around all of it are no part; what others read stays as it is.
+    /// Quotes around the whole of a variable that is read here are not part of it; variables of other programs stay as
+    /// they are.
     fn of(name: &str, text: OsString) -> Self {
         let is_seen = variables::is_read(name) || name.starts_with(variables::OTEL);
         let unquoted = text.to_str().filter(|_| is_seen).and_then(dotenv::unquoted);

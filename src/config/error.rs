@@ -1,12 +1,12 @@
-//! What is wrong with a configuration, for the person who wrote it.
+//! The faults of a configuration, for the person who wrote it.
 
 use std::fmt;
 
 /// The exit code of a bad configuration: `EX_CONFIG` of sysexits.h.
 pub const EX_CONFIG: u8 = 78;
 
-/// Everything that is wrong, all at once. Its `Display` is what to print: an `error:` for each, with where and what to
-/// do. It holds no value of a secret.
+/// All faults, reported at once. Its `Display` is the text to print: an `error:` for each, with its place and the
+/// remedy. It holds no value of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<Problem>,
@@ -18,7 +18,7 @@ pub(super) struct Problem {
     message: String,
     /// `agent.toml:14:1`, or the variable or flag.
     place: Option<String>,
-    /// What to do about it, a line each.
+    /// The remedy, a line each.
     help: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ impl Problem {
         self
     }
 
-    /// What is wrong and what to do, in one line and without its place.
+    /// The fault and its remedy, in one line and without its place.
     pub(super) fn in_one_line(&self) -> String {
         std::iter::once(&self.message).chain(&self.help).map(String::as_str).collect::<Vec<_>>().join("; ")
     }

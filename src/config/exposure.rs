@@ -1,4 +1,4 @@
-//! Who else can get at a secret that stands in a file.
+//! Other users' access to a secret that stands in a file.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::{keys, load};
 const OTHERS_READ: u32 = 0o004;
 const OTHERS_WRITE: u32 = 0o002;
 
-/// A secret's own file that everybody may write: then everybody decides who may use what it opens.
+/// Refuses a secret's own file that every user may write: any of them could decide who may use what the secret opens.
 /// `mode` is that of the file that was read, None for a pipe: that belongs to the process that writes it.
 pub(super) fn refusal(mode: Option<u32>, path: &Path, what: &str) -> Option<Problem> {
     let mode = mode.filter(|mode| mode & OTHERS_WRITE != 0)?;
@@ -44,7 +44,7 @@ fn is_set(setting: &Setting) -> bool {
     matches!(&setting.said, Said::Value(value) if value.as_str().is_some())
 }
 
-/// The file, and what is wrong with it.
+/// The file, and its fault.
 fn exposed(path: &Path, secret: &str) -> Option<(String, String)> {
     let mode = mode(path).filter(|mode| mode & OTHERS_READ != 0)?;
     let what = format!(

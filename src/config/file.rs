@@ -1,4 +1,4 @@
-//! agent.toml: where it is, and what it says on which line.
+//! agent.toml: its place, and its settings with their lines.
 
 use std::io::{self, ErrorKind};
 use std::ops::Range;
@@ -17,17 +17,17 @@ use super::setting::{Gathered, Said, Setting, Target, not_available, sections};
 use super::variables;
 use crate::named_file::{self, Content, FileBounds, FileError};
 
-/// Far more than anybody writes by hand; whatever is longer is some other file.
+/// Far more than an operator writes by hand; a longer file is some other file.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// An agent.toml that was read.
 struct Document {
-    /// As it was named, for messages.
+    /// The name that was used for it, for messages.
     label: String,
     text: String,
 }
 
-/// The file to read: the one that was named, else the first that is there. None: there is none.
+/// The file to read: the named one, else the first that exists. None: there is none.
 pub(super) fn find(named: Option<&Path>, env: &Env) -> Option<PathBuf> {
     let named = named.map(Path::to_owned).or_else(|| env.var(variables::CONFIG).map(PathBuf::from));
     if let Some(path) = named {
@@ -37,13 +37,13 @@ pub(super) fn find(named: Option<&Path>, env: &Env) -> Option<PathBuf> {
     candidates.into_iter().find(|path| !is_absent(path))
 }
 
-/// A file that cannot be looked at is not absent: reading it will say why.
+/// A file that cannot be examined is not absent: reading it will tell the reason.
 fn is_absent(path: &Path) -> bool {
     let absent = |error: io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
     path.metadata().is_err_and(absent)
 }
 
-/// Everything that the file says.
+/// All settings of the file.
 pub(super) fn read(path: &Path) -> Gathered {
     match Document::open(path) {
         Ok(document) => document.settings(path.parent().unwrap_or(Path::new(""))),
@@ -56,7 +56,7 @@ pub(super) fn read_text(label: &str, text: &str) -> Gathered {
     Document { label: label.to_owned(), text: text.to_owned() }.settings(Path::new(""))
 }
 
-/// What of a file is text, or what is wrong with it. `what` names it in messages.
+/// The content of a file as text, or the fault in it. `what` names the file in messages.
 pub(super) fn utf8(bytes: Vec<u8>, path: &Path, what: &str) -> Result<String, Problem> {
     String::from_utf8(bytes).map_err(|error| {
         let (line, column) = position(error.as_bytes(), error.utf8_error().valid_up_to());
@@ -69,7 +69,7 @@ pub(super) fn read_bytes(path: &Path, max_bytes: u64, what: &str) -> Result<Cont
     named_file::read(path, FileBounds::regular_or_pipe(max_bytes)).map_err(|error| unread(path, &error, what))
 }
 
-/// Why a file was not read.
+/// The message about a file that was not read.
 pub(super) fn unread(path: &Path, error: &FileError, what: &str) -> Problem {
     let shown = path.display();
     match error {
@@ -155,7 +155,7 @@ impl Document {
     fn setting(&self, target: Target, value: &Spanned<DeValue<'_>>, base: &Path) -> Result<Setting, Problem> {
         let raw = raw(value.get_ref());
         Setting::read(target, &raw, base, self.origin(value.span())).map_err(|problem| {
-            // A list may go over many lines: the one with the mistake is the one to look at.
+            // A list may span many lines: the line with the mistake is the one to point at.
             let wrong = target.key().kind.wrong_item(&raw).zip(value.get_ref().as_array());
             match wrong.and_then(|(index, items)| items.get(index)) {
                 Some(item) => problem.at(self.origin(item.span()).to_string()),
@@ -164,7 +164,7 @@ impl Document {
         })
     }
 
-    /// Of a key and its `_file` in the same file neither is the stronger.
+    /// Neither of a key and its `_file` in the same file is the stronger.
     fn refuse_twice_said(&self, gathered: &mut Gathered) {
         for setting in &gathered.settings {
             let same_key = |other: &&Setting| other.key.path == setting.key.path;

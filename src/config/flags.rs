@@ -7,7 +7,7 @@ use super::kind::Raw;
 use super::origin::Origin;
 use super::setting::{Gathered, Setting, Target};
 
-/// What the flags say, in their order. A relative path is taken from `base`.
+/// The settings of the flags, in their order. A relative path is taken from `base`.
 pub(super) fn settings(flags: &[String], base: &Path) -> Gathered {
     let mut gathered = Gathered::default();
     for flag in flags {

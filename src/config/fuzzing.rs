@@ -1,4 +1,4 @@
-//! Fuzzing: configurations that nobody would write. No file is read.
+//! Fuzzing: configurations that no operator would write. No file is read.
 
 use super::error::Problem;
 use super::setting::{Gathered, Setting};
@@ -11,7 +11,7 @@ pub(crate) fn agent_toml(bytes: &[u8]) {
     let _ = settle(gathered);
 }
 
-/// A `.env`, and all that its variables set, there and as those of a process.
+/// A `.env`, and all that its variables set, in the file and as those of a process.
 pub(crate) fn environment(bytes: &[u8]) {
     let text = dotenv::decoded(bytes);
     let none: [(String, String); 0] = [];
@@ -38,7 +38,7 @@ fn defaults() -> Gathered {
     Gathered { settings: load::defaults(), ..Gathered::default() }
 }
 
-/// What every kind took must fit into a configuration, and every refusal can be shown.
+/// Values that their kinds accepted must fit into a configuration, and every refusal can be shown.
 fn settle(gathered: Gathered) -> Option<(Config, Vec<Setting>)> {
     match load::settle(gathered) {
         Ok((config, settings)) => {

@@ -1,9 +1,9 @@
-//! The nearest known name to one that nobody knows.
+//! The known name that is nearest to an unknown one.
 
 use super::keys::{self, Key, SECTIONS};
 
-/// The candidate that somebody who typed `word` most likely meant: at most one slip in three letters. None when nothing
-/// is that near.
+/// The candidate that the operator who typed `word` most likely meant: at most one slip in three letters. None when no
+/// candidate is that near.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase().replace('-', "_");
     let slips = |candidate: &str| strsim::damerau_levenshtein(&word, candidate);
@@ -15,7 +15,7 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// Which key `section.name` may have been meant for: one like it in the same section, else the same name in another
+/// The key that `section.name` may have been meant for: one like it in the same section, else the same name in another
 /// section, else the nearest of all.
 pub(super) fn nearest_key(section: &str, name: &str) -> Option<&'static Key> {
     let name = name.strip_suffix("_file").unwrap_or(name);

@@ -6,7 +6,7 @@ use super::variables::{self as read, Variable};
 /// One `[section]`.
 pub(super) struct Section {
     pub(super) name: &'static str,
-    /// What the section is about; the comment above it in `agent.toml`.
+    /// The section's subject; the comment above it in `agent.toml`.
     pub(super) doc: &'static str,
     pub(super) keys: &'static [Key],
 }
@@ -23,7 +23,7 @@ pub(super) struct Key {
     pub(super) doc: &'static str,
 }
 
-/// What a key is when nobody says anything, written as TOML.
+/// The value of a key that the operator leaves unset, written as TOML.
 #[derive(Clone, Copy)]
 pub(super) enum Default {
     Is(&'static str),
@@ -71,12 +71,12 @@ impl Key {
         matches!(self.kind, Kind::Headers)
     }
 
-    /// Whether a `${NAME}` in its value may be meant: what people read or hear, and patterns.
+    /// Whether a `${NAME}` in its value may be meant: in texts that people read or hear, and in patterns.
     pub(super) fn is_prose(&self) -> bool {
         self.section() == "agent" || matches!(self.kind, Kind::Patterns)
     }
 
-    /// Whether a worker that runs takes a new value of it, for new sessions.
+    /// Whether a running worker takes a new value of it, for new sessions.
     pub(super) fn is_live(&self) -> bool {
         matches!(self.section(), "agent" | "llm")
             || matches!(self.path, "worker.max_sessions" | "worker.drain_timeout")

@@ -1,4 +1,5 @@
-//! What a key's value may be: reads what was said into the form that `Config` is made of, or says what was expected.
+//! The values that a key may have: reads a raw value into the form that `Config` is made of, or tells the expected
+//! form.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,7 +11,7 @@ use super::{ProxyUrl, TraceUrl, duration, hint};
 use crate::privacy::pattern::{self, Pattern};
 use crate::telemetry::endpoint;
 
-/// What says that there is to be none.
+/// The word for "none".
 pub(super) const OFF: &str = "off";
 /// The resource attribute that has a key of its own.
 pub(super) const SERVICE_NAME: &str = "service.name";
@@ -26,9 +27,9 @@ pub(super) enum Kind {
     Url {
         schemes: &'static [&'static str],
     },
-    /// Where traces are posted; empty is nowhere.
+    /// The URL that traces are posted to; empty is nowhere.
     Endpoint,
-    /// Where another signal is posted, as it is; empty is unset.
+    /// The URL that another signal is posted to, as it is; empty is unset.
     WholeEndpoint,
     /// OTLP headers. Their values are secrets.
     Headers,
@@ -61,16 +62,16 @@ pub(super) enum Kind {
     Listen,
     /// The path of a file, or "off".
     Path,
-    /// A URL with places for what it is to show; empty is none.
+    /// A URL with places for the ids of a trace; empty is none.
     TraceUrl,
     /// An HTTP proxy, or "off". It may hold a password.
     Proxy,
 }
 
-/// A value as somebody wrote it.
+/// A value as the operator wrote it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Raw {
-    /// From a place that knows text only: the environment, a flag, a file. It is whatever its key wants.
+    /// A value from a place that knows text only: the environment, a flag, a file. Its key decides the type.
     Untyped(String),
     /// The whole URL of the traces, to which nothing is appended.
     TracesUrl(String),
@@ -83,7 +84,7 @@ pub(super) enum Raw {
     Other(&'static str),
 }
 
-/// Why a value is none: more than "expected this, found that", where there is more to say.
+/// The reason why a value is refused: more than "expected this, found that", where there is more to say.
 pub(super) type Reason = Option<String>;
 
 // === impl Kind ===
@@ -118,13 +119,13 @@ impl Kind {
         }
     }
 
-    /// Which item of a list is wrong by itself, the first of them. None: something else is.
+    /// The first item of a list that is wrong by itself. None: the fault is elsewhere.
     pub(super) fn wrong_item(self, raw: &Raw) -> Option<usize> {
         let (Self::Set { .. } | Self::Patterns, Raw::Array(items)) = (self, raw) else { return None };
         items.iter().position(|item| self.read(&Raw::Array(vec![item.clone()])).is_err())
     }
 
-    /// A relative path starts from `base`; everything else stays as it is.
+    /// A relative path starts from `base`; every other value stays as it is.
     pub(super) fn placed(self, value: Value, base: &Path) -> Value {
         match (self, value.as_str()) {
             (Self::Path, Some(path)) if path != OFF => base.join(path).to_string_lossy().into_owned().into(),
@@ -132,7 +133,7 @@ impl Kind {
         }
     }
 
-    /// What to write, to stand behind "expected".
+    /// The expected form, to stand behind "expected".
     pub(super) fn expected(self) -> String {
         match self {
             Self::Text | Self::Secret => "a string".to_owned(),
@@ -393,7 +394,7 @@ impl Raw {
             Self::Untyped(_) | Self::TracesUrl(_) | Self::String(_) if secret => {
                 "text that is not shown here".to_owned()
             }
-            // What stands before an @ in a URL is a password.
+            // The text before an @ in a URL is a password.
             Self::Untyped(text) | Self::TracesUrl(text) | Self::String(text) if text.contains('@') => {
                 "text that is not shown here".to_owned()
             }

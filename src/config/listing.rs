@@ -19,7 +19,7 @@ pub struct Listed {
     pub source: String,
 }
 
-/// What may be shown of a value.
+/// The part of a value that may be shown.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shown {
     Unset,

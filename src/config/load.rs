@@ -20,7 +20,7 @@ use crate::net::trust;
 const MAX_SECRET_BYTES: u64 = 64 << 10;
 const USER_ID_KEY: &str = "telemetry.user_id_key";
 
-/// What the command line says about the configuration.
+/// The arguments of the command line about the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct LoadArgs {
     /// `--config`.
@@ -29,22 +29,22 @@ pub struct LoadArgs {
     pub set: Vec<String>,
 }
 
-/// A configuration and where it came from.
+/// A configuration and its source.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     pub config: Config,
     /// The agent.toml that was read; None when there is none.
     pub file: Option<PathBuf>,
-    /// What is not wrong, but surely not meant. For the log, once there is one.
+    /// Settings that are not wrong, but surely not meant. For the log, once there is one.
     pub warnings: Vec<String>,
     /// Variables that are set and change nothing, with the reason.
     pub ignored: Vec<Ignored>,
-    /// What only a command that exports cannot do with; see [`Loaded::used_for`].
+    /// Variables that only a command that exports cannot work with; see [`Loaded::used_for`].
     pub(super) unmet: Vec<Unmet>,
     pub(super) settings: Vec<Setting>,
 }
 
-/// Reads all sources. Everything that is wrong in any of them is reported at once.
+/// Reads all sources. All faults in any of them are reported at once.
 pub fn load(args: &LoadArgs, env: &Env) -> Result<Loaded, ConfigError> {
     let (env, problems) = env.with_dotenv();
     let path = file::find(args.config.as_deref(), &env);
@@ -68,7 +68,7 @@ pub fn load(args: &LoadArgs, env: &Env) -> Result<Loaded, ConfigError> {
     Ok(Loaded { config, file: path, warnings, ignored, unmet, settings })
 }
 
-/// What all sources said, as one value; or everything that is wrong with it.
+/// The values of all sources as one configuration; or all faults in it.
 pub(super) fn settle(mut gathered: Gathered) -> Result<(Config, Vec<Setting>), ConfigError> {
     gathered.append(limits(&gathered.settings));
     gathered.problems.extend(nameless(&gathered.settings));
@@ -90,7 +90,7 @@ impl Default for Config {
     }
 }
 
-/// The reference agent.toml says every default; reading it is what makes that true. It is read once.
+/// The reference agent.toml names every default; reading the defaults from it keeps that true. It is read once.
 pub(super) fn defaults() -> Vec<Setting> {
     static DEFAULTS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
         let settings = file::read_text("the defaults", &template::agent_toml()).settings;
@@ -106,7 +106,7 @@ fn credentials(env: &Env) -> Gathered {
     for key in keys::all() {
         let Some(name) = key.credential() else { continue };
         let path = dir.join(&name);
-        // What cannot be looked at is not absent: reading it will say why.
+        // A file that cannot be examined is not absent: reading it will tell the reason.
         if path.try_exists().unwrap_or(true) {
             let origin = Origin::Credential(name);
             gathered.settings.push(Setting { key, said: Said::File(path), origin });
@@ -136,7 +136,7 @@ fn merge(settings: &[Setting]) -> Result<Config, ConfigError> {
 
 // === secrets in files ===
 
-/// The secrets that stand in files. Only files that count are read: whoever overrides a secret need not have the file.
+/// The secrets that stand in files. Only files that count are read: the file of an overridden secret need not exist.
 fn contents(settings: &[Setting]) -> Gathered {
     let mut gathered = Gathered::default();
     for key in keys::all() {
@@ -175,7 +175,7 @@ fn distrusted(settings: &[Setting]) -> Option<Problem> {
 
 // === a hash without a key ===
 
-/// Identities that are to be hashed, and no key to do that with.
+/// Identities are to be hashed, and there is no key for that.
 fn nameless(settings: &[Setting]) -> Option<Problem> {
     let said = |path: &str| keys::by_path(path).and_then(|key| winner(settings, key));
     let hashed = said("telemetry.user_id").filter(|setting| is_text(setting, "hashed"))?;
@@ -190,8 +190,8 @@ fn is_text(setting: &Setting, text: &str) -> bool {
 
 // === timeouts within a timeout ===
 
-/// Time limits of an attempt that are longer than that of the whole turn. Said by the same source this is a mistake;
-/// else the stronger source means what it says, and the weaker limit gives way.
+/// Time limits of an attempt that are longer than that of the whole turn. When the same source sets both this is a
+/// mistake; otherwise the stronger source is followed, and the weaker limit gives way.
 fn limits(settings: &[Setting]) -> Gathered {
     let mut gathered = Gathered::default();
     let Some(total) = keys::by_path("llm.total_timeout").and_then(|key| winner(settings, key)) else {
@@ -203,7 +203,7 @@ fn limits(settings: &[Setting]) -> Gathered {
             gathered.push(limited(part, total));
         }
     }
-    // An operator who lowers the whole in a copy of the reference file does not mean to keep this one.
+    // An operator who lowers the whole limit in a copy of the reference file does not mean to keep this one.
     let cold = keys::by_path("llm.cold_first_token_timeout").and_then(|key| winner(settings, key));
     if let Some(cold) = cold.filter(|cold| length(cold) > length(total)) {
         gathered.push(Ok(gives_way(cold, total)));

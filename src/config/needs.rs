@@ -1,4 +1,4 @@
-//! What a command cannot do without, beyond a valid configuration.
+//! The settings that a command needs, beyond a valid configuration.
 
 use url::Url;
 
@@ -8,10 +8,10 @@ use super::{Config, ConfigError, ProxyUrl};
 use crate::secret::{Secret, Secrets};
 use crate::telemetry::signal::Signal;
 
-/// The host that answers nobody without a key.
+/// The host that answers no request without a key.
 const OPENAI_HOST: &str = "api.openai.com";
 
-/// What it takes to talk to the LiveKit server.
+/// The credentials for the LiveKit server.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     pub url: Url,
@@ -20,7 +20,7 @@ pub struct Credentials {
 }
 
 impl Config {
-    /// The key pair for `start`, `connect` and `call`; the error says every way to set what is missing.
+    /// The key pair for `start`, `connect` and `call`; the error names every way to set a missing value.
     pub fn livekit_credentials(&self) -> Result<Credentials, ConfigError> {
         let livekit = &self.livekit;
         if let (Some(key), Some(secret)) = (&livekit.api_key, &livekit.api_secret) {
@@ -39,7 +39,7 @@ impl Config {
         Err(ConfigError::of(problems))
     }
 
-    /// Every secret there is. A new one is added here, or it is in danger of being logged.
+    /// Every secret there is. A new secret is added here, or it is in danger of being logged.
     pub fn secrets(&self) -> Secrets {
         let telemetry = self.telemetry.settings();
         let headers = Signal::ALL.into_iter().flat_map(|signal| telemetry.exporter(signal).headers);
@@ -116,7 +116,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let env = Env::new(dir.path(), variables).with_system_file(dir.path().join("none"));
         let config = config::load(&LoadArgs::default(), &env).unwrap().config;
-        // An API key's name is no secret by itself: it says which secret is meant.
+        // An API key's name is no secret by itself: it tells which secret is meant.
         for key in secrets.iter().filter(|key| key.path != "livekit.api_key") {
             assert_eq!(config.secrets().taken_out(&of(key)), "[secret]", "{}", key.path);
         }

@@ -1,4 +1,4 @@
-//! Where a value comes from: for the listing, for errors, and for whose word counts.
+//! The source of a value: for the listing, for errors, and for the order of strength.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub(super) enum Layer {
     Flag,
 }
 
-/// The place of one value within its layer. Its `Display` is what errors point to.
+/// The place of one value within its layer. Errors point to its `Display`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     Default,
@@ -32,7 +32,7 @@ pub(super) enum Origin {
         name: String,
         line: usize,
     },
-    /// `--set`, by what stands before the `=`.
+    /// `--set`, by the text before the `=`.
     Flag(String),
     /// The content of a file that another setting names.
     Content {
@@ -69,7 +69,7 @@ impl Origin {
         }
     }
 
-    /// The environment variable that it is, wherever that was set.
+    /// The environment variable of the value, wherever that was set.
     pub(super) fn variable(&self) -> Option<&str> {
         match self {
             Self::Variable(name) | Self::Dotenv { name, .. } => Some(name),
@@ -78,7 +78,7 @@ impl Origin {
         }
     }
 
-    /// For the listing: without the column, which says nothing about a value that is right.
+    /// For the listing: without the column, which tells nothing about a value that is right.
     pub(super) fn short(&self) -> String {
         match self {
             Self::File { file, line, .. } => format!("{file}:{line}"),
@@ -90,7 +90,7 @@ impl Origin {
         }
     }
 
-    /// How `key`, or its `_file`, is written in this layer, for a hint.
+    /// The notation of `key`, or its `_file`, in this layer, for a hint.
     pub(super) fn spell(&self, key: &Key, file: bool) -> String {
         let file = file && key.file_key().is_some();
         match self.layer() {

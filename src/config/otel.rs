@@ -1,10 +1,11 @@
-//! The variables of OpenTelemetry, which are set for every program of a machine or a cluster: which of them stop a command
-//! that exports, which change something, and which are ignored and why.
+//! The variables of OpenTelemetry, which are set for every program of a machine or a cluster: those that stop a
+//! command that exports, those that change something, and those that are ignored, with the reason.
 //!
-//! - [`inherited`]: what metrics and logs take of the variables for all signals, where traces have their own
-//! - [`judge`]: what is wrong or without effect, once the configuration is known
+//! - [`inherited`]: the settings that metrics and logs take from the variables for all signals, where traces have
+//!   their own
+//! - [`judge`]: variables that are wrong or without effect, once the configuration is known
 //! - `protocol`: the transports that we do not speak
-//! - `unread`: what nothing here reads
+//! - `unread`: the variables that we do not read
 
 mod inherited;
 mod protocol;
@@ -35,17 +36,17 @@ pub struct Ignored {
     is_part: bool,
 }
 
-/// What a command does with `[telemetry]`.
+/// A command's use of `[telemetry]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// It exports nothing.
+    /// The command exports nothing.
     Nothing,
-    /// It reads where traces go, and sends none.
+    /// The command reads the traces' receiver, and sends none.
     Address,
     Export,
 }
 
-/// A variable that only some commands can do with as it is.
+/// A variable that only some commands can work with as it is.
 #[derive(Clone, Debug)]
 pub(super) struct Unmet {
     problem: Problem,
@@ -54,14 +55,14 @@ pub(super) struct Unmet {
     is_transport: bool,
 }
 
-/// What came of all variables.
+/// The judgement of all variables.
 #[derive(Default)]
 pub(super) struct Judged {
     pub(super) ignored: Vec<Ignored>,
     pub(super) unmet: Vec<Unmet>,
 }
 
-/// What the whole configuration makes of the variables. `told` are those that were found out while they were read.
+/// Judges the variables by the whole configuration. `told` are the findings that were made while they were read.
 pub(super) fn judge(env: &Env, telemetry: &Telemetry, settings: &[Setting], told: Vec<Ignored>) -> Judged {
     let telemetry = &telemetry.settings();
     let mut judged = Judged { ignored: told, unmet: Vec::new() };
@@ -84,7 +85,7 @@ fn is_needed(key: &Key, telemetry: &telemetry::Settings) -> bool {
     // Without an endpoint of their own, metrics and logs go beside the traces.
     let beside = |own: bool, signal| !own && telemetry.wants(signal);
     match key.path {
-        // Records are made of it, too.
+        // The key applies to records, too.
         "telemetry.capture_content" => true,
         "telemetry.otlp_endpoint" => {
             telemetry.wants(Signal::Traces)
@@ -134,7 +135,7 @@ impl Judged {
         }
     }
 
-    /// Of a variable the first thing that is said counts, and what stops a command is no less than that.
+    /// Keeps one finding for each variable: the first one, or the one that stops a command.
     fn once_each(&mut self) {
         let mut problems: Vec<Problem> = Vec::new();
         self.unmet.retain(|unmet| {
@@ -164,7 +165,7 @@ impl Ignored {
         }
     }
 
-    /// For the listing alone.
+    /// A finding for the listing alone.
     pub(super) fn quiet(variable: &str, origin: &Origin, reason: impl Into<String>) -> Self {
         Self::new(variable, origin, reason)
     }
@@ -173,7 +174,7 @@ impl Ignored {
         Self { is_warning: true, ..Self::new(variable, origin, reason) }
     }
 
-    /// Not all that it says has an effect.
+    /// A finding that a part of the value has no effect.
     pub(super) fn part(variable: &str, origin: &Origin, reason: impl Into<String>) -> Self {
         Self { is_warning: true, is_part: true, ..Self::new(variable, origin, reason) }
     }
@@ -189,7 +190,7 @@ impl fmt::Display for Ignored {
 // === impl Loaded ===
 
 impl Loaded {
-    /// The same for a command that does this with it, or why it cannot.
+    /// The same for a command with this purpose, or the reason why it cannot run.
     pub fn used_for(mut self, purpose: Purpose) -> Result<Self, ConfigError> {
         let unmet = std::mem::take(&mut self.unmet);
         let (stops, spared): (Vec<_>, Vec<_>) = unmet.into_iter().partition(|unmet| match purpose {

@@ -1,4 +1,4 @@
-//! One key, set once: what every source is made of, and what figment merges.
+//! One key, set once: the item that every source consists of, and that figment merges.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub(super) enum Said {
     Wrong(Problem),
 }
 
-/// Which part of which key a name means.
+/// The part of a key that a name means.
 #[derive(Clone, Copy)]
 pub(super) enum Target {
     Value(&'static Key),
@@ -38,7 +38,7 @@ pub(super) enum Target {
     File(&'static Key),
 }
 
-/// The settings of one source, and what is wrong with it.
+/// The settings of one source, and their faults.
 #[derive(Default)]
 pub(super) struct Gathered {
     pub(super) settings: Vec<Setting>,
@@ -49,7 +49,7 @@ pub(super) struct Gathered {
 // === impl Target ===
 
 impl Target {
-    /// The target that `origin` names, or why there is none.
+    /// The target that `origin` names, or the reason why there is none.
     pub(super) fn find(section: &str, name: &str, origin: &Origin) -> Result<Self, Problem> {
         let path = format!("{section}.{name}");
         let file_of = |key: &&Key| key.section() == section && key.file_key().as_deref() == Some(name);
@@ -114,7 +114,7 @@ impl Said {
 // === impl Setting ===
 
 impl fmt::Debug for Setting {
-    /// Without the value, which may be a secret.
+    /// The value is left out, since it may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.key.path, self.origin)
     }

@@ -1,4 +1,5 @@
-//! What each part of the program is told of the configuration. The parts know their own settings, and nothing of this.
+//! The settings of each part of the program, made from the configuration. The parts do not know the configuration
+//! itself.
 
 use super::{Network, Telemetry};
 use crate::{net, privacy, telemetry};

@@ -1,4 +1,4 @@
-//! Where a worker keeps what it writes when nobody says where: systemd's state directory, else that of the user.
+//! Where a worker keeps what it writes when the operator names no place: systemd's state directory, else the user's.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::setting::{Gathered, Setting, Target};
 const FILES: [(&str, &str); 3] =
     [("store.path", "record.sqlite"), ("telemetry.spool_dir", "spool"), ("worker.recovery_dir", "rooms")];
 
-/// Defaults as this environment makes them. Without any directory there are none, and what needs one is off.
+/// The defaults of this environment. Without any directory there are none, and parts that need one are off.
 pub(super) fn settings(env: &Env) -> Gathered {
     let mut gathered = Gathered::default();
     let Some(directory) = directory(env) else { return gathered };
@@ -24,8 +24,8 @@ pub(super) fn settings(env: &Env) -> Gathered {
     gathered
 }
 
-/// `$STATE_DIRECTORY` of systemd (its first, if there are several), else `$XDG_STATE_HOME/voiced`, else what the XDG base
-/// directory specification says when that is unset.
+/// `$STATE_DIRECTORY` of systemd (its first, if there are several), else `$XDG_STATE_HOME/voiced`, else the default of
+/// the XDG base directory specification for an unset variable.
 fn directory(env: &Env) -> Option<PathBuf> {
     let absolute = |name: &str| {
         let text = env.var(name)?.to_str()?;

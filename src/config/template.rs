@@ -1,4 +1,4 @@
-//! The text of the reference agent.toml, made of the table of keys.
+//! The text of the reference agent.toml, made from the table of keys.
 
 use std::fmt::Write;
 
@@ -16,7 +16,7 @@ Durations: \"250ms\", \"5s\", \"1m30s\", \"1h\".
 Secrets are better kept elsewhere: in the environment, in a file that the key with _file names (a relative path
 starts from this file's directory), or in a systemd credential.";
 
-/// The reference `agent.toml`: every key with its default and what it is for.
+/// The reference `agent.toml`: every key with its default and its purpose.
 pub fn agent_toml() -> String {
     let mut text = comment(HEAD);
     for section in SECTIONS {

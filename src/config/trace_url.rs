@@ -1,8 +1,8 @@
-//! `[http] trace_url`: how a link to a trace is made.
+//! `[http] trace_url`: the template of the links to traces.
 
 use std::fmt::Write;
 
-/// What may stand between braces.
+/// The names that may stand between braces.
 const PLACES: [&str; 4] = ["trace_id", "start_us", "end_us", "session_id"];
 /// How far around a turn a link looks, in microseconds: clocks differ, and backends round.
 const MARGIN_US: i64 = 60_000_000;
@@ -19,7 +19,7 @@ enum Part {
     Place(&'static str),
 }
 
-/// What a link leads to.
+/// The target of a link.
 #[derive(Clone, Copy, Debug)]
 pub struct Linked<'a> {
     pub trace_id: &'a str,
@@ -29,7 +29,7 @@ pub struct Linked<'a> {
 }
 
 impl TraceUrl {
-    /// The error says what is wrong with the text.
+    /// The error tells the fault of the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let is_web = ["https://", "http://"].iter().any(|scheme| text.starts_with(scheme));
         if !is_web || text.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
@@ -52,7 +52,7 @@ impl TraceUrl {
         Ok(Self { parts })
     }
 
-    /// The link, with what is filled in percent-encoded.
+    /// The link, with percent-encoded values in its places.
     pub fn link(&self, to: Linked<'_>) -> String {
         let mut url = String::new();
         for part in &self.parts {

@@ -1,4 +1,4 @@
-//! The environment variables that others define: how each reads as a value of one of our keys.
+//! The environment variables that other programs define, and how each is read as a value of one of our keys.
 
 use super::keys;
 use super::kind::{self, Raw};
@@ -7,26 +7,26 @@ use crate::telemetry::signal::Signal;
 /// A well-known environment variable that sets a key.
 pub(super) struct Variable {
     pub(super) name: &'static str,
-    /// Reads the variable's own notation, or says what was expected.
+    /// Reads the variable's own notation, or tells the expected one.
     pub(super) read: fn(&str) -> Result<Reading, String>,
 }
 
-/// What a variable says of a key.
+/// A variable's value for a key.
 #[derive(Debug, PartialEq)]
 pub(super) enum Reading {
     Is(Raw),
-    /// What it says, and why a part of it is ignored.
+    /// The value, and the reason why a part of it is ignored.
     Partly(Raw, String),
     Nothing,
-    /// It names what is unknown where OpenTelemetry has names only: its specification wants this ignored with a warning.
+    /// The value is unknown where OpenTelemetry knows names only: its specification wants it ignored with a warning.
     Ignored(String),
 }
 
-/// What others set for every program: none of it may stop a command that does not need it.
+/// The prefix of variables that are set for every program: none of them may stop a command that does not need it.
 pub(super) const OTEL: &str = "OTEL_";
 /// The transport of all signals. That of one is stronger; see [`protocol`].
 pub(super) const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
-/// The only one that we speak.
+/// The only protocol that we speak.
 pub(super) const SPOKEN: &str = "http/protobuf";
 /// The file to read instead of `agent.toml`.
 pub(super) const CONFIG: &str = "VOICED_CONFIG";
@@ -34,7 +34,7 @@ pub(super) const CONFIG: &str = "VOICED_CONFIG";
 /// The credentials of `voiced openobserve install`.
 const OPENOBSERVE_TOKEN: &str = "OPENOBSERVE_TOKEN";
 
-/// What "no limit" means for a wait.
+/// The wait that stands for "no limit".
 const NO_LIMIT: &str = "1h";
 /// How many names of a list are repeated.
 const MOST_NAMES: usize = 3;
@@ -53,7 +53,8 @@ pub(super) const fn protocol(signal: Signal) -> &'static str {
 
 /// Whether a variable of this name can change anything here.
 pub(super) fn is_read(name: &str) -> bool {
-    // Kubernetes makes names like VOICED_HTTP_PORT out of the names of services. Of what is no name, a part may be a secret.
+    // Kubernetes makes names like VOICED_HTTP_PORT out of the names of services. A part of a text that is no name may
+    // be a secret.
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let ours = name.starts_with("VOICED_") && name.contains("__") && name.bytes().all(is_part);
     ours || [CONFIG, OPENOBSERVE_TOKEN].contains(&name) || is_well_known(name) || is_protocol(name)
@@ -90,8 +91,8 @@ fn as_it_is(text: &str) -> Result<Reading, String> {
     Ok(Reading::Is(Raw::Untyped(text.to_owned())))
 }
 
-/// `OTEL_SDK_DISABLED`. The specification reads everything but "true" as false; whoever writes "1" means to switch
-/// traces off, and sending them anyway would be the worse surprise, so that is refused.
+/// `OTEL_SDK_DISABLED`. The specification reads everything but "true" as false; an operator who writes "1" means to
+/// switch traces off, and sending them anyway would be the worse surprise, so that is refused.
 pub(super) fn not_disabled(text: &str) -> Result<Reading, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" => Ok(Reading::Is(Raw::Boolean(false))),
@@ -123,7 +124,8 @@ pub(super) fn milliseconds(text: &str) -> Result<Reading, String> {
     }
 }
 
-/// `OTEL_EXPORTER_OTLP_TIMEOUT`: milliseconds too, but zero is no limit, for which the specification allows a long time.
+/// `OTEL_EXPORTER_OTLP_TIMEOUT`: milliseconds too, but zero is no limit, for which the specification allows a long
+/// time.
 pub(super) fn timeout(text: &str) -> Result<Reading, String> {
     match milliseconds(text)? {
         Reading::Is(Raw::String(zero)) if zero == "0ms" => Ok(Reading::Is(Raw::String(NO_LIMIT.to_owned()))),
@@ -135,7 +137,7 @@ pub(super) fn traces_exporter(text: &str) -> Result<Reading, String> {
     Ok(exporter(text, &["zipkin", "jaeger"], &[]))
 }
 
-/// Prometheus can always come and read `/metrics`.
+/// Prometheus can read `/metrics` at any time.
 pub(super) fn metrics_exporter(text: &str) -> Result<Reading, String> {
     Ok(exporter(text, &[], &["prometheus"]))
 }
@@ -144,8 +146,8 @@ pub(super) fn logs_exporter(text: &str) -> Result<Reading, String> {
     Ok(exporter(text, &[], &[]))
 }
 
-/// A list of exporters, of which `otlp` is the one that we have. What is known elsewhere (`others`, `CONSOLE`) asks for
-/// another one than `otlp`, and so for none here; `served` is known and needs no exporter.
+/// A list of exporters, of which `otlp` is the one that we have. A name that is known elsewhere (`others`, `CONSOLE`)
+/// asks for another exporter than `otlp`, and so for none here; one in `served` needs no exporter.
 fn exporter(text: &str, others: &[&str], served: &[&str]) -> Reading {
     let names: Vec<String> = text
         .split(',')
@@ -213,9 +215,9 @@ pub(super) fn service_name(text: &str) -> Result<Reading, String> {
     Ok(name.map_or(Reading::Nothing, |(_, value)| Reading::Is(Raw::String(value))))
 }
 
-/// Whatever else `OTEL_RESOURCE_ATTRIBUTES` holds.
+/// The rest of `OTEL_RESOURCE_ATTRIBUTES`.
 pub(super) fn other_attributes(text: &str) -> Result<Reading, String> {
-    // Read whole, so that what is wrong with it is one mistake and not one of each key.
+    // The whole is read, so that a fault in it is one mistake and not one of each key.
     kind::attributes(text)?;
     let names_service = |item: &&str| item.split('=').next().map(str::trim) == Some(kind::SERVICE_NAME);
     let others: Vec<&str> = text.split(',').filter(|item| !names_service(item)).collect();

@@ -1,8 +1,9 @@
-//! Who may see what people said.
+//! The clients that may see people's words.
 //!
-//! With `[http] token` whoever sends it: as `Authorization: Bearer`, or once in a form that gives a cookie. Without one,
-//! whoever reaches a loopback address under a loopback name, because a page of the web may have a name of its own lead
-//! to 127.0.0.1 and would then be read as ours; and nobody at all on other addresses.
+//! With `[http] token`, a client that sends it: as `Authorization: Bearer`, or once in a form that gives a cookie.
+//! Without a token, a client that reaches a loopback address under a loopback name, because a page of the web may have
+//! a name of its own lead to 127.0.0.1 and would then be read as ours. On other addresses without a token, no client
+//! at all.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -19,7 +20,7 @@ use crate::config;
 use crate::secret::Secret;
 use crate::tls;
 
-/// How the cookie of whoever has signed in begins; our port ends it, because browsers send a host's cookies to all of its
+/// How the cookie of a signed-in browser begins; our port ends it, because browsers send a host's cookies to all of its
 /// ports, and a second worker there has sign-ins of its own.
 const COOKIE: &str = "voiced_sign_in_";
 /// How long a sign-in lasts, at most until the worker ends.
@@ -27,7 +28,7 @@ const SIGNED_IN: Duration = Duration::from_secs(12 * 3600);
 /// More browsers than this push out the one that signed in first.
 const MOST_SIGNED_IN: usize = 64;
 
-/// Cheap to clone; clones share who has signed in, and who guesses.
+/// Cheap to clone; clones share the sign-ins and the guesses.
 #[derive(Clone)]
 pub struct Access {
     token: Option<Secret>,
@@ -42,12 +43,12 @@ struct SignIn {
     until: Instant,
 }
 
-/// Why somebody may not see what is behind.
+/// The reason why a client may not see a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The token is missing or wrong.
     Token,
-    /// We listen beyond loopback, and nobody set a token.
+    /// We listen beyond loopback, and the configuration sets no token.
     Closed,
     /// The request is for a name that is not ours.
     Host,
@@ -56,7 +57,7 @@ pub(super) enum Refusal {
 // === impl Access ===
 
 impl Access {
-    /// For a listener at this address.
+    /// The rules for a listener at this address.
     pub fn new(address: SocketAddr, config: &config::Http) -> Self {
         Self {
             token: config.token.clone(),
@@ -78,7 +79,7 @@ impl Access {
         }
     }
 
-    /// The cookie for whoever knows the token, as a header's value.
+    /// The cookie for a client that knows the token, as a header's value.
     pub(super) fn sign_in(&self, token: &str) -> Option<String> {
         if !self.token.as_ref().is_some_and(|known| is_same(token, known)) {
             return None;
@@ -95,7 +96,7 @@ impl Access {
         Some(format!("{name}={cookie}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}"))
     }
 
-    /// Waits as long as whoever sent a wrong token has to; it is for the caller to know that one was sent.
+    /// Waits as long as a client has to that sent a wrong token; the caller has to know that one was sent.
     pub(super) async fn hold_up(&self, origin: Origin) {
         let until = self.wrong(origin, Instant::now());
         tokio::time::sleep_until(until.into()).await;
@@ -124,7 +125,7 @@ impl Access {
 
 /// The token of `Authorization: Bearer`.
 pub(super) fn sent(headers: &HeaderMap) -> Option<&str> {
-    // Not `to_str`, which takes ASCII only: a token may hold anything that people type.
+    // `to_str` takes ASCII only, but a token may hold anything that people type.
     let sent = std::str::from_utf8(headers.get(header::AUTHORIZATION)?.as_bytes()).ok()?;
     let (scheme, token) = sent.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -143,7 +144,7 @@ fn is_same(guess: &str, secret: &Secret) -> bool {
     std::hint::black_box(different) == 0 && guess.len() == secret.len()
 }
 
-/// Whoever sends no name at all is no browser, and nobody has led it here by a name.
+/// A client that sends no name at all is no browser, and no name has led it here.
 fn is_loopback_name(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST) else { return true };
     let Some(name) = host.to_str().ok().and_then(host::name) else { return false };

@@ -1,4 +1,4 @@
-//! Fuzzing: what browsers and others send.
+//! Fuzzing: the requests of browsers and other clients.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -13,7 +13,7 @@ use crate::secret::Secret;
 
 const NOW: When = When(1_764_097_307_000_000);
 
-/// A query that is taken means the same when a page links to it.
+/// A query that is accepted means the same when a page links to it.
 pub(crate) fn query(bytes: &[u8]) {
     let asked = text(bytes);
     if let Ok(query) = Query::parse(&asked, NOW, 50) {
@@ -27,7 +27,7 @@ pub(crate) fn query(bytes: &[u8]) {
     assert!(!shown.contains(['<', '>', '"', '\'']), "text became markup");
 }
 
-/// Headers, a line each: Authorization, Cookie, Host, and where to go after the sign-in.
+/// Headers, a line each: Authorization, Cookie, Host, and the page to go to after the sign-in.
 pub(crate) fn access(bytes: &[u8]) {
     let token = "a-token-that-nobody-guesses-0123456789";
     let mut lines = bytes.split(|byte| *byte == b'\n');

@@ -1,7 +1,7 @@
-//! How long whoever sends a wrong token waits for the answer.
+//! How long a client that sends a wrong token waits for the answer.
 //!
-//! The answers stand in two lines: one of the client's address, one of all. Guesses sent at the same time are
-//! answered one after the other, so they take as long as guesses sent in turn; whoever hangs up leaves its wait to the
+//! The answers stand in two lines: one of the client's address, one of all. Guesses sent at the same time are answered
+//! one after the other, so they take as long as guesses sent in turn; a client that hangs up leaves its wait to the
 //! next. A right token stands in no line: it must not wait for what strangers guess.
 
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::origin::Origin;
 use super::seldom::Seldom;
 
-/// Between two answers to one address, and the longest wait that comes of it.
+/// The time between two answers to one address, and the longest wait that results from it.
 const OWN: Line = Line { step: Duration::from_millis(500), longest: Duration::from_secs(20) };
 /// The same for all addresses together: shorter, because a slip of the finger stands in it too.
 const ALL: Line = Line { step: Duration::from_millis(100), longest: Duration::from_secs(5) };
@@ -22,10 +22,10 @@ struct Line {
     longest: Duration,
 }
 
-/// The lines as they stand.
+/// The present lines.
 #[derive(Debug, Default)]
 pub(super) struct Guesses {
-    /// When the last answer in the line of all is due.
+    /// The time at which the last answer in the line of all is due.
     all: Option<Instant>,
     own: VecDeque<(Origin, Instant)>,
     pub(super) told: Seldom,
@@ -34,7 +34,7 @@ pub(super) struct Guesses {
 // === impl Guesses ===
 
 impl Guesses {
-    /// A wrong token came from there. Returns when to answer.
+    /// Takes note of a wrong token from this origin. Returns when to answer.
     pub(super) fn wrong(&mut self, origin: Origin, now: Instant) -> Instant {
         self.own.retain(|(_, until)| *until > now);
         let own = self.own.iter().position(|(known, _)| *known == origin);
@@ -59,7 +59,7 @@ impl Guesses {
 // === impl Line ===
 
 impl Line {
-    /// When the answer behind the last one is due.
+    /// The time at which the answer behind the last one is due.
     fn next(&self, last: Option<Instant>, now: Instant) -> Instant {
         let behind = last.map_or(now, |last| last.max(now)) + self.step;
         behind.min(now + self.longest)

@@ -1,11 +1,11 @@
-//! What every answer says besides what was asked: how little a browser may do with it.
+//! The headers of every answer: they restrict what a browser may do with it.
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
 
-/// For what is no page: it may load nothing, send nothing and be shown within nothing.
+/// The policy for answers other than pages: they may load nothing, send nothing and be framed nowhere.
 const NOTHING: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const FIXED: [(HeaderName, HeaderValue); 5] = [
@@ -21,7 +21,7 @@ pub(super) fn on_every_answer(router: Router) -> Router {
     router.layer(middleware::map_response(hardened))
 }
 
-/// No copy in a cache, no guess at a type, no word to other sites and none into their pages.
+/// Forbids copies in caches, guesses at the type, referrers to other sites and framing by them.
 async fn hardened(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.extend(FIXED);

@@ -1,5 +1,5 @@
-//! The name that a request is for. A proxy in front of us and we must read the same one, so what can be read in two ways
-//! is refused.
+//! The name that a request is for. A proxy in front of us and we must read the same one, so a request that can be read
+//! in two ways is refused.
 
 use axum::Router;
 use axum::extract::Request;
@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 
-/// The one of http, the only scheme that we speak.
+/// The port of http, the only scheme that we speak.
 const DEFAULT_PORT: &str = "80";
 
 const TWO: &str = "the request has more than one Host header; send one\n";
@@ -26,7 +26,7 @@ async fn check(request: Request, next: Next) -> Response {
     }
 }
 
-/// Why it is not clear which host is meant. No Host at all is none: it is not from a browser.
+/// The reason why it is unclear which host is meant. None also for a request without a Host: no browser sends it.
 fn trouble(headers: &HeaderMap, uri: &Uri) -> Option<&'static str> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = hosts.next().map(|host| host.to_str().ok().and_then(split));
@@ -39,7 +39,7 @@ fn trouble(headers: &HeaderMap, uri: &Uri) -> Option<&'static str> {
     }
 }
 
-/// The name in a Host header, without port and brackets. None: it is no name.
+/// The name in a Host header, without port and brackets. None: the header holds no name.
 pub(super) fn name(host: &str) -> Option<&str> {
     split(host).map(|(name, _)| name)
 }
@@ -51,7 +51,8 @@ fn split(host: &str) -> Option<(&str, &str)> {
         None => host.split_at(host.find(':').unwrap_or(host.len())),
     };
     let is_v6 = host.starts_with('[');
-    // Narrower than the RFC's grammar: its commas and quotes are in no host's name, and two hosts may hide behind one.
+    // This is narrower than the RFC's grammar: no host's name has its commas and quotes, and two hosts may hide behind
+    // one.
     let is_good =
         |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte) || is_v6 && byte == b':';
     let port = if rest.is_empty() { rest } else { rest.strip_prefix(':')? };

@@ -1,11 +1,11 @@
-//! HTML in which forgetting to escape is an error of the compiler: what is not a literal in our source has a value's way
-//! into the text only, and that way escapes.
+//! HTML in which a forgotten escape is an error of the compiler: text that is not a literal in our source can only be
+//! written as a value, and values are escaped.
 
 /// Text that is HTML already.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Html(String);
 
-/// What can stand in a page, escaped where it must be.
+/// A value that can stand in a page, escaped where it must be.
 pub(super) trait Show {
     fn show(&self, out: &mut Html);
 }
@@ -23,7 +23,7 @@ pub(super) use html;
 // === impl Html ===
 
 impl Html {
-    /// Markup of our own: only what lives as long as the program can be that.
+    /// Markup of our own: only text that lives as long as the program qualifies.
     pub(super) fn markup(&mut self, literal: &'static str) {
         self.0.push_str(literal);
     }
@@ -37,7 +37,7 @@ impl Html {
                 '"' => self.0.push_str("&quot;"),
                 '\'' => self.0.push_str("&#39;"),
                 '\n' | '\t' => self.0.push(letter),
-                // Characters that HTML has no place for.
+                // Characters that HTML does not allow.
                 letter if letter.is_control() => self.0.push('\u{fffd}'),
                 letter => self.0.push(letter),
             }
@@ -81,7 +81,7 @@ impl<T: Show + ?Sized> Show for &T {
     }
 }
 
-/// Nothing where there is nothing.
+/// None shows nothing.
 impl<T: Show> Show for Option<T> {
     fn show(&self, out: &mut Html) {
         if let Some(value) = self {

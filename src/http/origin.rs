@@ -1,4 +1,4 @@
-//! Where a client comes from, as far as its share of what we have is concerned.
+//! The origin of a client, as far as its share of our resources is concerned.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,7 +8,7 @@ use axum::extract::Request;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Origin(IpAddr);
 
-/// Where a request comes from, as the server has noted.
+/// The origin of a request, as the server has noted it.
 pub(super) fn of(request: &Request) -> Origin {
     request.extensions().get().copied().unwrap_or(Origin(Ipv4Addr::UNSPECIFIED.into()))
 }

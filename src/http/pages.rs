@@ -1,5 +1,5 @@
-//! The record as pages for people, rendered here and readable without scripts. Everything they need comes with them or from
-//! our own paths, and the browser is told to take nothing from anywhere else.
+//! The record as pages for people, rendered here and readable without scripts. All their parts come with them or from
+//! our own paths, and the browser is told to load nothing from anywhere else.
 
 mod list;
 mod session;
@@ -21,7 +21,7 @@ pub(super) use self::sign_in::{ask_for_token, sign_in};
 
 const STYLE: &str = include_str!("pages/style.css");
 const SCRIPT: &str = include_str!("pages/live.js");
-/// Where the script is; the pages name it.
+/// The path of the script; the pages name it.
 pub(super) const SCRIPT_PATH: &str = "/sessions.js";
 
 const SESSIONS: usize = 50;
@@ -84,9 +84,9 @@ fn explained(trouble: &Trouble) -> Page {
     Page { title: "Nothing to show".to_owned(), body }
 }
 
-/// The whole document, with what keeps a browser from doing more than show it.
+/// The whole document, with the headers that keep a browser from doing more than show it.
 fn document(status: StatusCode, page: Page) -> Response {
-    // Without randomness the style is left out rather than let in without a mark.
+    // Without randomness the page has no styles, rather than styles that are allowed without a nonce.
     let nonce = tls::random_hex().unwrap_or_default();
     let mut out = Html::default();
     html!(&mut out;
@@ -117,7 +117,7 @@ fn headers(nonce: &str) -> HeaderMap {
 
 // === parts of both pages ===
 
-/// Begins what the script keeps up to date if `is_live`; the caller ends it with `</main>`.
+/// Begins the part that the script keeps up to date if `is_live`; the caller ends it with `</main>`.
 fn begin_main(out: &mut Html, is_live: bool) {
     if is_live {
         html!(&mut *out;
@@ -128,7 +128,7 @@ fn begin_main(out: &mut Html, is_live: bool) {
     }
 }
 
-/// A figure with what it means.
+/// A figure with its meaning.
 fn tile(out: &mut Html, name: &'static str, value: &str, class: &'static str) {
     html!(&mut *out; "<div class=\"tile ");
     out.markup(class);

@@ -1,8 +1,9 @@
-//! The connections that there is room for, and which of them gives way when all are in use.
+//! The places for connections, and the choice of the one that gives way when all are in use.
 //!
-//! Whoever waits for its client goes first: between two requests, or before the first head is whole. A request that is
-//! under way is cut only when no connection waits, the oldest first. Of equals those go first that have more than
-//! their address's share. An address alone may have all places, because a proxy is one address for many people.
+//! A connection that waits for its client goes first: between two requests, or before the first head is whole. A
+//! request that is under way is cut only when no connection waits, the oldest first. Of equals those go first that
+//! have more than their address's share. An address alone may have all places, because a proxy is one address for many
+//! people.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,12 +20,12 @@ use crate::metrics::{Holding, Metrics};
 pub(super) const MAX_CONNECTIONS: usize = 128;
 /// How many an address may have before its own give way first.
 const SHARE: usize = 32;
-/// How long a client is left alone: to send a head, and then to take its answer. Shorter ones cut clients of a busy machine,
-/// longer ones keep a new client waiting while many come.
+/// How long a client is left alone: to send a head, and then to take its answer. Shorter ones cut clients of a busy
+/// machine, longer ones keep a new client waiting while many come.
 const MOMENT: Duration = Duration::from_millis(100);
-/// How soon to look again when nobody may be told to leave yet.
+/// How soon to look again when no connection may be told to leave yet.
 const AGAIN: Duration = Duration::from_millis(5);
-/// How soon to look again when somebody was told to.
+/// How soon to look again when a connection was told to leave.
 const LEAVING: Duration = Duration::from_secs(1);
 
 /// Cheap to clone; clones share the places.
@@ -41,7 +42,7 @@ struct State {
     closed: Seldom,
 }
 
-/// One connection's. Cheap to clone.
+/// The place of one connection. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Place {
     origin: Origin,
@@ -59,7 +60,7 @@ pub(super) struct Taken {
 #[derive(Clone, Copy, Debug)]
 struct Standing {
     doing: Doing,
-    /// When the wait for a request began, or the request that is under way.
+    /// The beginning of the wait for a request, or of the request under way.
     since: Instant,
     has_asked: bool,
 }
@@ -82,7 +83,7 @@ impl Places {
         Self { permits, state: Arc::default(), metrics }
     }
 
-    /// A place for a client from there; another client gives way if need be. None: there will be no more places.
+    /// A place for a client of this origin; another client gives way if need be. None: there will be no more places.
     pub(super) async fn take(&self, origin: Origin) -> Option<Taken> {
         if let Ok(permit) = self.permits.clone().try_acquire_owned() {
             return Some(self.enter(origin, permit));
@@ -127,11 +128,11 @@ impl Places {
     }
 }
 
-/// Which of these gives way to a new client; None: it has a moment left.
+/// The one of these that gives way to a new client; None: each has a moment left.
 fn first_to_leave(seats: &[(Origin, Standing)], now: Instant) -> Option<usize> {
     let held = |wanted: Origin| seats.iter().filter(|(origin, _)| *origin == wanted).count();
     let is_crowd = |(origin, standing): &(Origin, Standing)| !standing.is_busy() && held(*origin) > SHARE;
-    // Others do not leave because a crowd has only just come.
+    // The others do not leave because a crowd has only just come.
     let crowd_alone = seats.iter().any(is_crowd);
     let may_leave = seats
         .iter()
@@ -150,10 +151,10 @@ impl Place {
         self.origin
     }
 
-    /// A head is whole. Returns whether it is the connection's first.
+    /// Takes note of a whole head. Returns whether it is the connection's first.
     pub(super) fn asked(&self) -> bool {
         let mut standing = self.lock();
-        // Who sends requests ahead and reads no answer has been busy since the first of them.
+        // A client that sends requests ahead and reads no answer has been busy since the first of them.
         if standing.doing == Doing::Waiting {
             standing.since = Instant::now();
         }
@@ -166,7 +167,7 @@ impl Place {
         self.lock().doing = Doing::Answered;
     }
 
-    /// All that was written has gone to the client.
+    /// All written bytes have gone to the client.
     pub(super) fn flushed(&self) {
         let mut standing = self.lock();
         if standing.doing == Doing::Answered {

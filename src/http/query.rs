@@ -1,4 +1,4 @@
-//! What a URL asks for.
+//! The query of a URL.
 
 use url::form_urlencoded;
 
@@ -14,7 +14,7 @@ pub(super) const DEFAULT_SINCE: &str = "24h";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Query {
     pub(super) filter: Filter,
-    /// As it was written, for the form.
+    /// The text as it was written, for the form.
     pub(super) since: String,
     pub(super) cursor: Option<Place>,
     pub(super) limit: usize,
@@ -25,7 +25,7 @@ pub(super) struct Query {
 // === impl Query ===
 
 impl Query {
-    /// The error says what is wrong, for whoever wrote the URL. Empty values are as good as none: forms send them.
+    /// The error tells the author of the URL what is wrong. Empty values are as good as none: forms send them.
     pub(super) fn parse(query: &str, now: When, page: usize) -> Result<Self, String> {
         let mut parsed = Self { since: DEFAULT_SINCE.to_owned(), limit: page, ..Self::default() };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -38,7 +38,7 @@ impl Query {
         Ok(parsed)
     }
 
-    /// A page of one session's turns, for which there is less to choose.
+    /// A page of one session's turns, for which there are fewer parameters.
     pub(super) fn of_turns(query: &str, page: usize) -> Result<Self, String> {
         let mut said = form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty());
         match said.find(|(name, _)| !["cursor", "limit"].contains(&&**name)) {
@@ -78,7 +78,8 @@ impl Query {
         query.finish()
     }
 
-    /// As a point in time, even if it was written as a length: that would mean another one on the next page.
+    /// The value as a point in time, even if it was written as a length: a length would mean another time on the next
+    /// page.
     pub(super) fn until(&self) -> Option<String> {
         self.filter.window.until_us.map(|us| When(us).exact())
     }

@@ -22,15 +22,15 @@ use crate::record::{Direction, FoundTurns, Place, ReadError, Reader, Session, Tu
 
 /// How many questions are answered at the same time, so that no number of browsers takes all the disk's time.
 const READERS: usize = 4;
-/// How long the answer to one may take to find.
+/// How long the search for one answer may take.
 const LONGEST: Duration = Duration::from_secs(10);
 /// How long a question waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAGE: usize = 50;
-/// What the texts of a page's turns may come to; `next` leads to the others.
+/// The most bytes of the texts of a page's turns; `next` leads to the others.
 pub(super) const MAX_PAGE_BYTES: usize = 1 << 20;
 
-/// The record as the endpoints see it. Cheap to clone.
+/// The endpoints' view of the record. Cheap to clone.
 #[derive(Clone)]
 pub struct Sessions {
     reader: Option<Reader>,
@@ -38,13 +38,13 @@ pub struct Sessions {
     permits: Arc<Semaphore>,
 }
 
-/// Why a question has no answer.
+/// The reason why a question has no answer.
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// The question makes no sense.
     Asked(String),
     Record(ReadError),
-    /// Too many ask at once, or the thread broke down.
+    /// Too many clients ask at once, or the thread broke down.
     Busy,
 }
 
@@ -67,14 +67,14 @@ impl Sessions {
         let permit = tokio::time::timeout(PATIENCE, self.permits.clone().acquire_owned()).await;
         let permit = permit.ok().and_then(Result::ok).ok_or(Trouble::Busy)?;
         let answer = tokio::task::spawn_blocking(move || {
-            // Held by the thread, which goes on when the client has gone.
+            // The thread, which goes on when the client has gone, holds the permit.
             let _permit = permit;
             question(&reader)
         });
         Ok(answer.await.map_err(|_| Trouble::Busy)??)
     }
 
-    /// A session and those of its turns that are wanted.
+    /// A session and the turns of it that are wanted.
     pub(super) async fn session(&self, id: String, wanted: Turns) -> Result<(Session, FoundTurns), Trouble> {
         self.ask(move |record| {
             let session = record.session(&id)?;

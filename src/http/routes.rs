@@ -1,4 +1,4 @@
-//! Which of our paths are whose.
+//! The handlers of our paths.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -16,7 +16,7 @@ use crate::metrics::Metrics;
 const NOTHING: &str =
     "nothing is here; there is /healthz, /readyz, /worker, /metrics, /sessions, /api/sessions\n";
 
-/// What says how the worker is used and what was said: for those alone whom `access` lets through.
+/// The paths that show the worker's use and people's words: for clients that `access` lets through only.
 pub fn guarded(access: Access, metrics: Metrics, sessions: Sessions) -> Router {
     let guard = middleware::from_fn_with_state(access.clone(), guard);
     let seen = Router::new()
@@ -28,7 +28,7 @@ pub fn guarded(access: Access, metrics: Metrics, sessions: Sessions) -> Router {
         .route("/metrics", get(async move || prometheus(&metrics)))
         .route_layer(guard);
     Router::new()
-        // Whoever types the address, or comes back to it, is led to where the form is.
+        // A browser whose user types the address, or comes back to it, is led to where the form is.
         .route("/sign-in", post(pages::sign_in).get(async || Redirect::to("/sessions")))
         .with_state(access)
         .route(pages::SCRIPT_PATH, get(pages::script))

@@ -1,4 +1,4 @@
-//! Lines of the log that strangers could cause without end.
+//! Lines of the log that strangers could repeat without end.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ pub(super) struct Seldom {
 // === impl Seldom ===
 
 impl Seldom {
-    /// It happened once more. Returns how often since the last line, if a line is due.
+    /// Counts the event. Returns how often it happened since the last line, if a line is due.
     pub(super) fn happened(&mut self, now: Instant) -> Option<u64> {
         self.unsaid += 1;
         if self.said.is_some_and(|said| now < said + EVERY) {

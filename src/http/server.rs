@@ -1,6 +1,6 @@
-//! The server. Not axum's own, which gives a client all the time in the world to send its request.
+//! The server. It is not axum's own, which lets a client take unlimited time to send its request.
 //!
-//! `places` decides whose connection is closed when more clients come than there is room for.
+//! `places` decides which connection is closed when more clients come than there is room for.
 
 use std::convert::Infallible;
 use std::io;
@@ -30,7 +30,7 @@ use crate::metrics::Metrics;
 /// From the first byte of a request, or from the last answer, to the end of the request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_HEADER_BYTES: usize = 16 * 1024;
-/// How long answers that are under way may take when we stop.
+/// How long answers that are under way may take when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 /// A client that takes its answers slowly, or not at all, keeps its place for no longer than both of these.
 const LIMITS: Limits = Limits { lifetime: Duration::from_secs(30), last_answer: Duration::from_secs(10) };
@@ -39,13 +39,13 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 /// How long a connection may take up one of the few places.
 #[derive(Clone, Copy)]
 struct Limits {
-    /// Then it takes no more requests; whoever has more of them connects again.
+    /// After this long a connection takes no more requests; a client that has more of them connects again.
     lifetime: Duration,
-    /// For what is left of the answer under way by then.
+    /// The time for the rest of the answer that is under way by then.
     last_answer: Duration,
 }
 
-/// A connection's bytes; tells its place when all of an answer has gone out.
+/// A connection's bytes; reports to its place when all of an answer has gone out.
 struct Watched<S> {
     stream: S,
     place: Place,
@@ -72,7 +72,8 @@ pub async fn serve(listener: TcpListener, router: Router, metrics: Metrics, stop
     let _ = tokio::time::timeout(STOP_TIMEOUT, connections.wait()).await;
 }
 
-/// Errors here are the client's, or a lack of file descriptors that passes; either is said once, however long it lasts.
+/// Errors here are the client's, or a lack of file descriptors that passes; either is logged once, however long it
+/// lasts.
 async fn accept(listener: &TcpListener) -> (TcpStream, Origin) {
     let mut is_said = false;
     loop {
@@ -136,7 +137,7 @@ async fn answer(
     mut request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
     if !place.asked() {
-        // `hyper` takes many requests of one connection at a go; other clients' first ones come before.
+        // `hyper` takes many requests of one connection in a row; the first requests of other clients come before them.
         tokio::task::yield_now().await;
     }
     request.extensions_mut().insert(place.origin());
@@ -145,7 +146,7 @@ async fn answer(
     answer
 }
 
-/// Returns when a connection should take no more requests.
+/// Returns at the time from which a connection should take no more requests.
 async fn closing(stop: &CancellationToken, lifetime: Duration) {
     tokio::select! {
         () = stop.cancelled() => {}
@@ -178,7 +179,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         self.stream.is_write_vectored()
     }
 
-    /// `hyper` flushes once it has written all it has.
+    /// `hyper` flushes once it has written all its bytes.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let watched = self.get_mut();
         let flushed = Pin::new(&mut watched.stream).poll_flush(cx);

@@ -1,6 +1,7 @@
 //! Answers that their clients have not taken: how many bytes of these the process holds.
 //!
-//! Without a bound, as many clients as there are connections could ask for the largest page there is and read none of it.
+//! Without a bound, as many clients as there are connections could ask for the largest page there is and read none of
+//! it.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,10 +20,10 @@ use tracing::warn;
 use super::seldom::Seldom;
 use crate::metrics::Metrics;
 
-/// Of all connections together.
+/// The limit for all connections together.
 const MAX_BYTES: usize = 16 << 20;
-/// An answer goes out in pieces of this size, each a copy, so that what is left of it in a connection is no more than this. An
-/// answer that is no longer needs no place.
+/// An answer goes out in pieces of this size, each a copy, so that the rest of it in a connection is no more than
+/// this. An answer that is no longer needs no place.
 const PIECE: usize = 16 << 10;
 
 /// Cheap to clone; clones share the bound.
@@ -43,7 +44,7 @@ pub(super) fn bounded(router: Router, metrics: Metrics) -> Router {
 
 async fn held(State(untaken): State<Untaken>, request: Request, next: Next) -> Response {
     let (mut parts, body) = next.run(request).await.into_parts();
-    // It is in memory already.
+    // The body is in memory already.
     let Ok(bytes) = to_bytes(body, usize::MAX).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };

@@ -1,9 +1,9 @@
-//! Whether the server still keeps the room to which nobody came.
+//! Whether the server still keeps a room that no person has joined.
 //!
-//! A LiveKit server that deletes a room while an agent joins it can let the agent into what is left of the room: nobody can
-//! come there, and no end is ever announced, so the session would hold its slot for good. Only questions from outside tell.
-//! Mostly the server knows the room no longer; when our join overtook the deletion of what it has written down, it goes on
-//! listing the room with us in it, but never closes it.
+//! A LiveKit server that deletes a room while an agent joins it can let the agent into what is left of the room: no
+//! person can come there, and no end is ever announced, so the session would hold its slot for good. Only questions
+//! from outside tell. Mostly the server knows the room no longer; when our join overtook the deletion of what it has
+//! written down, it goes on listing the room with us in it, but never closes it.
 
 use std::iter;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use tokio::time::Instant;
 use crate::room::roster::{Kind, Known, Member, Roster};
 use crate::room::{Company, Place};
 
-/// Pauses before the first questions; it happens in the moment of the join or not at all.
+/// Pauses before the first questions; the room is lost in the moment of the join or not at all.
 const FIRST_PAUSES: [Duration; 3] =
     [Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(60)];
 const PAUSE: Duration = Duration::from_secs(60);
-/// An answer can be older than our join where servers share their rooms, so that it takes two.
+/// An answer can be older than our join where servers share their rooms, so two answers are needed.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(1);
 /// By how much a server may be late to close a room in which agents are alone.
@@ -30,7 +30,7 @@ enum Forgotten {
     NotClosed,
 }
 
-/// Comes to its end when the server has said twice that it does not keep the room; never, once somebody was here.
+/// Returns when the server has said twice that it does not keep the room; never, once a person was here.
 pub(super) async fn forgotten(roster: &Roster, place: &Place, company: &Company) {
     tokio::select! {
         () = nobody_is_coming(roster, place) => {}
@@ -38,7 +38,8 @@ pub(super) async fn forgotten(roster: &Roster, place: &Place, company: &Company)
     }
 }
 
-/// Then the session knows when it is over, and a server that has just restarted may not know the room yet.
+/// With a person here the session knows when it is over, and a server that has just restarted may not know the room
+/// yet.
 async fn somebody_is_here(company: &Company) {
     while !company.is_here() {
         tokio::time::sleep(LOOK).await;
@@ -59,7 +60,7 @@ async fn nobody_is_coming(roster: &Roster, place: &Place) {
     }
 }
 
-/// A server that cannot be asked says nothing about us.
+/// None also when the server cannot be asked: that says nothing about us.
 async fn ask(roster: &Roster, place: &Place, waited: Duration) -> Option<Forgotten> {
     let answers = async {
         let room = roster.rooms(vec![place.room.clone()]).await?.remove(&place.room);
@@ -75,7 +76,7 @@ async fn ask(roster: &Roster, place: &Place, waited: Duration) -> Option<Forgott
     }
 }
 
-/// Of a room that was deleted under us, the server can still list us as its participant.
+/// The server can still list us as a participant of a room that was deleted under us.
 fn judge(place: &Place, room: Option<&Known>, members: &[Member], waited: Duration) -> Option<Forgotten> {
     let Some(room) = room.filter(|room| !place.has_sid() || room.sid == place.sid) else {
         return Some(Forgotten::Unknown);
@@ -128,7 +129,7 @@ mod tests {
         assert_eq!(judged("RM_1", &[us()], SOON), None);
         assert_eq!(judged("RM_1", &[us()], LATE - Duration::from_secs(1)), None);
         assert_eq!(judged("RM_1", &[us(), ("recorder", Kind::Other)], LATE), Some(Forgotten::NotClosed));
-        // Somebody keeps it open whom we are not shown.
+        // A person whom we are not shown keeps it open.
         assert_eq!(judged("RM_1", &[us(), ("guest", Kind::Person)], LATE), None);
     }
 

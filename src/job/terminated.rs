@@ -1,8 +1,9 @@
-//! What it means that the server has terminated a job.
+//! The meaning of a job's termination by the server.
 //!
-//! A LiveKit server does so when the job's dispatch is deleted, and whenever our participant has left the room: because
-//! somebody removed it, or because the server has lost the connection to it. The message does not say which. So the room
-//! itself, the room service and the dispatch are asked: an order is followed, and a lost connection is a lost connection.
+//! A LiveKit server does so when the job's dispatch is deleted, and whenever our participant has left the room:
+//! because an operator removed it, or because the server has lost the connection to it. The message does not say
+//! which. So the room itself, the room service and the dispatch are asked: an order is followed, and a lost connection
+//! is a lost connection.
 
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use crate::room::roster::{Kind, Known, Member, Roster};
 use crate::room::{Company, Place};
 use crate::session::EndReason;
 
-/// How long the room gets to tell that it is closed: whoever is removed is told on the room's own connection, at about the
-/// same time. A list of participants can be older than that.
+/// How long the room gets to tell that it is closed: a removed participant is told on the room's own connection, at
+/// about the same time. A list of participants can be older than that.
 const ROOM_FIRST: Duration = Duration::from_secs(1);
 /// How long the server is asked.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(6);
 const SDK_FIRST: Duration = Duration::from_secs(3);
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Whom to ask about which job.
+/// The servers to ask, and the job to ask about.
 pub(super) struct Inquiry<'a> {
     pub(super) roster: &'a Roster,
     pub(super) place: &'a Place,
@@ -30,14 +31,14 @@ pub(super) struct Inquiry<'a> {
     pub(super) company: &'a Company,
 }
 
-/// What the server says of the room.
+/// The server's account of the room.
 #[derive(Debug)]
 struct Answers {
     room: Option<Known>,
     members: Vec<Member>,
 }
 
-/// What a termination means.
+/// The meaning of a termination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// The server has us in the room still, or again.
@@ -48,7 +49,7 @@ pub(super) enum Meaning {
 // === impl Inquiry ===
 
 impl Inquiry<'_> {
-    /// Comes to its end within some seconds.
+    /// Returns within some seconds.
     pub(super) async fn meaning(&self) -> Meaning {
         let began = Instant::now();
         let deadline = began + PATIENCE;
@@ -66,7 +67,7 @@ impl Inquiry<'_> {
         }
     }
 
-    /// None when the server cannot tell.
+    /// Whether our dispatch stands; None when the server cannot tell.
     async fn is_dispatched(&self) -> Option<bool> {
         if self.dispatch_id.is_empty() {
             return None;
@@ -100,14 +101,14 @@ impl Meaning {
     }
 }
 
-/// Our dispatch stands, or nobody knows; `answers` is None when the server could not be asked.
+/// Our dispatch stands, or the server does not say; `answers` is None when the server could not be asked.
 fn judge(place: &Place, connected: bool, answers: Option<&Answers>) -> Meaning {
     let lost = || {
         let why = "LiveKit has removed us from the room, where people wait, after it lost the connection";
         Meaning::End(EndReason::ConnectionLost(why.to_owned()))
     };
     let Some(answers) = answers else {
-        // While we are in the room we learn there of our end.
+        // We learn of our end in the room while we are in it.
         return if connected { Meaning::Stay } else { lost() };
     };
     let is_ours = |room: &&Known| !place.has_sid() || room.sid == place.sid;

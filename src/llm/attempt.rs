@@ -1,4 +1,4 @@
-//! One attempt: a streamed HTTP call, and what it says of itself.
+//! One attempt: a streamed HTTP call, and its report.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use crate::llm::openai::{Ask, Chunk, Exchange, Finish, Provider, Reply, joined};
 use crate::llm::usage::Reported;
 use crate::llm::words::{Habit, Piece, Words};
 
-/// So many chunks in a row may say nothing.
+/// The most chunks in a row that may be without content.
 const MAX_SILENT_CHUNKS: u32 = 100_000;
 
 /// A call under way. Dropping it closes its connection, unless the reply has ended.
 pub(super) struct Attempt {
     exchange: Arc<Exchange>,
     state: State,
-    /// What came and was not taken yet.
+    /// The pieces that came and were not taken yet.
     pieces: VecDeque<Piece>,
     /// Chunks since the last piece.
     silent_chunks: u32,
     received: Received,
 }
 
-/// What the stream has said.
+/// The content of the stream so far.
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) id: Option<String>,
@@ -36,23 +36,23 @@ pub(super) struct Received {
     pub(super) finish_reason: Option<String>,
     pub(super) reported: Reported,
     words: Words,
-    /// The high half of a surrogate pair whose low one comes with the next words.
+    /// The high half of a surrogate pair whose low half comes with the next words.
     half: Option<u16>,
     /// Words came.
     has_words: bool,
     /// Words or thoughts came.
     has_thought: bool,
-    /// The choice that is the reply: the first that said something.
+    /// The choice that is the reply: the first one with content.
     choice: Option<u64>,
-    /// What came in the place of deltas.
+    /// The text that came in the place of deltas.
     by_message: String,
-    /// Something of a completion came.
+    /// Some part of a completion came.
     is_completion: bool,
-    /// A server's own shape, without finish reasons, came.
+    /// An event of a server's own shape, without finish reasons, came.
     is_native: bool,
     /// The server counted the tokens of a whole reply.
     is_counted: bool,
-    /// Something that is no chunk of a completion came.
+    /// An event that is no chunk of a completion came.
     has_other: bool,
     fault: Option<Fault>,
 }
@@ -66,7 +66,8 @@ enum State {
 // === impl Attempt ===
 
 impl Attempt {
-    /// Nothing is sent before `next` is called. `habit`: how the model begins; None where its thoughts are shown.
+    /// Nothing is sent before `next` is called. `habit` is the way in which the model begins; None where its thoughts
+    /// are shown.
     pub(super) fn new(
         provider: &Provider,
         config: &Arc<config::Llm>,
@@ -79,7 +80,7 @@ impl Attempt {
         Self { exchange, state, pieces: VecDeque::new(), silent_chunks: 0, received: Received::new(habit) }
     }
 
-    /// What comes next. None: the reply has ended well. To be called no more after that or an error.
+    /// The next piece. None: the reply has ended well. To be called no more after that or an error.
     pub(super) async fn next(&mut self) -> Result<Option<Piece>, Fault> {
         loop {
             if let Some(piece) = self.pieces.pop_front() {
@@ -97,17 +98,17 @@ impl Attempt {
         }
     }
 
-    /// When words that wait go out, if nothing comes before.
+    /// The time at which waiting words go out, if nothing comes before.
     pub(super) fn release_at(&self) -> Option<Instant> {
         self.received.words.release_at()
     }
 
-    /// Lets them go out.
+    /// Lets the waiting words go out.
     pub(super) fn release(&mut self) {
         self.received.words.release(&mut self.pieces);
     }
 
-    /// Nothing more is waited for: what may go out does, and is taken with this.
+    /// Stops waiting for more: words that may go out do so, and are returned with the pieces not taken yet.
     pub(super) fn break_off(&mut self) -> VecDeque<Piece> {
         self.received.words.break_off(&mut self.pieces);
         std::mem::take(&mut self.pieces)
@@ -117,7 +118,7 @@ impl Attempt {
         &self.received
     }
 
-    /// Closes the connection and keeps what is known.
+    /// Closes the connection and returns the report so far.
     pub(super) fn close(self) -> (Arc<Exchange>, Received) {
         (self.exchange, self.received)
     }
@@ -187,17 +188,17 @@ impl Received {
         }
     }
 
-    /// Whether all words have come, so that it does not matter what happens to the connection.
+    /// Whether all words have come, so that the fate of the connection does not matter.
     pub(super) fn is_whole(&self) -> bool {
         self.has_words && self.fault.is_none() && self.finish().is_some_and(|finish| !finish.is_failure())
     }
 
-    /// What the reply has taught about its model; None if it taught nothing.
+    /// The habit of the model that the reply has shown; None if it showed none.
     pub(super) fn habit(&self) -> Option<Habit> {
         self.words.habit()
     }
 
-    /// The model has worked, though no word of it may have come.
+    /// Whether the model has worked, though no word of it may have come.
     pub(super) fn has_thought(&self) -> bool {
         self.has_thought
     }
@@ -207,7 +208,7 @@ impl Received {
         self.fault.clone()
     }
 
-    /// No more words come.
+    /// Takes note that no more words come.
     pub(super) fn finish_words(&mut self, now: Instant, pieces: &mut VecDeque<Piece>) {
         if let Some(alone) = joined(self.half.take(), None) {
             self.words.take(now, &alone.to_string(), pieces);
@@ -241,7 +242,7 @@ impl Received {
         self.fault = self.fault.take().or(chunk.fault);
     }
 
-    /// The first choice that says something is the reply.
+    /// The first choice with content is the reply.
     fn is_of_another_choice(&mut self, chunk: &Chunk) -> bool {
         let Some(index) = chunk.choice else { return false };
         let says = !chunk.text.is_empty()
@@ -257,7 +258,7 @@ impl Received {
         }
     }
 
-    /// The first reason stays, unless a later one says that something broke.
+    /// The first reason stays, unless a later one reports a failure.
     fn note_finish(&mut self, reason: Option<String>) {
         let Some(reason) = reason else { return };
         let breaks = Finish::of(&reason).is_failure();
@@ -281,7 +282,8 @@ impl Received {
         self.has_thought |= chunk.reasoning || !text.trim().is_empty();
     }
 
-    /// The words of a chunk, with the half of a letter that came before them and without the one that is yet to come.
+    /// The words of a chunk, with the half of a letter that came before them and without the half whose rest is yet to
+    /// come.
     fn whole_letters(&mut self, chunk: &Chunk) -> String {
         let (low, high) = chunk.halves;
         if chunk.text.is_empty() && chunk.halves == (None, None) {
@@ -292,7 +294,7 @@ impl Received {
         first.into_iter().chain(chunk.text.chars()).collect()
     }
 
-    /// What is new in a `message`: all of it where nothing came in deltas, what it adds where it repeats itself; nothing
+    /// The new part of a `message`: all of it where nothing came in deltas, the addition where it repeats itself; None
     /// where it repeats the deltas.
     fn new_of(&mut self, whole: &str) -> Option<String> {
         if self.has_words && self.by_message.is_empty() {
@@ -318,8 +320,8 @@ impl Received {
         }
     }
 
-    /// Without a finish reason a reply is whole only where the server has none: in its own shape, or where it counted the
-    /// tokens in the end, as Snowflake does.
+    /// Without a finish reason a reply is whole only where the server has none: in its own shape, or where it counted
+    /// the tokens in the end, as Snowflake does.
     fn end_without_reason(&mut self, done: bool, stray: Option<&str>) -> Result<(), Fault> {
         let is_reply = self.is_completion;
         let detail = stray.map(str::to_owned);

@@ -46,7 +46,7 @@ struct Expect {
     detail: Option<String>,
 }
 
-/// What came of a stream.
+/// The outcome of a stream.
 #[derive(Debug, PartialEq)]
 struct Came {
     words: String,
@@ -69,7 +69,7 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-/// What comes of a body in these pieces.
+/// The outcome of a body in these pieces.
 fn came<'a>(case: &Case, pieces: impl IntoIterator<Item = &'a [u8]>) -> Came {
     let mut received = Received::new(Some(Habit::Unknown));
     let mut out = VecDeque::new();
@@ -105,7 +105,7 @@ fn came<'a>(case: &Case, pieces: impl IntoIterator<Item = &'a [u8]>) -> Came {
     }
 }
 
-/// What is not as the case says.
+/// The differences between the case and the outcome.
 fn wrong(case: &Case, came: &Came) -> Vec<String> {
     let expect = &case.expect;
     let mut wrong = Vec::new();

@@ -1,4 +1,4 @@
-//! What can go wrong with an LLM call, whether trying again may help, and what the operator is told.
+//! The failures of an LLM call, whether trying again may help, and the messages to the operator.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ pub(super) struct Fault {
     pub(super) detail: Option<String>,
     /// How long the provider asks us to stay away.
     pub(super) retry_after: Option<Duration>,
-    /// The same request will not go well, whatever its kind says.
+    /// The same request will not succeed, whatever its kind suggests.
     pub(super) is_final: bool,
-    /// The request that comes next is another one: what the provider refused is left out of it.
+    /// The next request is another one: the refused field is left out of it.
     pub(super) is_adapted: bool,
 }
 
@@ -29,7 +29,7 @@ pub(super) enum Kind {
     QuotaExceeded,
     /// No connection: refused, unknown host, TLS.
     Connect,
-    /// Its certificate is not to be trusted, which no other attempt changes.
+    /// The server's certificate is not to be trusted, which no other attempt changes.
     Certificate,
     ConnectTimeout,
     FirstTokenTimeout,
@@ -39,7 +39,7 @@ pub(super) enum Kind {
     ConnectionLost,
     /// JSON that was cut, or an event without end.
     MalformedStream,
-    /// A web page, or another answer in which no reply is.
+    /// A web page, or another answer that holds no reply.
     NotAStream,
     /// The body ended well, but the reply did not.
     StreamEndedEarly,
@@ -47,7 +47,7 @@ pub(super) enum Kind {
     EmptyReply,
     /// The provider's filter held the reply back.
     ContentFilter,
-    /// An error in the stream that says it is our fault.
+    /// An error in the stream that blames the request.
     RequestRefused,
     /// An error in the stream, with the HTTP status that it stands for.
     Reported(u16),
@@ -57,7 +57,7 @@ pub(super) enum Kind {
     Panicked,
 }
 
-/// What a failure's message is made of.
+/// The details of a failure's message.
 pub(super) struct Account<'a> {
     pub(super) config: &'a config::Llm,
     /// The URL as it may be shown: without user, password and query.
@@ -91,12 +91,12 @@ impl Fault {
         Self { detail: Some(detail.into()), ..Self::new(kind) }
     }
 
-    /// Whether the same request may go well a moment later.
+    /// Whether the same request may succeed a moment later.
     pub(super) fn is_retryable(&self) -> bool {
         self.kind.is_retryable() && !self.is_final
     }
 
-    /// The failure as callers and spans see it. `detail` is what of ours may be shown.
+    /// The failure as callers and spans see it. `detail` is the part of the fault's detail that may be shown.
     pub(super) fn failure(&self, detail: Option<&str>, account: &Account<'_>) -> Failure {
         let what = self.kind.what_happened(account);
         let shown = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
@@ -143,12 +143,12 @@ impl Kind {
         class.to_owned()
     }
 
-    /// Whether a fault's detail comes from the network or a header, where nothing of what was said can stand.
+    /// Whether a fault's detail comes from the network or a header, which cannot quote the conversation.
     pub(super) fn quotes_nobody(self) -> bool {
         matches!(self, Kind::Connect | Kind::Certificate | Kind::Status(300..400))
     }
 
-    /// Whether the same request may go well a moment later, if nothing else is known.
+    /// Whether the same request may succeed a moment later, if nothing else is known.
     fn is_retryable(self) -> bool {
         match self {
             Kind::Status(status) | Kind::Reported(status) => matches!(status, 408 | 409 | 429 | 500..),
@@ -200,7 +200,7 @@ impl Kind {
         }
     }
 
-    /// None where the reason is not known. `detail`: what the provider said of it.
+    /// The remedy. None where the reason is not known. `detail` holds the provider's words about it.
     fn what_to_do(self, detail: Option<&str>, account: &Account<'_>) -> Option<String> {
         let advice = match self {
             Kind::Status(401 | 403) | Kind::Reported(401 | 403) if account.config.api_key.is_none() => {
@@ -248,8 +248,8 @@ impl Kind {
     }
 }
 
-/// What a refusal of the request names, and what is to be done about that; in this order, because messages about one
-/// thing mention others.
+/// The words that a refusal of the request may name, and the advice on them; in this order, because messages about one
+/// subject mention others.
 const ADVICE: [(&[&str], &str); 6] = [
     (&["content_filter", "content filter", "content management policy"], "see the provider's content policy"),
     (&["api key", "api_key", "apikey", "unauthorized", "credential"], "check [llm] api_key"),

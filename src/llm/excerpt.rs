@@ -7,14 +7,15 @@ use crate::chat::{Message, Role};
 use crate::secret::Secret;
 
 const MAX_CHARS: usize = 200;
-/// So much of it is looked at: a stream may bring megabytes, and each piece of them is looked for in the whole conversation.
+/// The part of the detail that is looked at: a stream may bring megabytes, and each piece of them is looked for in the
+/// whole conversation.
 const MAX_READ_CHARS: usize = 1024;
 
-/// So many characters in a row that also stand in the conversation are a quotation, not a coincidence.
+/// This many characters in a row that also stand in the conversation are a quotation, not a coincidence.
 const QUOTATION_CHARS: usize = 16;
 
 /// `detail` on one line and short, as `allowed` leaves it. None when it holds the key, or words of the conversation:
-/// whether a server quotes somebody can be guessed, but not known.
+/// whether a server quotes a participant can be guessed, but not known.
 pub(super) fn safe(
     detail: &str,
     messages: &[Message],
@@ -31,7 +32,7 @@ pub(super) fn safe(
     if line.is_empty() || holds_key || quotes {
         return None;
     }
-    // Redacted before it is cut: half a number would not be recognised.
+    // The line is redacted before it is cut: half a number would not be recognised.
     allowed(&line).map(|line| shortened(&line))
 }
 

@@ -1,6 +1,6 @@
 //! When to try, wait, give up: the course of one LLM request without clocks, sockets and tasks.
 //!
-//! Feed it what happens with [`Machine::step`] and do what it says; call it with [`Event::Tick`] at
+//! Feed it events with [`Machine::step`] and perform the actions that it returns; call it with [`Event::Tick`] at
 //! [`Machine::deadline`].
 
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ const BACKOFF_CAP: Duration = Duration::from_secs(2);
 /// A provider that asks for more is not asked again: no caller waits longer for an answer.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// So many fields can be left out of a request or renamed, each with an attempt that does not count.
+/// The most fields that can be left out of a request or renamed, each with an attempt that does not count.
 const MAX_ADAPTATIONS: u32 = 4;
 
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ pub(super) struct Machine {
     until: Instant,
     /// Attempts begun.
     attempts: u32,
-    /// Those among them that only taught us what the provider refuses.
+    /// The number of those that were refused only for an optional field.
     adaptations: u32,
     /// Words of the reply were passed on, so that another attempt would say them twice.
     said: bool,
@@ -43,11 +43,11 @@ pub(super) struct Machine {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nothing has come yet of the attempt that began then.
+    /// Nothing has come yet of the attempt that began at this time.
     Asking(Instant),
-    /// The last token came then.
+    /// The last token came at this time.
     Listening(Instant),
-    /// The next attempt begins then.
+    /// The next attempt begins at this time.
     Waiting(Instant),
     Over,
 }
@@ -68,13 +68,13 @@ pub(super) enum Event<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    /// Go on with what you do.
+    /// Go on as before.
     Continue,
     /// Begin an attempt. Counted from 0.
     Attempt(u32),
     /// End the attempt with this fault, and report that as `Failed`.
     Abort(Kind),
-    /// Wait so long.
+    /// Wait this long.
     Wait(Duration),
     End(End),
 }
@@ -114,12 +114,12 @@ impl Machine {
         self.attempts
     }
 
-    /// When the time for all attempts and waits is up.
+    /// The time at which all attempts and waits end.
     pub(super) fn until(&self) -> Instant {
         self.until
     }
 
-    /// When to call with `Tick` if nothing else happens before.
+    /// The time at which to call with `Tick` if nothing else happens before.
     pub(super) fn deadline(&self) -> Instant {
         match self.phase {
             Phase::Asking(since) => self.until.min(since + self.limits.first_token),

@@ -1,14 +1,14 @@
 //! The seam to the provider: one streamed chat completion. The only file that names `async-openai`.
 //!
-//! The library retries by itself unless it gets an HTTP service of ours, and it logs what it cannot read, which may be
-//! what people said. So requests go out through [`Transport`], which sends once, turns refusals into faults before the
-//! library reads them, and hands it a body that holds nothing it could stumble over ([`guard`]).
-//!
+//! The library retries by itself unless it gets an HTTP service of ours, and it logs events that it cannot read, which
+//! may hold people's words. So requests go out through [`Transport`], which sends once, turns refusals into faults
+//! before the library reads them, and hands it a body without anything that the library could fail on ([`guard`]).
 //! # Layout
-//! - `body`: the request; `fields`: which optional fields of it the server takes.
-//! - `refusal`: answers that are no stream. `error_body`: what servers say of an error, anywhere.
-//! - `event_stream`: bytes to events. `guard`: events to what the library gets. `chunk`: an event to what it adds.
-//! - `finish`: why a model stopped. `json`: reading objects of which only some fields matter.
+//! - `body`: the request; `fields`: the optional fields of it that the server takes.
+//! - `refusal`: answers that are no stream. `error_body`: the errors that servers report, anywhere.
+//! - `event_stream`: bytes to events. `guard`: events to the library's input. `chunk`: an event to its part of the
+//!   reply.
+//! - `finish`: the reasons why a model stops. `json`: reading objects of which only some fields matter.
 
 mod body;
 mod chunk;
@@ -59,23 +59,23 @@ use refusal::Refusal;
 #[derive(Clone, Debug)]
 pub(super) struct Provider {
     http: HttpClient,
-    /// The library makes its requests with one, which sends none of them.
+    /// The library makes its requests with this client, which sends none of them.
     unsent: reqwest::Client,
     endpoint: Arc<Endpoint>,
     accepted: Arc<Accepted>,
 }
 
-/// What is known of the HTTP exchange of one attempt, whether it went well or not.
+/// The record of the HTTP exchange of one attempt, whether it went well or not.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     head: OnceLock<Head>,
     /// The answer is no reply.
     refusal: OnceLock<Refusal>,
-    /// Why there is no answer, or its body broke off, for the library passes errors on as text only.
+    /// The reason why there is no answer, or why its body broke off: the library passes errors on as text only.
     broken: OnceLock<Fault>,
     /// The provider has said `[DONE]`.
     done: AtomicBool,
-    /// What came that was no event, if anything.
+    /// The first content that was no event, if any.
     stray: OnceLock<String>,
     /// The names of fields that could not be read.
     skipped: Mutex<Skipped>,
@@ -95,23 +95,23 @@ pub(super) struct Reply {
     demand: Demand,
     /// An event was asked for and has not come.
     is_asked: bool,
-    /// What was sent, until the first event says whether it was taken.
+    /// The fields that were sent, until the first event shows whether they were taken.
     untold: Option<Sent>,
 }
 
-/// The optional fields of a request, and whom its answer teaches about them.
+/// The optional fields of a request, and the memory that learns from its answer.
 struct Sent {
     fields: Fields,
     ask: Ask<'static>,
     accepted: Arc<Accepted>,
 }
 
-/// Where the API is and what opens it.
+/// The API's place and its credentials.
 struct Endpoint {
     base: String,
     query: Vec<(String, String)>,
     headers: HeaderMap,
-    /// The trait asks for one. Ours is in `headers`, where it is marked as sensitive and cannot panic.
+    /// The library's trait demands a key. Ours is in `headers`, where it is marked as sensitive and cannot panic.
     no_key: SecretString,
 }
 
@@ -133,7 +133,7 @@ impl Provider {
         Ok(Self { http, unsent, endpoint, accepted: Arc::new(Accepted::new(config)) })
     }
 
-    /// Sends a request and waits for the head of the answer. What is learnt goes into `exchange` at once.
+    /// Sends a request and waits for the head of the answer. All that becomes known goes into `exchange` at once.
     pub(super) async fn ask(&self, ask: &Ask<'_>, exchange: Arc<Exchange>) -> Result<Reply, Fault> {
         let demand = Demand::new();
         let transport =
@@ -162,12 +162,12 @@ fn fault(error: OpenAIError) -> Fault {
     match error {
         OpenAIError::Boxed(error) => Fault::with_detail(Kind::ConnectionLost, error.to_string()),
         OpenAIError::Reqwest(error) => body_fault(error),
-        // What the library fails to read it quotes, and that may be what was said.
+        // The library quotes content that it fails to read, and that may be the conversation.
         _ => Kind::MalformedStream.into(),
     }
 }
 
-/// Why no head of an answer came.
+/// The reason why no head of an answer came.
 fn send_fault(url: &Url, error: &SendError) -> Fault {
     let kind = match (error.is_connect(), error.is_timeout()) {
         (true, true) => return Kind::ConnectTimeout.into(),
@@ -178,7 +178,7 @@ fn send_fault(url: &Url, error: &SendError) -> Fault {
     Fault::with_detail(kind, network().cause(url, error))
 }
 
-/// Why the body of an answer broke off.
+/// The reason why the body of an answer broke off.
 fn body_fault(error: reqwest::Error) -> Fault {
     let detail = match error.url().cloned() {
         Some(url) => network().cause(&url, &error.without_url()),
@@ -203,7 +203,7 @@ impl Exchange {
         self.head.get()
     }
 
-    /// The first of what came that was no event.
+    /// The first content that was no event.
     pub(super) fn stray(&self) -> Option<&str> {
         self.stray.get().map(String::as_str)
     }
@@ -239,7 +239,7 @@ impl Reply {
         match item {
             Some(Ok(raw)) => Some(self.decode(&raw)),
             Some(Err(_)) => Some(Err(self.broken())),
-            // The library's task ends its channel like a reply when it panics.
+            // A panic of the library's task ends its channel in the same way as the end of a reply.
             None => self.exchange.broken.get().cloned().map(Err),
         }
     }
@@ -266,7 +266,7 @@ impl Reply {
 // === impl Sent ===
 
 impl Sent {
-    /// Some servers refuse a field in the first event of a stream that began with 200.
+    /// Some servers refuse a field in the first event of a stream that began with status 200.
     fn learn(self, chunk: &mut Chunk) {
         let Some(fault) = &mut chunk.fault else { return self.accepted.answered() };
         let status = match fault.kind {

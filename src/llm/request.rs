@@ -32,32 +32,32 @@ pub(super) struct Request {
     machine: Machine,
     counted: OpenRequest,
     asked: Instant,
-    /// What was passed on.
+    /// The text that was passed on.
     text: String,
-    /// So many bytes of it turned out to be thoughts.
+    /// The number of bytes at its beginning that turned out to be thoughts.
     thought_bytes: usize,
     /// The model may have to be loaded first.
     is_cold: bool,
     /// The reply was longer than it may be.
     is_cut: bool,
-    /// Of all attempts.
+    /// The usage of all attempts.
     usage: Usage,
     time_to_first_token: Option<Duration>,
-    /// Of the last attempt.
+    /// The content of the last attempt.
     received: Received,
     fault: Option<Fault>,
     attempts: Vec<AttemptReport>,
-    /// The names of fields that could not be read, of all attempts.
+    /// The names of unreadable fields, of all attempts.
     skipped: Skipped,
 }
 
-/// Whoever waits for the words.
+/// The caller that waits for the words.
 struct Asker {
     cancel: CancellationToken,
     deltas: mpsc::Sender<Speech>,
 }
 
-/// Why an attempt ended before its reply did.
+/// The reason why an attempt ended before its reply did.
 enum Stop {
     Cancelled,
     Fault(Fault),
@@ -202,7 +202,7 @@ impl Request {
         }
     }
 
-    /// Passes on what waited only for a moment.
+    /// Passes on the words that waited only for a moment.
     async fn give_up(&mut self, attempt: &mut Attempt, kind: Kind) -> Stop {
         for piece in attempt.break_off() {
             if let Piece::Words(words) = piece
@@ -214,7 +214,7 @@ impl Request {
         kind.into()
     }
 
-    /// What was passed on was thought: it cannot be taken back, but it is not the answer.
+    /// The text that was passed on was thought: it cannot be taken back, but it is not the answer.
     fn unsay(&mut self) {
         self.thought_bytes = self.text.len();
         tracing::warn!(
@@ -270,7 +270,7 @@ impl Request {
         self.usage = usage::sum(self.usage, usage);
     }
 
-    /// Logs and keeps what went wrong; None when nothing did.
+    /// Logs and keeps a fault; None when there was none.
     fn note_fault(&mut self, stop: Option<Stop>, action: Action) -> Option<Failure> {
         let Some(Stop::Fault(fault)) = stop else { return None };
         let failure = self.failure(&fault, 1);

@@ -1,8 +1,8 @@
-//! What a model thinks within its reply, told from what it says.
+//! The thoughts of a model within its reply, separated from its words.
 //!
-//! Reasoning models write their thoughts between tags into the content where no parser of the server takes them out. The tags
-//! are those of the models' own templates. Some templates write the opening tag into the prompt, so that only the
-//! closing one comes.
+//! Reasoning models write their thoughts between tags into the content where no parser of the server takes them out.
+//! The tags are those of the models' own templates. Some templates write the opening tag into the prompt, so that only
+//! the closing one comes.
 
 mod plain;
 mod tags;
@@ -10,20 +10,20 @@ mod tags;
 use plain::{Beginning, Ends, Found, beginning};
 use tags::{End, FIRST, Read, SHARED_ENDS, Tag, read};
 
-/// A thought behind words that has not closed within this is none.
+/// A thought after the first words that has not closed within this many bytes is none.
 const MAX_DOUBTFUL_BYTES: usize = 64 << 10;
 
 /// Takes the thoughts out of a reply that comes in pieces.
 #[derive(Debug, Default)]
 pub(super) struct Thinking {
     within: Option<Within>,
-    /// What may be the beginning of a tag.
+    /// Text that may be the beginning of a tag.
     held: String,
     /// A thought came to its end.
     has_thought: bool,
-    /// Something other than blanks was said.
+    /// Text other than blanks was said.
     has_said: bool,
-    /// A reply that begins with words is no thought in plain words any more.
+    /// The reply has begun, so a mark of plain words can open no thought any more.
     has_begun: bool,
     /// Blanks are not passed on before the first word behind a thought.
     skips_blanks: bool,
@@ -34,25 +34,25 @@ pub(super) struct Thinking {
 #[derive(Debug)]
 struct Within {
     end: End,
-    /// The thought is marked by words alone, which end it.
+    /// The end marks of a thought that is marked by words alone.
     plain: Option<Ends>,
-    /// Thoughts within the thought.
+    /// The number of thoughts that are open within the thought.
     depth: usize,
-    /// The tag stood like a word in a sentence: all of it so far, which is said if it never closes.
+    /// The whole text of a thought whose tag stood like a word in a sentence; it is said if the thought never closes.
     doubtful: Option<String>,
 }
 
-/// Whether what is said stands in code, where tags are words.
+/// Whether text stands in code, where tags are words.
 #[derive(Debug, Default)]
 struct Code {
     in_fence: bool,
     in_span: bool,
-    /// Backticks in a row at the end of what was read.
+    /// The number of backticks in a row at the end of the text read so far.
     ticks: usize,
     last: Option<char>,
 }
 
-/// What a piece of a reply is, in order.
+/// A classified part of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Said(String),
@@ -72,7 +72,7 @@ impl Thinking {
         parts
     }
 
-    /// What was held back, once no more comes.
+    /// The text that was held back, once no more comes.
     pub(super) fn finish(&mut self) -> Vec<Part> {
         let mut parts = Vec::new();
         while self.step(true, &mut parts) {}
@@ -146,7 +146,7 @@ impl Thinking {
         std::mem::replace(&mut self.held, rest)
     }
 
-    /// Whether what follows decides over a tag.
+    /// Whether the text that follows decides over a tag.
     fn wants_more(&self, tag: Tag) -> bool {
         self.within.is_none() && matches!(tag, Tag::Open(_) | Tag::Close(_)) && self.code.last == Some(' ')
     }
@@ -186,7 +186,7 @@ impl Thinking {
         self.pass(written, parts);
     }
 
-    /// Passes text on as what it is: thought or said.
+    /// Passes text on as thought or as said.
     fn pass(&mut self, text: &str, parts: &mut Vec<Part>) {
         let Some(within) = &mut self.within else { return self.say(text, parts) };
         if text.is_empty() {
@@ -254,7 +254,7 @@ impl Code {
         }
     }
 
-    /// Whether what comes next is in a fence or a span.
+    /// Whether the next text is in a fence or a span.
     fn now(&self) -> (bool, bool) {
         match self.ticks {
             0 => (self.in_fence, self.in_span),
@@ -264,7 +264,7 @@ impl Code {
         }
     }
 
-    /// Whether what comes next is code, or in quotes.
+    /// Whether the next text is code, or in quotes.
     fn is_code(&self) -> bool {
         let (in_fence, in_span) = self.now();
         in_fence || in_span || matches!(self.last, Some('"' | '\'' | '“' | '‘' | '«'))
@@ -276,7 +276,7 @@ mod tests {
     use super::tags::{NAMES, PAIRS};
     use super::*;
 
-    /// What is said of a reply that comes in these pieces, and whether what was said before turned out to be thought.
+    /// The said text of a reply that comes in these pieces, with a mark where all text before turned out to be thought.
     fn said<'a>(pieces: impl IntoIterator<Item = &'a str>) -> String {
         let mut thinking = Thinking::default();
         let mut said = String::new();
@@ -292,7 +292,7 @@ mod tests {
         said
     }
 
-    /// What is said of a reply, however it is cut.
+    /// The said text of a reply, however it is cut.
     fn said_in_any_pieces(text: &str) -> String {
         let letters: Vec<String> = text.chars().map(String::from).collect();
         let whole = said([text]);

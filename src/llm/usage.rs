@@ -2,8 +2,8 @@
 
 use crate::chat::{Message, Usage, estimate_tokens};
 
-/// Counts of tokens as a server writes them. A count that is 0 while there were words is none: some servers send zeros
-/// until the true ones come, and some for ever.
+/// Counts of tokens as a server writes them. A count of 0 for a reply with words is no count: some servers send zeros
+/// until the true counts come, and some for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) input: Option<u64>,
@@ -11,27 +11,27 @@ pub(super) struct Counts {
     pub(super) cached_input: Option<u64>,
 }
 
-/// What the provider said about the tokens of one attempt.
+/// The provider's report on the tokens of one attempt.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reported {
     counts: Counts,
-    /// The reply had ended when some of it was said, so it counts all of it.
+    /// Some of it came after the end of the reply, so it counts all of the reply.
     is_final: bool,
 }
 
-/// How an attempt ended, as far as its tokens go.
+/// The end of an attempt, as far as its tokens go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spent {
-    /// The provider worked on the prompt and said what it said.
+    /// The provider worked on the prompt and sent its words.
     Worked,
-    /// It refused or broke off before the first word.
+    /// The provider refused or broke off before the first word.
     Nothing,
 }
 
 // === impl Counts ===
 
 impl Counts {
-    /// Takes what is larger in `other`.
+    /// Takes the counts that are larger in `other`.
     pub(super) fn raise(&mut self, other: Self) {
         self.input = self.input.max(other.input);
         self.output = self.output.max(other.output);
@@ -49,7 +49,7 @@ impl Reported {
         self.is_final |= finished && counts != Counts::default();
     }
 
-    /// The reply has ended, without a finish reason: what was counted counts all of it.
+    /// The reply has ended, without a finish reason: the counts cover all of it.
     pub(super) fn conclude(&mut self) {
         self.is_final |= self.counts != Counts::default();
     }
@@ -105,7 +105,7 @@ mod tests {
         [Message::new(Role::User, "twelve bytes")]
     }
 
-    /// What comes of these counts, the last ones after the end of a reply of eight bytes.
+    /// The usage that these counts come to, the last ones after the end of a reply of eight bytes.
     fn settled(before: &[Counts], after: &[Counts]) -> Usage {
         let mut reported = Reported::default();
         before.iter().for_each(|counts| reported.note(*counts, false));

@@ -1,4 +1,4 @@
-//! Whether the model may have to be loaded first: local servers unload what was not asked for a while.
+//! Whether the model may have to be loaded first: local servers unload models that were idle for a while.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 /// Ollama keeps a model for five minutes.
 const KEPT_LOADED: Duration = Duration::from_secs(5 * 60);
 
-/// When the last token of a server came, to any session.
+/// The time of a server's last token, to any session.
 #[derive(Debug, Default)]
 pub(super) struct Warmth(Mutex<Option<Instant>>);
 
 // === impl Warmth ===
 
 impl Warmth {
-    /// No token has come since the start, or for a while.
+    /// Whether no token has come since the start, or for a while.
     pub(super) fn is_cold(&self, now: Instant) -> bool {
         let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.is_none_or(|last| now.saturating_duration_since(last) >= KEPT_LOADED)

@@ -1,8 +1,8 @@
-//! The words of a reply on their way out: without thoughts, and not before it is known that they are none.
+//! The words of a reply on their way out: without thoughts, and not before they are known to be none.
 //!
-//! Where the model's template writes the opening tag into the prompt, a reply begins with thoughts that nothing marks until
-//! their end. So words wait: to the end of the reply for a model that has done so or sounds like one, and for a moment
-//! in the first reply of any other.
+//! Where the model's template writes the opening tag into the prompt, a reply begins with thoughts that nothing marks
+//! until their end. So words wait: to the end of the reply for a model that has done so or whose name suggests it, and
+//! for a moment in the first reply of any other.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use super::openai::Finish;
 use super::thinking::{Part, Thinking};
 
-/// The first reply of a model waits so long for the end of thoughts that may be coming.
+/// How long the first reply of a model waits for the end of thoughts that may be coming.
 const BRIEFLY: Duration = Duration::from_millis(250);
-/// More than this does not wait.
+/// The most bytes that wait.
 const MAX_HELD_BYTES: usize = 256 << 10;
 /// Blanks before the first word that are kept.
 const MAX_BLANK_BYTES: usize = 64;
 
-/// In the names of models whose templates write the opening tag.
+/// Parts of the names of models whose templates write the opening tag.
 const UNOPENED: [&str; 12] = [
     "r1",
     "qwq",
@@ -34,14 +34,14 @@ const UNOPENED: [&str; 12] = [
     "minicpm5",
 ];
 
-/// What is known of how a model begins its replies.
+/// The way in which a model begins its replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Habit {
     Unknown,
-    /// With what it says, or with an opening tag.
+    /// The model begins with its words, or with an opening tag.
     Plain,
-    /// With thoughts that nothing opens.
+    /// The model begins with thoughts that nothing opens.
     Unopened,
 }
 
@@ -49,7 +49,7 @@ pub(super) enum Habit {
 #[derive(Debug)]
 pub(super) struct Memory {
     habit: AtomicU8,
-    /// It has begun so, and not only a name that sounds so.
+    /// The model has begun so; its name alone does not count.
     is_seen: AtomicBool,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Memory {
 pub(super) enum Piece {
     /// Words to pass on, never empty.
     Words(String),
-    /// A sign of life that nobody hears.
+    /// A sign of life that no participant hears.
     Thought,
     /// All words that were passed on turned out to be thoughts.
     AllThought,
@@ -66,19 +66,19 @@ pub(super) enum Piece {
 /// The words of one attempt.
 #[derive(Debug)]
 pub(super) struct Words {
-    /// None: thoughts are said like everything else.
+    /// None: thoughts are said like all other text.
     thinking: Option<Thinking>,
     hold: Hold,
-    /// What waits, in the pieces in which it came.
+    /// The words that wait, in the pieces in which they came.
     held: Vec<String>,
     held_bytes: usize,
-    /// What came before the first letter.
+    /// The blanks before the first letter.
     blanks: String,
     /// A letter came.
     has_begun: bool,
     /// Words were passed on.
     has_passed: bool,
-    /// The end of thoughts came that nothing had opened.
+    /// An end of thoughts came whose beginning nothing had marked.
     is_unopened: bool,
 }
 
@@ -98,7 +98,7 @@ fn is_blank(letter: char) -> bool {
 // === impl Memory ===
 
 impl Memory {
-    /// Of a model of this name.
+    /// The memory of a model of this name.
     pub(super) fn of(model: &str) -> Self {
         let model = model.to_lowercase();
         let is_known = UNOPENED.iter().any(|name| model.contains(name));
@@ -114,7 +114,7 @@ impl Memory {
         }
     }
 
-    /// What was seen once stays: such a model may now and then not think.
+    /// A habit that was seen once stays: such a model may now and then not think.
     pub(super) fn learn(&self, habit: Habit) {
         if habit == Habit::Unopened {
             self.is_seen.store(true, Ordering::Relaxed);
@@ -155,19 +155,20 @@ impl Words {
         self.take_parts(now, parts, pieces);
     }
 
-    /// The server tells thoughts from words by itself.
+    /// Takes note that the server separates thoughts from words by itself.
     pub(super) fn thoughts_come_apart(&mut self, pieces: &mut VecDeque<Piece>) {
         self.release(pieces);
     }
 
-    /// No more words come: what waited goes out.
+    /// Takes note that no more words come: waiting words go out.
     pub(super) fn finish(&mut self, now: Instant, finish: Option<Finish>, pieces: &mut VecDeque<Piece>) {
         let parts = self.thinking.as_mut().map(Thinking::finish).unwrap_or_default();
         self.take_parts(now, parts, pieces);
         self.release_at_end(finish, pieces);
     }
 
-    /// The reply has come to its end. What waited for the end of thoughts were thoughts, unless the model ended by itself.
+    /// Takes note of the end of the reply. Words that waited for the end of thoughts were thoughts, unless the model
+    /// ended by itself.
     pub(super) fn release_at_end(&mut self, finish: Option<Finish>, pieces: &mut VecDeque<Piece>) {
         if self.hold == Hold::ToTheEnd && finish != Some(Finish::Whole) {
             self.has_begun &= self.held.is_empty();
@@ -177,7 +178,7 @@ impl Words {
         self.release(pieces);
     }
 
-    /// When what waits goes out, if nothing comes before.
+    /// The time at which the waiting words go out, if nothing comes before.
     pub(super) fn release_at(&self) -> Option<Instant> {
         match self.hold {
             Hold::Until(at) => Some(at),
@@ -185,7 +186,7 @@ impl Words {
         }
     }
 
-    /// Passes on what waits, and lets nothing wait any more.
+    /// Passes on the waiting words, and lets no more words wait.
     pub(super) fn release(&mut self, pieces: &mut VecDeque<Piece>) {
         self.hold = Hold::Off;
         self.held_bytes = 0;
@@ -193,19 +194,19 @@ impl Words {
         held.into_iter().for_each(|text| self.pass(text, pieces));
     }
 
-    /// The stream ends without its end: what only waited for a moment goes out, and what may be thoughts does not.
+    /// The stream has broken off: words that only waited for a moment go out, and words that may be thoughts do not.
     pub(super) fn break_off(&mut self, pieces: &mut VecDeque<Piece>) {
         if self.hold != Hold::ToTheEnd {
             self.release(pieces);
         }
     }
 
-    /// Whether any letter came that is no thought.
+    /// Whether any letter came that belongs to no thought.
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun
     }
 
-    /// What a whole reply has taught; None where it had no words.
+    /// The habit that a whole reply has shown; None where it had no words.
     pub(super) fn habit(&self) -> Option<Habit> {
         match self.is_unopened {
             true => Some(Habit::Unopened),
@@ -236,7 +237,7 @@ impl Words {
         }
         self.held_bytes += text.len();
         self.held.push(text);
-        // The model is alive, though nothing of it is heard yet.
+        // The model is alive, though none of its words are heard yet.
         pieces.push_back(Piece::Thought);
         if self.held_bytes > MAX_HELD_BYTES {
             self.release(pieces);
@@ -280,7 +281,7 @@ impl Words {
 mod tests {
     use super::*;
 
-    /// What comes of a reply in these pieces, a millisecond apart.
+    /// The pieces that come of a reply in these texts, a millisecond apart.
     fn pieces(words: &mut Words, texts: &[&str]) -> Vec<Piece> {
         let now = Instant::now();
         let mut pieces = VecDeque::new();

@@ -1,7 +1,7 @@
 //! The fields of an event or a span as text: the message, then `key=value`, with texts in quotes.
 //!
-//! The subscriber's own format escapes some control characters in messages, by a notation of its own, and none in fields that are
-//! logged by their `Display`. Ours escapes nothing: the whole line is escaped at its end.
+//! The subscriber's own format escapes some control characters in messages, by a notation of its own, and none in
+//! fields that are logged by their `Display`. Ours escapes nothing: the whole line is escaped at its end.
 
 use std::error::Error;
 use std::fmt::{self, Debug, Display};
@@ -46,7 +46,7 @@ impl Visit for Visitor<'_> {
 impl Visitor<'_> {
     fn write(&mut self, field: &Field, value: &dyn Debug) -> fmt::Result {
         match field.name() {
-            // Where in a library that uses the crate `log`.
+            // The place in a library that uses the crate `log`.
             name if name.starts_with("log.") => Ok(()),
             "message" => self.put(format_args!("{value:?}")),
             name => self.put(format_args!("{}={value:?}", name.strip_prefix("r#").unwrap_or(name))),

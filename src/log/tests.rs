@@ -22,7 +22,7 @@ impl Write for Lines {
 }
 
 impl Lines {
-    /// Split at line feeds only: any other end of a line would be a fault.
+    /// The text is split at line feeds only: any other end of a line would be a fault.
     fn taken(&self) -> Vec<String> {
         let written = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         let whole = written.strip_suffix('\n').unwrap_or(&written);
@@ -30,7 +30,7 @@ impl Lines {
     }
 }
 
-/// What `speak` logs, as lines of text.
+/// The log of `speak`, as lines of text.
 fn text(destination: Destination, speak: impl FnOnce()) -> Vec<String> {
     let lines = Lines::default();
     let sink = lines.clone();
@@ -40,7 +40,7 @@ fn text(destination: Destination, speak: impl FnOnce()) -> Vec<String> {
     lines.taken()
 }
 
-/// What `speak` logs as JSON, each line an object.
+/// The log of `speak` as JSON, each line an object.
 fn json(speak: impl FnOnce()) -> Vec<String> {
     let lines = Lines::default();
     let sink = lines.clone();
@@ -50,7 +50,7 @@ fn json(speak: impl FnOnce()) -> Vec<String> {
     lines.taken()
 }
 
-/// What `speak` logs, as one text.
+/// The log of `speak`, as one text.
 pub(crate) fn said(speak: impl FnOnce()) -> String {
     text(Destination::Other, speak).join("\n")
 }
@@ -172,7 +172,7 @@ fn time_is_shown_to_the_millisecond() {
     assert_eq!(time_of_day("2026-11-23T10:07:04.123Z"), "10:07:04.123Z");
 }
 
-/// What a process writes to stderr that logs in this format; `journal` says whether stderr claims to be the journal.
+/// The stderr of a process that logs in this format; `journal` tells whether stderr claims to be the journal.
 fn logged(format: &str, journal: bool) -> Vec<String> {
     let path = std::env::temp_dir().join(format!("voiced-log-{}-{format}-{journal}", std::process::id()));
     let file = OpenOptions::new().create(true).truncate(true).write(true).open(&path).unwrap();

@@ -1,8 +1,8 @@
-//! Every metric, once: its name over OTLP, its name for Prometheus, and what it says.
+//! Every metric, once: its name over OTLP, its name for Prometheus, and its meaning.
 //!
 //! Names over OTLP are those of the GenAI semantic conventions (in development; as they stood beside semantic
-//! conventions 1.42) and of the process conventions where there is one, else `voiced.*`. Prometheus' names follow its own
-//! rules: base units, `_total` for counters.
+//! conventions 1.42) and of the process conventions where there is one, else `voiced.*`. Prometheus' names follow its
+//! own rules: base units, `_total` for counters.
 
 /// One metric.
 #[derive(Debug)]
@@ -23,16 +23,16 @@ pub(crate) enum Kind {
     Histogram(&'static [f64]),
 }
 
-/// What the GenAI conventions prescribe for durations of calls.
+/// The buckets that the GenAI conventions prescribe for durations of calls.
 const CALL_SECONDS: Kind = Kind::Histogram(&[
     0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
 ]);
-/// What they prescribe for tokens.
+/// The buckets that they prescribe for tokens.
 const TOKENS_USED: Kind = Kind::Histogram(&[
     1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262144.0, 1048576.0, 4194304.0,
     16777216.0, 67108864.0,
 ]);
-/// A server gives up on an offer after 3 s; what is healthy is far below.
+/// A server gives up on an offer after 3 s; healthy answers take far less.
 const ANSWER_SECONDS: Kind =
     Kind::Histogram(&[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0]);
 const TOKENS_PER_SECOND: Kind =

@@ -1,9 +1,9 @@
-//! The values that labels may have. They are closed sets, so the number of time series has a bound that nobody outside
-//! can move.
+//! The values that labels may have. They are closed sets, so the number of time series has a bound that no outsider can
+//! move.
 
 use crate::chat::Failure;
 
-/// How an offered job was answered.
+/// The answer to an offered job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answered {
     Taken,
@@ -12,7 +12,7 @@ pub enum Answered {
     Superfluous,
 }
 
-/// How a job's task ended.
+/// The end of a job's task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobResult {
     Success,
@@ -22,12 +22,12 @@ pub enum JobResult {
     Aborted,
 }
 
-/// What became of a session that a worker left in the middle when it died.
+/// The outcome of a session that a worker left in the middle when it died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resumption {
-    /// We are back in its room.
+    /// The agent is back in its room.
     Resumed,
-    /// Nobody waits any more.
+    /// No person waits any more.
     Over,
     /// Another agent of our name is there.
     Served,
@@ -35,18 +35,18 @@ pub enum Resumption {
     GivenUp,
 }
 
-/// What became of a connection to a room that broke.
+/// The outcome of a broken connection to a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restored {
     /// Nothing was missed.
     Resumed,
-    /// As a new participant, who missed what was said meanwhile.
+    /// The agent is back as a new participant, who missed what was said meanwhile.
     Rejoined,
     /// The SDK gave it up. Recovery may go back to the room.
     Not,
 }
 
-/// What broke down by a defect of ours.
+/// The part that broke down by a defect of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Panicked {
     Session,
@@ -56,7 +56,7 @@ pub enum Panicked {
     Stream,
 }
 
-/// How a turn ended.
+/// The end of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TurnEnding {
     Answered,
@@ -66,7 +66,7 @@ pub enum TurnEnding {
     Aborted,
 }
 
-/// How far a turn had come when it was interrupted.
+/// The stage of a turn when it was interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// It waited for the call before it to end; the model was never asked.
@@ -75,7 +75,7 @@ pub enum Phase {
     Speaking,
 }
 
-/// Why a text was not taken as a turn.
+/// The reason why a text was not taken as a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     TooLong,
@@ -93,7 +93,7 @@ pub enum Refusal {
     Stranger,
 }
 
-/// What a connection to our HTTP endpoints did when it was closed to make room.
+/// The state of a connection to our HTTP endpoints when it was closed to make room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holding {
     /// It waited for a request.
@@ -102,18 +102,18 @@ pub enum Holding {
     Busy,
 }
 
-/// How a request to the model, or one attempt of it, ended.
+/// The end of a request to the model, or of one attempt of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Complete,
     Interrupted,
     Failed,
-    /// Nobody waited for its end.
+    /// The caller did not wait for its end.
     Aborted,
 }
 
-/// The classes of error that are told apart. Providers answer with whatever status they like; those that call for an
-/// answer of their own are here, the others are counted by their hundred.
+/// The classes of error that have a label of their own: those that call for an action of their own. Providers answer
+/// with whatever status they like; the other statuses are counted by their hundred.
 const CLASSES: [&str; 31] = [
     "400",
     "401",
@@ -148,7 +148,7 @@ const CLASSES: [&str; 31] = [
     "panic",
 ];
 
-/// What every other class is counted as.
+/// The label of every other class.
 const OTHER: &str = "other";
 
 /// The class under which a failure is counted.

@@ -1,4 +1,4 @@
-//! What is counted of requests to the model.
+//! The counts of requests to the model.
 
 use std::time::{Duration, Instant};
 
@@ -29,8 +29,8 @@ pub(super) struct Instruments {
 #[derive(Clone, Debug)]
 pub struct LlmMetrics {
     metrics: Metrics,
-    /// What the GenAI conventions want on each of their metrics. All of it is from the configuration: the model that a
-    /// provider says has answered could be any text.
+    /// The attributes that the GenAI conventions want on each of their metrics. All of them are from the
+    /// configuration: the model that a provider says has answered could be any text.
     target: Vec<Label>,
 }
 
@@ -42,7 +42,7 @@ pub struct OpenRequest {
     over: bool,
 }
 
-/// How a request ended.
+/// The end of a request.
 #[derive(Debug)]
 pub(crate) struct RequestEnd<'a> {
     pub(crate) failure: Option<&'a Failure>,
@@ -99,7 +99,7 @@ impl LlmMetrics {
         OpenRequest { llm: self.clone(), started: now, over: false }
     }
 
-    /// One attempt ended: well, by a failure, or because nobody wanted it any more.
+    /// One attempt ended: well, by a failure, or because the turn did not want it any more.
     pub(crate) fn attempt_ended(&self, failure: Option<&Failure>, interrupted: bool) {
         let outcome = Outcome::of(failure, interrupted);
         self.instruments().attempts.add(1, &[Label::new("outcome", outcome.as_str())]);
@@ -136,7 +136,7 @@ impl LlmMetrics {
             let labels = [Label::new("type", kind), Label::new("estimated", estimated)];
             self.instruments().tokens.add(count.unwrap_or_default(), &labels);
         }
-        // The conventions forbid to report what was not measured.
+        // The conventions forbid reporting counts that were not measured.
         if usage.estimated || usage == Usage::default() {
             return;
         }
@@ -178,7 +178,7 @@ impl Drop for OpenRequest {
     }
 }
 
-/// None where there is nothing to divide: a reply of one piece, or tokens that nobody counted.
+/// None where there is nothing to divide: a reply of one piece, or tokens that the provider did not count.
 fn token_rate(usage: Usage, speaking: Duration) -> Option<f64> {
     let seconds = speaking.as_secs_f64();
     let measured = !usage.estimated && usage.output > 1 && seconds > 0.001;

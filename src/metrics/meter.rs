@@ -2,7 +2,7 @@
 //!
 //! One provider has up to two readers. The first is read for each scrape, the second for each push, so that a push of
 //! differences ("delta") does not disturb the scrapes. No thread and no exporter of the SDK is used: they read
-//! variables of their own and do not say what came of it.
+//! variables of their own and do not report their outcomes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,17 +26,17 @@ use super::catalogue::{self, Definition, Kind};
 use super::text::{Family, Series, Value};
 
 const SCOPE: &str = "voiced";
-/// Far above what the closed sets of labels can make; what is beyond it would be summed up in one series.
+/// Far more than the closed sets of labels can make; series beyond it would be summed up in one.
 const MAX_SERIES: usize = 200;
 
-/// How a push counts: since the start, or since the push before.
+/// The period that a push counts: since the start, or since the push before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Temporality {
     #[default]
     Cumulative,
     Delta,
-    /// Differences for what is counted along, sums for what is looked up: neither needs a memory.
+    /// Differences for counters, sums for values that are looked up: neither needs a memory.
     LowMemory,
 }
 
@@ -68,7 +68,7 @@ impl Meter {
             builder = builder.with_reader(reader.clone()).with_resource(resource(push.resource));
             pushed = Some(reader);
         } else {
-            // The default one would read the OTEL variables, past the configuration.
+            // The default resource would read the OTEL variables, past the configuration.
             builder = builder.with_resource(resource(Vec::new()));
         }
         let provider = builder.build();
@@ -117,7 +117,7 @@ impl Meter {
         }
     }
 
-    /// Everything as it is now, for a scrape.
+    /// All metrics in their present state, for a scrape.
     pub(super) fn read(&self) -> Vec<Family> {
         let metrics = self.scraped.collect();
         let scopes = metrics.scope_metrics();
@@ -156,7 +156,7 @@ impl Counter {
         self.0.add(count, labels);
     }
 
-    /// Makes the series of these values be there from the start.
+    /// Creates the series of these values at the start.
     pub(super) fn start(&self, label: &'static str, values: impl IntoIterator<Item = &'static str>) {
         values.into_iter().for_each(|value| self.add(0, &[Label::new(label, value)]));
     }

@@ -1,4 +1,4 @@
-//! What the system knows of this process, where it is cheap to ask: Linux' `/proc`. Elsewhere there is nothing.
+//! The system's figures about this process, where they are cheap to read: Linux' `/proc`. Elsewhere there are none.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use super::catalogue::{self, Definition};
 use super::meter::{Label, Meter};
 
-/// What a reading is of, and how it is made.
+/// The metric of a reading, and the function that makes it.
 type Reading = (&'static Definition, fn() -> Option<f64>);
 
 const READINGS: [Reading; 6] = [
@@ -24,7 +24,7 @@ const READINGS: [Reading; 6] = [
 /// Linux reports processor time in ticks of a hundredth of a second to every program, whatever the kernel's own clock.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Shows the process, what it was built as, and its tasks.
+/// Shows the process, its build, and its tasks.
 pub(super) fn observe(meter: &Meter) {
     let version = Label::new("version", env!("CARGO_PKG_VERSION"));
     let target = Label::new("target", format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS));
@@ -57,18 +57,18 @@ fn stat() -> Option<String> {
 
 fn open_files() -> Option<f64> {
     let open = fs::read_dir("/proc/self/fd").ok()?.count();
-    // The listing itself is one of them.
+    // The descriptor of the listing itself is one of them.
     u32::try_from(open.saturating_sub(1)).ok().map(f64::from)
 }
 
 fn open_sockets() -> Option<f64> {
     let open = fs::read_dir("/proc/self/fd").ok()?.flatten();
-    // One that was closed meanwhile has no link any more.
+    // A descriptor that was closed meanwhile has no link any more.
     let links = open.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
     u32::try_from(links.filter(|link| is_socket(link)).count()).ok().map(f64::from)
 }
 
-/// What a descriptor links to says what it is, as in `socket:[4711]`.
+/// The link of a descriptor names its kind, as in `socket:[4711]`.
 fn is_socket(link: &Path) -> bool {
     link.as_os_str().as_encoded_bytes().starts_with(b"socket:")
 }

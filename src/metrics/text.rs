@@ -21,7 +21,7 @@ pub(super) struct Series {
 pub(super) enum Value {
     Number(f64),
     Histogram {
-        /// How many values fell into each bucket and no lower one; the last one has no bound.
+        /// The number of values in each bucket and in no lower one; the last bucket has no bound.
         counts: Vec<u64>,
         sum: f64,
     },

@@ -6,18 +6,18 @@ use std::time::Instant;
 
 use super::{Content, FileBounds, FileError, read_by, within_time};
 
-/// What may be read of a directory.
+/// The limits of a directory's read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DirectoryBounds {
     pub(crate) max_files: usize,
-    /// Of all its files together.
+    /// The most bytes of all its files together.
     pub(crate) max_bytes: u64,
 }
 
-/// A file of a directory, or why it was not read.
+/// A file of a directory, or the reason why it was not read.
 pub(crate) type Entry = (PathBuf, Result<Content, FileError>);
 
-/// Reads the regular files of a directory, not of those below it. What else is in it is passed over.
+/// Reads the regular files of a directory, not of those below it. Its other entries are passed over.
 pub(crate) fn read_directory(path: &Path, bounds: DirectoryBounds) -> Result<Vec<Entry>, FileError> {
     let path = path.to_owned();
     within_time(move |deadline| read_by_deadline(&path, bounds, deadline))
@@ -38,7 +38,7 @@ fn read_by_deadline(
         match &read {
             Ok(content) => left = left.saturating_sub(content.bytes.len() as u64),
             Err(FileError::TooLarge(_)) => return Err(FileError::TooLarge(bounds.max_bytes)),
-            // A link into nothing, and what is no file.
+            // A dangling link, or an entry other than a file.
             Err(error) if error.is_absent() || error.is_directory() => continue,
             Err(FileError::NotRegular(_)) => continue,
             Err(_) => {}

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::{CHUNK, FileError, append};
 
-/// How often a pipe is looked at into which nothing comes.
+/// How often a silent pipe is looked at.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Until its writer closes it. Before there is one it looks closed.
+/// Reads until the writer closes the pipe. Before there is a writer the pipe looks closed.
 pub(super) fn read(mut pipe: File, max_bytes: u64, deadline: Instant) -> Result<Vec<u8>, FileError> {
     let (mut bytes, mut chunk) = (Vec::new(), vec![0; CHUNK]);
     let mut has_writer = false;

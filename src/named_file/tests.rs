@@ -94,7 +94,7 @@ fn the_null_device_is_an_empty_file() {
 fn files_of_proc_are_read_within_the_bounds() {
     let status = read(Path::new("/proc/self/status"), FileBounds::regular(1 << 20)).unwrap();
     assert!(status.bytes.starts_with(b"Name:"));
-    // Larger than any bound, and said to be empty.
+    // The file is larger than any bound, and claims to be empty.
     let (error, took) = refused(Path::new("/proc/self/pagemap"), FileBounds::regular(SMALL));
     assert!(took < TIME_LIMIT + GRACE, "{error} {took:?}");
 }

@@ -1,7 +1,7 @@
 //! The HTTP client of every request that we make: HTTP/1.1, no redirects, nothing sent twice.
 //!
-//! It is `hyper`'s, with `reqwest`'s requests and answers. `reqwest`'s own client cannot tell of informational heads (1xx), of
-//! which a server may send any number before its answer.
+//! It is `hyper`'s, with `reqwest`'s requests and answers. `reqwest`'s own client cannot report informational heads
+//! (1xx), of which a server may send any number before its answer.
 
 mod connector;
 #[cfg(test)]
@@ -29,10 +29,10 @@ use super::proxy::Proxies;
 
 /// An idle connection is kept this long: the next request is then spared the TCP and TLS handshakes.
 const KEEP_IDLE: Duration = Duration::from_secs(90);
-/// More informational heads than this are no way to an answer.
+/// A server that sends more informational heads than this is not taken to come to an answer.
 const MAX_INFORMATIONAL: usize = 16;
-/// A longer head of an answer is refused. `hyper` refuses one of more than a hundred headers, and trailers of more than as
-/// many or of more than 16 KiB.
+/// A longer head of an answer is refused. `hyper` refuses one of more than a hundred headers, and trailers of more than
+/// as many or of more than 16 KiB.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 
 const OUR_NAME: HeaderValue = HeaderValue::from_static(concat!("voiced/", env!("CARGO_PKG_VERSION")));
@@ -44,19 +44,19 @@ pub(crate) struct HttpClient {
     proxies: Proxies,
 }
 
-/// Why there is no head of an answer.
+/// The reason why there is no head of an answer.
 #[derive(Debug, Error)]
 pub(crate) enum SendError {
     #[error("the server sent {MAX_INFORMATIONAL} informational heads (1xx) and still no answer")]
     Informational,
     #[error("the request cannot be sent: {0}")]
     Request(reqwest::Error),
-    /// The causes say more than this.
+    /// The causes tell more than this.
     #[error(transparent)]
     Http(#[from] legacy::Error),
 }
 
-/// Counts informational heads, and tells when there are too many.
+/// Counts informational heads, and reports when there are too many.
 #[derive(Default)]
 struct Heads {
     seen: AtomicUsize,
@@ -75,7 +75,8 @@ impl HttpClient {
         Self { inner: builder.build(connector), proxies: network.proxies.clone() }
     }
 
-    /// Sends a request and waits for the head of its answer, however long that takes. Dropping this closes the connection.
+    /// Sends a request and waits for the head of its answer, however long that takes. Dropping this closes the
+    /// connection.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, SendError> {
         let url = request.url().clone();
         let request = http::Request::<Body>::try_from(request);
@@ -97,7 +98,7 @@ impl HttpClient {
         Ok(as_reqwest(answer, url))
     }
 
-    /// In a tunnel the proxy was told at its beginning.
+    /// Within a tunnel the proxy was given its credentials at the beginning.
     fn proxy_auth(&self, url: &Url) -> Option<HeaderValue> {
         let proxy = self.proxies.of(url).filter(|_| url.scheme() == "http")?;
         let mut auth = proxy.basic_auth()?.clone();
@@ -156,7 +157,7 @@ impl SendError {
     }
 }
 
-/// `url` as a connector takes it.
+/// `url` in the form that a connector takes.
 fn as_url(uri: &Uri) -> Option<Url> {
     Url::parse(&uri.to_string()).ok()
 }

@@ -1,4 +1,4 @@
-//! Which URL goes through which proxy.
+//! The choice of the proxy for a URL.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::{ProxyUrl, Settings};
 pub(super) struct Proxies(Option<Arc<Chosen>>);
 
 struct Chosen {
-    /// The rules of `NO_PROXY`, and the proxies with what they want to be told.
+    /// The rules of `NO_PROXY`, and the proxies with their credentials.
     matcher: Matcher,
     https: Option<ProxyUrl>,
     http: Option<ProxyUrl>,
@@ -43,7 +43,7 @@ impl Proxies {
         chosen.matcher.intercept(&uri)
     }
 
-    /// Says that there is a proxy on the way to `url`.
+    /// A note that there is a proxy on the way to `url`.
     pub(super) fn through(&self, url: &Url) -> Option<String> {
         let proxy = self.url_of(url)?;
         let key = if is_encrypted(url) { "https_proxy" } else { "http_proxy" };
@@ -70,7 +70,7 @@ fn is_encrypted(url: &Url) -> bool {
     matches!(url.scheme(), "https" | "wss")
 }
 
-/// No proxy elsewhere can reach what listens on loopback here.
+/// No proxy elsewhere can reach a server that listens on loopback here.
 fn is_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {

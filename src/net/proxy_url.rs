@@ -12,12 +12,12 @@ use crate::secret::Secret;
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProxyUrl(Url);
 
-/// What is said of a URL in whose host a place is left.
+/// The error for a URL in whose host a place is left.
 pub(crate) const PLACE: &str =
     "its host holds a `$` or a brace, so there is a place in it that nothing has filled in";
 
-/// Whether the host of a URL is one that a variable was to be filled into, as in `http://${HOST}:4318`. No name of a host
-/// holds such letters, though URLs may.
+/// Whether the host of a URL is a placeholder that was not filled in, as in `http://${HOST}:4318`. No host name holds
+/// such letters, though URLs may.
 pub(crate) fn has_place(url: &Url) -> bool {
     url.host_str().is_some_and(|host| host.contains(['$', '{', '}']))
 }
@@ -25,7 +25,7 @@ pub(crate) fn has_place(url: &Url) -> bool {
 // === impl ProxyUrl ===
 
 impl ProxyUrl {
-    /// `http://[user:password@]host:port`; others write the variables without the scheme, so it may be missing.
+    /// `http://[user:password@]host:port`; other programs write the variables without the scheme, so it may be missing.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };

@@ -1,14 +1,14 @@
-//! When a server asks to be asked again.
+//! The time at which a server wants to be asked again.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// OpenAI's, Azure's.
+/// The headers of OpenAI and of Azure.
 const MILLISECONDS: [&str; 2] = ["retry-after-ms", "x-ms-retry-after-ms"];
 
-/// `retry-after-ms` and Azure's name for it, else `Retry-After` as seconds, as a date (RFC 9110, section 10.2.3) or with a
-/// unit, as some servers write it.
+/// `retry-after-ms` and Azure's name for it, else `Retry-After` as seconds, as a date (RFC 9110, section 10.2.3) or
+/// with a unit, as some servers write it.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
     if let Some(milliseconds) = MILLISECONDS.iter().find_map(|name| text(name)?.trim().parse::<f64>().ok()) {

@@ -1,4 +1,4 @@
-//! The authorities whose certificates we accept, and what to do when one is not accepted.
+//! The authorities whose certificates we accept, and the remedies when a certificate is not accepted.
 
 mod system;
 
@@ -16,22 +16,22 @@ use crate::named_file::{self, FileBounds, FileError};
 /// More certificates than any system has.
 const MAX_BYTES: u64 = 8 << 20;
 
-/// Certificates that others are judged by.
+/// The certificates by which servers are judged.
 pub(super) struct Roots {
     pub(super) store: RootCertStore,
     pub(super) system: SystemRoots,
 }
 
-/// What the system's certificates came to.
+/// The result of reading the system's certificates.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SystemRoots {
     /// How many there are.
     pub(super) count: usize,
-    /// What `SSL_CERT_FILE` and `SSL_CERT_DIR` name and cannot be read.
+    /// The paths in `SSL_CERT_FILE` and `SSL_CERT_DIR` that cannot be read.
     pub(super) unread: Vec<String>,
 }
 
-/// Why a file of certificates is none.
+/// The reason why a file of certificates cannot be used.
 #[derive(Debug, Error)]
 pub enum TrustError {
     #[error("cannot read certificates from {file}: {reason}")]
@@ -45,7 +45,7 @@ pub enum TrustError {
 // === impl Roots ===
 
 impl Roots {
-    /// What cannot be read among the system's is left out.
+    /// Unreadable certificates of the system are left out.
     pub(super) fn of_system() -> Self {
         let found = system::certificates();
         let mut store = RootCertStore::empty();
@@ -89,7 +89,7 @@ pub(super) fn found<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::
     if let Some(refusal) = error.downcast_ref() {
         return Some(refusal);
     }
-    // The source of an I/O error is that of the error in it, which would be left out.
+    // The source of an I/O error is that of the error within it, which itself would be left out.
     let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     found(within.map(|within| within as &(dyn Error + 'static)).or_else(|| error.source())?)
 }
@@ -99,7 +99,7 @@ pub(crate) fn is_distrust(error: &(dyn Error + 'static)) -> bool {
     matches!(found(error), Some(rustls::Error::InvalidCertificate(_)))
 }
 
-/// What is wrong, in words that say what to do.
+/// The fault, in words that tell the remedy.
 pub(super) fn advice(refusal: &rustls::Error, system: &SystemRoots) -> String {
     use CertificateError as Why;
     let advice = match refusal {

@@ -1,5 +1,5 @@
-//! A small HTTP client for the few things that are asked of a server now and then, and not with every turn: bounded in time and
-//! in bytes, and without redirects.
+//! A small HTTP client for the few occasional requests to a server that do not come with every turn: bounded in time
+//! and in bytes, and without redirects.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,18 +15,18 @@ const MAX_BODY_BYTES: usize = 16 << 20;
 /// How much of an answer's text is repeated in a message.
 const QUOTED_CHARS: usize = 160;
 
-/// Asks servers. Cheap to clone.
+/// A client for such requests. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Web {
     client: HttpClient,
-    /// Of each request, with its answer.
+    /// The limit of each request, with its answer.
     timeout: Duration,
     headers: HeaderMap,
-    /// The longest answer that is read; what is past it is an error, since half a JSON text is none.
+    /// The longest answer that is read; a longer one is an error, since half a JSON text is none.
     most_bytes: usize,
 }
 
-/// What a server said.
+/// A server's answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -46,7 +46,7 @@ impl Web {
         Self { client: network().http(None), timeout, headers, most_bytes: MAX_BODY_BYTES }
     }
 
-    /// Reads answers of so many bytes and no longer ones.
+    /// Reads answers of this many bytes and no longer ones.
     pub(crate) fn at_most(self, bytes: usize) -> Self {
         Self { most_bytes: bytes, ..self }
     }
@@ -133,7 +133,8 @@ impl Answer {
     }
 }
 
-/// The start of a text, on one line and without control characters: what of a server's answer a message repeats.
+/// The start of a text, on one line and without control characters: the part of a server's answer that a message
+/// repeats.
 pub(crate) fn first_words(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let words = words.collect::<Vec<_>>().join(" ");
@@ -154,7 +155,7 @@ pub(crate) fn shown(base_url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
-/// Where the pages of a server are whose websockets are there.
+/// The URL of a server's pages, from that of its websockets.
 pub(crate) fn http_url(base: &Url) -> Url {
     let text = base.as_str();
     let swapped = match text.split_once("://") {

@@ -16,7 +16,7 @@ use super::{Network, Unreachable, trust};
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// How far it came, and the reason in words, with what to do where certificates or a proxy are to blame.
+/// The step that failed, and the reason in words, with the remedy where certificates or a proxy are to blame.
 #[derive(Debug, Error)]
 pub(crate) enum OpenError {
     #[error("{0}")]
@@ -30,7 +30,7 @@ pub(crate) enum OpenError {
 }
 
 impl Network {
-    /// Nothing of the request is quoted in an error, since that holds a token.
+    /// The errors quote no part of the request, since that holds a token.
     pub(crate) async fn websocket(
         &self,
         url: &Url,

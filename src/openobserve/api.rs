@@ -1,4 +1,4 @@
-//! OpenObserve's API, as far as it is needed, and what to do when a request is refused.
+//! OpenObserve's API, as far as it is needed, and the remedies when a request is refused.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::net::web::{self, Answer, Web};
 use crate::secret::{Secret, Secrets};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// The first with dashboards of version 8.
+/// The first version with dashboards of version 8.
 const OLDEST: (u32, u32) = (0, 40);
 
-/// Why something could not be done: what happened, where, and what to do next.
+/// The reason of a failure: the event, its place, and the remedy.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("{0}")]
 pub(crate) struct ApiError(String);
@@ -32,7 +32,7 @@ pub(super) struct Api {
 /// A request, without the server it is for.
 pub(super) struct Call<'a> {
     method: Method,
-    /// Below the root.
+    /// The path below the root.
     path: Vec<&'a str>,
     query: Vec<(&'static str, &'a str)>,
     body: Option<&'a Value>,
@@ -85,7 +85,7 @@ impl Api {
         &self.org
     }
 
-    /// Whether an OpenObserve is there that is new enough, and takes our credentials for this organisation.
+    /// Checks that an OpenObserve is there that is new enough, and takes our credentials for this organisation.
     pub(super) async fn greet(&self) -> Result<(), ApiError> {
         let config = self.call(Call::get(["config"])).await?;
         let version = config.get("version").and_then(Value::as_str).unwrap_or_default();
@@ -98,7 +98,7 @@ impl Api {
         self.admit().await
     }
 
-    /// Asks for what anybody may see who may do what we are about to.
+    /// Asks for something that any user may see who may do what we are about to do.
     async fn admit(&self) -> Result<(), ApiError> {
         let call = || Call::get(["api", &self.org, "dashboards"]).query("folder", "default");
         let url = self.url(&call());
@@ -118,7 +118,7 @@ impl Api {
         }
     }
 
-    /// Those that the user belongs to; None when that is not to be had.
+    /// The organisations that the user belongs to; None when the list is not available.
     async fn organisations(&self) -> Option<Vec<String>> {
         let found = self.call(Call::get(["api", "organizations"])).await.ok()?;
         let found = found.get("data")?.as_array()?.iter();
@@ -132,7 +132,7 @@ impl Api {
         self.read(&method, &url, &answer)
     }
 
-    /// [`Api::call`]; None when there is no such thing.
+    /// [`Api::call`]; None when the thing does not exist.
     pub(super) async fn find(&self, call: Call<'_>) -> Result<Option<Value>, ApiError> {
         let (method, url) = (call.method.clone(), self.url(&call));
         let answer = self.send(call, &url).await?;

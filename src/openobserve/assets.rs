@@ -1,5 +1,5 @@
-//! The dashboard, the alerts and the template of notifications. The files can also be imported by hand; they are written for
-//! the stream `default` and the service `voiced`.
+//! The dashboard, the alerts and the template of notifications. The files can also be imported by hand; they are
+//! written for the stream `default` and the service `voiced`.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -12,14 +12,14 @@ const ALERTS: [&str; 3] = [
 ];
 const TEMPLATE: &str = include_str!("../../observability/openobserve/template.json");
 
-/// What the files say of stream and service.
+/// The notation of stream and service in the files.
 const STREAM: &str = "FROM \"default\"";
 const SERVICE: &str = "service_name = 'voiced'";
 const OUR_SERVICE: &str = "voiced";
 /// Digits of a revision that are shown and compared.
 const REVISION_CHARS: usize = 12;
 
-/// Everything there is to install, for one stream and one service.
+/// All things to install, for one stream and one service.
 #[derive(Clone, Debug)]
 pub(crate) struct Assets {
     pub(super) dashboard: Value,
@@ -56,7 +56,7 @@ pub(super) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The file with the names of this stream and service for those it was written with.
+/// The file with the names of this stream and service in the place of those it was written with.
 fn fitted(file: &str, stream: &str, service: &str) -> Result<Value, serde_json::Error> {
     let mut value = serde_json::from_str(file)?;
     let from = format!("FROM \"{}\"", stream.replace('"', "\"\""));
@@ -91,15 +91,15 @@ fn name_after(value: &mut Value, key: &str, service: &str, named: impl Fn(&str, 
     }
 }
 
-/// A service's name as the name of an alert may hold it: without `: # ? & % / ' "` and blanks. Everything else stays, so that
-/// `a-b` and `a_b` do not share an alert.
+/// A service's name in the form that an alert's name may hold: without `: # ? & % / ' "` and blanks. All other
+/// characters stay, so that `a-b` and `a_b` do not share an alert.
 fn plain(service: &str) -> String {
     let is_refused = |c: char| c.is_whitespace() || c.is_control() || ":#?&%/'\"".contains(c);
     service.chars().map(|c| if is_refused(c) { '_' } else { c }).collect()
 }
 
-/// Writes a checksum of the rest into the description: by that we know later whether ours has changed, whatever the server
-/// or people made of the one that is there.
+/// Writes a checksum of the rest into the description: it shows later whether ours has changed, whatever the server or
+/// people made of the installed one.
 fn sign(value: &mut Value) {
     let digest = Sha256::digest(value.to_string());
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();

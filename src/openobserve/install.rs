@@ -1,7 +1,8 @@
-//! Puts the assets there: looks first, then makes what is missing and changes what is an older one of ours.
+//! Puts the assets there: looks first, then makes missing ones and changes those that are an older version of ours.
 //!
-//! What people changed stays as they want it until we have something new: a revision in the description says what we
-//! installed, not what became of it. Where it stands, whether an alert is on, and whom it tells and how, is always theirs.
+//! People's changes stay until we have a new version: a revision in the description names the version that we
+//! installed, not its present state. The place of a thing, whether an alert is on, and whom it tells and how, are
+//! always theirs.
 
 use serde_json::{Value, json};
 
@@ -10,9 +11,9 @@ use super::assets::{Assets, revision, text};
 use super::target::Target;
 use crate::secret::Secret;
 
-/// The only folder that every organisation has: where new things go. People may move them.
+/// The only folder that every organisation has, in which new things are made. People may move them.
 const FOLDER: &str = "default";
-/// Of an alert, what is no part of ours: whether it is on, whom it tells, and how.
+/// The fields of an alert that are not ours: whether it is on, whom it tells, and how.
 const THEIRS: [&str; 12] = [
     "enabled",
     "owner",
@@ -30,18 +31,18 @@ const THEIRS: [&str; 12] = [
 /// The template and, with a webhook, the destination.
 const OUR_NAME: &str = "voiced";
 
-/// What is to be installed where.
+/// The things to install, and their target.
 pub(crate) struct Installation {
     api: Api,
     assets: Assets,
-    /// Whom alerts tell; empty: as it is, and no new alerts.
+    /// The destinations of alerts; with none, alerts stay as they are and no new ones are made.
     destinations: Vec<String>,
-    /// The URL of a destination to be made. Whoever knows it can post there.
+    /// The URL of a destination to be made. A reader who knows it can post there.
     webhook: Option<Secret>,
     dry_run: bool,
 }
 
-/// What became of one thing.
+/// The outcome of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) done: Done,
@@ -55,7 +56,7 @@ pub(crate) enum Done {
     Created,
     Updated,
     Unchanged,
-    /// And why.
+    /// The thing was skipped, for this reason.
     Skipped(&'static str),
 }
 
@@ -75,7 +76,8 @@ impl Installation {
         Ok(Self { api: Api::new(target, webhook.as_ref())?, assets, destinations, webhook, dry_run })
     }
 
-    /// Installs everything, one after the other, and tells each step as it is done. With a dry run nothing is written.
+    /// Installs all things, one after the other, and reports each step as it is done. With a dry run nothing is
+    /// written.
     pub(crate) async fn run(&self, mut tell: impl FnMut(&Step)) -> Result<(), ApiError> {
         self.api.greet().await?;
         tell(&self.dashboard().await?);
@@ -125,7 +127,7 @@ impl Installation {
         self.named("destination", "destinations", &ours).await
     }
 
-    /// What has no id but its name.
+    /// Installs a thing that has no id but its name.
     async fn named(&self, kind: &'static str, place: &str, ours: &Value) -> Result<Step, ApiError> {
         let path = ["api", self.api.org(), "alerts", place, OUR_NAME];
         let done = match self.api.find(Call::get(path)).await? {
@@ -195,7 +197,7 @@ impl Step {
     }
 }
 
-/// The one entry of a list whose `key` is `name`. Of several nobody knows which is meant.
+/// The one entry of a list whose `key` is `name`. Of several, it is not known which is meant.
 fn only(mut listed: Value, list: &str, key: &str, name: &str) -> Result<Option<Value>, ApiError> {
     let Some(Value::Array(entries)) = listed.get_mut(list).map(Value::take) else {
         return Err(ApiError::new(format!(
@@ -218,15 +220,15 @@ fn is_current(found: &Value, ours: &Value) -> bool {
     installed.is_some() && installed == revision(text(ours, "description"))
 }
 
-/// Whether what is there says all that ours says.
+/// Whether the existing thing has all values of ours.
 fn holds(found: &Value, ours: &Value) -> bool {
     let Some(ours) = ours.as_object() else { return false };
-    // A server leaves out what is empty.
+    // A server leaves out empty values.
     let is_blank = |value: &Value| matches!(value, Value::Null) || value.as_str() == Some("");
     ours.iter().all(|(key, value)| found.get(key).map_or(is_blank(value), |found| found == value))
 }
 
-/// Our dashboard under the id and in the hands of the one that is there.
+/// Our dashboard with the id and the owner of the existing one.
 fn replacing(ours: &Value, found: &Value) -> Value {
     let mut changed = ours.clone();
     for (key, there) in

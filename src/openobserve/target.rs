@@ -1,4 +1,4 @@
-//! Which OpenObserve, which organisation, and as whom: mostly what the OTLP settings say already.
+//! The OpenObserve, the organisation and the user: mostly taken from the OTLP settings.
 
 use thiserror::Error;
 use url::Url;
@@ -10,7 +10,7 @@ use crate::secret::Secret;
 /// The stream in which OpenObserve puts traces when no header names another.
 const DEFAULT_STREAM: &str = "default";
 
-/// What was asked for, over what the OTLP settings say.
+/// The requested values, which override the OTLP settings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
     pub(crate) url: Option<Url>,
@@ -19,10 +19,10 @@ pub(crate) struct Wanted {
     pub(crate) token: Option<Secret>,
 }
 
-/// Where to install, and what there is called how.
+/// The target of an installation, and the names there.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
-    /// What stands before `/api/…` and `/web/…`; without a last slash in its path.
+    /// The URL before `/api/…` and `/web/…`; without a last slash in its path.
     pub(crate) root: Url,
     pub(crate) org: String,
     /// The value of the header `Authorization`.
@@ -70,7 +70,7 @@ impl Target {
         let same = read.as_ref().filter(|(theirs, _)| *theirs == root);
         let org = wanted.org.or_else(|| same.map(|(_, org)| org.clone()));
         let org = org.ok_or_else(|| TargetError::NoOrg(web::shown(&root)))?;
-        // Credentials that were given for one server are not shown to another.
+        // Credentials that were given for one server are not sent to another.
         let configured = same.and_then(|_| header(telemetry, "authorization"));
         let authorization = match wanted.token {
             Some(token) => basic(&token)?,
@@ -111,7 +111,7 @@ fn split(endpoint: &Url) -> Option<(Url, String)> {
 
 fn bare(mut url: Url) -> Url {
     let path = url.path().trim_end_matches('/');
-    // People copy the address of the page they see.
+    // People copy the address of the page that they see.
     let path = path.strip_suffix("/web").unwrap_or(path).to_owned();
     url.set_path(&path);
     url.set_query(None);

@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-/// Places in one text. Each takes memory until all are known, and a digit can be one.
+/// The most places in one text. Each takes memory until all are known, and a digit can be one.
 pub(super) const MOST_PLACES: usize = 1 << 16;
 
-/// What the search of one text may take. It is looked at after each find, for none can be stopped in the middle.
+/// The limits of the search of one text. They are checked after each find, for none can be stopped in the middle.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
     until: Instant,
 }
 
-/// A search came to no end.
+/// A search came to no end within its limits.
 #[derive(Debug)]
 pub(super) struct Spent;
 
@@ -22,7 +22,7 @@ impl Budget {
         Self { until: Instant::now() + time }
     }
 
-    /// Whether a search that has found so many places may go on.
+    /// Whether a search that has found this many places may go on.
     pub(super) fn check(&self, places: usize) -> Result<(), Spent> {
         let may_go_on = places <= MOST_PLACES && Instant::now() < self.until;
         if may_go_on { Ok(()) } else { Err(Spent) }

@@ -4,9 +4,9 @@ use std::ops::{Range, RangeInclusive};
 
 use super::digits::{self, Group};
 
-/// ISO/IEC 7812.
+/// The digits of a card's number by ISO/IEC 7812.
 const DIGITS: RangeInclusive<usize> = 13..=19;
-/// How cards print their number. Within a longer row of numbers only these are one.
+/// The groups in which cards print their number. Within a longer row of numbers only these are one.
 const PRINTED: &[&[usize]] =
     &[&[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 4, 4, 3], &[6, 13], &[4, 3, 3, 3], &[8, 8]];
 
@@ -33,13 +33,13 @@ fn in_run(text: &str, run: &[Group]) -> Vec<Range<usize>> {
     found
 }
 
-/// How many groups of the start of a run are a card as it is printed, or written without gaps.
+/// The number of groups at the start of a run that are a card as it is printed, or written without gaps.
 fn printed(text: &str, run: &[Group]) -> Option<usize> {
     let fits = |layout: &[usize]| {
         run.len() >= layout.len() && layout.iter().zip(run).all(|(digits, group)| group.len() == *digits)
     };
     let layouts = PRINTED.iter().filter(|layout| fits(layout)).map(|layout| layout.len());
-    // Cards that people carry begin with 2 to 6; a row of numbers is no card by the luck of one in ten.
+    // Cards that people carry begin with 2 to 6; one row of numbers in ten has a right check digit by chance.
     let carried = run.first().is_some_and(|group| matches!(text.as_bytes()[group.start], b'2'..=b'6'));
     layouts.chain([1]).filter(|_| carried).find(|length| is_card(text, &run[..*length]))
 }

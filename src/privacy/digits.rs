@@ -1,8 +1,8 @@
-//! Numbers in a text, as people write them: groups of digits with something between them.
+//! Numbers in a text, as people write them: groups of digits with other characters between them.
 
 use std::ops::Range;
 
-/// More than this between two groups is not one number. `) - ` is the longest in use.
+/// The longest gap within one number, in bytes. `) - ` is the longest in use.
 const MAX_GAP_BYTES: usize = 6;
 /// The digits before a comma that separates thousands or a fraction; longer ones are numbers in a list.
 const THOUSANDS: usize = 3;
@@ -13,13 +13,13 @@ pub(super) type Group = Range<usize>;
 /// Groups that may be one number, or several in a row.
 pub(super) type Run = Vec<Group>;
 
-/// The runs of a text. `joins` says which characters may stand between the groups of one.
+/// The runs of a text. `joins` tells the characters that may stand between the groups of one.
 ///
-/// Digits that are part of something else are left out, and end a run: of words, hexadecimal ids, order numbers like
-/// A-1234 and #1234, decimal fractions, and times of day.
+/// Digits within other things are left out, and end a run: within words, hexadecimal ids, order numbers like A-1234 and
+/// #1234, decimal fractions, and times of day.
 pub(super) fn runs(text: &str, joins: fn(char) -> bool) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
-    // The end of the group before, and whether that could be used.
+    // The end of the group before, and whether that group could be used.
     let mut before: Option<(usize, bool)> = None;
     for group in groups(text) {
         let gap = before.map(|(end, usable)| (&text[end..group.start], usable));

@@ -18,7 +18,7 @@ pub(super) fn find(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Where the part before the @ begins.
+/// The position at which the part before the @ begins.
 fn local(text: &str, from: usize, at: usize) -> Option<usize> {
     let before = text.get(from..at)?;
     let allowed = |char: &char| char.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(*char);
@@ -29,7 +29,7 @@ fn local(text: &str, from: usize, at: usize) -> Option<usize> {
     (!local.is_empty()).then(|| at - local.len())
 }
 
-/// Where the domain that the text begins with ends: labels with dots between them, and letters in the last.
+/// The end of the domain that the text begins with: labels with dots between them, and letters in the last.
 fn domain(text: &str) -> Option<usize> {
     let allowed = |char: &char| char.is_alphanumeric() || matches!(char, '-' | '.');
     let length = text.chars().take(MAX_DOMAIN).take_while(allowed).map(char::len_utf8).sum::<usize>();

@@ -40,7 +40,7 @@ pub(super) fn find(text: &str) -> Vec<Range<usize>> {
 /// The length in bytes of the IBAN that the text begins with.
 fn at(text: &str) -> Option<usize> {
     let (country, check) = text.get(..4)?.split_at_checked(2)?;
-    // Cheap, and true of hardly any word.
+    // The check is cheap, and fails for nearly all words.
     if !check.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -50,7 +50,7 @@ fn at(text: &str) -> Option<usize> {
     (remainder(&characters) == 1).then_some(end)
 }
 
-/// So many letters and digits, and where they end. One sign at most stands between two of them, and none follows.
+/// This many letters and digits, and their end. At most one sign stands between two of them, and none follows.
 fn characters(text: &str, count: usize) -> Option<(Vec<u8>, usize)> {
     let mut characters = Vec::with_capacity(count);
     let mut after_sign = false;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-/// Up to here a text is short. Bytes.
+/// The most bytes of a short text.
 const SHORT: usize = 4096;
-/// How many of each kind are searched at the same time. No more threads than these ever compete with the sessions.
+/// How many texts of each kind are searched at the same time. No more threads than these ever compete with the
+/// sessions.
 const SHORT_LANES: usize = 4;
 const LONG_LANES: usize = 2;
 
@@ -25,8 +26,9 @@ impl Default for Lanes {
 }
 
 impl Lanes {
-    /// Runs `search` of a text of so many bytes when there is a lane for it. None when it panicked. The lane is taken until
-    /// the search ends, also when nobody waits for it any more; a search that was given up before it began never begins.
+    /// Runs `search` of a text of so many bytes when there is a lane for it. None when it panicked. The lane is taken
+    /// until the search ends, also when no caller waits for it any more; a search that was given up before it began
+    /// never begins.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         bytes: usize,

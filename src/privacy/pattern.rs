@@ -1,5 +1,5 @@
-//! Regular expressions of the operator's own. One search takes time in proportion to the text and to the compiled pattern,
-//! whatever they are; all searches of a text together may take the square of its length.
+//! Regular expressions of the operator's own. One search takes time in proportion to the text and to the compiled
+//! pattern, whatever they are; all searches of a text together may take the square of its length.
 
 use std::ops::Range;
 
@@ -10,16 +10,16 @@ use super::budget::{Budget, Spent};
 
 /// How many there may be: each reads every text once.
 pub const MOST: usize = 64;
-/// A longer one is no pattern that somebody wrote.
+/// A longer one is no pattern that an operator wrote.
 const MAX_BYTES: usize = 1024;
-/// Of a compiled pattern. Repeated classes of all of Unicode are what grows.
+/// The most bytes of a compiled pattern. Repeated classes of all of Unicode make one large.
 const MAX_COMPILED_BYTES: usize = 1 << 18;
 
 /// A compiled pattern.
 #[derive(Clone, Debug)]
 pub struct Pattern(Regex);
 
-/// Why a pattern is none, for the person who wrote it.
+/// The reason why a pattern is refused, for the person who wrote it.
 #[derive(Debug, Error)]
 pub enum PatternError {
     #[error("it is longer than {MAX_BYTES} bytes")]
@@ -62,7 +62,7 @@ impl From<regex::Error> for PatternError {
     fn from(error: regex::Error) -> Self {
         match error {
             regex::Error::CompiledTooBig(_) => Self::TooLarge,
-            // The engine draws the pattern with a mark below it; its last line says what is wrong.
+            // The engine draws the pattern with a mark below it; its last line tells the fault.
             other => {
                 let text = other.to_string();
                 let last = text.lines().last().unwrap_or_default();

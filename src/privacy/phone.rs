@@ -1,5 +1,5 @@
-//! Telephone numbers. Most numbers are something else, so one counts only when something says what it is: a plus, a
-//! leading zero, the grouping of North America, or a word before it.
+//! Telephone numbers. Most numbers are something else, so one counts only with a sign of its kind: a plus, a leading
+//! zero, the grouping of North America, or a word before it.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use super::digits::{self, Group, Run};
 
 /// E.164 allows 15 digits with the country code.
 const MOST_DIGITS: usize = 15;
-/// How far before a number a word may say what it is. Bytes.
+/// How far before a number a word may introduce it. Bytes.
 const WORD_WITHIN: usize = 24;
 /// Words that introduce a number, in lower case.
 const WORDS: &[&str] = &[
@@ -46,7 +46,7 @@ fn in_run(text: &str, run: &[Group]) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut at = 0;
     while at < run.len() {
-        // Further groups of something longer are no numbers of their own.
+        // Further groups of a longer thing are no numbers of their own.
         let may_begin =
             at == 0 || run[at - 1].len() <= 2 || found.last().is_some_and(|last| last.end == run[at - 1].end);
         let length = if may_begin { length(text, &run[at..], at == 0) } else { None };
@@ -56,7 +56,7 @@ fn in_run(text: &str, run: &[Group]) -> Vec<Range<usize>> {
     found
 }
 
-/// How many groups of the start of a run are a telephone number.
+/// The number of groups at the start of a run that are a telephone number.
 fn length(text: &str, run: &[Group], is_first: bool) -> Option<usize> {
     if has_plus(text, &run[0]) {
         return fitting(run, 7, MOST_DIGITS);
@@ -76,7 +76,7 @@ fn length(text: &str, run: &[Group], is_first: bool) -> Option<usize> {
     }
 }
 
-/// The longest start of the run with so many digits.
+/// The longest start of the run with a number of digits within these limits.
 fn fitting(run: &[Group], least: usize, most: usize) -> Option<usize> {
     let mut digits = 0;
     let mut fits = None;
@@ -127,7 +127,7 @@ fn is_announced(text: &str, start: usize) -> bool {
     })
 }
 
-/// With the plus and the parenthesis before it.
+/// The number with the plus and the parenthesis before it.
 fn with_signs(text: &str, number: Range<usize>) -> Range<usize> {
     let before = &text[..number.start];
     let mut start = before.strip_suffix('(').map_or(number.start, str::len);

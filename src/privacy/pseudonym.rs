@@ -1,4 +1,4 @@
-//! Identities as keyed hashes: the same person has the same name in every trace, and nobody without the key can tell
+//! Identities as keyed hashes: the same person has the same name in every trace, and no reader without the key can tell
 //! which person that is, not even by trying all identities there are.
 
 use hmac::{Hmac, Mac};
@@ -6,7 +6,7 @@ use sha2::Sha256;
 
 use crate::secret::Secret;
 
-/// Of the hash. 96 bits are far more than it takes to tell people apart.
+/// The bytes of the hash that are shown. 96 bits are far more than it takes to tell people apart.
 const BYTES: usize = 12;
 
 /// A key that is ready for use.
@@ -15,7 +15,7 @@ pub(super) struct Pseudonym(Hmac<Sha256>);
 // === impl Pseudonym ===
 
 impl Pseudonym {
-    /// Without a key: with one that nobody knows and that ends with the process.
+    /// Without a key it uses a random one that is stored nowhere and ends with the process.
     pub(super) fn new(key: Option<&Secret>) -> Self {
         let unknown: [u8; 32] = std::array::from_fn(|_| fastrand::u8(..));
         let key = key.map_or(&unknown[..], |key| key.expose().as_bytes());

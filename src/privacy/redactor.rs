@@ -1,4 +1,4 @@
-//! All finders over one text, and what stands in the places they found.
+//! All finders over one text, and the text that replaces their finds.
 
 use std::ops::Range;
 
@@ -8,16 +8,16 @@ use super::budget::{Budget, Spent};
 use super::pattern::Pattern;
 use super::{card, email, iban, phone, token};
 
-/// What stands where an own pattern matched.
+/// The text that replaces a find of an own pattern.
 const OWN: &str = "[redacted]";
-/// The longest text that the built-in finders are through with before anybody would notice.
+/// The longest text that the built-in finders are through with before a participant would notice.
 const QUICK: usize = 4096;
 
 /// A finder that comes with us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Builtin {
-    // In this order they win where they overlap: an IBAN holds what looks like a telephone number.
+    // The order gives the precedence where finds overlap: an IBAN holds digits that look like a telephone number.
     Token,
     Email,
     Iban,
@@ -32,7 +32,7 @@ pub(super) struct Redactor {
     own: Vec<Pattern>,
 }
 
-/// A place in a text, and what to write there.
+/// A place in a text, and its replacement.
 struct Found {
     range: Range<usize>,
     rank: usize,
@@ -77,12 +77,12 @@ impl Redactor {
         Self { builtins, own: own.to_vec() }
     }
 
-    /// Whether a text of so many bytes takes no time to speak of.
+    /// Whether a text of this many bytes takes hardly any time.
     pub(super) fn is_quick(&self, bytes: usize) -> bool {
         self.own.is_empty() && bytes <= QUICK
     }
 
-    /// Every finder reads the text as it was said, so that none can hide something from another.
+    /// Every finder reads the original text, so that none can hide something from another.
     pub(super) fn redact(&self, text: &str, budget: &Budget) -> Result<String, Spent> {
         let builtins = self.builtins.iter().map(|builtin| (Ok(builtin.find(text)), builtin.placeholder()));
         let own = self.own.iter().map(|pattern| (pattern.find(text, budget), OWN));

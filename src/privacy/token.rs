@@ -8,7 +8,7 @@ use regex::{Captures, Match, Regex};
 /// A shape. Its first group is the secret, else all of it is.
 struct Shape {
     regex: Regex,
-    /// Whether what was found is one; words and names may have the same shape.
+    /// Whether a find is a secret; words and names may have the same shape.
     check: fn(&str) -> bool,
 }
 
@@ -33,7 +33,7 @@ static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
             r"(?s)-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,32}PRIVATE KEY-----|\z)",
             any,
         ),
-        // What has no prefix: longer than a trace id in hexadecimal, or mixed as only base64 is.
+        // Secrets without a prefix: longer than a trace id in hexadecimal, or mixed as only base64 is.
         shape(r"(?-u:\b)[0-9a-fA-F]{40,}(?-u:\b)", is_mixed_hex),
         shape(r"(?-u:\b)[A-Za-z0-9+_-]{32,}={0,2}", is_mixed),
     ]
@@ -43,7 +43,7 @@ pub(super) fn find(text: &str) -> Vec<Range<usize>> {
     SHAPES.iter().flat_map(|shape| shape.find(text)).collect()
 }
 
-/// Compiles the shapes, so that no turn waits for it.
+/// Compiles the shapes, so that no turn waits for that.
 pub(super) fn prepare() {
     LazyLock::force(&SHAPES);
 }
@@ -73,7 +73,7 @@ fn has_digit(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
-/// "Basic understanding" is none.
+/// "Basic understanding" is no credential.
 fn is_credential(text: &str) -> bool {
     has_digit(text) || text.len() >= 20 || text.ends_with('=')
 }

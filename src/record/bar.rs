@@ -1,4 +1,4 @@
-//! A turn as a waterfall: its stages and attempts on the time axis of the turn. Where it is drawn does not matter here.
+//! A turn as a waterfall: its stages and attempts on the time axis of the turn, whatever the medium it is drawn in.
 
 use super::turn::{Attempt, Status, Turn};
 
@@ -10,13 +10,13 @@ pub(crate) struct Bar<'a> {
     /// Shares of the turn's time, 0 to 1.
     pub(crate) from: f64,
     pub(crate) until: f64,
-    /// The first word came here; what stands before it is waiting.
+    /// The place of the first word; the part before it is waiting.
     pub(crate) first_word: Option<f64>,
     pub(crate) length_us: i64,
     pub(crate) is_bad: bool,
 }
 
-/// The turn first, then its attempts in the order they began. Nothing for a turn whose end nobody knows.
+/// The turn first, then its attempts in the order they began. Nothing for a turn whose end is unknown.
 pub(crate) fn bars(turn: &Turn) -> Vec<Bar<'_>> {
     let (Some(end), Some(total)) = (&turn.end, turn.total_us()) else { return Vec::new() };
     let share = |us: i64| (us.saturating_sub(turn.started_us) as f64 / total.max(1) as f64).clamp(0.0, 1.0);

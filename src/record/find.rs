@@ -1,4 +1,4 @@
-//! What can be asked of the record, and what comes back.
+//! The questions to the record, and their answers.
 //!
 //! Percentiles are by nearest rank: of n values in ascending order the p-th percentile is the one at rank
 //! ceil(p × n ÷ 100), counted from 1. It is always a value that was measured. Turns without the value, such as one that
@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::turn::{Status, Turn};
 
-/// Which sessions.
+/// The sessions to look for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     pub window: Window,
@@ -29,7 +29,7 @@ pub struct Window {
     pub until_us: Option<i64>,
 }
 
-/// A place in a list: what stood there.
+/// A place in a list, named by the entry that stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub started_us: i64,
@@ -40,11 +40,11 @@ pub struct Place {
 #[derive(Clone, Debug)]
 pub struct Found {
     pub sessions: Vec<Session>,
-    /// Where the next page begins, behind this place.
+    /// The place behind which the next page begins.
     pub next: Option<Place>,
-    /// How many sessions there are on all pages.
+    /// The number of sessions on all pages.
     pub count: u64,
-    /// Of all of their turns.
+    /// The figures of all of their turns.
     pub totals: Figures,
 }
 
@@ -60,7 +60,7 @@ pub struct Session {
     pub figures: Figures,
 }
 
-/// What many turns come to.
+/// The figures of many turns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     pub turns: u64,
@@ -89,14 +89,14 @@ pub struct Spread {
     pub p95_us: Option<i64>,
 }
 
-/// Which turns of a session.
+/// The turns of a session to look for.
 #[derive(Clone, Debug)]
 pub struct Turns {
     pub direction: Direction,
     pub limit: usize,
-    /// Longer texts are cut there. Characters.
+    /// Longer texts are cut at this many characters.
     pub max_text: usize,
-    /// There are fewer where their texts come to more than this. Bytes; a single turn may have more.
+    /// There are fewer turns where their texts exceed this many bytes; a single turn may have more.
     pub max_bytes: usize,
 }
 
@@ -116,7 +116,7 @@ pub struct FoundTurns {
     pub more: bool,
 }
 
-/// Why the record cannot be read.
+/// The reason why the record cannot be read.
 #[derive(Clone, Debug, Error)]
 pub enum ReadError {
     #[error(
@@ -143,7 +143,7 @@ impl Place {
         Self { started_us: turn.started_us, id: turn.span_id.clone() }
     }
 
-    /// How a place is written in a URL.
+    /// The place as it is written in a URL.
     pub fn token(&self) -> String {
         format!("{}-{}", self.started_us, self.id)
     }
@@ -157,7 +157,7 @@ impl Place {
 // === impl Figures ===
 
 impl Figures {
-    /// Turns that ended without an answer through no wish of the user.
+    /// Turns that ended without an answer though the user did not cause that.
     pub fn errors(&self) -> u64 {
         self.failed + self.aborted
     }

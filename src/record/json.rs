@@ -1,5 +1,5 @@
 //! The record for scripts: the shapes of `voiced sessions --json` and of `/api/sessions`. Times are in UTC, lengths in
-//! seconds; what is not known is null.
+//! seconds; unknown values are null.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::when::When;
 use crate::chat::Failure;
 use crate::config::{Linked, TraceUrl};
 
-/// `next` is what to send as `cursor` for the sessions behind these.
+/// `next` is the value to send as `cursor` for the sessions behind these.
 pub(crate) fn found(found: &Found) -> Value {
     let mut totals = figures(&found.totals);
     totals["sessions"] = found.count.into();
@@ -81,7 +81,7 @@ pub(crate) fn turn(turn: &Turn, trace_url: Option<&TraceUrl>) -> Value {
     })
 }
 
-/// What a link to the turn's trace is made of.
+/// The parts of a link to the turn's trace.
 pub(crate) fn linked(turn: &Turn) -> Linked<'_> {
     Linked {
         trace_id: &turn.trace_id,

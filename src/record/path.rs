@@ -1,4 +1,4 @@
-//! The record's files: where they stand, and that nobody else may read them.
+//! The record's files: their places, and their permissions, which let no other user read them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -8,10 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::named_file::refuse_irregular;
 
-/// What SQLite keeps beside a database in WAL mode.
+/// The files that SQLite keeps beside a database in WAL mode.
 const SIDE_FILES: [&str; 2] = ["-wal", "-shm"];
 
-/// Which file a path led to.
+/// The identity of the file that a path led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     device: u64,
@@ -25,7 +25,7 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Makes the directory and an empty file, both for ourselves only. What exists already stays as it is, and must be a file.
+/// Makes the directory and an empty file, both for our user only. An existing file stays as it is, and must be regular.
 pub(super) fn prepare(path: &Path) -> io::Result<()> {
     refuse_irregular(path)?;
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -34,7 +34,7 @@ pub(super) fn prepare(path: &Path) -> io::Result<()> {
     open_private(path).map(drop)
 }
 
-/// Opens or makes a file that only we may read.
+/// Opens or makes a file that only our user may read.
 pub(super) fn open_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
@@ -45,7 +45,7 @@ pub(super) fn identity(path: &Path) -> Option<Identity> {
     Some(Identity { device: metadata.dev(), inode: metadata.ino() })
 }
 
-/// Moves a file that cannot be read out of the way, with what SQLite keeps beside it; where it went.
+/// Moves an unreadable file out of the way, with the files that SQLite keeps beside it; returns its new path.
 pub(super) fn move_aside(path: &Path) -> io::Result<PathBuf> {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let free = |n: &u32| {
@@ -56,7 +56,7 @@ pub(super) fn move_aside(path: &Path) -> io::Result<PathBuf> {
     let aside = (0..100).find_map(|n| free(&n)).ok_or(io::ErrorKind::AlreadyExists)?;
     fs::rename(path, &aside)?;
     for side in SIDE_FILES {
-        // A log of changes that stayed behind would be played into the new file.
+        // A log of changes that stayed behind would be replayed into the new file.
         match fs::rename(beside(path, side), beside(&aside, side)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -1,27 +1,27 @@
-//! Turns on their way to the file: bounded, and never in the way of who pushes.
+//! Turns on their way to the file: the queue is bounded, and never makes the pushing task wait.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Holds what the writer has not written.
+/// Holds the items that the writer has not written.
 pub(super) struct Queue<T> {
     bound: usize,
     state: Mutex<State<T>>,
-    /// Something was pushed, or the queue was closed.
+    /// An item was pushed, or the queue was closed.
     work: Condvar,
-    /// The writer is through.
+    /// The writer is done.
     done: Condvar,
 }
 
 struct State<T> {
     items: VecDeque<T>,
-    /// So many of the oldest are being written and have to stay as they are.
+    /// The number of the oldest items that are being written and have to stay as they are.
     in_hand: usize,
     closed: bool,
     /// The writer has ended.
     ended: bool,
-    /// Since the queue was last empty: said once, counted always.
+    /// Set until the queue is empty again: an overflow is logged once and counted always.
     overflowing: bool,
 }
 
@@ -35,14 +35,14 @@ pub(super) enum Pushed {
     Closed,
 }
 
-/// What the writer is to do next.
+/// The writer's next step.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// At least one item waits.
     Work,
-    /// Nothing came in time.
+    /// No item came in time.
     Idle,
-    /// Closed, and everything was taken.
+    /// The queue is closed, and every item was taken.
     End,
 }
 
@@ -55,7 +55,7 @@ impl<T> Queue<T> {
         Self { bound, state: Mutex::new(state), work: Condvar::new(), done: Condvar::new() }
     }
 
-    /// Where there is no room, the item takes the place of the one that it `supersedes`, if that waits.
+    /// Where there is no room, the item takes the place of the waiting one that it `supersedes`, if there is one.
     pub(super) fn push(&self, item: T, supersedes: impl Fn(&T) -> bool) -> Pushed {
         let mut state = self.lock();
         if state.closed {
@@ -76,7 +76,7 @@ impl<T> Queue<T> {
         Pushed::Taken
     }
 
-    /// Waits for something to do, but no longer than `patience`. A closed queue waits for nothing.
+    /// Waits for an item, but no longer than `patience`. A closed queue does not wait.
     pub(super) fn wait(&self, patience: Duration) -> Next {
         let deadline = Instant::now() + patience;
         let mut state = self.lock();
@@ -95,7 +95,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Waits without being woken by work: for a file that is not to be had. True when the queue was closed meanwhile.
+    /// Waits without being woken by items, while the file is not available. True when the queue was closed meanwhile.
     pub(super) fn pause(&self, length: Duration) -> bool {
         let deadline = Instant::now() + length;
         let mut state = self.lock();
@@ -120,7 +120,7 @@ impl<T> Queue<T> {
         state.items.iter().take(most).cloned().collect()
     }
 
-    /// How many of those that wait are `such`.
+    /// The number of waiting items that are `such`.
     pub(super) fn count(&self, such: impl Fn(&T) -> bool) -> usize {
         self.lock().items.iter().filter(|item| such(item)).count()
     }
@@ -134,7 +134,7 @@ impl<T> Queue<T> {
         state.overflowing &= !state.items.is_empty();
     }
 
-    /// Says that nobody takes anything any more.
+    /// Says that the writer takes nothing any more.
     pub(super) fn end(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -143,7 +143,7 @@ impl<T> Queue<T> {
         self.done.notify_all();
     }
 
-    /// Takes nothing more and waits until the writer is through; how many items are left over at the deadline.
+    /// Takes no more items and waits until the writer is done; returns the number of items left over at the deadline.
     pub(super) fn close(&self, patience: Duration) -> usize {
         let deadline = Instant::now() + patience;
         let mut state = self.lock();

@@ -1,5 +1,5 @@
-//! Tells the turns of a living process from those of one that was killed: each process holds a lock on a file of its own
-//! beside the database for as long as it lives, and the kernel lets go of it, whatever ends the process.
+//! Tells the turns of a living process from those of one that was killed: each process holds a lock on a file of its
+//! own beside the database for as long as it lives, and the kernel releases it, however the process ends.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use super::path::{beside, open_private};
 
-/// Between the name of the database and that of a run.
+/// The text between the name of the database and that of a run.
 const INFIX: &str = ".run-";
-/// More locks than this are looked at another time.
+/// The most locks that are examined at a time.
 const MOST: usize = 1000;
 
-/// This process's lock. Dropping it says that the process is through.
+/// This process's lock. Dropping it declares that the process is done.
 #[derive(Debug)]
 pub(super) struct RunLock {
     path: PathBuf,
@@ -42,12 +42,12 @@ impl Drop for RunLock {
     }
 }
 
-/// Whether the process of `run` is gone. What it left of its lock is removed.
+/// Whether the process of `run` is gone. The file of its lock is then removed.
 pub(super) fn is_over(database: &Path, run: &str, _gate: &Gate) -> bool {
     let path = file(database, run);
     let lock = match File::open(&path) {
         Ok(lock) => lock,
-        // A lock that cannot be looked at may be held.
+        // A lock that cannot be examined may be held.
         Err(error) => return error.kind() == io::ErrorKind::NotFound,
     };
     match lock.try_lock() {
@@ -64,7 +64,7 @@ fn file(database: &Path, run: &str) -> PathBuf {
     beside(database, &format!("{INFIX}{run}"))
 }
 
-/// The processes whose locks lie beside the database, living or not.
+/// The processes whose lock files lie beside the database, living or not.
 pub(super) fn all(database: &Path) -> Vec<String> {
     let (Some(directory), Some(name)) = (database.parent(), database.file_name()) else { return Vec::new() };
     let prefix = format!("{}{INFIX}", name.to_string_lossy());
@@ -76,7 +76,7 @@ pub(super) fn all(database: &Path) -> Vec<String> {
 // === impl Gate ===
 
 impl Gate {
-    /// Fails with `WouldBlock` while somebody else is at it.
+    /// Fails with `WouldBlock` while another process holds the gate.
     pub(super) fn pass(database: &Path) -> io::Result<Self> {
         let file = open_private(&beside(database, ".lock"))?;
         file.try_lock()?;
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(all(&database), ["a"]);
         drop(lock);
         assert!(is_over(&database, "a", &gate));
-        // As a process that was killed leaves it.
+        // A killed process leaves its file like this.
         open_private(&file(&database, "b")).unwrap();
         assert!(is_over(&database, "b", &gate));
         assert!(!file(&database, "b").exists());

@@ -18,7 +18,7 @@ use crate::named_file::refuse_irregular;
 
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-/// "voic", in the header of the file: by this the file is known as ours.
+/// "voic", in the header of the file, which marks the file as ours.
 const APPLICATION_ID: i64 = 0x766f_6963;
 /// After a checkpoint the log is cut to this size.
 const LOG_BYTES: i64 = 16 << 20;
@@ -27,7 +27,7 @@ const LOG_BYTES: i64 = 16 << 20;
 const MIGRATIONS: &[&str] =
     &[include_str!("sqlite/0001_turns.sql"), include_str!("sqlite/0002_finish_reason.sql")];
 
-/// What a file says of itself.
+/// The schema that a file declares.
 #[derive(Debug, PartialEq, Eq)]
 enum Schema {
     Empty,
@@ -35,11 +35,11 @@ enum Schema {
     Ours(usize),
     /// Ours, from a later version.
     Newer(i64),
-    /// Somebody else's.
+    /// Another program's.
     Foreign,
 }
 
-/// Opens the database for writing, as new or with what it lacks added.
+/// Opens the database for writing, as new or with its missing parts added.
 fn open_for_writing(path: &Path) -> Result<Connection, Trouble> {
     let trouble = |error| trouble(path, error);
     let mut connection = open_to_write(path)?;
@@ -63,7 +63,7 @@ fn open_to_write(path: &Path) -> Result<Connection, Trouble> {
     Ok(connection)
 }
 
-/// How many turns are in a file that could be written to. Changes nothing in it.
+/// The number of turns in a file that could be written to. Changes nothing in it.
 pub(super) fn probe(path: &Path) -> Result<u64, Trouble> {
     let trouble = |error| trouble(path, error);
     let mut connection = open_to_write(path)?;
@@ -73,7 +73,7 @@ pub(super) fn probe(path: &Path) -> Result<u64, Trouble> {
         Schema::Newer(version) => return Err(newer(path, version)),
         Schema::Foreign => return Err(foreign(path)),
     }
-    // A file opened for writing is silently one for reading where it may not be written; its lock tells.
+    // SQLite silently opens a file that may not be written for reading only; taking the lock shows that.
     let transaction = begin(&mut connection).map_err(trouble)?;
     let turns = transaction.query_row("SELECT count(*) FROM turns", [], |row| row.get::<_, i64>(0));
     turns.map(i64::unsigned_abs).map_err(trouble)
@@ -94,7 +94,7 @@ fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
 
 fn configure(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
     if is_new {
-        // Takes effect before the first table only: pages of deleted turns are then given back to the disk.
+        // This takes effect before the first table only: pages of deleted turns are then given back to the disk.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
@@ -102,7 +102,7 @@ fn configure(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // What people said is to be gone from the file once it is deleted.
+    // People's words are to be gone from the file once they are deleted.
     connection.pragma_update(None, "secure_delete", true)
 }
 
@@ -116,7 +116,7 @@ fn migrate(connection: &mut Connection, done: usize) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// A transaction that holds the lock from its start, so that it waits at its beginning and not in its middle.
+/// A transaction that takes the lock at its start, so that it waits at its beginning and not in its middle.
 fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
 }

@@ -1,21 +1,21 @@
-//! Whether the record works, and what of that an operator should hear: one line of log for each change.
+//! The state of the record, and the part of it that an operator should hear: one line of log for each change.
 
 use std::fmt;
 
-/// What is wrong with the file.
+/// The trouble with the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Trouble {
     pub(super) kind: TroubleKind,
-    /// What happened, where, and what to do next.
+    /// The event, its place, and the remedy.
     pub(super) message: String,
 }
 
-/// Two troubles of one kind are one state and are said once.
+/// Two troubles of one kind are one state and are logged once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TroubleKind {
     /// Another process holds the lock.
     Busy,
-    /// No room on the disk: it may pass. What is open stays open, or readers would find no room for what they need.
+    /// No room on the disk: it may pass. An open file stays open, or readers would find no room for what they need.
     Full,
     /// No permission, no such directory: it may pass.
     Unavailable,
@@ -23,11 +23,11 @@ pub(super) enum TroubleKind {
     Corrupt,
     /// A database of another program, or of a later version of ours.
     NotOurs,
-    /// What was to be written was refused; the same again would be, too.
+    /// The write was refused; the same write again would be, too.
     Refused,
 }
 
-/// What was last known.
+/// The last known state.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     /// None before the first outcome.

@@ -1,4 +1,4 @@
-//! The record as a whole: from a session's hands to a reader's eyes, and what it does when the file does not.
+//! The record as a whole: from a session's hands to a reader's eyes, and its behaviour when the file fails.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -155,11 +155,11 @@ async fn a_file_that_turns_corrupt_while_it_is_open_is_exchanged() {
     let file = std::fs::OpenOptions::new().write(true).open(place.path()).unwrap();
     let nonsense = vec![0xa5; file.metadata().unwrap().len() as usize];
     std::os::unix::fs::FileExt::write_all_at(&file, &nonsense, 0).unwrap();
-    // What another process has written makes ours read anew.
+    // The other process's write makes ours read anew.
     let _ = other.write(&[Arc::new(ended("c"))]);
     wait_until(
         || {
-            // It is only noticed when a page is read, so the first of these may still go into the old file.
+            // The change is only noticed when a page is read, so the first of these may still go into the old file.
             record.put(ended("d"));
             std::thread::sleep(Duration::from_millis(20));
             place.files(".corrupt-").iter().any(|path| path.to_str().unwrap().ends_with(char::is_numeric))
@@ -207,7 +207,7 @@ async fn what_cannot_be_written_until_the_end_is_counted() {
     for turn in 0..QUEUE {
         record.put(ended(&format!("{turn}")));
     }
-    // No more fit into the queue, and nobody waits until they do.
+    // No more fit into the queue, and `put` does not wait until they do.
     record.put(begun("overflow"));
     record.put(ended("overflow"));
     assert_eq!((record.status().dropped, record.status().waiting), (1, QUEUE as u64));

@@ -1,4 +1,4 @@
-//! What is recorded of a turn.
+//! The recorded form of a turn.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,7 @@ use crate::chat::{Failure, Usage};
 /// One turn: complete in itself, so that its end can be written whether or not its beginning was.
 #[derive(Clone, Debug)]
 pub struct Turn {
-    /// The id of the turn's root span: what names it in the record.
+    /// The id of the turn's root span, which names the turn in the record.
     pub span_id: String,
     pub trace_id: String,
     /// The room's SID.
@@ -15,7 +15,7 @@ pub struct Turn {
     pub room: String,
     /// The agent's name.
     pub agent: String,
-    /// The identity of who spoke.
+    /// The identity of the speaker.
     pub speaker: String,
     /// Counted from 0 in each session.
     pub index: u64,
@@ -26,11 +26,11 @@ pub struct Turn {
     pub end: Option<End>,
 }
 
-/// How a turn ended.
+/// The end of a turn.
 #[derive(Clone, Debug)]
 pub struct End {
     pub outcome: Outcome,
-    /// None: nobody knows when; the process was killed.
+    /// None: the time is unknown; the process was killed.
     pub ended_us: Option<i64>,
     pub answer: Option<String>,
     pub model: Option<String>,
@@ -65,7 +65,7 @@ pub struct Attempt {
     pub error: Option<Failure>,
 }
 
-/// What a turn is made of.
+/// The stages of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Speech to text.
@@ -92,7 +92,7 @@ impl Turn {
         self.end.is_some()
     }
 
-    /// What its texts take.
+    /// The bytes of its texts.
     pub(super) fn text_bytes(&self) -> usize {
         let answer = self.end.as_ref().and_then(|end| end.answer.as_ref());
         [self.question.as_ref(), answer].into_iter().flatten().map(String::len).sum()
@@ -107,7 +107,7 @@ impl Turn {
         Some(self.end.as_ref()?.ended_us?.saturating_sub(self.started_us))
     }
 
-    /// What went wrong, if something did.
+    /// The failure, if there was one.
     pub fn failure(&self) -> Option<&Failure> {
         self.end.as_ref()?.outcome.failure()
     }
@@ -116,7 +116,7 @@ impl Turn {
 // === impl End ===
 
 impl End {
-    /// An end of which nothing is known but that it has come.
+    /// An end of which only the fact is known.
     pub(crate) fn unknown() -> Self {
         let message = "the work ended without a result".to_owned();
         Self {

@@ -27,8 +27,8 @@ impl When {
         Self(micros(SystemTime::now()))
     }
 
-    /// Reads "24h" (so long ago), "all" (None), "2026-11-25", "2026-11-25T19:01", "2026-11-25T19:01:47" or what
-    /// [`When::exact`] writes, with or without a Z behind. The error says what to write.
+    /// Reads "24h" (so long ago), "all" (None), "2026-11-25", "2026-11-25T19:01", "2026-11-25T19:01:47" or the form of
+    /// [`When::exact`], with or without a Z behind. The error tells the forms to write.
     pub fn parse(text: &str, now: Self) -> Result<Option<Self>, String> {
         let text = text.trim();
         if text == "all" {
@@ -72,7 +72,7 @@ fn exact_point(text: &str) -> Option<i64> {
     if !has_seconds || !is_fraction {
         return None;
     }
-    // What is finer than a microsecond is cut off.
+    // Digits beyond the microsecond are cut off.
     let micros: i64 = format!("{fraction:0<6}").get(..6)?.parse().ok()?;
     Some(point(whole)? * SECOND_US + micros)
 }
@@ -102,8 +102,8 @@ fn numbers(text: &str, between: char) -> Option<Vec<i64>> {
 impl Day {
     /// The day with this number, counted from 1970-01-01 as 0.
     ///
-    /// Years are taken to begin in March, which puts the leap day at their end: the day of the year then gives the month
-    /// without a table, and 400 years are always the same 146097 days.
+    /// Years are taken to begin in March, which puts the leap day at their end: the day of the year then gives the
+    /// month without a table, and 400 years are always the same 146097 days.
     fn of(number: i64) -> Self {
         let shifted = number + 719_468;
         let era = shifted.div_euclid(146_097);

@@ -1,4 +1,4 @@
-//! The thread that writes: takes what waits, and lives with whatever is wrong with the file.
+//! The thread that writes: takes the waiting turns, and copes with any trouble of the file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::config;
 
 /// The most that one transaction writes.
 const BATCH: usize = 256;
-/// How often what is too old is looked for, if not after so many turns.
+/// How often turns that are too old are looked for, if not after so many turns.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 const TIDY_TURNS: u64 = 1000;
 /// The first wait after a failure; each later one doubles.
@@ -33,17 +33,17 @@ pub(super) struct Writer {
     /// Held from the first opening to the end of the process.
     lock: Option<RunLock>,
     retry: Duration,
-    /// 1 when something in the last batch was refused, so that it is found.
+    /// 1 when a turn of the last batch was refused, so that it is found.
     batch: usize,
     tidy_at: Instant,
     turns_since_tidy: u64,
 }
 
-/// What the writer has to write to.
+/// The state of the file to write to.
 enum File {
     Closed,
     Open(Database),
-    /// Not ours: left alone for good.
+    /// The file is not ours: it is left alone for good.
     GivenUp,
 }
 
@@ -67,7 +67,7 @@ impl Writer {
         }
     }
 
-    /// Writes until the queue is closed and empty, or closed and the file not to be had.
+    /// Writes until the queue is closed and empty, or closed while the file is not available.
     pub(super) fn run(mut self, queue: &Queue<Arc<Turn>>) {
         while let Err(trouble) = self.work(queue) {
             self.note(Err(&trouble));
@@ -77,12 +77,12 @@ impl Writer {
         }
         self.give_up_what_waits(queue);
         self.file = File::Closed;
-        // The next process takes a turn of ours for aborted once the lock is gone, so everything is written by now.
+        // The next process takes a turn of ours for aborted once the lock is gone, so every turn is written by now.
         self.lock = None;
         queue.end();
     }
 
-    /// Works until the queue ends or something goes wrong.
+    /// Works until the queue ends or a write fails.
     fn work(&mut self, queue: &Queue<Arc<Turn>>) -> Result<(), Trouble> {
         if let File::Closed = self.file {
             self.open()?;
@@ -120,7 +120,7 @@ impl Writer {
         Ok(())
     }
 
-    /// One step of deleting what is too old or too much. The steps are short, and turns that wait go first.
+    /// One step of deleting turns that are too old or too many. The steps are short, and waiting turns go first.
     fn tidy(&mut self) -> Result<(), Trouble> {
         self.turns_since_tidy = 0;
         let bounds =
@@ -143,7 +143,7 @@ impl Writer {
         }
     }
 
-    /// Does what may help, and waits a little; true when the queue was closed meanwhile and waiting is in vain.
+    /// Tries a remedy, and waits a little; true when the queue was closed meanwhile and waiting is in vain.
     fn live_with(&mut self, trouble: &Trouble, queue: &Queue<Arc<Turn>>) -> bool {
         match trouble.kind {
             TroubleKind::Busy | TroubleKind::Full => {}
@@ -160,7 +160,7 @@ impl Writer {
         queue.pause(wait)
     }
 
-    /// Finds what was refused by writing one at a time, and leaves it out.
+    /// Finds the refused turns by writing one at a time, and leaves them out.
     fn skip(&mut self, queue: &Queue<Arc<Turn>>) {
         if std::mem::replace(&mut self.batch, 1) == 1 {
             let refused = queue.peek(1);
@@ -215,7 +215,7 @@ impl Writer {
         Ok(())
     }
 
-    /// For a file that turned out to be corrupt while it was open. Another process may have moved it already.
+    /// Moves away a file that turned out to be corrupt while it was open. Another process may have moved it already.
     fn set_aside(&mut self) {
         if let File::Open(database) = std::mem::replace(&mut self.file, File::Closed) {
             let moved = self.gate().and_then(|gate| match database.is_in_place() {

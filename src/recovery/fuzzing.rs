@@ -2,7 +2,7 @@
 
 use super::Left;
 
-/// What is read is written the same way again.
+/// A note that can be read is written the same way again.
 pub(crate) fn note(bytes: &[u8]) {
     if let Ok(left) = serde_json::from_slice::<Left>(bytes) {
         let written = serde_json::to_vec(&left).expect("a note can be written");

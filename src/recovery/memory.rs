@@ -1,18 +1,18 @@
-//! What the record knows of a session that goes on.
+//! The record's knowledge of a session that goes on.
 
 use crate::record::{Direction, Reader, Status, Turn, Turns};
 use crate::secret::Speech;
 use crate::session::{Past, PastTurn, Said};
 
-/// As much of a question or answer as the record keeps.
+/// The most bytes of a question or answer that are read: as many as the record keeps.
 const MAX_TEXT: usize = 64 << 10;
-/// Of all of them together; the oldest are left out.
+/// The bytes of all of them together; the oldest are left out.
 const MAX_BYTES: usize = 16 << 20;
 
-/// Reads what was said before. Cheap to clone.
+/// Reads earlier conversations. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
-    /// None: nothing is recorded.
+    /// None: there is no record.
     reader: Option<Reader>,
     turns: usize,
 }
@@ -29,7 +29,7 @@ impl Memory {
         Self::new(None, 0)
     }
 
-    /// What was said in a session; nothing when the record cannot tell.
+    /// The conversation of a session; empty when the record cannot tell.
     pub(crate) async fn of(&self, session: &str) -> Past {
         let Some(reader) = self.reader.clone() else { return Past::default() };
         let (session, limit) = (session.to_owned(), self.turns.max(1));

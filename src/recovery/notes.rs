@@ -1,8 +1,8 @@
-//! The sessions that run, a file each, so that whoever comes after a crash knows of them.
+//! The sessions that run, a file each, so that the worker that starts after a crash knows of them.
 //!
-//! `<recovery_dir>/<owner>.<n>/<random>.json`, the owner being the server and the agent name. Written under another name
-//! first, so that no half of one is read. Not synced: the files must survive the process, and a machine that dies takes
-//! its calls with it.
+//! `<recovery_dir>/<owner>.<n>/<random>.json`, the owner being the server and the agent name. A file is written under
+//! another name first, so that no half of one is read. It is not synced: the files must survive the process, and a
+//! machine that dies takes its calls with it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ use super::Left;
 use crate::named_file;
 use crate::slot::{Slot, Slots};
 
-/// What a dispatcher may put into metadata and attributes is bounded by LiveKit far below this.
+/// LiveKit bounds a dispatcher's metadata and attributes far below this.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// The files of this process.
@@ -25,14 +25,14 @@ pub(super) struct Notes {
     slot: Slot,
 }
 
-/// A session's file. It stays when this is dropped: whoever finds it then goes back to the session.
+/// A session's file. It stays when this is dropped: the worker that finds it then goes back to the session.
 #[derive(Debug)]
 pub(super) struct Note(PathBuf);
 
 // === impl Notes ===
 
 impl Notes {
-    /// Takes a slot; returns what the process that had it before left.
+    /// Takes a slot; returns the notes that the slot's last process left.
     pub(super) fn open(root: &Path, url: &Url, agent: &str) -> io::Result<(Self, Vec<(Left, Note)>)> {
         let slots = Slots::new(root, url.as_str(), agent);
         let slot = slots.acquire()?;
@@ -46,7 +46,7 @@ impl Notes {
         Ok(note)
     }
 
-    /// Takes over what dead processes left, `most` at once: others may have room for the rest.
+    /// Takes over notes that dead processes left, `most` at once: other workers may have room for the rest.
     pub(super) fn adopt(&self, most: usize) -> io::Result<Vec<(Left, Note)>> {
         let mut adopted = Vec::new();
         for slot in self.slots.abandoned(&self.slot)? {
@@ -64,7 +64,7 @@ impl Notes {
     }
 }
 
-/// The files of a slot, without what was never finished, which is removed.
+/// The files of a slot, without unfinished ones, which are removed.
 fn entries(slot: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(slot)? {
@@ -78,7 +78,7 @@ fn entries(slot: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// None, and the file is gone, when it is none of ours.
+/// Reads a note. None, and the file is gone, when it is none of ours.
 fn read(path: PathBuf) -> Option<(Left, Note)> {
     let note = Note(path);
     let content = named_file::read_ours(&note.0, MAX_BYTES);
@@ -98,14 +98,14 @@ fn read(path: PathBuf) -> Option<(Left, Note)> {
 impl Note {
     pub(super) fn write(&self, left: &Left) -> io::Result<()> {
         let working = self.0.with_extension("new");
-        // One that is left of a write that failed keeps the mode that it has.
+        // A file that is left of a failed write keeps its mode.
         drop(fs::remove_file(&working));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&working)?;
         file.write_all(&serde_json::to_vec(left)?)?;
         fs::rename(&working, &self.0)
     }
 
-    /// The session is over, and nobody is to go back to it.
+    /// The session is over, and no worker is to go back to it.
     pub(super) fn remove(self) {
         if let Err(error) = fs::remove_file(&self.0) {
             tracing::warn!(path = %self.0.display(), "the note of a session that is over stays: {error}");
@@ -148,7 +148,8 @@ mod tests {
         jobs
     }
 
-    /// Opens the slot of `path`. A program that another test starts at this moment holds a copy of its lock until it runs.
+    /// Opens the slot of `path`. A program that another test starts at this moment holds a copy of its lock until it
+    /// runs.
     fn reopen(root: &Path, path: &Path) -> (Notes, Vec<(Left, Note)>) {
         loop {
             let (notes, found) = open(root);

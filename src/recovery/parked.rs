@@ -1,18 +1,18 @@
-//! Sessions whose connection was lost while their process lives: what was said in them, and with whom.
+//! Sessions whose connection was lost while their process lives: their conversations, and their people.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::session::Past;
 
-/// By job id. Each is gone when its session goes on, or when the search has given it up.
+/// The sessions by job id. Each is gone when it goes on, or when the search has given it up.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ParkedSessions(Arc<Mutex<HashMap<String, Parked>>>);
 
 #[derive(Clone, Debug)]
 pub(super) struct Parked {
     pub(super) room_name: String,
-    /// The identities of everybody who took part.
+    /// The identities of all people who took part.
     pub(super) met: Vec<String>,
     pub(super) past: Past,
 }
@@ -28,7 +28,7 @@ impl ParkedSessions {
         self.lock().contains_key(job_id)
     }
 
-    /// Whom a session had met; None when it is not parked.
+    /// The people whom a session had met; None when it is not parked.
     pub(super) fn met(&self, job_id: &str) -> Option<Vec<String>> {
         self.lock().get(job_id).map(|parked| parked.met.clone())
     }
@@ -37,7 +37,8 @@ impl ParkedSessions {
         self.lock().remove(job_id).map(|parked| parked.past)
     }
 
-    /// What was said in a room to one of these people. A stranger in a room of the same name is told nothing of it.
+    /// The conversation of a room with one of these people. A stranger in a room of the same name is told nothing of
+    /// it.
     pub(super) fn claim(&self, room_name: &str, people: &[String]) -> Option<Past> {
         let mut sessions = self.lock();
         let knows = |parked: &Parked| parked.met.iter().any(|person| people.contains(person));

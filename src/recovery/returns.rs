@@ -1,4 +1,4 @@
-//! How often a session was gone back to, so that one which breaks its worker is not gone back to for ever: pure.
+//! Counts the returns to a session, so that a session which breaks its worker is not taken up for ever: pure.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A session that is torn out of its room again after less than this has won nothing by our return.
 const STEADY: Duration = Duration::from_secs(60);
-/// So many returns in a row that win nothing are enough.
+/// This many returns in a row that win nothing are enough.
 const MOST: u32 = 3;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,18 +18,19 @@ pub(super) struct Returns {
 // === impl Returns ===
 
 impl Returns {
-    /// We are back.
+    /// Counts a return.
     pub(super) fn count(&mut self, now: SystemTime) {
         self.in_a_row = if self.is_soon(now) { self.in_a_row + 1 } else { 1 };
         self.last = Some(now);
     }
 
-    /// Torn out of the room again `now`: whether that is enough, and nobody goes back once more.
+    /// Whether the session, torn out of the room again at `now`, has had enough returns, so that no worker goes back
+    /// once more.
     pub(super) fn are_enough(&self, now: SystemTime) -> bool {
         self.in_a_row >= MOST && self.is_soon(now)
     }
 
-    /// A clock that was set back makes it soon.
+    /// A clock that was set back counts as soon.
     fn is_soon(&self, now: SystemTime) -> bool {
         self.last.is_some_and(|last| now.duration_since(last).unwrap_or_default() < STEADY)
     }

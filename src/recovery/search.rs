@@ -1,4 +1,4 @@
-//! Looks for sessions of dead processes, and hands those to the worker where people still wait.
+//! Looks for sessions of dead processes, and hands those whose people still wait to the worker.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,12 +14,13 @@ use crate::room::roster::Roster;
 use crate::room::token::{self, AgentToken};
 use crate::worker::{Assignment, Health};
 
-/// How often. It costs a look into a directory, and questions to the server only while there is something to ask about.
+/// The interval of the search. It costs a look into a directory, and questions to the server only while there is
+/// something to ask about.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A session that could not be taken up for this long is given up: the server is away, or all slots are in use.
 const PATIENCE: Duration = Duration::from_secs(900);
-/// How long a session whose connection was lost waits for its people, or for the agent that serves them, once the server
-/// can be asked again.
+/// How long a session whose connection was lost waits for its people, or for the agent that serves them, once the
+/// server can be asked again.
 const ALONE: Duration = Duration::from_secs(60);
 
 pub(super) struct Search {
@@ -32,7 +33,7 @@ pub(super) struct Search {
     waiting: Vec<Waiting>,
     /// Sessions of this process that were torn out of their rooms.
     torn: mpsc::Receiver<Torn>,
-    /// What the server said last; None when it answered.
+    /// The server's last error; None when it answered.
     trouble: Option<String>,
 }
 
@@ -42,11 +43,11 @@ struct Waiting {
     /// None while the worker has been asked to take it up.
     note: Option<Note>,
     since: Instant,
-    /// Since when the server has been saying that nobody is there.
+    /// Since when the server has been saying that no person is there.
     alone_since: Option<Instant>,
-    /// Its connection was lost; what was said is kept in this process.
+    /// Its connection was lost; its conversation is kept in this process.
     parked: bool,
-    /// Another agent of our name was seen in its room, which may still ask for what was said.
+    /// Another agent of our name was seen in its room, which may still ask for the conversation.
     served: bool,
 }
 
@@ -75,7 +76,7 @@ impl Search {
         search
     }
 
-    /// Until nobody wants assignments any more.
+    /// Runs until the receiver of the assignments is gone.
     pub(super) async fn run(
         mut self,
         assignments: mpsc::Sender<Assignment>,
@@ -108,7 +109,7 @@ impl Search {
         self.waiting.push(Waiting::new(left, note, parked));
     }
 
-    /// Takes back what the worker refused, and forgets what is a session again.
+    /// Takes back sessions that the worker refused, and forgets those that run again.
     fn take_back(&mut self) {
         let Recovery { resuming, parked, metrics, .. } = &self.recovery;
         self.waiting.retain_mut(|waiting| {
@@ -158,7 +159,8 @@ impl Search {
                 _ if waiting.left.returns.are_enough(SystemTime::now()) => {
                     self.let_go(waiting, Resumption::GivenUp);
                 }
-                // The other agent may have been sent before its people came, and asks for what was said when they do.
+                // The other agent may have been sent before its people came, and asks for the conversation when they
+                // do.
                 Verdict::Served if waiting.parked => {
                     waiting.served = true;
                     self.wait_a_while(waiting, Resumption::Served);
@@ -174,7 +176,7 @@ impl Search {
         }
     }
 
-    /// Who is in the rooms of the sessions that wait.
+    /// The participants of the rooms of the sessions that wait.
     async fn ask(&self, waiting: &[Waiting]) -> Result<HashMap<String, Census>, String> {
         let names = waiting.iter().map(|waiting| waiting.left.room_name.clone()).collect();
         let mut rooms = HashMap::new();
@@ -185,7 +187,7 @@ impl Search {
         Ok(rooms)
     }
 
-    /// Says once when the server cannot be asked, and once when it can again.
+    /// Logs once when the server cannot be asked, and once when it can be again.
     fn hear(&mut self, trouble: Option<&String>) {
         let before = std::mem::replace(&mut self.trouble, trouble.cloned());
         match (before, &self.trouble) {
@@ -209,7 +211,7 @@ impl Search {
         let Some(note) = waiting.note.take() else { return };
         tracing::info!(room = waiting.left.room_name, job = waiting.left.job_id, "going back to a room");
         waiting.alone_since = None;
-        // First, because the worker may look at once.
+        // This comes first, because the worker may look at once.
         self.recovery.resuming.ask(waiting.left.clone(), note);
         place.send(assignment);
         self.wait_on(waiting);
@@ -278,7 +280,7 @@ impl Waiting {
         Self { left, note: Some(note), since: Instant::now(), alone_since: None, parked, served: false }
     }
 
-    /// Takes back what the worker refused; false when it is a session again.
+    /// Takes back a session that the worker refused; false when it runs again.
     fn take_back(&mut self, resuming: &Resuming) -> bool {
         if self.note.is_some() {
             return true;

@@ -3,7 +3,7 @@
 use super::Left;
 use crate::room::roster::{Kind, Member};
 
-/// What is in the room of a session that a dead process left, as the server says.
+/// The content of a room whose session a dead process left, as the server reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Census {
     pub(super) room_sid: String,
@@ -13,15 +13,15 @@ pub(super) struct Census {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     GoBack,
-    /// Nobody is there yet who could go on with the conversation.
+    /// No person is there yet who could go on with the conversation.
     Wait,
-    /// The room is gone, another one has its name, or nobody waits in it.
+    /// The room is gone, another one has its name, or no person waits in it.
     Over,
     /// An agent of our name is there already.
     Served,
 }
 
-/// What to do about a session; `room` is None when the server knows no room of that name. `met` are the people of a
+/// Decides about a session; `room` is None when the server knows no room of that name. `met` are the people of a
 /// session whose connection was lost; None when its process died or it broke down.
 ///
 /// When the server was restarted the conversation goes on in a room with another SID, as soon as one of its people is
@@ -37,7 +37,7 @@ pub(super) fn verdict(
     let same = room.room_sid == left.room_sid;
     let knows = |identity: &String| met.is_some_and(|met| met.contains(identity));
     let waits = |member: &&Member| member.kind == Kind::Person && (same || knows(&member.identity));
-    // Our own lingers until the server has noticed its death.
+    // Our own participant lingers until the server has noticed its death.
     let ours = |name: &String, member: &Member| name == agent_name && member.identity != left.identity;
     let is_ours = |member: &Member| matches!(&member.kind, Kind::Agent { name } if ours(name, member));
     match room.members.iter().find(waits) {

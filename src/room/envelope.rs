@@ -1,7 +1,8 @@
-//! What the SDK leaves out of data packets: whom they were sent to, and who sent them where it was not told of the sender yet.
+//! The parts of data packets that the SDK leaves out: their destinations, and their sender where the SDK has not been
+//! told of the sender yet.
 //!
-//! The packets of chat come wrapped, each as it arrived within another that the SDK hands on. A text stream's header says in an
-//! attribute whom it was sent to.
+//! The packets of chat come wrapped, each as it arrived within another packet that the SDK hands on. An attribute in
+//! the header of a text stream names the stream's destinations.
 
 use std::collections::HashMap;
 
@@ -11,16 +12,16 @@ use prost::Message;
 
 use super::packet::{CHAT_PACKET_TOPIC, CHAT_UPDATE_TOPIC};
 
-/// The topic of what is wrapped. What a participant sends on it is wrapped as well, so that nothing can be forged.
+/// The topic of wrapped packets. A packet that a participant sends on it is wrapped as well, so nothing can be forged.
 const ENVELOPE_TOPIC: &str = "voiced.envelope";
 /// A JSON list of identities. A participant cannot set it.
 const DESTINATIONS_ATTRIBUTE: &str = "voiced.destinations";
 
-/// A longer chunk of a stream breaks its stream off. LiveKit's SDKs send 15,000 bytes; compressed ones can grow to a thousand
-/// times their length before the SDK compares that with the longest text that we take.
+/// A longer chunk of a stream breaks its stream off. LiveKit's SDKs send 15,000 bytes; compressed ones can grow to a
+/// thousand times their length before the SDK compares that with the longest text that we take.
 const MAX_CHUNK: usize = 16_000;
 
-/// Tells what a packet holds without reading it: nearly all of them are not for us.
+/// Tells the kind of a packet without reading it: nearly all of them are not for us.
 #[derive(Clone, PartialEq, Message)]
 struct Glance {
     #[prost(message, optional, tag = "2")]
@@ -37,7 +38,7 @@ struct Glance {
 
 /// A packet of chat as it came.
 pub(super) struct Letter {
-    /// Empty when the server's API sent it, or a participant who is hidden.
+    /// Empty when the server's API or a hidden participant sent it.
     pub(super) sender: String,
     pub(super) to: Destinations,
     pub(super) content: Content,
@@ -48,7 +49,7 @@ pub(super) enum Content {
     Data { topic: String, payload: Vec<u8> },
 }
 
-/// Whom something was sent to. Nobody named is everybody.
+/// The recipients of a message. None named means the whole room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Destinations {
     pub(super) identities: Vec<String>,
@@ -56,19 +57,19 @@ pub(super) struct Destinations {
     pub(super) sids: Vec<String>,
 }
 
-/// A message of a data channel as the SDK shall get it.
+/// A message of a data channel in the form that the SDK is to get.
 pub(super) fn expose(message: Vec<u8>) -> Vec<u8> {
     if !Glance::decode(&*message).is_ok_and(|glance| glance.is_worth_a_look(message.len())) {
         return message;
     }
-    // What cannot be read the SDK cannot read either, and says so.
+    // The SDK cannot read an unreadable message either, and reports it.
     match DataPacket::decode(&*message) {
         Ok(packet) => exposed(packet, message),
         Err(_) => message,
     }
 }
 
-/// What a packet of data holds if it is a wrapped one of chat.
+/// The content of a packet of data, if it is a wrapped packet of chat.
 pub(super) fn open(topic: Option<&str>, payload: &[u8]) -> Option<Letter> {
     let packet = (topic == Some(ENVELOPE_TOPIC)).then(|| DataPacket::decode(payload).ok())??;
     match packet.value? {
@@ -82,7 +83,7 @@ pub(super) fn open(topic: Option<&str>, payload: &[u8]) -> Option<Letter> {
     }
 }
 
-/// Whom the text stream with these attributes was sent to.
+/// The destinations of the text stream with these attributes.
 pub(super) fn destinations(attributes: &HashMap<String, String>) -> Destinations {
     let list = attributes.get(DESTINATIONS_ATTRIBUTE);
     let identities = list.and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default();
@@ -140,7 +141,7 @@ fn is_wrapped(user: &UserPacket) -> bool {
     [CHAT_PACKET_TOPIC, CHAT_UPDATE_TOPIC, ENVELOPE_TOPIC].contains(&topic)
 }
 
-/// Whom the packet is from stays outside: by that the SDK tells what it got twice.
+/// The sender of the packet stays outside: the SDK uses it to recognise packets that it got twice.
 fn wrap(mut packet: DataPacket, message: Vec<u8>) -> Vec<u8> {
     let topic = Some(ENVELOPE_TOPIC.to_owned());
     packet.value = Some(Value::User(UserPacket { payload: message, topic, ..Default::default() }));

@@ -1,4 +1,4 @@
-//! What the SDK gets of a message of a data channel, and what we get of that.
+//! The form in which the SDK gets a message of a data channel, and the form in which we get it from the SDK.
 
 use livekit_protocol::data_stream::header::ContentHeader;
 use livekit_protocol::data_stream::{Chunk, Header, TextHeader, Trailer};
@@ -45,7 +45,7 @@ fn header(attributes: &[(&str, &str)]) -> Value {
     })
 }
 
-/// Whom the SDK's reader of this packet's text stream says that it was sent to.
+/// The destinations that the SDK's reader of this packet's text stream reports.
 fn told(packet: &DataPacket) -> Vec<String> {
     match seen(packet).value {
         Some(Value::StreamHeader(header)) => destinations(&header.attributes).identities,

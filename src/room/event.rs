@@ -1,4 +1,4 @@
-//! What happens in a room, as far as a conversation cares.
+//! The events of a room that matter to a conversation.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::secret::Speech;
 use super::text::{CHAT_TOPIC, IncomingText, Reading, TextError};
 
 pub enum RoomEvent {
-    /// Somebody is about to be here; what is said now would pass them by.
+    /// A person is about to be here, and misses words that are said now.
     PersonComing(String),
     PersonJoined(String),
     PersonLeft(String),
@@ -19,7 +19,7 @@ pub enum RoomEvent {
         state: String,
     },
     AgentLeft(String),
-    /// Somebody opened a text stream.
+    /// A participant opened a text stream.
     Text(Box<IncomingText>),
     /// A person wrote a data packet of chat.
     Chat(Reading),
@@ -34,13 +34,13 @@ pub enum RoomEvent {
     Transcript {
         speaker: String,
         segments: Vec<Segment>,
-        /// How many more there were that are too long.
+        /// How many more segments there were that are too long.
         refused: usize,
     },
-    /// The connection is lost and being restored; what we write meanwhile waits or is lost.
+    /// The connection is lost and being restored; text that is written meanwhile waits or is lost.
     Reconnecting,
-    /// The connection is back. `rejoined`: as a new participant under our identity, to whom the server brings nothing of
-    /// what was said meanwhile; the others saw us leave and come.
+    /// The connection is back. `rejoined`: as a new participant under our identity, to whom the server brings nothing
+    /// of what was said meanwhile; the others saw us leave and come.
     Reconnected {
         rejoined: bool,
     },
@@ -57,12 +57,12 @@ pub struct Segment {
     pub is_final: bool,
 }
 
-/// What may have been meant for us and is not read.
+/// Content that may have been meant for us and is not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unread {
     /// Text or data on a topic that is not read.
     Topic(String),
-    /// No participant sent it whom we can see.
+    /// No visible participant sent it.
     NoSender,
     /// A file on the topic of chat.
     File,
@@ -79,12 +79,12 @@ impl From<TranscriptionSegment> for Segment {
 // === impl Unread ===
 
 impl Unread {
-    /// What LiveKit's own protocols use beside chat is no lost text.
+    /// Topics of LiveKit's own protocols, other than chat, carry no lost text.
     pub(crate) fn topic(topic: &str) -> Option<Self> {
         (!topic.starts_with("lk.")).then(|| Self::Topic(topic.chars().take(64).collect()))
     }
 
-    /// Two of the same kind are reported alike.
+    /// Whether both are of the same kind, and reported alike.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }

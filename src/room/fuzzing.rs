@@ -11,13 +11,13 @@ use super::text::{CHAT_TOPIC, Header, Reading, TRANSCRIPTION_TOPIC, classify};
 use super::{envelope, packet, roster};
 use crate::fuzzing::{choice, piece, text as words};
 
-/// What peers and servers of WebRTC send.
+/// Bytes that peers and servers of WebRTC send.
 pub(crate) use livekit::webrtc::fuzzing as webrtc;
 pub(crate) use roster::fuzzing as service;
 
 const MAX_BYTES: usize = 1 << 20;
 
-/// A topic, an operation, attributes, and what was written.
+/// A topic, an operation, attributes, and a text.
 pub(crate) fn text(mut bytes: &[u8]) {
     let choices = choice(&mut bytes).unwrap_or_default();
     let topic = [CHAT_TOPIC, TRANSCRIPTION_TOPIC, "another"][usize::from(choices % 3)];
@@ -74,7 +74,7 @@ pub(crate) fn packet(bytes: &[u8]) {
     }
 }
 
-/// What we get of a message through the SDK.
+/// The letter that we get of a message through the SDK.
 fn opened(message: Vec<u8>) -> Option<envelope::Letter> {
     let exposed = DataPacket::decode(&*envelope::expose(message)).ok()?;
     match exposed.value? {

@@ -1,4 +1,4 @@
-//! What participants write: who wrote it, and to whom.
+//! The texts of participants: their senders and their destinations.
 
 use livekit::prelude as lk;
 
@@ -6,15 +6,15 @@ use super::envelope::{Destinations, Letter};
 use super::people::{Written, is_person};
 use super::{Room, RoomEvent, Segment, Unread, packet};
 
-/// How many people a text may be sent to, and how many bytes their identities may have, for all of them to get the answer: it is
-/// addressed to them in one packet. Beyond, the first of them get it.
+/// How many people a text may be sent to, and how many bytes their identities may have, for all of them to get the
+/// answer: it is addressed to them in one packet. Beyond these limits only the first of them get it.
 const AMONG: usize = 64;
 const AMONG_BYTES: usize = 8_000;
 
 // === impl Room ===
 
 impl Room {
-    /// A text of somebody whom we have not been told of yet waits.
+    /// A text waits whose sender we have not been told of yet.
     pub(super) fn written(&mut self, written: Written) -> Option<RoomEvent> {
         if written.sender().is_empty() {
             written.discard();
@@ -40,7 +40,7 @@ impl Room {
         if from_agent { None } else { Unread::topic(&topic).map(RoomEvent::Unread) }
     }
 
-    /// The others among whom something was said that was sent to `to`; None when that is everybody.
+    /// The others among whom something was said that was sent to `to`; None when that is the whole room.
     pub(super) fn among(&self, to: Destinations) -> Option<Vec<String>> {
         if to.is_everybody() {
             return None;

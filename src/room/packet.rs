@@ -1,8 +1,9 @@
 //! Chat by data packets, as LiveKit's frontends wrote it before there were text streams, and as they still read it.
 //!
-//! A message comes as JSON on a topic, as a `ChatMessage` of the protocol, or as both under one id; newer frontends send the
-//! JSON as a copy of their text stream, marked as such. What we write as chat goes out in both forms with the marks of such
-//! copies, so that each version of LiveKit's frontends shows one of them, and those that read transcriptions show none.
+//! A message comes as JSON on a topic, as a `ChatMessage` of the protocol, or as both under one id; newer frontends
+//! send the JSON as a copy of their text stream, marked as such. The agent's chat goes out in both forms with the
+//! marks of such copies, so that each version of LiveKit's frontends shows one of them, and those that read
+//! transcriptions show none.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,7 +29,7 @@ const COPY_OF_MESSAGE: &str = "ignore";
 /// Bytes of text in a packet. It has to fit into a message of 64 KiB even where JSON writes each byte as six.
 const MAX_PART: usize = 10_000;
 
-/// A message of chat, whichever form it came in.
+/// A message of chat, in whichever form it came.
 struct Post {
     id: Option<String>,
     text: Option<String>,
@@ -36,13 +37,13 @@ struct Post {
     deleted: bool,
 }
 
-/// A piece of what we say, as older frontends read it: the payload for [`CHAT_PACKET_TOPIC`], and the same as a message.
+/// A piece of the agent's text for older frontends: the payload for [`CHAT_PACKET_TOPIC`], and the same as a message.
 pub(super) struct Copy {
     pub(super) payload: Vec<u8>,
     pub(super) message: ChatMessage,
 }
 
-/// What a packet of chat says. None when it only copies what comes another way. `among` are the others whom it was sent to.
+/// Reads a packet of chat. None when it only copies a text that comes another way. `among` are its other destinations.
 pub(super) fn read(letter: Letter, among: Option<Vec<String>>, max_bytes: usize) -> Option<Reading> {
     let sender = letter.sender;
     match post(letter.content) {
@@ -51,7 +52,7 @@ pub(super) fn read(letter: Letter, among: Option<Vec<String>>, max_bytes: usize)
     }
 }
 
-/// What we said under `id`, in pieces that each fit into a packet.
+/// The agent's text under `id`, in pieces that each fit into a packet.
 pub(super) fn copies(id: &str, text: &str) -> Vec<Copy> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);

@@ -1,4 +1,4 @@
-//! What packets of chat are read as, in the shapes that LiveKit's frontends have sent.
+//! How packets of chat are read, in the shapes that LiveKit's frontends have sent.
 
 use serde_json::json;
 
@@ -150,7 +150,7 @@ fn a_message_may_be_as_long_as_any_turn_and_no_longer() {
     assert!(matches!(refusal(of_message(message)), TextError::TooLong));
 }
 
-/// What a version of LiveKit's frontends shows of a copy: by its JSON, and by its message.
+/// The parts of a copy that a version of LiveKit's frontends shows: its JSON, and its message.
 fn shown(copy: &Copy, ignores: Option<&str>, reads_messages: bool) -> usize {
     let json: Value = serde_json::from_slice(&copy.payload).unwrap();
     let by_json = ignores.is_none_or(|mark| json[mark] != true);

@@ -1,4 +1,4 @@
-//! Who is who in a room, and the texts of those we have not been told of yet.
+//! The kinds of participants in a room, and the texts of senders that we have not been told of yet.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -10,9 +10,9 @@ use super::RoomEvent;
 use super::text::{IncomingText, Reading, TextError};
 use super::voice::STATE_ATTRIBUTE;
 
-/// Texts of strangers that wait: data can overtake the news that somebody joined.
+/// How many texts of strangers wait: data can overtake the news that a participant joined.
 const STRANGERS: usize = 64;
-/// Those of one sender among them.
+/// How many of them may be from one sender.
 const OF_STRANGER: usize = 16;
 /// How long such a text is kept.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,10 +21,10 @@ const REMEMBERED: usize = 4096;
 
 #[derive(Default)]
 pub(super) struct People {
-    /// Everybody who was here as a person. What they wrote may arrive after the news that they are gone.
+    /// The identities of all people who were here. Their texts may arrive after the news that they are gone.
     met: HashSet<String>,
     strangers: VecDeque<(Instant, Written)>,
-    /// What became of texts that waited.
+    /// The outcomes of texts that waited.
     events: VecDeque<RoomEvent>,
 }
 
@@ -37,12 +37,12 @@ pub(super) enum Written {
 // === impl People ===
 
 impl People {
-    /// Whether somebody who is not here now was here as a person.
+    /// Whether a participant who is not here now was here as a person.
     pub(super) fn has_met(&self, identity: &str) -> bool {
         self.met.contains(identity)
     }
 
-    /// Remembers who has come, and lets through what came from them before.
+    /// Remembers a participant that has come, and lets through the texts that came from it before.
     pub(super) fn meet(&mut self, participant: &RemoteParticipant) {
         let identity = participant.identity().to_string();
         let known = |(_, written): &(Instant, Written)| written.sender() == identity;
@@ -67,12 +67,12 @@ impl People {
         self.events.push_back(written.refused(TextError::TooManyStrangers));
     }
 
-    /// What became of a text that waited for the news of its sender.
+    /// The outcome of a text that waited for the news of its sender.
     pub(super) fn event(&mut self) -> Option<RoomEvent> {
         self.events.pop_front()
     }
 
-    /// Refuses what has waited too long.
+    /// Refuses texts that have waited too long.
     pub(super) fn give_up(&mut self) {
         let patient = |(since, _): &(Instant, Written)| since.elapsed() < PATIENCE;
         let (patient, others): (VecDeque<_>, VecDeque<_>) =
@@ -92,7 +92,7 @@ impl Written {
         }
     }
 
-    /// What to make of it once the sender is known. What others than people write by packets is nothing.
+    /// The event that follows once the sender is known. Packets of senders other than people are ignored.
     pub(super) fn event(self, from_person: bool) -> Option<RoomEvent> {
         match self {
             Self::Stream(mut text) => {
@@ -116,7 +116,7 @@ impl Written {
     }
 }
 
-/// The news that somebody is here.
+/// The news that a participant is here.
 pub(super) fn arrived(participant: &RemoteParticipant) -> Option<RoomEvent> {
     if is_agent(participant) {
         return Some(agent(participant));
@@ -126,12 +126,12 @@ pub(super) fn arrived(participant: &RemoteParticipant) -> Option<RoomEvent> {
     is_person(participant).then(|| event(identity))
 }
 
-/// Before its connection is up a participant misses whatever is written.
+/// A participant misses texts that are written before its connection is up.
 pub(super) fn can_hear(participant: &RemoteParticipant) -> bool {
     participant.state() == ParticipantState::Active
 }
 
-/// The news that somebody is gone.
+/// The news that a participant is gone.
 pub(super) fn left(participant: &RemoteParticipant) -> Option<RoomEvent> {
     let identity = participant.identity().to_string();
     if is_agent(participant) {

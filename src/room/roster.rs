@@ -1,9 +1,9 @@
-//! Who is in which room, asked from outside.
+//! The participants of rooms, asked for from outside.
 //!
 //! LiveKit's `RoomService` over Twirp (`livekit_room.proto`: `ListRooms`, `ListParticipants`), and of its
 //! `AgentDispatchService` `ListDispatch` (`livekit_agent_dispatch.proto`), protobuf in both directions.
-//! Each question carries a token of its own that allows it and nothing else. LiveKit's crate for this is not used: its HTTP
-//! client knows neither our certificates nor our proxies, and its tokens live for six hours.
+//! Each question carries a token of its own that allows it and nothing else. LiveKit's crate for this is not used: its
+//! HTTP client knows neither our certificates nor our proxies, and its tokens live for six hours.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -26,28 +26,28 @@ use crate::secret::Secret;
 const TIMEOUT: Duration = Duration::from_secs(5);
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/protobuf");
 
-/// Asks one server.
+/// A client of one server's room service.
 #[derive(Debug)]
 pub(crate) struct Roster {
     credentials: Credentials,
 }
 
-/// What a question came to.
+/// The outcome of a question.
 enum Reply {
     Answered(Vec<u8>),
     /// Twirp's `not_found`.
     NotFound,
 }
 
-/// A room that there is.
+/// A room that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) sid: String,
-    /// At the latest then the server closes it when nobody but agents and recorders is in it.
+    /// The longest time for which the server keeps the room open with only agents and recorders in it.
     pub(crate) closes_after: Duration,
 }
 
-/// Somebody in a room.
+/// A participant of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
     pub(crate) identity: String,
@@ -72,7 +72,7 @@ impl Roster {
         Self { credentials: credentials.clone() }
     }
 
-    /// Those of these rooms that there are, by their names.
+    /// The rooms of these names that exist, by name.
     pub(crate) async fn rooms(&self, names: Vec<String>) -> Result<HashMap<String, Known>, String> {
         let token = token::room_list(&self.credentials).map_err(|error| error.to_string())?;
         let reply = self.ask("RoomService/ListRooms", &token, &ListRoomsRequest { names }).await?;
@@ -81,7 +81,7 @@ impl Roster {
         Ok(rooms.into_iter().map(known).collect())
     }
 
-    /// Who is in a room; nobody is in one that is gone.
+    /// The participants of a room; none when it is gone.
     pub(crate) async fn members(&self, room: &str) -> Result<Vec<Member>, String> {
         let token = token::room_admin(&self.credentials, room).map_err(|error| error.to_string())?;
         let question = ListParticipantsRequest { room: room.to_owned() };
@@ -90,7 +90,7 @@ impl Roster {
         Ok(participants.into_iter().map(Member::from).collect())
     }
 
-    /// Whether this dispatch of an agent stands; a server forgets one with its room, or when it is deleted.
+    /// Whether this dispatch of an agent exists; a server forgets a dispatch with its room, or when it is deleted.
     pub(crate) async fn is_dispatched(&self, room: &str, dispatch_id: &str) -> Result<bool, String> {
         let token = token::room_admin(&self.credentials, room).map_err(|error| error.to_string())?;
         let (room, dispatch_id) = (room.to_owned(), dispatch_id.to_owned());
@@ -106,7 +106,7 @@ impl Roster {
         bearer.set_sensitive(true);
         let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer), (CONTENT_TYPE, PROTOBUF)]);
         let url = service_url(&self.credentials.url, method);
-        // A client of its own for each question, since each has a token of its own; there are few of them.
+        // Each question has a client of its own, since each has a token of its own; there are few of them.
         let web = Web::new(TIMEOUT, headers);
         let answer = web.request(Method::POST, url.clone(), Some(question.encode_to_vec())).await;
         Reply::read(answer.map_err(|error| format!("POST {url}: {error}"))?)
@@ -114,7 +114,7 @@ impl Roster {
     }
 }
 
-/// Where the method of a service is, for a server whose URL is written as `ws`, `wss`, `http` or `https`.
+/// The URL of a service's method, for a server whose URL is written as `ws`, `wss`, `http` or `https`.
 fn service_url(base: &Url, method: &str) -> Url {
     let mut url = crate::net::web::http_url(base);
     url.set_path(&format!("{}/twirp/livekit.{method}", base.path().trim_end_matches('/')));
@@ -138,7 +138,7 @@ impl Reply {
         }
     }
 
-    /// Nothing was found: an empty answer.
+    /// An empty answer where the server found nothing.
     fn decoded<T: Message + Default>(self) -> Result<T, String> {
         match self {
             Self::Answered(body) => {
@@ -164,7 +164,7 @@ pub(crate) fn fuzzing(mut bytes: &[u8]) {
 // === impl Known ===
 
 impl From<Room> for Known {
-    /// One timeout counts from the beginning of the room, the other from when the last one left.
+    /// One timeout counts from the beginning of the room, the other from the departure of its last participant.
     fn from(room: Room) -> Self {
         let closes_after = Duration::from_secs(room.empty_timeout.max(room.departure_timeout).into());
         Self { sid: room.sid, closes_after }

@@ -22,16 +22,16 @@ pub const TRANSCRIPTION_TOPIC: &str = "lk.transcription";
 pub const FINAL_ATTRIBUTE: &str = "lk.transcription_final";
 /// The id that a segment keeps from its first interim version to the final one.
 pub const SEGMENT_ATTRIBUTE: &str = "lk.segment_id";
-/// W3C Trace Context of who wrote the text.
+/// The W3C Trace Context of the text's author.
 const TRACEPARENT_ATTRIBUTE: &str = "traceparent";
 
 /// A stream with no chunk for this long is given up; its place is needed for others.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// A stream that has not ended by then is given up, whatever comes: a message is written in less, and a sentence said.
+/// A stream that has not ended by then is given up, whatever comes: people write a message or say a sentence in less.
 const WHOLE_TIMEOUT: Duration = Duration::from_secs(300);
 const LIMITS: Limits = Limits { idle: IDLE_TIMEOUT, whole: WHOLE_TIMEOUT };
 
-/// A text stream that somebody opened in the room.
+/// A text stream that a participant opened in the room.
 pub struct IncomingText {
     reader: TextStreamReader,
     topic: String,
@@ -49,7 +49,7 @@ struct Limits {
     whole: Duration,
 }
 
-/// What a text stream says of itself, at its end.
+/// The description that a text stream gives of itself, as it stands at its end.
 pub(super) struct Header {
     pub(super) topic: String,
     pub(super) sender: String,
@@ -61,14 +61,14 @@ pub(super) struct Header {
     pub(super) among: Option<Vec<String>>,
 }
 
-/// What a whole text stream turned out to be.
+/// The content of a whole text stream.
 #[derive(Debug)]
 pub enum Reading {
     Turn(Utterance),
     Correction(Correction),
     /// An interim transcription: more of it will come in another stream.
     Interim,
-    /// A sign of what somebody thinks of a message.
+    /// A participant's reaction to a message.
     Reaction,
     Refused {
         sender: String,
@@ -100,7 +100,7 @@ pub enum TextError {
 // === impl Reading ===
 
 impl Reading {
-    /// Who wrote it; empty where that does not matter.
+    /// The author's identity; empty where it does not matter.
     pub(crate) fn sender(&self) -> &str {
         match self {
             Self::Turn(utterance) => &utterance.speaker,
@@ -131,12 +131,12 @@ impl IncomingText {
         self.from_person && [CHAT_TOPIC, TRANSCRIPTION_TOPIC].contains(&self.topic.as_str())
     }
 
-    /// What to say of a text that is none for us; nothing when no person wrote it.
+    /// The report on a text that is not for us; None when no person wrote it.
     pub(crate) fn unread(&self) -> Option<Unread> {
         if self.from_person { Unread::topic(&self.topic) } else { None }
     }
 
-    /// Whom it was sent to.
+    /// The text's destinations.
     pub(super) fn destinations(&self) -> Destinations {
         envelope::destinations(&self.reader.info().attributes())
     }
@@ -156,7 +156,7 @@ impl IncomingText {
         }
     }
 
-    /// Reads to the end and says what it was.
+    /// Reads to the end and classifies the text.
     pub async fn read(mut self, max_bytes: usize) -> Reading {
         if matches!(self.reader.info().operation_type, OperationType::Delete | OperationType::Reaction) {
             let header = self.header();
@@ -216,7 +216,7 @@ async fn collect(
     }
 }
 
-/// What a text is whose stream has ended.
+/// The classification of a text whose stream has ended.
 pub(super) fn classify(mut header: Header, text: String) -> Reading {
     // A transcription that closes without the attribute is final too: some clients never send it.
     let interim = header.attributes.get(FINAL_ATTRIBUTE).is_some_and(|value| value != "true");
@@ -243,7 +243,7 @@ fn turn(mut header: Header, text: String) -> Utterance {
         text: text.into(),
         segment: header.id(),
         traceparent: header.attributes.remove(TRACEPARENT_ATTRIBUTE),
-        // What was spoken the whole room has heard.
+        // The whole room has heard what was spoken.
         among: header.among.filter(|_| is_chat),
         way: if is_chat { Way::Stream } else { Way::Speech },
         speaker: header.sender,
@@ -283,7 +283,7 @@ mod tests {
 
     const BRIEF: Limits = Limits { idle: Duration::from_millis(200), whole: Duration::from_millis(500) };
 
-    /// A letter every so often, so many of them.
+    /// One letter per interval, this many of them.
     fn drip(every: Duration, letters: usize) -> impl Stream<Item = Result<String, StreamError>> {
         stream::unfold(letters, move |left| async move {
             tokio::time::sleep(every).await;

@@ -1,4 +1,4 @@
-//! Room tokens of our own making: for `connect`, for `call`, and for rooms that a dead worker left.
+//! Room tokens that we sign ourselves: for `connect`, for `call`, and for rooms that a dead worker left.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use thiserror::Error;
 use crate::config::{Credentials, Permission};
 use crate::secret::Secret;
 
-/// How long a token opens a door: it is used at once, so no longer than clocks differ. Whoever is in a room gets newer ones
-/// from the server.
+/// How long a token is valid: it is used at once, so no longer than clocks differ. A participant in a room gets newer
+/// ones from the server.
 const LIFETIME: Duration = crate::worker::TOKEN_LIFETIME;
 
 #[derive(Debug, Error)]
@@ -19,7 +19,7 @@ pub struct TokenError(String);
 /// The name that an agent is dispatched by, as the server writes it into the attributes of those that it dispatches.
 pub(crate) const AGENT_NAME_ATTRIBUTE: &str = "lk.agent_name";
 
-/// Who joins as an agent.
+/// The content of an agent's token.
 pub struct AgentToken<'a> {
     pub room: &'a str,
     pub identity: &'a str,
@@ -33,7 +33,7 @@ pub struct AgentToken<'a> {
 pub fn agent(credentials: &Credentials, agent: &AgentToken<'_>) -> Result<Secret, TokenError> {
     let AgentToken { room, identity, display_name, agent_name, permissions } = *agent;
     let has = |permission| permissions.contains(&permission);
-    // Not `agent`, which opens the socket of workers: in a room the kind below says what we are.
+    // Not the grant `agent`, which opens the socket of workers: in a room the kind below marks us as an agent.
     let grants = VideoGrants {
         can_publish: Some(has(Permission::Publish)),
         can_publish_data: Some(has(Permission::PublishData)),
@@ -49,7 +49,8 @@ pub fn agent(credentials: &Credentials, agent: &AgentToken<'_>) -> Result<Secret
     sign(token)
 }
 
-/// The token of a caller, who writes and reads. `dispatch` names the agent that the server is to send into the room when it is new.
+/// The token of a caller, who writes and reads. `dispatch` names the agent that the server is to send into the room
+/// when it is new.
 pub fn caller(
     credentials: &Credentials,
     room: &str,
@@ -73,12 +74,13 @@ pub fn caller(
     sign(token)
 }
 
-/// The token that asks which rooms there are.
+/// The token for listing rooms.
 pub(crate) fn room_list(credentials: &Credentials) -> Result<Secret, TokenError> {
     sign(signer(credentials).with_grants(VideoGrants { room_list: true, ..Default::default() }))
 }
 
-/// The token that asks who is in a room. The server gives that to its admins only; this one is of this room alone.
+/// The token for listing the participants of a room. The server allows that to the room's admins only; this token is
+/// for this room alone.
 pub(crate) fn room_admin(credentials: &Credentials, room: &str) -> Result<Secret, TokenError> {
     sign(signer(credentials).with_grants(VideoGrants {
         room_admin: true,
@@ -115,7 +117,7 @@ mod tests {
         Credentials { url: "ws://lk.test".parse().unwrap(), key: "devkey".to_owned(), secret }
     }
 
-    /// All that a token says, its times aside: these are ten minutes apart.
+    /// All claims of a token but its times: these are ten minutes apart.
     fn claims(token: &Secret) -> Value {
         let claims = Claims::from_unverified(token.expose()).unwrap();
         assert_eq!(claims.exp - claims.nbf, 600);

@@ -1,6 +1,6 @@
-//! The SDK's way to the server: its websocket and its HTTP requests, made as all of ours are ([`crate::net`]). The SDK's own
-//! transport would read proxies from the environment past the configuration, for loopback addresses too, and knows no
-//! certificates but the system's.
+//! The SDK's way to the server: its websocket and its HTTP requests, made as all of ours are ([`crate::net`]). The
+//! SDK's own transport would read proxies from the environment past the configuration, for loopback addresses too, and
+//! knows no certificates but the system's.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,12 +26,12 @@ use crate::net::network;
 use crate::net::web::{Answer, Web};
 use crate::net::websocket::{OpenError, Socket};
 
-/// The state of a whole room comes in one message; those of rooms with thousands of people stay below.
+/// The state of a whole room comes in one message; the messages of rooms with thousands of people stay below this.
 const MAX_MESSAGE: usize = 16 << 20;
 /// For the SDK's HTTP requests, which only ask why a join failed and where else a server is.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Given to the SDK once.
+/// The transport that the SDK is given once.
 struct Transport;
 
 /// The SDK reads and writes at the same time.
@@ -40,7 +40,8 @@ struct Connection {
     reader: Mutex<SplitStream<Socket>>,
 }
 
-/// Makes the SDK connect as we do, and tell what it leaves out of packets. To be called before a join; only the first call of a process counts.
+/// Makes the SDK connect as we do, and deliver the parts of packets that it leaves out. To be called before a join;
+/// only the first call of a process counts.
 pub(super) fn install() {
     if !livekit_net::has_ws_client() {
         livekit_net::set_ws_client(Arc::new(Transport));
@@ -103,7 +104,7 @@ impl HttpClient for Transport {
 fn header_map(headers: Vec<Header>) -> Result<HeaderMap, TransportError> {
     let header = |Header { name, value }: Header| {
         let mut value = HeaderValue::try_from(value).ok()?;
-        // One of them is the token.
+        // One of the headers holds the token.
         value.set_sensitive(true);
         Some((HeaderName::try_from(name).ok()?, value))
     };
@@ -155,7 +156,7 @@ fn broken(error: &Error) -> TransportError {
     TransportError::Connection(error.to_string())
 }
 
-/// A server that dies says no goodbye.
+/// A server that dies sends no close frame.
 fn is_end(error: &Error) -> bool {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => true,
@@ -171,7 +172,7 @@ mod tests {
 
     use super::*;
 
-    /// What the SDK receives of a server that sends a message of so many bytes.
+    /// The message that the SDK receives of a server that sends one of this many bytes.
     async fn received(bytes: usize) -> Result<Option<usize>, TransportError> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}", listener.local_addr().unwrap());
@@ -179,7 +180,7 @@ mod tests {
             let (stream, _) = listener.accept().await.unwrap();
             let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
             let _ = socket.send(Message::Binary(vec![7; bytes].into())).await;
-            // Until the other side has had enough.
+            // Reads until the other side closes.
             while socket.next().await.is_some_and(|message| message.is_ok()) {}
         });
         let connection = Transport.connect(url, Vec::new(), 10_000).await.unwrap().connection;

@@ -1,4 +1,4 @@
-//! What we say and announce in a room: segments of text, and `lk.agent.state`.
+//! The agent's output in a room: segments of text, and `lk.agent.state`.
 //!
 //! Writing to a room can wait for the network, so it happens in two tasks of its own, fed by bounded queues: one for
 //! the words (`speaker`), one for the state (`announcer`). The session sees how full the words' queue is and lets the
@@ -33,15 +33,15 @@ pub(super) const STATE_ATTRIBUTE: &str = "lk.agent.state";
 const WORDS: usize = 64;
 /// Places of the queue that are kept for opening and closing segments.
 const RESERVED: usize = 8;
-/// Bytes that may be under way when more is written: words of an interrupted reply are still heard, and the next answer
-/// comes after them. The SDK's own limit of 2 MiB is never reached.
+/// The bytes that may be under way when more is written: words of an interrupted reply are still heard, and the next
+/// answer comes after them. The SDK's own limit of 2 MiB is never reached.
 const UNDER_WAY: u64 = 64 << 10;
 /// States waiting to be announced. A session makes four a turn, and each takes a round trip to the server.
 const STATES: usize = 64;
 /// How long the last words may take to leave when a session ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Our voice in one room.
+/// The agent's voice in one room.
 pub struct Voice {
     words: mpsc::Sender<Word>,
     states: mpsc::Sender<AgentState>,
@@ -71,13 +71,13 @@ pub struct Opened {
 
 enum Word {
     Open {
-        /// For these; no one named is the whole room.
+        /// The recipients; an empty list is the whole room.
         only: Vec<String>,
         progress: Progress,
         spoken: oneshot::Sender<Spoken>,
     },
     Say(Speech),
-    /// These get it as a chat message, too.
+    /// The segment ends; these people get it as a chat message, too.
     Close(Vec<String>),
 }
 
@@ -98,11 +98,11 @@ impl Voice {
 
     /// Waits until there is room for more words.
     pub async fn ready(&self) {
-        // An error means the task is gone; then words go nowhere and nobody should wait for it.
+        // An error means the task is gone; then words go nowhere and the caller should not wait for it.
         let _ = self.words.reserve_many(RESERVED).await;
     }
 
-    /// Begins to say something to these people; no one named is the whole room.
+    /// Begins to say something to these people; an empty list is the whole room.
     pub async fn open_segment(&self, only: Vec<String>) -> Opened {
         let progress = Progress::new(self.outbox.clone());
         let (tell, spoken) = oneshot::channel();
@@ -114,12 +114,12 @@ impl Voice {
         self.put(Word::Say(text)).await;
     }
 
-    /// Ends it. These people get the whole of it as a chat message, too.
+    /// Ends the segment. These people get the whole of it as a chat message, too.
     pub async fn close_segment(&self, chat: Vec<String>) {
         self.put(Word::Close(chat)).await;
     }
 
-    /// Stops a segment that is under way, at once; it is still to be closed. Says what has become of it.
+    /// Stops a segment that is under way, at once; it is still to be closed. Returns its fate.
     pub fn cut(&self, segment: &Progress) -> Spoken {
         segment.cut(!self.line.borrow().up)
     }
@@ -134,7 +134,7 @@ impl Voice {
         }
     }
 
-    /// The connection to the room is lost: what is said from now on waits.
+    /// The connection to the room is lost: text that is said from now on waits.
     pub fn away(&self) {
         self.line.send_modify(|line| {
             if line.up {
@@ -143,12 +143,12 @@ impl Voice {
         });
     }
 
-    /// Announces our state once more: a participant who has rejoined has the attributes that its token gave it.
+    /// Announces the state once more: a participant who has rejoined has the attributes that its token gave it.
     pub fn show(&mut self) {
         self.announce(self.state);
     }
 
-    /// The connection is back, and somebody is there to hear us.
+    /// The connection is back, and a person is there to hear us.
     pub fn back(&self, rejoined: bool) {
         self.line.send_modify(|line| {
             line.up = true;
@@ -167,7 +167,7 @@ impl Voice {
     }
 
     async fn put(&self, word: Word) {
-        // The task only ends with the session; there is nobody left to hear what cannot be sent.
+        // The task only ends with the session; no part is left to report unsent words to.
         let _ = self.words.send(word).await;
     }
 }
@@ -175,9 +175,9 @@ impl Voice {
 // === impl Opened ===
 
 impl Opened {
-    /// What becomes of the segment. It comes to that while the room is joined.
+    /// The fate of the segment, which is settled while the room is joined.
     pub async fn spoken(self) -> Spoken {
-        // The speaker drops no segment without a word unless it broke down.
+        // The speaker drops a segment without reporting its fate only when it has broken down.
         let broken = || Fate::Failed("the task that writes to the room broke down".to_owned());
         self.spoken.await.unwrap_or_else(|_| Spoken { heard: 0, fate: broken() })
     }

@@ -1,5 +1,5 @@
-//! The texts that are arriving in a room: being read, or read and being prepared for the record. Each sender has a share of
-//! the places, so that one who floods the room is refused alone.
+//! The texts that are arriving in a room: being read, or read and being prepared for the record. Each sender has a
+//! share of the places, so that a sender who floods the room is refused alone.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -19,7 +19,7 @@ const OPEN_OF_SENDER: usize = 64;
 const OF_SENDER: usize = 512;
 /// Texts of the whole room. The worst case is this many times `agent.max_turn_bytes` of memory.
 const OF_ROOM: usize = 1024;
-/// The same with those of senders who have nothing else there, for whom a place is kept.
+/// The same, with the texts of senders who have no other text there, for whom a place is kept.
 const WITH_RESERVE: usize = 2 * OF_ROOM;
 
 /// The texts that are arriving.
@@ -27,11 +27,11 @@ const WITH_RESERVE: usize = 2 * OF_ROOM;
 pub(super) struct Arrivals {
     shares: Shares,
     reading: FuturesUnordered<BoxFuture<'static, Read>>,
-    /// What was read, in this order, while it is prepared for the record.
+    /// The texts that were read, in this order, while they are prepared for the record.
     preparing: FuturesOrdered<BoxFuture<'static, Prepared>>,
 }
 
-/// What has become of a text.
+/// A text's next stage.
 pub(super) enum Arrived {
     Read(Read),
     /// It is prepared, and was read at this time.
@@ -40,7 +40,7 @@ pub(super) enum Arrived {
 
 /// A text that was read.
 pub(super) struct Read {
-    /// Whose share its place is of.
+    /// The sender whose share the text's place is of.
     pub(super) sender: String,
     pub(super) reading: Reading,
     was_open: bool,
@@ -63,7 +63,7 @@ pub(super) enum Full {
     Room,
 }
 
-/// How many places each sender has.
+/// The number of places that each sender has.
 #[derive(Debug, Default)]
 struct Shares {
     of: HashMap<String, Share>,
@@ -121,12 +121,12 @@ impl Arrivals {
         }));
     }
 
-    /// The text comes to nothing.
+    /// Frees the place of a text that is not used.
     pub(super) fn forget(&mut self, sender: &str) {
         self.shares.give_back(sender);
     }
 
-    /// What becomes of one of them next; pending while there is none. Safe to drop and call again.
+    /// The next text that was read or prepared; pending while there is none. Safe to drop and call again.
     pub(super) async fn next(&mut self) -> Arrived {
         tokio::select! {
             Some(read) = self.reading.next() => Arrived::Read(self.ended(read)),

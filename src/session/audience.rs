@@ -1,4 +1,4 @@
-//! Who gets what we say, and who gets it as a chat message too: pure.
+//! The recipients of what we say, and those who get it as a chat message too: pure.
 //!
 //! A person who writes data packets may have a frontend that reads nothing else, so they get chat messages besides the
 //! transcription. Others get none: newer frontends read transcriptions, and could show a reply twice.
@@ -7,19 +7,19 @@ use std::collections::VecDeque;
 
 use crate::chat::{Utterance, Way};
 
-/// How many people get chat messages in a session; of more, those who wrote last. A packet names all of them.
+/// How many people get chat messages in a session; of more, those who wrote last do. A packet names all of them.
 const READERS: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Audience {
-    /// Those who write data packets, the latest last.
+    /// The people who write data packets, the latest last.
     readers: VecDeque<String>,
 }
 
 // === impl Audience ===
 
 impl Audience {
-    /// Takes note of how somebody writes. `again`: what they wrote had come another way before.
+    /// Takes note of how a participant writes. `again`: the text had come another way before.
     pub(super) fn wrote(&mut self, utterance: &Utterance, again: bool) {
         match utterance.way {
             Way::Packet if !again => self.add(&utterance.speaker),
@@ -28,7 +28,7 @@ impl Audience {
         }
     }
 
-    /// Those who get a chat message of what only these get; no one named is the whole room.
+    /// The readers of chat among the recipients of a text, `only`; an empty `only` is the whole room.
     pub(super) fn chat(&self, only: &[String]) -> Vec<String> {
         let gets = |reader: &&String| only.is_empty() || only.contains(reader);
         self.readers.iter().filter(gets).cloned().collect()
@@ -47,7 +47,7 @@ impl Audience {
     }
 }
 
-/// Those who get the answer to what was said; no one named is the whole room.
+/// The recipients of the answer to an utterance; an empty list is the whole room.
 pub(super) fn only(utterance: &Utterance) -> Vec<String> {
     let Some(among) = &utterance.among else { return Vec::new() };
     let others = among.iter().filter(|other| **other != utterance.speaker);

@@ -47,7 +47,7 @@ impl Call {
         // Even the making of the answer's future belongs to the task: it may panic, too.
         let answering = async move {
             let answer = answerer.answer(question, sender).await;
-            // The session records it, and cannot wait.
+            // The session records the answer, and cannot wait.
             privacy.prepare(&answer.text).await;
             answer
         };
@@ -84,7 +84,7 @@ impl Call {
 }
 
 impl Drop for Call {
-    /// A session that ends by a panic must not leave a call running that nobody listens to.
+    /// A session that ends by a panic must not leave a call running that no session listens to.
     fn drop(&mut self) {
         self.cancel.cancel();
     }
@@ -123,7 +123,7 @@ async fn going_on(
     }
 }
 
-/// A panic's own words may quote what was said; they are logged where it happened, as far as they may be.
+/// A panic's own words may quote the conversation; they are logged where the panic happened, as far as they may be.
 fn broken(error: JoinError, metrics: &Metrics) -> Answer {
     if error.is_panic() {
         metrics.panicked(Panicked::Answer);

@@ -1,14 +1,14 @@
-//! Messages already heard, so that one and the same counts once whichever way it came, and can be corrected.
+//! Messages already heard, so that the same message counts once whichever way it came, and can be corrected.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
-/// How many messages a session remembers. A repeated one comes within seconds of the first, so a few hundred turns back is far
-/// more than is needed.
+/// How many messages a session remembers. A repeated one comes within seconds of the first, so a few hundred turns are
+/// far more than is needed.
 const REMEMBERED: usize = 512;
 
-/// A message of one speaker: a hash of both, as ids can be of any length. Its hasher is the session's own, so a participant cannot
-/// make two that are equal.
+/// A message of one speaker: a hash of both, as ids can be of any length. Its hasher is the session's own, so a
+/// participant cannot make two that are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MessageKey(u64);
 

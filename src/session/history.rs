@@ -1,4 +1,4 @@
-//! What the model remembers of a conversation: the instructions, and as many of the latest turns as the limits allow.
+//! The model's memory of a conversation: the instructions, and as many of the latest turns as the limits allow.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,25 +9,25 @@ use crate::secret::Speech;
 use super::heard::MessageKey;
 use super::past::PastTurn;
 
-/// Appended to what the agent had said when the user cut in, so that the model knows how much was heard.
+/// Appended to the agent's words when the user cut in, so that the model knows how much was heard.
 const CUT_MARK: &str = " … [interrupted by the user]";
 /// Appended to a reply that broke off because the call failed.
 const BROKEN_MARK: &str = " … [the reply broke off]";
-/// Stands where the user took back what they said. A turn without a question is refused by some models.
+/// Takes the place of a message that the user took back. Some models refuse a turn without a question.
 pub(super) const DELETED: &str = "[deleted by the user]";
 
 /// The messages of one turn, oldest first, and their estimated tokens.
 #[derive(Default)]
 struct Exchange {
-    /// What the user's message, the first of these, is known by.
+    /// The key of the user's message, the first of these.
     key: Option<MessageKey>,
     messages: Vec<Message>,
-    /// Which of these the agent said as a whole, as far as it knew.
+    /// The replies among these that the agent said as a whole, as far as it knew.
     replies: Vec<Reply>,
     tokens: u64,
 }
 
-/// Where a segment that was said stands.
+/// The place of a segment that was said.
 #[derive(Clone, Copy)]
 struct Reply {
     segment: u64,
@@ -63,13 +63,13 @@ impl History {
         Self { instructions, exchanges: VecDeque::new(), tokens: 0, max_turns: max_turns.max(1), max_tokens }
     }
 
-    /// Begins a new turn with what the user said.
+    /// Begins a new turn with the user's message.
     pub(crate) fn heard(&mut self, text: &Speech, key: Option<MessageKey>) {
         self.exchanges.push_back(Exchange { key, ..Exchange::default() });
         self.push(Message::new(Role::User, text.clone()));
     }
 
-    /// Puts something else in the place of what the user said, if it is remembered; None deletes it, for good.
+    /// Replaces the user's message, if it is remembered; None deletes it, for good.
     pub(crate) fn correct(&mut self, key: MessageKey, text: Option<&Speech>) {
         let theirs = |exchange: &&mut Exchange| exchange.key == Some(key);
         let Some(exchange) = self.exchanges.iter_mut().find(theirs) else { return };
@@ -80,7 +80,7 @@ impl History {
         self.forget();
     }
 
-    /// Adds what the agent said to the turn under way. Nothing said is not remembered.
+    /// Adds the agent's words to the turn under way. An empty text is not remembered.
     pub(crate) fn said(&mut self, text: &Speech, how: Said) {
         if text.is_empty() {
             return;
@@ -91,7 +91,7 @@ impl History {
         self.push(Message::new(Role::Assistant, marked(text, how)));
     }
 
-    /// Adds what the agent said as a whole, in this segment.
+    /// Adds a text that the agent said as a whole, in this segment.
     pub(super) fn said_whole(&mut self, text: &Speech, segment: u64, thought: usize) {
         if text.is_empty() {
             return;
@@ -103,7 +103,7 @@ impl History {
         }
     }
 
-    /// It turns out that of this segment only the first `heard` bytes went out.
+    /// Shortens a reply of which only the first `heard` bytes of this segment went out.
     pub(super) fn unheard(&mut self, segment: u64, heard: usize) {
         for exchange in &mut self.exchanges {
             self.tokens -= exchange.tokens;
@@ -113,13 +113,13 @@ impl History {
         self.exchanges.retain(|exchange| !exchange.messages.is_empty());
     }
 
-    /// What the model is sent: the instructions, then the turns, oldest first.
+    /// The messages that the model is sent: the instructions, then the turns, oldest first.
     pub(crate) fn messages(&self) -> Arc<[Message]> {
         let turns = self.exchanges.iter().flat_map(|exchange| &exchange.messages);
         self.instructions.iter().chain(turns).cloned().collect()
     }
 
-    /// What is remembered, one message after another, for whoever goes on with the conversation.
+    /// The remembered messages in their order, for the session that goes on with the conversation.
     pub(super) fn past(&self) -> Vec<PastTurn> {
         self.exchanges.iter().flat_map(|exchange| &exchange.messages).map(PastTurn::from).collect()
     }
@@ -155,7 +155,7 @@ impl Exchange {
         self.count();
     }
 
-    /// Nothing said is not remembered.
+    /// A reply of which nothing was said is not remembered.
     fn shorten(&mut self, segment: u64, heard: usize) {
         let Some(place) = self.replies.iter().position(|reply| reply.segment == segment) else { return };
         let Reply { message, thought, .. } = self.replies[place];
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(texts(&history), ["assistant: Hello!", "user: hi"]);
     }
 
-    /// A history with a turn that is known by a key.
+    /// A history with a turn whose message has a key.
     fn asked(question: &str) -> (History, MessageKey) {
         let (heard, mut history) = (HeardMessages::default(), History::new("be brief", 50, 100));
         let key = heard.key("ada", "1");

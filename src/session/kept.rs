@@ -110,7 +110,7 @@ impl Keeper {
 // === impl Kept ===
 
 impl Kept {
-    /// The record's time of an instant. It goes forward only, also when the system's clock is set during the turn.
+    /// The record's time of an instant. It only goes forward, even when the system's clock is set during the turn.
     fn at(&self, instant: Instant) -> i64 {
         self.turn.started_us.saturating_add(length_us(instant.saturating_duration_since(self.started)))
     }

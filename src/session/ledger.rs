@@ -1,4 +1,4 @@
-//! What is recorded of a session: a trace and a log line per turn, and totals at the end.
+//! The records of a session: a trace and a log line per turn, and totals at the end.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -15,9 +15,9 @@ use crate::telemetry::spans::{Conversation, Tracer, TurnContext, TurnEnd, TurnOu
 use super::kept::{Keeper, Kept};
 use super::machine::{TurnEnding, TurnResult};
 
-/// A refused text is logged for each of the first few, then only counted, so that nobody can fill the log.
+/// A refused text is logged for each of the first few, then only counted, so that no participant can fill the log.
 const REFUSALS_LOGGED: u64 = 5;
-/// Beyond those, the first text is logged that is refused since its sender writes too much, of so many senders.
+/// Beyond those, the first text that is refused for its sender's flooding is logged, for so many senders.
 const FLOODERS_LOGGED: usize = 64;
 
 /// The figures of a session.
@@ -32,7 +32,7 @@ pub struct Totals {
     pub output_tokens: u64,
 }
 
-/// The books of one session: what is open, and what it has come to.
+/// The books of one session: the open turns and the totals.
 pub(super) struct Ledger {
     tracer: Tracer,
     metrics: Metrics,
@@ -43,11 +43,11 @@ pub(super) struct Ledger {
     totals: Totals,
     /// The fields of the provider's streams that could not be read and were logged.
     skipped: BTreeSet<&'static str>,
-    /// What was said not to be read: one of each kind.
+    /// The kinds of unread content that were logged, one of each.
     unread: Vec<Unread>,
-    /// Those who were said to write too much.
+    /// The senders that were logged for writing too much.
     flooders: HashSet<String>,
-    /// It was said that a message is not known that somebody corrected.
+    /// It was logged that a participant corrected a message that is not known.
     told_unknown: bool,
 }
 
@@ -55,7 +55,7 @@ struct OpenTurn {
     span: TurnSpan,
     trace_id: String,
     span_id: String,
-    /// As logs may name them.
+    /// The speaker's name as logs may show it.
     speaker: String,
     started: Instant,
     kept: Kept,
@@ -79,7 +79,7 @@ impl Ledger {
         }
     }
 
-    /// Opens the turn's trace; what is returned is the parent of everything that answering it does.
+    /// Opens the turn's trace; the returned context is the parent of everything that answering it does.
     pub(super) fn begin(&mut self, turn: u64, utterance: &Utterance) -> TurnContext {
         let span = self.span(turn, utterance);
         let context = span.context();
@@ -116,7 +116,7 @@ impl Ledger {
         self.unasked(turn, utterance, "turn deleted by its speaker before it was asked");
     }
 
-    /// Tells once what is not read, for each kind of it.
+    /// Logs content that is not read, once for each kind of it.
     pub(super) fn unread(&mut self, unread: Unread) {
         if !self.unread.iter().any(|told| told.is_like(&unread)) {
             tracing::info!("{unread}");
@@ -124,7 +124,7 @@ impl Ledger {
         }
     }
 
-    /// Tells of a correction; of one that comes to nothing only once.
+    /// Logs a correction; one that has no effect only once.
     pub(super) fn corrected(&mut self, speaker: &str, known: bool) {
         let speaker = self.tracer.privacy().user(speaker);
         if known {
@@ -183,7 +183,7 @@ impl Ledger {
         self.tracer.turn(&conversation, TurnStart { index: turn, question: &utterance.text, traceparent })
     }
 
-    /// Once for each field of a session: servers that send one oddly do so in every turn.
+    /// Logs each field once in a session: servers that send a field oddly do so in every turn.
     fn log_skipped(&mut self, turn: u64, answer: &Answer) {
         let fields: Vec<&str> = answer.skipped.difference(&self.skipped).copied().collect();
         if fields.is_empty() {
@@ -207,7 +207,7 @@ impl Ledger {
 }
 
 impl Drop for Ledger {
-    /// A turn that is still open here was cut by a panic or an abort; its span closes itself as `aborted`.
+    /// A turn that is still open here was cut short by a panic or an abort; its span closes itself as `aborted`.
     fn drop(&mut self) {
         for (turn, open) in self.open.drain() {
             let OpenTurn { trace_id, span_id, speaker, started, kept, .. } = open;
@@ -225,7 +225,7 @@ impl Drop for Ledger {
 }
 
 impl TurnResult {
-    /// What comes of a turn that nobody asked the model about.
+    /// The result of a turn that was never put to the model.
     fn overtaken() -> Self {
         let answer = Answer::nothing(Outcome::Interrupted);
         Self { outcome: TurnEnding::Interrupted, answer, latency: None }
@@ -241,7 +241,7 @@ impl fmt::Display for Totals {
 }
 
 impl TurnResult {
-    /// As it is counted.
+    /// The ending as metrics count it.
     fn ending(&self) -> metrics::TurnEnding {
         match (&self.outcome, self.latency) {
             (TurnEnding::Answered, _) => metrics::TurnEnding::Answered,
@@ -269,7 +269,7 @@ fn log(turn: u64, open: &OpenTurn, result: &TurnResult, privacy: &Privacy) {
     let first_word_ms = result.latency.map(|latency| latency.as_millis());
     let Usage { input, output, estimated, .. } = result.answer.usage;
     let attempts = result.answer.attempts.len();
-    // The usual reason goes without saying.
+    // The usual reason is not logged.
     let finish_reason = result.answer.finish_reason.as_deref().filter(|reason| *reason != "stop");
     let how = match &result.outcome {
         TurnEnding::Answered => "turn answered",

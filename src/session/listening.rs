@@ -1,4 +1,5 @@
-//! How a session listens: texts are read beside it, counted where they are refused, and come to the machine in their order.
+//! How a session listens: texts are read beside it, counted where they are refused, and handed to the machine in their
+//! order.
 
 use crate::chat::{Utterance, Way};
 use crate::metrics::Refusal;
@@ -19,7 +20,7 @@ impl Session<'_> {
             text.unread().into_iter().for_each(|unread| self.ledger.unread(unread));
             return text.discard();
         }
-        // Those that have ended take no place of the open ones.
+        // Streams that have ended take no place of the open ones.
         while let Some(read) = self.arrivals.read_by_now() {
             self.read(read);
         }
@@ -33,7 +34,7 @@ impl Session<'_> {
         }
     }
 
-    /// What came by a packet is read already, and takes its place behind the texts that are being read.
+    /// A text that came by a packet is read already, and takes its place behind the texts that are being read.
     pub(super) fn listen_to_packet(&mut self, reading: Reading) {
         let sender = reading.sender().to_owned();
         self.take_whole(&sender, reading);
@@ -55,8 +56,8 @@ impl Session<'_> {
         }
     }
 
-    /// Final segments that somebody transcribed in a person's name, and how many there were that are too long. Several in one
-    /// packet are one utterance to the ear, but each keeps its own id, and its place among the texts.
+    /// Final segments that a transcriber published in a person's name, and how many there were that are too long.
+    /// Several in one packet are one utterance to the ear, but each keeps its own id, and its place among the texts.
     pub(super) fn transcribed(&mut self, speaker: &str, segments: Vec<Segment>, refused: usize) {
         for _ in 0..refused {
             self.ledger.refused(speaker, Refusal::TooLong, &TextError::TooLong.to_string());
@@ -83,7 +84,7 @@ impl Session<'_> {
         self.ledger.refused(sender, Refusal::TooMany, &full.to_string());
     }
 
-    /// Lets an event come once its words are prepared for the record.
+    /// Queues an event until its words are prepared for the record.
     fn prepare(&mut self, sender: String, words: Option<Speech>, event: Event) {
         let privacy = self.parts.tracer.privacy().clone();
         self.arrivals.prepare(sender, event, async move {

@@ -1,10 +1,10 @@
-//! The conversation as a pure state machine: what happened in, what to do out. It knows no clock, room or model.
+//! The conversation as a pure state machine: events in, actions out. It knows no clock, room or model.
 //!
 //! At most one reply is under way. A new turn interrupts it: the call is cancelled, and the new turn waits until the
 //! call has come to its end, so turns never overlap. A turn that is overtaken while it waits is recorded as
-//! interrupted without a call, and what was said in it stays in the history.
+//! interrupted without a call, and its question stays in the history.
 //!
-//! A reply is over when its call is and when the room has told what became of the words: only those that went out count
+//! A reply is over when its call is and when the room has told what became of the words: only words that went out count
 //! as said.
 
 mod correction;
@@ -43,7 +43,7 @@ pub(crate) enum Event {
         people: Vec<String>,
         coming: Vec<String>,
     },
-    /// Somebody is about to be here; what is said now would pass them by.
+    /// A person is about to be here, and misses words that are said now.
     PersonComing(String),
     PersonJoined(String),
     PersonLeft(String),
@@ -59,14 +59,14 @@ pub(crate) enum Event {
         turn: u64,
         answer: Answer,
     },
-    /// What became of a segment that was opened. Comes once for each, after a cut at once.
+    /// The fate of a segment that was opened. Comes once for each, after a cut at once.
     Spoken {
         segment: u64,
         spoken: Spoken,
     },
     /// The connection to the room is lost and being restored.
     Away,
-    /// It is back; `rejoined` as a new participant, who gets nothing of what was said meanwhile.
+    /// The connection is back; `rejoined` as a new participant, who gets nothing of what was said meanwhile.
     Back {
         rejoined: bool,
     },
@@ -89,22 +89,22 @@ pub(crate) enum Action {
     Cancel {
         turn: u64,
     },
-    /// Begin to say something to these; no one named is the whole room.
+    /// Begin to say something to these people; an empty list is the whole room.
     OpenSegment {
         segment: u64,
         only: Vec<String>,
     },
     Say(Speech),
-    /// The segment is whole; these get it as a chat message too.
+    /// The segment is whole; `chat` names the people who get it as a chat message too.
     CloseSegment {
         chat: Vec<String>,
     },
-    /// The segment ends with what was written of it.
+    /// The segment ends with the text of it that was written.
     CutSegment {
         segment: u64,
         chat: Vec<String>,
     },
-    /// Somebody corrected what they had said; `known` when it is remembered.
+    /// A participant corrected what they had said; `known` when it is remembered.
     Corrected {
         speaker: String,
         known: bool,
@@ -127,7 +127,7 @@ pub(crate) enum Action {
     End(EndReason),
 }
 
-/// What a turn came to.
+/// The outcome of a turn.
 #[derive(Debug)]
 pub(crate) struct TurnResult {
     pub(crate) outcome: TurnEnding,
@@ -143,12 +143,13 @@ pub(crate) enum TurnEnding {
     Failed(Failure),
 }
 
-/// What the machine must know of `[agent]`.
+/// The part of `[agent]` that the machine must know.
 pub(crate) struct Rules {
     pub(crate) instructions: String,
     pub(crate) greeting: String,
     pub(crate) apology: String,
-    /// Said when we come back after we were away: instead of the greeting when the session goes on after a crash.
+    /// The agent's words when it comes back after an absence: said instead of the greeting when the session goes on
+    /// after a crash.
     pub(crate) resume_notice: String,
     pub(crate) history_turns: usize,
     pub(crate) history_tokens: u64,
@@ -217,30 +218,30 @@ impl Machine {
         }
     }
 
-    /// Whether nobody has said anything yet.
+    /// Whether no participant has said anything yet.
     pub(crate) fn is_new(&self) -> bool {
         self.next_turn == 0
     }
 
-    /// Goes on with what was said before. To be called while the machine is new.
+    /// Goes on with an earlier conversation. To be called while the machine is new.
     pub(crate) fn resume(&mut self, past: &Past) {
         past.tell(&mut self.history);
         self.next_turn = past.next_turn;
         self.rules.greeting = self.rules.resume_notice.clone();
     }
 
-    /// What was said, for whoever goes on with the conversation.
+    /// The conversation so far, for the session that goes on with it.
     pub(crate) fn past(&self) -> Past {
         Past { turns: self.history.past(), next_turn: self.next_turn }
     }
 
-    /// Everybody who took part.
+    /// The identities of all people who took part.
     pub(crate) fn met(&self) -> Vec<String> {
         self.presence.met()
     }
 
-    /// Nobody was promised to come into this room: it has only the name of the one that was to be served. To be called
-    /// before the first event.
+    /// No person is expected in this room: it has only the name of the one that was to be served. To be called before
+    /// the first event.
     pub(crate) fn in_other_room(&mut self) {
         self.in_other_room = true;
     }
@@ -250,7 +251,7 @@ impl Machine {
         self.history.unheard(segment, heard);
     }
 
-    /// Takes one event and says what to do about it, in order.
+    /// Takes one event and returns the actions that follow from it, in order.
     pub(crate) fn step(&mut self, now: Instant, event: Event) -> Vec<Action> {
         match event {
             Event::Joined { people, coming } => {
@@ -276,7 +277,7 @@ impl Machine {
         std::mem::take(&mut self.actions)
     }
 
-    /// When `Event::Tick` is wanted.
+    /// The time at which `Event::Tick` is wanted.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.presence.deadline().filter(|_| self.ending.is_none())
     }
@@ -302,7 +303,7 @@ impl Machine {
     fn back(&mut self, now: Instant, rejoined: bool) {
         self.presence.back(now, rejoined);
         if self.reply.is_some() {
-            // A reply that goes on tells by itself that we are back.
+            // A reply that goes on shows by itself that the agent is back.
             self.presence.noticed();
         }
     }
@@ -321,7 +322,7 @@ impl Machine {
         let again = key.is_some_and(|key| !self.heard.insert(key));
         self.audience.wrote(&utterance, again);
         match key.filter(|_| again) {
-            // Frontends show what comes under a known id in the place of what they had.
+            // Frontends replace the text of a known id by the one that comes under it again.
             Some(key) => self.correct(key, Some(utterance.text)),
             None => self.turn(now, key, utterance),
         }
@@ -354,7 +355,7 @@ impl Machine {
         self.actions.push(Action::Overtaken { turn: overtaken.turn, utterance: overtaken.utterance });
     }
 
-    /// What comes after a reply: the end, the turn that waits, or listening.
+    /// Takes the step after a reply: the end, the turn that waits, or listening.
     fn go_on(&mut self) {
         if let Some(reason) = self.ending.clone() {
             self.actions.push(Action::End(reason));
@@ -379,7 +380,7 @@ impl Machine {
         }
     }
 
-    /// Says a text of our own, such as the greeting, to these; no one named is the whole room.
+    /// Says a text of the agent's own, such as the greeting, to these people; an empty list is the whole room.
     fn say_whole(&mut self, text: String, only: Vec<String>) {
         if text.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! What a session does, without a clock, a room or a model.
+//! The behaviour of a session, without a clock, a room or a model.
 
 use super::*;
 use crate::chat::Fate;
@@ -54,7 +54,7 @@ pub(super) struct Session {
     pub(super) machine: Machine,
     pub(super) now: Instant,
     pub(super) stuck: bool,
-    /// The segment that was opened last, and what was said in it.
+    /// The segment that was opened last, and the length of its text.
     segment: Option<(u64, usize)>,
 }
 
@@ -69,7 +69,7 @@ impl Session {
         Self { machine: Machine::new(rules), now: Instant::now(), stuck: false, segment: None }
     }
 
-    /// Feeds one event, and what the room says to that; the actions in short words.
+    /// Feeds one event, and the room's response to its actions; returns the actions in short words.
     pub(super) fn on(&mut self, event: Event) -> Vec<String> {
         let actions = self.machine.step(self.now, event);
         let mut words: Vec<_> = actions.iter().map(short).collect();
@@ -123,7 +123,7 @@ fn short(action: &Action) -> String {
     }
 }
 
-/// An action, and to whom it goes where that is not the room.
+/// An action, and its recipients where they are not the whole room.
 fn with(action: &str, people: &[String]) -> String {
     std::iter::once(action).chain(people.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
 }

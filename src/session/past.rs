@@ -1,4 +1,4 @@
-//! What was said in a session before its process died or its connection was lost.
+//! The conversation of a session before its process died or its connection was lost.
 
 use crate::chat::{Message, Role};
 use crate::secret::Speech;
@@ -9,11 +9,11 @@ use super::history::{History, Said};
 #[derive(Clone, Debug, Default)]
 pub struct Past {
     pub turns: Vec<PastTurn>,
-    /// The number of the next turn; they are counted on.
+    /// The number of the next turn; the counting goes on.
     pub next_turn: u64,
 }
 
-/// A turn that is over; None where nobody knows what was said.
+/// A turn that is over; None where the text is not known.
 #[derive(Clone, Debug)]
 pub struct PastTurn {
     pub question: Option<Speech>,
@@ -33,7 +33,7 @@ impl Past {
 }
 
 impl From<&Message> for PastTurn {
-    /// Half a turn. A reply that was cut says so in its own words.
+    /// Half a turn. The text of a reply that was cut holds the mark of that.
     fn from(message: &Message) -> Self {
         let content = Some(message.content().clone());
         match message.role() {

@@ -1,29 +1,29 @@
-//! Who is there to talk with, and whether we are there ourselves: pure.
+//! The people who are there to talk with, and whether the agent is there itself: pure.
 //!
-//! While the connection to the room is being restored nobody can be seen, so nobody counts as gone.
+//! While the connection to the room is being restored no person can be seen, so none counts as gone.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// Who came back sooner is not missed. A longer absence may have swallowed what people said.
+/// A person who came back sooner is not missed. During a longer absence people's words may be lost.
 const MISSED: Duration = Duration::from_secs(2);
-/// How long people may take to come back who lost the room together with us: clients try ever less often.
+/// How long people who lost the room together with the agent may take to come back: clients try ever less often.
 const REUNION: Duration = Duration::from_secs(60);
 /// How many people a session remembers, those who left included.
 const REMEMBERED: usize = 256;
 
 pub(super) struct Presence {
     grace: Duration,
-    /// Those who do not hear yet included.
+    /// The people in the room, those who do not hear yet included.
     here: BTreeSet<String>,
-    /// One of them hears us.
+    /// At least one of them hears the agent.
     listens: bool,
     met: BTreeSet<String>,
     /// When to give up on people coming back.
     alone_until: Option<Instant>,
     /// Since when the connection is being restored.
     away_since: Option<Instant>,
-    /// People may have spoken to nobody, and were not told so yet.
+    /// People may have spoken while no agent listened, and were not told so yet.
     owes_notice: bool,
 }
 
@@ -36,7 +36,7 @@ impl Presence {
         Self { grace, here, listens: false, met, alone_until: None, away_since: None, owes_notice: false }
     }
 
-    /// Somebody who does not hear yet.
+    /// Adds a person who does not hear yet.
     pub(super) fn coming(&mut self, person: String) {
         self.here.insert(person);
         self.alone_until = None;
@@ -50,7 +50,7 @@ impl Presence {
         self.coming(person);
     }
 
-    /// Whoever does not come soon will not come.
+    /// Starts the grace when the room is empty: a person who does not come soon will not come.
     pub(super) fn expect_nobody(&mut self, now: Instant) {
         self.wait_if_alone(now, self.grace);
     }
@@ -68,7 +68,8 @@ impl Presence {
         self.alone_until = None;
     }
 
-    /// The connection is back; `rejoined` as somebody new, to whom the server brings nothing of what was said meanwhile.
+    /// The connection is back; `rejoined` as a new participant, to whom the server brings nothing of what was said
+    /// meanwhile.
     pub(super) fn back(&mut self, now: Instant, rejoined: bool) {
         let Some(since) = self.away_since.take() else { return };
         self.owes_notice |= rejoined && now.saturating_duration_since(since) >= MISSED;
@@ -81,7 +82,7 @@ impl Presence {
         self.listens && self.away_since.is_none() && std::mem::take(&mut self.owes_notice)
     }
 
-    /// There is nothing to tell: they see by themselves that we are here.
+    /// Drops the notice that is owed: people see by themselves that the agent is here.
     pub(super) fn noticed(&mut self) {
         self.owes_notice = false;
     }
@@ -90,12 +91,12 @@ impl Presence {
         self.alone_until
     }
 
-    /// Nobody came back in time.
+    /// Whether no person came back in time.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         self.alone_until.is_some_and(|deadline| now >= deadline)
     }
 
-    /// Everybody who took part in the session.
+    /// The identities of all people who took part in the session.
     pub(super) fn met(&self) -> Vec<String> {
         self.met.iter().cloned().collect()
     }

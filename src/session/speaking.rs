@@ -1,4 +1,4 @@
-//! The segments that were opened, and what became of them.
+//! The segments that were opened, and their fates.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,8 @@ use futures::stream::FuturesUnordered;
 use crate::chat::Spoken;
 use crate::room::voice::{Opened, Progress, Voice};
 
-/// So many of the latest segments can be cut, and corrected when the connection is lost. The room keeps no more either.
+/// How many of the latest segments can be cut, and corrected when the connection is lost. The room keeps no more
+/// either.
 const KEPT: usize = 4;
 
 #[derive(Default)]
@@ -29,18 +30,18 @@ impl Speaking {
         self.ends.push(Box::pin(async move { (segment, opened.spoken().await) }));
     }
 
-    /// Stops a segment, and says what has become of it.
+    /// Stops a segment, and returns its fate.
     pub(super) fn cut(&self, segment: u64, voice: &Voice) -> Option<Spoken> {
         let (_, progress) = self.latest.iter().find(|(opened, _)| *opened == segment)?;
         Some(voice.cut(progress))
     }
 
-    /// The next one whose fate is known. None while none is under way.
+    /// The next segment whose fate is known. None while none is under way.
     pub(super) async fn next(&mut self) -> Option<(u64, Spoken)> {
         self.ends.next().await
     }
 
-    /// How much of the latest segments has surely left.
+    /// The bytes of the latest segments that have surely left.
     pub(super) fn heard(&self) -> Vec<(u64, usize)> {
         self.latest.iter().map(|(segment, progress)| (*segment, progress.heard())).collect()
     }

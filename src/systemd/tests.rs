@@ -1,4 +1,4 @@
-//! Each test is a claim about what systemd hears; time is made up.
+//! Each test is a claim about the reports to systemd; its times are made up.
 
 use super::*;
 
@@ -12,7 +12,7 @@ impl Rig {
         Self { told: Told::new(watchdog), now: Instant::now() }
     }
 
-    /// One that systemd knows to be ready, a while ago.
+    /// A service that systemd has known to be ready for a while.
     fn ready() -> Self {
         let mut rig = Self::new(true);
         rig.health(registered(0));

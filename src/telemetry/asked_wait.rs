@@ -1,11 +1,11 @@
-//! Waits that a receiver asks for with `Retry-After`, and what an operator hears of them.
+//! Waits that a receiver asks for with `Retry-After`, and the messages to an operator about them.
 
 use std::time::{Duration, Instant, SystemTime};
 
 /// The longest wait that is granted. A receiver that asks for a longer one is tried once a minute: it may be well again
-/// long before, and what it asks for may be a mistake.
+/// long before, and the long wait may be a mistake.
 pub(super) const LONGEST: Duration = Duration::from_secs(60);
-/// Waits are told once in so long.
+/// The time in which waits are reported once.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// Makes at most a line a minute of the waits that one receiver asks for.
@@ -17,7 +17,7 @@ pub(super) struct AskedWaits {
 // === impl AskedWaits ===
 
 impl AskedWaits {
-    /// The receiver asked for `asked`, and is tried again in `wait`. Returns what to tell.
+    /// The receiver asked for `asked`, and is tried again in `wait`. Returns the message to log.
     pub(super) fn wait(&mut self, asked: Duration, wait: Duration) -> Option<String> {
         self.wait_at(Instant::now(), SystemTime::now(), asked, wait)
     }

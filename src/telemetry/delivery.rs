@@ -1,9 +1,9 @@
-//! What came of handing a batch over, and what of that an operator should hear.
+//! The outcome of handing a batch over, and the part of it that an operator should hear.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What came of handing over one batch.
+/// The outcome of handing over one batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Delivery {
     Accepted,
@@ -18,23 +18,23 @@ pub(super) enum Delivery {
     /// It may take it later.
     Later {
         trouble: Trouble,
-        /// When the receiver asked to be asked again.
+        /// The wait that the receiver asked for.
         after: Option<Duration>,
-        /// Whether it may be this very batch that breaks the receiver.
+        /// Whether this very batch may be the one that breaks the receiver.
         blame: bool,
     },
 }
 
-/// Why spans did not arrive.
+/// The reason why spans did not arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Trouble {
-    /// Two troubles of the same class are one state and are said once: an HTTP status, `unreachable`.
+    /// Two troubles of the same class are one state and are reported once: an HTTP status, `unreachable`.
     pub(super) class: String,
-    /// What happened, where, and what to do next.
+    /// The event, its place, and the remedy.
     pub(super) message: String,
 }
 
-/// Whether export works, as far as it is known: what makes one line of log out of any number of equal outcomes.
+/// The last known state of the export, by which any number of equal outcomes make one line of log.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     /// None before the first batch.
@@ -53,7 +53,7 @@ pub(super) enum Notice {
 // === impl Delivery ===
 
 impl Delivery {
-    /// How many of the `sent` items are lost, unless they are sent again.
+    /// The number of the `sent` items that are lost, unless they are sent again.
     pub(super) fn lost(&self, sent: u64) -> u64 {
         match self {
             Self::Accepted => 0,
@@ -62,7 +62,7 @@ impl Delivery {
         }
     }
 
-    /// When the receiver asked to be asked again.
+    /// The wait that the receiver asked for.
     pub(super) fn asked_wait(&self) -> Option<Duration> {
         match self {
             Self::Later { after, .. } => *after,
@@ -83,7 +83,7 @@ impl Delivery {
 // === impl Standing ===
 
 impl Standing {
-    /// Takes in what the latest delivery met with, and how many spans were lost since the one before.
+    /// Takes in the trouble of the latest delivery, and the number of spans that were lost since the one before.
     pub(super) fn observe(&mut self, trouble: Option<&Trouble>, lost: u64) -> Option<Notice> {
         self.lost += lost;
         let now = trouble.map_or(Ok(()), |trouble| Err(trouble.class.clone()));

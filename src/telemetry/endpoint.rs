@@ -1,5 +1,5 @@
-//! Where traces are posted and with which headers: the OTLP exporter's settings, read as the OpenTelemetry
-//! specification ("OpenTelemetry Protocol Exporter") and OpenObserve's instructions write them.
+//! The URL that traces are posted to and their headers: the OTLP exporter's settings, in the forms of the OpenTelemetry
+//! specification ("OpenTelemetry Protocol Exporter") and of OpenObserve's instructions.
 
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
@@ -87,8 +87,8 @@ pub fn traces_url(text: &str, signal_specific: bool) -> Result<Url, EndpointErro
     Ok(url)
 }
 
-/// Where another signal (`metrics`, `logs`) goes that is sent to the same receiver; None when the traces' URL does not end as
-/// the specification has it.
+/// The URL of another signal (`metrics`, `logs`) that is sent to the same receiver; None when the traces' URL does not
+/// end in the path that the specification gives.
 pub(crate) fn signal_url(traces: &Url, signal: &str) -> Option<Url> {
     let base = traces.path().strip_suffix(TRACES_PATH)?;
     let mut url = traces.clone();
@@ -97,7 +97,8 @@ pub(crate) fn signal_url(traces: &Url, signal: &str) -> Option<Url> {
 }
 
 /// Reads `OTEL_EXPORTER_OTLP_HEADERS`: `NAME=VALUE[,NAME=VALUE]…`, values percent-encoded where they hold `,` or `%`.
-/// Only the first `=` separates, so `Authorization=Basic dXNlcjpwYXNz==` needs no encoding. An empty text is no headers.
+/// Only the first `=` separates, so `Authorization=Basic dXNlcjpwYXNz==` needs no encoding. An empty text is no
+/// headers.
 pub fn parse_headers(text: &str) -> Result<Vec<(String, Secret)>, HeadersError> {
     let text = text.trim();
     if text.starts_with(['"', '\'']) {
@@ -120,7 +121,7 @@ pub fn parse_headers(text: &str) -> Result<Vec<(String, Secret)>, HeadersError> 
 fn parse_header(position: usize, item: &str) -> Result<(String, String), HeadersError> {
     let (name, value) = item.split_once('=').ok_or(HeadersError::NoEquals { position })?;
     let (name, value) = (name.trim(), value.trim());
-    // A name that is none may be half a secret (`Authorization: Basic abc==`), so it is not repeated in the message.
+    // An invalid name may be half a secret (`Authorization: Basic abc==`), so the message does not repeat it.
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err(HeadersError::Name { position });
     }

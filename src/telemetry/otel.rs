@@ -1,8 +1,8 @@
 //! The seam to OpenTelemetry: this file and those below it are the only ones that name its crates.
 //!
 //! Spans are made with explicit parents; the thread-local "current" context is never read. The SDK's own batch
-//! processor drops spans without telling how many, and its exporter gives up after some seconds, so spans leave through a
-//! processor of ours into the [`Spool`]; making and encoding them is OpenTelemetry's.
+//! processor drops spans without telling how many, and its exporter gives up after some seconds, so spans leave through
+//! a processor of ours into the [`Spool`]; making and encoding them is OpenTelemetry's.
 
 pub(super) mod wire;
 
@@ -39,7 +39,7 @@ const MAX_ATTRIBUTES: u32 = 128;
 #[derive(Clone, Debug)]
 pub(super) struct SpanSource {
     tracer: SdkTracer,
-    /// None: nothing is to survive this process.
+    /// None: no span is to survive this process.
     spool: Option<Spool>,
 }
 
@@ -53,13 +53,13 @@ pub(super) struct Span {
 #[derive(Clone)]
 pub(super) struct Parent(SpanContext);
 
-/// What is said of a span that nobody ended.
+/// The description of a span that was dropped without an end.
 pub(super) struct Aborted<'a> {
     pub(super) attributes: &'a [Attribute],
     pub(super) message: &'static str,
 }
 
-/// Which side of a call a span describes.
+/// The side of a call that a span describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Internal,
@@ -100,7 +100,7 @@ impl SpanSource {
         let config = config.clone();
         let carrier = move || OtlpPost::new(&config, url, Signal::Traces);
         let spool = Spool::start(spool, Envelope::new(&resource, scope()), carrier)?;
-        // A caller who decided not to sample is obeyed: half a trace is worth less than none.
+        // A caller's decision not to sample is followed: half a trace is worth less than none.
         let builder = SdkTracerProvider::builder()
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
             .with_resource(resource)
@@ -109,15 +109,15 @@ impl SpanSource {
     }
 
     fn new(builder: TracerProviderBuilder) -> Self {
-        // Set here, because the SDK would read limits from variables that are no setting of ours.
+        // The limit is set here, because the SDK would read limits from variables that are no setting of ours.
         let provider = builder.with_max_attributes_per_span(MAX_ATTRIBUTES).build();
         Self { tracer: provider.tracer_with_scope(scope()), spool: None }
     }
 
-    /// Writes down that a span began, and what is to be said of it when this process is killed before it ends: what it
-    /// carries now, without `heavy`, and `aborted`.
+    /// Writes down that a span began, with the form that it gets when this process is killed before it ends: its
+    /// present attributes, without `heavy`, and `aborted`.
     pub(super) fn opened(&self, span: &Span, heavy: &[&str], aborted: &Aborted<'_>) {
-        // Memory survives nothing, so there it need not be written down.
+        // Spans in memory do not survive the process, so they need not be written down.
         let Some(spool) = self.spool.as_ref().filter(|spool| spool.directory().is_some()) else { return };
         let Some(mut span) = span.span.exported_data() else { return };
         span.attributes.retain(|attribute| !heavy.contains(&attribute.key.as_str()));
@@ -162,7 +162,7 @@ fn scope() -> InstrumentationScope {
 
 fn resource(config: &Settings, instance_id: &str) -> Resource {
     let attributes = super::resource::attributes(config, instance_id).into_iter();
-    // Built empty: the SDK's detectors would read the variables once more, past the configuration.
+    // The resource is built empty: the SDK's detectors would read the variables once more, past the configuration.
     Resource::builder_empty()
         .with_attributes(attributes.map(|(key, value)| KeyValue::new(key, value)))
         .build()
@@ -171,7 +171,7 @@ fn resource(config: &Settings, instance_id: &str) -> Resource {
 // === impl Span ===
 
 impl Span {
-    /// False when nobody will see the span, so that its attributes need not be made.
+    /// False when no reader will see the span, so that its attributes need not be made.
     pub(super) fn is_recording(&self) -> bool {
         self.span.is_recording()
     }
@@ -237,7 +237,7 @@ impl SpanProcessor for ToSpool {
         Ok(())
     }
 
-    /// Called when the last tracer is dropped: what is queued still goes out, but nobody waits for it.
+    /// Called when the last tracer is dropped: queued spans still go out, but the caller does not wait for them.
     fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
         self.0.close();
         Ok(())

@@ -1,5 +1,5 @@
-//! What a receiver's answer says, in protobuf as the specification wants it, or in JSON as several receivers send it whatever
-//! they were asked in.
+//! The content of a receiver's answer, in protobuf as the specification demands it, or in JSON as several receivers
+//! send it whatever the form of the request.
 
 use prost::Message;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::otlp_http::Reply;
 use super::signal::Signal;
 
-/// How far into a JSON body a message may be buried in an `error` or a list of them.
+/// The depth at which a JSON body may hold a message within an `error` or a list of them.
 const DEEPEST: usize = 4;
 
 /// Items that a receiver did not take of a request that it took (OTLP specification, "Partial Success").
@@ -35,7 +35,7 @@ struct RpcStatus {
     message: String,
 }
 
-/// What a receiver says of items that it did not take; an answer that is no OTLP says nothing.
+/// The items that a receiver says it did not take; None for an answer that is no OTLP.
 pub(super) fn partial_success(reply: &Reply, signal: Signal) -> Option<PartialSuccess> {
     match json(reply) {
         Some(json) => partial_in_json(&json, signal),
@@ -58,7 +58,7 @@ pub(super) fn refusal(reply: &Reply) -> String {
 
 // === JSON ===
 
-/// The body as JSON, where it says that it is, or begins as no protobuf of ours can.
+/// The body as JSON, where it is declared as such, or begins as no protobuf of ours can.
 fn json(reply: &Reply) -> Option<Value> {
     let media_type = reply.media_type();
     let is_said = media_type.ends_with("/json") || media_type.ends_with("+json");
@@ -84,8 +84,8 @@ fn either<'v>(json: &'v Value, camel: &str, snake: &str) -> Option<&'v Value> {
     set(camel).or_else(|| set(snake))
 }
 
-/// An `int64` of proto3 JSON: a string or a number, with an exponent or not. One that is too large is as large as can be,
-/// and what is no number is zero.
+/// An `int64` of proto3 JSON: a string or a number, with an exponent or not. A value that is too large becomes the
+/// largest one, and a value that is no number becomes zero.
 fn int64(value: &Value) -> i64 {
     let text = match value {
         Value::String(text) => text.trim(),

@@ -1,4 +1,4 @@
-//! One POST to the OTLP receiver, and what to tell an operator of its outcome.
+//! One POST to the OTLP receiver, and the message to an operator about its outcome.
 
 use std::cell::OnceCell;
 use std::io;
@@ -20,16 +20,16 @@ use crate::net::web::{causes, first_words};
 use crate::secret::{Secret, Secrets};
 use crate::telemetry::settings::Settings;
 
-/// No OTLP response is longer; what is past it is not read.
+/// No OTLP response is longer; bytes past this are not read.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// The client of one OTLP receiver. It must be made, used and dropped outside async runtimes.
 #[derive(Debug)]
 pub(super) struct OtlpHttp {
     client: HttpClient,
-    /// On the thread that posts. Its connections rest while nothing is posted.
+    /// The runtime on the thread that posts. Its connections rest while nothing is posted.
     runtime: OnceCell<Runtime>,
-    /// Of each request, with its answer.
+    /// The limit of each request, with its answer.
     timeout: Duration,
     url: Url,
     headers: HeaderMap,
@@ -37,15 +37,15 @@ pub(super) struct OtlpHttp {
     sent: Sent,
 }
 
-/// What is sent, in the words of messages.
+/// The name of the sent items in messages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     signal: Signal,
-    /// Of `[telemetry]`: what the URL comes from.
+    /// The key of `[telemetry]` that the URL comes from.
     key: &'static str,
 }
 
-/// What the receiver said.
+/// The receiver's answer.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
@@ -53,7 +53,7 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
 }
 
-/// One try: an answer, or why there was none.
+/// One try: an answer, or the reason why there was none.
 type Attempt = Result<Reply, String>;
 
 // === impl OtlpHttp ===
@@ -80,7 +80,7 @@ impl OtlpHttp {
         self.try_post(described, body)
     }
 
-    /// Why an attempt did not deliver; None when it did, as far as HTTP goes.
+    /// The reason why an attempt did not deliver; None when it did, as far as HTTP tells.
     pub(super) fn explain(&self, attempt: &Attempt) -> Option<Trouble> {
         let url = self.shown_url();
         match attempt {
@@ -111,14 +111,14 @@ impl OtlpHttp {
         }
     }
 
-    /// What came of an attempt, as far as HTTP tells.
+    /// The outcome of an attempt, as far as HTTP tells.
     pub(super) fn delivery(&self, attempt: &Attempt) -> Delivery {
         let Some(trouble) = self.explain(attempt) else { return Delivery::Accepted };
         let Ok(reply) = attempt else { return Delivery::Later { trouble, after: None, blame: false } };
         match reply.status.as_u16() {
-            // Of the requests' making, and not mended by sending them once more.
+            // The request itself is at fault, and sending it once more would not mend it.
             400 | 406 | 409..=414 | 416..=424 => Delivery::Refused(trouble),
-            // Everything else passes, or is for an operator to mend: a wrong key or path must cost no spans.
+            // All other errors pass, or are for an operator to mend: a wrong key or path must cost no spans.
             status => Delivery::Later {
                 trouble,
                 after: retry_after(&reply.headers, SystemTime::now()),
@@ -141,7 +141,7 @@ impl OtlpHttp {
         *request.body_mut() = Some(body.into());
         let runtime = self.runtime().map_err(|error| format!("no runtime for its connections: {error}"))?;
         let late = |_| format!("no whole answer came within {} s", self.timeout.as_secs_f64());
-        // The limit is made where its timer is.
+        // The timeout is made inside the runtime, where its timer is.
         let answer = async { tokio::time::timeout(self.timeout, self.reply(request)).await };
         runtime.block_on(answer).map_err(late)?
     }

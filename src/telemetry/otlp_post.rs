@@ -46,7 +46,7 @@ impl OtlpPost {
         }
     }
 
-    /// Reads what the receiver says of items it did not take.
+    /// Reads the receiver's report on items that it did not take.
     fn judge(&self, reply: &Reply) -> Delivery {
         let Some(PartialSuccess { rejected, error_message }) =
             otlp_answer::partial_success(reply, self.signal)
@@ -68,7 +68,8 @@ impl OtlpPost {
     }
 }
 
-/// Fuzzing: an answer, read in every way that we read answers. However it is written, no more can be lost than was sent.
+/// Fuzzing: an answer, read in every way that we read answers. However it is written, no more items can be lost than
+/// were sent.
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(super) fn read_answer(reply: &Reply) {
     const SENT: u64 = 3;

@@ -1,4 +1,4 @@
-//! Finished spans kept in memory: how a test sees what was recorded, without a receiver.
+//! Finished spans kept in memory, for tests that look at them without a receiver.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,7 +33,7 @@ pub struct FinishedSpan {
 // === impl Recorder ===
 
 impl Recorder {
-    /// What has ended so far, in the order it ended.
+    /// The spans that have ended so far, in the order in which they ended.
     pub fn spans(&self) -> Vec<FinishedSpan> {
         self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,4 +1,4 @@
-//! What every signal says of the process that sends it.
+//! The description of the process that every signal carries.
 
 /// The resource attributes, the later ones stronger.
 use super::settings::Settings;

@@ -1,4 +1,4 @@
-//! What OTLP carries.
+//! The signals that OTLP carries.
 
 /// One of OpenTelemetry's signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum Signal {
 impl Signal {
     pub const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
 
-    /// As it stands in paths and in keys of `[telemetry]`.
+    /// The name in paths and in keys of `[telemetry]`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Traces => "traces",
@@ -22,7 +22,7 @@ impl Signal {
         }
     }
 
-    /// What its requests are made of.
+    /// The name of the items in its requests.
     pub(crate) const fn items(self) -> &'static str {
         match self {
             Self::Traces => "spans",

@@ -1,12 +1,13 @@
-//! Metrics and logs over OTLP, when switched on: besides the traces, to the same receiver, each from a thread of its own.
+//! Metrics and logs over OTLP, when switched on: besides the traces, to the same receiver, each from a thread of its
+//! own.
 //!
-//! Nobody waits for these threads but [`Signals::stop`], and that not past its deadline. What fails is said once for each
-//! change of state and counted.
+//! No thread waits for these but that of [`Signals::stop`], and that not past its deadline. A failure is logged once
+//! for each change of state and counted.
 //!
 //! - `metrics`: the push of [`Metrics`] at its interval
-//! - `layer`: what is logged, as records; `queue`: the records on their way to the thread; `logs`: that thread
+//! - `layer`: the log as records; `queue`: the records on their way to the thread; `logs`: that thread
 //! - `records`: the seam to OTLP's log messages
-//! - `post`: one request of a signal, and what to say of its outcome
+//! - `post`: one request of a signal, and the message about its outcome
 
 mod layer;
 mod logs;
@@ -38,7 +39,7 @@ pub struct Signals {
     counts: Arc<Counts>,
 }
 
-/// What became of metrics and logs so far.
+/// The outcomes of metrics and logs so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SignalStatus {
     pub pushes_failed: u64,
@@ -90,7 +91,7 @@ impl Signals {
     pub fn stop_blocking(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
         let left = || deadline.saturating_duration_since(Instant::now());
-        // All are told first, so that they work at the same time.
+        // All threads are told first, so that they work at the same time.
         self.push.iter().for_each(MetricsPush::close);
         self.push.iter().for_each(|push| push.wait(left()));
         self.logs.iter().for_each(LogExport::close);
@@ -100,18 +101,18 @@ impl Signals {
     /// [`Signals::stop_blocking`] from an async runtime.
     pub async fn stop(&self, patience: Duration) {
         let signals = self.clone();
-        // A panic in there is no reason not to end.
+        // A panic in that task is no reason not to end.
         let _ = tokio::task::spawn_blocking(move || signals.stop_blocking(patience)).await;
     }
 }
 
 // === asking the receivers ===
 
-/// What came of an empty request of a signal.
+/// The outcome of an empty request of a signal.
 #[derive(Clone, Debug)]
 pub(crate) struct Probed {
     pub(crate) url: Url,
-    /// What is wrong, and what to do.
+    /// The problem and its remedy.
     pub(crate) trouble: Option<String>,
 }
 

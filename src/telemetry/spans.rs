@@ -29,10 +29,10 @@ pub const ATTEMPT: &str = "llm_request_run";
 /// The spans of a turn, from the outside in.
 #[cfg(test)]
 pub(crate) const KINDS: [&str; 3] = [TURN, REQUEST, ATTEMPT];
-/// The one span of `voiced check`. It is no turn: whoever looks for [`TURN`] does not find it.
+/// The one span of `voiced check`. It is no turn: a search for [`TURN`] does not find it.
 pub const PROBE: &str = "voiced.check";
 
-/// What the root says of a turn that nobody ended.
+/// The root's token counts when the turn was left open.
 const NOTHING_SAID: [Attribute; 2] =
     [(key::LIVEKIT_INPUT_TOKENS, Value::Int(0)), (key::LIVEKIT_OUTPUT_TOKENS, Value::Int(0))];
 
@@ -44,12 +44,12 @@ const NOTHING_USED: [Attribute; 4] = [
     (key::GEN_AI_USAGE_COST, Value::Double(0.0)),
 ];
 
-/// What every span of a session carries.
+/// The attributes of every span of a session.
 #[derive(Clone, Debug)]
 pub struct Conversation {
     /// `session.id` and `gen_ai.conversation.id`: the room's SID.
     pub id: String,
-    /// `user.id`: the identity of who spoke.
+    /// `user.id`: the identity of the speaker.
     pub user: String,
 }
 
@@ -67,7 +67,7 @@ pub struct TurnEnd<'a> {
     pub outcome: TurnOutcome,
     pub answer: &'a Speech,
     pub usage: Usage,
-    /// From the end of what the user said to the first word of the reply in the room.
+    /// From the end of the user's message to the first word of the reply in the room.
     pub e2e_latency: Option<Duration>,
 }
 
@@ -122,7 +122,7 @@ pub struct TurnSpan {
     span: OpenSpan,
 }
 
-/// The turn's span as a parent, for whoever makes spans below it.
+/// The turn's span as a parent, for the code that makes spans below it.
 #[derive(Clone, Debug)]
 pub struct TurnContext {
     turn: Arc<Turn>,
@@ -139,7 +139,7 @@ pub struct AttemptSpan {
     span: OpenSpan,
 }
 
-/// What the spans of one turn share.
+/// The common part of one turn's spans.
 #[derive(Debug)]
 struct Turn {
     source: SpanSource,
@@ -166,7 +166,7 @@ impl Tracer {
         Self { source, privacy }
     }
 
-    /// The rules by which turns are recorded, for whoever records them elsewhere.
+    /// The rules by which turns are recorded, for the code that records them elsewhere.
     pub fn privacy(&self) -> &Privacy {
         &self.privacy
     }
@@ -182,8 +182,8 @@ impl Tracer {
         TurnSpan { span }
     }
 
-    /// Records a span that is no turn, to see whether it arrives. The trace id, to find it by. It belongs to no conversation:
-    /// OpenObserve lists whatever names one among its sessions.
+    /// Records a span that is no turn, to see whether it arrives. Returns its trace id, to find it by. It belongs to no
+    /// conversation: OpenObserve lists every span that names one among its sessions.
     pub(crate) fn probe(&self) -> String {
         let clock = Clock::start();
         let span = self.source.root(PROBE, None, clock.now());
@@ -227,7 +227,7 @@ impl TurnSpan {
         span.set(key::LIVEKIT_INPUT_TOKENS, end.usage.input);
         span.set(key::LIVEKIT_OUTPUT_TOKENS, end.usage.output);
         span.set_if(key::LIVEKIT_USAGE_ESTIMATED, end.usage.estimated.then_some(true));
-        // Redacted before it is cut: half a number would not be recognised.
+        // The answer is redacted before it is cut: half a number would not be recognised.
         let answer = span.recorded(|privacy| privacy.said(end.answer));
         span.set_if(key::LIVEKIT_ANSWER_PREVIEW, answer.map(|answer| content::preview(&answer)));
         span.set_if(key::LK_E2E_LATENCY, end.e2e_latency.map(|latency| latency.as_secs_f64()));
@@ -326,7 +326,7 @@ fn set_usage(span: &mut OpenSpan, usage: Usage) {
     span.set_if(key::LIVEKIT_USAGE_ESTIMATED, usage.estimated.then_some(true));
 }
 
-/// The convention requires a reason in each output message; where the model gave none, something cut it short.
+/// The convention requires a reason in each output message; where the model gave none, the reply was cut short.
 fn finish_reason<'a>(end: &RequestEnd<'a>) -> &'a str {
     let cut_short = if end.failure.is_some() { "error" } else { "interrupted" };
     end.finish_reasons.first().map_or(cut_short, String::as_str)

@@ -1,9 +1,10 @@
 //! The way of spans out of the process, which no crash and no outage interrupts.
 //!
-//! Opening or ending a span puts a record into a bounded queue ([`intake`]); nobody who answers a turn ever waits for a
-//! disk or the network. One thread ([`writer`]) appends each record to a [`journal`] and makes [`batch`] files of what has
-//! ended; another ([`sender`]) posts the files, oldest first, and removes what the receiver took. Which batch goes when,
-//! and which falls off, is decided by the [`shelf`]. After a crash the journal's open spans are ended as `aborted`.
+//! Opening or ending a span puts a record into a bounded queue ([`intake`]); no task that answers a turn ever waits
+//! for a disk or the network. One thread ([`writer`]) appends each record to a [`journal`] and makes [`batch`] files
+//! of ended spans; another ([`sender`]) posts the files, oldest first, and removes those that the receiver took. The
+//! [`shelf`] decides which batch goes when, and which falls off. After a crash the journal's open spans are ended as
+//! `aborted`.
 //!
 //! Delivery is at least once: a receiver that took a batch and died before it said so gets it again.
 
@@ -42,22 +43,22 @@ use super::StartError;
 use super::otel::wire::{Envelope, WireSpan};
 use crate::slot::Slots;
 
-/// Without a disk, or where it takes nothing: enough for some minutes of a full worker.
+/// The limit without a disk, or with one that takes nothing: enough for some minutes of a full worker.
 const MEMORY_BYTES: u64 = 64 << 20;
 
-/// Where and how much is kept.
+/// The place and the limits of the spool.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     /// None: in memory only.
     pub(super) directory: Option<PathBuf>,
-    /// Workers with the same service and agent name take over what one of them left behind.
+    /// Workers with the same service and agent name take over batches that one of them left behind.
     pub(super) service: String,
     pub(super) agent: String,
     pub(super) max_bytes: u64,
     pub(super) max_age: Duration,
 }
 
-/// What became of the spans so far.
+/// The outcomes of the spans so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExportStatus {
     /// Spans that the receiver took.
@@ -70,15 +71,15 @@ pub struct ExportStatus {
     pub failed_batches: u64,
     /// Spans that wait in batches.
     pub queued_spans: u64,
-    /// What they take, on the disk or in memory.
+    /// The bytes that they take, on the disk or in memory.
     pub queued_bytes: u64,
     /// When the oldest batch that waits was made.
     pub oldest: Option<SystemTime>,
-    /// What the latest batch met with; None when it went well.
+    /// The error of the latest batch; None when it went well.
     pub last_error: Option<String>,
 }
 
-/// What the last flush left.
+/// The result of the last flush.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flushed {
     /// Spans that did not reach the receiver and are gone.
@@ -87,7 +88,7 @@ pub struct Flushed {
     pub kept: u64,
 }
 
-/// The way out. Cheap to clone.
+/// The way out of the process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Spool {
     intake: Arc<Intake>,
@@ -123,7 +124,7 @@ impl Spool {
         Ok(spool)
     }
 
-    /// A span began: as it is to be if this process is killed before it ends.
+    /// A span began; `span` is its form if this process is killed before it ends.
     pub(super) fn opened(&self, span: WireSpan) {
         self.intake.push(Record::Opened(span));
     }
@@ -146,12 +147,12 @@ impl Spool {
         }
     }
 
-    /// Where batches are; None when only in memory.
+    /// The directory of the batches; None when they are only in memory.
     pub(super) fn directory(&self) -> Option<&Path> {
         self.directory.as_deref()
     }
 
-    /// Takes no more spans and lets the threads end when what is queued was tried once more.
+    /// Takes no more spans and lets the threads end when every queued span was tried once more.
     pub(super) fn close(&self) {
         self.intake.close();
     }
@@ -213,7 +214,7 @@ fn start_sender<C: Carrier>(
         let _ = made.send(Ok(()));
         Sender { carrier, delivering, places }.run();
     })?;
-    // The sender is gone without a word only when making the carrier panicked.
+    // The sender ends without a message only when making the carrier panicked.
     outcome.recv().unwrap_or_else(|_| Err(std::io::Error::other(panic_of(thread)).into()))
 }
 

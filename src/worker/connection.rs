@@ -1,4 +1,4 @@
-//! The `/agent` websocket: opens it, carries frames both ways, and says in plain words why it could not.
+//! The `/agent` websocket: opens it, carries frames both ways, and explains in plain words why it could not be opened.
 
 mod pump;
 
@@ -29,10 +29,10 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_FRAME: usize = 4 << 20;
 /// Every job has a handful of messages in its life, so this many waiting ones mean that the socket is stuck.
 const OUTBOX: usize = 256;
-/// Of frames as long as they may be: when as many wait, the socket is not read.
+/// The number of frames, each as long as a frame may be, that may wait before the socket is not read.
 const INBOX: usize = 8;
 
-/// Where the worker registers, and with which key.
+/// The place where the worker registers, and the key that it uses.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
     /// The `/agent` URL itself.
@@ -41,26 +41,26 @@ pub(crate) struct Endpoint {
     api_secret: Secret,
 }
 
-/// One attempt to hold a socket, from the first SYN to the close. Dropping it closes the socket after what was
-/// already sent is written.
+/// One attempt to hold a socket, from the first SYN to the close. Dropping it closes the socket after the messages that
+/// were already sent are written.
 pub(crate) struct Connection {
     outbox: mpsc::Sender<Outgoing>,
     inbox: mpsc::Receiver<Incoming>,
     task: JoinHandle<()>,
 }
 
-/// What a connection tells.
+/// The events of a connection.
 #[derive(Debug)]
 pub(crate) enum Incoming {
     Opened,
     Message(Box<ServerMessage>),
-    /// A sign of life that says nothing else.
+    /// A sign of life without other content.
     Heard,
     /// The end of this job is on its way to the server.
     EndWritten {
         job_id: String,
     },
-    /// The last thing that is told.
+    /// The last event.
     Closed {
         reason: String,
     },
@@ -98,8 +98,8 @@ impl Endpoint {
         Ok(request)
     }
 
-    /// Why the socket could not be opened and what to do about it. Stable from attempt to attempt, so that it is logged
-    /// once. Nothing of the request is quoted, since that holds the token.
+    /// Explains why the socket could not be opened and what to do about it. The text is the same from attempt to
+    /// attempt, so that it is logged once. It quotes no part of the request, since that holds the token.
     fn describe(&self, error: &OpenError) -> String {
         let url = &self.url;
         match error {
@@ -135,7 +135,7 @@ impl Endpoint {
 // === impl Connection ===
 
 impl Connection {
-    /// Starts to open the socket. How that went is the first thing that `next` tells.
+    /// Starts to open the socket. Its success or failure is the first event that `next` returns.
     pub(crate) fn open(endpoint: Endpoint, metrics: Metrics) -> Self {
         let (outbox, outgoing) = mpsc::channel(OUTBOX);
         let (incoming, inbox) = mpsc::channel(INBOX);
@@ -159,18 +159,18 @@ impl Connection {
         self.queue(Outgoing::Ping)
     }
 
-    /// The next thing that happens. Never ends by itself: after `Closed` the connection is to be dropped.
+    /// The next event. Never ends by itself: after `Closed` the connection is to be dropped.
     pub(crate) async fn next(&mut self) -> Incoming {
         let gone = || Incoming::Closed { reason: "the connection's task ended".to_owned() };
         self.inbox.recv().await.unwrap_or_else(gone)
     }
 
-    /// Closes the socket after what was queued is written. The task that does so ends in limited time.
+    /// Closes the socket after the queued messages are written. The task that does so ends in limited time.
     pub(crate) fn close(self) -> JoinHandle<()> {
         self.task
     }
 
-    /// A queue whose reader is gone is no error: `next` is about to tell why.
+    /// A queue whose reader is gone is no error: `next` is about to report the reason.
     fn queue(&self, outgoing: Outgoing) -> Result<(), Stuck> {
         match self.outbox.try_send(outgoing) {
             Err(TrySendError::Full(_)) => Err(Stuck),
@@ -189,11 +189,11 @@ async fn open(endpoint: &Endpoint) -> Result<Socket, String> {
     }
 }
 
-/// Opens the socket as a worker does and closes it again, without registering: whether the server is there and takes our
-/// token. The error is what [`Incoming::Closed`] would say.
+/// Opens the socket as a worker does and closes it again, without registering: the server is there and takes our token.
+/// The error is the text of [`Incoming::Closed`].
 pub(crate) async fn knock(endpoint: &Endpoint) -> Result<(), String> {
     let mut socket = open(endpoint).await?;
-    // The question is answered; a server that does not wait for the close is none the worse.
+    // The check has succeeded already; a server that does not wait for the close loses nothing.
     let _ = timeout(OPEN_TIMEOUT, socket.close(None)).await;
     Ok(())
 }

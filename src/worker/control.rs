@@ -9,17 +9,17 @@ use tracing::debug;
 
 use super::JobEnd;
 
-/// A report that takes longer than this is not worth keeping people waiting in a room.
+/// A report that takes longer than this is not worth the wait of the people in the room.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The job's line back to its worker.
 #[derive(Debug)]
 pub struct JobControl {
-    /// Cancelled when the drain timeout is over, and when a second signal ends the worker now. The job is then to leave its
-    /// room within seconds.
+    /// Cancelled when the drain timeout is over, and when a second signal ends the worker at once. The job is then to
+    /// leave its room within seconds.
     pub stop: CancellationToken,
-    /// Cancelled when the server has terminated the job: by order, or because it has seen us leave the room, which can be
-    /// the end of a connection only. The job ends soon, or says that it [stays](JobControl::stay).
+    /// Cancelled when the server has terminated the job: by order, or because it has seen our participant leave the
+    /// room, which can be the mere end of a connection. The job ends soon, or says that it [stays](JobControl::stay).
     pub terminated: CancellationToken,
     reporter: Option<Reporter>,
 }
@@ -30,7 +30,7 @@ struct Reporter {
     reports: mpsc::Sender<Report>,
 }
 
-/// What a job tells its worker.
+/// A message of a job to its worker.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) job_id: String,
@@ -44,7 +44,7 @@ pub(super) enum Reported {
         /// Sent to, or dropped, when there is nothing more to wait for.
         written: oneshot::Sender<()>,
     },
-    /// It was terminated and goes on all the same.
+    /// The job was terminated and goes on all the same.
     Stays,
 }
 
@@ -74,8 +74,8 @@ impl JobControl {
 
     /// Tells the server how the job ended, once; to be called before the room is left.
     ///
-    /// Returns when that was written to the worker socket, when the socket is known to be down (the worker then tells
-    /// the server after it reconnected), or after two seconds.
+    /// Returns when the report was written to the worker socket, when the socket is known to be down (the worker then
+    /// tells the server after it reconnected), or after two seconds.
     pub async fn report(&mut self, end: JobEnd) {
         let Some(Reporter { job_id, reports }) = self.reporter.take() else {
             return;

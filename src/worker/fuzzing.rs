@@ -1,4 +1,4 @@
-//! Fuzzing: frames of a LiveKit server that says what it likes, and a worker that must keep its slots.
+//! Fuzzing: arbitrary frames of a LiveKit server, and a worker that must keep its slots.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ use crate::config::Permission;
 use crate::fuzzing::{choice, piece};
 
 const SLOTS: u32 = 3;
-/// A worker asks for its next tick in a row no more often than this.
+/// The most ticks in a row that a worker may ask for.
 const MOST_TICKS: usize = 1_000;
 
 pub(crate) fn frames(bytes: &[u8]) {
     converse(bytes);
 }
 
-/// A conversation: each step is a choice, and for a message the frame behind it. Returns how many jobs began.
+/// A conversation: each step is a choice, and for a message the frame behind it. Returns the number of jobs that began.
 fn converse(mut bytes: &[u8]) -> usize {
     let mut started = 0;
     let mut now = Instant::now();

@@ -1,4 +1,4 @@
-//! What the worker does and when, without sockets, clocks or tasks: an event and the time go in, actions come out.
+//! The worker's decisions, without sockets, clocks or tasks: an event and the time go in, actions come out.
 //!
 //! The shell performs the actions in order, calls again with the next event, and with `Event::Tick` when `deadline`
 //! has come.
@@ -25,18 +25,18 @@ use super::{Assignment, Health, JobEnd, Outcome, Terms};
 /// Load is the used part of our slots times this. From 0.7 on a server with default settings takes a worker for
 /// overloaded and offers it nothing, whatever status it sends.
 const FULL_LOAD: f32 = 0.69;
-/// A server repeats nothing: an assignment that has not come by then was lost or given to another worker.
+/// A server repeats no assignment: one that has not come by then was lost or given to another worker.
 const ASSIGNMENT_TIMEOUT: Duration = Duration::from_millis(7500);
 /// How long a job that was told to stop may take to leave its room.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the same may take when the worker was told to end at once.
+/// How long it may take when the worker was told to end at once.
 const END_NOW_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a job that the server has terminated may take to find out what that means, and then to leave its room.
+/// How long a job may take to learn the meaning of its termination by the server, and then to leave its room.
 const TERMINATION_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the last words to the server may take when nothing else keeps the worker.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the machine needs to know of the configuration.
+/// The part of the configuration that the machine needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) registration: Registration,
@@ -110,13 +110,13 @@ pub(crate) enum Action {
     Abort {
         job_id: String,
     },
-    /// Whoever waits for this job's report to be written waits no longer.
+    /// End the wait of the job that waits for its report to be written.
     Release {
         job_id: String,
     },
-    /// Why the worker takes no jobs has changed; `None` means that it takes them.
+    /// The reason why the worker takes no jobs has changed; `None` means that it takes them.
     Announce(Option<Unavailable>),
-    /// The worker is not stuck, and says so.
+    /// Report that the worker is not stuck.
     Beat,
     /// The last action.
     Finish(Outcome),
@@ -125,7 +125,7 @@ pub(crate) enum Action {
 /// Why the worker takes no jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unavailable {
-    /// For people: what is wrong with the connection.
+    /// The trouble with the connection, in words for people.
     NotRegistered(String),
     /// The server asked us to come back on another connection.
     GoingAway,
@@ -167,7 +167,7 @@ enum Phase {
     Finished,
 }
 
-/// What the last status said, its sequence number aside: a change is told at once.
+/// The content of the last status, without its sequence number: a change is reported at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Told {
     slots: u32,
@@ -189,7 +189,7 @@ impl Machine {
             link: Link::new(now, seed, trouble.clone()),
             ends: Ends::default(),
             phase: Phase::Serving,
-            // Not worth a word until the first attempt has failed.
+            // Nothing is announced before the first attempt has failed.
             announced: Some(Unavailable::NotRegistered(trouble)),
             told: None,
         }
@@ -212,7 +212,7 @@ impl Machine {
         actions
     }
 
-    /// When `Event::Tick` is wanted next.
+    /// The time at which `Event::Tick` is wanted next.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let phase = match self.phase {
             Phase::Draining { until } | Phase::Stopping { until, .. } | Phase::Flushing { until, .. } => {
@@ -293,7 +293,8 @@ impl Machine {
         }
     }
 
-    /// Jobs first, then their ends: a server that supports migration takes an end only from a worker that owns the job.
+    /// Jobs come first, then their ends: a server that supports migration takes an end only from a worker that owns
+    /// the job.
     fn registered(&mut self, now: Instant, worker_id: &str, server_version: &str, actions: &mut Vec<Action>) {
         info!(worker_id, server_version, agent_name = %self.rules.registration.agent_name, "registered with LiveKit");
         self.told = None;
@@ -310,7 +311,7 @@ impl Machine {
         }
     }
 
-    /// Jobs live on: each has a room connection of its own. Only what was under way on this socket is lost.
+    /// Jobs live on: each has a room connection of its own. Only messages that were under way on this socket are lost.
     fn link_lost(&mut self, now: Instant, reason: String, actions: &mut Vec<Action>) {
         self.link.lost(now, reason);
         self.forget_socket(actions);
@@ -348,7 +349,7 @@ impl Machine {
         }
     }
 
-    /// At once after registering, on every change, and as a heartbeat.
+    /// Sends the status at once after registering, on every change, and as a heartbeat.
     fn tell_status(&mut self, now: Instant, actions: &mut Vec<Action>) {
         let told = Told {
             slots: self.slots.limit(),
@@ -370,7 +371,7 @@ impl Machine {
     }
 
     fn load(&self) -> f32 {
-        // Few slots: both counts are exact as f32.
+        // There are few slots, so both counts are exact as f32.
         let part = self.slots.used() as f32 / self.slots.limit().max(1) as f32;
         FULL_LOAD * part.min(1.0)
     }

@@ -1,4 +1,4 @@
-//! What the worker and LiveKit say to each other, in our own words. `protocol` maps these to the wire.
+//! The messages between the worker and LiveKit, in our own words. `protocol` maps these to the wire.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ pub(crate) enum ServerMessage {
         /// The server's own version, for the log.
         server_version: String,
     },
-    /// "Would you take this job?" To be answered at once: the server gives up after 3 s and asks nobody else.
+    /// "Would you take this job?" To be answered at once: the server gives up after 3 s and asks no other worker.
     Offer(Job),
     Assignment(Assigned),
     Termination {
@@ -25,7 +25,7 @@ pub(crate) enum ServerMessage {
     GoAway {
         reason: String,
     },
-    /// A kind of message that this version does not know, or one that lacks what makes it usable.
+    /// A kind of message that this version does not know, or a message that lacks a field it cannot be used without.
     Unknown(&'static str),
 }
 
@@ -54,11 +54,11 @@ pub(crate) struct Job {
     pub(crate) identity: String,
 }
 
-/// A job that became ours.
+/// A job that was assigned to this worker.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Assigned {
     pub(crate) job: Job,
-    /// Where to join, when it is not where the worker registered.
+    /// The place to join, when it is not where the worker registered.
     pub(crate) url: Option<String>,
     pub(crate) token: Secret,
 }
@@ -78,11 +78,11 @@ pub(crate) enum Answer {
     Yes(Participant),
     /// The server asks another worker.
     No,
-    /// The server asks nobody else: the room has its agent already.
+    /// The server asks no other worker: the room has its agent already.
     Superfluous,
 }
 
-/// Who joins the room when the answer is yes.
+/// The participant that joins the room when the answer is yes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Participant {
     pub(crate) identity: String,
@@ -90,7 +90,7 @@ pub(crate) struct Participant {
     pub(crate) attributes: Vec<(String, String)>,
 }
 
-/// What the server chooses between workers by.
+/// The status by which the server chooses between workers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Status {
     pub(crate) available: bool,

@@ -1,4 +1,5 @@
-//! The agent worker protocol on the wire (`livekit_agent.proto`). The only file that names `livekit-protocol` and `livekit-token`.
+//! The agent worker protocol on the wire (`livekit_agent.proto`). The only file that names `livekit-protocol` and
+//! `livekit-token`.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
 /// The version of the worker protocol that we speak.
 pub(crate) const VERSION: i32 = 1;
 
-/// The worker type that we register as, under its name in the protocol.
+/// The worker type of our registration, under its name in the protocol.
 pub(crate) const WORKER_TYPE: &str = "JT_ROOM";
 
 /// The token that opens the `/agent` socket.
@@ -87,7 +88,7 @@ fn register(registration: Registration) -> proto::RegisterWorkerRequest {
     }
 }
 
-/// The server replaces its defaults by this whole, so whatever is not said here is forbidden.
+/// The server replaces its defaults by the whole of this, so a permission that is not listed here is denied.
 fn permissions(granted: &[Permission]) -> proto::ParticipantPermission {
     // Deprecated in favour of the participant's kind, but servers in the field still read it.
     #[expect(deprecated)]

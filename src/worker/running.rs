@@ -1,4 +1,4 @@
-//! The tasks of the jobs: each its own, so that a panic in one ends that one.
+//! The tasks of the jobs: each job has its own, so that a panic ends that job alone.
 
 use std::collections::HashMap;
 
@@ -101,7 +101,8 @@ impl RunningJobs {
 
 fn failure(error: JoinError, job_id: &str, room: &str) -> JobEnd {
     match error.try_into_panic() {
-        // A panic's own words may quote what was said; they are logged where it happened, as far as they may be.
+        // A panic's own words may quote the conversation; they are logged where the panic happened, as far as they may
+        // be.
         Ok(_) => {
             error!(job_id, room, "a job panicked, as logged above; other jobs are not affected");
             JobEnd::Failed("the agent's session panicked: see the worker's log".to_owned())

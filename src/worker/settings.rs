@@ -9,7 +9,7 @@ use crate::config::{Config, ConfigError, Credentials, Permission};
 use crate::metrics::Metrics;
 use crate::secret::Secret;
 
-/// How this process offers itself for jobs, and to which server.
+/// The offer of this process to take jobs, and the server that it is made to.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub url: Url,
@@ -17,29 +17,30 @@ pub struct Settings {
     pub api_secret: Secret,
     /// The name that dispatches ask for; empty: every new room.
     pub agent_name: String,
-    /// What may change while the worker runs: its value now, and whatever it becomes.
+    /// The settings that may change while the worker runs: the present ones, and their later values.
     pub terms: watch::Receiver<Terms>,
     pub permissions: Vec<Permission>,
     /// Random per process: tells a reconnect from a second worker, and one process's telemetry from another's.
     pub instance_id: String,
-    /// What counts jobs and answers to offers.
+    /// The instruments that count jobs and answers to offers.
     pub metrics: Metrics,
-    /// Whoever wants to know that the worker's loop is not stuck.
+    /// The heartbeat that shows that the worker's loop is not stuck.
     pub heartbeat: Option<Heartbeat>,
 }
 
-/// On which terms jobs are taken from now on. Jobs that run keep those they began with.
+/// The terms on which jobs are taken from now on. Running jobs keep those they began with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// The participant's display name and `lk.agent.name`.
     pub display_name: String,
-    /// How many jobs run at the same time. Fewer than run already: no more are taken until enough have ended.
+    /// How many jobs run at the same time. With a limit below the running jobs, no more are taken until enough have
+    /// ended.
     pub max_sessions: u32,
     /// How long a drain that begins from now on waits.
     pub drain_timeout: Duration,
 }
 
-/// Told by the worker's own loop, so that it stops when the loop does.
+/// The heartbeat comes from the worker's own loop, so it stops when the loop does.
 #[derive(Clone, Debug)]
 pub struct Heartbeat {
     pub every: Duration,
@@ -48,7 +49,7 @@ pub struct Heartbeat {
 }
 
 impl Settings {
-    /// Counted by metrics of its own. Fails when there is no key pair to sign the registration with.
+    /// Counts by metrics of its own. Fails when there is no key pair to sign the registration with.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         let Credentials { url, key, secret } = config.livekit_credentials()?;
         // Without its sender a channel holds its last value for ever.

@@ -1,4 +1,4 @@
-//! Performs what the machine decides: holds the socket, the jobs' tasks and the clock.
+//! Performs the machine's actions: holds the socket, the jobs' tasks and the clock.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use super::{Assignment, Health, Heartbeat, Jobs, Outcome, Settings, Terms};
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
 
-/// Jobs wait for their turn to report; each reports once.
+/// The queue of reports; jobs wait for a place in it, and each reports once.
 const REPORTS: usize = 64;
 /// How long the last socket may take to close when the worker ends.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -28,7 +28,7 @@ pub(super) struct Shell {
     connection: Option<Connection>,
     /// The connection was given up; the machine is to hear of it.
     stuck: bool,
-    /// The socket that was closed last, while it writes what was queued.
+    /// The socket that was closed last, while it writes the queued messages.
     closing: Option<JoinHandle<()>>,
     running: RunningJobs,
     reports: mpsc::Receiver<Report>,
@@ -95,7 +95,7 @@ impl Shell {
                 self.close().await;
                 return outcome;
             }
-            // A signal must get through however much the server talks.
+            // A signal must get through however much the server sends.
             event = tokio::select! {
                 biased;
                 event = signals.next(&shutdown) => event,
@@ -141,7 +141,7 @@ impl Shell {
         }
     }
 
-    /// Never waits: whatever is slow happens in a task of its own.
+    /// Never waits: slow work happens in a task of its own.
     fn perform(&mut self, action: Action) {
         match action {
             Action::Connect => {
@@ -166,7 +166,8 @@ impl Shell {
         }
     }
 
-    /// A message that does not fit into the queue would be missing in the conversation, so the socket is given up.
+    /// A message that does not fit into the queue would be missing in the conversation with the server, so the socket
+    /// is given up.
     fn write(&mut self, write: impl FnOnce(&Connection) -> Result<(), Stuck>) {
         if let Some(Err(Stuck)) = self.connection.as_ref().map(write) {
             self.connection = None;
@@ -199,7 +200,7 @@ impl Shell {
 // === impl Changes ===
 
 impl Changes {
-    /// The next terms. Waits for ever when whoever could change them is gone.
+    /// The next terms. Waits for ever when the sender that could change them is gone.
     async fn next(&mut self) -> Terms {
         match self.0.changed().await {
             Ok(()) => self.0.borrow_and_update().clone(),
@@ -248,7 +249,7 @@ fn announce(why: Option<Unavailable>) {
         None => info!("available for jobs"),
         Some(Unavailable::NotRegistered(trouble)) => warn!("not registered: {trouble}; trying again"),
         Some(Unavailable::GoingAway) => info!("taking no jobs until reconnected"),
-        // Said by the drain itself, with how many sessions it waits for.
+        // The drain itself logs this, with the number of sessions that it waits for.
         Some(Unavailable::Draining) => {}
         Some(Unavailable::Full { slots }) => {
             info!("taking no jobs: all {slots} slots (worker.max_sessions) are in use");

@@ -22,7 +22,7 @@ pub(super) async fn run(line: Line) -> anyhow::Result<ExitCode> {
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
     let ended = ended.and_then(|()| Ok(output::line("")?));
-    // Also when stdout takes no more: a caller that vanishes is waited for.
+    // Leaves also when stdout takes no more words: an agent waits for a caller that vanishes.
     caller.leave().await;
     ended.map(|()| ExitCode::SUCCESS)
 }
@@ -49,7 +49,7 @@ async fn prompt(lines: &mut Lines<BufReader<Stdin>>) -> anyhow::Result<Option<St
     Ok(lines.next_line().await?)
 }
 
-/// One text and its reply. A reply that does not come is told and the chat goes on.
+/// One text and its reply. A reply that does not come is reported and the chat goes on.
 async fn exchange(caller: &mut Caller, line: &Line, text: &str) -> anyhow::Result<()> {
     output::print(&format!("{} ", bold("agent")))?;
     let told = match say(caller, line, text).await? {

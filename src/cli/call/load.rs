@@ -1,4 +1,4 @@
-//! Many callers at the same time, and a summary of how they fared.
+//! Many callers at the same time, and a summary of their calls.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -11,25 +11,26 @@ use super::Line;
 use crate::output::{self, StdoutError};
 use crate::shutdown::Shutdown;
 
-/// What is said when nothing was given.
+/// The texts that are said when none were given.
 const SMALL_TALK: [&str; 4] =
     ["Hello, who are you?", "What can you do?", "Tell me something short.", "Thank you, that was all."];
 
-/// Joins begin this far apart: a hundred at the same instant measure the server's door, not the agent.
+/// The time between the starts of two joins: a hundred at the same instant would measure the server's door, not the
+/// agent.
 const STAGGER: Duration = Duration::from_millis(20);
 
-/// What one caller saw.
+/// The observations of one caller.
 #[derive(Default)]
 struct Seen {
     replies: Vec<(Duration, Duration)>,
     error: Option<String>,
 }
 
-/// What came of all of them.
+/// The outcome of all calls.
 struct Outcome<'a> {
     replies: Vec<(Duration, Duration)>,
     errors: Vec<&'a str>,
-    /// How many turns there were to be; None when they were ended early.
+    /// The number of turns that were to be made; None when they were ended early.
     asked: Option<u32>,
 }
 
@@ -51,7 +52,7 @@ pub(super) async fn run(line: Line, rooms: u32, turns: u32, say: Vec<String>) ->
     let asked = (!shutdown.drain.is_cancelled()).then_some(rooms * turns);
     let outcome = Outcome::of(&seen, asked);
     match outcome.tell(started.elapsed()) {
-        // Whether all went well is known, and the exit code tells.
+        // The outcome of the calls is known, and the exit code reports it.
         Err(error) if !error.is_closed() => Err(error.into()),
         _ => Ok(outcome.exit_code()),
     }

@@ -1,4 +1,4 @@
-//! Says what it was given, one text after the other, and prints each reply with its times.
+//! Says the given texts, one after the other, and prints each reply with its times.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use super::{Line, millis, say};
 pub(super) async fn run(line: Line, texts: Vec<String>) -> anyhow::Result<ExitCode> {
     let mut caller = line.dial().await?;
     let said = say_all(&mut caller, &line, &texts).await;
-    // Also when stdout takes no more: a caller that vanishes is waited for.
+    // Leaves also when stdout takes no more words: an agent waits for a caller that vanishes.
     caller.leave().await;
     said.map(|()| ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! One session: its figures, then turn by turn what was said and where the time went.
+//! One session: its figures, then its conversation turn by turn and the time that each part took.
 
 use std::io::Write;
 
@@ -15,13 +15,13 @@ const CELLS: usize = 32;
 /// Names stand in this column, bars behind it.
 const LABEL: usize = 8;
 
-/// What the texts of the turns may come to that are read at once.
+/// The most bytes of the texts of turns that are read at once.
 const MAX_BYTES: usize = 4 << 20;
 
 pub(super) struct Show<'a> {
     pub(super) reader: &'a Reader,
     pub(super) trace_url: Option<&'a TraceUrl>,
-    /// The session's id, or how it begins.
+    /// The session's id, or its beginning.
     pub(super) id: &'a str,
 }
 
@@ -38,7 +38,7 @@ impl Show<'_> {
         self.each_turn(session, |turn| Ok(write!(out, "\n{}", told(turn, self.trace_url))?))
     }
 
-    /// Written turn by turn, so that no session is too long.
+    /// The session is written turn by turn, so that none is too long.
     fn write_json(&self, session: &Session, out: &mut dyn Write) -> anyhow::Result<()> {
         let shown = |value: serde_json::Value| terminal::json(&value.to_string()).into_owned();
         write!(out, "{{\"session\":{},\"turns\":[", shown(json::session(session)))?;
@@ -132,7 +132,7 @@ fn cells(bar: &Bar<'_>) -> String {
     let border = |share: f64| (share * CELLS as f64).round() as usize;
     let from = border(bar.from).min(CELLS - 1);
     let until = border(bar.until).clamp(from + 1, CELLS);
-    // What never said a word was waiting all the time.
+    // A bar without a first word was waiting all the time.
     let first = bar.first_word.map_or(until, |share| border(share).clamp(from, until));
     "·".repeat(from) + &"░".repeat(first - from) + &"█".repeat(until - first) + &"·".repeat(CELLS - until)
 }

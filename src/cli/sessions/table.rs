@@ -27,7 +27,7 @@ const TEXTS: usize = 3;
 
 type Row = [String; HEAD.len()];
 
-/// The newest session first, and the totals of all that were meant below.
+/// The newest session comes first; the totals of all selected sessions stand below.
 pub(super) fn write(found: &Found, out: &mut dyn Write) -> io::Result<()> {
     if found.sessions.is_empty() {
         return writeln!(out, "no sessions; --since 30d looks further back");

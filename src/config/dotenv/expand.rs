@@ -6,16 +6,16 @@ use std::collections::HashMap;
 use super::Refusal;
 use super::value::{Raw, escaped};
 
-/// What may be filled in altogether, in bytes: a file of 1 MiB could make terabytes of itself.
+/// The most bytes that may be filled in altogether: a file of 1 MiB could make terabytes of itself.
 const MOST_BYTES: usize = 4 << 20;
 /// How deep defaults may hold places of their own.
 const DEEPEST: usize = 8;
 
-/// Fills in what is set already.
+/// Fills in variables that are set already.
 pub(super) struct Expander<G> {
     /// Variables of the process.
     given: G,
-    /// Those that the file has set so far.
+    /// The variables that the file has set so far.
     known: HashMap<String, String>,
     left: Cell<usize>,
 }
@@ -25,7 +25,7 @@ impl<G: Fn(&str) -> Option<String>> Expander<G> {
         Self { given, known: HashMap::new(), left: Cell::new(MOST_BYTES) }
     }
 
-    /// The value of `name`, which those behind it may use.
+    /// The value of `name`, which later values may use.
     pub(super) fn value(&mut self, name: &str, raw: Raw<'_>) -> Result<String, Refusal> {
         let value = match raw {
             Raw::Bare(text) => self.filled(text, false, 0)?,
@@ -53,7 +53,7 @@ impl<G: Fn(&str) -> Option<String>> Expander<G> {
         Ok(value)
     }
 
-    /// What the backslash or `$` at the beginning stands for, and how many bytes say so.
+    /// The text that the backslash or `$` at the beginning stands for, and the number of bytes of its notation.
     fn piece(&self, text: &str, escapes: bool, depth: usize) -> Result<(String, usize), Refusal> {
         if let Some(behind) = text.strip_prefix("${") {
             let end = closing(behind).ok_or(Refusal::NoPlace)?;
@@ -63,7 +63,7 @@ impl<G: Fn(&str) -> Option<String>> Expander<G> {
         let behind = text.strip_prefix('\\');
         let literal = match behind.and_then(|behind| behind.chars().next()) {
             Some(c) if escapes => escaped(c),
-            // Elsewhere a backslash is one of a path, but for this.
+            // Any other backslash is part of a path.
             Some('$') if text.starts_with("\\${") => Some('$'),
             _ => None,
         };
@@ -73,7 +73,7 @@ impl<G: Fn(&str) -> Option<String>> Expander<G> {
         }
     }
 
-    /// What stands for the text between `${` and `}`.
+    /// The value of the text between `${` and `}`.
     fn place(&self, place: &str, escapes: bool, depth: usize) -> Result<String, Refusal> {
         if depth > DEEPEST {
             return Err(Refusal::TooMuch);
@@ -86,7 +86,7 @@ impl<G: Fn(&str) -> Option<String>> Expander<G> {
         let set = self.lookup(name)?;
         let unset = || Refusal::Unset(name.to_owned());
         let word = |word| self.filled(word, escapes, depth);
-        // With a colon, what is set to nothing counts as unset.
+        // With a colon, a variable that is set to nothing counts as unset.
         let (operator, set) = match operator.strip_prefix(':') {
             Some(operator) if !operator.is_empty() => (operator, set.filter(|text| !text.is_empty())),
             _ => (operator, set),
@@ -104,13 +104,13 @@ impl<G: Fn(&str) -> Option<String>> Expander<G> {
     fn lookup(&self, name: &str) -> Result<Option<String>, Refusal> {
         let given = (self.given)(name);
         let length = given.as_ref().or_else(|| self.known.get(name)).map_or(0, String::len);
-        // Counted before anything is copied, so that lines that are too much cost no time either.
+        // The bytes are counted before any are copied, so that excessive lines cost no time either.
         self.left.set(self.left.get().checked_sub(length).ok_or(Refusal::TooMuch)?);
         Ok(given.or_else(|| self.known.get(name).cloned()))
     }
 }
 
-/// Where the place that began just before this text ends.
+/// The end of the place that began just before this text.
 fn closing(text: &str) -> Option<usize> {
     let mut open = 1_usize;
     for (at, c) in text.char_indices() {

@@ -13,7 +13,7 @@ fn value(text: &str) -> Result<String, Refusal> {
     read(text).pop().unwrap_or_else(|| panic!("no entry in {text:?}")).value
 }
 
-/// Names, values and lines of what could be read.
+/// The names, values and lines that could be read.
 fn found(text: &str) -> Vec<(String, String, usize)> {
     let good = read(text).into_iter().filter_map(|entry| Some((entry.name, entry.value.ok()?, entry.line)));
     good.collect()

@@ -1,4 +1,4 @@
-//! Where a value of a `.env` begins and ends.
+//! The bounds of a value in a `.env`.
 
 use super::{Refusal, first_line, is_blank};
 
@@ -11,7 +11,7 @@ pub(super) enum Raw<'t> {
     Back(&'t str),
 }
 
-/// The value that begins behind a `=`, and how many bytes it takes with the end of its last line.
+/// The value that begins behind a `=`, and the number of bytes up to the end of its last line.
 pub(super) fn read(text: &str) -> Result<(Raw<'_>, usize), Refusal> {
     let value = text.trim_start_matches(|c: char| c != '\n' && c.is_whitespace());
     let blanks = text.len() - value.len();
@@ -19,7 +19,7 @@ pub(super) fn read(text: &str) -> Result<(Raw<'_>, usize), Refusal> {
         Some('\'') => quoted(value, '\'').map(|(inner, length)| (Raw::Single(inner), length))?,
         Some('"') => quoted(value, '"').map(|(inner, length)| (Raw::Double(inner), length))?,
         Some('`') => quoted(value, '`').map(|(inner, length)| (Raw::Back(inner), length))?,
-        // Directly behind the `=` it is a part of the value.
+        // A `#` directly behind the `=` is a part of the value.
         Some('#') if blanks > 0 => (Raw::Bare(""), first_line(value).len()),
         _ => (Raw::Bare(bare(value)), first_line(value).len()),
     };
@@ -32,8 +32,8 @@ fn bare(text: &str) -> &str {
     line[..comment.map_or(line.len(), |(at, _)| at)].trim()
 }
 
-/// What stands between the quotes. A path like `'C:\'` ends in a backslash, so when no other quote will do, one behind a
-/// backslash does.
+/// The text between the quotes. A path like `'C:\'` ends in a backslash, so when there is no other closing quote, one
+/// behind a backslash counts.
 fn quoted(text: &str, quote: char) -> Result<(&str, usize), Refusal> {
     let inner = &text[1..];
     for end in [unescaped(inner, quote), inner.find(quote)].into_iter().flatten() {
@@ -45,7 +45,7 @@ fn quoted(text: &str, quote: char) -> Result<(&str, usize), Refusal> {
     Err(if first_line(inner).contains(quote) { Refusal::Trailing } else { Refusal::Unclosed })
 }
 
-/// The first quote that no backslash stands before.
+/// The first quote without a backslash before it.
 fn unescaped(text: &str, quote: char) -> Option<usize> {
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {
@@ -58,8 +58,8 @@ fn unescaped(text: &str, quote: char) -> Option<usize> {
     None
 }
 
-/// The character that a backslash and this one stand for in double quotes. `\b` and the like are left alone: a pattern for
-/// `telemetry.redact` holds them more often than a bell.
+/// The character that a backslash and this one stand for in double quotes. `\b` and the like are left alone: a pattern
+/// for `telemetry.redact` holds them more often than a bell.
 pub(super) fn escaped(c: char) -> Option<char> {
     match c {
         'n' => Some('\n'),
@@ -78,7 +78,7 @@ impl<'t> Raw<'t> {
         text
     }
 
-    /// What stands in the quotes, nothing filled in; None without quotes.
+    /// The text in the quotes, with nothing filled in; None without quotes.
     pub(super) fn content(self) -> Option<String> {
         match self {
             Self::Bare(_) => None,

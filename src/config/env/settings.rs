@@ -1,4 +1,4 @@
-//! What the variables set.
+//! The settings of the variables.
 
 use super::{Env, Found};
 use crate::config::error::Problem;
@@ -10,7 +10,7 @@ use crate::config::setting::{Gathered, Said, Setting, Target};
 use crate::config::variables::{self, OTEL, Reading, Variable};
 
 impl Env {
-    /// For each key what its variables say, the strongest last.
+    /// The settings of each key's variables, the strongest last.
     pub(in crate::config) fn settings(&self) -> Gathered {
         let mut gathered = Gathered::default();
         for key in keys::all() {
@@ -43,13 +43,13 @@ impl Env {
         Setting::read(target, &raw, &self.dir, found.origin.clone())
     }
 
-    /// Those of OpenTelemetry are set for every program, so all of them are kept, and what is wrong with one is judged when it
-    /// is known what needs it. Of the others the strongest counts, and has to be right.
+    /// The variables of OpenTelemetry are set for every program, so all of them are kept, and a wrong one is judged
+    /// when it is known what needs it. Of the others the strongest counts, and has to be right.
     fn well_known(&self, key: &'static Key) -> Gathered {
         let mut gathered = Gathered::default();
         let set = |variable: &'static Variable| {
             let found = self.get(variable.name)?;
-            // Blanks alone are as good as nothing.
+            // A value of blanks alone counts as empty.
             found.read().map_or(true, |text| !text.trim().is_empty()).then_some((variable, found))
         };
         let (otel, others): (Vec<_>, Vec<_>) =
@@ -115,7 +115,7 @@ impl Env {
         })
     }
 
-    /// A variable's text without blanks around it, or what is wrong with it; None when it is unset.
+    /// A variable's text without blanks around it, or its fault; None when it is unset.
     pub(in crate::config) fn text(&self, name: &str) -> Option<(Result<&str, Problem>, &Origin)> {
         let found = self.get(name)?;
         Some((found.read().map(str::trim), &found.origin)).filter(|(text, _)| *text != Ok(""))
@@ -131,7 +131,7 @@ impl Env {
     }
 }
 
-/// A variable's text. Nothing fills places in on the way here, so one that is left is refused where it cannot be meant.
+/// A variable's text. No step before this fills places in, so a place that is left is refused where it cannot be meant.
 fn filled<'f>(key: &Key, found: &'f Found) -> Result<&'f str, Problem> {
     let text = found.read()?;
     match (place(text), &found.origin) {

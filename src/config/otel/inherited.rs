@@ -1,7 +1,7 @@
-//! What metrics and logs are sent with where traces have variables of their own.
+//! The settings with which metrics and logs are sent where traces have variables of their own.
 //!
-//! `telemetry.otlp_…` is what traces are sent with, and the other signals with them. A variable for traces alone changes
-//! that for traces alone: the others keep what the key would be without it.
+//! Traces are sent with `telemetry.otlp_…`, and the other signals with the same. A variable for traces alone changes
+//! that for traces alone: the others keep the key's value without it.
 
 use crate::config::keys::{self, Key};
 use crate::config::load::strongest;
@@ -11,14 +11,14 @@ use crate::telemetry::endpoint;
 use crate::telemetry::signal::Signal;
 
 const ASPECTS: [(&str, &str); 4] = [
-    // First, because headers follow it.
+    // This comes first, because headers follow it.
     ("endpoint", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
     ("headers", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"),
     ("timeout", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"),
     ("compression", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"),
 ];
 
-/// The settings of metrics and logs that nothing sets, and that are not those of traces.
+/// The settings of metrics and logs that no source sets, and that differ from those of traces.
 pub(in crate::config) fn inherited(mut settings: Vec<Setting>) -> Vec<Setting> {
     for (aspect, variable) in ASPECTS {
         let Some(traces) = keys::by_path(&format!("telemetry.otlp_{aspect}")) else { continue };
@@ -42,7 +42,7 @@ pub(in crate::config) fn inherited(mut settings: Vec<Setting>) -> Vec<Setting> {
     settings
 }
 
-/// The setting of a signal's key that says what `general` says; None where it may follow traces.
+/// The setting of a signal's key with the value of `general`; None where it may follow traces.
 fn of(key: &'static Key, signal: Signal, general: Option<&Setting>, settings: &[Setting]) -> Option<Setting> {
     let is_general = general.is_some_and(|general| general.origin.layer() > Layer::Default);
     match (key.name().rsplit('_').next(), general) {
@@ -53,7 +53,7 @@ fn of(key: &'static Key, signal: Signal, general: Option<&Setting>, settings: &[
             };
             Some(Setting { key, said, origin: general.origin.clone() })
         }
-        // They go to the receiver of traces, so what was meant for that one is meant for them.
+        // They go to the receiver of traces, so settings that were meant for that one are meant for them.
         (Some("endpoint"), _) => None,
         (Some("headers"), None) => {
             let endpoint = keys::by_path(&format!("telemetry.{}_endpoint", signal.name()))?;
@@ -68,7 +68,7 @@ fn is_set(settings: &[Setting], key: &Key) -> bool {
     strongest(settings, key).is_some_and(|setting| setting.origin.layer() > Layer::Default)
 }
 
-/// Where a signal goes when traces would go to `traces`; None when these go nowhere.
+/// The URL of a signal when traces would go to `traces`; None when these go nowhere.
 fn beside(traces: &str, signal: Signal) -> Option<String> {
     let url = url::Url::parse(traces).ok()?;
     endpoint::signal_url(&url, signal.name()).map(String::from)

@@ -1,5 +1,5 @@
-//! `OTEL_EXPORTER_OTLP_PROTOCOL`: we speak one of the three transports, whatever it says. That matters where the same
-//! environment says where to send things: the receiver there may understand the other transport only.
+//! `OTEL_EXPORTER_OTLP_PROTOCOL`: we speak one of the three transports, whatever its value. That matters where the same
+//! environment names the receiver: that receiver may understand the other transport only.
 
 use super::{Ignored, Judged};
 use crate::config::Env;
@@ -45,7 +45,7 @@ struct Judge<'a> {
 // === impl Judge ===
 
 impl Judge<'_> {
-    /// Stops what sends one of the signals to where the environment says; else it is ignored.
+    /// Stops commands that send one of the signals to the receiver that the environment names; otherwise it is ignored.
     fn refused(&self, judged: &mut Judged, signals: &[Signal], problem: impl FnOnce(&[Signal]) -> Problem) {
         let concerned: Vec<Signal> =
             signals.iter().copied().filter(|signal| self.concerns(*signal)).collect();
@@ -63,7 +63,7 @@ impl Judge<'_> {
         self.telemetry.wants(signal) && self.endpoint(signal).is_some_and(is_theirs)
     }
 
-    /// Who says where a signal goes.
+    /// The source of a signal's endpoint.
     fn endpoint(&self, signal: Signal) -> Option<&Origin> {
         let set = |path: &str| {
             let setting = strongest(self.settings, keys::by_path(path)?)?;

@@ -1,9 +1,10 @@
-//! What the specification of OpenTelemetry defines and nothing here reads.
+//! The variables that the specification of OpenTelemetry defines and that we do not read.
 
 use super::Ignored;
 use crate::config::Env;
 
-/// Why a variable changes nothing. One that is `missed` asks for something else to be sent, or for another way to send it.
+/// The reason why a variable changes nothing. One that is `missed` asks for another signal to be sent, or for another
+/// way to send it.
 struct Reason {
     missed: bool,
     text: &'static str,
@@ -11,7 +12,7 @@ struct Reason {
 
 const UNREAD: Reason = Reason::plain("voiced does not read it");
 
-/// All that are set, each with the reason. Those that are missed are warned of where something is exported.
+/// All that are set, each with the reason. Missed ones are warned of where a signal is exported.
 pub(super) fn of(env: &Env, exports: bool) -> Vec<Ignored> {
     let ignored = |(name, origin, text)| {
         let Reason { missed, text } = reason(name, text);

@@ -19,7 +19,7 @@ pub(super) fn page(query: &Query, found: &Found) -> Page {
     html!(&mut body;
         "<header><h1>Sessions</h1>" (filter(query))
         "</header>");
-    // Only the newest page changes while one looks at it.
+    // Only the newest page changes while a reader looks at it.
     begin_main(&mut body, query.cursor.is_none());
     html!(&mut body; (totals(found)) (table(found)) (pages(query, found)) "</main>");
     Page { title: "Sessions".to_owned(), body }
@@ -39,7 +39,7 @@ fn filter(query: &Query) -> Html {
     out
 }
 
-/// What only a URL can say stays said when the form is sent.
+/// Keeps the parameters that only a URL can hold when the form is sent.
 fn kept(query: &Query) -> Html {
     let mut out = Html::default();
     let limit = query.chosen_limit.map(|limit| limit.to_string());
@@ -158,7 +158,7 @@ fn row(session: &Session) -> Html {
     out
 }
 
-/// A zero is as good as nothing, and shown so.
+/// A zero is shown in the manner of an empty cell.
 fn count(count: u64, class: &'static str) -> Html {
     let mut out = Html::default();
     html!(&mut out; "<td class=\"n ");

@@ -20,7 +20,7 @@
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.querySelector("main[data-live]");
     if (!fresh || fresh.isEqualNode(shown ?? live)) return;
-    // Whoever moves by keyboard stays where they are.
+    // A reader who moves by keyboard stays where they are.
     const focused = live.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     const scroll = live.querySelector(".scroll")?.scrollLeft ?? 0;
     shown = fresh.cloneNode(true);

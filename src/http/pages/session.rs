@@ -1,4 +1,4 @@
-//! The page of one session: turn by turn what was said, and where the time went.
+//! The page of one session: its conversation turn by turn, and the time that each part took.
 
 use super::list::{figures, path};
 use super::{Page, begin_main, tile, time};
@@ -11,7 +11,7 @@ use crate::record::{
 
 /// The width of a waterfall in its own units.
 const WIDTH: f64 = 1000.0;
-/// The shortest bar that can be seen, in the same.
+/// The shortest bar that can be seen, in the same units.
 const SHORTEST: f64 = 4.0;
 
 pub(super) fn page(
@@ -131,7 +131,7 @@ fn label(bar: &Bar<'_>) -> String {
     attempt.unwrap_or_else(|| "turn".to_owned())
 }
 
-/// A scalable picture, because its attributes say where a bar stands; a style would be against the policy.
+/// The bar is a scalable picture, because attributes give its position; a style would violate the policy.
 fn drawn(bar: &Bar<'_>) -> Html {
     let mut out = Html::default();
     let from = (bar.from * WIDTH).min(WIDTH - SHORTEST);

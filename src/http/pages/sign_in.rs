@@ -1,4 +1,4 @@
-//! The way in for a browser: a form that takes the token and gives a cookie.
+//! The sign-in for a browser: a form that takes the token and gives a cookie.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::http::origin;
 const MAX_FORM_BYTES: usize = 4096;
 const FORM_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the form sends.
+/// The fields of the form.
 #[derive(Default)]
 struct Form {
     token: String,
@@ -59,7 +59,7 @@ async fn read(body: Body) -> Option<Form> {
     Some(form)
 }
 
-/// Whether a place is one of our pages: a form that anybody can fill in must not lead anywhere else.
+/// Whether a place is one of our pages: a form that any client can fill in must not lead anywhere else.
 pub(in crate::http) fn is_ours(to: &str) -> bool {
     let rest = to.strip_prefix("/sessions");
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?'])) && !to.contains(char::is_control)

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use super::fields::{Fields, LimitField};
 use crate::chat::Message;
 
-/// What a chat completion is asked for with. The shape is OpenAI's `POST /chat/completions`.
+/// The parameters of a chat completion. The shape is OpenAI's `POST /chat/completions`.
 pub(in crate::llm) struct Ask<'a> {
     pub(in crate::llm) messages: &'a [Message],
     pub(in crate::llm) model: &'a str,
@@ -37,7 +37,7 @@ struct StreamOptions {
 // === impl Ask ===
 
 impl Ask<'_> {
-    /// Only which of the optional fields it has.
+    /// A copy that only shows which of the optional fields it has.
     pub(super) fn without_words(&self) -> Ask<'static> {
         Ask { messages: &[], model: "", temperature: self.temperature, max_tokens: self.max_tokens }
     }
@@ -46,7 +46,7 @@ impl Ask<'_> {
 // === impl Body ===
 
 impl<'a> Body<'a> {
-    /// `fields`: which of the optional fields the server takes.
+    /// `fields` are the optional fields that the server takes.
     pub(super) fn new(ask: &Ask<'a>, fields: Fields) -> Self {
         let limit = |field| ask.max_tokens.filter(|_| fields.limit == Some(field));
         Self {

@@ -1,7 +1,7 @@
-//! One chunk of a streamed chat completion: OpenAI's `chat.completion.chunk`, and what compatible servers make of it.
+//! One chunk of a streamed chat completion: OpenAI's `chat.completion.chunk`, and the variants of compatible servers.
 //!
-//! Only the words, a sign of reasoning, the finish reason, usage and an error matter. No other field can fail a chunk, and
-//! what cannot be read of these is noted by name.
+//! Only the words, a sign of reasoning, the finish reason, usage and an error matter. No other field can fail a chunk,
+//! and those among these that cannot be read are noted by name.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,13 @@ use super::json::{self, Cut, Object};
 use crate::llm::error::{Fault, Kind};
 use crate::llm::usage::Counts;
 
-/// Parts within parts are as deep as servers go.
+/// The depth of parts within parts that servers send at most.
 const MAX_DEPTH: usize = 4;
 
 /// A longer name is cut: it goes into spans, records and logs.
 const MAX_NAME_CHARS: usize = 128;
 
-/// vLLM's and DeepSeek's name, OpenRouter's and Groq's, and others'.
+/// vLLM's and DeepSeek's name, OpenRouter's and Groq's, and those of others.
 const REASONING: [&str; 7] = [
     "reasoning_content",
     "reasoning",
@@ -29,17 +29,17 @@ const REASONING: [&str; 7] = [
     "thought",
 ];
 
-/// The names of fields that held something which could not be read. Names of ours, never of the server.
+/// The names of fields with content that could not be read. The names are ours, never the server's.
 pub(in crate::llm) type Skipped = BTreeSet<&'static str>;
 
-/// What a chunk adds to the reply.
+/// A chunk's addition to the reply.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::llm) struct Chunk {
     /// Words to pass on; may be empty.
     pub(in crate::llm) text: String,
     /// The low half of a surrogate pair before the text, and the high one behind it, where a server cut one in two.
     pub(in crate::llm) halves: (Option<u16>, Option<u16>),
-    /// The reply so far or as a whole, where a server sends that beside or in place of what was added.
+    /// The reply so far or as a whole, where a server sends that beside the addition or in its place.
     pub(in crate::llm) whole: Option<String>,
     /// The choice that the words belong to. None: no choice is in the chunk.
     pub(in crate::llm) choice: Option<u64>,
@@ -47,7 +47,7 @@ pub(in crate::llm) struct Chunk {
     pub(in crate::llm) is_completion: bool,
     /// The words came in Cloudflare's own shape, which has no finish reason: `[DONE]` ends it.
     pub(in crate::llm) is_native: bool,
-    /// The model thinks aloud, where nobody hears it: no words, but a sign of life.
+    /// The model thinks aloud, where no participant hears it: no words, but a sign of life.
     pub(in crate::llm) reasoning: bool,
     pub(in crate::llm) finish_reason: Option<String>,
     pub(in crate::llm) counts: Counts,
@@ -55,7 +55,7 @@ pub(in crate::llm) struct Chunk {
     pub(in crate::llm) id: Option<String>,
     /// The server reports an error, after the words.
     pub(in crate::llm) fault: Option<Fault>,
-    /// The server's words of it.
+    /// The server's words about the error.
     pub(in crate::llm) said: Option<Said>,
     pub(in crate::llm) skipped: Skipped,
 }
@@ -64,7 +64,7 @@ pub(in crate::llm) struct Chunk {
 
 impl Chunk {
     pub(super) fn decode(json: &str) -> Result<Self, Fault> {
-        // Serde's message would quote the chunk, and with it what was said.
+        // Serde's message would quote the chunk, and with it the conversation.
         let event = Object::read(json).ok_or_else(|| Fault::new(Kind::MalformedStream))?;
         let mut chunk = Self::default();
         chunk.said = error_body::of_event(&event);
@@ -78,7 +78,7 @@ impl Chunk {
         Ok(chunk)
     }
 
-    /// A name that is only recorded.
+    /// Reads a name that is only recorded.
     fn name(&mut self, object: &Object<'_>, field: &'static str) -> Option<String> {
         let value = object.get(field)?;
         let name = object.all(field).find_map(json::words);
@@ -122,7 +122,7 @@ impl Chunk {
     }
 
     fn take_choice(&mut self, choice: &Object<'_>) {
-        // DashScope writes the word into each chunk.
+        // DashScope writes the word `null` into each chunk.
         let is_none = |reason: &String| {
             ["null", "none", "0", "undefined"].iter().any(|none| reason.eq_ignore_ascii_case(none))
         };
@@ -137,7 +137,7 @@ impl Chunk {
             }
         }
         if self.text.is_empty() {
-            // The shape of completions, before there was chat; some send it beside the delta, with the same words.
+            // The shape of completions from before chat; some servers send it beside the delta, with the same words.
             self.take_first("text", choice);
         }
         if let Some(message) = choice.object("message") {
@@ -153,7 +153,7 @@ impl Chunk {
         self.take_error(delta);
         self.take_first("content", delta);
         self.take_first("refusal", delta);
-        // What an audio model says besides its sound.
+        // The words of an audio model beside its sound.
         let spoken = delta.object("audio").and_then(|audio| audio.text(&["transcript"]));
         self.text.push_str(&spoken.unwrap_or_default());
     }
@@ -164,7 +164,7 @@ impl Chunk {
         }
     }
 
-    /// The first field of this name that says something: a doubled one is said once.
+    /// Takes the first field of this name that has content: a doubled field is said once.
     fn take_first(&mut self, field: &'static str, holder: &Object<'_>) {
         let read = |chunk: &Self| (chunk.text.len(), chunk.halves, chunk.reasoning);
         let before = read(self);
@@ -176,7 +176,8 @@ impl Chunk {
         }
     }
 
-    /// Words as text, as a number, or as parts (Mistral, and others that copy OpenAI's requests).
+    /// Takes words as text, as a number, or as parts (Mistral, and other servers that copy the form of OpenAI's
+    /// requests).
     fn take_content(&mut self, field: &'static str, content: &RawValue, depth: usize) {
         if let Some(words) = json::cut_words(content) {
             self.say(words);
@@ -225,7 +226,7 @@ impl Chunk {
         self.take_content("response", response, 0);
     }
 
-    /// Notes a field that could not be read, unless there was nothing to read in it.
+    /// Notes a field that could not be read, unless it was empty.
     fn skip(&mut self, field: &'static str, value: &RawValue) {
         if !is_empty(value) {
             self.skipped.insert(field);
@@ -233,7 +234,7 @@ impl Chunk {
     }
 }
 
-/// What two halves of a surrogate pair are together, if there is any; half of one is replaced.
+/// The text of two halves of a surrogate pair, if there is any; half of one is replaced.
 pub(in crate::llm) fn joined(high: Option<u16>, low: Option<u16>) -> Option<char> {
     let halves: Vec<u16> = high.into_iter().chain(low).collect();
     let joined = char::decode_utf16(halves.iter().copied()).next();

@@ -1,7 +1,7 @@
-//! What servers say of an error, in whichever shape and place: the body of a refusal, an event, or a part of one.
+//! The errors that servers report, in whichever shape and place: the body of a refusal, an event, or a part of one.
 //!
-//! OpenAI's `{"error": {…}}`; text in its place (TGI, Ollama); lists (Gemini, Cloudflare); `detail` (FastAPI, vLLM, Mistral);
-//! bare objects (older vLLM, FastChat); `base_resp` (MiniMax).
+//! OpenAI's `{"error": {…}}`; text in its place (TGI, Ollama); lists (Gemini, Cloudflare); `detail` (FastAPI, vLLM,
+//! Mistral); bare objects (older vLLM, FastChat); `base_resp` (MiniMax).
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use said::is_success;
 
 mod said;
 
-/// An error within an error within a list is as deep as servers go.
+/// The deepest nesting that servers send: an error within an error within a list.
 const MAX_DEPTH: usize = 5;
-/// Of a list of errors, so many are told.
+/// The most errors of a list that are reported.
 const MAX_ITEMS: usize = 3;
-/// Of a body that is not JSON, so much is told.
+/// The most characters of a body other than JSON that are reported.
 const MAX_EXCERPT_CHARS: usize = 400;
 
 const MESSAGES: [&str; 14] = [
@@ -67,7 +67,7 @@ const MINIMAX: [(&str, u16); 14] = [
     ("2049", 401),
     ("2056", 429),
 ];
-/// Where an error may be within an object.
+/// The places of an error within an object.
 const PLACES: [&str; 6] = ["error", "errors", "detail", "message", "base_resp", "errorDetails"];
 
 /// Reads the body of a refusal. A body of no known shape is quoted as it is.
@@ -78,12 +78,12 @@ pub(super) fn explain(body: &[u8]) -> Option<Said> {
     let said = value_says(value, 0).unwrap_or_default();
     match &said.message {
         Some(_) => Some(said),
-        // A code alone says little: the rest of the body may say more.
+        // A code alone explains little: the rest of the body may explain more.
         None => excerpt(text).map(|excerpt| said.or(excerpt)),
     }
 }
 
-/// What an event says of an error. None: it is none.
+/// The error that an event reports. None: it is no error.
 pub(super) fn of_event(event: &Object<'_>) -> Option<Said> {
     let error = within(event).map(|said| with_message(said, event).or(beside(event)));
     let groq = || within(&event.object("x_groq")?);
@@ -106,7 +106,7 @@ fn with_message(said: Said, event: &Object<'_>) -> Said {
     }
 }
 
-/// What stands beside the field `error` where that is text: TGI's `error_type`, or a status.
+/// The details beside the field `error` where that is text: TGI's `error_type`, or a status.
 fn beside(event: &Object<'_>) -> Said {
     let mut codes = CODES.iter().filter_map(|name| event.get(name)).filter_map(json::words);
     let status = codes.find_map(|code| status_of(&code));
@@ -118,7 +118,7 @@ fn beside(event: &Object<'_>) -> Said {
     }
 }
 
-/// An error that is told by text alone.
+/// An error that consists of text alone.
 pub(super) fn of_text(text: &str) -> Said {
     Said { message: shortened(text), ..Said::default() }
 }
@@ -161,7 +161,7 @@ fn bare(event: &Object<'_>) -> Option<Said> {
     })
 }
 
-/// Whether the value of a field `error` means that there is one: some servers send an empty one with each event.
+/// Whether the value of a field `error` means that there is an error: some servers send an empty one with each event.
 fn is_meant(error: &RawValue) -> bool {
     if let Some(object) = json::object(error) {
         let code = CODES.iter().find_map(|name| object.get(name)).and_then(json::words);
@@ -222,7 +222,7 @@ fn object_says(object: &Object<'_>, depth: usize) -> Option<Said> {
     (said != Said::default()).then_some(said)
 }
 
-/// What the fields of an object itself say.
+/// The account in the fields of an object itself.
 fn own_says(object: &Object<'_>) -> Said {
     let message = object.text(&MESSAGES).filter(|text| !text.trim().is_empty());
     let codes = || CODES.iter().filter_map(|name| object.get(name)).filter_map(json::words);
@@ -251,7 +251,7 @@ fn with_place(object: &Object<'_>, message: &str) -> String {
     format!("{}: {message}", path.join("."))
 }
 
-/// Google's `RetryInfo` (`"retryDelay": "34s"`), and what others call it.
+/// Google's `RetryInfo` (`"retryDelay": "34s"`), and its equivalents of other servers.
 fn retry_delay(object: &Object<'_>) -> Option<Duration> {
     let details = object.all("details").flat_map(json::items).filter_map(json::object);
     let places = details.chain(object.object("metadata"));

@@ -1,8 +1,9 @@
-//! Server-sent events, as the WHATWG reads them (HTML Standard, section 9.2.6), and what servers send in their place.
+//! Server-sent events as defined by the WHATWG (HTML Standard, section 9.2.6), and the variants that servers send.
 //!
 //! Lines end with LF, CR or CRLF; one leading byte order mark is skipped; bytes that are not UTF-8 become U+FFFD; an
-//! event without a blank line behind it is told apart. Beyond the specification, two things that real servers send are
-//! not ignored: a field `error` (llama.cpp), and JSON without `data:` in front, on a line or as the whole body.
+//! event without a blank line behind it is reported as such. Beyond the specification, two things that real servers
+//! send are not ignored: a field `error` (llama.cpp), and JSON without `data:` in front, on a line or as the whole
+//! body.
 
 use std::ops::Range;
 
@@ -11,7 +12,7 @@ use serde::de::IgnoredAny;
 /// A token's event has some hundred bytes. Servers that send a whole reply at once send more.
 pub(super) const MAX_EVENT_BYTES: usize = 4 << 20;
 
-/// So much is kept of a line that is no event, to say what came.
+/// The most characters kept of a line that is no event, for a report.
 const MAX_STRAY_CHARS: usize = 1 << 10;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -20,7 +21,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 #[derive(Debug, Default)]
 pub(super) struct EventStream {
     unread: Vec<u8>,
-    /// What of `unread` was read.
+    /// The number of bytes of `unread` that were read.
     position: usize,
     /// The last line ended with CR, so that LF now belongs to that end.
     after_cr: bool,
@@ -31,7 +32,7 @@ pub(super) struct EventStream {
     /// The beginning of a line that has not ended.
     line: Vec<u8>,
     event: Pending,
-    /// The body is one JSON document, of which this has come.
+    /// The part of the body that has come, where the body is one JSON document.
     document: Option<String>,
     stray: Option<String>,
 }
@@ -57,7 +58,7 @@ pub(super) enum EventKind {
     Error,
 }
 
-/// How the last event ended that a body left.
+/// The way in which the last event of a body ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     /// With the body, as it should: it was no event with a blank line behind it.
@@ -78,7 +79,7 @@ impl EventStream {
         self.unread.extend_from_slice(bytes);
     }
 
-    /// The next whole event of what was fed.
+    /// The next whole event of the bytes that were fed.
     pub(super) fn next(&mut self) -> Result<Option<Event>, TooLong> {
         while let Some(range) = self.next_line()? {
             let mut line = std::mem::take(&mut self.line);
@@ -90,7 +91,7 @@ impl EventStream {
         Ok(None)
     }
 
-    /// What the body left when it ended.
+    /// The event that the body left when it ended.
     pub(super) fn finish(&mut self) -> Result<Option<(Event, Ending)>, TooLong> {
         let line = std::mem::take(&mut self.line);
         let last = if line.is_empty() { None } else { self.read_line(&String::from_utf8_lossy(&line))? };
@@ -104,7 +105,7 @@ impl EventStream {
         self.stray.as_deref()
     }
 
-    /// Where the next line's rest is. What has not ended goes into `line`.
+    /// The place of the rest of the next line. A line that has not ended goes into `line`.
     fn next_line(&mut self) -> Result<Option<Range<usize>>, TooLong> {
         if self.after_cr && self.position < self.unread.len() {
             self.after_cr = false;
@@ -198,7 +199,7 @@ impl Pending {
         Ok(())
     }
 
-    /// The event, if it has data. Whatever it was called, the next one begins without a name.
+    /// The event, if it has data. Whatever its name was, the next one begins without a name.
     fn dispatch(&mut self) -> Option<Event> {
         let Pending { name, data, has_data } = std::mem::take(self);
         let kind = if name.eq_ignore_ascii_case("error") { EventKind::Error } else { EventKind::Message };

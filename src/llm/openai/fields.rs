@@ -1,4 +1,4 @@
-//! Which of the optional fields of a request a server takes: guessed from its host, learnt from its refusals.
+//! The optional fields of a request that a server takes: guessed from its host, learnt from its refusals.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,7 +8,7 @@ use super::body::Ask;
 use super::error_body::Said;
 use crate::config::{self, MaxTokensField, UsageInStream};
 
-/// How a provider calls the limit of a reply's tokens.
+/// A provider's name for the limit of a reply's tokens.
 ///
 /// OpenAI's newer models refuse `max_tokens`; many compatible servers know nothing else, and either refuse the newer
 /// name (Mistral: HTTP 422) or ignore it (Ollama, LM Studio), so that a reply has no limit at all.
@@ -28,13 +28,13 @@ pub(super) struct Fields {
     pub(super) temperature: bool,
 }
 
-/// What is known of one server, for all of its sessions.
+/// The knowledge about one server, for all of its sessions.
 #[derive(Debug)]
 pub(super) struct Accepted {
     known: Mutex<Known>,
-    /// A key of the configuration says how the limit is called.
+    /// A key of the configuration names the field of the limit.
     limit_is_set: bool,
-    /// A key of the configuration says whether usage is asked for.
+    /// A key of the configuration decides whether usage is asked for.
     usage_is_set: bool,
 }
 
@@ -44,16 +44,16 @@ struct Known {
     /// The limit has been sent by both names.
     renamed: bool,
     guess: Guess,
-    /// What was sent before the last refusal that was learnt from, and its words, until an answer comes.
+    /// The fields that were sent before the last refusal that was learnt from, and its words, until an answer comes.
     untried: Option<(Fields, String)>,
-    /// Words of refusals that leaving out did not help.
+    /// The words of refusals that leaving fields out did not help against.
     in_vain: Vec<String>,
 }
 
-/// So many refusals in vain are remembered.
+/// The most refusals in vain that are remembered.
 const MAX_IN_VAIN: usize = 8;
 
-/// A refusal without a reason is met by leaving usage out, once.
+/// The answer to a refusal without a reason: usage is left out, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Guess {
     Free,
@@ -124,7 +124,7 @@ impl Accepted {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).fields
     }
 
-    /// An answer came.
+    /// Takes note of an answer.
     pub(super) fn answered(&self) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.untried = None;
@@ -133,7 +133,7 @@ impl Accepted {
         }
     }
 
-    /// Learns from a refusal of what was sent with `sent`; true when the same question may now be accepted.
+    /// Learns from a refusal of the fields in `sent`; true when the same question may now be accepted.
     pub(super) fn refused(&self, sent: Fields, ask: &Ask<'_>, status: u16, said: Option<&Said>) -> bool {
         if !matches!(status, 400 | 422) {
             return false;
@@ -153,7 +153,7 @@ impl Accepted {
         learnt.is_some()
     }
 
-    /// The same, where the refusal has a reason. One that is repeated word by word was about something else.
+    /// The same, where the refusal has a reason. A reason that is repeated word by word was about another field.
     fn told(&self, known: &mut Known, ask: &Ask<'_>, said: &Said) -> Option<&'static str> {
         let words = said.words(None).unwrap_or_default();
         if let Some((before, _)) = known.untried.take_if(|(_, refused)| *refused == words) {
@@ -189,7 +189,7 @@ impl Accepted {
         None
     }
 
-    /// A bare refusal is tried once without the one field that no key asked for.
+    /// A refusal without a reason is tried once without the one field that no key asked for.
     fn guess(&self, known: &mut Known) -> Option<&'static str> {
         match known.guess {
             Guess::Free if known.fields.usage && !self.usage_is_set => {
@@ -198,7 +198,7 @@ impl Accepted {
                 Some("no usage is asked for (stream_options), as it gave no reason")
             }
             Guess::Tried => {
-                // That was not the reason.
+                // Usage was not the reason.
                 known.guess = Guess::Over;
                 known.fields.usage = true;
                 None
@@ -232,7 +232,7 @@ mod tests {
         config::Llm::at(base_url)
     }
 
-    /// What is sent after refusals with these bodies, and whether each was learnt from.
+    /// The fields that are sent after refusals with these bodies, and whether each was learnt from.
     fn after(config: &config::Llm, bodies: &[&str]) -> (Fields, Vec<bool>) {
         let accepted = Accepted::new(config);
         let learnt = bodies

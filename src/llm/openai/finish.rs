@@ -1,6 +1,6 @@
-//! Why a model stopped, as servers name it.
+//! The reasons why a model stopped, by the names that servers give them.
 
-/// What a finish reason means for the reply.
+/// The meaning of a finish reason for the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::llm) enum Finish {
     /// The model came to its end.
@@ -9,11 +9,11 @@ pub(in crate::llm) enum Finish {
     Length,
     /// A filter stopped it.
     Filtered,
-    /// Something broke. `may_pass`: another attempt may go well.
+    /// Something failed. `may_pass`: another attempt may succeed.
     Failed { may_pass: bool },
 }
 
-/// `stop` and what OpenAI's other reasons mean it with; Anthropic's, Cohere's, TGI's, Together's.
+/// `stop` and its equivalents: OpenAI's other reasons, Anthropic's, Cohere's, TGI's, Together's.
 const WHOLE: [&str; 18] = [
     "stop",
     "eos",
@@ -66,7 +66,7 @@ const FILTERED: [&str; 14] = [
     "error_toxic",
 ];
 
-/// Reasons that say that the same request is not worth another attempt.
+/// Reasons after which the same request is not worth another attempt.
 const FINAL: [&str; 2] = ["malformed_function_call", "unexpected_tool_call"];
 
 // === impl Finish ===

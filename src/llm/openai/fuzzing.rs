@@ -24,7 +24,7 @@ pub(crate) fn stream(mut bytes: &[u8]) {
     thinking.finish();
 }
 
-/// Reads what was fed; false when the stream is over.
+/// Reads the bytes that were fed; false when the stream is over.
 fn take(reader: &mut Reader, thinking: &mut Thinking, exchange: &Exchange) -> bool {
     loop {
         match reader.next(exchange) {

@@ -1,8 +1,8 @@
-//! What stands between the provider's bytes and the library that reads them.
+//! The guard between the provider's bytes and the library that reads them.
 //!
-//! The library puts events into an unbounded channel, drops the connection right after `[DONE]`, quotes in its log what is
-//! not JSON, and panics at some bytes. So it gets one event at a time, when its reader asks for one, and each in the
-//! same plain form: `data: `, a JSON object, a blank line. What says nothing, or an error, never reaches it. A body
+//! The library puts events into an unbounded channel, drops the connection right after `[DONE]`, quotes content other
+//! than JSON in its log, and panics at some bytes. So it gets one event at a time, when its reader asks for one, and
+//! each in the same plain form: `data: `, a JSON object, a blank line. Empty events and errors never reach it. A body
 //! that is done is read to its end, which keeps the connection for the next turn.
 
 use std::collections::VecDeque;
@@ -20,36 +20,36 @@ use super::event_stream::{Ending, Event, EventKind, EventStream, TooLong};
 use super::{Exchange, body_fault, error_body, json};
 use crate::llm::error::{Fault, Kind};
 
-/// Reads of what follows `[DONE]`, and for how long, before we let go of the connection.
+/// The reads of the bytes behind `[DONE]`, and their time, before we let go of the connection.
 const MAX_TAIL_READS: usize = 16;
 const TAIL_LIMIT: Duration = Duration::from_secs(1);
 
-/// So much may come without an object: comments, and whatever else says nothing.
+/// The most bytes that may come without an object: comments, and other lines without content.
 const MAX_SILENT_BYTES: usize = 16 << 20;
 
 /// The event that ends a stream.
 const DONE: &str = "[DONE]";
-/// What some gateways write in its place.
+/// The text that some gateways write in its place.
 const ERROR: &str = "[ERROR]";
 
 /// Whether the reader of the reply waits for an event. It is set by the reader, and taken back with each event.
 #[derive(Clone, Debug)]
 pub(super) struct Demand(Arc<watch::Sender<bool>>);
 
-/// Makes objects, errors and the end of the events of a body.
+/// Makes objects, errors and the end out of the events of a body.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     events: EventStream,
-    /// Objects of an event that had several.
+    /// The objects of an event that had several.
     ready: VecDeque<String>,
     done: bool,
     /// Bytes since the last object.
     silent_bytes: usize,
-    /// What was not understood, to be told if the reply turns out to be none.
+    /// Content that was not understood, to be reported if the reply turns out to be none.
     stray: Option<String>,
 }
 
-/// What comes next of a body.
+/// The next part of a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// A JSON object, on one line.
@@ -62,7 +62,7 @@ struct Guard<S: Stream + Send + Unpin + 'static> {
     /// None once it has ended.
     body: Option<S>,
     reader: Reader,
-    /// The library has got all that there is for it.
+    /// The library has got its last event.
     over: bool,
     exchange: Arc<Exchange>,
     demand: Demand,
@@ -70,7 +70,7 @@ struct Guard<S: Stream + Send + Unpin + 'static> {
 
 type Lent<S> = Option<(io::Result<Vec<u8>>, Guard<S>)>;
 
-/// `body` as the library may have it. Why it broke off is left in `exchange`.
+/// `body` in the form that the library may have. The reason why it broke off is left in `exchange`.
 pub(super) fn guarded<S, B>(
     body: S,
     exchange: Arc<Exchange>,
@@ -97,9 +97,9 @@ impl Demand {
         self.0.send_replace(true);
     }
 
-    /// Waits until one is asked for.
+    /// Waits until an event is asked for.
     async fn wait(&self) {
-        // We hold a sender, so it cannot fail.
+        // `self` holds a sender, so this cannot fail.
         let _ = self.0.subscribe().wait_for(|wanted| *wanted).await;
     }
 
@@ -187,7 +187,7 @@ impl Reader {
         self.events.feed(bytes);
     }
 
-    /// The next object of what was fed, or the end of the stream.
+    /// The next object of the bytes that were fed, or the end of the stream.
     pub(super) fn next(&mut self, exchange: &Exchange) -> Result<Option<Next>, Fault> {
         loop {
             if let Some(object) = self.ready.pop_front() {
@@ -205,11 +205,12 @@ impl Reader {
         }
     }
 
-    /// Takes what the body left unfinished. An event without a blank line behind it may be cut, so its words do not count.
+    /// Takes the event that the body left unfinished. An event without a blank line behind it may be cut, so its words
+    /// do not count.
     pub(super) fn finish(&mut self, exchange: &Exchange) -> Result<(), Fault> {
         match self.events.finish().map_err(|TooLong| endless())? {
             None => Ok(()),
-            // An error without its blank line is one all the same.
+            // An error without its blank line is still an error.
             Some((event, _)) if event.kind == EventKind::Error => self.take(event, exchange),
             Some((event, Ending::Whole)) => self.take(event, exchange),
             Some((event, Ending::Cut)) => {
@@ -259,7 +260,7 @@ impl Reader {
         }
     }
 
-    /// What is no JSON: the end of the stream, a sign of life in plain text, or an object that was cut.
+    /// Takes data that is no JSON: the end of the stream, a sign of life in plain text, or an object that was cut.
     fn take_rest(&mut self, rest: &str, exchange: &Exchange) -> Result<(), Fault> {
         match rest {
             "" => {}
@@ -278,7 +279,7 @@ impl Reader {
     }
 }
 
-/// An event that the server calls an error, whatever is in it.
+/// An event that the server calls an error, whatever its content.
 fn error_event(data: &str) -> Fault {
     error_body::explain(data.as_bytes()).unwrap_or_default().fault()
 }
@@ -294,7 +295,7 @@ fn endless() -> Fault {
 // === impl Next ===
 
 impl Next {
-    /// As the library reads it.
+    /// The form in which the library reads it.
     fn into_bytes(self) -> Vec<u8> {
         let data = match &self {
             Self::Object(object) => object,

@@ -1,7 +1,7 @@
-//! JSON of strangers, of which only some fields matter.
+//! Foreign JSON, of which only some fields matter.
 //!
 //! An object is read one level deep. A field may be doubled, null, missing or of another type than expected; each
-//! reading says what it can make of it, and never fails the object.
+//! reading returns the part that it understands, and never fails the object.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,7 +16,7 @@ pub(super) struct Object<'a> {
     fields: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
-/// A string in which half of a surrogate pair may stand, as servers send it that cut text between UTF-16 units.
+/// A string that may hold half of a surrogate pair: some servers cut text between UTF-16 units.
 struct Bytes(Vec<u8>);
 
 struct Fields;
@@ -25,7 +25,7 @@ struct Text;
 // === impl Object ===
 
 impl<'a> Object<'a> {
-    /// None: it is no object.
+    /// None: the text is no object.
     pub(super) fn read(json: &'a str) -> Option<Self> {
         serde_json::from_str(json).ok()
     }
@@ -129,8 +129,8 @@ pub(super) fn cut_words(value: &RawValue) -> Option<Cut> {
     Some(Cut { head, text: String::from_utf8_lossy(text).into_owned(), tail })
 }
 
-/// Half of a surrogate pair in the three bytes that UTF-8 would have for it; `from` is the least second byte, of a high half
-/// 0xA0 and of a low one 0xB0.
+/// Half of a surrogate pair in the three bytes that UTF-8 would have for it; `from` is the least second byte, of a high
+/// half 0xA0 and of a low one 0xB0.
 fn surrogate([first, second, third]: [u8; 3], from: u8) -> Option<u16> {
     let is_half = first == 0xed && (from..from + 0x10).contains(&second);
     is_half.then(|| 0xd000 | u16::from(second & 0x3f) << 6 | u16::from(third & 0x3f))
@@ -149,8 +149,8 @@ pub(super) fn count(value: &RawValue) -> Option<u64> {
     (number >= 0.0 && number <= (1u64 << 53) as f64 && number.fract() == 0.0).then_some(number as u64)
 }
 
-/// JSON with what Python's and others' encoders write though JSON has no word for it: NaN and Infinity as null, control
-/// characters within strings as blanks. None: that was not what is wrong with it.
+/// JSON without the extensions that Python's and other encoders write: NaN and Infinity become null, control characters
+/// within strings become blanks. None: the fault was another one.
 pub(super) fn repaired(text: &str) -> Option<String> {
     if !text.starts_with(['{', '[']) {
         return None;

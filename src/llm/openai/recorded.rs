@@ -26,7 +26,8 @@ pub(in crate::llm) fn refusal(status: u16, headers: &BTreeMap<String, String>, b
     Refusal { status, said: explain(body), redirect: None, retry_after }.fault()
 }
 
-/// Gives each chunk to `take`, until it says that there was an error. Whether the end was announced, and what was no event.
+/// Gives each chunk to `take`, until that reports an error. Returns whether the end was announced, and the content
+/// that was no event.
 pub(in crate::llm) fn read<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     mut take: impl FnMut(Chunk) -> Option<Fault>,

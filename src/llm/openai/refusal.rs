@@ -9,20 +9,20 @@ use super::error_body::{Said, explain};
 use crate::llm::error::{Fault, Kind};
 use crate::net::retry_after::retry_after;
 
-/// So much of an error's body is read.
+/// The most bytes of an error's body that are read.
 const MAX_BODY_BYTES: usize = 16 << 10;
 
 /// A longer request id is cut: it goes into spans.
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
-/// OpenAI's and the compatible ones', Anthropic's, Azure's, Amazon's.
+/// The names of OpenAI and its compatible servers, Anthropic, Azure and Amazon.
 const REQUEST_ID_HEADERS: [&str; 4] = ["x-request-id", "request-id", "apim-request-id", "x-amzn-requestid"];
 
 /// An answer that is no reply.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: u16,
-    /// What its body says, if anything.
+    /// The account in its body, if any.
     pub(super) said: Option<Said>,
     pub(super) redirect: Option<String>,
     pub(super) retry_after: Option<Duration>,
@@ -33,7 +33,7 @@ pub(super) fn is_refusal(response: &Response) -> bool {
     !response.status().is_success() || is_page(&content_type)
 }
 
-/// Reads why, up to a bound.
+/// Reads the refusal's body, up to a bound.
 pub(super) async fn read(response: Response) -> Refusal {
     let status = response.status();
     let headers = response.headers();
@@ -43,7 +43,7 @@ pub(super) async fn read(response: Response) -> Refusal {
     Refusal { status: status.as_u16(), said, redirect, retry_after }
 }
 
-/// The id by which the provider knows the request, if it says one that is fit to be shown.
+/// The provider's id of the request, if it sends one that is fit to be shown.
 pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
     let value = REQUEST_ID_HEADERS.iter().find_map(|name| headers.get(*name))?;
     let id = value.to_str().ok()?;

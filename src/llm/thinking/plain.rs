@@ -1,16 +1,16 @@
 //! Thoughts that are marked by words alone, at the very beginning of a reply.
 
-/// How a thought begins and ends, in lower case.
+/// The beginning and the end of a thought, in lower case.
 struct Marks {
     opening: &'static str,
-    /// The next letter is a capital or no letter, as no word goes on so.
+    /// The next letter must be a capital or no letter, since no word goes on with one.
     then_capital: bool,
     ends: &'static [&'static str],
     /// A thought that never ends was the answer.
     is_doubtful: bool,
 }
 
-/// gpt-oss where the server leaves its special tokens out; Granite 3.2.
+/// The marks of gpt-oss where the server leaves its special tokens out, and of Granite 3.2.
 const MARKS: [Marks; 3] = [
     Marks { opening: "analysis", then_capital: true, ends: &["assistantfinal"], is_doubtful: false },
     Marks { opening: "here is my thought process:", then_capital: false, ends: &GRANITE, is_doubtful: true },
@@ -18,27 +18,27 @@ const MARKS: [Marks; 3] = [
 ];
 const GRANITE: [&str; 2] = ["here is my response:", "here's my response:"];
 
-/// How a thought within plain words ends.
+/// The end of a thought within plain words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ends {
     ends: &'static [&'static str],
     pub(super) is_doubtful: bool,
 }
 
-/// What a reply begins with.
+/// The beginning of a reply.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Beginning {
-    /// So many bytes open a thought.
+    /// This many bytes open a thought.
     Thought(usize, Ends),
-    /// It may yet become one.
+    /// The text may yet become the beginning of a thought.
     Unfinished,
     Words,
 }
 
-/// What stands in a thought.
+/// The result of looking for the end of a thought.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// The thought ends here, and its mark is so long.
+    /// The position of the thought's end, and the length of its mark.
     End(usize, usize),
     /// No end begins before this byte.
     None(usize),

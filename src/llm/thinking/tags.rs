@@ -1,9 +1,10 @@
 //! The tags by which models mark their thoughts and their answers.
 
-/// The names of tags like `<think>` and `</think>`, in lower case. They are read with blanks and attributes within, and one
-/// closes what another has opened.
+/// The names of tags like `<think>` and `</think>`, in lower case. They are read with blanks and attributes within,
+/// and a tag of one name closes a tag of another.
 ///
-/// DeepSeek, Qwen, GLM, MiniMax and most others; Apriel; Gemini, EXAONE; prompted models; Seed-OSS; MiniMax M3; LongCat; K2-V3.
+/// DeepSeek, Qwen, GLM, MiniMax and most others; Apriel; Gemini, EXAONE; prompted models; Seed-OSS; MiniMax M3;
+/// LongCat; K2-V3.
 pub(super) const NAMES: [&str; 14] = [
     "think",
     "thinking",
@@ -41,7 +42,7 @@ pub(super) const PAIRS: [(&str, &str); 14] = [
     ("<|thinking|>", "<|/thinking|>"),
 ];
 
-/// Closing tags that also end what is no thought.
+/// Closing tags that also end text other than thoughts.
 pub(super) const SHARED_ENDS: [&str; 2] = ["<|end|>", "<|end_message|>"];
 
 /// Tags round the answer itself.
@@ -65,14 +66,14 @@ const WRAPPERS: [&str; 17] = [
     "[begin final response]",
 ];
 
-/// Tags round the answer that stand for themselves where no thought came before.
+/// Tags round the answer that are ordinary text where no thought came before.
 const WRAPPERS_BEHIND_THOUGHTS: [&str; 4] = ["<answer>", "</answer>", "<response>", "</response>"];
 
-/// With one of these every tag begins.
+/// The characters with which tags begin.
 pub(super) const FIRST: [char; 3] = ['<', '[', '◁'];
-/// A tag with its blanks and attributes is no longer.
+/// The longest tag with its blanks and attributes.
 const MAX_TAG_BYTES: usize = 80;
-/// What closes a thought.
+/// The closing mark of a thought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// A closing tag of any of the names.
@@ -90,10 +91,10 @@ pub(super) enum Tag {
     Wrapper,
 }
 
-/// What a text begins with.
+/// The beginning of a text.
 pub(super) enum Read {
     Tag(usize, Tag),
-    /// It may become a tag.
+    /// The text may become a tag.
     Unfinished,
     Words,
 }

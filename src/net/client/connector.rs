@@ -22,10 +22,10 @@ use tower_service::Service;
 use super::as_url;
 use crate::net::proxy::Proxies;
 
-/// A server that is gone without a word is noticed after some of these.
+/// A server that vanished is noticed after some of these.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_PROBES: u32 = 3;
-/// Bytes that were sent and not acknowledged for so long end a connection.
+/// Sent bytes without an acknowledgement for this long end a connection.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -43,7 +43,7 @@ pub(super) struct Dialer {
     proxies: Proxies,
 }
 
-/// A connection, to the server or to a proxy that is to be told with each request where that goes.
+/// A connection, to the server or to a proxy that must be given the target with each request.
 pub(super) struct Way {
     tcp: TokioIo<TcpStream>,
     is_proxied: bool,

@@ -10,7 +10,7 @@ use crate::net::network;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A server whose connections are handled by `serve`, once a request's head has come; what each came to.
+/// A server whose connections are handled by `serve`, once a request's head has come; returns the result of each.
 fn server<T: Send + 'static>(serve: fn(TcpStream) -> T) -> (Url, JoinHandle<Vec<T>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
@@ -40,7 +40,7 @@ fn read_head(stream: &mut TcpStream) {
     }
 }
 
-/// Writes `piece` until the other side has gone; how many bytes were written.
+/// Writes `piece` until the other side has gone; returns the number of bytes written.
 fn flood(mut stream: TcpStream, piece: &[u8]) -> usize {
     let pieces = piece.repeat(1_000);
     let mut written = 0;
@@ -154,7 +154,7 @@ async fn a_switch_of_protocols_is_an_answer_like_any_other() {
     assert_eq!(get(&url).await.unwrap().status().as_u16(), 101);
 }
 
-/// As the exporters use it: between two requests nothing runs that would notice the end of the connection.
+/// The exporters use it in this way: between two requests nothing runs that would notice the end of the connection.
 #[test]
 fn a_connection_that_was_closed_meanwhile_is_replaced() {
     let (url, serving) = server(|mut stream: TcpStream| {
@@ -178,7 +178,7 @@ async fn a_connection_that_takes_too_long_is_told_from_one_that_is_refused() {
     let discard = Request::new(Method::GET, "http://127.0.0.1:9/".parse().unwrap());
     let refused = client.send(discard).await.unwrap_err();
     assert!(refused.is_connect() && !refused.is_timeout(), "{refused}");
-    // TLS is part of it: nothing is ever said here.
+    // The limit includes TLS: this server sends nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = Url::parse(&format!("https://{}/", silent.local_addr().unwrap())).unwrap();
     let client = network().http(Some(Duration::from_millis(200)));

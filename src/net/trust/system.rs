@@ -1,7 +1,7 @@
-//! The certificates of the system: those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, as OpenSSL reads them, else those
-//! of the system's own places.
+//! The certificates of the system: those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, as OpenSSL reads them, else
+//! those of the system's own places.
 //!
-//! What the variables name is read here and not by `rustls-native-certs`, which reads whatever it is given to its end.
+//! The paths of the variables are read here and not by `rustls-native-certs`, which reads any file to its end.
 
 use std::env;
 use std::ffi::OsStr;
@@ -21,7 +21,7 @@ const DIRECTORY: DirectoryBounds = DirectoryBounds { max_files: 4_096, max_bytes
 /// Directories that the variable may name.
 const MAX_DIRECTORIES: usize = 16;
 
-/// The certificates, and what was named and not read, each with the reason.
+/// The certificates, and the named paths that were not read, each with the reason.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) certificates: Vec<CertificateDer<'static>>,
@@ -33,7 +33,7 @@ pub(super) fn certificates() -> Found {
     named(file.as_deref(), directories.as_deref()).unwrap_or_else(own)
 }
 
-/// Those of the system's own places.
+/// The certificates of the system's own places.
 fn own() -> Found {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
@@ -91,7 +91,7 @@ impl Found {
         }
     }
 
-    /// Adds the certificates of a file; how many these are. What is none is passed over.
+    /// Adds the certificates of a file; returns their number. Parts that are no certificate are passed over.
     fn add(&mut self, content: &Content) -> usize {
         let before = self.certificates.len();
         self.certificates.extend(CertificateDer::pem_slice_iter(&content.bytes).filter_map(Result::ok));

@@ -1,5 +1,5 @@
-//! What can be known of the files without an OpenObserve: their shape, and that their SQL asks for columns that our spans
-//! become.
+//! The properties of the files that need no OpenObserve: their shape, and that their SQL asks for columns that our
+//! spans become.
 
 use std::collections::BTreeSet;
 
@@ -20,8 +20,8 @@ const OWN_COLUMNS: [&str; 8] = [
     "status_message",
     "trace_id",
 ];
-/// What it keeps as numbers in every version that takes the dashboard. All attributes are text there, before v0.91 those too
-/// that are numbers from then on (`gen_ai_usage_*`, `gen_ai_response_time_to_first_chunk`).
+/// The columns that are numbers in every version that takes the dashboard. All attributes are text there, before v0.91
+/// also those that are numbers from then on (`gen_ai_usage_*`, `gen_ai_response_time_to_first_chunk`).
 const NUMBERS: [&str; 2] = ["duration", "_timestamp"];
 const WORDS: [&str; 37] = [
     "select",
@@ -71,7 +71,7 @@ fn panels(dashboard: &Value) -> &Vec<Value> {
     dashboard["tabs"][0]["panels"].as_array().unwrap()
 }
 
-/// Every SQL there is, with where it stands.
+/// All SQL of the files, with its place.
 fn queries(assets: &Assets) -> Vec<(String, String)> {
     let of_panels = panels(&assets.dashboard).iter().flat_map(|panel| {
         let title = text(panel, "title").to_owned();
@@ -88,7 +88,7 @@ fn queries(assets: &Assets) -> Vec<(String, String)> {
     of_panels.chain(of_alerts).collect()
 }
 
-/// As OpenObserve flattens names: lower case, and an underscore for what is no letter, digit or underscore.
+/// OpenObserve flattens names: lower case, and an underscore for any character but a letter, digit or underscore.
 fn column(attribute: &str) -> String {
     let flat = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '_' };
     attribute.chars().map(flat).collect()
@@ -99,7 +99,7 @@ fn columns_of_attributes() -> BTreeSet<String> {
     key.captures_iter(ATTRIBUTES).map(|found| column(&found[1])).collect()
 }
 
-/// What a query names besides the words of SQL, without the texts in it.
+/// The names in a query besides the words of SQL, without the texts in it.
 fn names(sql: &str) -> BTreeSet<String> {
     let sql = Regex::new("'[^']*'").unwrap().replace_all(sql, "");
     let name = Regex::new("[A-Za-z_][A-Za-z0-9_]*").unwrap();

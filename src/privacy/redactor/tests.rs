@@ -6,7 +6,7 @@ fn redact(text: &str) -> String {
     of(&Redactor::new(Builtin::ALL, &[]), text)
 }
 
-/// `text` as this redactor leaves it, however long it takes.
+/// The result of this redactor for `text`, however long it takes.
 fn of(redactor: &Redactor, text: &str) -> String {
     redactor.redact(text, &Budget::new(Duration::MAX / 4)).unwrap()
 }
@@ -39,7 +39,7 @@ fn payment_cards() {
         ("6 0 1 1 1 1 1 1 1 1 1 1 1 1 1 7", "[card]"),
         ("41 11 11 11 11 11 11 11", "[card]"),
         ("4111\u{a0}1111\u{2013}1111\u{a0}1111", "[card]"),
-        // Beside other numbers.
+        // A card beside other numbers.
         ("4111 1111 1111 1111 12 26 123", "[card] 12 26 123"),
         ("2 5555 5555 5555 4444", "2 [card]"),
         ("4111 1111 1111 1111 5555 5555 5555 4444", "[card] [card]"),
@@ -245,8 +245,8 @@ fn time_taken_by_hostile_texts() {
     }
 }
 
-/// Prints how long the most expensive expressions that are accepted take for what one person may write, and for a long reply:
-/// to its end, and to the end of a session's patience.
+/// Prints how long the most expensive accepted expressions take for a text that one person may write, and for a long
+/// reply: to its end, and to the end of a session's patience.
 #[test]
 #[ignore = "measures; bench/redaction.sh runs it"]
 fn time_taken_by_expensive_expressions() {

@@ -1,10 +1,10 @@
-//! Sums and percentiles over turns, computed where they are.
+//! Sums and percentiles over turns, computed in the database.
 
 use rusqlite::{Connection, Params, Row};
 
 use crate::record::find::{Figures, Spread};
 
-/// What `sums` reads, in its order.
+/// The columns that `sums` reads, in its order.
 const SUMS: &str = "\
     count(*), sum(t.status = 'open'), sum(t.status = 'answered'), sum(t.status = 'interrupted'),
     sum(t.status = 'failed'), sum(t.status = 'aborted'), sum(t.attempts), sum(t.input_tokens), sum(t.output_tokens),

@@ -1,4 +1,4 @@
-//! What is asked of the record: sessions with their figures, and the turns of one.
+//! The queries of the record: sessions with their figures, and the turns of one.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,16 +10,16 @@ use super::{BUSY_TIMEOUT, MIGRATIONS, Schema, foreign, newer, rows, schema, trou
 use crate::named_file::refuse_irregular;
 use crate::record::find::{Direction, Filter, Found, FoundTurns, Place, ReadError, Session, Turns};
 
-/// The sessions that a filter means; its parameters are bound by name.
+/// The sessions that a filter selects; its parameters are bound by name.
 const MEANT: &str = "\
     (:since IS NULL OR s.last_us >= :since) AND (:until IS NULL OR s.started_us < :until)
     AND (:room IS NULL OR s.room GLOB :room)
     AND (:status IS NULL OR EXISTS (SELECT 1 FROM turns f WHERE f.session = s.id AND f.status = :status))";
 
-/// After so many steps of SQLite's the time is looked at: some hundred microseconds.
+/// The number of SQLite's steps after which the time is looked at: some hundred microseconds.
 const STEPS: i32 = 10_000;
 
-/// Reads the record beside whoever writes it. Cheap to clone; each question opens the file anew, read-only.
+/// Reads the record beside the worker that writes it. Cheap to clone; each question opens the file anew, read-only.
 #[derive(Clone, Debug)]
 pub struct Reader {
     path: PathBuf,
@@ -33,12 +33,12 @@ impl Reader {
         Self { path: path.to_owned(), limit: None }
     }
 
-    /// Gives up on a question that takes longer: what asks again and again must not take all of a processor's time.
+    /// Gives up on a question that takes longer: repeated questions must not take all of a processor's time.
     pub fn within(self, limit: Duration) -> Self {
         Self { limit: Some(limit), ..self }
     }
 
-    /// The sessions behind `after`, the newest first, and what all that the filter means come to.
+    /// The sessions behind `after`, the newest first, and the totals of all that the filter selects.
     pub fn sessions(&self, filter: &Filter, after: Option<&Place>, limit: usize) -> Result<Found, ReadError> {
         self.ask(|connection| {
             let (sessions, next) = page(connection, filter, after, limit)?;
@@ -57,9 +57,9 @@ impl Reader {
         })
     }
 
-    /// The session of this id, or of the only id that begins so.
+    /// The session of this id, or of the only id that begins with it.
     pub fn session(&self, id: &str) -> Result<Session, ReadError> {
-        // Both in one question, because the session may be deleted between two.
+        // Both are read in one question, because the session may be deleted between two.
         let (ids, session) = self.ask(|connection| {
             let ids = ids_like(connection, id)?;
             let only = ids.first().filter(|first| ids.len() == 1 || *first == id);
@@ -77,7 +77,7 @@ impl Reader {
         self.ask(|connection| turns(connection, session, wanted))
     }
 
-    /// Everything that one question asks is answered from one state of the file.
+    /// Answers all queries of one question from one state of the file.
     fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ReadError> {
         let refused = |error| self.refused(error);
         if matches!(self.path.try_exists(), Ok(false)) {
@@ -185,9 +185,9 @@ fn session(connection: &Connection, id: &str) -> rusqlite::Result<Session> {
     })
 }
 
-/// The first few ids that begin so; that of exactly this name comes first.
+/// The first few ids that begin with it; an id that equals it comes first.
 fn ids_like(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<String>> {
-    // The greatest character there is ends the part of the index that is looked through.
+    // The greatest character there is ends the part of the index that is searched.
     let sql = "\
         SELECT id FROM sessions WHERE id BETWEEN ?1 AND ?1 || char(1114111) AND substr(id, 1, length(?1)) = ?1
         ORDER BY id LIMIT 5";
@@ -205,7 +205,7 @@ fn glob(name: &str) -> String {
     })
 }
 
-/// One more than is wanted, which says whether there are more.
+/// One more than is wanted, which shows whether there are more.
 fn rows_of(limit: usize) -> i64 {
     i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1))
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row};
 use crate::chat::{Failure, Usage};
 use crate::record::turn::{Attempt, End, Outcome, Stage, Status, Turn};
 
-/// What `turn` reads, in its order; parameter 5 is the longest text.
+/// The columns that `turn` reads, in its order; parameter 5 is the longest text.
 pub(super) const TURN: &str = "\
     t.span_id, t.trace_id, t.session, s.room, s.agent, t.speaker, t.turn, t.started_us,
     substr(t.question, 1, ?5), t.status, t.ended_us, substr(t.answer, 1, ?5), t.model, t.input_tokens, t.output_tokens,
@@ -36,7 +36,7 @@ fn end(row: &Row<'_>, max_text: usize) -> rusqlite::Result<Option<End>> {
         Some(Status::Answered) => Outcome::Answered,
         Some(Status::Interrupted) => Outcome::Interrupted,
         Some(Status::Failed) => Outcome::Failed(failure()?),
-        // A status that nobody wrote is no success.
+        // A status that no version of the program wrote is no success.
         Some(Status::Aborted) | None => Outcome::Aborted(failure()?),
     };
     let cached: Option<i64> = row.get(15)?;

@@ -1,4 +1,4 @@
-//! What SQL answers, against the same worked out by hand.
+//! The answers of SQL, against the same worked out by hand.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,7 +48,7 @@ impl Base {
 }
 
 impl Database {
-    /// Keeps everybody else from writing for as long as the value lives.
+    /// Keeps all other connections from writing for as long as the value lives.
     pub(in crate::record) fn hold_the_lock(&mut self) -> impl Drop {
         begin(self.connection_mut()).unwrap()
     }

@@ -1,4 +1,4 @@
-//! What is written: turns as they begin and end, and what is deleted when its time has come.
+//! The writes of the record: turns as they begin and end, and deletions when their time has come.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::record::path::{self, Identity};
 use crate::record::standing::Trouble;
 use crate::record::turn::{Attempt, Turn};
 
-/// How many turns one transaction deletes, so that turns that wait to be written wait for no longer than that.
+/// How many turns one transaction deletes, so that turns that wait to be written wait no longer than that takes.
 const CHUNK: i64 = 500;
 /// No count is larger.
 const MOST: i64 = 1 << 40;
@@ -22,7 +22,7 @@ const PUT_SESSION: &str = "\
     ON CONFLICT (id) DO UPDATE SET
         started_us = min(started_us, excluded.started_us), last_us = max(last_us, excluded.last_us)";
 
-/// An end replaces what is known of the turn; a beginning that comes late replaces nothing.
+/// An end replaces the turn's row; a beginning that comes late replaces nothing.
 const PUT_TURN: &str = "\
     INSERT INTO turns (
         span_id, trace_id, run, session, speaker, turn, status, started_us, question,
@@ -57,16 +57,16 @@ const DELETE_EMPTY_SESSIONS: &str = "\
 /// The file, open for writing.
 pub(in crate::record) struct Database {
     path: PathBuf,
-    /// The process that writes, in each turn's row.
+    /// The writing process, named in each turn's row.
     run: String,
     identity: Option<Identity>,
     connection: Connection,
 }
 
-/// What may stay in the file.
+/// The limits of the file's content.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::record) struct Bounds {
-    /// Turns that began before this go.
+    /// Turns that began before this are deleted.
     pub(in crate::record) since_us: i64,
     pub(in crate::record) max_bytes: u64,
 }
@@ -76,7 +76,8 @@ pub(in crate::record) struct Bounds {
 impl Database {
     /// Opens an existing file, which may be empty.
     pub(in crate::record) fn open(path: &Path, run: &str) -> Result<Self, Trouble> {
-        // Taken before: a file that is exchanged meanwhile is then taken for another, which only costs another opening.
+        // The identity is taken first: a file that is exchanged meanwhile is then taken for another, which only costs
+        // another opening.
         let identity = path::identity(path);
         let connection = open_for_writing(path)?;
         Ok(Self { path: path.to_owned(), run: run.to_owned(), identity, connection })
@@ -87,7 +88,7 @@ impl Database {
         self.identity.is_some() && path::identity(&self.path) == self.identity
     }
 
-    /// Writes all of them, or none.
+    /// Writes all of the turns, or none.
     pub(in crate::record) fn write(&mut self, turns: &[Arc<Turn>]) -> Result<(), Trouble> {
         let run = self.run.clone();
         self.transact(|transaction| turns.iter().try_for_each(|turn| put(transaction, &run, turn)))
@@ -101,12 +102,12 @@ impl Database {
         })
     }
 
-    /// Closes what a process left open; how many turns that were.
+    /// Closes the turns that a process left open; returns their number.
     pub(in crate::record) fn abort_turns_of(&mut self, run: &str) -> Result<usize, Trouble> {
         self.transact(|transaction| transaction.execute(ABORT, [run]))
     }
 
-    /// Deletes a chunk of what is too old or too much; true when there is more to do.
+    /// Deletes a chunk of turns that are too old or too many; true when there is more to do.
     pub(in crate::record) fn prune(&mut self, bounds: Bounds) -> Result<bool, Trouble> {
         self.transact(|transaction| {
             let deleted = transaction.execute(DELETE_BEFORE, params![bounds.since_us, CHUNK])?;
@@ -128,7 +129,7 @@ impl Database {
             let freed: i64 = self.connection.query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
             let mut vacuum = self.connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
             let mut pages = vacuum.query([])?;
-            // Each row that it says nothing in is one page.
+            // Each row, though it holds no value, is one page.
             while pages.next()?.is_some() {}
             Ok(freed > PAGES)
         };
@@ -214,7 +215,7 @@ fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(MOST).min(MOST)
 }
 
-/// What the content takes, without the pages that are free for more.
+/// The size of the content, without the free pages.
 fn used_bytes(transaction: &Transaction<'_>) -> rusqlite::Result<u64> {
     let number = |pragma: &str| transaction.query_row(pragma, [], |row| row.get::<_, i64>(0));
     let pages = number("PRAGMA page_count")? - number("PRAGMA freelist_count")?;

@@ -1,4 +1,4 @@
-//! How far a segment has come: what its writer does and the session asks.
+//! The progress of a segment: its writer reports it and the session reads it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,23 +7,23 @@ use livekit::webrtc::outbox::Outbox;
 
 use crate::chat::{Fate, Spoken};
 
-/// Of one segment. Clones are the same.
+/// The progress of one segment. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Progress {
     outbox: Outbox,
     stand: Arc<Mutex<Stand>>,
 }
 
-/// In bytes of the segment's text.
+/// Positions in bytes of the segment's text.
 #[derive(Debug, Default)]
 struct Stand {
-    /// What this stay in the room has got of it.
+    /// The bytes that were written in this stay in the room.
     written: usize,
-    /// What the server has surely taken, in this stay or in one before.
+    /// The bytes that the server has surely taken, in this stay or in one before.
     heard: usize,
-    /// What is written and not acknowledged yet, and by which mark of the outbox it will be.
+    /// The writes that are not acknowledged yet: the mark of the outbox that will acknowledge each, and where it ends.
     under_way: VecDeque<(u64, usize)>,
-    /// Nothing is to be written beyond here.
+    /// The position beyond which nothing is to be written.
     cut: Option<usize>,
     /// All of it is written.
     whole: bool,
@@ -47,12 +47,12 @@ impl Progress {
         self.lock().written
     }
 
-    /// What the server has surely taken.
+    /// The bytes that the server has surely taken.
     pub(crate) fn heard(&self) -> usize {
         self.lock().heard
     }
 
-    /// The stay in the room is over: the next one has got nothing of it yet.
+    /// The stay in the room is over: nothing of the segment is written in the next one yet.
     pub(super) fn lose(&self) {
         let mut stand = self.lock();
         (stand.written, stand.whole) = (0, false);
@@ -63,8 +63,8 @@ impl Progress {
         self.lock().whole = true;
     }
 
-    /// Lets nothing more be written, and says how far it has come. `lost`: what went into the connection and was not
-    /// acknowledged does not count.
+    /// Lets nothing more be written, and returns how far the segment has come. With `lost`, bytes that went into the
+    /// connection and were not acknowledged do not count.
     pub(super) fn cut(&self, lost: bool) -> Spoken {
         let mut stand = self.lock();
         let gone = if lost { stand.heard } else { stand.heard.max(stand.written) };
@@ -73,7 +73,7 @@ impl Progress {
         Spoken { heard, fate }
     }
 
-    /// Where it was cut.
+    /// The position at which it was cut.
     pub(super) fn is_cut_at(&self) -> Option<usize> {
         self.lock().cut
     }

@@ -1,4 +1,4 @@
-//! One segment on its way into the room: a text stream, and chat messages for those who read these.
+//! One segment on its way into the room: a text stream, and chat messages for the people who read these.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -22,32 +22,32 @@ use crate::room::text::{FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TRANSCRIPTION_TOPIC}
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection can be dead for so long before the SDK notices.
 const UNNOTICED: Duration = Duration::from_secs(15);
-/// As much text as the SDK puts into one packet. Each waits for room by itself.
+/// The longest text that the SDK puts into one packet. Each piece waits for room by itself.
 const PIECE: usize = 15_000;
 
-/// Where segments are written to.
+/// The destination of segments.
 pub(super) struct Outlet {
     participant: LocalParticipant,
     outbox: Outbox,
 }
 
-/// A segment, and how much of it this stay has got.
+/// A segment, and its progress in this stay.
 pub(super) struct Segment {
     id: String,
-    /// Who gets it; no one named is the whole room.
+    /// The recipients; an empty list is the whole room.
     only: Vec<String>,
-    /// Who gets it as a chat message, too, once it is finished.
+    /// The people who get it as a chat message, too, once it is finished.
     chat: Vec<String>,
-    /// All of it so far.
+    /// The whole text so far.
     text: String,
     finished: Option<Instant>,
     stream: Option<TextStreamWriter>,
-    /// The stream is closed: those who get the text have all of it.
+    /// The stream is closed: its recipients have all of the text.
     closed: bool,
-    /// Chat messages that are written.
+    /// The number of chat messages that are written.
     copied: usize,
     progress: Progress,
-    /// Wants to hear what became of it.
+    /// The receiver of the segment's fate.
     spoken: Option<oneshot::Sender<Spoken>>,
     /// Nothing more of it is to be written: it is whole, or given up.
     pub(super) done: bool,
@@ -60,8 +60,8 @@ impl Outlet {
         Self { participant, outbox }
     }
 
-    /// Waits until there is room for a write. The SDK would wait as well, but hold on meanwhile to what it needs to restore
-    /// the connection.
+    /// Waits until there is room for a write. The SDK would wait as well, but would meanwhile hold on to the parts
+    /// that it needs to restore the connection.
     async fn room(&self) -> Result<(), String> {
         bounded(self.outbox.at_most(UNDER_WAY).map(Ok::<_, Infallible>)).await
     }
@@ -119,7 +119,7 @@ impl Segment {
         }
     }
 
-    /// More of it, unless nobody wants more.
+    /// Adds more of the text, unless the segment is done or cut.
     pub(super) fn say(&mut self, text: &str) {
         if !self.done && self.progress.is_cut_at().is_none() {
             self.text.push_str(text);
@@ -132,7 +132,7 @@ impl Segment {
         }
     }
 
-    /// Lets another stay have the whole of it, unless that of before surely had it when its line was `lost`.
+    /// Writes the whole segment again in the next stay, unless the last stay surely had it when its line was `lost`.
     pub(super) fn start_again(&mut self, lost: Option<Instant>) {
         let heard = self.finished.zip(lost).is_some_and(|(finished, lost)| finished + UNNOTICED < lost);
         if !heard {
@@ -141,24 +141,24 @@ impl Segment {
         }
     }
 
-    /// Nobody will want to hear it again.
+    /// No participant will want to hear it again.
     pub(super) fn is_old(&self) -> bool {
         self.finished.is_some_and(|finished| finished.elapsed() > UNNOTICED)
     }
 
-    /// What was written of it is worth nothing any more.
+    /// The text that was written in this stay counts for nothing any more.
     pub(super) fn lose(&mut self) {
         (self.stream, self.closed, self.copied) = (None, false, 0);
         self.progress.lose();
     }
 
-    /// Gives it up, and says how much of it the server has taken.
+    /// Gives the segment up, and reports how much of it the server has taken.
     pub(super) fn fail(&mut self, why: String) {
         self.done = true;
         self.tell(self.progress.heard(), Fate::Failed(why));
     }
 
-    /// Writes what the stay has not got yet.
+    /// Writes the text that this stay has not got yet.
     pub(super) async fn write(&mut self, outlet: &Outlet) -> Result<(), String> {
         if self.stream.is_none() && self.progress.is_cut_at() == Some(0) {
             // The room has not heard of it, and does not need to.
@@ -200,7 +200,7 @@ impl Segment {
         Ok(())
     }
 
-    /// Writes all of it as chat messages to those who read these.
+    /// Writes the whole text as chat messages to the people who read these.
     async fn copy(&mut self, outlet: &Outlet) -> Result<(), String> {
         if self.chat.is_empty() {
             return Ok(());
@@ -212,7 +212,7 @@ impl Segment {
         Ok(())
     }
 
-    /// Once; nobody may listen any more.
+    /// Reports the fate once; the receiver may be gone.
     fn tell(&mut self, heard: usize, fate: Fate) {
         if let Some(spoken) = self.spoken.take() {
             let _ = spoken.send(Spoken { heard, fate });
@@ -220,7 +220,7 @@ impl Segment {
     }
 }
 
-/// What comes next of a text of which so much is written.
+/// The next piece of a text of which this much is written.
 fn piece(text: &str, written: usize) -> Option<&str> {
     let rest = text.get(written..).filter(|rest| !rest.is_empty())?;
     let end = (0..=PIECE.min(rest.len())).rev().find(|&end| rest.is_char_boundary(end))?;

@@ -1,9 +1,10 @@
 //! Writes segments into the room, each as one text stream, and once more where a stream died with its connection.
 //!
 //! A stream belongs to one stay in the room. When the SDK had to rejoin as a new participant, the others have dropped
-//! what was half written, and what went into a dead connection is gone. So what was under way, what was said while the
-//! line was down, and what was finished a moment before that was noticed is written again as a whole, under the ids that
-//! it had: `lk.segment_id` tells frontends that it is the same segment.
+//! half-written streams, and text that went into a dead connection is gone. So three kinds of segments are written
+//! again as a whole, under the ids that they had: those that were under way, those that were said while the line was
+//! down, and those that were finished a moment before the loss was noticed. `lk.segment_id` tells frontends that it is
+//! the same segment.
 
 use std::collections::VecDeque;
 
@@ -29,7 +30,7 @@ impl Speaker {
         Self { outlet, line, segments: VecDeque::new() }
     }
 
-    /// Until there will be no more words.
+    /// Runs until there will be no more words.
     pub(super) async fn run(mut self, mut words: mpsc::Receiver<Word>) {
         let mut stay = self.line.borrow_and_update().stay;
         loop {
@@ -72,7 +73,7 @@ impl Speaker {
         self.segments.push_back(segment);
     }
 
-    /// Writes what this stay has not got yet, as far as the line holds.
+    /// Writes the text that this stay has not got yet, for as long as the line is up.
     async fn write(&mut self) {
         for segment in self.segments.iter_mut().filter(|segment| !segment.done) {
             if !self.line.borrow().up {
@@ -97,8 +98,8 @@ impl Speaker {
     }
 }
 
-/// When the line goes down. Never, once nobody could tell. With a receiver of its own: what this one sees, the speaker must
-/// still come to see as a change.
+/// Returns when the line goes down; never, once the sender of its state is gone. It takes a receiver of its own,
+/// because a change that this one has seen must still come to the speaker as a change.
 async fn down(mut line: watch::Receiver<Line>) {
     if line.wait_for(|line| !line.up).await.is_err() {
         std::future::pending().await

@@ -1,4 +1,4 @@
-//! What somebody makes of a thing that they said before.
+//! A participant's change to a message that they sent before.
 
 use crate::chat::Correction;
 use crate::secret::Speech;

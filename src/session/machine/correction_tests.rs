@@ -1,4 +1,4 @@
-//! Who gets a reply, and what corrections do to a conversation.
+//! The recipients of a reply, and the effect of corrections on a conversation.
 
 use super::*;
 use crate::chat::{Utterance, Way};
@@ -134,7 +134,7 @@ fn what_is_deleted_is_gone_from_the_next_question_on() {
     session.on(segment("my secret", "1"));
     assert_eq!(session.on(edited_by("ada", &["1"], None)), ["corrected"]);
     assert_eq!(reply(&mut session, 0), spoken("open", "close", 0), "the reply goes on");
-    // The same by another way, late.
+    // The same message by another way, late.
     assert!(session.on(by(Way::Packet, "my secret", "1")).is_empty());
     assert_eq!(session.prompt(), ["be brief", "[deleted by the user]", "yes"]);
 }

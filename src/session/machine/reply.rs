@@ -13,21 +13,21 @@ use super::{Action, Machine, TurnEnding, TurnResult};
 pub(super) struct Reply {
     pub(super) turn: u64,
     heard_at: Instant,
-    /// Who gets it; no one named is the whole room.
+    /// The recipients; an empty list is the whole room.
     only: Vec<String>,
-    /// What was said of it so far.
+    /// The text that was said so far.
     said: String,
     first_word_at: Option<Instant>,
-    /// Where it is said, once there is a first word.
+    /// The segment in which it is said, once there is a first word.
     segment: Option<u64>,
-    /// The call is over.
+    /// Set when the call is over.
     answer: Option<Answer>,
-    /// The words are.
+    /// Set when the words are over.
     spoken: Option<Spoken>,
     interrupted: Option<Interrupted>,
 }
 
-/// In what somebody cut in.
+/// The part of the reply that was still going on when a participant cut in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Interrupted {
     Call,
@@ -89,14 +89,14 @@ impl Machine {
             return;
         }
         if reply.answer.is_none() && reply.interrupted.is_none() {
-            // What the model still has to say could not be said.
+            // The rest of the model's answer could not be said.
             self.actions.push(Action::Cancel { turn: reply.turn });
         }
         reply.spoken = Some(spoken);
         self.settle();
     }
 
-    /// A text of our own counts as said until the room tells otherwise.
+    /// A text of the agent's own counts as said until the room reports otherwise.
     fn own_spoken(&mut self, segment: u64, spoken: &Spoken) {
         if spoken.fate != Fate::Whole {
             self.history.unheard(segment, spoken.heard);
@@ -126,9 +126,9 @@ impl Machine {
         self.go_on();
     }
 
-    /// What was said goes into the history, and where that is not all of the answer, into the answer.
+    /// Puts the text that was said into the history, and where that is not all of the answer, into the answer.
     fn remember(&mut self, reply: &Reply, outcome: &TurnEnding, answer: &mut Answer) {
-        // What went out, without what turned out to be thought; as a rule all of the answer.
+        // The text that went out, without the part that turned out to be thought; as a rule all of the answer.
         let said = reply.heard().get(answer.thought_bytes..).unwrap_or_default();
         if reply.segment.is_some() && answer.text.expose() != said {
             answer.text = said.into();
@@ -136,7 +136,7 @@ impl Machine {
         // The next turn may have been overtaken already and stand in the history before this reply. That only happens
         // when several turns come within one cancellation, and the model copes with it.
         match (outcome, reply.segment) {
-            // So much of it can still turn out to be unheard.
+            // This much of it can still turn out to be unheard.
             (TurnEnding::Answered, Some(segment)) => {
                 self.history.said_whole(&answer.text, segment, answer.thought_bytes);
             }
@@ -169,14 +169,14 @@ impl Reply {
         self.interrupted.is_none() && self.spoken.is_none()
     }
 
-    /// What of it went out.
+    /// The part of the reply that went out.
     fn heard(&self) -> &str {
         let heard = self.spoken.as_ref().map_or(self.said.len(), |spoken| spoken.heard);
         self.said.get(..heard).unwrap_or(&self.said)
     }
 
-    /// The call's outcome as the room saw it: a reply that was cut is interrupted, even if its call had just ended well, and
-    /// one that could not be written failed.
+    /// The call's outcome as the room saw it: a reply that was cut is interrupted, even if its call had just ended
+    /// well, and one that could not be written failed.
     fn ending(&self, outcome: &Outcome) -> TurnEnding {
         let fate = self.spoken.as_ref().map_or(&Fate::Whole, |spoken| &spoken.fate);
         match (self.interrupted, fate, outcome) {

@@ -1,4 +1,4 @@
-//! What a reply comes to when the room does not take all of it.
+//! The outcome of a reply when the room does not take all of it.
 
 use super::super::tests::*;
 use super::super::*;
@@ -13,7 +13,7 @@ fn stuck(greeting: &str) -> Session {
     session
 }
 
-/// One in which the model has said "Once upon a time" and the room has not taken it.
+/// A session in which the model has said "Once upon a time" and the room has not taken it.
 fn said() -> Session {
     let mut session = stuck("");
     session.on(heard("a story"));
@@ -26,7 +26,7 @@ fn failed(segment: u64, bytes: usize) -> Event {
     spoken(segment, bytes, Fate::Failed("it took longer than 10 s".into()))
 }
 
-/// What is recorded of the turn that this event finishes.
+/// The recorded outcome of the turn that this event finishes.
 fn recorded(session: &mut Session, event: Event) -> (TurnEnding, String) {
     let actions = session.machine.step(session.now, event);
     let finished = actions.into_iter().find_map(|action| match action {

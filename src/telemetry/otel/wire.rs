@@ -1,7 +1,7 @@
-//! Spans as OTLP puts them on the wire: what the spool writes, and what a receiver gets.
+//! Spans in their OTLP encoding, in which the spool writes them and a receiver gets them.
 //!
-//! A batch is an `ExportTraceServiceRequest` in protobuf (OTLP 1.x, `opentelemetry/proto/collector/trace/v1`), so that a
-//! file of the spool can be posted by any tool: `curl --data-binary @FILE -H 'Content-Type: application/x-protobuf'`.
+//! A batch is an `ExportTraceServiceRequest` in protobuf (OTLP 1.x, `opentelemetry/proto/collector/trace/v1`), so that
+//! a file of the spool can be posted by any tool: `curl --data-binary @FILE -H 'Content-Type: application/x-protobuf'`.
 
 use std::collections::BTreeSet;
 
@@ -23,16 +23,16 @@ pub(in crate::telemetry) struct WireSpan {
     encoded: Vec<u8>,
 }
 
-/// What tells spans of one process apart: trace id and span id.
+/// The identity of a span within one process: trace id and span id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::telemetry) struct SpanKey([u8; 16], [u8; 8]);
 
-/// Resource and instrumentation scope: what all spans of one process have in common.
+/// Resource and instrumentation scope, which all spans of one process have in common.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::telemetry) struct Envelope(ResourceSpans);
 
-/// [`ExportTraceServiceRequest`] and what is in it down to the spans, which are encoded already: to protobuf a message in
-/// another is a field of bytes.
+/// [`ExportTraceServiceRequest`] and its content down to the spans, which are encoded already: to protobuf a message
+/// within another is a field of bytes.
 #[derive(Clone, PartialEq, Message)]
 struct Request {
     #[prost(message, repeated, tag = "1")]
@@ -81,7 +81,7 @@ impl WireSpan {
         self.latest
     }
 
-    /// Sets the end of a span that nobody ended.
+    /// Sets the end of a span that was left open.
     pub(in crate::telemetry) fn ended_at(self, nanos: u64) -> Self {
         let ended = Span::decode(self.encoded.as_slice()).ok().and_then(|mut span| {
             span.end_time_unix_nano = nanos.max(span.start_time_unix_nano);
@@ -90,7 +90,7 @@ impl WireSpan {
         ended.unwrap_or(self)
     }
 
-    /// None when its ids are none.
+    /// None when the span's ids are invalid.
     fn new(span: &Span) -> Option<Self> {
         let key =
             SpanKey(span.trace_id.as_slice().try_into().ok()?, span.span_id.as_slice().try_into().ok()?);
@@ -155,7 +155,7 @@ pub(in crate::telemetry) fn cut(batch: &[u8]) -> Option<[Vec<u8>; 2]> {
     Some([first.encode_to_vec(), second.encode_to_vec()])
 }
 
-/// How many spans a batch holds. None when it cannot be read.
+/// The number of spans in a batch. None when it cannot be read.
 pub(in crate::telemetry) fn count(batch: &[u8]) -> Option<usize> {
     Some(spans(&ExportTraceServiceRequest::decode(batch).ok()?).count())
 }

@@ -1,7 +1,7 @@
-//! What is logged, as records for OTLP: the same events and fields that stderr gets, at INFO and above.
+//! The log as records for OTLP: the same events and fields that stderr gets, at INFO and above.
 //!
 //! The ids of a record are the fields `trace_id` and `span_id` of its event, because nothing here has a thread-local
-//! "current" trace. What the export itself causes to be logged is left out, or it would export its own words for ever.
+//! "current" trace. Lines that the export itself causes are left out, or it would export its own words for ever.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,10 +18,11 @@ use super::records::Record;
 use crate::secret::Secrets;
 use crate::telemetry::attributes::Value;
 
-/// What sending consists of. (The model is asked through some of these, too; its failures are logged by us.)
+/// The modules that sending consists of. (The model is asked through some of these, too; its failures are logged by
+/// us.)
 const EXPORT_STACK: [&str; 8] =
     ["reqwest", "hyper", "hyper_util", "h2", "rustls", "tower", "opentelemetry", "opentelemetry_sdk"];
-/// Our own part of it.
+/// Our own part of the export.
 const EXPORT_MODULES: [&str; 3] = [
     "voiced::telemetry::signals::post",
     "voiced::telemetry::signals::logs",
@@ -30,7 +31,7 @@ const EXPORT_MODULES: [&str; 3] = [
 /// A longer text is cut. Bytes.
 const MAX_TEXT: usize = 16 << 10;
 
-/// Queues what is logged.
+/// Queues log events.
 pub struct LogLayer {
     queue: LogQueue,
     secrets: Secrets,
@@ -50,7 +51,7 @@ struct Fields {
 // === impl LogQueue ===
 
 impl LogQueue {
-    /// What puts the process's log into this queue, without the secrets that a library may have logged.
+    /// The layer that puts the process's log into this queue, without the secrets that a library may have logged.
     pub fn layer(&self, secrets: Secrets) -> LogLayer {
         LogLayer { queue: self.clone(), secrets }
     }
@@ -165,7 +166,7 @@ impl Visit for Fields {
         }
     }
 
-    /// Milliseconds are counted in these; OTLP has no number as long.
+    /// Durations in milliseconds come in this type; OTLP has no number as long.
     fn record_u128(&mut self, field: &Field, value: u128) {
         self.set(field.name(), u64::try_from(value).unwrap_or(u64::MAX).into());
     }
@@ -196,7 +197,7 @@ mod tests {
     use super::*;
     use crate::secret::Secret;
 
-    /// What `speak` puts into the queue.
+    /// The records that `speak` puts into the queue.
     fn logged(speak: impl FnOnce()) -> Vec<Record> {
         let queue = LogQueue::default();
         let secrets = [Secret::new("hush-hush-hush")].into_iter().collect();

@@ -22,13 +22,13 @@ pub(super) struct LogExport {
     queue: LogQueue,
 }
 
-/// The thread's own.
+/// The state of the thread.
 struct Sender {
     poster: Poster,
     queue: LogQueue,
     resource: Vec<(String, String)>,
     counts: Arc<Counts>,
-    /// The queue overflowed with the batch before, and that was said.
+    /// The queue overflowed with the batch before, and that was logged.
     overflowing: bool,
 }
 

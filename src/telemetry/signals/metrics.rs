@@ -17,7 +17,7 @@ use crate::telemetry::settings::Settings;
 use crate::telemetry::signal::Signal;
 
 /// How many pushes of differences are kept while the receiver is away: an hour at the default interval. Sums since the
-/// start need no keeping, the next push has all of the last.
+/// start need no keeping, since the next push contains the last one.
 const KEPT: usize = 60;
 
 /// A handle to the thread. Clones are the same one.
@@ -29,14 +29,14 @@ pub(super) struct MetricsPush {
     done: Arc<Mutex<Receiver<()>>>,
 }
 
-/// The thread's own.
+/// The state of the thread.
 struct Pusher {
     poster: Poster,
     metrics: Metrics,
     counts: Arc<Counts>,
     waiting: VecDeque<Vec<u8>>,
     kept: usize,
-    /// Before then the receiver does not want to be asked.
+    /// The receiver does not want to be asked before this time.
     not_before: Instant,
 }
 

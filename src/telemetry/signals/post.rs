@@ -1,4 +1,4 @@
-//! One OTLP request of a signal, and what an operator should hear of its outcome.
+//! One OTLP request of a signal, and the message to an operator about its outcome.
 
 use std::thread;
 use std::time::Duration;
@@ -59,7 +59,7 @@ impl Poster {
         Ok(Self { post, signal, standing: Standing::default(), asked_waits: AskedWaits::default() })
     }
 
-    /// Posts a request with `items` in it, and says so when the receiver's answers change.
+    /// Posts a request with `items` in it, and logs a change in the receiver's answers.
     pub(super) fn post(&mut self, request: &[u8], items: u64) -> Delivery {
         let delivery = self.post.deliver(request);
         let lost = if is_transient(&delivery) { 0 } else { delivery.lost(items) };
@@ -73,7 +73,7 @@ impl Poster {
         delivery
     }
 
-    /// How long to wait until the next try: `pause`, or what the receiver asked for, up to a minute.
+    /// The wait until the next try: `pause`, or the wait that the receiver asked for, up to a minute.
     pub(super) fn wait(&mut self, delivery: &Delivery, pause: Duration) -> Duration {
         let Some(asked) = delivery.asked_wait() else { return pause };
         let wait = asked.clamp(pause, asked_wait::LONGEST.max(pause));

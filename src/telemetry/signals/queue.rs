@@ -1,4 +1,4 @@
-//! Log records on their way from whoever logs to the thread that sends them.
+//! Log records on their way from the thread that logs to the thread that sends them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,12 @@ use crate::telemetry::signal::Signal;
 
 /// How long the first record of a batch waits for company.
 const BATCH_DELAY: Duration = Duration::from_secs(1);
-/// The most that waits; some minutes of a full worker.
+/// The most records that wait; some minutes of a full worker.
 const MAX_RECORDS: usize = 8_192;
 const MAX_BYTES: usize = 8 << 20;
 const BATCH_RECORDS: usize = 512;
 
-/// A bounded queue that exists from the first line of the log on, whoever empties it later. Cheap to clone.
+/// A bounded queue that exists from the first line of the log on, even before a sender empties it. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct LogQueue {
     shared: Arc<Shared>,
@@ -24,7 +24,7 @@ pub struct LogQueue {
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Something was queued, or the queue was closed.
+    /// A record was queued, or the queue was closed.
     work: Condvar,
     /// Nothing is left to do.
     done: Condvar,
@@ -41,7 +41,7 @@ struct State {
     finished: bool,
 }
 
-/// What the thread takes at once.
+/// The records that the thread takes at once.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) records: Vec<Record>,
@@ -57,7 +57,7 @@ impl LogQueue {
         config.exports(Signal::Logs).then(Self::default)
     }
 
-    /// Never waits and never logs: it is called while something is being logged.
+    /// Never waits and never logs: it is called while a line is being logged.
     pub(super) fn push(&self, record: Record) {
         let mut state = self.lock();
         let bytes = record.bytes();
@@ -101,7 +101,7 @@ impl LogQueue {
         !state.closed
     }
 
-    /// What is queued goes out at once, and then no more.
+    /// Lets the queued records out at once, and takes no more.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.shared.work.notify_all();

@@ -13,7 +13,7 @@ use tracing::Level;
 
 use crate::telemetry::attributes::Value;
 
-/// What a record weighs in the queue besides its texts.
+/// The weight of a record in the queue besides its texts.
 const RECORD_BYTES: usize = 256;
 
 /// One event of the log.
@@ -54,7 +54,7 @@ pub(super) fn request(records: Vec<Record>, resource: &[(String, String)]) -> Ve
 // === impl Record ===
 
 impl Record {
-    /// About what it takes in memory.
+    /// About the number of bytes that it takes in memory.
     pub(super) fn bytes(&self) -> usize {
         let texts = self.attributes.iter().map(|(_, value)| match value {
             Value::Text(text) => text.len(),

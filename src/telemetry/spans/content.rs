@@ -1,4 +1,4 @@
-//! What was said, in the shapes that spans carry it.
+//! The conversation in the shapes in which spans carry it.
 
 use serde_json::value::RawValue;
 

@@ -1,4 +1,4 @@
-//! A span that has not ended yet, and what becomes of it when nobody ends it.
+//! A span that has not ended yet, and its fate when it is dropped without an end.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::privacy::Privacy;
 use crate::telemetry::attributes::{self as key, Attribute, Value};
 use crate::telemetry::otel::{Aborted, Parent, Span};
 
-/// `error.type` of a span that nobody ended.
+/// `error.type` of a span that was dropped without an end.
 const ABORTED: &str = "aborted";
 /// Its message when that was because the process was killed.
 const KILLED: &str = "the work ended without a result: the worker was killed or crashed";
@@ -19,7 +19,7 @@ pub(super) struct OpenSpan {
     /// None once it ended.
     span: Option<Span>,
     parent: Parent,
-    /// What an aborted span carries besides its error.
+    /// The attributes of an aborted span besides its error.
     if_aborted: &'static [Attribute],
 }
 
@@ -61,7 +61,7 @@ impl OpenSpan {
     }
 
     /// Writes down that the span began, once it has its first attributes: should this process be killed, the next one
-    /// ends it. What was said may be long, and is left to the span itself.
+    /// ends it. The conversation's text may be long, and is left to the span itself.
     pub(super) fn opened(&self) {
         let Some(span) = &self.span else { return };
         let mut attributes = self.if_aborted.to_vec();
@@ -70,7 +70,7 @@ impl OpenSpan {
         self.turn.source.opened(span, &[key::LLM_INPUT, key::GEN_AI_INPUT_MESSAGES], &killed);
     }
 
-    /// What may be recorded of something that was said; nothing of it when nobody will see the span.
+    /// The recordable form of a text of the conversation; None when no reader will see the span.
     pub(super) fn recorded<T>(&self, said: impl FnOnce(&Privacy) -> Option<T>) -> Option<T> {
         let seen = self.span.as_ref().is_some_and(Span::is_recording);
         if seen { said(&self.turn.privacy) } else { None }

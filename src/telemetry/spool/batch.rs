@@ -1,6 +1,6 @@
 //! Batches on the disk: one file each, posted as it is.
 //!
-//! `<microseconds since 1970>-<random>-<spans>.otlp`: names sort by age, and tell what they hold without being opened.
+//! `<microseconds since 1970>-<random>-<spans>.otlp`: names sort by age, and tell the content without opening the file.
 //! A file appears under its name only when it is whole and synced.
 
 use std::fmt;
@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use crate::named_file;
 use crate::slot::make_private;
 
-/// What a file takes on the disk is a multiple of this on most file systems.
+/// The size of a file on the disk is a multiple of this on most file systems.
 const BLOCK: u64 = 4096;
-/// No batch is larger: what a killed process left in its journal becomes one.
+/// No batch is larger: the spans that a killed process left in its journal become one.
 const MAX_BYTES: u64 = super::journal::MAX_BYTES + (1 << 20);
 
 /// The name of a batch. Sorts by the time it was made.
@@ -56,7 +56,7 @@ impl fmt::Display for BatchName {
 // === impl BatchDir ===
 
 impl BatchDir {
-    /// Opens the directory, made when it is not there. Only we may read what is in it.
+    /// Opens the directory, made when it is not there. Only our user may read its files.
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
         make_private(&path)?;
         Ok(Self(path))
@@ -66,7 +66,7 @@ impl BatchDir {
         &self.0
     }
 
-    /// The batches, oldest first, with what each takes on the disk. Files that are none of ours are left alone.
+    /// The batches, oldest first, with the size of each on the disk. Foreign files are left alone.
     pub(super) fn list(&self) -> io::Result<Vec<(BatchName, u64)>> {
         let mut batches = Vec::new();
         for entry in fs::read_dir(&self.0)? {
@@ -102,8 +102,8 @@ impl BatchDir {
         }
     }
 
-    /// Ends what a killed process began: publishes the batch that its journal announced, and removes the others, whose
-    /// spans are still in the journal.
+    /// Completes the work of a killed process: publishes the batch that its journal announced, and removes the others,
+    /// whose spans are still in the journal.
     pub(super) fn recover(&self, announced: Option<BatchName>) -> io::Result<()> {
         if let Some(name) = announced.filter(|name| self.working(*name).exists()) {
             self.publish(name)?;
@@ -133,7 +133,7 @@ impl BatchDir {
         }
     }
 
-    /// Moves every batch of another directory of the same file system here; returns which.
+    /// Moves every batch of another directory of the same file system here; returns the moved ones.
     pub(super) fn take_all(&self, other: &Self) -> io::Result<Vec<(BatchName, u64)>> {
         let batches = other.list()?;
         for (name, _) in &batches {
@@ -159,7 +159,7 @@ impl BatchDir {
     }
 }
 
-/// What a file of this length takes on the disk.
+/// The size on the disk of a file of this length.
 pub(super) fn on_disk(bytes: u64) -> u64 {
     bytes.max(1).next_multiple_of(BLOCK)
 }

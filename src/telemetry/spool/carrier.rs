@@ -1,4 +1,4 @@
-//! What takes batches to the receiver.
+//! The carrier that takes batches to the receiver.
 
 use crate::telemetry::delivery::Delivery;
 use crate::telemetry::otlp_post::OtlpPost;

@@ -1,4 +1,4 @@
-//! What the writer and the sender of a spool share: the shelf, the batches that are in memory, and how it stands.
+//! The state that the writer and the sender of a spool share: the shelf, and the batches that are in memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -29,7 +29,7 @@ struct State {
     last_error: Option<String>,
     /// Spans that fell off since the receiver was last heard of.
     untold: u64,
-    /// Since the receiver last took something: said once, counted always.
+    /// Set until the receiver takes a batch: a full shelf is logged once and counted always.
     full: bool,
     phase: Phase,
 }
@@ -39,7 +39,7 @@ enum Phase {
     Running,
     /// The writer has stored its last batch.
     Closing,
-    /// Nobody waits any more.
+    /// The process does not wait for the deliveries any more.
     Abandoned,
     Ended,
 }
@@ -52,7 +52,7 @@ pub(super) struct Job {
     pub(super) in_memory: Option<Arc<[u8]>>,
 }
 
-/// How the shelf stands.
+/// A view of the shelf's state.
 #[derive(Clone, Debug)]
 pub(super) struct Snapshot {
     pub(super) tally: Tally,
@@ -110,7 +110,7 @@ impl Delivering {
         moved
     }
 
-    /// The writer has stored its last batch: what waits is tried once more.
+    /// The writer has stored its last batch: every waiting batch is tried once more.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         if state.phase == Phase::Running {
@@ -120,8 +120,8 @@ impl Delivering {
         self.changed.notify_all();
     }
 
-    /// Waits until the sender has ended, but not past the deadline; returns how many spans are left on the disk and
-    /// in memory.
+    /// Waits until the sender has ended, but not past the deadline; returns the number of spans left on the disk and in
+    /// memory.
     pub(super) fn wait(&self, deadline: Instant) -> (u64, u64) {
         let mut state = self.lock();
         while state.phase != Phase::Ended {
@@ -157,7 +157,7 @@ impl Delivering {
         }
     }
 
-    /// Books what came of a batch, and says what is worth a line; returns the batches whose files have to go.
+    /// Books the outcome of a batch, and logs what is worth a line; returns the batches whose files have to go.
     pub(super) fn settle(&self, outcome: Outcome, trouble: Option<&Trouble>) -> Vec<BatchName> {
         let mut state = self.lock();
         let asked = outcome.asked_wait();
@@ -231,7 +231,7 @@ impl Delivering {
 }
 
 impl State {
-    /// Books what fell off; returns those that have a file.
+    /// Books batches that fell off; returns those that have a file.
     fn let_go(&mut self, fallen: Vec<(BatchName, Place)>) -> Vec<BatchName> {
         let spans: u64 = fallen.iter().map(|(name, _)| u64::from(name.spans)).sum();
         if spans > 0 && !std::mem::replace(&mut self.full, true) {

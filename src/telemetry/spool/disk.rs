@@ -1,4 +1,5 @@
-//! The disk side of a spool: the slot we hold, its journal, and what others left behind.
+//! The disk side of a spool: the slot that this process holds, its journal, and the files that dead workers left
+//! behind.
 
 use std::io;
 use std::path::Path;
@@ -18,7 +19,7 @@ pub(super) struct Disk {
     journal: Journal,
 }
 
-/// What was found of processes that died.
+/// The spans that were found of processes that died.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Salvaged {
     /// Spans that had ended and were in no batch yet.
@@ -30,7 +31,7 @@ pub(super) struct Salvaged {
 // === impl Disk ===
 
 impl Disk {
-    /// Takes a slot, and puts what an earlier process left in it into batches.
+    /// Takes a slot, and puts the spans that an earlier process left in it into batches.
     pub(super) fn open(slots: Slots, envelope: &Envelope, now: u64) -> io::Result<(Self, Salvaged)> {
         let slot = SpoolSlot::open(slots.acquire()?)?;
         let (mut journal, salvaged) = salvage(&slot, envelope, now)?;
@@ -54,12 +55,12 @@ impl Disk {
         self.journal.append(records)
     }
 
-    /// Writes everything that has ended into a batch; it is sent once it is published.
+    /// Writes all ended spans into a batch; it is sent once it is published.
     pub(super) fn store(&mut self, name: BatchName, content: &[u8]) -> io::Result<()> {
         store(&mut self.journal, &self.slot.batches, name, content)
     }
 
-    /// Writes a batch of which the journal knows nothing: it was in memory.
+    /// Writes a batch that the journal does not know: it was in memory.
     pub(super) fn rescue(&mut self, name: BatchName, content: &[u8]) -> io::Result<()> {
         let batches = &self.slot.batches;
         let stored = batches.prepare(name, content).and_then(|()| batches.publish(name));
@@ -69,17 +70,17 @@ impl Disk {
         stored
     }
 
-    /// Shortens the journal when it is mostly dead weight.
+    /// Shortens the journal when most of it is obsolete.
     pub(super) fn tidy(&mut self, live: &Live) -> io::Result<()> {
         if self.journal.is_heavy(live.bytes()) { self.rewrite(live) } else { Ok(()) }
     }
 
-    /// Replaces the journal by one that says no more and no less than this: after something could not be appended.
+    /// Replaces the journal by one with exactly this state, after a record could not be appended.
     pub(super) fn rewrite(&mut self, live: &Live) -> io::Result<()> {
         self.journal.rewrite(&live.records())
     }
 
-    /// Takes over what is in slots that nobody holds any more; returns the batches that came.
+    /// Takes over the content of slots that no process holds any more; returns the batches that came.
     pub(super) fn adopt(
         &mut self,
         envelope: &Envelope,
@@ -99,7 +100,7 @@ impl Disk {
     }
 }
 
-/// Ends what a dead process began in this slot: its open spans are closed, and all that its journal holds goes into a
+/// Completes the work of a dead process in this slot: its open spans are closed, and all spans of its journal go into a
 /// batch. Each step is in the journal before the next, so that dying on the way loses and doubles nothing.
 fn salvage(slot: &SpoolSlot, ours: &Envelope, now: u64) -> io::Result<(Journal, Salvaged)> {
     let (mut journal, records) = Journal::open(&slot.journal())?;
@@ -117,13 +118,13 @@ fn salvage(slot: &SpoolSlot, ours: &Envelope, now: u64) -> io::Result<(Journal, 
     Ok((journal, salvaged))
 }
 
-/// The journal knows of a batch when it is whole, and before anybody can send it: else a crash in between would leave
-/// its spans twice, or not at all.
+/// The journal knows of a batch when it is whole, and before the sender can send it: else a crash in between would
+/// leave its spans twice, or not at all.
 fn store(journal: &mut Journal, batches: &BatchDir, name: BatchName, content: &[u8]) -> io::Result<()> {
     batches.prepare(name, content)?;
     let stored = journal.append(&[Record::Batched(name)]).and_then(|()| batches.publish(name));
     if stored.is_err() {
-        // It is sent from memory, and what stayed here would be sent again.
+        // The batch is sent from memory, and a file that stayed here would be sent again.
         batches.withdraw(name);
     }
     stored
@@ -193,7 +194,7 @@ mod tests {
         assert_eq!(place.reopen(disk).1, Salvaged::default(), "once");
     }
 
-    /// Dies after each step of storing a batch, as the file system would show it.
+    /// Dies after each step of storing a batch, in the states that the file system would show.
     #[test]
     fn dying_while_a_batch_is_stored_neither_loses_nor_doubles_it() {
         let content = envelope().batch(vec![ended(2)]);

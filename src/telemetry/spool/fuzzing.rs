@@ -4,7 +4,7 @@ use super::batch::BatchName;
 use super::journal;
 use crate::fuzzing::text;
 
-/// What is sound in it is written the same way again.
+/// The sound part of the journal is written the same way again.
 pub(crate) fn journal(bytes: &[u8]) {
     let (records, sound) = journal::read(bytes);
     assert!(sound <= bytes.len());

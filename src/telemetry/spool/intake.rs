@@ -1,4 +1,4 @@
-//! The bounded queue between those who open and end spans and the thread that writes them down.
+//! The bounded queue between the code that opens and ends spans and the thread that writes them down.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use super::journal::Record;
 
-/// The most that waits for the writer. A turn is six records and some kilobytes, so this is minutes of a full worker.
+/// The most records that wait for the writer. A turn is six records and some kilobytes, so this is minutes of a full
+/// worker.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) records: usize,
@@ -25,16 +26,16 @@ struct State {
     queue: VecDeque<(Record, usize)>,
     bytes: usize,
     closed: bool,
-    /// Since the queue was last empty: said once, counted always.
+    /// Set until the queue is empty again: an overflow is logged once and counted always.
     overflowing: bool,
     dropped: u64,
 }
 
-/// What the writer gets.
+/// The records that the writer gets at once.
 #[derive(Debug, PartialEq)]
 pub(super) struct Taken {
     pub(super) records: Vec<Record>,
-    /// Nothing will come after these.
+    /// No record will come after these.
     pub(super) last: bool,
 }
 
@@ -73,7 +74,7 @@ impl Intake {
         self.arrived.notify_one();
     }
 
-    /// Takes no more.
+    /// Closes the queue to new records.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.arrived.notify_all();
@@ -96,12 +97,12 @@ impl Intake {
         state.take(records, bytes)
     }
 
-    /// Spans that there was no room for.
+    /// The number of spans that there was no room for.
     pub(super) fn dropped(&self) -> u64 {
         self.lock().dropped
     }
 
-    /// Spans that ended and wait here.
+    /// The number of ended spans that wait here.
     pub(super) fn ended(&self) -> u64 {
         let ended = |(record, _): &&(Record, usize)| matches!(record, Record::Ended(_));
         self.lock().queue.iter().filter(ended).count() as u64

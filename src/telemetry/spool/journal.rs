@@ -1,8 +1,9 @@
-//! The journal of a spool: what was open, and what had ended but was in no batch yet, when a process was killed.
+//! The journal of a spool: the spans that were open, or had ended but were in no batch yet, when a process was killed.
 //!
-//! A record is written with one `write`, so it is in the kernel's hands when that returns and survives the death of the
-//! process; only batches are synced to the disk. Layout of a record, big-endian: length of what follows the checksum (u32),
-//! CRC-32 of that, one byte of kind, content. Reading stops at the first record that is cut short or damaged.
+//! A record is written with one `write`, so it is in the kernel's hands when that returns and survives the death of
+//! the process; only batches are synced to the disk. Layout of a record, big-endian: length of the part behind the
+//! checksum (u32), CRC-32 of that part, one byte of kind, content. Reading stops at the first record that is cut short
+//! or damaged.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -13,27 +14,27 @@ use super::batch::BatchName;
 use crate::named_file::refuse_irregular;
 use crate::telemetry::otel::wire::{Envelope, WireSpan};
 
-/// A journal with more dead weight than this is written anew, with what lives.
+/// A journal with more obsolete bytes than this is written anew, with the live records only.
 const DEAD_BYTES: u64 = 4 << 20;
-/// The same while nothing lives, so that writing it anew costs nearly nothing.
+/// The same while no record is live, so that writing it anew costs nearly nothing.
 const DEAD_BYTES_IDLE: u64 = 64 << 10;
 /// No span is larger; a longer record is damage.
 const MAX_RECORD: u32 = 64 << 20;
-/// What is behind so much of a journal is damage, too: it is rewritten long before.
+/// The part of a journal beyond this is damage, too: a journal is rewritten long before.
 pub(super) const MAX_BYTES: u64 = 256 << 20;
 const HEAD: usize = 8;
-/// What a record weighs besides its span's bytes.
+/// The weight of a record besides its span's bytes.
 const OVERHEAD: usize = 512;
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Record {
-    /// What the spans that follow have in common.
+    /// The common part of the spans that follow.
     Envelope(Envelope),
-    /// A span began: as it is to be if nobody ends it.
+    /// A span began: its form if it is never ended.
     Opened(WireSpan),
     Ended(WireSpan),
-    /// All spans that had ended are in this batch, which is on the disk, perhaps still under its working name.
+    /// All ended spans are in this batch, which is on the disk, perhaps still under its working name.
     Batched(BatchName),
 }
 
@@ -48,7 +49,7 @@ pub(super) struct Journal {
 // === impl Record ===
 
 impl Record {
-    /// About what it takes in memory.
+    /// About the number of bytes that it takes in memory.
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Opened(span) | Self::Ended(span) => span.len() + OVERHEAD,
@@ -81,7 +82,7 @@ impl Record {
         }
     }
 
-    /// The record at the start of `bytes`, and how long it is. None where there is no whole and sound one.
+    /// The record at the start of `bytes`, and its length. None where there is no whole and sound one.
     fn decode(bytes: &[u8]) -> Option<(Self, usize)> {
         let (head, rest) = bytes.split_first_chunk::<HEAD>()?;
         let [a, b, c, d, checksum @ ..] = *head;
@@ -105,7 +106,7 @@ impl Record {
 // === impl Journal ===
 
 impl Journal {
-    /// Opens the journal and reads what an earlier process left in it. Damage at its end is cut off.
+    /// Opens the journal and reads the records that an earlier process left in it. Damage at its end is cut off.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<Record>)> {
         refuse_irregular(path)?;
         let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
@@ -126,7 +127,7 @@ impl Journal {
         let written = self.file.write_all(&bytes);
         match written {
             Ok(()) => self.bytes += bytes.len() as u64,
-            // Half a record would hide everything that is appended after it.
+            // Half a record would hide every record that is appended after it.
             Err(_) => drop(self.file.set_len(self.bytes)),
         }
         written
@@ -147,7 +148,7 @@ impl Journal {
         let replaced = fresh.append(records).and_then(|()| std::fs::rename(&new, &self.path));
         match replaced {
             Ok(()) => *self = fresh,
-            // On a full disk it would be in the way of everything else.
+            // A partial file would take room that a full disk does not have.
             Err(_) => drop(std::fs::remove_file(&new)),
         }
         replaced
@@ -164,7 +165,7 @@ pub(super) fn encoded(records: &[Record]) -> Vec<u8> {
     bytes
 }
 
-/// The sound records at the start of `content`, and how many bytes they take.
+/// The sound records at the start of `content`, and the number of bytes that they take.
 pub(super) fn read(content: &[u8]) -> (Vec<Record>, usize) {
     let (mut records, mut sound) = (Vec::new(), 0);
     while let Some((record, length)) = Record::decode(&content[sound..]) {

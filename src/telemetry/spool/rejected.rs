@@ -1,5 +1,5 @@
-//! Batches that the receiver will never take, kept apart for people: the spans in `NAME.otlp`, and in `NAME.txt` what the
-//! receiver said of them. They are not sent again; the oldest make room for new ones.
+//! Batches that the receiver will never take, kept apart for people: the spans in `NAME.otlp`, and the receiver's
+//! answer in `NAME.txt`. They are not sent again; the oldest make room for new ones.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::batch::{BatchName, on_disk, write_synced};
 use crate::slot::make_private;
 
-/// Of all that is kept. Enough to see what is wrong, too little to fill a disk.
+/// The bytes of all that is kept. Enough to see what is wrong, too little to fill a disk.
 const MAX_BYTES: u64 = 16 << 20;
 
 /// A directory of rejected batches.
@@ -33,7 +33,7 @@ impl RejectedDir {
         self.make_room()
     }
 
-    /// Moves everything of another directory here.
+    /// Moves all batches of another directory here.
     pub(super) fn take_all(&self, other: &Self) -> io::Result<()> {
         for entry in fs::read_dir(&other.0)? {
             let entry = entry?;

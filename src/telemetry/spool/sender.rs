@@ -1,4 +1,4 @@
-//! The thread that hands batches to the receiver, and does on the disk what follows from its answers.
+//! The thread that hands batches to the receiver, and moves or removes their files as its answers demand.
 
 use std::io;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl<C: Carrier> Sender<C> {
     fn send(&mut self, job: &Job) -> (Outcome, Option<Trouble>) {
         let content = match self.content(job) {
             Ok(Some(content)) => content,
-            // Somebody else removed it: there is nothing left to tell of.
+            // Another process or the operator removed it: there is nothing left to report.
             Ok(None) => return (Outcome::Unreadable, None),
             Err(error) => return (Outcome::Unreadable, Some(self.disk_trouble("read", job.name, &error))),
         };

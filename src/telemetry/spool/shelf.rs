@@ -1,4 +1,5 @@
-//! Which batches wait, which goes next and when, and which must go for want of room: pure, without clock, disk or network.
+//! The batches that wait, the order and the times in which they go, and the ones that must go for want of room: pure,
+//! without clock, disk or network.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,12 +10,12 @@ use crate::telemetry::asked_wait;
 /// The first wait after a failure; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// At the end, what is only in memory is tried so often.
+/// How often batches that are only in memory are tried at the end.
 const LAST_TRIES: u32 = 4;
 /// A batch that breaks the receiver this often goes after all the others, so that it cannot hold them back.
 const BLAMES: u32 = 10;
 
-/// The most that may wait.
+/// The limits of the waiting batches.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     /// On the disk.
@@ -24,31 +25,31 @@ pub(super) struct Bounds {
     pub(super) age: Duration,
 }
 
-/// The time, both ways: since some fixed moment, and in microseconds since 1970.
+/// The time in two forms: since some fixed moment, and in microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Now {
     pub(super) elapsed: Duration,
     pub(super) unix: u64,
 }
 
-/// Where a batch is.
+/// The place of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Disk,
     Memory,
 }
 
-/// What to do next.
+/// The sender's next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Send(BatchName, Place),
-    /// Nothing before this much time has passed, unless something new comes.
+    /// Nothing is sent before this much time has passed, unless a new batch comes.
     Wait(Duration),
-    /// Nothing waits, or what waits is for the next start.
+    /// Nothing waits, or only batches for the next start do.
     Idle,
 }
 
-/// What came of sending a batch.
+/// The outcome of sending a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Taken,
@@ -56,24 +57,24 @@ pub(super) enum Outcome {
     Refused {
         spans: u64,
     },
-    /// It is replaced by parts of it, each with the bytes it takes.
+    /// It is replaced by parts of it, each with its size in bytes.
     Cut([(BatchName, u64); 2]),
     /// It cannot be read any more.
     Unreadable,
     Later {
-        /// What the receiver asked for.
+        /// The wait that the receiver asked for.
         after: Option<Duration>,
-        /// Whether the batch itself may be what breaks the receiver.
+        /// Whether the batch itself may be the one that breaks the receiver.
         blame: bool,
     },
 }
 
-/// What became of spans so far.
+/// The outcomes of spans so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) taken: u64,
     pub(super) rejected: u64,
-    /// Fell off: too many or too old, or their file was damaged.
+    /// The spans that fell off: too many or too old, or their file was damaged.
     pub(super) dropped: u64,
     /// Attempts that failed.
     pub(super) failures: u64,
@@ -83,7 +84,7 @@ pub(super) struct Tally {
 pub(super) struct Shelf {
     bounds: Bounds,
     waiting: BTreeMap<BatchName, Held>,
-    /// Those of `waiting` that go after the others.
+    /// The batches of `waiting` that go after the others.
     demoted: BTreeSet<BatchName>,
     sending: Option<BatchName>,
     disk_bytes: u64,
@@ -104,13 +105,13 @@ struct Held {
     blames: u32,
 }
 
-/// How far the end has come.
+/// The stages of the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
     NotYet,
-    /// Everything is tried once more.
+    /// Every batch is tried once more.
     Hurrying,
-    /// The receiver does not take it: what is on the disk stays there for the next start, and what is in memory is
+    /// The receiver does not take them: batches on the disk stay there for the next start, and batches in memory are
     /// tried some more times.
     MemoryOnly {
         tries: u32,
@@ -148,7 +149,7 @@ impl Shelf {
         }
     }
 
-    /// Puts a batch up; returns what has to go for it.
+    /// Puts a batch up; returns the batches that have to go for it.
     #[must_use]
     pub(super) fn store(
         &mut self,
@@ -174,7 +175,7 @@ impl Shelf {
         Next::Send(name, place)
     }
 
-    /// Books what came of the batch under way; returns what has to go for its parts, when it was cut.
+    /// Books the outcome of the batch under way; returns the batches that have to go for its parts, when it was cut.
     #[must_use]
     pub(super) fn settle(&mut self, now: Now, outcome: Outcome) -> Vec<(BatchName, Place)> {
         let Some(name) = self.sending.take() else { return Vec::new() };
@@ -201,12 +202,12 @@ impl Shelf {
         Vec::new()
     }
 
-    /// How long nothing is sent.
+    /// The time for which nothing is sent.
     pub(super) fn pause(&self, now: Now) -> Duration {
         self.not_before.saturating_sub(now.elapsed)
     }
 
-    /// What is only in memory and not under way.
+    /// The batches that are only in memory and not under way.
     pub(super) fn in_memory(&self) -> impl Iterator<Item = BatchName> {
         let resting =
             |(name, held): &(&BatchName, &Held)| held.place == Place::Memory && self.sending != Some(**name);
@@ -221,7 +222,7 @@ impl Shelf {
         true
     }
 
-    /// No more batches will come: everything is tried once more, without waiting.
+    /// No more batches will come: every batch is tried once more, without waiting.
     pub(super) fn hurry(&mut self) {
         if self.ending == Ending::NotYet {
             self.ending = Ending::Hurrying;
@@ -292,8 +293,8 @@ impl Shelf {
         fallen
     }
 
-    /// The oldest batch that is too old, or of a place that is too full. The one under way is left alone, because
-    /// what becomes of it is about to be known.
+    /// The oldest batch that is too old, or of a place that is too full. The one under way is left alone, because its
+    /// outcome is about to be known.
     fn must_go(&self, now: Now) -> Option<(BatchName, Place)> {
         let horizon = now.unix.saturating_sub(self.bounds.age.as_micros().try_into().unwrap_or(u64::MAX));
         let full = |place| match place {

@@ -1,5 +1,5 @@
-//! What a worker's slot of the spool directory holds: `journal`, `batches/` and `rejected/`. The owner of a slot is the
-//! service and agent name.
+//! The content of a worker's slot in the spool directory: `journal`, `batches/` and `rejected/`. The owner of a slot
+//! is the service and agent name.
 
 use std::io;
 use std::path::{Path, PathBuf};

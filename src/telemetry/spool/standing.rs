@@ -1,9 +1,9 @@
-//! Whether the disk takes what it is given: makes one line of log of any number of equal outcomes.
+//! The state of the disk, by which any number of equal outcomes make one line of log.
 
 use std::fmt;
 use std::io;
 
-/// What is known of the disk.
+/// The last known state of the disk.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     trouble: Option<Trouble>,
@@ -12,7 +12,7 @@ pub(super) struct Standing {
 #[derive(Debug)]
 struct Trouble {
     kind: io::ErrorKind,
-    /// Spans that were lost before it began.
+    /// The spans that were lost before the trouble began.
     lost_before: u64,
 }
 
@@ -26,12 +26,12 @@ pub(super) enum Notice {
 // === impl Standing ===
 
 impl Standing {
-    /// Whether the disk took what it was given last.
+    /// Whether the last write to the disk succeeded.
     pub(super) fn is_good(&self) -> bool {
         self.trouble.is_none()
     }
 
-    /// Something was not written. `lost` counts the spans that were lost so far.
+    /// Takes note of a failed write. `lost` counts the spans that were lost so far.
     pub(super) fn failed(&mut self, error: &io::Error, lost: u64) -> Option<Notice> {
         let before = self.trouble.as_ref();
         if before.is_some_and(|trouble| trouble.kind == error.kind()) {
@@ -42,7 +42,8 @@ impl Standing {
         Some(Notice::Fails(error.to_string()))
     }
 
-    /// A whole batch was written. Nothing less proves it: a short record may fit where a batch does not.
+    /// Takes note of a whole batch that was written. Only that proves it: a short record may fit where a batch does
+    /// not.
     pub(super) fn worked(&mut self, lost: u64) -> Option<Notice> {
         let trouble = self.trouble.take()?;
         Some(Notice::Works { lost: lost.saturating_sub(trouble.lost_before) })

@@ -1,4 +1,4 @@
-//! What is in a spool directory, told from outside: by the names of the files alone, without a lock, and changing nothing.
+//! The content of a spool directory, seen from outside: by the names of the files alone, without a lock or a change.
 
 use std::fs;
 use std::io;
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::batch::{BatchName, on_disk};
 
-/// What all workers that share a directory have there together.
+/// The spans of all workers that share a directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
     /// Spans in batches that wait for the receiver.
@@ -19,7 +19,7 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// A directory that is not there holds nothing.
+    /// A directory that does not exist holds nothing.
     pub fn of(root: &Path) -> io::Result<Self> {
         let mut survey = Self::default();
         for slot in entries(root)? {
@@ -45,7 +45,7 @@ fn batches(directory: &Path) -> io::Result<Vec<(BatchName, u64)>> {
         let Some(name) = entry.file_name().to_str().and_then(BatchName::parse) else { continue };
         match entry.metadata() {
             Ok(metadata) => found.push((name, on_disk(metadata.len()))),
-            // Delivered a moment ago.
+            // The batch was delivered a moment ago.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -53,7 +53,7 @@ fn batches(directory: &Path) -> io::Result<Vec<(BatchName, u64)>> {
     Ok(found)
 }
 
-/// What is in a directory; nothing when it is none.
+/// The entries of a directory; none when there is no directory.
 fn entries(directory: &Path) -> io::Result<impl Iterator<Item = io::Result<fs::DirEntry>>> {
     let listing = match fs::read_dir(directory) {
         Ok(listing) => Some(listing),

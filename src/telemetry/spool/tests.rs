@@ -11,13 +11,13 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 type Ids = (u8, u8);
 type Answer = dyn FnMut(&[Ids]) -> Delivery + Send;
 
-/// A receiver played by the test: it hears of each batch and says what becomes of it.
+/// A receiver played by the test: it is given each batch and decides its outcome.
 struct Scripted {
     batches: mpsc::Sender<Vec<Ids>>,
     answer: Box<Answer>,
 }
 
-/// The running spool of a test, and what its receiver was sent.
+/// The running spool of a test, and the batches that its receiver was sent.
 struct Spooled {
     spool: Spool,
     batches: mpsc::Receiver<Vec<Ids>>,

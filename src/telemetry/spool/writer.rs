@@ -1,4 +1,4 @@
-//! The thread that writes down what is recorded: each record into the journal at once, what has ended into batches.
+//! The thread that writes spans down: each record into the journal at once, ended spans into batches.
 
 use std::io;
 use std::sync::Arc;
@@ -13,13 +13,14 @@ use super::live::Live;
 use super::standing::{Notice, Standing};
 use crate::telemetry::otel::wire::Envelope;
 
-/// How long an ended span waits for company. Each batch costs two syncs of the disk and a request; the journal has kept the
-/// span from the death of the process all along, so only the death of the machine could take what waits.
+/// How long an ended span waits for company. Each batch costs two syncs of the disk and a request; the journal has
+/// kept the span from the death of the process all along, so only the death of the machine could take the spans that
+/// wait.
 const BATCH_DELAY: Duration = Duration::from_secs(1);
 /// How often slots of dead workers are looked for.
 const ADOPT_EVERY: Duration = Duration::from_secs(30);
 
-/// The most of one batch; a single larger span still goes, alone.
+/// The limits of one batch; a single larger span still goes, alone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BatchLimits {
     pub(super) spans: usize,
@@ -31,19 +32,19 @@ pub(super) struct Writer {
     pub(super) envelope: Envelope,
     pub(super) intake: Arc<Intake>,
     pub(super) delivering: Arc<Delivering>,
-    /// None: nothing is written down.
+    /// None: spans are not written down.
     pub(super) disk: Option<Disk>,
     pub(super) state: State,
 }
 
-/// What changes while the writer runs.
+/// The state that changes while the writer runs.
 pub(super) struct State {
     live: Live,
     /// When the oldest ended span came.
     waiting_since: Option<Instant>,
     next_adoption: Instant,
     standing: Standing,
-    /// What kept us from taking over what dead workers left; None when nothing did.
+    /// The error that kept this worker from taking over the slots of dead workers; None when there was none.
     adoption_trouble: Option<io::ErrorKind>,
 }
 
@@ -119,7 +120,7 @@ impl Writer {
         full || self.state.waiting_since.is_some_and(|since| since.elapsed() >= BATCH_DELAY)
     }
 
-    /// Makes a batch of everything that has ended.
+    /// Makes a batch of all ended spans.
     fn batch(&mut self) {
         self.state.waiting_since = None;
         let ended = std::mem::take(&mut self.state.live.ended);
@@ -149,7 +150,7 @@ impl Writer {
         Some(readied.and_then(|()| disk.store(name, content)))
     }
 
-    /// Puts what is only in memory on a disk that takes it again.
+    /// Puts batches that are only in memory on a disk that takes them again.
     fn rescue(&mut self) -> io::Result<()> {
         let Some(disk) = &mut self.disk else { return Ok(()) };
         while let Some((name, content)) = self.delivering.in_memory() {
@@ -189,7 +190,7 @@ impl Writer {
     fn remove(&self, fallen: &[BatchName]) {
         let Some(disk) = &self.disk else { return };
         for name in fallen {
-            // What stays behind is counted and dropped again at the next start.
+            // A file that stays behind is counted and dropped again at the next start.
             drop(disk.batches().remove(*name));
         }
     }
@@ -231,7 +232,7 @@ impl Writer {
     }
 }
 
-/// Says what dead workers left.
+/// Logs the spans that dead workers left.
 pub(super) fn tell(salvaged: Salvaged) {
     let Salvaged { ended, aborted } = salvaged;
     if ended + aborted > 0 {

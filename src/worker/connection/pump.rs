@@ -16,7 +16,7 @@ use crate::metrics::{Answered, Metrics};
 use crate::worker::message::{Answer, ServerMessage, WorkerMessage};
 use crate::worker::protocol;
 
-/// A frame that cannot be written for so long means that nobody reads.
+/// A frame that cannot be written for so long means that the server does not read.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// For the server to close its side as well.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -30,18 +30,18 @@ pub(super) struct Pump<'a> {
     socket: Socket,
     incoming: &'a mpsc::Sender<Incoming>,
     outgoing: mpsc::Receiver<Outgoing>,
-    /// Frames that were no messages.
+    /// The number of frames that were no messages.
     malformed: u64,
     offers: Offers,
 }
 
-/// When offers came, until they are answered.
+/// The times at which offers came, until they are answered.
 struct Offers {
     metrics: Metrics,
     waiting: HashMap<String, Instant>,
 }
 
-/// What to do once a message was written.
+/// The action that follows the writing of a message.
 enum Written {
     End { job_id: String },
     Answer { job_id: String, answer: Answered },
@@ -117,7 +117,7 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    /// Logged aloud once per connection, so that a server gone mad does not fill the disk.
+    /// Logs at full level once per connection, so that a faulty server does not fill the disk.
     async fn ignore(&mut self, bytes: usize, why: impl Display) {
         self.malformed += 1;
         match self.malformed {
@@ -129,8 +129,8 @@ impl<'a> Pump<'a> {
         self.tell(Incoming::Heard).await;
     }
 
-    /// Reads to the end: a socket that is closed with unread data resets the connection, and what the server has not read
-    /// by then may be lost.
+    /// Reads to the end: a socket that is closed with unread data resets the connection, and data that the server has
+    /// not read by then may be lost.
     async fn close(&mut self) -> String {
         let goodbye = async {
             let _ = self.socket.close(None).await;
@@ -140,7 +140,7 @@ impl<'a> Pump<'a> {
         "closed by us".to_owned()
     }
 
-    /// Nobody may be listening any more while the last frames are written.
+    /// The receiver may be gone while the last frames are written.
     async fn tell(&self, incoming: Incoming) {
         let _ = self.incoming.send(incoming).await;
     }

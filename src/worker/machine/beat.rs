@@ -1,10 +1,10 @@
-//! The worker's heartbeat: due again and again while somebody steps the machine, and only then.
+//! The worker's heartbeat: due again and again while the worker's loop steps the machine, and only then.
 
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub(super) struct Beat {
-    /// None: nobody listens.
+    /// None: no service manager listens.
     every: Option<Duration>,
     next: Instant,
 }
@@ -15,7 +15,7 @@ impl Beat {
         Self { every, next: now }
     }
 
-    /// Whether one is due. It counts as given then, and those that were missed are not made up for.
+    /// Whether a beat is due. It counts as given then, and missed beats are not made up for.
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         let Some(every) = self.every.filter(|_| now >= self.next) else { return false };
         self.next = now + every;

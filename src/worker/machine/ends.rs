@@ -1,4 +1,4 @@
-//! How jobs ended, until the server has been told.
+//! The ends of jobs, until the server has been told.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use tracing::warn;
 
 use crate::worker::JobEnd;
 
-/// More than any worker has jobs; a limit only so that an outage of days cannot fill the memory.
+/// More ends than any worker has jobs; the limit only keeps an outage of days from filling the memory.
 const MAX_KEPT: usize = 1024;
 /// The server shows the error to people and keeps it with the job.
 const MAX_ERROR_BYTES: usize = 1024;
@@ -45,7 +45,7 @@ impl Ends {
         self.kept.retain(|kept| kept.job_id != job_id);
     }
 
-    /// The socket is gone: what it may not have carried waits again. Returns the jobs concerned.
+    /// The socket is gone: ends that it may not have carried wait again. Returns the jobs concerned.
     pub(super) fn unsend(&mut self) -> Vec<String> {
         let sent = self.kept.iter_mut().filter(|kept| kept.sent);
         sent.map(|kept| {
@@ -55,7 +55,7 @@ impl Ends {
         .collect()
     }
 
-    /// Everything that waits, to be handed to the present socket.
+    /// All ends that wait, to be handed to the present socket.
     pub(super) fn send_waiting(&mut self) -> Vec<(String, JobEnd)> {
         let waiting = self.kept.iter_mut().filter(|kept| !kept.sent);
         waiting

@@ -43,7 +43,7 @@ impl Machine {
         Participant {
             identity: identity(job),
             name: self.rules.terms.display_name.clone(),
-            // With these a frontend sees an agent that is coming up from the moment it joins.
+            // By these attributes a frontend sees, from the moment it joins, that an agent is coming up.
             attributes: vec![
                 ("lk.agent.name".to_owned(), self.rules.terms.display_name.clone()),
                 ("lk.agent.state".to_owned(), "initializing".to_owned()),
@@ -51,8 +51,8 @@ impl Machine {
         }
     }
 
-    /// An assignment without a reservation (it came late, or nobody offered it) is taken when there is room for it: for
-    /// the server the job is ours either way.
+    /// An assignment without a reservation (it came late, or the server did not offer it) is taken when there is room
+    /// for it: for the server the job is ours either way.
     pub(super) fn assigned(&mut self, assigned: Assigned, actions: &mut Vec<Action>) {
         let job = &assigned.job;
         if !self.slots.release_reservation(&job.id)
@@ -71,7 +71,8 @@ impl Machine {
         actions.push(Action::Start(Box::new(self.assignment(assigned))));
     }
 
-    /// Nobody but us knows of the job any more, so it needs no connection to the server, and a refusal is no news to it.
+    /// Only we know of the job any more, so it needs no connection to the server, and a refusal is no news to the
+    /// server.
     pub(super) fn resumed(&mut self, assignment: Assignment, actions: &mut Vec<Action>) {
         let id = assignment.job_id.clone();
         let job = Job { id, room_name: assignment.room_name.clone(), ..Job::default() };
@@ -110,8 +111,8 @@ impl Machine {
         })
     }
 
-    /// The server terminates a job by order, and also when it has lost sight of our participant. Which of the two it is,
-    /// only the job can find out.
+    /// The server terminates a job by order, and also when it has lost sight of our participant. Only the job can find
+    /// out which of the two it is.
     pub(super) fn terminated(&mut self, now: Instant, job_id: &str, actions: &mut Vec<Action>) {
         if self.slots.release_reservation(job_id) {
             info!(job_id, "LiveKit withdrew a job before it started");
@@ -156,7 +157,7 @@ impl Machine {
     }
 }
 
-/// What LiveKit's other workers call their participant, too.
+/// LiveKit's other workers name their participants in the same way.
 fn identity(job: &Job) -> String {
     format!("agent-{}", job.id)
 }

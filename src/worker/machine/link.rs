@@ -1,16 +1,16 @@
-//! The worker's connection in time: when to connect, register, ping, and when to take it for dead.
+//! The timing of the worker's connection: when to connect, register and ping, and when to take it for dead.
 
 use std::time::{Duration, Instant};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
-/// Half of the time that the server gives us, so that we learn first.
+/// Half of the time that the server allows, so that the worker learns of the failure first.
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(5);
-/// A registration that held for so long was a good one: the next loss starts with a short wait again.
+/// A registration that held for this long was a good one: the next loss starts with a short wait again.
 const STEADY: Duration = Duration::from_secs(10);
 const STATUS_INTERVAL: Duration = Duration::from_millis(2500);
 const PING_INTERVAL: Duration = Duration::from_secs(10);
-/// Servers do not notice a half-open worker socket for minutes, and TCP neither.
+/// Servers do not notice a half-open worker socket for minutes, and neither does TCP.
 const SILENCE: Duration = Duration::from_secs(25);
 /// A server that says it goes away may say so to all its workers at once.
 const GO_AWAY_WAIT: Duration = Duration::from_secs(1);
@@ -22,7 +22,7 @@ pub(super) struct Link {
     state: State,
     /// Connection attempts since the last steady registration.
     attempts: u32,
-    /// For people: why we are not registered.
+    /// The reason why the worker is not registered, in words for people.
     trouble: String,
 }
 
@@ -48,11 +48,11 @@ struct Up {
     next_ping: Instant,
     next_status: Instant,
     sequence: u64,
-    /// The server asked us to reconnect, and then we do.
+    /// The time at which the worker reconnects because the server asked for it.
     leave_at: Option<Instant>,
 }
 
-/// What the time brought.
+/// The step that has become due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     Nothing,
@@ -89,7 +89,7 @@ impl Link {
         }
     }
 
-    /// How long the wait is that goes on before the next attempt.
+    /// The length of the present wait before the next attempt.
     pub(super) fn wait(&self) -> Duration {
         match &self.state {
             State::Down { wait, .. } => *wait,
@@ -105,7 +105,7 @@ impl Link {
         self.state = State::Registering { until: now + REGISTER_TIMEOUT };
     }
 
-    /// False, and nothing changes, if we did not wait for that.
+    /// False, and nothing changes, if no registration was awaited.
     pub(super) fn registered(&mut self, now: Instant, worker_id: &str) -> bool {
         if !matches!(self.state, State::Registering { .. }) {
             return false;
@@ -202,7 +202,8 @@ impl Link {
         Due::Disconnect
     }
 
-    /// Between half of the step and the whole of it, so that workers of a restarted server do not come all at once.
+    /// A wait between half of the step and the whole of it, so that workers of a restarted server do not come all at
+    /// once.
     fn backoff(&mut self) -> Duration {
         let factor = 1u32.checked_shl(self.attempts).unwrap_or(u32::MAX);
         let step = FIRST_BACKOFF.saturating_mul(factor).min(MAX_BACKOFF);

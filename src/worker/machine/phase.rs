@@ -68,7 +68,7 @@ impl Machine {
         self.advance_phase(now, actions);
     }
 
-    /// Their tasks may hang in code that never yields, so nobody waits for them any longer.
+    /// Their tasks may hang in code that never yields, so the worker waits for them no longer.
     fn give_up_on_jobs(&mut self, actions: &mut Vec<Action>) {
         for job_id in self.slots.running_ids() {
             actions.push(Action::Abort { job_id: job_id.clone() });

@@ -1,4 +1,4 @@
-//! Who occupies the worker: jobs that we said yes to and jobs that run.
+//! The jobs that occupy the worker: those that it accepted and those that run.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,9 +25,9 @@ pub(super) struct Running {
     room_name: String,
     /// The job said how it ended and is leaving its room.
     pub(super) reported: bool,
-    /// When a job that is to end is ended by force.
+    /// The time at which a job that is to end is ended by force.
     until: Option<Instant>,
-    /// When one is that was terminated and has not said that it stays.
+    /// The time at which a job is ended by force that was terminated and has not said that it stays.
     terminated: Option<Instant>,
     aborted: bool,
 }
@@ -38,9 +38,9 @@ pub(super) enum Refusal {
     Draining,
     GoingAway,
     Full,
-    /// We are that job's worker already.
+    /// This worker has that job already.
     JobIsKnown,
-    /// One of our jobs serves that room.
+    /// One of the worker's jobs serves that room.
     RoomIsServed,
     /// The job names no room.
     NoRoom,
@@ -57,7 +57,7 @@ impl Slots {
         self.limit
     }
 
-    /// A lower limit ends nothing that runs.
+    /// A lower limit ends no running job.
     pub(super) fn set_limit(&mut self, limit: u32) {
         self.limit = limit;
     }
@@ -134,7 +134,7 @@ impl Slots {
         }
     }
 
-    /// Notes that a job told how it ended. False if it does not run or told that before.
+    /// Notes that a job reported its end. False if it does not run or reported that before.
     pub(super) fn reported(&mut self, job_id: &str, until: Instant) -> bool {
         let Some(running) = self.running.get_mut(job_id).filter(|running| !running.reported) else {
             return false;
@@ -166,7 +166,7 @@ impl Slots {
     }
 
     /// By name, not by SID: after a restart of the server the same conversation goes on in a room with a new SID. A job
-    /// that is on its way out serves nobody any more.
+    /// that is on its way out serves no room any more.
     fn serves(&self, room_name: &str) -> bool {
         self.reserved.values().any(|reservation| reservation.room_name == room_name)
             || self

@@ -1,4 +1,4 @@
-//! Each test is a claim about the worker; time is made up.
+//! Each test is a claim about the worker; its times are made up.
 
 mod beat;
 mod drain;

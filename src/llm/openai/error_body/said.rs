@@ -1,4 +1,4 @@
-//! A server's account of an error, and what follows from it: its kind, and whether another attempt may go well.
+//! A server's account of an error, and its consequences: the kind, and whether another attempt may succeed.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ impl Said {
         self.status.or_else(|| self.names().find_map(named))
     }
 
-    /// Whether another attempt may go well, where no status is known: as the words sound.
+    /// Whether another attempt may succeed, where no status is known, judged by the wording.
     fn may_pass(&self) -> bool {
         let message = self.message.as_deref().unwrap_or_default().to_lowercase();
         let sounds = |words: &[&str]| words.iter().any(|word| message.contains(word));
@@ -72,7 +72,7 @@ impl Said {
         [&self.code, &self.r#type].into_iter().flatten().map(|name| name.to_lowercase())
     }
 
-    /// "code: message", as far as there is any, without a code that `status` says already.
+    /// "code: message", as far as there is any, without a code that `status` repeats.
     pub(in crate::llm::openai) fn words(&self, status: Option<u16>) -> Option<String> {
         let known = status.map(|status| status.to_string());
         let code = self.code.as_ref().filter(|code| !is_success(code)).or(self.r#type.as_ref());
@@ -82,7 +82,8 @@ impl Said {
         (!words.is_empty()).then(|| words.join(": "))
     }
 
-    /// Whether the server does not take this field of the request, as told from one whose value it does not like.
+    /// Whether the server does not take this field of the request, in contrast to a field whose value it does not
+    /// accept.
     pub(in crate::llm::openai) fn refuses(&self, field: &str) -> bool {
         let message = self.message.as_deref().unwrap_or_default();
         let texts = [&self.code, &self.r#type].into_iter().flatten().map(String::as_str).chain([message]);
@@ -91,14 +92,14 @@ impl Said {
         sounds_so && (self.param.as_deref() == Some(field) || has_word(message, field))
     }
 
-    /// Whether no reason is in it.
+    /// Whether the account holds no reason.
     pub(in crate::llm::openai) fn is_bare(&self) -> bool {
         let message = self.message.as_deref().unwrap_or_default().trim().to_lowercase();
         let message = message.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == ' ');
         message.is_empty() || BARE.contains(&message)
     }
 
-    /// This, with what it lacks taken from `other`.
+    /// This account, with its missing parts taken from `other`.
     pub(super) fn or(self, other: Said) -> Self {
         Self {
             message: self.message.or(other.message),
@@ -110,7 +111,7 @@ impl Said {
         }
     }
 
-    /// This, and the message of `other`.
+    /// This account, and the message of `other`.
     pub(super) fn and(self, other: Said) -> Self {
         let messages: Vec<&str> =
             [&self.message, &other.message].into_iter().flatten().map(String::as_str).collect();
@@ -143,7 +144,7 @@ const QUOTAS: [&str; 8] = [
 const FILTERS: [&str; 4] =
     ["content_filter", "content_policy_violation", "responsibleaipolicyviolation", "moderation_blocked"];
 
-/// Types that say that the request is to blame, of which no status is known.
+/// Types that blame the request, of which no status is known.
 const REFUSALS: [&str; 6] = [
     "invalid_request_error",
     "invalid_request",
@@ -188,7 +189,7 @@ const STATUSES: [(&str, u16); 31] = [
     ("overloaded_error", 529),
 ];
 
-/// How servers say that they do not take a field.
+/// The phrases by which servers say that they do not take a field.
 const REFUSING: [&str; 24] = [
     "not support",
     "unsupported",
@@ -216,10 +217,10 @@ const REFUSING: [&str; 24] = [
     "only the default",
 ];
 
-/// What refuses without a reason.
+/// The messages of refusals without a reason.
 const BARE: [&str; 4] = ["bad request", "unprocessable entity", "unprocessable content", "error"];
 
-/// By these words an error without a status sounds as if it may pass,
+/// The words by which an error without a status sounds temporary.
 const PASSING: [&str; 15] = [
     "try again",
     "retry",
@@ -238,7 +239,7 @@ const PASSING: [&str; 15] = [
     "contact support",
 ];
 
-/// and by these, without one of those, as if it will not.
+/// The words by which an error that has none of those sounds permanent.
 const FINAL: [&str; 19] = [
     "too many words",
     "too many tokens",

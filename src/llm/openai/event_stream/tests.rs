@@ -1,6 +1,6 @@
 use super::*;
 
-/// All events of a body that comes in pieces of this size, and what it left unfinished.
+/// All events of a body that comes in pieces of this size, and its unfinished rest.
 fn read_in(body: &[u8], size: usize) -> (Vec<Event>, Option<(Event, Ending)>) {
     let mut stream = EventStream::default();
     let mut events = Vec::new();

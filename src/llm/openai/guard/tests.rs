@@ -1,6 +1,6 @@
 use super::*;
 
-/// Everything that comes of a body in pieces of this size.
+/// The whole outcome of a body in pieces of this size.
 fn read_in(body: &[u8], size: usize) -> (Vec<Next>, Option<Fault>, Exchange) {
     let (mut reader, exchange) = (Reader::default(), Exchange::default());
     let mut came = Vec::new();
@@ -29,7 +29,7 @@ fn read_in(body: &[u8], size: usize) -> (Vec<Next>, Option<Fault>, Exchange) {
     (came, None, exchange)
 }
 
-/// What the library gets of a body, however that is cut, and why it breaks off.
+/// The library's input from a body, however that is cut, and the reason why it breaks off.
 fn read(body: &str) -> (String, Option<Fault>) {
     let shown = |(came, fault, _): (Vec<Next>, Option<Fault>, Exchange)| {
         let text: Vec<u8> = came.into_iter().flat_map(Next::into_bytes).collect();
@@ -177,7 +177,7 @@ async fn a_panic_of_the_task_that_reads_is_told_from_an_ended_connection() {
     let body = stream::iter([Ok(b"data: {}\n\n")]).chain(stream::pending());
     let mut guarded = Box::pin(guarded(body, exchange.clone(), demand.clone()));
     demand.ask();
-    // As the library's task does when it meets what its author did not foresee.
+    // The library's task panics like this on input that its author did not foresee.
     let task = tokio::spawn(async move {
         let event = guarded.next().await;
         assert!(event.is_none(), "a defect");

@@ -126,7 +126,7 @@ fn memory_and_disk_have_bounds_of_their_own() {
     assert_eq!(shelf.left(), (1, 4));
 }
 
-/// One turn of three spans every second through a whole day and a bit without a receiver.
+/// One turn of three spans every second through a little more than a day without a receiver.
 #[test]
 fn a_day_of_outage_keeps_the_bound_and_counts_what_fell_exactly() {
     let (turns, spans, bytes) = (90_000_u64, 3_u64, 4_096_u64);

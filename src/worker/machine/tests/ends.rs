@@ -8,7 +8,7 @@ fn the_end_is_sent_when_the_job_reports_it_and_its_room_is_left_only_when_it_was
     assert_eq!(ends(&actions), [("AJ_1", &JobEnd::Success)]);
     assert!(!releases(&actions, "AJ_1"));
     assert!(releases(&rig.written("AJ_1"), "AJ_1"));
-    // What the task returns afterwards is old news.
+    // The task's result is ignored after the report.
     assert_eq!(ends(&rig.finish("AJ_1", failed("late"))), []);
 }
 
