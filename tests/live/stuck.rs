@@ -1,4 +1,4 @@
-//! Words that do not get out: because the network is slow, or because the connection has died and nobody has noticed yet.
+//! Words that do not get out: the network is slow, or the connection has died and neither side knows it yet.
 
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -57,7 +57,7 @@ impl Scene {
         self.door.terminate(&job_id(&self.worker, room));
     }
 
-    /// Nobody can come into rooms, and the worker has noticed for the calls under way.
+    /// No participant can come into rooms, and the worker has noticed for the calls under way.
     fn cut_off(&self, calls: usize) {
         let before = self.said("the SDK is restoring it");
         self.door.shut();

@@ -165,7 +165,7 @@ impl World {
         self.ask_livekit("RoomService/DeleteRoom", grants, &json!({ "room": room }));
     }
 
-    /// Has the server remove somebody from a room.
+    /// Has the server remove a participant from a room.
     pub(crate) fn remove(&self, room: &str, identity: &str) {
         let body = json!({ "room": room, "identity": identity });
         self.ask_livekit("RoomService/RemoveParticipant", admin(room), &body);

@@ -79,7 +79,7 @@ impl Channel {
         Self { config, inner: Mutex::new(inner), callbacks: Callbacks::default(), outbox: None, wake }
     }
 
-    /// Channels that may lose messages are not counted: nobody waits for what they send.
+    /// Channels that may lose messages are not counted: no caller waits for their messages.
     pub(crate) fn counted_in(mut self, outbox: Option<Outbox>) -> Self {
         self.outbox = outbox.filter(|_| self.config.reliability == Reliability::Reliable);
         self
