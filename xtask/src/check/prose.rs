@@ -35,7 +35,9 @@ fn is_vague(line: &str) -> bool {
 
 /// The text behind `//`, unless that is a part of a URL.
 fn comment(line: &str) -> Option<&str> {
-    let at = line.match_indices("//").map(|(at, _)| at).find(|at| !line[..*at].ends_with(':'))?;
+    let is_code =
+        |at: &usize| line[..*at].matches('"').count().is_multiple_of(2) && !line[..*at].ends_with(':');
+    let at = line.match_indices("//").map(|(at, _)| at).find(is_code)?;
     Some(&line[at..])
 }
 
