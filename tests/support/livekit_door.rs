@@ -137,10 +137,11 @@ async fn speak(
             unread.drain(..length);
         }
         tokio::select! {
-            read = from.read_buf(&mut unread) => match read.ok()? {
-                0 => return None,
-                _ => {}
-            },
+            read = from.read_buf(&mut unread) => {
+                if read.ok()? == 0 {
+                    return None;
+                }
+            }
             Ok(frame) = said.recv(), if upgraded && unread.is_empty() => to.write_all(&frame).await.ok()?,
         }
     }
