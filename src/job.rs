@@ -55,6 +55,10 @@ impl RunJob for SessionJobs {
         );
         serve(assignment, control, parts, jobs).instrument(span).boxed()
     }
+
+    fn not_resumed(&self, job_id: &str) {
+        self.recovery.not_joined(job_id);
+    }
 }
 
 async fn serve(

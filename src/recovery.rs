@@ -21,7 +21,7 @@ mod verdict;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
@@ -43,6 +43,9 @@ const QUEUE: usize = 64;
 /// Sessions on their way to the search: all sessions of a large worker may lose their server at once. Those without a
 /// place stay in the notes until the next start.
 const TORN: usize = 1024;
+
+/// A worker that has not answered by then has lost the question.
+const UNANSWERED: Duration = Duration::from_secs(60);
 
 /// A session as its worker wrote it down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,16 +92,27 @@ struct Resuming(Arc<Mutex<HashMap<String, Asked>>>);
 struct Asked {
     left: Left,
     note: Note,
-    /// The worker has given it a slot.
-    joining: bool,
+    since: Instant,
+    answer: Answer,
+}
+
+/// What the worker says to a session that it was asked to take up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// Nothing yet.
+    None,
+    /// It has given it a slot.
+    Joining,
+    /// It had no slot, or could not join the room.
+    No,
 }
 
 /// The progress of the worker with a session that it was asked to take up.
 #[derive(Debug)]
 enum Progress {
-    /// The worker had no slot for it, or could not join its room: to be asked again.
+    /// The worker has refused it, or has not answered for long: to be asked again.
     Refused(Note),
-    Joining,
+    UnderWay,
     /// It is a running session like others.
     Done,
 }
@@ -174,12 +188,12 @@ impl Recovery {
 
     /// A job was started.
     pub(crate) fn joining(&self, job_id: &str) {
-        self.resuming.set(job_id, true);
+        self.resuming.answer(job_id, Answer::Joining);
     }
 
-    /// Its room could not be joined.
+    /// There is no slot for it, or its room could not be joined.
     pub(crate) fn not_joined(&self, job_id: &str) {
-        self.resuming.set(job_id, false);
+        self.resuming.answer(job_id, Answer::No);
     }
 
     /// Writes down that a session runs, or goes on. Never fails: a note that cannot be written is logged. `stop` is
@@ -311,12 +325,13 @@ impl ClaimPast for Claims {
 
 impl Resuming {
     fn ask(&self, left: Left, note: Note) {
-        self.lock().insert(left.job_id.clone(), Asked { left, note, joining: false });
+        let asked = Asked { note, since: Instant::now(), answer: Answer::None, left };
+        self.lock().insert(asked.left.job_id.clone(), asked);
     }
 
-    fn set(&self, job_id: &str, joining: bool) {
+    fn answer(&self, job_id: &str, answer: Answer) {
         if let Some(asked) = self.lock().get_mut(job_id) {
-            asked.joining = joining;
+            asked.answer = answer;
         }
     }
 
@@ -328,13 +343,26 @@ impl Resuming {
         let mut asked = self.lock();
         match asked.get(job_id) {
             None => Progress::Done,
-            Some(asked) if asked.joining => Progress::Joining,
+            Some(asked) if !asked.is_refused() => Progress::UnderWay,
             Some(_) => asked.remove(job_id).map_or(Progress::Done, |asked| Progress::Refused(asked.note)),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Asked>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Asked ===
+
+impl Asked {
+    /// A busy worker answers late; asked again meanwhile, it would begin the session without what was said before.
+    fn is_refused(&self) -> bool {
+        match self.answer {
+            Answer::No => true,
+            Answer::Joining => false,
+            Answer::None => self.since.elapsed() > UNANSWERED,
+        }
     }
 }
 
@@ -442,6 +470,26 @@ mod tests {
         let mut noted = recovery.note(&next, "RM_2", &["ada".to_owned()], stop).await;
         assert_eq!(noted.past().map(|past| past.next_turn), Some(4));
         assert!(!recovery.parked.holds(&left.job_id), "nobody else goes on with it");
+    }
+
+    #[tokio::test]
+    async fn a_session_is_not_asked_for_again_until_the_worker_has_refused_it() {
+        let (root, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
+        let (recovery, mut found) = recovery(root.path());
+        drop(noted(&recovery, &stop).await);
+        let Torn { left, note, .. } = found.try_recv().unwrap();
+        recovery.resuming.ask(left.clone(), note);
+        let progress = || recovery.resuming.progress("AJ_1");
+        assert!(matches!(progress(), Progress::UnderWay), "the worker has not looked yet");
+        recovery.joining("AJ_1");
+        assert!(matches!(progress(), Progress::UnderWay));
+        recovery.not_joined("AJ_1");
+        let Progress::Refused(note) = progress() else { panic!("it was refused") };
+        recovery.resuming.ask(left, note);
+        let taken_up = noted(&recovery, &stop).await;
+        assert!(matches!(progress(), Progress::Done), "it is a session again");
+        taken_up.over();
+        assert_eq!(files(root.path()), 0, "under the note that it had");
     }
 
     #[tokio::test]

@@ -66,6 +66,9 @@ pub enum JobEnd {
 /// a success: a server that saw the agent leave the room first has already marked the job as failed.
 pub trait RunJob: Send + Sync + 'static {
     fn run(&self, assignment: Assignment, control: JobControl) -> BoxFuture<'static, JobEnd>;
+
+    /// A job that was to be resumed finds no place now.
+    fn not_resumed(&self, _job_id: &str) {}
 }
 
 pub type Jobs = Arc<dyn RunJob>;

@@ -287,7 +287,7 @@ impl Waiting {
         }
         match resuming.progress(&self.left.job_id) {
             Progress::Refused(note) => self.note = Some(note),
-            Progress::Joining => {}
+            Progress::UnderWay => {}
             Progress::Done => return false,
         }
         true

@@ -102,6 +102,10 @@ pub(crate) enum Action {
     Stop {
         job_id: String,
     },
+    /// A job that was to be resumed finds no place.
+    NotResumed {
+        job_id: String,
+    },
     /// Tell a job that the server has terminated it.
     Terminate {
         job_id: String,

@@ -55,6 +55,10 @@ impl RunningJobs {
         }
     }
 
+    pub(super) fn not_resumed(&self, job_id: &str) {
+        self.jobs.not_resumed(job_id);
+    }
+
     pub(super) fn terminate(&self, job_id: &str) {
         if let Some(handles) = self.by_job.get(job_id) {
             handles.terminated.cancel();

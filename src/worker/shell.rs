@@ -155,6 +155,7 @@ impl Shell {
             Action::PingFrame => self.write(Connection::ping),
             Action::Start(assignment) => self.running.start(*assignment),
             Action::Stop { job_id } => self.running.stop(&job_id),
+            Action::NotResumed { job_id } => self.running.not_resumed(&job_id),
             Action::Terminate { job_id } => self.running.terminate(&job_id),
             Action::Abort { job_id } => self.running.abort(&job_id),
             Action::Release { job_id } => {

@@ -79,7 +79,9 @@ impl Machine {
         let refusal =
             if self.phase == Phase::Serving { self.slots.refusal(&job) } else { Some(Refusal::Draining) };
         if let Some(refusal) = refusal {
-            return debug!(job_id = %job.id, room = %job.room_name, %refusal, "a session is not taken up now");
+            debug!(job_id = %job.id, room = %job.room_name, %refusal, "a session is not taken up now");
+            actions.push(Action::NotResumed { job_id: job.id });
+            return;
         }
         self.slots.start(&job);
         actions.push(Action::Start(Box::new(assignment)));

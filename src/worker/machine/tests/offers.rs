@@ -179,3 +179,24 @@ fn unknown_messages_change_nothing() {
     assert_eq!(rig.receive(ServerMessage::Pong), []);
     assert!(rig.machine.health().registered);
 }
+
+#[test]
+fn a_job_to_be_resumed_is_started_or_turned_down_and_never_left_without_an_answer() {
+    let mut rig = Rig::registered(2);
+    let actions = rig.assign("AJ_1", "a");
+    let Some(Action::Start(assignment)) =
+        actions.into_iter().find(|action| matches!(action, Action::Start(_)))
+    else {
+        panic!("not started")
+    };
+    let not_resumed = Action::NotResumed { job_id: "AJ_1".to_owned() };
+    let known = rig.step(Event::Resumed(assignment.clone()));
+    assert!(known.contains(&not_resumed) && !starts(&known, "AJ_1"), "it runs");
+    rig.finish("AJ_1", failed("lost"));
+    let resumed = rig.step(Event::Resumed(assignment.clone()));
+    assert!(starts(&resumed, "AJ_1") && !resumed.contains(&not_resumed));
+    rig.finish("AJ_1", failed("lost"));
+    rig.run_job("AJ_2", "b");
+    rig.step(Event::Drain);
+    assert!(rig.step(Event::Resumed(assignment)).contains(&not_resumed), "the worker drains");
+}
