@@ -1,5 +1,6 @@
 //! Words that do not get out: the network is slow, or the connection has died and neither side knows it yet.
 
+use std::net::IpAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -68,20 +69,22 @@ impl Beyond {
         let cable = Cable::lay();
         let livekit = LivekitServer::start_at(cable.our_address()).unwrap();
         let world = World::around(livekit, script()).await;
-        let door = Door::at(cable.second_address(), world.livekit.port()).await;
+        // All but the media is reached at another address, so that the media can be cut alone.
+        let signal = cable.second_address();
+        let door = Door::at(signal, world.livekit.port()).await;
         let model: url::Url = world.model.base_url().parse().unwrap();
         for port in [model.port().unwrap(), world.collector.port()] {
-            cable.forward(port).await;
+            cable.forward_at(signal, port).await;
         }
-        let worker = world.spawn(cable.beyond(&command(&world, &cable, &door)), settings);
+        let worker = world.spawn(cable.beyond(&command(&world, signal, &door)), settings);
         worker.wait_for_log("available for jobs");
         Self { world, door, cable, worker }
     }
 }
 
 /// `voiced` with the addresses that its neighbours have on its side.
-fn command(world: &World, cable: &Cable, door: &Door) -> Command {
-    let ours = cable.our_address().to_string();
+fn command(world: &World, address: IpAddr, door: &Door) -> Command {
+    let ours = address.to_string();
     let mut command = world.voiced();
     let there: Vec<_> = command
         .get_envs()
@@ -174,7 +177,7 @@ async fn hear_to_the_end(caller: &mut Caller, worker: &Worker) {
 fn the_servers_own_echo_of_a_connection_that_died_brings_the_agent_back() {
     if inside("stuck::the_servers_own_echo_of_a_connection_that_died_brings_the_agent_back") {
         run(async {
-            let scene = Beyond::set(&["agent.leave_grace=60s", "agent.history_tokens=1000000"]).await;
+            let scene = Beyond::set(&["agent.leave_grace=1s", "agent.history_tokens=1000000"]).await;
             let mut caller = scene.world.call("died").await;
             say(&mut caller, "my name is Ada").await;
             scene.world.model.push([Step::bytes(LONG).delay_ms(1000)]);
@@ -184,9 +187,10 @@ fn the_servers_own_echo_of_a_connection_that_died_brings_the_agent_back() {
             scene.door.withhold();
             scene.worker.wait_for_log("LiveKit terminated a job");
             let log = scene.worker.log();
-            let [resumed, terminated] =
-                ["resuming connection... attempt: 1", "LiveKit terminated a job"].map(|text| log.find(text));
-            assert!(resumed.is_some_and(|resumed| Some(resumed) < terminated), "no resume was tried:\n{log}");
+            let [restoring, terminated] =
+                ["the SDK is restoring it", "LiveKit terminated a job"].map(|text| log.find(text));
+            assert!(restoring.is_some_and(|at| Some(at) < terminated), "the SDK tried nothing:\n{log}");
+            scene.worker.wait_for_log("was torn out of its room");
             scene.cable.undivert();
             scene.door.open();
             caller

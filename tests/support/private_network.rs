@@ -163,7 +163,12 @@ impl Cable {
 
     /// Lets the other side reach a server that listens on our loopback.
     pub(crate) async fn forward(&self, port: u16) {
-        let listener = TcpListener::bind(SocketAddr::new(self.our_address(), port)).await.unwrap();
+        self.forward_at(self.our_address(), port).await;
+    }
+
+    /// [`Cable::forward`] at another address of ours.
+    pub(crate) async fn forward_at(&self, address: IpAddr, port: u16) {
+        let listener = TcpListener::bind(SocketAddr::new(address, port)).await.unwrap();
         tokio::spawn(async move {
             while let Ok((mut outer, _)) = listener.accept().await {
                 tokio::spawn(async move {
