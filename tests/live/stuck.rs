@@ -134,33 +134,36 @@ fn a_reply_that_the_write_limit_cuts_failed_with_what_went_out() {
 }
 
 /// The SDK restores the connection although a write into the old one waits: nothing that it needs is held meanwhile.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_is_stuck_does_not_keep_the_connection_from_being_restored() {
-    let world = World::start(script()).await;
-    let door = Door::to(world.livekit.port()).await;
-    let mut voiced = world.voiced();
-    voiced.env("LIVEKIT_URL", door.url());
-    let worker = world.worker_of(voiced, &["agent.leave_grace=60s", "agent.history_tokens=1000000"]);
-    let mut caller = world.call("stuck").await;
-    say(&mut caller, "my name is Ada").await;
-    world.model.push([Step::bytes(LONG).delay_ms(1500)]);
-    caller.send("tell me a long one").await.unwrap();
-    wait_until("the model is asked", || world.model.in_flight() == 1, || worker.log());
-    world.livekit.freeze().unwrap();
-    // The words fill what may be under way, and the next write waits.
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    let cut = Instant::now();
-    door.shut();
-    worker.wait_for_log("the SDK is restoring it");
-    assert!(cut.elapsed() < AT_ONCE, "after {:?}:\n{}", cut.elapsed(), worker.log());
-    world.livekit.thaw().unwrap();
-    door.open();
-    hear_to_the_end(&mut caller, &worker).await;
-    say(&mut caller, "what is my name?").await;
-    assert!(asked_last(&world).contains(&"user: my name is Ada".to_owned()));
-    assert_eq!(worker.log().matches("session started").count(), 1, "{}", worker.log());
-    caller.leave().await;
-    assert_eq!(worker.drain(), Some(0));
+#[test]
+fn a_write_that_is_stuck_does_not_keep_the_connection_from_being_restored() {
+    if inside("stuck::a_write_that_is_stuck_does_not_keep_the_connection_from_being_restored") {
+        run(async {
+            let scene = Beyond::set(&["agent.leave_grace=60s", "agent.history_tokens=1000000"]).await;
+            let mut caller = scene.world.call("stuck").await;
+            say(&mut caller, "my name is Ada").await;
+            scene.world.model.push([Step::bytes(LONG).delay_ms(1500)]);
+            caller.send("tell me a long one").await.unwrap();
+            wait_until("the model is asked", || scene.world.model.in_flight() == 1, || scene.worker.log());
+            // Of the worker alone: LiveKit forgets data for a caller whose connection breaks, too.
+            scene.cable.divert();
+            // The words fill what may be under way, and the next write waits.
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            assert!(!scene.worker.log().contains("the SDK is restoring it"), "{}", scene.worker.log());
+            let cut = Instant::now();
+            scene.door.shut();
+            scene.worker.wait_for_log("the SDK is restoring it");
+            assert!(cut.elapsed() < AT_ONCE, "after {:?}:\n{}", cut.elapsed(), scene.worker.log());
+            scene.cable.undivert();
+            scene.door.open();
+            hear_to_the_end(&mut caller, &scene.worker).await;
+            say(&mut caller, "what is my name?").await;
+            assert!(asked_last(&scene.world).contains(&"user: my name is Ada".to_owned()));
+            let log = scene.worker.log();
+            assert_eq!(log.matches("session started").count(), 1, "{log}");
+            caller.leave().await;
+            assert_eq!(scene.worker.drain(), Some(0));
+        });
+    }
 }
 
 /// The long reply is heard as a whole, at the latest when it is written once more.

@@ -181,16 +181,6 @@ impl LivekitServer {
         Ok(())
     }
 
-    /// Stops the server where it stands: its sockets stay, and nothing is read from them.
-    pub fn freeze(&self) -> Result<()> {
-        self.process().as_mut().context("livekit-server is not running")?.freeze()
-    }
-
-    /// Lets a frozen server go on.
-    pub fn thaw(&self) -> Result<()> {
-        self.process().as_mut().context("livekit-server is not running")?.thaw()
-    }
-
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }

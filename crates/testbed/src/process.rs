@@ -78,16 +78,6 @@ impl Process {
         Ok(())
     }
 
-    /// Stops the process where it stands, as a machine that is put to sleep does: SIGSTOP to it alone.
-    pub fn freeze(&mut self) -> Result<()> {
-        Ok(kill_process(Pid::from_child(&self.child), Signal::STOP)?)
-    }
-
-    /// Lets a frozen process go on.
-    pub fn thaw(&mut self) -> Result<()> {
-        Ok(kill_process(Pid::from_child(&self.child), Signal::CONT)?)
-    }
-
     /// Waits for the process to end by itself; `None` when it runs on after `patience`.
     pub fn wait(&mut self, patience: Duration) -> Result<Option<ExitStatus>> {
         let deadline = Instant::now() + patience;
