@@ -61,7 +61,7 @@ ready='exec 3<> "/dev/tcp/127.0.0.1/$1" && printf "GET /readyz HTTP/1.0\r\n\r\n"
 # A worker on the other side, and a room for it.
 worker() { # NAME PROGRAM PORT
   OPENAI_BASE_URL=http://127.0.0.1:17890/v1 OPENAI_API_KEY=bench VOICED_LLM__MODEL=scripted RUST_LOG=${RUST_LOG:-warn} \
-    LIVEKIT_AGENT_NAME=$1 start_beyond "$2" --set http.listen="127.0.0.1:$3" --set store.path=off --set telemetry.enabled=false \
+    STATE_DIRECTORY=$dir/$1 LIVEKIT_AGENT_NAME=$1 start_beyond "$2" --set http.listen="127.0.0.1:$3" --set store.path=off --set telemetry.enabled=false \
     start > "$dir/$1.log" 2>&1
   until beyond bash -c "$ready" ready "$3" 2> /dev/null; do
     kill -0 "${pids[-1]}" 2>/dev/null || { cat "$dir/$1.log" >&2; exit 1; }

@@ -6,6 +6,8 @@ model=${SCRIPTED_MODEL:-target/release/scripted-model}
 . bench/server.sh
 "$model" --listen 127.0.0.1:17890 > "$dir/model.log" 2>&1 & pids+=($!)
 export OPENAI_BASE_URL=http://127.0.0.1:17890/v1 OPENAI_API_KEY=bench VOICED_LLM__MODEL=echo RUST_LOG=warn
+# Sessions of an earlier run, which a worker would go back to, are noted elsewhere.
+export STATE_DIRECTORY=$dir/state
 sleep 1
 
 # Starts a worker with the given arguments and waits until it is registered; $worker is its process.
