@@ -23,7 +23,6 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
@@ -31,7 +30,7 @@ use tower_service::Service;
 use url::Url;
 
 use self::client::HttpClient;
-use self::proxy::Proxies;
+use self::proxy::{Proxies, tunnel};
 pub use self::proxy_url::ProxyUrl;
 pub(crate) use self::proxy_url::{PLACE, has_place};
 pub use self::trust::TrustError;
@@ -119,11 +118,7 @@ impl Network {
 
     /// As `causes`, with the innermost cause alone.
     pub(crate) fn cause(&self, url: &Url, error: &(dyn Error + 'static)) -> String {
-        let mut innermost: &dyn Error = error;
-        while let Some(source) = innermost.source() {
-            innermost = source;
-        }
-        self.advised(url, innermost.to_string(), error)
+        self.advised(url, web::innermost(error), error)
     }
 
     fn advised(&self, url: &Url, cause: String, error: &(dyn Error + 'static)) -> String {
@@ -139,11 +134,7 @@ impl Network {
         let stream = match self.proxies.of(url) {
             None => ready(direct, target(url)?).await.map_err(|error| self.unreachable(url, &error))?,
             Some(proxy) => {
-                let tunnel = Tunnel::new(proxy.uri().clone(), direct);
-                let tunnel = match proxy.basic_auth() {
-                    Some(auth) => tunnel.with_auth(auth.clone()),
-                    None => tunnel,
-                };
+                let tunnel = tunnel(&proxy, direct);
                 ready(tunnel, target(url)?).await.map_err(|error| self.unreachable(url, &error))?
             }
         };

@@ -57,10 +57,7 @@ fn oldest_age(status: &ExportStatus) -> f64 {
 
 /// Shows the worker whose health this is.
 pub(crate) fn worker(metrics: &Metrics, health: watch::Receiver<Health>) {
-    for (definition, read) in WORKER {
-        let health = health.clone();
-        metrics.observe(definition, move || Some(read(&health.borrow())));
-    }
+    show(metrics, WORKER, move || health.borrow().clone());
 }
 
 /// Shows the state of the export of traces.

@@ -245,10 +245,7 @@ impl Received {
     /// The first choice with content is the reply.
     fn is_of_another_choice(&mut self, chunk: &Chunk) -> bool {
         let Some(index) = chunk.choice else { return false };
-        let says = !chunk.text.is_empty()
-            || chunk.halves != (None, None)
-            || chunk.whole.is_some()
-            || chunk.finish_reason.is_some();
+        let says = chunk.has_letters() || chunk.whole.is_some() || chunk.finish_reason.is_some();
         match self.choice {
             Some(ours) => ours != index,
             None => {
@@ -286,7 +283,7 @@ impl Received {
     /// come.
     fn whole_letters(&mut self, chunk: &Chunk) -> String {
         let (low, high) = chunk.halves;
-        if chunk.text.is_empty() && chunk.halves == (None, None) {
+        if !chunk.has_letters() {
             return String::new();
         }
         let first = joined(self.half.take(), low);

@@ -43,7 +43,7 @@ use url::Url;
 use crate::config;
 use crate::llm::error::{BuildError, Fault, Kind};
 use crate::net::client::{HttpClient, SendError};
-use crate::net::web::shown;
+use crate::net::web::{innermost, shown};
 use crate::net::{network, trust};
 
 pub(super) use body::Ask;
@@ -185,14 +185,6 @@ fn body_fault(error: reqwest::Error) -> Fault {
         None => innermost(&error),
     };
     Fault::with_detail(Kind::ConnectionLost, detail)
-}
-
-/// The innermost cause of an error: the outer ones say where it happened.
-fn innermost(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .last()
-        .map(ToString::to_string)
-        .unwrap_or_default()
 }
 
 // === impl Exchange ===

@@ -34,8 +34,6 @@ pub(super) struct Thinking {
 #[derive(Debug)]
 struct Within {
     end: End,
-    /// The end marks of a thought that is marked by words alone.
-    plain: Option<Ends>,
     /// The number of thoughts that are open within the thought.
     depth: usize,
     /// The whole text of a thought whose tag stood like a word in a sentence; it is said if the thought never closes.
@@ -86,7 +84,7 @@ impl Thinking {
 
     /// Reads up to the next tag and beyond it; false when more has to come first.
     fn step(&mut self, is_last: bool, parts: &mut Vec<Part>) -> bool {
-        if let Some(ends) = self.within.as_ref().and_then(|within| within.plain) {
+        if let Some(Within { end: End::Words(ends), .. }) = self.within {
             return self.step_in_plain(ends, parts);
         }
         if !self.has_begun {
@@ -122,7 +120,7 @@ impl Thinking {
         self.has_begun = true;
         let written = self.cut(length);
         let doubtful = ends.is_doubtful.then_some(written);
-        self.within = Some(Within { end: End::Named, plain: Some(ends), depth: 0, doubtful });
+        self.within = Some(Within { end: End::Words(ends), depth: 0, doubtful });
         parts.push(Part::Thought);
     }
 
@@ -160,7 +158,7 @@ impl Thinking {
             _ if self.code.is_code() => self.say(written, parts),
             Tag::Open(end) => {
                 let doubtful = like_a_word.then(|| written.to_owned());
-                self.within = Some(Within { end, plain: None, depth: 0, doubtful });
+                self.within = Some(Within { end, depth: 0, doubtful });
                 parts.push(Part::Thought);
             }
             Tag::Close(_) if self.has_thought => self.skips_blanks = true,

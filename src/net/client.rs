@@ -7,7 +7,6 @@ mod connector;
 #[cfg(test)]
 mod tests;
 
-use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -26,6 +25,7 @@ use url::Url;
 use self::connector::Connector;
 use super::Network;
 use super::proxy::Proxies;
+use super::web::chain;
 
 /// An idle connection is kept this long: the next request is then spared the TCP and TLS handshakes.
 const KEEP_IDLE: Duration = Duration::from_secs(90);
@@ -145,15 +145,8 @@ impl SendError {
 
     /// Whether the connection took too long.
     pub(crate) fn is_timeout(&self) -> bool {
-        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
-        while let Some(error) = cause {
-            if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
-            {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
+        let is_late = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
+        chain(self).any(|error| error.downcast_ref().is_some_and(is_late))
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::Uri;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use url::{Host, Url};
 
@@ -18,6 +20,15 @@ struct Chosen {
     matcher: Matcher,
     https: Option<ProxyUrl>,
     http: Option<ProxyUrl>,
+}
+
+/// The way through a proxy, with the credentials that it wants.
+pub(super) fn tunnel(proxy: &Intercept, direct: HttpConnector) -> Tunnel<HttpConnector> {
+    let tunnel = Tunnel::new(proxy.uri().clone(), direct);
+    match proxy.basic_auth() {
+        Some(auth) => tunnel.with_auth(auth.clone()),
+        None => tunnel,
+    }
 }
 
 // === impl Proxies ===

@@ -70,11 +70,8 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError>
     let unread = |error: FileError| TrustError::Unread { file: file.to_owned(), reason: error.to_string() };
     let text = named_file::read(file, FileBounds::regular(MAX_BYTES)).map_err(unread)?.bytes;
     let found: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
-    let found = found.map_err(|error| TrustError::Invalid {
-        file: file.to_owned(),
-        number: CertificateDer::pem_slice_iter(&text).take_while(Result::is_ok).count() + 1,
-        reason: error.to_string(),
-    })?;
+    let valid = || CertificateDer::pem_slice_iter(&text).take_while(Result::is_ok).count();
+    let found = found.map_err(|error| invalid(file, valid(), error.to_string()))?;
     if found.is_empty() { Err(TrustError::None { file: file.to_owned() }) } else { Ok(found) }
 }
 

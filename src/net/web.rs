@@ -171,6 +171,18 @@ pub(crate) fn http_url(base: &Url) -> Url {
     url
 }
 
+/// An error and its causes, the innermost last.
+pub(crate) fn chain<'e>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
+/// The innermost cause of an error: the outer ones say where it happened.
+pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    chain(error).last().unwrap_or(error).to_string()
+}
+
 /// An error with its causes; reqwest's own text stops before the interesting one.
 pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -10,6 +10,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use voiced::record::Turn;
 
+use crate::support::memory::kib;
 use crate::support::recorded::{self, Recorded, Served, turn};
 
 /// The number of connections that the endpoints serve.
@@ -291,9 +292,7 @@ async fn a_visitor_keeps_an_idle_connection_while_a_crowd_of_one_address_comes()
 
 /// Resident memory of this process, where the server runs beside its clients. KiB.
 fn memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+    kib("self", "VmRSS")
 }
 
 #[tokio::test(flavor = "multi_thread")]

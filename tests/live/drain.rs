@@ -6,8 +6,8 @@ use futures::future::join_all;
 use scripted_model::{Script, Step};
 
 use crate::support::fault::{self, Measured};
-use crate::support::fleet::{self, drain, exit_code, lost, rooms, say, wait_until_served};
-use crate::support::world::{Worker, World};
+use crate::support::fleet::{self, drain, exit_code, lost, rooms, wait_until_served};
+use crate::support::world::{Worker, World, say};
 
 /// A session ends when its caller leaves, so the exit is measured from that moment.
 const NO_GRACE: &str = "agent.leave_grace=0s";

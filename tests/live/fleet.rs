@@ -12,10 +12,10 @@ use voiced::caller::Caller;
 
 use crate::support::fault::{self, Measured};
 use crate::support::fleet::{
-    self, agents, drain, exit_code, host, lost, resumptions, rooms, say, serve, serve_until, served,
-    served_now, shares, wait_until_served,
+    self, agents, drain, exit_code, host, lost, resumptions, rooms, serve, serve_until, served, served_now,
+    shares, wait_until_served,
 };
-use crate::support::world::{PATIENCE, Worker, World, wait_until};
+use crate::support::world::{PATIENCE, Worker, World, say, wait_until};
 
 const SILENT_RETURN: &str = "agent.resume_notice=";
 const NO_GRACE: &str = "agent.leave_grace=0s";

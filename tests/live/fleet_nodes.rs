@@ -15,11 +15,9 @@ use voiced::room::{JoinOptions, Room, RoomEvent, token};
 use voiced::secret::Secret;
 
 use crate::support::fault::{self, Measured};
-use crate::support::fleet::{
-    self, agents, drain, exit_code, lost, rooms, say, serve, served, wait_until_served,
-};
+use crate::support::fleet::{self, agents, drain, exit_code, lost, rooms, serve, served, wait_until_served};
 use crate::support::skipped;
-use crate::support::world::{AGENT_NAME, PATIENCE, Worker, World, wait_until};
+use crate::support::world::{AGENT_NAME, PATIENCE, Worker, World, say, wait_until};
 
 const NO_GRACE: &str = "agent.leave_grace=0s";
 

@@ -6,6 +6,7 @@ use scripted_model::{Reply, Script, Step};
 use voiced::caller::Caller;
 
 use crate::support::hostile::Mallory;
+use crate::support::memory::kib;
 use crate::support::world::{PATIENCE, Worker, World, wait_until};
 
 /// Memory that a flood may take beyond what the worker had before. KiB.
@@ -55,9 +56,7 @@ fn is_recorded(world: &World, question: &str) -> bool {
 }
 
 fn memory(worker: &Worker, line: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", worker.process.id())).unwrap();
-    let found = status.lines().find_map(|status| status.strip_prefix(line)).unwrap();
-    found.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+    kib(&worker.process.id().to_string(), line)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +65,7 @@ async fn a_sender_who_opens_streams_without_end_is_refused_alone() {
     let worker = world.worker(&[]);
     let mut ada = world.call_as("streams", "ada").await;
     let mallory = known_mallory(&world, &worker, "streams").await;
-    let before = memory(&worker, "VmRSS:");
+    let before = memory(&worker, "VmRSS");
     for number in 0..1500 {
         mallory.open(&format!("open {number}")).await;
     }
@@ -79,7 +78,7 @@ async fn a_sender_who_opens_streams_without_end_is_refused_alone() {
     // What is whole has places of its own.
     mallory.chat("a whole text").await;
     wait_until("it is a turn", || is_told(&world, "a whole text"), || worker.log());
-    let grown = memory(&worker, "VmHWM:").saturating_sub(before);
+    let grown = memory(&worker, "VmHWM").saturating_sub(before);
     assert!(grown < MOST_MEMORY, "{grown} KiB");
     mallory.leave().await;
     wait_until("the open ones break off", || refused(&worker, "broken") == 64.0, || worker.log());
@@ -108,7 +107,7 @@ async fn a_flood_of_chat_packets_leaves_others_their_places() {
     let worker = world.worker(&[]);
     let mut ada = world.call_as("packets", "ada").await;
     let mallory = known_mallory(&world, &worker, "packets").await;
-    let before = memory(&worker, "VmRSS:");
+    let before = memory(&worker, "VmRSS");
     for number in 0..3000 {
         mallory.chat(&format!("{number} {}", "x".repeat(2_000))).await;
         if number % 1000 == 500 {
@@ -123,7 +122,7 @@ async fn a_flood_of_chat_packets_leaves_others_their_places() {
         wait_until("a turn is recorded", || is_recorded(&world, &text), || worker.log());
     }
     assert_answered(&mut ada, &worker, "at the end").await;
-    let grown = memory(&worker, "VmHWM:").saturating_sub(before);
+    let grown = memory(&worker, "VmHWM").saturating_sub(before);
     assert!(grown < MOST_MEMORY, "{grown} KiB");
     mallory.leave().await;
 }
@@ -135,14 +134,14 @@ async fn compressed_streams_that_grow_a_thousandfold_take_no_memory() {
     let mut ada = world.call_as("bombs", "ada").await;
     assert_answered(&mut ada, &worker, "before").await;
     let mallory = known_mallory(&world, &worker, "bombs").await;
-    let before = memory(&worker, "VmRSS:");
+    let before = memory(&worker, "VmRSS");
     for (number, bytes) in [60_000, 15_000, 40_000, 15_900, 60_000].into_iter().enumerate() {
         mallory.bomb(&format!("bomb {number}"), bytes).await;
     }
     let all = || refused(&worker, "too_long") + refused(&worker, "broken");
     wait_until("all are refused", || all() == 5.0, || worker.log());
     assert_answered(&mut ada, &worker, "after").await;
-    let grown = memory(&worker, "VmHWM:").saturating_sub(before);
+    let grown = memory(&worker, "VmHWM").saturating_sub(before);
     println!("the worker grew by {grown} KiB at most");
     assert!(grown < MOST_MEMORY, "{grown} KiB");
     mallory.leave().await;

@@ -1,52 +1,25 @@
 //! LiveKit's own Python SDK, unmodified, talks with the worker through a real server.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
-
 use scripted_model::{Reply, Script, Step};
 use serde_json::{Value, json};
 
+use crate::support::python::Python;
 use crate::support::world::{AGENT_NAME, World};
 
 /// The Python caller of `tests/python/caller.py`.
-struct PythonCaller {
-    child: Child,
-    answers: BufReader<std::process::ChildStdout>,
-}
+struct PythonCaller(Python);
 
 impl PythonCaller {
     fn join(world: &World, room: &str) -> Self {
-        let python = testbed::venv::python().expect("the Python environment; `cargo xtask setup` makes it");
-        let script = testbed::root().join("tests/python/caller.py");
-        let mut child = Command::new(python)
-            .arg(script)
-            .args([room, AGENT_NAME])
-            .envs(world.livekit.environment())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let answers = BufReader::new(child.stdout.take().unwrap());
-        Self { child, answers }
+        Self(Python::start(&world.livekit, "caller.py", &[room, AGENT_NAME]))
     }
 
     fn order(&mut self, order: Value) -> Value {
-        let stdin = self.child.stdin.as_mut().unwrap();
-        writeln!(stdin, "{order}").unwrap();
-        let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("the Python caller broke off: {line:?}"))
+        self.0.order(order)
     }
 
     fn say(&mut self, text: &str, on: &str) -> Value {
         self.order(json!({ "say": text, "on": on }))
-    }
-}
-
-impl Drop for PythonCaller {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

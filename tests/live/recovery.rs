@@ -4,30 +4,13 @@
 use std::time::{Duration, Instant};
 
 use scripted_model::{Script, Step};
-use serde_json::Value;
-use voiced::caller::Caller;
 
-use crate::support::world::{PATIENCE, Worker, World, wait_until};
+use crate::support::world::{PATIENCE, Worker, World, asked_last, say, wait_until};
 
 const NOTICE: &str = "Sorry, I was gone for a moment. Could you say that again?";
 
 async fn world() -> World {
     World::start(Script::always(Step::echo())).await
-}
-
-async fn say(caller: &mut Caller, text: &str) {
-    let reply = caller.say(text, PATIENCE, |_| ()).await.unwrap();
-    assert_eq!(reply.text.expose(), format!("You said: {text}"));
-}
-
-/// The messages of the last model request, each as `role: text`.
-fn asked_last(world: &World) -> Vec<String> {
-    let request = world.model.requests().pop().unwrap();
-    let messages = request.body["messages"].as_array().unwrap().clone();
-    let text = |message: &Value| {
-        format!("{}: {}", message["role"].as_str().unwrap(), message["content"].as_str().unwrap())
-    };
-    messages.iter().skip(1).map(text).collect()
 }
 
 fn resumptions(worker: &Worker, result: &str) -> Option<f64> {

@@ -9,10 +9,9 @@ use scripted_model::{Script, Step};
 use testbed::LivekitServer;
 use voiced::caller::Caller;
 
-use crate::outages::talk::asked_last;
 use crate::support::livekit_door::Door;
 use crate::support::private_network::{Cable, inside};
-use crate::support::world::{PATIENCE, Worker, World, wait_until};
+use crate::support::world::{PATIENCE, Worker, World, asked_last, say, wait_until};
 
 const NOTICE: &str = "Sorry, I was gone for a moment. Could you say that again?";
 const APOLOGY: &str = "Sorry, I could not answer that. Please try again.";
@@ -32,11 +31,6 @@ struct Turn {
 fn script() -> Script {
     // One word: each packet is as large as packets may be, and takes 15 s where a kilobyte leaves in a second.
     Script::always(Step::echo()).rule("long", Step::reply("x".repeat(LONG)))
-}
-
-async fn say(caller: &mut Caller, text: &str) {
-    let reply = caller.say(text, PATIENCE, |_| ()).await.unwrap();
-    assert_eq!(reply.text.expose(), format!("You said: {text}"));
 }
 
 /// Reads what the agent says, until it is this.

@@ -7,9 +7,8 @@ use scripted_model::{Script, Step};
 use voiced::caller::Caller;
 use voiced::secret::Speech;
 
-use crate::outages::talk::asked_last;
 use crate::support::livekit_door::Door;
-use crate::support::world::{PATIENCE, Worker, World, wait_until};
+use crate::support::world::{PATIENCE, Worker, World, asked_last, say, wait_until};
 
 const NOTICE: &str = "Sorry, I was gone for a moment. Could you say that again?";
 /// Within this time an order is followed. An agent that stays longer is removed by the server.
@@ -98,11 +97,6 @@ impl Scene {
             self.worker.log()
         );
     }
-}
-
-async fn say(caller: &mut Caller, text: &str) {
-    let reply = caller.say(text, PATIENCE, |_| ()).await.unwrap();
-    assert_eq!(reply.text.expose(), format!("You said: {text}"));
 }
 
 /// Without the quotation marks around values of several words.

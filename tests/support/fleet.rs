@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use livekit_api::access_token::{AccessToken, VideoGrants};
 use serde_json::{Value, json};
 use testbed::LivekitServer;
-use voiced::caller::Caller;
 
 use super::world::{AGENT_NAME, PATIENCE, Worker, World, wait_until};
 
@@ -20,12 +19,6 @@ const POLL: Duration = Duration::from_millis(100);
 const AT_ONCE: usize = 8;
 /// Spans of a turn that succeeded at the first attempt.
 const SPANS: usize = 3;
-
-/// Says `text` and waits for its echo.
-pub(crate) async fn say(caller: &mut Caller, text: &str) {
-    let reply = caller.say(text, PATIENCE, |_| ()).await.unwrap_or_else(|error| panic!("{text:?}: {error}"));
-    assert_eq!(reply.text.expose(), format!("You said: {text}"));
-}
 
 pub(crate) fn rooms(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{prefix}-{number}")).collect()

@@ -306,3 +306,19 @@ pub(crate) fn wait_until(what: &str, done: impl Fn() -> bool, explain: impl Fn()
         std::thread::sleep(Duration::from_millis(50));
     }
 }
+
+/// Says `text` and waits for its echo.
+pub(crate) async fn say(caller: &mut Caller, text: &str) {
+    let reply = caller.say(text, PATIENCE, |_| ()).await.unwrap_or_else(|error| panic!("{text:?}: {error}"));
+    assert_eq!(reply.text.expose(), format!("You said: {text}"));
+}
+
+/// The messages of the last model request, each as `role: text`, without the instructions.
+pub(crate) fn asked_last(world: &World) -> Vec<String> {
+    let request = world.model.requests().pop().unwrap();
+    let messages = request.body["messages"].as_array().unwrap().clone();
+    let text = |message: &serde_json::Value| {
+        format!("{}: {}", message["role"].as_str().unwrap(), message["content"].as_str().unwrap())
+    };
+    messages.iter().skip(1).map(text).collect()
+}

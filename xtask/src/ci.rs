@@ -10,34 +10,34 @@ use crate::terminal::Terminal;
 use crate::{test, upstream};
 
 /// One check, as a cargo command.
-struct Check {
-    name: &'static str,
-    cargo: &'static [&'static str],
-    environment: Option<(&'static str, &'static str)>,
+pub(crate) struct Check {
+    pub(crate) name: &'static str,
+    pub(crate) cargo: &'static [&'static str],
+    pub(crate) environment: Option<(&'static str, &'static str)>,
     /// How to install the command when cargo does not have it.
-    remedy: &'static str,
+    pub(crate) remedy: &'static str,
 }
 
-const CHECKS: [Check; 3] = [
-    Check {
-        name: "format",
-        cargo: &["fmt", "--all", "--check"],
-        environment: None,
-        remedy: "`cargo fmt` repairs it; `rustup component add rustfmt` installs it",
-    },
-    Check {
-        name: "lints",
-        cargo: &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
-        environment: None,
-        remedy: "`rustup component add clippy` installs it",
-    },
-    Check {
-        name: "documentation",
-        cargo: &["doc", "--workspace", "--no-deps", "--locked"],
-        environment: Some(("RUSTDOCFLAGS", "-D warnings")),
-        remedy: "see the warnings above",
-    },
-];
+pub(crate) const FORMAT: Check = Check {
+    name: "format",
+    cargo: &["fmt", "--all", "--check"],
+    environment: None,
+    remedy: "`cargo fmt` repairs it; `rustup component add rustfmt` installs it",
+};
+
+pub(crate) const LINTS: Check = Check {
+    name: "lints",
+    cargo: &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+    environment: None,
+    remedy: "`rustup component add clippy` installs it",
+};
+
+const DOCUMENTATION: Check = Check {
+    name: "documentation",
+    cargo: &["doc", "--workspace", "--no-deps", "--locked"],
+    environment: Some(("RUSTDOCFLAGS", "-D warnings")),
+    remedy: "see the warnings above",
+};
 
 const DEPENDENCIES: Check = Check {
     name: "dependencies",
@@ -49,7 +49,7 @@ const DEPENDENCIES: Check = Check {
 
 pub(crate) fn run() -> Result<()> {
     let terminal = Terminal::detect();
-    for check in &CHECKS {
+    for check in [FORMAT, LINTS, DOCUMENTATION] {
         check.run(&terminal)?;
     }
     if find_on_path("cargo-deny").is_some() {
@@ -66,7 +66,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 impl Check {
-    fn run(&self, terminal: &Terminal) -> Result<()> {
+    pub(crate) fn run(&self, terminal: &Terminal) -> Result<()> {
         let started = Instant::now();
         let command_line = self.cargo.join(" ");
         terminal.step(format!("{}: cargo {command_line}", self.name));

@@ -39,7 +39,9 @@ pub(crate) struct Options {
 /// All that a test program needs besides itself.
 struct Suite {
     environment: Vec<(&'static str, PathBuf)>,
-    arguments: Vec<String>,
+    /// Whether the harnesses print in colour.
+    colour: &'static str,
+    filter: Option<String>,
     logs: PathBuf,
     terminal: Terminal,
     /// Held while a lane prints, so that the output of one test stays together.
@@ -104,9 +106,8 @@ impl Suite {
         let logs = testbed::target_dir().join("test-logs");
         fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
         let colour = if stdout().is_terminal() { "always" } else { "never" };
-        let arguments = ["--color", colour].into_iter().chain(options.filter.as_deref());
-        let arguments = arguments.map(str::to_owned).collect();
-        Ok(Self { environment, arguments, logs, terminal: Terminal::detect(), screen: Mutex::new(()) })
+        let (filter, terminal, screen) = (options.filter.clone(), Terminal::detect(), Mutex::new(()));
+        Ok(Self { environment, colour, filter, logs, terminal, screen })
     }
 
     fn run_all(&self, jobs: Vec<Job>) -> Result<Vec<Run>> {
@@ -131,10 +132,11 @@ impl Suite {
         fs::write(&log, "").with_context(|| format!("cannot write {}", log.display()))?;
         let mut command = Command::new(&job.program.path);
         command.current_dir(&job.program.package).env("CARGO_MANIFEST_DIR", &job.program.package);
+        command.args(["--color", self.colour]);
         command.envs(self.environment.iter().map(|(name, path)| (name, path)));
         match &job.test {
-            Some(test) => command.args([test, "--exact", "--test-threads=1"]).args(&self.arguments[..2]),
-            None => command.args(&self.arguments),
+            Some(test) => command.args([test, "--exact", "--test-threads=1"]),
+            None => command.args(&self.filter),
         };
         let status = Process::spawn(&job.name, &mut command, &log)?.wait(LONGEST_RUN)?;
         let output = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;

@@ -78,6 +78,11 @@ impl Chunk {
         Ok(chunk)
     }
 
+    /// Whether it has words, or half a letter.
+    pub(in crate::llm) fn has_letters(&self) -> bool {
+        !self.text.is_empty() || self.halves != (None, None)
+    }
+
     /// Reads a name that is only recorded.
     fn name(&mut self, object: &Object<'_>, field: &'static str) -> Option<String> {
         let value = object.get(field)?;

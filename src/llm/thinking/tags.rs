@@ -1,5 +1,7 @@
 //! The tags by which models mark their thoughts and their answers.
 
+use super::plain::Ends;
+
 /// The names of tags like `<think>` and `</think>`, in lower case. They are read with blanks and attributes within,
 /// and a tag of one name closes a tag of another.
 ///
@@ -79,6 +81,8 @@ pub(super) enum End {
     /// A closing tag of any of the names.
     Named,
     Text(&'static str),
+    /// Words alone, of a thought that words alone began.
+    Words(Ends),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,16 +11,14 @@ use futures::future::BoxFuture;
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::as_url;
-use crate::net::proxy::Proxies;
+use crate::net::proxy::{Proxies, tunnel};
 
 /// A server that vanished is noticed after some of these.
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -94,14 +92,6 @@ impl Dialer {
             }
             Some(proxy) => Ok(Way { tcp: self.direct.call(proxy.uri().clone()).await?, is_proxied: true }),
         }
-    }
-}
-
-fn tunnel(proxy: &Intercept, direct: HttpConnector) -> Tunnel<HttpConnector> {
-    let tunnel = Tunnel::new(proxy.uri().clone(), direct);
-    match proxy.basic_auth() {
-        Some(auth) => tunnel.with_auth(auth.clone()),
-        None => tunnel,
     }
 }
 

@@ -9,14 +9,13 @@ use livekit_protocol as proto;
 use proto::data_packet::Value;
 use scripted_model::{Script, Step};
 use testbed::Process;
-use voiced::caller::Caller;
 use voiced::config::Permission;
 use voiced::room::token;
 
 use crate::isolation::steady::{self, Seen};
 use crate::support::fault::{self, Measured};
 use crate::support::small_disk::SmallDisk;
-use crate::support::world::{PATIENCE, Worker, World, wait_until};
+use crate::support::world::{PATIENCE, Worker, World, say, wait_until};
 
 /// The reply to this question is longer than the buffers of a network hold.
 const EVERYTHING: &str = "tell me everything";
@@ -28,11 +27,6 @@ const MANY_STATES: &str = "[AB][A-Z]{900}[0-9]";
 async fn world() -> Arc<World> {
     let everything = Step::bytes(4 << 20);
     Arc::new(World::start(Script::always(Step::echo()).rule(EVERYTHING, everything)).await)
-}
-
-async fn say(caller: &mut Caller, text: &str) {
-    let reply = caller.say(text, PATIENCE, |_| ()).await.unwrap();
-    assert_eq!(reply.text.expose(), format!("You said: {text}"));
 }
 
 /// Every turn is in the collector, those of the faulty room and those of the other rooms.

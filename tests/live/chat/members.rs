@@ -1,18 +1,14 @@
 //! Participants of the official Python SDK: `tests/python/chat.py`.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::support::python::Python;
 use crate::support::world::{AGENT_NAME, PATIENCE, World};
 
 /// The participants of one room.
-pub(crate) struct Members {
-    child: Child,
-    answers: BufReader<ChildStdout>,
-}
+pub(crate) struct Members(Python);
 
 /// The messages that reached a participant.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -29,18 +25,7 @@ pub(crate) struct Seen {
 impl Members {
     /// The first participant creates the room, and the agent is dispatched to it.
     pub(crate) fn of(world: &World, room: &str) -> Self {
-        let python = testbed::venv::python().expect("the Python environment; `cargo xtask setup` makes it");
-        let script = testbed::root().join("tests/python/chat.py");
-        let mut child = Command::new(python)
-            .arg(script)
-            .args([room, AGENT_NAME])
-            .envs(world.livekit.environment())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let answers = BufReader::new(child.stdout.take().unwrap());
-        Self { child, answers }
+        Self(Python::start(&world.livekit, "chat.py", &[room, AGENT_NAME]))
     }
 
     /// [`Members::of`] with these participants joined.
@@ -55,10 +40,7 @@ impl Members {
     }
 
     pub(crate) fn order(&mut self, order: Value) -> Value {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{order}").unwrap();
-        let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("Python broke off at {order}: {line:?}"))
+        self.0.order(order)
     }
 
     pub(crate) fn json(&mut self, who: &str, topic: &str, message: Value) {
@@ -93,13 +75,6 @@ impl Members {
             all.messages.extend(messages);
         }
         all
-    }
-}
-
-impl Drop for Members {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -1,38 +1,24 @@
 //! A participant of the official Python SDK: `tests/python/encrypted.py`.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdout, Command, Stdio};
-
 use serde_json::{Value, json};
 use testbed::LivekitServer;
 
 use crate::encrypted::{Derivation, RATCHET_WINDOW};
+use crate::support::python;
 
 pub(crate) const ROOM: &str = "encrypted";
 
-pub(crate) struct Python {
-    child: Child,
-    answers: BufReader<ChildStdout>,
-}
+pub(crate) struct Python(python::Python);
 
 // === impl Python ===
 
 impl Python {
     pub(crate) fn join(livekit: &LivekitServer, identity: &str, key: &str, derivation: Derivation) -> Self {
-        let python = testbed::venv::python().expect("the Python environment; `cargo xtask setup` makes it");
-        let script = testbed::root().join("tests/python/encrypted.py");
-        let mut child = Command::new(python)
-            .arg(script)
-            .args([ROOM, identity, key, derivation.python(), &RATCHET_WINDOW.to_string()])
-            .envs(livekit.environment())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let answers = BufReader::new(child.stdout.take().unwrap());
-        let mut python = Self { child, answers };
+        let window = RATCHET_WINDOW.to_string();
+        let arguments = [ROOM, identity, key, derivation.python(), &window];
+        let mut python = python::Python::start(livekit, "encrypted.py", &arguments);
         assert_eq!(python.answer(), json!({ "joined": true }));
-        python
+        Self(python)
     }
 
     /// Sends the text as a text stream, and again as a data packet.
@@ -68,21 +54,6 @@ impl Python {
     }
 
     fn order(&mut self, order: Value) -> Value {
-        let stdin = self.child.stdin.as_mut().unwrap();
-        writeln!(stdin, "{order}").unwrap();
-        self.answer()
-    }
-
-    fn answer(&mut self) -> Value {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("the Python participant broke off: {line:?}"))
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.0.order(order)
     }
 }

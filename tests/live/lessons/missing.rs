@@ -5,21 +5,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use scripted_model::{Reply, Script, Step};
-use voiced::caller::Caller;
 use voiced::config::parse_duration;
 use voiced::room::text::{FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TRANSCRIPTION_TOPIC};
 use voiced::room::{Room, RoomEvent};
 
 use crate::lessons::root;
-use crate::support::world::{PATIENCE, Worker, World, wait_until};
+use crate::support::world::{PATIENCE, Worker, World, say, wait_until};
 
 async fn world() -> World {
     World::start(Script::always(Step::echo())).await
-}
-
-async fn say(caller: &mut Caller, text: &str) {
-    let reply = caller.say(text, PATIENCE, |_| ()).await.unwrap();
-    assert_eq!(reply.text.expose(), format!("You said: {text}"));
 }
 
 // === Memory ===

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use scripted_model::{Script, Step};
 use testbed::LivekitServer;
 
-use crate::outages::talk::{Talk, asked_last};
+use crate::outages::talk::Talk;
 use crate::support::private_network::{Cable, inside};
-use crate::support::world::{Worker, World};
+use crate::support::world::{Worker, World, asked_last};
 
 /// A world on our side of a cable, and a worker on the other.
 struct Scene {

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use scripted_model::{Script, Step};
 
-use crate::outages::talk::{Talk, asked_last};
-use crate::support::world::{PATIENCE, World, wait_until};
+use crate::outages::talk::Talk;
+use crate::support::world::{PATIENCE, World, asked_last, wait_until};
 
 async fn world() -> World {
     World::start(Script::always(Step::echo())).await

@@ -85,13 +85,3 @@ impl Talk {
         (turns, self.answered.iter().map(missing).sum())
     }
 }
-
-/// The messages of the last model request, each as `role: text`, without the instructions.
-pub(crate) fn asked_last(world: &World) -> Vec<String> {
-    let request = world.model.requests().pop().unwrap();
-    let messages = request.body["messages"].as_array().unwrap().clone();
-    let text = |message: &serde_json::Value| {
-        format!("{}: {}", message["role"].as_str().unwrap(), message["content"].as_str().unwrap())
-    };
-    messages.iter().skip(1).map(text).collect()
-}
