@@ -23,7 +23,7 @@
 //! - [`caller`]: the other side of a session, for `voiced call` and for tests
 //! - `reload`: the configuration, read again on SIGHUP
 //! - `openobserve`: our dashboard and alerts, and their installation
-//! - `check`: the questions of `voiced check` to each neighbour; `web`: the HTTP client for that
+//! - `check`: the questions of `voiced check` to each neighbour
 //! - `output`: the one way to stdout and stderr; `terminal`: foreign texts in a form that these may show
 //! - [`chat`], [`secret`]: the words that all of them use
 //!

@@ -29,7 +29,7 @@ fn table() -> Option<String> {
     if first {
         return Some(text);
     }
-    // In about one run of seven a question is not answered within a minute of voiced; the reason is not known.
+    // In about one run of eight a question is not answered within a minute of voiced; the reason is not known.
     assert!(text.contains("left a question without an answer"), "{text}");
     skipped(&format!("the first run, in which a question was not answered:\n{text}"));
     let (second, text) = run(&mut bench);
