@@ -26,6 +26,8 @@ use crate::terminal::{Style, Terminal};
 
 /// The number of working tests that run at the same time, and of waiting ones beside them, on two processors.
 const LANES: [(Pace, usize); 2] = [(Pace::Works, 2), (Pace::Waits, 3)];
+/// The number of failed tests that run again by themselves; where more fail, it is not for the moods of the machine.
+const MOST_REPEATED: usize = 3;
 /// Only a test that hangs runs longer.
 const LONGEST_RUN: Duration = Duration::from_secs(1200);
 
@@ -113,16 +115,25 @@ impl Suite {
     fn run_all(&self, jobs: Vec<Job>) -> Result<Vec<Run>> {
         let (alone, together): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.pace == Pace::Alone);
         let queue = &Queue::new(together);
-        let lane = |pace| {
-            move || {
-                std::iter::from_fn(|| queue.next(pace)).map(|job| self.run(&job)).collect::<Result<Vec<_>>>()
-            }
-        };
+        let done = |job: Job| self.run(&job).map(|run| (job, run));
+        let lane =
+            |pace| move || std::iter::from_fn(|| queue.next(pace)).map(done).collect::<Result<Vec<_>>>();
         let lanes = LANES.into_iter().flat_map(|(pace, count)| std::iter::repeat_n(pace, count));
         let mut runs = side_by_side(lanes.map(lane).collect())?.concat();
-        let alone: Result<Vec<Run>> = alone.iter().map(|job| self.run(job)).collect();
+        let alone: Result<Vec<_>> = alone.into_iter().map(done).collect();
         runs.extend(alone?);
-        Ok(runs)
+        self.repeat_failed(runs)
+    }
+
+    /// Runs each of a few failed tests once more, with nothing of ours beside it. The report names those that pass then.
+    fn repeat_failed(&self, runs: Vec<(Job, Run)>) -> Result<Vec<Run>> {
+        let failed = runs.iter().filter(|(_, run)| run.tally.failed > 0).count();
+        let again = |(job, run): (Job, Run)| match run.tally.failed {
+            0 => Ok(run),
+            _ if job.test.is_none() || failed > MOST_REPEATED => Ok(run),
+            _ => Ok(run.or(self.run(&job)?)),
+        };
+        runs.into_iter().map(again).collect()
     }
 
     /// Runs one job as cargo would, and prints the result.

@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 use crate::support::python::Python;
 use crate::support::world::{AGENT_NAME, PATIENCE, World};
 
+/// The forms in which a reply reaches a participant.
+const FORMS: [&str; 3] = ["replies", "json", "messages"];
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// The participants of one room.
 pub(crate) struct Members(Python);
 
@@ -63,12 +67,26 @@ impl Members {
         Seen { replies: messages("replies"), json: messages("json"), messages: messages("messages") }
     }
 
+    /// A reply and its copies with all their fields, once all have reached participant `who`.
+    pub(crate) fn copied(&mut self, who: &str) -> Value {
+        let (mut all, deadline) = (self.order(json!({ "as": who, "seen": true })), Instant::now() + PATIENCE);
+        while FORMS.iter().any(|form| all[form].as_array().unwrap().is_empty()) {
+            assert!(Instant::now() < deadline, "{who} waited in vain for more than {all}");
+            std::thread::sleep(PAUSE);
+            let mut more = self.order(json!({ "as": who, "seen": true }));
+            for form in FORMS {
+                all[form].as_array_mut().unwrap().append(more[form].as_array_mut().unwrap());
+            }
+        }
+        all
+    }
+
     /// The messages that reached participant `who` since the last call, as soon as `enough` accepts them.
     pub(crate) fn wait(&mut self, who: &str, enough: impl Fn(&Seen) -> bool) -> Seen {
         let (mut all, deadline) = (Seen::default(), Instant::now() + PATIENCE);
         while !enough(&all) {
             assert!(Instant::now() < deadline, "{who} waited in vain for more than {all:?}");
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(PAUSE);
             let Seen { replies, json, messages } = self.seen(who);
             all.replies.extend(replies);
             all.json.extend(json);

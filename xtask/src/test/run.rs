@@ -18,6 +18,8 @@ pub(super) struct Run {
     pub(super) name: String,
     pub(super) tally: Tally,
     pub(super) failures: Vec<String>,
+    /// Whether it failed first and passed when it ran again.
+    pub(super) flaky: bool,
     pub(super) took: Duration,
 }
 
@@ -27,6 +29,9 @@ pub(super) fn report(runs: &[Run], terminal: &Terminal) -> Result<()> {
         println!("{:>7.1} s  {}", run.took.as_secs_f64(), run.name);
     }
     for run in runs {
+        if run.flaky {
+            println!("FLAKY {} failed, and passed when it ran again by itself", run.name);
+        }
         for failure in &run.failures {
             println!("FAILED {} {failure}", run.name);
         }
@@ -63,7 +68,13 @@ impl Run {
             let ended = status.map_or_else(|| "hung".to_owned(), |status| format!("ended with {status}"));
             failures.push(format!("{ended} after {:.0} s", took.as_secs_f64()));
         }
-        Self { name, tally, failures, took }
+        Self { name, tally, failures, flaky: false, took }
+    }
+
+    /// The result of a test that failed and then ran `again`.
+    pub(super) fn or(self, again: Self) -> Self {
+        let flaky = again.tally.failed == 0;
+        Self { flaky, took: self.took + again.took, ..again }
     }
 }
 
@@ -109,6 +120,16 @@ mod tests {
         assert_eq!(good.tally.passed, 2);
         assert!(reported(std::slice::from_ref(&good)).is_ok());
         assert!(reported(&[good, bad]).is_err());
+    }
+
+    #[test]
+    fn a_test_that_passes_when_it_runs_again_is_flaky_and_no_failure() {
+        let good = || run_script("echo 'test result: ok. 1 passed; 0 failed; 0 ignored'");
+        let once = run_script("exit 1").or(good());
+        assert!(once.flaky && reported(&[once]).is_ok());
+        let twice = run_script("exit 1").or(run_script("exit 1"));
+        assert!(!twice.flaky && reported(&[twice]).is_err());
+        assert!(!good().flaky);
     }
 
     #[test]
