@@ -5,12 +5,12 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use conversation::Text;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::room::text::{IncomingText, SEGMENT_ATTRIBUTE, TRANSCRIPTION_TOPIC};
 use crate::room::{JoinError, JoinOptions, Room, RoomEvent};
-use crate::secret::Speech;
 
 /// Replies that came without a question, such as a greeting, and were not read yet. Older ones are dropped.
 const UNREAD: usize = 16;
@@ -30,7 +30,7 @@ pub struct Caller {
 /// One reply, and how long it took.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    pub text: Speech,
+    pub text: Text,
     /// From sending the text to the first word of the reply.
     pub first_word: Duration,
     /// From sending the text to the end of the reply.
@@ -93,7 +93,7 @@ impl Caller {
 
     /// Writes `text` and returns as soon as the reply pauses for half a second, with the words that came so far. The
     /// rest of this reply is not read.
-    pub async fn start_saying(&mut self, text: &str, timeout: Duration) -> Result<Speech, CallError> {
+    pub async fn start_saying(&mut self, text: &str, timeout: Duration) -> Result<Text, CallError> {
         self.send(text).await?;
         let room = self.name();
         let mut stream = match tokio::time::timeout(timeout, self.next_text()).await {
@@ -110,7 +110,7 @@ impl Caller {
     }
 
     /// The agent's words without a question, if any came within `patience`.
-    pub async fn greeting(&mut self, patience: Duration) -> Option<Speech> {
+    pub async fn greeting(&mut self, patience: Duration) -> Option<Text> {
         let sent = Instant::now();
         let greeting = tokio::time::timeout(patience, self.reply(sent, |_| ())).await;
         greeting.ok()?.ok().map(|reply| reply.text)

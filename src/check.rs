@@ -19,12 +19,12 @@ mod spool;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use conversation::Secrets;
 use futures::future::BoxFuture;
 use serde_json::{Map, Value};
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, ConfigError, Loaded};
-use crate::secret::Secrets;
 use crate::terminal;
 
 /// The longest that any question may take. Those with limits of their own in the configuration usually end before.
@@ -203,7 +203,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_fails_its_own_question_and_no_secret_is_repeated() {
-        let secrets: Secrets = [crate::secret::Secret::new("hunter2hunter2")].into_iter().collect();
+        let secrets: Secrets = [conversation::Secret::new("hunter2hunter2")].into_iter().collect();
         let asked = |answer| Asked {
             name: "x",
             secrets: secrets.clone(),

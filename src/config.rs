@@ -45,6 +45,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use conversation::Secret;
 use serde::Deserialize;
 use url::Url;
 
@@ -63,7 +64,6 @@ pub use crate::net::ProxyUrl;
 use crate::privacy::Builtin;
 use crate::privacy::pattern::Pattern;
 pub use crate::privacy::{CaptureContent, UserId};
-use crate::secret::Secret;
 
 /// The whole configuration, validated.
 #[derive(Clone, Debug, Deserialize)]

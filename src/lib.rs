@@ -39,7 +39,6 @@
 
 pub mod attributes;
 pub mod caller;
-pub mod chat;
 mod check;
 pub mod cli;
 pub mod config;
@@ -63,7 +62,6 @@ pub mod recovery;
 mod reload;
 pub mod room;
 pub mod runtime;
-pub mod secret;
 pub mod session;
 pub mod shutdown;
 mod slot;

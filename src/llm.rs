@@ -30,14 +30,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use conversation::{Failure, Message, Text, Usage};
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::chat::{Failure, Message, Usage};
 use crate::config;
 use crate::metrics::{LlmMetrics, Metrics};
-use crate::secret::Speech;
 use crate::telemetry::spans::{RequestStart, TurnContext};
 
 use warmth::Warmth;
@@ -63,7 +62,7 @@ pub struct Question {
 pub struct Answer {
     pub outcome: Outcome,
     /// Everything that was sent as deltas, whatever the outcome, without `thought_bytes`.
-    pub text: Speech,
+    pub text: Text,
     pub usage: Usage,
     /// From the question to the first delta. None when nothing was said.
     pub time_to_first_token: Option<Duration>,
@@ -103,7 +102,7 @@ pub enum Outcome {
 pub trait Answerer: Send + Sync + 'static {
     /// Answers one turn. Deltas go into `deltas` as they come; waiting for room in it is the back-pressure of a slow
     /// room. A closed `deltas` is a cancellation.
-    fn answer(&self, question: Question, deltas: mpsc::Sender<Speech>) -> BoxFuture<'static, Answer>;
+    fn answer(&self, question: Question, deltas: mpsc::Sender<Text>) -> BoxFuture<'static, Answer>;
 }
 
 /// Streamed chat completions of an OpenAI-compatible provider. Clones share the connections.
@@ -154,7 +153,7 @@ impl OpenAi {
 }
 
 impl Answerer for OpenAi {
-    fn answer(&self, question: Question, deltas: mpsc::Sender<Speech>) -> BoxFuture<'static, Answer> {
+    fn answer(&self, question: Question, deltas: mpsc::Sender<Text>) -> BoxFuture<'static, Answer> {
         Box::pin(request::answer(self.shared.clone(), question, deltas))
     }
 }

@@ -13,6 +13,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
 use clap::ValueEnum;
+use conversation::Secrets;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{DefaultFields, Format as EventFormat, Writer};
@@ -24,7 +25,6 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::output;
-use crate::secret::Secrets;
 use crate::telemetry::signals::LogQueue;
 use crate::terminal;
 

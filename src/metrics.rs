@@ -216,7 +216,7 @@ impl Instruments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Failure;
+    use conversation::Failure;
 
     fn llm(metrics: &Metrics) -> LlmMetrics {
         metrics.llm("gpt-x", &"http://llm.test/v1".parse().unwrap())

@@ -35,11 +35,10 @@ use self::budget::{Budget, Spent};
 use self::lanes::Lanes;
 use self::pseudonym::Pseudonym;
 use self::redactor::Redactor;
+use conversation::{Message, RulesId, Secret, Text};
 use serde::Deserialize;
 
 use self::pattern::Pattern;
-use crate::chat::Message;
-use crate::secret::{RulesId, Secret, Speech};
 
 /// How long the search of one text may take, and how long a session waits for it.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -124,12 +123,12 @@ impl Privacy {
     }
 
     fn of(capture: CaptureContent, redactor: Redactor, pseudonym: Option<Pseudonym>) -> Self {
-        let (id, lanes, given_up) = (RulesId::new(), Lanes::default(), AtomicU64::new(0));
+        let (id, lanes, given_up) = (RulesId::unique(), Lanes::default(), AtomicU64::new(0));
         Self { rules: Arc::new(Rules { id, capture, redactor, pseudonym, lanes, given_up }) }
     }
 
     /// The words of a participant, as they may be recorded. None: not at all.
-    pub fn said(&self, speech: &Speech) -> Option<String> {
+    pub fn said(&self, speech: &Text) -> Option<String> {
         if !self.redacts() {
             return self.quoted(speech.expose());
         }
@@ -147,7 +146,7 @@ impl Privacy {
 
     /// Does the work of [`Privacy::said`] beforehand, beside the runtime when it may take long: other sessions go on
     /// meanwhile. Returns after `LONGEST` at the latest.
-    pub async fn prepare(&self, speech: &Speech) {
+    pub async fn prepare(&self, speech: &Text) {
         if !self.redacts() || speech.is_empty() || speech.redacted(self.rules.id).is_some() {
             return;
         }
@@ -260,7 +259,7 @@ pub use self::redactor::Builtin;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Role;
+    use conversation::Role;
 
     const SAID: &str = "Write to ada@example.com";
 

@@ -34,6 +34,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use conversation::{Failure, Text};
+
 pub(crate) use self::bar::{Bar, bars};
 pub use self::find::{
     Direction, Figures, Filter, Found, FoundTurns, Place, ReadError, Session, Spread, Turns, Window,
@@ -45,10 +47,8 @@ pub use self::turn::{Attempt, End, Outcome, Stage, Status, Turn};
 pub(crate) use self::turn::{length_us, micros};
 pub use self::when::When;
 use self::writer::Writer;
-use crate::chat::Failure;
 use crate::config::{self, CaptureContent};
 use crate::privacy::Privacy;
-use crate::secret::Speech;
 
 /// Turns that may wait for the file, half of them as beginnings. Far more than a worker with all slots taken makes in
 /// a second, and at the longest texts some hundred MiB.
@@ -125,7 +125,7 @@ impl Record {
     }
 
     /// The recordable form of a text. It is cut only after it was redacted, so that no half of a number stays.
-    pub(crate) fn said(&self, text: &Speech) -> Option<String> {
+    pub(crate) fn said(&self, text: &Text) -> Option<String> {
         self.shared.as_ref()?;
         self.privacy.said(text).map(|text| shortened(&text, MAX_TEXT))
     }

@@ -389,7 +389,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::secret::Secret;
+    use conversation::Secret;
 
     fn assignment() -> Assignment {
         Assignment {

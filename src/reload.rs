@@ -1,9 +1,9 @@
 //! The configuration, read again on SIGHUP. New sessions take the keys that may change; running ones keep their values.
 
+use conversation::Secrets;
 use tokio::sync::mpsc;
 
 use crate::config::{self, Config, Env, LoadArgs, Loaded, Purpose};
-use crate::secret::Secrets;
 use crate::shutdown::Hangups;
 use crate::systemd::Reload;
 

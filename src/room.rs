@@ -18,6 +18,7 @@ pub mod voice;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use conversation::Secret;
 use livekit::participant::Participant;
 use livekit::prelude as lk;
 use livekit::webrtc::outbox::Outbox;
@@ -26,8 +27,6 @@ use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use url::Url;
-
-use crate::secret::Secret;
 
 pub use self::event::{RoomEvent, Segment, Unread};
 use self::people::{People, Written, agent_state, is_agent, is_person};

@@ -22,7 +22,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::chat::AgentState;
+use conversation::AgentState;
+
 use crate::config;
 use crate::llm::Answerer;
 use crate::metrics::{Metrics, Refusal, Restored};

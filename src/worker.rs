@@ -21,6 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use conversation::Secret;
 use futures::future::BoxFuture;
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
@@ -30,7 +31,6 @@ pub use self::control::JobControl;
 pub(crate) use self::protocol::TOKEN_LIFETIME;
 pub use self::settings::{Heartbeat, Settings, Terms};
 use crate::config::Credentials;
-use crate::secret::Secret;
 use crate::shutdown::Shutdown;
 
 /// A job that was assigned to us.

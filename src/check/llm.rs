@@ -4,16 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use conversation::{Failure, Message, Role, Text};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::models::Catalogue;
 use super::{Finding, Verdict};
-use crate::chat::{Failure, Message, Role};
 use crate::config::{CaptureContent, Config, Llm};
 use crate::llm::{Answer, Answerer, OpenAi, Outcome, Question};
 use crate::net::web;
-use crate::secret::Speech;
 use crate::telemetry::spans::{Conversation, Tracer, TurnStart};
 
 const SAID: &str = "Answer with the one word: ready";
@@ -65,7 +64,7 @@ fn tiny(config: &Llm) -> Llm {
 }
 
 async fn ask(answerer: &OpenAi) -> Answer {
-    let said = Speech::from(SAID);
+    let said = Text::from(SAID);
     let conversation = Conversation { id: "check".to_owned(), user: "check".to_owned() };
     // The words are ours, so everything that the provider says about them may be shown.
     let tracer = Tracer::silent(CaptureContent::Full.into());

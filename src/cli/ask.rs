@@ -6,16 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use conversation::{Message, Role, Text, Usage};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::chat::{Message, Role, Usage};
 use crate::config::Config;
 use crate::llm::{Answer, Answerer, OpenAi, Outcome, Question};
 use crate::output::{self, StdoutError};
-use crate::secret::Speech;
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
 use crate::telemetry::spans::{Conversation, Tracer, TurnEnd, TurnOutcome, TurnStart};
@@ -48,7 +47,7 @@ pub(super) async fn run(config: Config, args: AskArgs, logs: Option<LogQueue>) -
     reported
 }
 
-async fn question(text: Option<String>, max_bytes: usize) -> anyhow::Result<Speech> {
+async fn question(text: Option<String>, max_bytes: usize) -> anyhow::Result<Text> {
     let text = match text {
         Some(text) if text != "-" => text,
         None if std::io::stdin().is_terminal() => {
@@ -72,7 +71,7 @@ async fn read_stdin(max_bytes: usize) -> anyhow::Result<String> {
     String::from_utf8(text).context("the question on stdin is not UTF-8")
 }
 
-async fn ask(config: &Config, answerer: &OpenAi, tracer: &Tracer, question: Speech, print: bool) -> Asked {
+async fn ask(config: &Config, answerer: &OpenAi, tracer: &Tracer, question: Text, print: bool) -> Asked {
     let started = Instant::now();
     // There is no room; the call has a session of its own.
     let conversation = Conversation { id: super::random_identity("ask"), user: "cli".to_owned() };
@@ -119,7 +118,7 @@ async fn ask(config: &Config, answerer: &OpenAi, tracer: &Tracer, question: Spee
     Asked { answer, trace_id, span_id, total, printed }
 }
 
-fn messages(config: &Config, question: &Speech) -> Arc<[Message]> {
+fn messages(config: &Config, question: &Text) -> Arc<[Message]> {
     let instructions = config.agent.instructions.trim();
     let system = (!instructions.is_empty()).then(|| Message::new(Role::System, instructions));
     system.into_iter().chain([Message::new(Role::User, question.clone())]).collect()

@@ -9,13 +9,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
+use conversation::Text;
 use tokio::sync::oneshot;
 
 use crate::caller::{CallError, Caller, Reply};
 use crate::config::{Config, Credentials};
 use crate::output::{self, StdoutError};
 use crate::room::{JoinOptions, token};
-use crate::secret::Speech;
 use crate::terminal;
 
 use super::CallArgs;
@@ -94,7 +94,7 @@ impl Line {
     }
 
     /// The agent's greeting, if it is configured to give one.
-    async fn greeting(&self, caller: &mut Caller) -> Option<Speech> {
+    async fn greeting(&self, caller: &mut Caller) -> Option<Text> {
         if self.expects_greeting { caller.greeting(GREETING_PATIENCE).await } else { None }
     }
 

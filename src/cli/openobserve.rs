@@ -3,10 +3,11 @@
 use std::ffi::OsStr;
 use std::process::ExitCode;
 
+use conversation::Secret;
+
 use crate::config::{Config, Env};
 use crate::openobserve::{Assets, Done, Installation, Step, Target, Wanted};
 use crate::output;
-use crate::secret::Secret;
 
 use super::InstallArgs;
 

@@ -1,11 +1,11 @@
 //! The settings that a command needs, beyond a valid configuration.
 
+use conversation::{Secret, Secrets};
 use url::Url;
 
 use super::error::Problem;
 use super::keys::{self, Key};
 use super::{Config, ConfigError, ProxyUrl};
-use crate::secret::{Secret, Secrets};
 use crate::telemetry::signal::Signal;
 
 /// The host that answers no request without a key.

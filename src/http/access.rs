@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
+use conversation::Secret;
 use tracing::warn;
 
 use super::guesses::Guesses;
 use super::host;
 use super::origin::Origin;
 use crate::config;
-use crate::secret::Secret;
 use crate::tls;
 
 /// How the cookie of a signed-in browser begins; our port ends it, because browsers send a host's cookies to all of its

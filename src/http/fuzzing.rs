@@ -1,6 +1,7 @@
 //! Fuzzing: the requests of browsers and other clients.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use conversation::Secret;
 
 use super::access::Access;
 use super::html::{Html, html};
@@ -9,7 +10,6 @@ use super::query::Query;
 use crate::config;
 use crate::fuzzing::text;
 use crate::record::When;
-use crate::secret::Secret;
 
 const NOW: When = When(1_764_097_307_000_000);
 

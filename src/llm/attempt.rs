@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use conversation::Message;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use crate::chat::Message;
 use crate::config;
 use crate::llm::error::{Fault, Kind};
 use crate::llm::openai::{Ask, Chunk, Exchange, Finish, Provider, Reply, joined};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use conversation::Usage;
 use serde::Deserialize;
 
 use super::attempt::Received;
@@ -12,7 +13,6 @@ use super::error::Fault;
 use super::openai::recorded;
 use super::usage::Spent;
 use super::words::{Habit, Piece};
-use crate::chat::Usage;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::chat::Failure;
+use conversation::Failure;
+
 use crate::config;
 
 /// One attempt's failure.
@@ -282,7 +283,7 @@ fn advice_by(detail: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
+    use conversation::Secret;
 
     fn config() -> config::Llm {
         config::Llm { api_key: Some(Secret::new("sk-hidden")), ..config::Llm::at("http://llm.test/v1") }

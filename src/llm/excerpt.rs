@@ -3,8 +3,7 @@
 //! They often are the only useful hint ("use 'max_completion_tokens' instead"), yet some servers echo the request, and
 //! with it the key or what people said.
 
-use crate::chat::{Message, Role};
-use crate::secret::Secret;
+use conversation::{Message, Role, Secret};
 
 const MAX_CHARS: usize = 200;
 /// The part of the detail that is looked at: a stream may bring megabytes, and each piece of them is looked for in the

@@ -366,7 +366,7 @@ impl Transport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
+    use conversation::Secret;
 
     fn config(base_url: &str) -> config::Llm {
         config::Llm {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use conversation::{Failure, Message, Text, Usage};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
-use crate::chat::{Failure, Message, Usage};
 use crate::llm::attempt::{Attempt, Received};
 use crate::llm::error::{Account, Fault, Kind};
 use crate::llm::excerpt;
@@ -18,7 +18,6 @@ use crate::llm::words::Piece;
 use crate::llm::{Answer, AttemptReport, Outcome, Question, Shared};
 use crate::metrics::{self, OpenRequest};
 use crate::privacy::Privacy;
-use crate::secret::Speech;
 use crate::telemetry::spans::{AttemptEnd, RequestEnd, RequestSpan};
 
 /// A question on its way to an answer.
@@ -54,7 +53,7 @@ pub(super) struct Request {
 /// The caller that waits for the words.
 struct Asker {
     cancel: CancellationToken,
-    deltas: mpsc::Sender<Speech>,
+    deltas: mpsc::Sender<Text>,
 }
 
 /// The reason why an attempt ended before its reply did.
@@ -71,7 +70,7 @@ enum Room {
 }
 
 /// Answers a question. Its history is prepared for the trace first, which takes no time unless it is new and redacted.
-pub(super) async fn answer(shared: Arc<Shared>, question: Question, deltas: mpsc::Sender<Speech>) -> Answer {
+pub(super) async fn answer(shared: Arc<Shared>, question: Question, deltas: mpsc::Sender<Text>) -> Answer {
     let asked = now();
     let privacy = question.context.privacy();
     let history = question.messages.iter().map(|message| privacy.prepare(message.content()));
@@ -82,7 +81,7 @@ pub(super) async fn answer(shared: Arc<Shared>, question: Question, deltas: mpsc
 // === impl Request ===
 
 impl Request {
-    fn new(shared: Arc<Shared>, question: Question, deltas: mpsc::Sender<Speech>, asked: Instant) -> Self {
+    fn new(shared: Arc<Shared>, question: Question, deltas: mpsc::Sender<Text>, asked: Instant) -> Self {
         let Question { messages, context, cancel } = question;
         let span = context.request(shared.request_start(&messages));
         let is_cold = shared.warmth.is_cold(asked);
@@ -316,7 +315,7 @@ impl Request {
         if self.is_cut {
             self.received.finish_reason = Some("length".to_owned());
         }
-        let text = Speech::from(&self.text[self.thought_bytes..]);
+        let text = Text::from(&self.text[self.thought_bytes..]);
         let failure = outcome.failure();
         self.counted.end(
             now(),
@@ -388,7 +387,7 @@ impl Asker {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(Stop::Cancelled),
-            sent = self.deltas.send(Speech::from(words)) => sent.map_err(|_| Stop::Cancelled),
+            sent = self.deltas.send(Text::from(words)) => sent.map_err(|_| Stop::Cancelled),
             () = sleep_until(until.into()) => Err(Kind::TotalTimeout.into()),
         }
     }

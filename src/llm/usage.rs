@@ -1,6 +1,6 @@
 //! Measured or estimated tokens.
 
-use crate::chat::{Message, Usage, estimate_tokens};
+use conversation::{Message, Usage, estimate_tokens};
 
 /// Counts of tokens as a server writes them. A count of 0 for a reply with words is no count: some servers send zeros
 /// until the true counts come, and some for ever.
@@ -87,7 +87,7 @@ pub(super) fn sum(one: Usage, other: Usage) -> Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Role;
+    use conversation::Role;
 
     fn usage(input: u64, output: u64) -> Usage {
         Usage { input, output, ..Usage::default() }

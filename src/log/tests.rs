@@ -3,10 +3,10 @@ use std::io::Write;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
+use conversation::Secret;
 use tracing::{error, info, info_span, warn};
 
 use super::*;
-use crate::secret::Secret;
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);

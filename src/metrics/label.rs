@@ -1,7 +1,7 @@
 //! The values that labels may have. They are closed sets, so the number of time series has a bound that no outsider can
 //! move.
 
-use crate::chat::Failure;
+use conversation::Failure;
 
 /// The answer to an offered job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use conversation::{Failure, Usage};
 use url::Url;
 
 use super::label::{Outcome, Panicked, error_class};
 use super::meter::{Counter, Histogram, Label, Meter};
 use super::{Metrics, catalogue};
 use crate::attributes as key;
-use crate::chat::{Failure, Usage};
 
 /// GenAI: `input` or `output`.
 const GEN_AI_TOKEN_TYPE: &str = "gen_ai.token.type";

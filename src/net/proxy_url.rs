@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use conversation::Secret;
 use percent_encoding::percent_decode_str;
 use url::Url;
-
-use crate::secret::Secret;
 
 /// An HTTP proxy, with the user and password that it wants, if any.
 #[derive(Clone, PartialEq, Eq)]

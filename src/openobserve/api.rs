@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use conversation::{Secret, Secrets};
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::Value;
@@ -10,7 +11,6 @@ use url::Url;
 
 use super::target::Target;
 use crate::net::web::{self, Answer, Web};
-use crate::secret::{Secret, Secrets};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The first version with dashboards of version 8.

@@ -4,12 +4,12 @@
 //! installed, not its present state. The place of a thing, whether an alert is on, and whom it tells and how, are
 //! always theirs.
 
+use conversation::Secret;
 use serde_json::{Value, json};
 
 use super::api::{Api, ApiError, Call};
 use super::assets::{Assets, revision, text};
 use super::target::Target;
-use crate::secret::Secret;
 
 /// The only folder that every organisation has, in which new things are made. People may move them.
 const FOLDER: &str = "default";

@@ -1,10 +1,9 @@
 //! Identities as keyed hashes: the same person has the same name in every trace, and no reader without the key can tell
 //! which person that is, not even by trying all identities there are.
 
+use conversation::Secret;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-
-use crate::secret::Secret;
 
 /// The bytes of the hash that are shown. 96 bits are far more than it takes to tell people apart.
 const BYTES: usize = 12;

@@ -1,12 +1,12 @@
 //! The record for scripts: the shapes of `voiced sessions --json` and of `/api/sessions`. Times are in UTC, lengths in
 //! seconds; unknown values are null.
 
+use conversation::Failure;
 use serde_json::{Value, json};
 
 use super::find::{Figures, Found, Session, Spread};
 use super::turn::{Attempt, Turn};
 use super::when::When;
-use crate::chat::Failure;
 use crate::config::{Linked, TraceUrl};
 
 /// `next` is the value to send as `cursor` for the sessions behind these.

@@ -1,7 +1,8 @@
 //! Turns with fixed data, for tests.
 
+use conversation::{Failure, Usage};
+
 use super::turn::{Attempt, End, Outcome, Stage, Turn};
-use crate::chat::{Failure, Usage};
 
 /// 2026-01-02 03:04:05 UTC.
 pub(crate) const STARTED_US: i64 = 1_767_323_045_000_000;

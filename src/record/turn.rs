@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::chat::{Failure, Usage};
+use conversation::{Failure, Usage};
 
 /// One turn: complete in itself, so that its end can be written whether or not its beginning was.
 #[derive(Clone, Debug)]

@@ -1,7 +1,8 @@
 //! The record's knowledge of a session that goes on.
 
+use conversation::Text;
+
 use crate::record::{Direction, Reader, Status, Turn, Turns};
-use crate::secret::Speech;
 use crate::session::{Past, PastTurn, Said};
 
 /// The most bytes of a question or answer that are read: as many as the record keeps.
@@ -59,7 +60,7 @@ impl From<Turn> for PastTurn {
             Status::Interrupted => Said::Interrupted,
             Status::Open | Status::Failed | Status::Aborted => Said::Broken,
         };
-        let answer = turn.end.and_then(|end| end.answer).map(Speech::from);
-        Self { question: turn.question.map(Speech::from), answer, how }
+        let answer = turn.end.and_then(|end| end.answer).map(Text::from);
+        Self { question: turn.question.map(Text::from), answer, how }
     }
 }

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
+use conversation::Text;
 use livekit::prelude::TranscriptionSegment;
-
-use crate::secret::Speech;
 
 use super::text::{CHAT_TOPIC, IncomingText, Reading, TextError};
 
@@ -53,7 +52,7 @@ pub enum RoomEvent {
 /// One segment of a legacy transcription.
 pub struct Segment {
     pub id: String,
-    pub text: Speech,
+    pub text: Text,
     pub is_final: bool,
 }
 

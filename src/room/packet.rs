@@ -7,11 +7,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use conversation::{Correction, Text, Utterance, Way};
 use livekit_protocol::ChatMessage;
 use serde_json::{Map, Value, json};
-
-use crate::chat::{Correction, Utterance, Way};
-use crate::secret::Speech;
 
 use super::envelope::{Content, Letter};
 use super::text::{Reading, TextError};
@@ -132,7 +130,7 @@ fn post(content: Content) -> Result<Option<Post>, TextError> {
     Ok(Some(post))
 }
 
-fn turn(speaker: String, id: Option<String>, among: Option<Vec<String>>, text: Speech) -> Utterance {
+fn turn(speaker: String, id: Option<String>, among: Option<Vec<String>>, text: Text) -> Utterance {
     Utterance { speaker, text, segment: id, among, way: Way::Packet, ..Default::default() }
 }
 

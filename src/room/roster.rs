@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use conversation::Secret;
 use livekit_protocol::{
     ListAgentDispatchRequest, ListAgentDispatchResponse, ListParticipantsRequest, ListParticipantsResponse,
     ListRoomsRequest, ListRoomsResponse, ParticipantInfo, Room, participant_info,
@@ -20,7 +21,6 @@ use url::Url;
 use super::token::{self, AGENT_NAME_ATTRIBUTE};
 use crate::config::Credentials;
 use crate::net::web::{Answer, Web, first_words};
-use crate::secret::Secret;
 
 /// How long the server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -3,13 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use conversation::{Correction, Text, Utterance, Way};
 use futures::{Stream, StreamExt};
 use livekit::data_stream::api::{OperationType, StreamError, StreamReader, TextStreamReader};
 use thiserror::Error;
 use tokio::time::Instant;
-
-use crate::chat::{Correction, Utterance, Way};
-use crate::secret::Speech;
 
 use super::Unread;
 use super::envelope::{self, Destinations};
@@ -147,7 +145,7 @@ impl IncomingText {
     }
 
     /// The next piece of text; None at the end.
-    pub async fn chunk(&mut self) -> Option<Result<Speech, TextError>> {
+    pub async fn chunk(&mut self) -> Option<Result<Text, TextError>> {
         match tokio::time::timeout(IDLE_TIMEOUT, self.reader.next()).await {
             Ok(Some(Ok(text))) => Some(Ok(text.into())),
             Ok(Some(Err(error))) => Some(Err(error.into())),

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use conversation::Secret;
 use livekit_api::access_token::{AccessToken, VideoGrants};
 use thiserror::Error;
 
 use crate::config::{Credentials, Permission};
-use crate::secret::Secret;
 
 /// How long a token is valid: it is used at once, so no longer than clocks differ. A participant in a room gets newer
 /// ones from the server.

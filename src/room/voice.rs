@@ -11,15 +11,13 @@ mod speaker;
 
 use std::time::{Duration, Instant};
 
+use conversation::{AgentState, Fate, Spoken, Text};
 use livekit::data_stream::api::SendTextOptions;
 use livekit::prelude::LocalParticipant;
 use livekit::webrtc::outbox::Outbox;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::Instrument;
-
-use crate::chat::{AgentState, Fate, Spoken};
-use crate::secret::Speech;
 
 use self::announcer::Announcer;
 pub use self::progress::Progress;
@@ -76,7 +74,7 @@ enum Word {
         progress: Progress,
         spoken: oneshot::Sender<Spoken>,
     },
-    Say(Speech),
+    Say(Text),
     /// The segment ends; these people get it as a chat message, too.
     Close(Vec<String>),
 }
@@ -110,7 +108,7 @@ impl Voice {
         Opened { progress, spoken }
     }
 
-    pub async fn say(&self, text: Speech) {
+    pub async fn say(&self, text: Text) {
         self.put(Word::Say(text)).await;
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::chat::{Utterance, Way};
+use conversation::{Utterance, Way};
 
 /// How many people get chat messages in a session; of more, those who wrote last do. A packet names all of them.
 const READERS: usize = 64;

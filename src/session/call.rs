@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use conversation::{Failure, Message, Text, Usage};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::chat::{Failure, Message, Usage};
 use crate::llm::{Answer, Outcome, Question};
 use crate::metrics::{Metrics, Panicked};
-use crate::secret::Speech;
 use crate::telemetry::spans::TurnContext;
 
 use super::Parts;
@@ -22,7 +21,7 @@ const DELTAS: usize = 64;
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) enum CallEvent {
-    Delta { turn: u64, text: Speech },
+    Delta { turn: u64, text: Text },
     Answered { turn: u64, answer: Box<Answer> },
 }
 
@@ -30,7 +29,7 @@ pub(super) struct Call {
     turn: u64,
     cancel: CancellationToken,
     cancelled_at: Option<Instant>,
-    deltas: mpsc::Receiver<Speech>,
+    deltas: mpsc::Receiver<Text>,
     task: JoinHandle<Answer>,
     metrics: Metrics,
 }
@@ -95,7 +94,7 @@ impl Answer {
     pub(crate) fn nothing(outcome: Outcome) -> Self {
         Self {
             outcome,
-            text: Speech::default(),
+            text: Text::default(),
             usage: Usage::default(),
             time_to_first_token: None,
             model: None,
@@ -110,7 +109,7 @@ impl Answer {
 /// The answerer drops its sender when it is done, so a closed queue means that the answer is there or about to be.
 async fn going_on(
     turn: u64,
-    deltas: &mut mpsc::Receiver<Speech>,
+    deltas: &mut mpsc::Receiver<Text>,
     task: &mut JoinHandle<Answer>,
     metrics: &Metrics,
 ) -> CallEvent {

@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::chat::{Message, Role};
-use crate::secret::Speech;
+use conversation::{Message, Role, Text};
 
 use super::heard::MessageKey;
 use super::past::PastTurn;
@@ -64,13 +63,13 @@ impl History {
     }
 
     /// Begins a new turn with the user's message.
-    pub(crate) fn heard(&mut self, text: &Speech, key: Option<MessageKey>) {
+    pub(crate) fn heard(&mut self, text: &Text, key: Option<MessageKey>) {
         self.exchanges.push_back(Exchange { key, ..Exchange::default() });
         self.push(Message::new(Role::User, text.clone()));
     }
 
     /// Replaces the user's message, if it is remembered; None deletes it, for good.
-    pub(crate) fn correct(&mut self, key: MessageKey, text: Option<&Speech>) {
+    pub(crate) fn correct(&mut self, key: MessageKey, text: Option<&Text>) {
         let theirs = |exchange: &&mut Exchange| exchange.key == Some(key);
         let Some(exchange) = self.exchanges.iter_mut().find(theirs) else { return };
         exchange.key = text.map(|_| key);
@@ -81,7 +80,7 @@ impl History {
     }
 
     /// Adds the agent's words to the turn under way. An empty text is not remembered.
-    pub(crate) fn said(&mut self, text: &Speech, how: Said) {
+    pub(crate) fn said(&mut self, text: &Text, how: Said) {
         if text.is_empty() {
             return;
         }
@@ -92,7 +91,7 @@ impl History {
     }
 
     /// Adds a text that the agent said as a whole, in this segment.
-    pub(super) fn said_whole(&mut self, text: &Speech, segment: u64, thought: usize) {
+    pub(super) fn said_whole(&mut self, text: &Text, segment: u64, thought: usize) {
         if text.is_empty() {
             return;
         }
@@ -148,7 +147,7 @@ impl History {
 // === impl Exchange ===
 
 impl Exchange {
-    fn replace_question(&mut self, text: Speech) {
+    fn replace_question(&mut self, text: Text) {
         if let Some(question) = self.messages.first_mut().filter(|question| *question.content() != text) {
             *question = Message::new(Role::User, text);
         }
@@ -182,7 +181,7 @@ impl Exchange {
     }
 }
 
-fn marked(text: &Speech, how: Said) -> Speech {
+fn marked(text: &Text, how: Said) -> Text {
     let mark = match how {
         // The same words as those that are recorded, so that they are redacted once.
         Said::Whole => return text.clone(),

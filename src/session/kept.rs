@@ -2,7 +2,8 @@
 
 use std::time::{Instant, SystemTime};
 
-use crate::chat::{Failure, Utterance};
+use conversation::{Failure, Utterance};
+
 use crate::llm::AttemptReport;
 use crate::record::{Attempt, End, Outcome, Record, Stage, Turn, length_us, micros};
 use crate::room::Place;

@@ -4,12 +4,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::time::Instant;
 
-use crate::chat::{Usage, Utterance};
+use conversation::{Text, Usage, Utterance};
+
 use crate::llm::{Answer, Outcome};
 use crate::metrics::{self, Metrics, Phase, Refusal};
 use crate::privacy::Privacy;
 use crate::room::Unread;
-use crate::secret::Speech;
 use crate::telemetry::spans::{Conversation, Tracer, TurnContext, TurnEnd, TurnOutcome, TurnSpan, TurnStart};
 
 use super::kept::{Keeper, Kept};
@@ -151,7 +151,7 @@ impl Ledger {
         tracing::info!(turn, trace_id, span_id, "{how}");
         span.end(TurnEnd {
             outcome: TurnOutcome::Interrupted,
-            answer: &Speech::default(),
+            answer: &Text::default(),
             usage: Usage::default(),
             e2e_latency: None,
         });

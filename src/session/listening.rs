@@ -1,11 +1,11 @@
 //! How a session listens: texts are read beside it, counted where they are refused, and handed to the machine in their
 //! order.
 
-use crate::chat::{Utterance, Way};
+use conversation::{Text, Utterance, Way};
+
 use crate::metrics::Refusal;
 use crate::room::Segment;
 use crate::room::text::{IncomingText, Reading, TextError};
-use crate::secret::Speech;
 
 use super::Session;
 use super::arrivals::{Full, Read};
@@ -85,7 +85,7 @@ impl Session<'_> {
     }
 
     /// Queues an event until its words are prepared for the record.
-    fn prepare(&mut self, sender: String, words: Option<Speech>, event: Event) {
+    fn prepare(&mut self, sender: String, words: Option<Text>, event: Event) {
         let privacy = self.parts.tracer.privacy().clone();
         self.arrivals.prepare(sender, event, async move {
             if let Some(words) = words {

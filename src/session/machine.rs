@@ -13,9 +13,9 @@ mod reply;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::chat::{AgentState, Correction, Failure, Message, Spoken, Utterance};
+use conversation::{AgentState, Correction, Failure, Message, Spoken, Text, Utterance};
+
 use crate::llm::Answer;
-use crate::secret::Speech;
 
 use self::reply::Reply;
 use super::audience::{self, Audience};
@@ -52,7 +52,7 @@ pub(crate) enum Event {
     /// A piece of the reply to `turn`.
     Delta {
         turn: u64,
-        text: Speech,
+        text: Text,
     },
     /// The call of `turn` came to its end; all its deltas were delivered before.
     Answered {
@@ -94,7 +94,7 @@ pub(crate) enum Action {
         segment: u64,
         only: Vec<String>,
     },
-    Say(Speech),
+    Say(Text),
     /// The segment is whole; `chat` names the people who get it as a chat message too.
     CloseSegment {
         chat: Vec<String>,
@@ -385,7 +385,7 @@ impl Machine {
         if text.is_empty() {
             return;
         }
-        let (text, segment) = (Speech::from(text), self.next_segment);
+        let (text, segment) = (Text::from(text), self.next_segment);
         self.next_segment += 1;
         self.history.said_whole(&text, segment, 0);
         let speaking = self.reply.is_none();

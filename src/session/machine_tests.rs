@@ -1,7 +1,8 @@
 //! The behaviour of a session, without a clock, a room or a model.
 
+use conversation::Fate;
+
 use super::*;
-use crate::chat::Fate;
 use crate::llm::Outcome;
 
 pub(super) fn rules() -> Rules {
@@ -427,6 +428,6 @@ fn what_turned_out_to_be_thought_is_not_remembered() {
     session.on(Event::Answered { turn: 0, answer });
     let past = session.machine.past();
     let answers: Vec<&str> =
-        past.turns.iter().filter_map(|turn| turn.answer.as_ref()).map(Speech::expose).collect();
+        past.turns.iter().filter_map(|turn| turn.answer.as_ref()).map(Text::expose).collect();
     assert_eq!(answers.last(), Some(&"Good morning."));
 }

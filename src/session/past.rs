@@ -1,7 +1,6 @@
 //! The conversation of a session before its process died or its connection was lost.
 
-use crate::chat::{Message, Role};
-use crate::secret::Speech;
+use conversation::{Message, Role, Text};
 
 use super::history::{History, Said};
 
@@ -16,8 +15,8 @@ pub struct Past {
 /// A turn that is over; None where the text is not known.
 #[derive(Clone, Debug)]
 pub struct PastTurn {
-    pub question: Option<Speech>,
-    pub answer: Option<Speech>,
+    pub question: Option<Text>,
+    pub answer: Option<Text>,
     pub how: Said,
 }
 

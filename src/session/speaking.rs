@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
+use conversation::Spoken;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 
-use crate::chat::Spoken;
 use crate::room::voice::{Opened, Progress, Voice};
 
 /// How many of the latest segments can be cut, and corrected when the connection is lost. The room keeps no more

@@ -1,12 +1,12 @@
 //! The URL that traces are posted to and their headers: the OTLP exporter's settings, in the forms of the OpenTelemetry
 //! specification ("OpenTelemetry Protocol Exporter") and of OpenObserve's instructions.
 
+use conversation::Secret;
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use url::Url;
 
 use crate::net::{PLACE, has_place};
-use crate::secret::Secret;
 
 /// The path of the traces signal below an OTLP base URL.
 const TRACES_PATH: &str = "/v1/traces";

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::io;
 use std::time::{Duration, SystemTime};
 
+use conversation::{Secret, Secrets};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Method, Request, Response, StatusCode};
 use tokio::runtime::{self, Runtime};
@@ -17,7 +18,6 @@ use crate::net::client::HttpClient;
 use crate::net::network;
 use crate::net::retry_after::retry_after;
 use crate::net::web::{causes, first_words};
-use crate::secret::{Secret, Secrets};
 use crate::telemetry::settings::Settings;
 
 /// No OTLP response is longer; bytes past this are not read.

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use conversation::Secret;
 use url::Url;
 
 use super::signal::Signal;
 use crate::metrics::Temporality;
 use crate::privacy;
-use crate::secret::Secret;
 
 /// The settings of all signals. Of the optional ones of metrics and logs, None stands for those of traces.
 #[derive(Clone, Debug)]

@@ -10,15 +10,15 @@ mod open;
 use std::sync::Arc;
 use std::time::Duration;
 
+use conversation::{Failure, Message, Text, Usage};
+
 use self::clock::Clock;
 use self::open::OpenSpan;
 use super::attributes::{self as key, Attribute, Value};
 use super::otel::{Kind, Parent, SpanSource};
 use super::traceparent::TraceParent;
-use crate::chat::{Failure, Message, Usage};
 use crate::privacy::CaptureContent;
 use crate::privacy::Privacy;
-use crate::secret::Speech;
 
 /// The root span of a turn.
 pub const TURN: &str = "livekit.llm_call";
@@ -57,7 +57,7 @@ pub struct Conversation {
 pub struct TurnStart<'a> {
     /// Counted from 0 in each session.
     pub index: u64,
-    pub question: &'a Speech,
+    pub question: &'a Text,
     /// W3C `traceparent` of the caller, if the job or message carried one. An invalid one is ignored.
     pub traceparent: Option<&'a str>,
 }
@@ -65,7 +65,7 @@ pub struct TurnStart<'a> {
 /// The end of a turn.
 pub struct TurnEnd<'a> {
     pub outcome: TurnOutcome,
-    pub answer: &'a Speech,
+    pub answer: &'a Text,
     pub usage: Usage,
     /// From the end of the user's message to the first word of the reply in the room.
     pub e2e_latency: Option<Duration>,
@@ -93,7 +93,7 @@ pub struct RequestStart<'a> {
 pub struct RequestEnd<'a> {
     /// None: the request went well or was interrupted.
     pub failure: Option<&'a Failure>,
-    pub text: &'a Speech,
+    pub text: &'a Text,
     pub usage: Usage,
     pub time_to_first_chunk: Option<Duration>,
     pub response_model: Option<&'a str>,

@@ -5,6 +5,7 @@ mod pump;
 use std::fmt::Display;
 use std::time::Duration;
 
+use conversation::Secret;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
@@ -21,7 +22,6 @@ use super::protocol;
 use crate::metrics::Metrics;
 use crate::net::network;
 use crate::net::websocket::{OpenError, Socket};
-use crate::secret::Secret;
 
 /// DNS, TCP, TLS and the upgrade together.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use conversation::Secret;
+
 use crate::config::Permission;
-use crate::secret::Secret;
 use crate::worker::JobEnd;
 
 /// From LiveKit to the worker.

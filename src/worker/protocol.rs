@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use conversation::Secret;
 use livekit_api::access_token::{AccessToken, AccessTokenError, VideoGrants};
 use livekit_protocol as proto;
 use livekit_protocol::server_message::Message as FromServer;
@@ -14,7 +15,6 @@ use super::message::{
     Answer, Assigned, Job, Participant, Registration, ServerMessage, Status, WorkerMessage,
 };
 use crate::config::Permission;
-use crate::secret::Secret;
 
 /// The server checks the token when the socket opens and never again, so it need not live longer than clocks differ.
 pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(600);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use conversation::Secret;
 use tokio::sync::watch;
 use url::Url;
 
 use crate::config::{Config, ConfigError, Credentials, Permission};
 use crate::metrics::Metrics;
-use crate::secret::Secret;
 
 /// The offer of this process to take jobs, and the server that it is made to.
 #[derive(Clone, Debug)]

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use conversation::Secret;
 use testbed::LivekitServer;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use voiced::config::Credentials;
 use voiced::room::{JoinOptions, Room, token};
-use voiced::secret::Secret;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const JOINS: u64 = 30;

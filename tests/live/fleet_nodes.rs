@@ -4,6 +4,7 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
+use conversation::Secret;
 use futures::future::join_all;
 use scripted_model::{Script, Step};
 use testbed::{LivekitServer, Redis};
@@ -12,7 +13,6 @@ use url::Url;
 use voiced::caller::Caller;
 use voiced::config::Credentials;
 use voiced::room::{JoinOptions, Room, RoomEvent, token};
-use voiced::secret::Secret;
 
 use crate::support::fault::{self, Measured};
 use crate::support::fleet::{self, agents, drain, exit_code, lost, rooms, serve, served, wait_until_served};

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use conversation::Secret;
 use testbed::LivekitServer;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -19,7 +20,6 @@ use voiced::metrics::Metrics;
 use voiced::record::Record;
 use voiced::recovery::Recovery;
 use voiced::room::token;
-use voiced::secret::Secret;
 use voiced::session::Parts;
 use voiced::telemetry::spans::Tracer;
 use voiced::worker::{Assignment, JobControl, JobEnd, RunJob};

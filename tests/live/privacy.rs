@@ -219,7 +219,7 @@ fn a_process_that_panics() {
         Ok("full") => CaptureContent::Full,
         _ => CaptureContent::Off,
     };
-    let secrets = [voiced::secret::Secret::new(LLM_KEY)].into_iter().collect();
+    let secrets = [conversation::Secret::new(LLM_KEY)].into_iter().collect();
     voiced::log::init(voiced::log::Format::Text, secrets, None);
     voiced::panics::report(capture.into());
     let said = format!("é zebra {EMAIL} {LLM_KEY}");

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+use conversation::Text;
 use scripted_model::{Script, Step};
 use voiced::caller::Caller;
-use voiced::secret::Speech;
 
 use crate::support::livekit_door::Door;
 use crate::support::world::{PATIENCE, Worker, World, asked_last, say, wait_until};
@@ -116,7 +116,7 @@ fn job_id(worker: &Worker, room: &str) -> String {
 async fn is_back(scene: &Scene, caller: &mut Caller) {
     caller.wait_for_return(PATIENCE).await.unwrap_or_else(|error| panic!("{error}\n{}", scene.worker.log()));
     let notice = caller.greeting(PATIENCE).await;
-    assert_eq!(notice.as_ref().map(Speech::expose), Some(NOTICE), "{}", scene.worker.log());
+    assert_eq!(notice.as_ref().map(Text::expose), Some(NOTICE), "{}", scene.worker.log());
     say(caller, "what is my name?").await;
     assert!(
         asked_last(&scene.world).contains(&"user: my name is Ada".to_owned()),

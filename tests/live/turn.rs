@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
+use conversation::Secret;
 use livekit::prelude as lk;
 use livekit::webrtc::peer_connection_factory::IceTransportsType;
 use testbed::LivekitServer;
 use tokio::sync::mpsc;
 use voiced::room::{JoinOptions, Room};
-use voiced::secret::Secret;
 
 use crate::support::sdk::token;
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use conversation::Secrets;
 use tracing_subscriber::layer::SubscriberExt;
 use url::Url;
-use voiced::secret::Secrets;
 use voiced::telemetry::signals::{LogQueue, Signals};
 use voiced::telemetry::{Flushed, Telemetry, endpoint};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use conversation::Text;
 use voiced::config::CaptureContent;
-use voiced::secret::Speech;
 use voiced::telemetry::Telemetry;
 use voiced::telemetry::attributes::Value;
 use voiced::telemetry::recorder::FinishedSpan;
@@ -24,7 +24,7 @@ fn recorded(record: impl FnOnce(&Tracer)) -> Vec<FinishedSpan> {
 
 fn turn_under(traceparent: &str) -> Vec<FinishedSpan> {
     recorded(|tracer| {
-        let question = Speech::from(QUESTION);
+        let question = Text::from(QUESTION);
         let start = TurnStart { index: 0, question: &question, traceparent: Some(traceparent) };
         let turn = tracer.turn(&turns::conversation("RM_1"), start);
         turn.end(turns::turn_end(TurnOutcome::Answered, &question, USAGE));
@@ -129,7 +129,7 @@ async fn converse(tracer: Tracer, session: String, turns: u64) {
     for index in 0..turns {
         let turn = turns::start(&tracer, &session, index);
         let context = turn.context();
-        let answer = Speech::from(session.as_str());
+        let answer = Text::from(session.as_str());
         let answering = tokio::spawn({
             let answer = answer.clone();
             async move {
@@ -169,7 +169,7 @@ fn assert_one_turn(spans: &[FinishedSpan]) {
 fn a_number_that_the_previews_end_would_cut_in_two_is_redacted_whole() {
     let (telemetry, recorder) = Telemetry::in_memory(CaptureContent::Redacted);
     let words = "x".repeat(70);
-    let answer = Speech::from(format!("{words} 4111 1111 1111 1111"));
+    let answer = Text::from(format!("{words} 4111 1111 1111 1111"));
     let turn = turns::start(&telemetry.tracer(), "RM_1", 0);
     turn.end(turns::turn_end(TurnOutcome::Answered, &answer, USAGE));
     let preview = format!("{words} [card]");
@@ -178,7 +178,7 @@ fn a_number_that_the_previews_end_would_cut_in_two_is_redacted_whole() {
 
 #[test]
 fn the_error_of_a_span_holds_no_personal_data_unless_everything_may_be_recorded() {
-    let failure = voiced::chat::Failure { class: "500".to_owned(), message: "no ada@example.com".to_owned() };
+    let failure = conversation::Failure { class: "500".to_owned(), message: "no ada@example.com".to_owned() };
     for (capture, expected) in [
         (CaptureContent::Full, "no ada@example.com"),
         (CaptureContent::Redacted, "no [email]"),
@@ -186,7 +186,7 @@ fn the_error_of_a_span_holds_no_personal_data_unless_everything_may_be_recorded(
     ] {
         let (telemetry, recorder) = Telemetry::in_memory(capture);
         let turn = turns::start(&telemetry.tracer(), "RM_1", 0);
-        turn.end(turns::turn_end(TurnOutcome::Failed(failure.clone()), &Speech::default(), USAGE));
+        turn.end(turns::turn_end(TurnOutcome::Failed(failure.clone()), &Text::default(), USAGE));
         assert_eq!(recorder.spans()[0].error.as_deref(), Some(expected), "{capture:?}");
     }
 }

@@ -36,7 +36,7 @@ def make(rate: int, seconds: int, file: str) -> None:
     with wave.open(f"{file}.wav") as wav:
         speech = numpy.frombuffer(wav.readframes(wav.getnframes()), dtype="<i2") / 32768
         factor = rate / wav.getframerate()
-    # Speech keeps the codec and the jitter buffer from taking the pauses for silence.
+    # Text keeps the codec and the jitter buffer from taking the pauses for silence.
     speech = numpy.interp(numpy.arange(int(len(speech) * factor)) / factor, numpy.arange(len(speech)), speech)
     sound = SPEECH_GAIN * numpy.resize(speech, rate * seconds)
     mark = chirp(rate)

@@ -1,12 +1,12 @@
 //! The crate `livekit` by itself, over the transport of `voiced`.
 
+use conversation::Secret;
 use livekit_api::access_token::{AccessToken, VideoGrants};
 use testbed::LivekitServer;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use voiced::room::{self, JoinOptions};
-use voiced::secret::Secret;
 
 /// A token with all rights, including to publish audio, which callers of text do not have.
 pub(crate) fn token(livekit: &LivekitServer, room: &str, identity: &str) -> String {

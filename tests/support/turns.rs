@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use voiced::chat::Failure;
-use voiced::chat::{Message, Role, Usage};
-use voiced::secret::{Secret, Speech};
+use conversation::{Failure, Message, Role, Secret, Text, Usage};
 use voiced::telemetry;
 use voiced::telemetry::spans::{
     AttemptEnd, Conversation, RequestEnd, RequestStart, Tracer, TurnEnd, TurnOutcome, TurnSpan, TurnStart,
@@ -34,7 +32,7 @@ pub(crate) fn conversation(id: &str) -> Conversation {
 }
 
 pub(crate) fn start(tracer: &Tracer, session: &str, index: u64) -> TurnSpan {
-    let question = Speech::from(QUESTION);
+    let question = Text::from(QUESTION);
     tracer.turn(&conversation(session), TurnStart { index, question: &question, traceparent: None })
 }
 
@@ -53,7 +51,7 @@ pub(crate) fn request_start(messages: &[Message]) -> RequestStart<'_> {
     }
 }
 
-pub(crate) fn answered(text: &Speech, usage: Usage) -> RequestEnd<'_> {
+pub(crate) fn answered(text: &Text, usage: Usage) -> RequestEnd<'_> {
     RequestEnd {
         failure: None,
         text,
@@ -76,7 +74,7 @@ pub(crate) fn busy() -> Failure {
 /// A turn that succeeded at the first attempt.
 pub(crate) fn good(tracer: &Tracer, session: &str, index: u64) {
     let turn = start(tracer, session, index);
-    let answer = Speech::from(ANSWER);
+    let answer = Text::from(ANSWER);
     let messages = messages();
     let request = turn.context().request(request_start(&messages));
     request.attempt(0).end(GOOD_ATTEMPT);
@@ -85,6 +83,6 @@ pub(crate) fn good(tracer: &Tracer, session: &str, index: u64) {
     turn.end(turn_end(TurnOutcome::Answered, &answer, USAGE));
 }
 
-pub(crate) fn turn_end(outcome: TurnOutcome, answer: &Speech, usage: Usage) -> TurnEnd<'_> {
+pub(crate) fn turn_end(outcome: TurnOutcome, answer: &Text, usage: Usage) -> TurnEnd<'_> {
     TurnEnd { outcome, answer, usage, e2e_latency: Some(Duration::from_millis(375)) }
 }

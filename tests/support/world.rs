@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use conversation::Secret;
 use livekit_api::access_token::{AccessToken, VideoGrants};
 use scripted_model::{Script, ScriptedModel};
 use serde_json::json;
@@ -13,7 +14,6 @@ use url::Url;
 use voiced::caller::Caller;
 use voiced::config::Credentials;
 use voiced::room::{JoinOptions, Room, token};
-use voiced::secret::Secret;
 
 /// Long enough for a busy machine; only a hang takes this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

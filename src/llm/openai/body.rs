@@ -1,9 +1,9 @@
 //! The body of a request.
 
+use conversation::Message;
 use serde::{Serialize, Serializer};
 
 use super::fields::{Fields, LimitField};
-use crate::chat::Message;
 
 /// The parameters of a chat completion. The shape is OpenAI's `POST /chat/completions`.
 pub(in crate::llm) struct Ask<'a> {
@@ -71,7 +71,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::chat::Role;
+    use conversation::Role;
 
     const ALL: Fields = Fields { limit: Some(LimitField::MaxTokens), usage: true, temperature: true };
 

@@ -43,7 +43,7 @@ pub(crate) fn refusal(bytes: &[u8]) {
     if let Some(said) = error_body::explain(bytes) {
         let _ = said.fault().to_string();
     }
-    let messages = [crate::chat::Message::new(crate::chat::Role::User, "what is tracing?")];
+    let messages = [conversation::Message::new(conversation::Role::User, "what is tracing?")];
     let shown = crate::llm::excerpt::safe(&text(bytes), &messages, None, |line| Some(line.to_owned()));
     assert!(shown.is_none_or(|shown| !shown.contains("what is tracing?")), "nobody is quoted");
 }

@@ -1,8 +1,8 @@
 //! Rows read back into turns.
 
+use conversation::{Failure, Usage};
 use rusqlite::{Connection, Row};
 
-use crate::chat::{Failure, Usage};
 use crate::record::turn::{Attempt, End, Outcome, Stage, Status, Turn};
 
 /// The columns that `turn` reads, in its order; parameter 5 is the longest text.

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use conversation::AgentState;
 use livekit::prelude::LocalParticipant;
 use tokio::sync::mpsc;
 
 use super::STATE_ATTRIBUTE;
-use crate::chat::AgentState;
 
 const NAME_ATTRIBUTE: &str = "lk.agent.name";
 /// How long the server's confirmation of a state is waited for before the next one is sent.

@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use conversation::{Fate, Spoken};
 use livekit::webrtc::outbox::Outbox;
-
-use crate::chat::{Fate, Spoken};
 
 /// The progress of one segment. Clones share it.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
+use conversation::{Fate, Spoken};
 use futures::FutureExt;
 use livekit::data_stream::api::{StreamTextOptions, StreamWriter, TextStreamWriter};
 use livekit::prelude::{DataPacket, LocalParticipant};
@@ -14,7 +15,6 @@ use tokio::sync::oneshot;
 
 use super::UNDER_WAY;
 use super::progress::Progress;
-use crate::chat::{Fate, Spoken};
 use crate::room::packet::{self, CHAT_PACKET_TOPIC, Copy};
 use crate::room::text::{FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TRANSCRIPTION_TOPIC};
 

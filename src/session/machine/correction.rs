@@ -1,7 +1,6 @@
 //! A participant's change to a message that they sent before.
 
-use crate::chat::Correction;
-use crate::secret::Speech;
+use conversation::{Correction, Text};
 
 use super::super::heard::MessageKey;
 use super::super::history::DELETED;
@@ -21,14 +20,14 @@ impl Machine {
         }
     }
 
-    pub(super) fn correct(&mut self, key: MessageKey, text: Option<Speech>) {
+    pub(super) fn correct(&mut self, key: MessageKey, text: Option<Text>) {
         match self.waiting.take_if(|waiting| waiting.key == Some(key)) {
             Some(waiting) => self.correct_waiting(waiting, text),
             None => self.history.correct(key, text.as_ref()),
         }
     }
 
-    fn correct_waiting(&mut self, mut waiting: Waiting, text: Option<Speech>) {
+    fn correct_waiting(&mut self, mut waiting: Waiting, text: Option<Text>) {
         let deleted = text.is_none();
         waiting.utterance.text = text.unwrap_or_else(|| DELETED.into());
         if deleted {

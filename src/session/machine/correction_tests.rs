@@ -1,7 +1,8 @@
 //! The recipients of a reply, and the effect of corrections on a conversation.
 
+use conversation::{Utterance, Way};
+
 use super::*;
-use crate::chat::{Utterance, Way};
 use crate::llm::Outcome;
 use crate::session::machine::Event;
 use crate::session::machine::tests::{Session, answered, delta, failure, heard, rules, segment, utterance};

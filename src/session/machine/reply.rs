@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use crate::chat::{AgentState, Failure, Fate, Spoken};
+use conversation::{AgentState, Failure, Fate, Spoken, Text};
+
 use crate::llm::{Answer, Outcome};
-use crate::secret::Speech;
 
 use super::super::history::Said;
 use super::{Action, Machine, TurnEnding, TurnResult};
@@ -54,7 +54,7 @@ impl Machine {
         self.set_state(AgentState::Thinking);
     }
 
-    pub(super) fn delta(&mut self, now: Instant, turn: u64, text: Speech) {
+    pub(super) fn delta(&mut self, now: Instant, turn: u64, text: Text) {
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.turn == turn && reply.goes_on()) else {
             return;
         };

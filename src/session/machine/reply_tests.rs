@@ -1,8 +1,9 @@
 //! The outcome of a reply when the room does not take all of it.
 
+use conversation::Fate;
+
 use super::super::tests::*;
 use super::super::*;
-use crate::chat::Fate;
 use crate::llm::Outcome;
 
 /// A session in a room that takes no words by itself, with a greeting if there is one.

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
+use conversation::Secrets;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record as Recorded};
 use tracing::{Event, Level, Subscriber};
@@ -15,7 +16,6 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::queue::LogQueue;
 use super::records::Record;
-use crate::secret::Secrets;
 use crate::telemetry::attributes::Value;
 
 /// The modules that sending consists of. (The model is asked through some of these, too; its failures are logged by
@@ -195,7 +195,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-    use crate::secret::Secret;
+    use conversation::Secret;
 
     /// The records that `speak` puts into the queue.
     fn logged(speak: impl FnOnce()) -> Vec<Record> {

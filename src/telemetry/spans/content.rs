@@ -1,8 +1,8 @@
 //! The conversation in the shapes in which spans carry it.
 
+use conversation::{Message, Role};
 use serde_json::value::RawValue;
 
-use crate::chat::{Message, Role};
 use crate::privacy::Privacy;
 use crate::telemetry::attributes::ANSWER_PREVIEW_CHARS;
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use conversation::Failure;
+
 use super::Turn;
-use crate::chat::Failure;
 use crate::privacy::Privacy;
 use crate::telemetry::attributes::{self as key, Attribute, Value};
 use crate::telemetry::otel::{Aborted, Parent, Span};

@@ -10,9 +10,10 @@ mod terms;
 
 use std::collections::HashMap;
 
+use conversation::Secret;
+
 use super::*;
 use crate::config::Permission;
-use crate::secret::Secret;
 use crate::worker::message::{Answer, Assigned, Job};
 
 const SEED: u64 = 7;

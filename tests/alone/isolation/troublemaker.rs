@@ -5,17 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use conversation::{Text, Usage};
 use futures::future::BoxFuture;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use voiced::chat::Usage;
 use voiced::job::SessionJobs;
 use voiced::llm::{Answer, Answerer, OpenAi, Outcome, Question};
 use voiced::metrics::Metrics;
 use voiced::record::Record;
 use voiced::recovery::Recovery;
-use voiced::secret::Speech;
 use voiced::session::Parts;
 use voiced::shutdown::Shutdown;
 use voiced::telemetry::spans::Tracer;
@@ -141,7 +140,7 @@ impl RunJob for Fragile {
 // === impl Troublemaker ===
 
 impl Answerer for Troublemaker {
-    fn answer(&self, question: Question, deltas: mpsc::Sender<Speech>) -> BoxFuture<'static, Answer> {
+    fn answer(&self, question: Question, deltas: mpsc::Sender<Text>) -> BoxFuture<'static, Answer> {
         match question.messages.last().unwrap().content().expose() {
             PANIC => Box::pin(async { panic!("a defect in an answer") }),
             PANIC_AT_ONCE => panic!("a defect before an answer"),
@@ -155,12 +154,12 @@ impl Answerer for Troublemaker {
 }
 
 /// Neither writes anything nor ends, also when it is cancelled.
-async fn stick(_deltas: mpsc::Sender<Speech>) -> Answer {
+async fn stick(_deltas: mpsc::Sender<Text>) -> Answer {
     std::future::pending().await
 }
 
 /// Holds its thread, as a regular expression without end does.
-async fn spin(deltas: mpsc::Sender<Speech>) -> Answer {
+async fn spin(deltas: mpsc::Sender<Text>) -> Answer {
     let until = Instant::now() + SPINNING;
     while Instant::now() < until {
         std::hint::spin_loop();
@@ -169,7 +168,7 @@ async fn spin(deltas: mpsc::Sender<Speech>) -> Answer {
     answered("dizzy".into())
 }
 
-async fn hold(_deltas: mpsc::Sender<Speech>, released: Arc<AtomicBool>) -> Answer {
+async fn hold(_deltas: mpsc::Sender<Text>, released: Arc<AtomicBool>) -> Answer {
     while !released.load(Ordering::Relaxed) {
         std::hint::spin_loop();
     }
@@ -177,7 +176,7 @@ async fn hold(_deltas: mpsc::Sender<Speech>, released: Arc<AtomicBool>) -> Answe
 }
 
 /// As fast as the room takes it.
-async fn flood(question: Question, deltas: mpsc::Sender<Speech>, flooded: Arc<AtomicUsize>) -> Answer {
+async fn flood(question: Question, deltas: mpsc::Sender<Text>, flooded: Arc<AtomicUsize>) -> Answer {
     let piece = "x".repeat(1 << 10);
     let mut said = String::new();
     while said.len() < FLOODED && !question.cancel.is_cancelled() {

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use conversation::Secret;
 use livekit_api::access_token::{AccessToken, VideoGrants};
 use scripted_model::{Script, Step};
 use voiced::room::{JoinOptions, Room, RoomEvent};
-use voiced::secret::Secret;
 
 use crate::support::world::{PATIENCE, World};
 

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use conversation::Secret;
 use livekit_api::access_token::{AccessToken, VideoGrants};
 use serde_json::{Value, json};
 use testbed::LivekitServer;
-use voiced::secret::Secret;
 use voiced::worker::{JobEnd, Settings};
 
 use crate::worker::PATIENCE;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use conversation::Secret;
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -9,7 +10,6 @@ use tokio::time::timeout;
 use url::Url;
 use voiced::config::Permission;
 use voiced::metrics::Metrics;
-use voiced::secret::Secret;
 use voiced::shutdown::Shutdown;
 use voiced::worker::{self, Assignment, Health, JobControl, JobEnd, Outcome, RunJob, Settings, Terms};
 

@@ -1,7 +1,7 @@
 //! An interrupt ends the call at once, including its connection, and is no failure.
 
+use conversation::Usage;
 use scripted_model::{Ended, Ending, ScriptedModel, Step};
-use voiced::chat::Usage;
 use voiced::llm::{Answer, OpenAi, Outcome};
 
 use crate::llm::faults::full_backlog;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use conversation::Usage;
 use scripted_model::{Ended, Ending, Script, ScriptedModel, Step};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use voiced::chat::Usage;
 use voiced::config;
 
 use crate::llm::support::{KEY, SAID, ask, config, model};

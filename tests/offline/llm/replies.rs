@@ -1,8 +1,8 @@
 //! Successful replies, in all the shapes in which providers send them.
 
+use conversation::Usage;
 use scripted_model::{Ended, Ending, Reply, Script, ScriptedModel, Step};
 use serde_json::json;
-use voiced::chat::Usage;
 use voiced::config;
 use voiced::llm::OpenAi;
 

@@ -1,7 +1,7 @@
 //! Which failures are tried again, and which are not.
 
+use conversation::Usage;
 use scripted_model::{Ending, Step};
-use voiced::chat::Usage;
 use voiced::config;
 
 use crate::llm::support::{ask, config, model};

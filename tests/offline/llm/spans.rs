@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
+use conversation::{Message, Role, Text};
 use scripted_model::{Ending, Step};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use voiced::chat::{Message, Role};
 use voiced::config::CaptureContent;
 use voiced::llm::{Answerer, OpenAi, Question};
-use voiced::secret::Speech;
 use voiced::telemetry::Telemetry;
 use voiced::telemetry::attributes::Value;
 use voiced::telemetry::recorder::FinishedSpan;
@@ -20,7 +19,7 @@ use crate::llm::support::{SAID, config, model};
 async fn spans(base_url: &str, cancel_after: Option<usize>) -> Vec<FinishedSpan> {
     let (telemetry, recorder) = Telemetry::in_memory(CaptureContent::Full);
     let conversation = Conversation { id: "RM_test".into(), user: "ada".into() };
-    let said = Speech::from(SAID);
+    let said = Text::from(SAID);
     let start = TurnStart { index: 0, question: &said, traceparent: None };
     let turn = telemetry.tracer().turn(&conversation, start);
     let cancel = CancellationToken::new();

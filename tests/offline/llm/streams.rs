@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use conversation::Usage;
 use scripted_model::{Script, ScriptedModel, Step};
 use serde::Deserialize;
-use voiced::chat::Usage;
 use voiced::config;
 use voiced::llm::OpenAi;
 

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use conversation::{Message, Role, Secret, Text};
 use scripted_model::{Script, ScriptedModel, Step};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use voiced::chat::{Message, Role};
 use voiced::config::{self, CaptureContent, MaxTokensField, UsageInStream};
 use voiced::llm::{Answer, Answerer, OpenAi, Outcome, Question};
-use voiced::secret::{Secret, Speech};
 use voiced::telemetry::Telemetry;
 use voiced::telemetry::spans::{Conversation, TurnStart};
 
@@ -25,7 +24,7 @@ pub(crate) struct Asked {
 
 /// A question under way.
 pub(crate) struct Asking {
-    pub(crate) deltas: mpsc::Receiver<Speech>,
+    pub(crate) deltas: mpsc::Receiver<Text>,
     pub(crate) cancel: CancellationToken,
     pub(crate) task: JoinHandle<Answer>,
 }
@@ -57,7 +56,7 @@ pub(crate) fn config(base_url: &str) -> config::Llm {
 
 pub(crate) fn question(cancel: CancellationToken) -> Question {
     let conversation = Conversation { id: "RM_test".into(), user: "ada".into() };
-    let said = Speech::from(SAID);
+    let said = Text::from(SAID);
     let start = TurnStart { index: 0, question: &said, traceparent: None };
     // These rules allow quoting the provider.
     let tracer = Telemetry::in_memory(CaptureContent::Full).0.tracer();

@@ -1,5 +1,6 @@
+use conversation::Usage;
+
 use super::*;
-use crate::chat::Usage;
 use crate::llm::usage::{Reported, Spent};
 
 fn decode(json: &str) -> Chunk {

@@ -1,9 +1,8 @@
-//! Strings that do not print: secrets, and people's words.
+//! Keys, tokens and passwords.
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Deserialize;
 
@@ -17,36 +16,6 @@ pub struct Secret(Arc<str>);
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
     words: Arc<RwLock<Vec<Secret>>>,
-}
-
-/// The words of a person or of the model. They may be personal, so logs show their length only. Clones share the
-/// words, and their recordable form.
-#[derive(Clone, Default)]
-pub struct Speech(Arc<Words>);
-
-#[derive(Default)]
-struct Words {
-    text: Box<str>,
-    redacted: OnceLock<Redacted>,
-}
-
-/// A text as it may be recorded, and by which rules.
-struct Redacted {
-    by: RulesId,
-    text: Box<str>,
-}
-
-/// A set of rules of redaction, distinct from every other one of this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RulesId(u64);
-
-// === impl RulesId ===
-
-impl RulesId {
-    pub(crate) fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
 }
 
 // === impl Secret ===
@@ -119,70 +88,6 @@ impl FromIterator<Secret> for Secrets {
     }
 }
 
-// === impl Speech ===
-
-impl Speech {
-    pub fn new(text: impl Into<Box<str>>) -> Self {
-        Self(Arc::new(Words { text: text.into(), redacted: OnceLock::new() }))
-    }
-
-    /// The words themselves, for the room, the model and the exporter.
-    pub fn expose(&self) -> &str {
-        &self.0.text
-    }
-
-    /// Length in bytes of UTF-8.
-    pub fn len(&self) -> usize {
-        self.expose().len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.expose().is_empty()
-    }
-
-    /// The form that these rules gave it before.
-    pub(crate) fn redacted(&self, rules: RulesId) -> Option<&str> {
-        self.0.redacted.get().filter(|known| known.by == rules).map(|known| &*known.text)
-    }
-
-    /// Remembers the form that these rules gave it; false when one is remembered already, which stays.
-    pub(crate) fn set_redacted(&self, rules: RulesId, text: &str) -> bool {
-        self.0.redacted.set(Redacted { by: rules, text: text.into() }).is_ok()
-    }
-}
-
-impl PartialEq for Speech {
-    fn eq(&self, other: &Self) -> bool {
-        self.expose() == other.expose()
-    }
-}
-
-impl Eq for Speech {}
-
-impl From<&str> for Speech {
-    fn from(text: &str) -> Self {
-        Self::new(text)
-    }
-}
-
-impl From<String> for Speech {
-    fn from(text: String) -> Self {
-        Self::new(text)
-    }
-}
-
-impl fmt::Debug for Speech {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{} bytes of speech]", self.len())
-    }
-}
-
-impl fmt::Display for Speech {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,12 +95,10 @@ mod tests {
     #[test]
     fn neither_debug_nor_display_shows_the_content() {
         let secret = Secret::new("sk-very-secret");
-        let speech = Speech::from("my name is Ada");
-        for shown in [format!("{secret}"), format!("{secret:?}"), format!("{speech}"), format!("{speech:?}")]
-        {
-            assert!(!shown.contains("very") && !shown.contains("Ada"), "{shown}");
+        for shown in [format!("{secret}"), format!("{secret:?}")] {
+            assert!(!shown.contains("very"), "{shown}");
         }
-        assert_eq!(speech.expose(), "my name is Ada");
+        assert_eq!(secret.expose(), "sk-very-secret");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The vocabulary of a conversation: utterances, messages, the agent's state, token usage, failures.
+//! The messages of a conversation, as models read them.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::secret::{RulesId, Speech};
+use crate::{RulesId, Text};
 
 /// The author of a message, in the words of the chat completions API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -24,7 +24,7 @@ pub enum Role {
 #[derive(Clone)]
 pub struct Message {
     role: Role,
-    content: Speech,
+    content: Text,
     wire: Arc<RawValue>,
     parts: Arc<RawValue>,
     redacted: Arc<OnceLock<Redacted>>,
@@ -34,124 +34,6 @@ pub struct Message {
 struct Redacted {
     by: RulesId,
     message: Message,
-}
-
-/// An utterance of a person, once and whole.
-#[derive(Clone, Debug, Default)]
-pub struct Utterance {
-    /// The participant identity of the speaker.
-    pub speaker: String,
-    pub text: Speech,
-    /// The id that makes it count once, whichever way it came.
-    pub segment: Option<String>,
-    /// W3C `traceparent` that came with the message.
-    pub traceparent: Option<String>,
-    /// The other recipients besides us; None when it was said to the room.
-    pub among: Option<Vec<String>>,
-    pub way: Way,
-}
-
-/// The way in which an utterance came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Way {
-    /// Speech that was transcribed.
-    #[default]
-    Speech,
-    /// A text stream.
-    Stream,
-    /// A data packet, by a frontend that may read chat in no other form.
-    Packet,
-}
-
-/// A participant's change to a message that they sent before.
-#[derive(Clone, Debug)]
-pub struct Correction {
-    pub speaker: String,
-    /// The ids under which the message may have been sent. The first that is known counts.
-    pub ids: Vec<String>,
-    /// The new text; None when the message shall be gone.
-    pub text: Option<Speech>,
-}
-
-/// `lk.agent.state`, as LiveKit's frontends read it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AgentState {
-    Initializing,
-    Listening,
-    Thinking,
-    Speaking,
-}
-
-/// Tokens of one turn, as the provider reported them or as we estimated them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Prompt tokens, cached ones included.
-    pub input: u64,
-    /// Completion tokens.
-    pub output: u64,
-    /// The part of `input` that the provider served from its cache, when it says so.
-    pub cached_input: Option<u64>,
-    /// True when the provider never reported usage and these are our estimate.
-    pub estimated: bool,
-}
-
-/// The outcome of a text that the agent said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spoken {
-    /// The number of bytes, from its beginning, that went out.
-    pub heard: usize,
-    pub fate: Fate,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// All of it was written, to every recipient and in every form.
-    Whole,
-    /// The agent stopped.
-    Cut,
-    /// It could not be written, for this reason.
-    Failed(String),
-}
-
-/// The reason why a question got no whole answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// `error.type` of the span: an HTTP status ("429") or a class ("first_token_timeout").
-    pub class: String,
-    /// One sentence for the operator: the event, its place, and the remedy. Holds no secret and no speech.
-    pub message: String,
-}
-
-// === impl Utterance ===
-
-impl Utterance {
-    pub fn is_blank(&self) -> bool {
-        self.text.expose().trim().is_empty()
-    }
-}
-
-// === impl Correction ===
-
-impl Correction {
-    /// An empty text is a deletion.
-    pub(crate) fn to(speaker: String, ids: Vec<String>, text: Speech) -> Self {
-        let text = Some(text).filter(|text| !text.expose().trim().is_empty());
-        Self { speaker, ids, text }
-    }
-}
-
-// === impl AgentState ===
-
-impl AgentState {
-    /// The attribute's value, from LiveKit's attribute definitions.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            AgentState::Initializing => "initializing",
-            AgentState::Listening => "listening",
-            AgentState::Thinking => "thinking",
-            AgentState::Speaking => "speaking",
-        }
-    }
 }
 
 // === impl Role ===
@@ -187,7 +69,7 @@ struct TextPart<'a> {
 }
 
 impl Message {
-    pub fn new(role: Role, content: impl Into<Speech>) -> Self {
+    pub fn new(role: Role, content: impl Into<Text>) -> Self {
         let content = content.into();
         let wire = raw_json(&WireMessage { role, content: content.expose() });
         let text = TextPart { r#type: "text", content: content.expose() };
@@ -199,7 +81,7 @@ impl Message {
         self.role
     }
 
-    pub fn content(&self) -> &Speech {
+    pub fn content(&self) -> &Text {
         &self.content
     }
 
@@ -215,12 +97,12 @@ impl Message {
     }
 
     /// The form that these rules gave it before.
-    pub(crate) fn redacted(&self, rules: RulesId) -> Option<&Message> {
+    pub fn redacted(&self, rules: RulesId) -> Option<&Message> {
         self.redacted.get().filter(|known| known.by == rules).map(|known| &known.message)
     }
 
     /// Remembers the form that these rules gave it, unless others came first.
-    pub(crate) fn set_redacted(&self, rules: RulesId, message: Message) {
+    pub fn set_redacted(&self, rules: RulesId, message: Message) {
         let _ = self.redacted.set(Redacted { by: rules, message });
     }
 
