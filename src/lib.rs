@@ -19,7 +19,6 @@
 //! - [`runtime`]: the threads that everything asynchronous shares
 //! - [`net`]: the making of every connection: certificates, proxies, websockets
 //! - [`http`], [`systemd`], [`shutdown`], [`log`], [`panics`], [`tls`]: the other needs of a daemon
-//! - `named_file`: files that settings name, read within bounds
 //! - [`caller`]: the other side of a session, for `voiced call` and for tests
 //! - `reload`: the configuration, read again on SIGHUP
 //! - `openobserve`: our dashboard and alerts, and their installation
@@ -50,7 +49,6 @@ pub mod job;
 pub mod llm;
 pub mod log;
 pub mod metrics;
-mod named_file;
 pub mod net;
 mod observed;
 mod openobserve;
@@ -64,7 +62,6 @@ pub mod room;
 pub mod runtime;
 pub mod session;
 pub mod shutdown;
-mod slot;
 pub mod systemd;
 pub mod telemetry;
 mod terminal;

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use statedir::named_file::{self, FileBounds};
+
 use super::dotenv::{self, Entry, Refusal};
 use super::error::Problem;
 use super::origin::Origin;
 use super::{file, variables};
-use crate::named_file::{self, FileBounds};
 
 /// A longer `.env` is some other file.
 const MAX_DOTENV_BYTES: u64 = 1 << 20;

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use statedir::named_file::{self, Content, FileBounds, FileError};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -15,7 +16,6 @@ use super::kind::Raw;
 use super::origin::Origin;
 use super::setting::{Gathered, Said, Setting, Target, not_available, sections};
 use super::variables;
-use crate::named_file::{self, Content, FileBounds, FileError};
 
 /// Far more than an operator writes by hand; a longer file is some other file.
 const MAX_BYTES: u64 = 1 << 20;

@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::{CertificateError, RootCertStore};
+use statedir::named_file::{self, FileBounds, FileError};
 use thiserror::Error;
-
-use crate::named_file::{self, FileBounds, FileError};
 
 /// More certificates than any system has.
 const MAX_BYTES: u64 = 8 << 20;

@@ -1,12 +1,13 @@
 //! The record's files: their places, and their permissions, which let no other user read them.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::named_file::refuse_irregular;
+use statedir::named_file::refuse_irregular;
+use statedir::private::{self, beside};
 
 /// The files that SQLite keeps beside a database in WAL mode.
 const SIDE_FILES: [&str; 2] = ["-wal", "-shm"];
@@ -18,25 +19,13 @@ pub(super) struct Identity {
     inode: u64,
 }
 
-/// `path` with `suffix` behind its name.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 /// Makes the directory and an empty file, both for our user only. An existing file stays as it is, and must be regular.
 pub(super) fn prepare(path: &Path) -> io::Result<()> {
     refuse_irregular(path)?;
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+        private::make_directory(parent)?;
     }
-    open_private(path).map(drop)
-}
-
-/// Opens or makes a file that only our user may read.
-pub(super) fn open_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    private::open(path).map(drop)
 }
 
 /// The file that `path` leads to now; None when there is none.

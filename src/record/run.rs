@@ -1,11 +1,12 @@
 //! Tells the turns of a living process from those of one that was killed: each process holds a lock on a file of its
 //! own beside the database for as long as it lives, and the kernel releases it, however the process ends.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::path::{beside, open_private};
+use statedir::FileLock;
+use statedir::private::beside;
 
 /// The text between the name of the database and that of a run.
 const INFIX: &str = ".run-";
@@ -16,13 +17,13 @@ const MOST: usize = 1000;
 #[derive(Debug)]
 pub(super) struct RunLock {
     path: PathBuf,
-    _file: File,
+    _lock: FileLock,
 }
 
 /// Held while a database is opened, repaired and tidied, so that two processes do not do that at once.
 #[derive(Debug)]
 pub(super) struct Gate {
-    _file: File,
+    _lock: FileLock,
 }
 
 // === impl RunLock ===
@@ -30,9 +31,8 @@ pub(super) struct Gate {
 impl RunLock {
     pub(super) fn take(database: &Path, run: &str, _gate: &Gate) -> io::Result<Self> {
         let path = file(database, run);
-        let held = open_private(&path)?;
-        held.try_lock()?;
-        Ok(Self { path, _file: held })
+        let lock = FileLock::take(&path)?.ok_or(io::ErrorKind::WouldBlock)?;
+        Ok(Self { path, _lock: lock })
     }
 }
 
@@ -45,18 +45,14 @@ impl Drop for RunLock {
 /// Whether the process of `run` is gone. The file of its lock is then removed.
 pub(super) fn is_over(database: &Path, run: &str, _gate: &Gate) -> bool {
     let path = file(database, run);
-    let lock = match File::open(&path) {
-        Ok(lock) => lock,
-        // A lock that cannot be examined may be held.
-        Err(error) => return error.kind() == io::ErrorKind::NotFound,
-    };
-    match lock.try_lock() {
-        Ok(()) => {
+    match FileLock::take_existing(&path) {
+        Ok(Some(_)) => {
             let _ = fs::remove_file(&path);
             true
         }
-        Err(TryLockError::WouldBlock) => false,
-        Err(TryLockError::Error(_)) => false,
+        Ok(None) => false,
+        // A lock that cannot be examined may be held.
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }
 
@@ -78,14 +74,15 @@ pub(super) fn all(database: &Path) -> Vec<String> {
 impl Gate {
     /// Fails with `WouldBlock` while another process holds the gate.
     pub(super) fn pass(database: &Path) -> io::Result<Self> {
-        let file = open_private(&beside(database, ".lock"))?;
-        file.try_lock()?;
-        Ok(Self { _file: file })
+        let lock = FileLock::take(&beside(database, ".lock"))?.ok_or(io::ErrorKind::WouldBlock)?;
+        Ok(Self { _lock: lock })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use statedir::private;
+
     use super::*;
 
     #[test]
@@ -100,7 +97,7 @@ mod tests {
         drop(lock);
         assert!(is_over(&database, "a", &gate));
         // A killed process leaves its file like this.
-        open_private(&file(&database, "b")).unwrap();
+        private::open(&file(&database, "b")).unwrap();
         assert!(is_over(&database, "b", &gate));
         assert!(!file(&database, "b").exists());
     }

@@ -10,11 +10,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use statedir::named_file::refuse_irregular;
 
 pub use self::read::Reader;
 pub(super) use self::write::{Bounds, Database};
 use super::standing::{Trouble, TroubleKind};
-use crate::named_file::refuse_irregular;
 
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);

@@ -4,16 +4,17 @@
 //! another name first, so that no half of one is read. It is not synced: the files must survive the process, and a
 //! machine that dies takes its calls with it.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use statedir::{
+    Slot, Slots, named_file,
+    private::{self, Durability},
+};
 use url::Url;
 
 use super::Left;
-use crate::named_file;
-use crate::slot::{Slot, Slots};
 
 /// LiveKit bounds a dispatcher's metadata and attributes far below this.
 const MAX_BYTES: u64 = 1 << 20;
@@ -97,12 +98,7 @@ fn read(path: PathBuf) -> Option<(Left, Note)> {
 
 impl Note {
     pub(super) fn write(&self, left: &Left) -> io::Result<()> {
-        let working = self.0.with_extension("new");
-        // A file that is left of a failed write keeps its mode.
-        drop(fs::remove_file(&working));
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&working)?;
-        file.write_all(&serde_json::to_vec(left)?)?;
-        fs::rename(&working, &self.0)
+        private::replace(&self.0, &serde_json::to_vec(left)?, Durability::Kernel)
     }
 
     /// The session is over, and no worker is to go back to it.
@@ -182,7 +178,7 @@ mod tests {
         let note = notes.note(&left("1")).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&note.0), mode(notes.slot.path())), (0o600, 0o700));
-        let working = note.0.with_extension("new");
+        let working = private::working(&note.0);
         fs::write(&working, "half").unwrap();
         fs::set_permissions(&working, fs::Permissions::from_mode(0o666)).unwrap();
         note.write(&left("2")).unwrap();

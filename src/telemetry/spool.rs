@@ -30,6 +30,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use statedir::Slots;
+
 use self::carrier::Carrier;
 use self::delivering::{Delivering, unix_micros};
 use self::disk::Disk;
@@ -41,7 +43,6 @@ pub use self::survey::Survey;
 use self::writer::{BatchLimits, State, Writer};
 use super::StartError;
 use super::otel::wire::{Envelope, WireSpan};
-use crate::slot::Slots;
 
 /// The limit without a disk, or with one that takes nothing: enough for some minutes of a full worker.
 const MEMORY_BYTES: u64 = 64 << 20;

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use statedir::named_file::{self, Content, DirectoryBounds, FileBounds, FileError};
 
 use super::MAX_BYTES;
-use crate::named_file::{self, Content, DirectoryBounds, FileBounds, FileError};
 
 const FILE: &str = "SSL_CERT_FILE";
 const DIRECTORIES: &str = "SSL_CERT_DIR";

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, named_params, params};
+use statedir::named_file::refuse_irregular;
 
 use super::figures::figures;
 use super::{BUSY_TIMEOUT, MIGRATIONS, Schema, foreign, newer, rows, schema, trouble};
-use crate::named_file::refuse_irregular;
 use crate::record::find::{Direction, Filter, Found, FoundTurns, Place, ReadError, Session, Turns};
 
 /// The sessions that a filter selects; its parameters are bound by name.

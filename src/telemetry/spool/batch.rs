@@ -4,13 +4,14 @@
 //! A file appears under its name only when it is whole and synced.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::named_file;
-use crate::slot::make_private;
+use statedir::{
+    named_file,
+    private::{self, Durability},
+};
 
 /// The size of a file on the disk is a multiple of this on most file systems.
 const BLOCK: u64 = 4096;
@@ -58,7 +59,7 @@ impl fmt::Display for BatchName {
 impl BatchDir {
     /// Opens the directory, made when it is not there. Only our user may read its files.
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
-        make_private(&path)?;
+        private::make_directory(&path)?;
         Ok(Self(path))
     }
 
@@ -81,17 +82,12 @@ impl BatchDir {
 
     /// Writes a batch under its working name, synced.
     pub(super) fn prepare(&self, name: BatchName, content: &[u8]) -> io::Result<()> {
-        let path = self.working(name);
-        let written = write_synced(&path, content);
-        if written.is_err() {
-            drop(fs::remove_file(&path));
-        }
-        written
+        private::prepare(&self.file(name), content, Durability::Disk)
     }
 
     /// Gives a prepared batch its name.
     pub(super) fn publish(&self, name: BatchName) -> io::Result<()> {
-        fs::rename(self.working(name), self.file(name))?;
+        private::publish(&self.file(name))?;
         self.sync()
     }
 
@@ -150,7 +146,7 @@ impl BatchDir {
     }
 
     fn working(&self, name: BatchName) -> PathBuf {
-        self.0.join(format!("{name}.new"))
+        private::working(&self.file(name))
     }
 
     /// A name is on the disk only when its directory is.
@@ -162,12 +158,6 @@ impl BatchDir {
 /// The size on the disk of a file of this length.
 pub(super) fn on_disk(bytes: u64) -> u64 {
     bytes.max(1).next_multiple_of(BLOCK)
-}
-
-pub(super) fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(content)?;
-    file.sync_data()
 }
 
 #[cfg(test)]

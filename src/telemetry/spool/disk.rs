@@ -4,12 +4,13 @@
 use std::io;
 use std::path::Path;
 
+use statedir::Slots;
+
 use super::batch::{BatchDir, BatchName};
 use super::journal::{Journal, Record};
 use super::live::Live;
 use super::rejected::RejectedDir;
 use super::slot::SpoolSlot;
-use crate::slot::Slots;
 use crate::telemetry::otel::wire::Envelope;
 
 #[derive(Debug)]

@@ -5,13 +5,14 @@
 //! checksum (u32), CRC-32 of that part, one byte of kind, content. Reading stops at the first record that is cut short
 //! or damaged.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use statedir::named_file::refuse_irregular;
+use statedir::private;
+
 use super::batch::BatchName;
-use crate::named_file::refuse_irregular;
 use crate::telemetry::otel::wire::{Envelope, WireSpan};
 
 /// A journal with more obsolete bytes than this is written anew, with the live records only.
@@ -109,7 +110,7 @@ impl Journal {
     /// Opens the journal and reads the records that an earlier process left in it. Damage at its end is cut off.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<Record>)> {
         refuse_irregular(path)?;
-        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+        let mut file = private::open_append(path)?;
         let mut content = Vec::new();
         (&mut file).take(MAX_BYTES).read_to_end(&mut content)?;
         let (records, sound) = read(&content);
@@ -142,9 +143,7 @@ impl Journal {
     /// Replaces the file by one with only these records.
     pub(super) fn rewrite(&mut self, records: &[Record]) -> io::Result<()> {
         let new = self.path.with_extension("new");
-        // A file that a killed process left half written must not be continued.
-        drop(std::fs::remove_file(&new));
-        let mut fresh = Self { file: create(&new)?, path: self.path.clone(), bytes: 0 };
+        let mut fresh = Self { file: private::create(&new)?, path: self.path.clone(), bytes: 0 };
         let replaced = fresh.append(records).and_then(|()| std::fs::rename(&new, &self.path));
         match replaced {
             Ok(()) => *self = fresh,
@@ -153,10 +152,6 @@ impl Journal {
         }
         replaced
     }
-}
-
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
 }
 
 pub(super) fn encoded(records: &[Record]) -> Vec<u8> {

@@ -5,8 +5,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::batch::{BatchName, on_disk, write_synced};
-use crate::slot::make_private;
+use statedir::private::{self, Durability};
+
+use super::batch::{BatchName, on_disk};
 
 /// The bytes of all that is kept. Enough to see what is wrong, too little to fill a disk.
 const MAX_BYTES: u64 = 16 << 20;
@@ -19,7 +20,7 @@ pub(super) struct RejectedDir(PathBuf);
 
 impl RejectedDir {
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
-        make_private(&path)?;
+        private::make_directory(&path)?;
         Ok(Self(path))
     }
 
@@ -28,8 +29,9 @@ impl RejectedDir {
     }
 
     pub(super) fn keep(&self, name: BatchName, batch: &[u8], reason: &str) -> io::Result<()> {
-        write_synced(&self.spans(name), batch)?;
-        write_synced(&self.spans(name).with_extension("txt"), format!("{reason}\n").as_bytes())?;
+        private::replace(&self.spans(name), batch, Durability::Disk)?;
+        let why = self.spans(name).with_extension("txt");
+        private::replace(&why, format!("{reason}\n").as_bytes(), Durability::Disk)?;
         self.make_room()
     }
 

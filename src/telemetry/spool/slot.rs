@@ -4,9 +4,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use statedir::Slot;
+
 use super::batch::BatchDir;
 use super::rejected::RejectedDir;
-use crate::slot::Slot;
 
 /// A locked slot, with its directories.
 #[derive(Debug)]

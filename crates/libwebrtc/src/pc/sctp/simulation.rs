@@ -127,6 +127,20 @@ impl Simulation {
         self.forget();
     }
 
+    /// Adds a channel of `from`, which opens with the others.
+    pub(super) fn add_channel(&mut self, from: usize, label: &str, init: &DataChannelInit) {
+        self.peers[from].open(label, init).unwrap();
+        self.sync(from);
+    }
+
+    /// Runs until `number` of the peer's channels are open.
+    pub(super) fn until_open(&mut self, peer: usize, number: usize) {
+        self.until(|simulation| {
+            let state = simulation.peers[peer].shared.state.lock();
+            state.channels().iter().filter(|one| one.state() == DataChannelState::Open).count() >= number
+        });
+    }
+
     /// Sets which records of `from` are lost from now on.
     pub(super) fn lose(&mut self, from: usize, fate: Fate) {
         self.directions[from].fate = fate;

@@ -225,6 +225,28 @@ fn a_handshake_survives_the_loss_of_any_packet() {
     }
 }
 
+/// The server's answer to each channel counts, too: LiveKit sends no data before all channels of a participant are open.
+#[test]
+fn all_channels_open_on_both_sides_however_packets_are_lost() {
+    for from in [0, 1] {
+        for seed in 0..200 {
+            let mut simulation = Simulation::connecting();
+            let init = DataChannelInit { ordered: false, max_retransmits: Some(0), ..Default::default() };
+            simulation.add_channel(from, "_lossy", &init);
+            simulation.add_channel(from, "_data_track", &init);
+            simulation.lose(0, one_in(8, seed));
+            simulation.lose(1, one_in(8, seed + 1_000));
+            let began = simulation.now;
+            simulation.until_open(from, 4);
+            simulation.until_open(1 - from, 4);
+            let took = simulation.now - began;
+            if took > Duration::from_secs(5) {
+                println!("{took:?} from {from} seed {seed}");
+            }
+        }
+    }
+}
+
 /// Bulk data is left to the association; the recovery must not disturb it.
 #[test]
 fn much_data_comes_through_losses_of_two_percent() {

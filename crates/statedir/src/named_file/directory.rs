@@ -8,17 +8,17 @@ use super::{Content, FileBounds, FileError, read_by, within_time};
 
 /// The limits of a directory's read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct DirectoryBounds {
-    pub(crate) max_files: usize,
+pub struct DirectoryBounds {
+    pub max_files: usize,
     /// The most bytes of all its files together.
-    pub(crate) max_bytes: u64,
+    pub max_bytes: u64,
 }
 
 /// A file of a directory, or the reason why it was not read.
-pub(crate) type Entry = (PathBuf, Result<Content, FileError>);
+pub(super) type Entry = (PathBuf, Result<Content, FileError>);
 
 /// Reads the regular files of a directory, not of those below it. Its other entries are passed over.
-pub(crate) fn read_directory(path: &Path, bounds: DirectoryBounds) -> Result<Vec<Entry>, FileError> {
+pub fn read_directory(path: &Path, bounds: DirectoryBounds) -> Result<Vec<Entry>, FileError> {
     let path = path.to_owned();
     within_time(move |deadline| read_by_deadline(&path, bounds, deadline))
 }

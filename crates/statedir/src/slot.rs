@@ -1,14 +1,15 @@
-//! A worker's own place in a directory that workers share, and the places that dead workers left behind.
+//! A process's own place in a directory that several share, and the places that dead processes left behind.
 //!
 //! `<root>/<owner>.<n>/lock`: the process that holds the lock owns the directory; the kernel frees it when the process
-//! dies. Workers of the same owner take the lowest free number and, now and then, the content of numbers that no
+//! dies. Processes of the same owner take the lowest free number and, now and then, the content of numbers that no
 //! process holds. Directories are never removed, so that no two processes can hold locks of one name on two different
 //! files.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use crate::{FileLock, private};
 
 /// The most workers of one owner that share a directory.
 const MAX_SLOTS: u32 = 1_000;
@@ -17,16 +18,15 @@ const NAME_CHARS: usize = 64;
 
 /// A locked slot.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub struct Slot {
     path: PathBuf,
     number: u32,
-    /// The lock is held, not read: closing the file frees the slot.
-    _lock: File,
+    _lock: FileLock,
 }
 
 /// All slots of one owner.
 #[derive(Clone, Debug)]
-pub(crate) struct Slots {
+pub struct Slots {
     root: PathBuf,
     owner: String,
 }
@@ -35,13 +35,13 @@ pub(crate) struct Slots {
 
 impl Slots {
     /// The slots of the workers that have both names in common; people know them by the second.
-    pub(crate) fn new(root: &Path, first: &str, second: &str) -> Self {
+    pub fn new(root: &Path, first: &str, second: &str) -> Self {
         Self { root: root.to_owned(), owner: owner(first, second) }
     }
 
     /// Takes the first slot that no process holds.
-    pub(crate) fn acquire(&self) -> io::Result<Slot> {
-        make_private(&self.root)?;
+    pub fn acquire(&self) -> io::Result<Slot> {
+        private::make_directory(&self.root)?;
         for number in 0..MAX_SLOTS {
             if let Some(slot) = self.lock(number)? {
                 return Ok(slot);
@@ -51,7 +51,7 @@ impl Slots {
     }
 
     /// Takes the slots besides `ours` that no process holds, with whatever dead workers left in them.
-    pub(crate) fn abandoned(&self, ours: &Slot) -> io::Result<Vec<Slot>> {
+    pub fn abandoned(&self, ours: &Slot) -> io::Result<Vec<Slot>> {
         let mut free = Vec::new();
         for entry in fs::read_dir(&self.root)? {
             let name = entry?.file_name();
@@ -70,32 +70,18 @@ impl Slots {
     /// None when another process holds it.
     fn lock(&self, number: u32) -> io::Result<Option<Slot>> {
         let path = self.root.join(format!("{}.{number}", self.owner));
-        make_private(&path)?;
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path.join("lock"))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Some(Slot { path, number, _lock: lock })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        private::make_directory(&path)?;
+        let lock = FileLock::take(&path.join("lock"))?;
+        Ok(lock.map(|lock| Slot { path, number, _lock: lock }))
     }
 }
 
 // === impl Slot ===
 
 impl Slot {
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
-}
-
-/// Makes a directory, and those above it, that only our user may enter.
-pub(crate) fn make_private(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// A directory's name for two names. The checksum distinguishes names that look alike without their special characters

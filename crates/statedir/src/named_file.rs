@@ -20,10 +20,10 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-pub(crate) use self::directory::{DirectoryBounds, read_directory};
+pub use self::directory::{DirectoryBounds, read_directory};
 
 /// How long a file, or a directory with its files, may take to be read.
-pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(2);
+pub const TIME_LIMIT: Duration = Duration::from_secs(2);
 /// The thread that reads knows more to report than its caller, so it gets a little longer to do so.
 const GRACE: Duration = Duration::from_millis(200);
 const CHUNK: usize = 16 << 10;
@@ -32,24 +32,24 @@ const NULL_DEVICE: u64 = 0x103;
 
 /// The limits of a read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FileBounds {
-    pub(crate) max_bytes: u64,
+pub struct FileBounds {
+    pub max_bytes: u64,
     /// Whether a pipe is read, too: `<(…)` of a shell is one, and password managers put a secret's file in place as
     /// one.
-    pub(crate) pipes: bool,
+    pub pipes: bool,
 }
 
 /// A file that was read.
 #[derive(Debug)]
-pub(crate) struct Content {
-    pub(crate) bytes: Vec<u8>,
+pub struct Content {
+    pub bytes: Vec<u8>,
     /// The permission bits of a regular file.
-    pub(crate) mode: Option<u32>,
+    pub mode: Option<u32>,
 }
 
 /// The reason why a file was not read, to stand behind its name.
 #[derive(Debug, Error)]
-pub(crate) enum FileError {
+pub enum FileError {
     /// There is no such file, as far as this user may see.
     #[error("{0}")]
     Absent(io::Error),
@@ -74,20 +74,20 @@ enum Readable {
 }
 
 /// Reads a whole file, or tells the reason why not.
-pub(crate) fn read(path: &Path, bounds: FileBounds) -> Result<Content, FileError> {
+pub fn read(path: &Path, bounds: FileBounds) -> Result<Content, FileError> {
     let path = path.to_owned();
     within_time(move |deadline| read_by(&path, bounds, deadline))
 }
 
 /// Reads a file of our own, however long the disk takes: its content would be lost if it were given up.
-pub(crate) fn read_ours(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+pub fn read_ours(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let in_an_hour = Instant::now() + Duration::from_secs(3600);
     Ok(read_by(path, FileBounds::regular(max_bytes), in_an_hour)?.bytes)
 }
 
 /// Refuses a path that leads to anything but a regular file, for code that opens it in another way. An absent file is
 /// not refused.
-pub(crate) fn refuse_irregular(path: &Path) -> io::Result<()> {
+pub fn refuse_irregular(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(metadata) if !metadata.is_file() => Err(irregular(metadata.file_type()).into()),
         _ => Ok(()),
@@ -159,12 +159,12 @@ fn unseen(error: io::Error) -> FileError {
 
 impl FileBounds {
     /// A regular file of at most this size.
-    pub(crate) fn regular(max_bytes: u64) -> Self {
+    pub fn regular(max_bytes: u64) -> Self {
         Self { max_bytes, pipes: false }
     }
 
     /// The same, or a pipe.
-    pub(crate) fn regular_or_pipe(max_bytes: u64) -> Self {
+    pub fn regular_or_pipe(max_bytes: u64) -> Self {
         Self { max_bytes, pipes: true }
     }
 }
@@ -216,11 +216,11 @@ impl From<FileError> for io::Error {
 
 impl FileError {
     /// Whether there is a file at all.
-    pub(crate) fn is_absent(&self) -> bool {
+    pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent(_))
     }
 
-    pub(crate) fn is_directory(&self) -> bool {
+    pub fn is_directory(&self) -> bool {
         matches!(self, Self::Io(error) if error.kind() == ErrorKind::IsADirectory)
     }
 }
