@@ -283,7 +283,7 @@ impl Cli {
             warn(&loaded);
             return finish(sessions::run(&loaded.config, args));
         }
-        match crate::net::install(&loaded.config.network.settings()) {
+        match outbound::install(&loaded.config.network.settings()) {
             Ok(warnings) => loaded.warnings.extend(warnings),
             Err(error) => return refuse(&error.into()),
         }

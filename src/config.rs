@@ -60,10 +60,10 @@ pub use self::otel::{Ignored, Purpose};
 pub use self::template::agent_toml;
 pub use self::trace_url::{Linked, TraceUrl};
 use crate::metrics::Temporality;
-pub use crate::net::ProxyUrl;
 use crate::privacy::Builtin;
 use crate::privacy::pattern::Pattern;
 pub use crate::privacy::{CaptureContent, UserId};
+pub use outbound::ProxyUrl;
 
 /// The whole configuration, validated.
 #[derive(Clone, Debug, Deserialize)]

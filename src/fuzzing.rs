@@ -5,9 +5,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use outbound::retry_after;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
-use crate::net::retry_after;
 use crate::privacy::{CaptureContent, Privacy};
 use crate::{config, http, llm, recovery, room, telemetry, worker};
 

@@ -136,7 +136,7 @@ impl OpenAi {
     pub fn counted(config: &config::Llm, metrics: &Metrics) -> Result<Self, BuildError> {
         let shared = Shared {
             provider: openai::Provider::new(config)?,
-            url: crate::net::web::shown(&config.base_url),
+            url: outbound::web::shown(&config.base_url),
             config: Arc::new(config.clone()),
             cut_replies: AtomicU64::new(0),
             habits: Memory::of(&config.model),

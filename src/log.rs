@@ -30,6 +30,9 @@ use crate::terminal;
 
 use fields::Fields;
 
+/// The crates that the program consists of besides its own. In a filter, `voiced` stands for all of them.
+const CRATES: [&str; 3] = ["conversation", "outbound", "statedir"];
+
 /// The filter without `RUST_LOG`: our own story, and the warnings of other crates. OpenTelemetry is off because it
 /// reports every failed batch, where the exporter reports the fault and its remedy once.
 const DEFAULT_FILTER: &str = "warn,voiced=info,opentelemetry=off,str0m=error";
@@ -124,17 +127,31 @@ where
 /// starting.
 fn filter(variable: Option<String>, default: &str) -> (EnvFilter, Option<String>) {
     let asked = variable.filter(|text| !text.trim().is_empty());
-    let parsed = asked.as_deref().map(EnvFilter::try_new);
+    let parsed = asked.as_deref().map(|asked| EnvFilter::try_new(with_crates(asked)));
     match parsed {
         Some(Ok(filter)) => (filter, None),
         Some(Err(error)) => {
             let asked = asked.unwrap_or_default();
             let refused =
                 format!("RUST_LOG={asked:?} is ignored: {error}; expected a filter like voiced=debug,warn");
-            (EnvFilter::new(default), Some(refused))
+            (EnvFilter::new(with_crates(default)), Some(refused))
         }
-        None => (EnvFilter::new(default), None),
+        None => (EnvFilter::new(with_crates(default)), None),
     }
+}
+
+/// The filter with a directive for each of our crates in front of the one for `voiced`; one that names a crate itself
+/// stands behind, and wins.
+fn with_crates(filter: &str) -> String {
+    let of_crates = |directive: &str| {
+        let level = match directive.trim().strip_prefix("voiced") {
+            Some(rest) if rest.is_empty() || rest.starts_with('=') => rest.to_owned(),
+            _ => return String::new(),
+        };
+        CRATES.map(|name| format!("{name}{level},")).concat()
+    };
+    let added: String = filter.split(',').map(of_crates).collect();
+    added + filter
 }
 
 fn destination() -> Destination {

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use outbound::web::{Web, http_url};
 use reqwest::header::HeaderMap;
 use url::Url;
 
 use super::{Finding, Verdict};
 use crate::config::Config;
-use crate::net::web::{Web, http_url};
 use crate::worker::TOKEN_LIFETIME;
 
 const TIMEOUT: Duration = Duration::from_secs(10);

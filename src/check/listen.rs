@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use outbound::web::Web;
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use url::Url;
@@ -11,7 +12,6 @@ use url::Url;
 use super::Finding;
 use crate::config::Config;
 use crate::http;
-use crate::net::web::Web;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 

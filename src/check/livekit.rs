@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use outbound::web;
+
 use super::Finding;
 use crate::config::Config;
-use crate::{net::web, worker};
+use crate::worker;
 
 pub(super) async fn check(config: Arc<Config>) -> Finding {
     let credentials = match config.livekit_credentials() {

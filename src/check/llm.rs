@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conversation::{Failure, Message, Role, Text};
+use outbound::web;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +13,6 @@ use super::models::Catalogue;
 use super::{Finding, Verdict};
 use crate::config::{CaptureContent, Config, Llm};
 use crate::llm::{Answer, Answerer, OpenAi, Outcome, Question};
-use crate::net::web;
 use crate::telemetry::spans::{Conversation, Tracer, TurnStart};
 
 const SAID: &str = "Answer with the one word: ready";

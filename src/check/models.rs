@@ -6,13 +6,13 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use outbound::web::{self, Web};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::Value;
 use url::Url;
 
 use super::{Finding, Verdict};
 use crate::config::Llm;
-use crate::net::web::{self, Web};
 use crate::record::When;
 use crate::terminal;
 

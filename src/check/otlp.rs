@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use outbound::web;
+
 use super::{Finding, Verdict};
 use crate::config::Config;
-use crate::net::web;
 use crate::telemetry::signal::Signal;
 use crate::telemetry::spans::PROBE;
 use crate::telemetry::{ExportStatus, Settings, Telemetry};

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use outbound::web;
+
 use super::{Finding, Verdict, disk, otlp};
 use crate::config::Config;
-use crate::net::web;
 use crate::telemetry::signals::{self, Probed};
 use crate::telemetry::{Settings, StartError};
 

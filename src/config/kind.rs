@@ -199,7 +199,7 @@ fn url(text: &str, schemes: &[&str]) -> Result<String, Reason> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Some("a user or password in it would be shown in logs".to_owned()));
     }
-    if crate::net::has_place(&url) {
+    if outbound::has_place(&url) {
         return Err(Some(endpoint::EndpointError::Place.to_string()));
     }
     if url.query().is_some() || url.fragment().is_some() {

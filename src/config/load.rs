@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use figment::Figment;
 use figment::value::Value;
+use outbound::trust;
 
 use super::error::Problem;
 use super::keys::{self, Key};
@@ -14,7 +15,6 @@ use super::origin::{Layer, Origin};
 use super::otel::{Ignored, Judged, Unmet};
 use super::setting::{Gathered, Said, Setting, Target};
 use super::{Config, ConfigError, Env, duration, exposure, file, flags, needs, otel, state, template};
-use crate::net::trust;
 
 /// A longer secret is some other file.
 const MAX_SECRET_BYTES: u64 = 64 << 10;

@@ -1,8 +1,18 @@
 //! The settings of each part of the program, made from the configuration. The parts do not know the configuration
 //! itself.
 
+use outbound::Names;
+
 use super::{Network, Telemetry};
-use crate::{net, privacy, telemetry};
+use crate::{privacy, telemetry};
+
+/// For servers and for messages about connections.
+const NAMES: Names = Names {
+    user_agent: concat!("voiced/", env!("CARGO_PKG_VERSION")),
+    ca_file: "[network] ca_file (VOICED_NETWORK__CA_FILE)",
+    https_proxy: "[network] https_proxy",
+    http_proxy: "[network] http_proxy",
+};
 
 // === impl Telemetry ===
 
@@ -50,8 +60,8 @@ impl Telemetry {
 // === impl Network ===
 
 impl Network {
-    pub fn settings(&self) -> net::Settings {
+    pub fn settings(&self) -> outbound::Settings {
         let Self { ca_file, https_proxy, http_proxy, no_proxy } = self.clone();
-        net::Settings { ca_file, https_proxy, http_proxy, no_proxy }
+        outbound::Settings { ca_file, https_proxy, http_proxy, no_proxy, names: NAMES }
     }
 }

@@ -18,7 +18,6 @@ use super::guesses::Guesses;
 use super::host;
 use super::origin::Origin;
 use crate::config;
-use crate::tls;
 
 /// How the cookie of a signed-in browser begins; our port ends it, because browsers send a host's cookies to all of its
 /// ports, and a second worker there has sign-ins of its own.
@@ -84,7 +83,7 @@ impl Access {
         if !self.token.as_ref().is_some_and(|known| is_same(token, known)) {
             return None;
         }
-        let cookie = tls::random_hex()?;
+        let cookie = outbound::random_hex()?;
         let mut signed_in = self.lock();
         while signed_in.len() >= MOST_SIGNED_IN {
             signed_in.pop_front();

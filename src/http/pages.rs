@@ -13,7 +13,6 @@ use super::html::{Html, html};
 use super::query::Query;
 use super::record::{MAX_PAGE_BYTES, Sessions, Trouble};
 use crate::record::{Direction, Turns, When};
-use crate::tls;
 
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(super) use self::sign_in::is_ours;
@@ -87,7 +86,7 @@ fn explained(trouble: &Trouble) -> Page {
 /// The whole document, with the headers that keep a browser from doing more than show it.
 fn document(status: StatusCode, page: Page) -> Response {
     // Without randomness the page has no styles, rather than styles that are allowed without a nonce.
-    let nonce = tls::random_hex().unwrap_or_default();
+    let nonce = outbound::random_hex().unwrap_or_default();
     let mut out = Html::default();
     html!(&mut out;
         "<!doctype html><html lang=en><head><meta charset=utf-8><title>" (page.title) " – voiced</title>"

@@ -35,6 +35,11 @@ use async_openai::middleware::HttpRequestFactory;
 use async_openai::types::stream::StreamResponse;
 use futures::StreamExt;
 use futures::future::BoxFuture;
+use outbound::{
+    client::{HttpClient, SendError},
+    network, trust,
+    web::{innermost, shown},
+};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::SecretString;
 use serde_json::value::RawValue;
@@ -42,9 +47,6 @@ use url::Url;
 
 use crate::config;
 use crate::llm::error::{BuildError, Fault, Kind};
-use crate::net::client::{HttpClient, SendError};
-use crate::net::web::{innermost, shown};
-use crate::net::{network, trust};
 
 pub(super) use body::Ask;
 pub(super) use chunk::{Chunk, Skipped, joined};

@@ -6,12 +6,11 @@
 use std::error::Error;
 use std::fmt::{self, Debug, Display};
 
+use outbound::web::causes;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::Writer;
-
-use crate::net::web::causes;
 
 pub(super) struct Fields;
 

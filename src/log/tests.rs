@@ -153,7 +153,7 @@ fn stderr_is_the_journal_only_when_device_and_inode_match() {
 
 #[test]
 fn a_filter_that_is_none_is_ignored_and_said() {
-    let default = EnvFilter::new(DEFAULT_FILTER).to_string();
+    let default = EnvFilter::new(with_crates(DEFAULT_FILTER)).to_string();
     for text in [None, Some(" ".to_owned())] {
         let (filter, refused) = filter(text, DEFAULT_FILTER);
         assert_eq!((filter.to_string(), refused), (default.clone(), None));
@@ -163,6 +163,19 @@ fn a_filter_that_is_none_is_ignored_and_said() {
     let refused = refused.unwrap();
     assert!(refused.contains("voiced=loud") && refused.contains("expected"), "{refused}");
     assert_eq!(super::filter(Some("debug".to_owned()), DEFAULT_FILTER).0.to_string(), "debug");
+}
+
+#[test]
+fn a_directive_for_voiced_is_one_for_its_crates_too() {
+    assert_eq!(with_crates("warn"), "warn");
+    assert_eq!(with_crates("warn,voiced::room=debug"), "warn,voiced::room=debug");
+    for (filter, level) in [("warn, voiced=debug", Some("debug")), ("voiced", None)] {
+        let (with, level) = (with_crates(filter), level.map_or(String::new(), |level| format!("={level}")));
+        assert!(CRATES.iter().all(|name| with.contains(&format!("{name}{level},"))), "{with}");
+        assert!(with.ends_with(filter), "{with}");
+    }
+    let own = EnvFilter::new(with_crates("voiced=info,outbound=trace")).to_string();
+    assert!(own.contains("outbound=trace") && !own.contains("outbound=info"), "{own}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use conversation::{Secret, Secrets};
+use outbound::web::{self, Answer, Web};
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::Value;
@@ -10,7 +11,6 @@ use thiserror::Error;
 use url::Url;
 
 use super::target::Target;
-use crate::net::web::{self, Answer, Web};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The first version with dashboards of version 8.

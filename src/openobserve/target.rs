@@ -1,11 +1,11 @@
 //! The OpenObserve, the organisation and the user: mostly taken from the OTLP settings.
 
 use conversation::Secret;
+use outbound::web;
 use thiserror::Error;
 use url::Url;
 
 use crate::config;
-use crate::net::web;
 
 /// The stream in which OpenObserve puts traces when no header names another.
 const DEFAULT_STREAM: &str = "default";

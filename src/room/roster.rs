@@ -13,6 +13,7 @@ use livekit_protocol::{
     ListAgentDispatchRequest, ListAgentDispatchResponse, ListParticipantsRequest, ListParticipantsResponse,
     ListRoomsRequest, ListRoomsResponse, ParticipantInfo, Room, participant_info,
 };
+use outbound::web::{Answer, Web, first_words};
 use prost::Message;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -20,7 +21,6 @@ use url::Url;
 
 use super::token::{self, AGENT_NAME_ATTRIBUTE};
 use crate::config::Credentials;
-use crate::net::web::{Answer, Web, first_words};
 
 /// How long the server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -116,7 +116,7 @@ impl Roster {
 
 /// The URL of a service's method, for a server whose URL is written as `ws`, `wss`, `http` or `https`.
 fn service_url(base: &Url, method: &str) -> Url {
-    let mut url = crate::net::web::http_url(base);
+    let mut url = outbound::web::http_url(base);
     url.set_path(&format!("{}/twirp/livekit.{method}", base.path().trim_end_matches('/')));
     url
 }

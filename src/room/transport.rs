@@ -1,4 +1,4 @@
-//! The SDK's way to the server: its websocket and its HTTP requests, made as all of ours are ([`crate::net`]). The
+//! The SDK's way to the server: its websocket and its HTTP requests, made as all of ours are ([`outbound`]). The
 //! SDK's own transport would read proxies from the environment past the configuration, for loopback addresses too, and
 //! knows no certificates but the system's.
 
@@ -11,6 +11,11 @@ use futures::{SinkExt, StreamExt};
 use livekit_net::{
     Header, HttpClient, HttpMethod, HttpResponse, TransportError, WsClient, WsConnectResult, WsConnection,
 };
+use outbound::{
+    network,
+    web::{Answer, Web},
+    websocket::{OpenError, Socket},
+};
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::Mutex;
@@ -22,9 +27,6 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use url::Url;
 
 use super::envelope;
-use crate::net::network;
-use crate::net::web::{Answer, Web};
-use crate::net::websocket::{OpenError, Socket};
 
 /// The state of a whole room comes in one message; the messages of rooms with thousands of people stay below this.
 const MAX_MESSAGE: usize = 16 << 20;
@@ -70,7 +72,7 @@ impl WsClient for Transport {
         let socket = timeout(Duration::from_millis(timeout_ms), opening)
             .await
             .map_err(|_| TransportError::Timeout)?
-            .map_err(TransportError::from)?;
+            .map_err(unopened)?;
         let (writer, reader) = socket.split();
         let connection = Connection { writer: Mutex::new(writer), reader: Mutex::new(reader) };
         Ok(WsConnectResult { connection: Arc::new(connection) })
@@ -112,12 +114,10 @@ fn header_map(headers: Vec<Header>) -> Result<HeaderMap, TransportError> {
     headers.into_iter().map(|pair| header(pair).ok_or_else(unsendable)).collect()
 }
 
-impl From<OpenError> for TransportError {
-    fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Refused(status) => Self::Http { status: status.as_u16() },
-            error => Self::Connection(error.to_string()),
-        }
+fn unopened(error: OpenError) -> TransportError {
+    match error {
+        OpenError::Refused(status) => TransportError::Http { status: status.as_u16() },
+        error => TransportError::Connection(error.to_string()),
     }
 }
 

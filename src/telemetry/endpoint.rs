@@ -2,11 +2,10 @@
 //! specification ("OpenTelemetry Protocol Exporter") and of OpenObserve's instructions.
 
 use conversation::Secret;
+use outbound::{PLACE, has_place};
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use url::Url;
-
-use crate::net::{PLACE, has_place};
 
 /// The path of the traces signal below an OTLP base URL.
 const TRACES_PATH: &str = "/v1/traces";

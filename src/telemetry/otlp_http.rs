@@ -5,6 +5,12 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use conversation::{Secret, Secrets};
+use outbound::{
+    client::HttpClient,
+    network,
+    retry_after::retry_after,
+    web::{causes, first_words},
+};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Method, Request, Response, StatusCode};
 use tokio::runtime::{self, Runtime};
@@ -14,10 +20,6 @@ use super::StartError;
 use super::delivery::{Delivery, Trouble};
 use super::otlp_answer;
 use super::signal::Signal;
-use crate::net::client::HttpClient;
-use crate::net::network;
-use crate::net::retry_after::retry_after;
-use crate::net::web::{causes, first_words};
 use crate::telemetry::settings::Settings;
 
 /// No OTLP response is longer; bytes past this are not read.

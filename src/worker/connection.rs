@@ -6,6 +6,10 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use conversation::Secret;
+use outbound::{
+    network,
+    websocket::{OpenError, Socket},
+};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
@@ -20,8 +24,6 @@ use self::pump::Pump;
 use super::message::{ServerMessage, WorkerMessage};
 use super::protocol;
 use crate::metrics::Metrics;
-use crate::net::network;
-use crate::net::websocket::{OpenError, Socket};
 
 /// DNS, TCP, TLS and the upgrade together.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);

@@ -21,7 +21,7 @@ fn sockets() -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn joins_that_are_given_up_leave_no_socket_behind() {
-    voiced::tls::install_crypto_provider();
+    outbound::install_crypto_provider();
     let server = LivekitServer::start().unwrap();
     let credentials = Credentials {
         url: Url::parse(server.url()).unwrap(),

@@ -70,7 +70,7 @@ fn job(home: &Credentials, asked: &Credentials, room: &str) -> (JoinHandle<JobEn
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_room_that_its_server_forgot_is_left_and_another_one_is_not() {
-    voiced::tls::install_crypto_provider();
+    outbound::install_crypto_provider();
     let (home, elsewhere) = (LivekitServer::start().unwrap(), LivekitServer::start().unwrap());
     let (home, elsewhere) = (credentials(&home), (credentials(&elsewhere), home, elsewhere));
     let (waiting, stop) = job(&home, &home, "remembered");

@@ -62,7 +62,7 @@ async fn host(server: &LivekitServer) -> Room {
 
 /// A server whose relay may reach its own media port on loopback.
 fn server_with_turn() -> LivekitServer {
-    voiced::tls::install_crypto_provider();
+    outbound::install_crypto_provider();
     let port = testbed::free_port().unwrap();
     let turn = format!(
         "turn: {{enabled: true, udp_port: {port}, bind_addresses: ['127.0.0.1'], relay_range_start: 40000, \
@@ -99,7 +99,7 @@ async fn people_meet_in_a_room_that_only_relays_lead_to() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_a_relay_is_named_as_the_reason() {
-    voiced::tls::install_crypto_provider();
+    outbound::install_crypto_provider();
     let server = LivekitServer::start().unwrap();
     let _host = host(&server).await;
     let Err(error) = Guest::join(&server, "first", true).await else { panic!("joined without a relay") };

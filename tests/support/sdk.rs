@@ -22,7 +22,7 @@ pub(crate) async fn install_transport(livekit: &LivekitServer) {
 }
 
 async fn join_and_leave(livekit: &LivekitServer) {
-    voiced::tls::install_crypto_provider();
+    outbound::install_crypto_provider();
     let url = Url::parse(livekit.url()).unwrap();
     let token = Secret::new(token(livekit, "first", "somebody"));
     let options = JoinOptions { url, token, max_text_bytes: 1000 };

@@ -39,7 +39,7 @@ impl Authority {
         let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        voiced::tls::install_crypto_provider();
+        outbound::install_crypto_provider();
         let config = ServerConfig::builder()
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)

@@ -55,7 +55,7 @@ impl World {
 
     /// [`World::start`] with a server that the test made.
     pub(crate) async fn around(livekit: LivekitServer, script: Script) -> Self {
-        voiced::tls::install_crypto_provider();
+        outbound::install_crypto_provider();
         let dir = std::env::temp_dir().join(format!("voiced-world-{}", testbed::unique_hex()));
         std::fs::create_dir_all(&dir).unwrap();
         let collector = OtelCollector::start().expect("the collector starts");

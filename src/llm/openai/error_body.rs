@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
+use outbound::retry_after::seconds;
 use serde_json::value::RawValue;
 
 use super::json::{self, Object};
-use crate::net::retry_after::seconds;
 
 pub(in crate::llm) use said::Said;
 use said::is_success;

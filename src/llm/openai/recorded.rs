@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use outbound::retry_after::retry_after;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Exchange;
@@ -11,7 +12,6 @@ use super::error_body::explain;
 use super::guard::{Next, Reader};
 use super::refusal::Refusal;
 use crate::llm::error::Fault;
-use crate::net::retry_after::retry_after;
 
 pub(in crate::llm) fn is_refusal(status: u16, content_type: &str) -> bool {
     !(200..300).contains(&status) || super::refusal::is_page(content_type)

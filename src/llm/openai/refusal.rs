@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use outbound::retry_after::retry_after;
 use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 
 use super::error_body::{Said, explain};
 use crate::llm::error::{Fault, Kind};
-use crate::net::retry_after::retry_after;
 
 /// The most bytes of an error's body that are read.
 const MAX_BODY_BYTES: usize = 16 << 10;

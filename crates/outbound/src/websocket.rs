@@ -14,11 +14,11 @@ use url::Url;
 
 use super::{Network, Unreachable, trust};
 
-pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// The step that failed, and the reason in words, with the remedy where certificates or a proxy are to blame.
 #[derive(Debug, Error)]
-pub(crate) enum OpenError {
+pub enum OpenError {
     #[error("{0}")]
     Unreachable(String),
     #[error("{0}")]
@@ -31,7 +31,7 @@ pub(crate) enum OpenError {
 
 impl Network {
     /// The errors quote no part of the request, since that holds a token.
-    pub(crate) async fn websocket(
+    pub async fn websocket(
         &self,
         url: &Url,
         request: Request,

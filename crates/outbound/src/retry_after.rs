@@ -9,7 +9,7 @@ const MILLISECONDS: [&str; 2] = ["retry-after-ms", "x-ms-retry-after-ms"];
 
 /// `retry-after-ms` and Azure's name for it, else `Retry-After` as seconds, as a date (RFC 9110, section 10.2.3) or
 /// with a unit, as some servers write it.
-pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
     if let Some(milliseconds) = MILLISECONDS.iter().find_map(|name| text(name)?.trim().parse::<f64>().ok()) {
         return Duration::try_from_secs_f64(milliseconds / 1000.0).ok();
@@ -23,7 +23,7 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 }
 
 /// The seconds of a time like "34", "34.5", "34s", "34000ms" or "1m30s".
-pub(crate) fn seconds(text: &str) -> Option<f64> {
+pub fn seconds(text: &str) -> Option<f64> {
     const UNITS: [(&str, f64); 5] = [("ms", 0.001), ("seconds", 1.0), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
     let mut rest = text.trim();
     if let Ok(number) = rest.parse() {

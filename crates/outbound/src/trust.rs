@@ -12,6 +12,8 @@ use rustls::{CertificateError, RootCertStore};
 use statedir::named_file::{self, FileBounds, FileError};
 use thiserror::Error;
 
+use crate::Names;
+
 /// More certificates than any system has.
 const MAX_BYTES: u64 = 8 << 20;
 
@@ -61,7 +63,7 @@ impl Roots {
 }
 
 /// Whether everything in a file of certificates can be used; at least one must be in it.
-pub(crate) fn check_file(file: &Path) -> Result<(), TrustError> {
+pub fn check_file(file: &Path) -> Result<(), TrustError> {
     Roots { store: RootCertStore::empty(), system: SystemRoots::default() }.add_file(file)
 }
 
@@ -91,12 +93,12 @@ pub(super) fn found<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::
 }
 
 /// Whether a certificate that is not to be trusted is the cause.
-pub(crate) fn is_distrust(error: &(dyn Error + 'static)) -> bool {
+pub fn is_distrust(error: &(dyn Error + 'static)) -> bool {
     matches!(found(error), Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// The fault, in words that tell the remedy.
-pub(super) fn advice(refusal: &rustls::Error, system: &SystemRoots) -> String {
+pub(super) fn advice(refusal: &rustls::Error, system: &SystemRoots, names: &Names) -> String {
     use CertificateError as Why;
     let advice = match refusal {
         rustls::Error::InvalidCertificate(why) => match why {
@@ -105,8 +107,10 @@ pub(super) fn advice(refusal: &rustls::Error, system: &SystemRoots) -> String {
                 "this system has no certificates: install its ca-certificates, or set SSL_CERT_FILE"
             }
             Why::UnknownIssuer => {
-                "this machine does not trust whoever signed it: name a private CA's PEM file in [network] ca_file \
-                 (VOICED_NETWORK__CA_FILE)"
+                return format!(
+                    "this machine does not trust whoever signed it: name a private CA's PEM file in {}",
+                    names.ca_file
+                );
             }
             Why::Expired | Why::ExpiredContext { .. } => "it has expired, or this machine's clock is wrong",
             Why::NotValidYet | Why::NotValidYetContext { .. } => {
@@ -140,9 +144,9 @@ mod tests {
         let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
         let of = |count, unread: &[&str]| {
             let unread = unread.iter().map(|why| (*why).to_owned()).collect();
-            advice(&unknown, &SystemRoots { count, unread })
+            advice(&unknown, &SystemRoots { count, unread }, &Names::default())
         };
-        assert!(of(140, &[]).contains("[network] ca_file"));
+        assert!(of(140, &[]).contains("PEM file in ca_file"));
         assert!(of(0, &[]).contains("ca-certificates"));
         assert_eq!(of(0, &["SSL_CERT_FILE names no certificate"]), "SSL_CERT_FILE names no certificate");
     }

@@ -12,12 +12,12 @@ use url::Url;
 pub struct ProxyUrl(Url);
 
 /// The error for a URL in whose host a place is left.
-pub(crate) const PLACE: &str =
+pub const PLACE: &str =
     "its host holds a `$` or a brace, so there is a place in it that nothing has filled in";
 
 /// Whether the host of a URL is a placeholder that was not filled in, as in `http://${HOST}:4318`. No host name holds
 /// such letters, though URLs may.
-pub(crate) fn has_place(url: &Url) -> bool {
+pub fn has_place(url: &Url) -> bool {
     url.host_str().is_some_and(|host| host.contains(['$', '{', '}']))
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn has_place(url: &Url) -> bool {
 
 impl ProxyUrl {
     /// `http://[user:password@]host:port`; other programs write the variables without the scheme, so it may be missing.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let url = Url::parse(&whole).map_err(|error| error.to_string())?;
@@ -42,11 +42,11 @@ impl ProxyUrl {
     }
 
     /// The whole URL, with user and password.
-    pub(crate) fn expose(&self) -> &Url {
+    pub fn expose(&self) -> &Url {
         &self.0
     }
 
-    pub(crate) fn password(&self) -> Option<Secret> {
+    pub fn password(&self) -> Option<Secret> {
         let password = self.0.password()?;
         let decoded = percent_decode_str(password).decode_utf8();
         Some(Secret::new(decoded.map_or_else(|_| password.to_owned(), Cow::into_owned)))

@@ -6,7 +6,7 @@ use std::time::Instant;
 use reqwest::Method;
 
 use super::*;
-use crate::net::network;
+use crate::network;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -7,8 +7,8 @@ use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Request, Response};
 use url::Url;
 
-use crate::net::client::HttpClient;
-use crate::net::network;
+use crate::client::HttpClient;
+use crate::network;
 
 /// See [`Web::at_most`].
 const MAX_BODY_BYTES: usize = 16 << 20;
@@ -17,7 +17,7 @@ const QUOTED_CHARS: usize = 160;
 
 /// A client for such requests. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Web {
+pub struct Web {
     client: HttpClient,
     /// The limit of each request, with its answer.
     timeout: Duration,
@@ -28,35 +28,35 @@ pub(crate) struct Web {
 
 /// A server's answer.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
+pub struct Answer {
+    pub status: u16,
     /// The server's clock, in whole seconds.
-    pub(crate) date: Option<SystemTime>,
+    pub date: Option<SystemTime>,
     /// Where a redirect points.
-    pub(crate) location: Option<String>,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
+    pub location: Option<String>,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
 }
 
 // === impl Web ===
 
 impl Web {
     /// `timeout` is that of each request, `headers` go with each.
-    pub(crate) fn new(timeout: Duration, headers: HeaderMap) -> Self {
+    pub fn new(timeout: Duration, headers: HeaderMap) -> Self {
         Self { client: network().http(None), timeout, headers, most_bytes: MAX_BODY_BYTES }
     }
 
     /// Reads answers of this many bytes and no longer ones.
-    pub(crate) fn at_most(self, bytes: usize) -> Self {
+    pub fn at_most(self, bytes: usize) -> Self {
         Self { most_bytes: bytes, ..self }
     }
 
-    pub(crate) async fn get(&self, url: Url) -> Result<Answer, String> {
+    pub async fn get(&self, url: Url) -> Result<Answer, String> {
         self.request(Method::GET, url, None).await
     }
 
     /// Sends a JSON body; None sends none.
-    pub(crate) async fn send(
+    pub async fn send(
         &self,
         method: Method,
         url: Url,
@@ -71,12 +71,7 @@ impl Web {
     }
 
     /// Sends bytes; None sends none.
-    pub(crate) async fn request(
-        &self,
-        method: Method,
-        url: Url,
-        body: Option<Vec<u8>>,
-    ) -> Result<Answer, String> {
+    pub async fn request(&self, method: Method, url: Url, body: Option<Vec<u8>>) -> Result<Answer, String> {
         let mut request = Request::new(method, url);
         *request.body_mut() = body.map(Into::into);
         self.answer(request).await
@@ -117,12 +112,12 @@ async fn read(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, Stri
 // === impl Answer ===
 
 impl Answer {
-    pub(crate) fn json(&self) -> Option<serde_json::Value> {
+    pub fn json(&self) -> Option<serde_json::Value> {
         serde_json::from_slice(&self.body).ok()
     }
 
     /// `: "<first words>"`: of the `message` or `error` in a JSON body, else of the body. Empty when there are none.
-    pub(crate) fn quoted(&self) -> String {
+    pub fn quoted(&self) -> String {
         let json = self.json();
         let message = ["message", "error"].iter().find_map(|key| json.as_ref()?.get(key)?.as_str());
         let text = message.map_or_else(|| String::from_utf8_lossy(&self.body), Into::into);
@@ -135,7 +130,7 @@ impl Answer {
 
 /// The start of a text, on one line and without control characters: the part of a server's answer that a message
 /// repeats.
-pub(crate) fn first_words(text: &str) -> String {
+pub fn first_words(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let words = words.collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(QUOTED_CHARS) {
@@ -145,7 +140,7 @@ pub(crate) fn first_words(text: &str) -> String {
 }
 
 /// A URL as it may be shown: without user, password, query and the last slash.
-pub(crate) fn shown(base_url: &Url) -> String {
+pub fn shown(base_url: &Url) -> String {
     let mut url = base_url.clone();
     // These refuse URLs that have no host, which hold no password either.
     let _ = url.set_username("");
@@ -156,7 +151,7 @@ pub(crate) fn shown(base_url: &Url) -> String {
 }
 
 /// The URL of a server's pages, from that of its websockets.
-pub(crate) fn http_url(base: &Url) -> Url {
+pub fn http_url(base: &Url) -> Url {
     let text = base.as_str();
     let swapped = match text.split_once("://") {
         Some(("ws", rest)) => Url::parse(&format!("http://{rest}")),
@@ -172,19 +167,19 @@ pub(crate) fn http_url(base: &Url) -> Url {
 }
 
 /// An error and its causes, the innermost last.
-pub(crate) fn chain<'e>(
+pub fn chain<'e>(
     error: &'e (dyn std::error::Error + 'static),
 ) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
     std::iter::successors(Some(error), |error| error.source())
 }
 
 /// The innermost cause of an error: the outer ones say where it happened.
-pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+pub fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     chain(error).last().unwrap_or(error).to_string()
 }
 
 /// An error with its causes; reqwest's own text stops before the interesting one.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+pub fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

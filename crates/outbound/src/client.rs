@@ -35,18 +35,17 @@ const MAX_INFORMATIONAL: usize = 16;
 /// as many or of more than 16 KiB.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 
-const OUR_NAME: HeaderValue = HeaderValue::from_static(concat!("voiced/", env!("CARGO_PKG_VERSION")));
-
 /// A client with its pool of connections. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct HttpClient {
+pub struct HttpClient {
     inner: legacy::Client<Connector, Body>,
     proxies: Proxies,
+    user_agent: HeaderValue,
 }
 
 /// The reason why there is no head of an answer.
 #[derive(Debug, Error)]
-pub(crate) enum SendError {
+pub enum SendError {
     #[error("the server sent {MAX_INFORMATIONAL} informational heads (1xx) and still no answer")]
     Informational,
     #[error("the request cannot be sent: {0}")]
@@ -72,17 +71,18 @@ impl HttpClient {
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder.timer(TokioTimer::new()).pool_timer(TokioTimer::new());
         builder.pool_idle_timeout(KEEP_IDLE).http1_max_buf_size(MAX_HEAD_BYTES);
-        Self { inner: builder.build(connector), proxies: network.proxies.clone() }
+        let user_agent = HeaderValue::from_static(network.names.user_agent);
+        Self { inner: builder.build(connector), proxies: network.proxies.clone(), user_agent }
     }
 
     /// Sends a request and waits for the head of its answer, however long that takes. Dropping this closes the
     /// connection.
-    pub(crate) async fn send(&self, request: Request) -> Result<Response, SendError> {
+    pub async fn send(&self, request: Request) -> Result<Response, SendError> {
         let url = request.url().clone();
         let request = http::Request::<Body>::try_from(request);
         let mut request = request.map_err(|error| SendError::Request(error.without_url()))?;
         let headers = request.headers_mut();
-        headers.entry(USER_AGENT).or_insert(OUR_NAME);
+        headers.entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         if let Some(auth) = self.proxy_auth(&url) {
             headers.insert(PROXY_AUTHORIZATION, auth);
@@ -139,12 +139,12 @@ impl Heads {
 
 impl SendError {
     /// Whether there was no connection yet.
-    pub(crate) fn is_connect(&self) -> bool {
+    pub fn is_connect(&self) -> bool {
         matches!(self, Self::Http(error) if error.is_connect())
     }
 
     /// Whether the connection took too long.
-    pub(crate) fn is_timeout(&self) -> bool {
+    pub fn is_timeout(&self) -> bool {
         let is_late = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
         chain(self).any(|error| error.downcast_ref().is_some_and(is_late))
     }

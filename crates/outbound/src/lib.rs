@@ -8,13 +8,14 @@
 //! - `retry_after`: when a server asks to be asked again
 //! - `websocket`: the sockets
 
-pub(crate) mod client;
+pub mod client;
 mod proxy;
 mod proxy_url;
-pub(crate) mod retry_after;
-pub(crate) mod trust;
-pub(crate) mod web;
-pub(crate) mod websocket;
+pub mod retry_after;
+mod tls;
+pub mod trust;
+pub mod web;
+pub mod websocket;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -32,7 +33,8 @@ use url::Url;
 use self::client::HttpClient;
 use self::proxy::{Proxies, tunnel};
 pub use self::proxy_url::ProxyUrl;
-pub(crate) use self::proxy_url::{PLACE, has_place};
+pub use self::proxy_url::{PLACE, has_place};
+pub use self::tls::{install_crypto_provider, random_hex};
 pub use self::trust::TrustError;
 use self::trust::{Roots, SystemRoots};
 
@@ -41,10 +43,11 @@ static NETWORK: OnceLock<Network> = OnceLock::new();
 
 /// The settings of every connection of ours.
 #[derive(Debug)]
-pub(crate) struct Network {
+pub struct Network {
     tls: Arc<ClientConfig>,
     system: SystemRoots,
     proxies: Proxies,
+    names: Names,
 }
 
 /// The authorities that connections trust, and the proxies that they go through.
@@ -58,11 +61,22 @@ pub struct Settings {
     pub http_proxy: Option<ProxyUrl>,
     /// Hosts that are reached without a proxy, in the notation of `NO_PROXY`.
     pub no_proxy: String,
+    pub names: Names,
+}
+
+/// What the program and its settings are called, for servers and for messages to its users.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    /// `User-Agent`: a product and its version (RFC 9110, section 10.1.5).
+    pub user_agent: &'static str,
+    pub ca_file: &'static str,
+    pub https_proxy: &'static str,
+    pub http_proxy: &'static str,
 }
 
 /// The reason why there is no TCP connection yet.
 #[derive(Debug)]
-pub(crate) struct Unreachable(String);
+pub struct Unreachable(String);
 
 /// Sets how connections are made, before the first one is. Only the first call of a process counts. Returns warnings:
 /// the paths of `SSL_CERT_FILE` and `SSL_CERT_DIR` that hold no certificate.
@@ -74,8 +88,18 @@ pub fn install(settings: &Settings) -> Result<Vec<String>, TrustError> {
 }
 
 /// The installed network, else one with the system's certificates and without proxies.
-pub(crate) fn network() -> &'static Network {
-    NETWORK.get_or_init(|| Network::with(Roots::of_system(), Proxies::default()))
+pub fn network() -> &'static Network {
+    NETWORK.get_or_init(|| Network::with(Roots::of_system(), Proxies::default(), Names::default()))
+}
+
+// === impl Names ===
+
+impl Default for Names {
+    /// The names of the fields of [`Settings`].
+    fn default() -> Self {
+        let user_agent = concat!("outbound/", env!("CARGO_PKG_VERSION"));
+        Self { user_agent, ca_file: "ca_file", https_proxy: "https_proxy", http_proxy: "http_proxy" }
+    }
 }
 
 // === impl Network ===
@@ -86,43 +110,43 @@ impl Network {
         if let Some(file) = &settings.ca_file {
             roots.add_file(file)?;
         }
-        Ok(Self::with(roots, Proxies::new(settings)))
+        Ok(Self::with(roots, Proxies::new(settings), settings.names))
     }
 
-    fn with(roots: Roots, proxies: Proxies) -> Self {
-        crate::tls::install_crypto_provider();
+    fn with(roots: Roots, proxies: Proxies, names: Names) -> Self {
+        install_crypto_provider();
         let tls = ClientConfig::builder().with_root_certificates(roots.store).with_no_client_auth();
-        Self { tls: Arc::new(tls), system: roots.system, proxies }
+        Self { tls: Arc::new(tls), system: roots.system, proxies, names }
     }
 
     /// The trusted authorities, for connections that libraries make.
-    pub(crate) fn tls(&self) -> Arc<ClientConfig> {
+    pub fn tls(&self) -> Arc<ClientConfig> {
         self.tls.clone()
     }
 
     /// An HTTP client, whose connections are made within `connect_timeout`.
-    pub(crate) fn http(&self, connect_timeout: Option<Duration>) -> HttpClient {
+    pub fn http(&self, connect_timeout: Option<Duration>) -> HttpClient {
         HttpClient::new(self, connect_timeout)
     }
 
     /// A client that only makes requests, for libraries that want one for that. It would trust the same authorities,
     /// and go through no proxy.
-    pub(crate) fn request_maker(&self) -> reqwest::Result<reqwest::Client> {
+    pub fn request_maker(&self) -> reqwest::Result<reqwest::Client> {
         reqwest::Client::builder().tls_backend_preconfigured((*self.tls).clone()).no_proxy().build()
     }
 
     /// The causes of a failed request to `url`, and the remedy when a certificate or the proxy is to blame.
-    pub(crate) fn causes(&self, url: &Url, error: &(dyn Error + 'static)) -> String {
+    pub fn causes(&self, url: &Url, error: &(dyn Error + 'static)) -> String {
         self.advised(url, web::causes(error), error)
     }
 
     /// As `causes`, with the innermost cause alone.
-    pub(crate) fn cause(&self, url: &Url, error: &(dyn Error + 'static)) -> String {
+    pub fn cause(&self, url: &Url, error: &(dyn Error + 'static)) -> String {
         self.advised(url, web::innermost(error), error)
     }
 
     fn advised(&self, url: &Url, cause: String, error: &(dyn Error + 'static)) -> String {
-        let advice = trust::found(error).map(|refusal| trust::advice(refusal, &self.system));
+        let advice = trust::found(error).map(|refusal| trust::advice(refusal, &self.system, &self.names));
         let through = self.proxies.through(url);
         [Some(cause), advice, through].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }

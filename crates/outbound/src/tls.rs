@@ -13,7 +13,7 @@ pub fn install_crypto_provider() {
 }
 
 /// 256 bits that no attacker can guess, as hexadecimal digits. None when the system has no randomness to give.
-pub(crate) fn random_hex() -> Option<String> {
+pub fn random_hex() -> Option<String> {
     let random: &dyn SecureRandom = aws_lc_rs::default_provider().secure_random;
     let mut bytes = [0_u8; 32];
     random.fill(&mut bytes).ok()?;

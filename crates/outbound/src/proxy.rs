@@ -9,9 +9,9 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use url::{Host, Url};
 
-use super::{ProxyUrl, Settings};
+use super::{Names, ProxyUrl, Settings};
 
-/// The proxies of `[network]`. Cheap to clone.
+/// The proxies of the settings. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Proxies(Option<Arc<Chosen>>);
 
@@ -20,6 +20,7 @@ struct Chosen {
     matcher: Matcher,
     https: Option<ProxyUrl>,
     http: Option<ProxyUrl>,
+    names: Names,
 }
 
 /// The way through a proxy, with the credentials that it wants.
@@ -35,14 +36,14 @@ pub(super) fn tunnel(proxy: &Intercept, direct: HttpConnector) -> Tunnel<HttpCon
 
 impl Proxies {
     pub(super) fn new(settings: &Settings) -> Self {
-        let Settings { https_proxy: https, http_proxy: http, no_proxy, .. } = settings.clone();
+        let Settings { https_proxy: https, http_proxy: http, no_proxy, names, .. } = settings.clone();
         if https.is_none() && http.is_none() {
             return Self::default();
         }
         let whole =
             |proxy: &Option<ProxyUrl>| proxy.as_ref().map_or("", |proxy| proxy.expose().as_str()).to_owned();
         let matcher = Matcher::builder().https(whole(&https)).http(whole(&http)).no(no_proxy).build();
-        Self(Some(Arc::new(Chosen { matcher, https, http })))
+        Self(Some(Arc::new(Chosen { matcher, https, http, names })))
     }
 
     /// The proxy to `url`; None where there is none.
@@ -57,8 +58,9 @@ impl Proxies {
     /// A note that there is a proxy on the way to `url`.
     pub(super) fn through(&self, url: &Url) -> Option<String> {
         let proxy = self.url_of(url)?;
-        let key = if is_encrypted(url) { "https_proxy" } else { "http_proxy" };
-        Some(format!("by way of the proxy {proxy} ([network] {key})"))
+        let names = &self.0.as_ref()?.names;
+        let setting = if is_encrypted(url) { names.https_proxy } else { names.http_proxy };
+        Some(format!("by way of the proxy {proxy} ({setting})"))
     }
 
     fn url_of(&self, url: &Url) -> Option<&ProxyUrl> {
@@ -97,12 +99,11 @@ fn is_this_machine(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{self, Env, LoadArgs};
 
-    fn proxies(variables: &[(&str, &str)]) -> Proxies {
-        let dir = tempfile::tempdir().unwrap();
-        let env = Env::new(dir.path(), variables.iter().copied()).with_system_file(dir.path().join("none"));
-        Proxies::new(&config::load(&LoadArgs::default(), &env).unwrap().config.network.settings())
+    fn proxies(https: &str, http: &str, no_proxy: &str) -> Proxies {
+        let parse = |text: &str| (!text.is_empty()).then(|| ProxyUrl::parse(text).unwrap());
+        let (https_proxy, http_proxy, no_proxy) = (parse(https), parse(http), no_proxy.to_owned());
+        Proxies::new(&Settings { https_proxy, http_proxy, no_proxy, ..Settings::default() })
     }
 
     fn way(proxies: &Proxies, url: &str) -> Option<String> {
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_scheme_chooses_the_proxy() {
-        let both = proxies(&[("HTTPS_PROXY", "http://secure.test:1"), ("http_proxy", "plain.test:2")]);
+        let both = proxies("http://secure.test:1", "plain.test:2", "");
         for (url, expected) in [
             ("https://llm.test/v1", "http://secure.test:1/"),
             ("wss://lk.test", "http://secure.test:1/"),
@@ -120,17 +121,13 @@ mod tests {
         ] {
             assert_eq!(way(&both, url).as_deref(), Some(expected), "{url}");
         }
-        let one = proxies(&[("HTTPS_PROXY", "http://secure.test:1")]);
+        let one = proxies("http://secure.test:1", "", "");
         assert_eq!(way(&one, "http://otlp.test"), None);
     }
 
     #[test]
     fn this_machine_and_whom_no_proxy_names_are_reached_directly() {
-        let most = proxies(&[
-            ("HTTPS_PROXY", "http://p.test:1"),
-            ("HTTP_PROXY", "http://p.test:1"),
-            ("NO_PROXY", "corp.test, 10.0.0.0/8,[2001:db8::1]"),
-        ]);
+        let most = proxies("http://p.test:1", "http://p.test:1", "corp.test, 10.0.0.0/8,[2001:db8::1]");
         for url in [
             "http://localhost:4318",
             "http://127.0.0.1:4318",
@@ -147,23 +144,20 @@ mod tests {
         for url in ["https://notcorp.test", "http://11.0.0.1", "http://localhost.evil.test"] {
             assert!(way(&most, url).is_some(), "{url}");
         }
-        let none = proxies(&[("HTTPS_PROXY", "http://p.test:1"), ("NO_PROXY", "*")]);
+        let none = proxies("http://p.test:1", "", "*");
         assert_eq!(way(&none, "https://llm.test"), None);
     }
 
     #[test]
-    fn our_own_variable_can_say_that_there_is_none() {
-        let off = proxies(&[("HTTPS_PROXY", "http://p.test:1"), ("VOICED_NETWORK__HTTPS_PROXY", "off")]);
-        assert_eq!(way(&off, "https://llm.test"), None);
-    }
-
-    #[test]
     fn a_proxys_password_goes_to_the_proxy_and_is_not_shown() {
-        let proxies = proxies(&[("HTTPS_PROXY", "http://ada:open%20sesame@p.test:1")]);
+        let proxies = proxies("http://ada:open%20sesame@p.test:1", "", "");
         let url = "https://llm.test".parse().unwrap();
         let auth = proxies.of(&url).unwrap().basic_auth().unwrap().to_str().unwrap().to_owned();
         assert_eq!(auth, "Basic YWRhOm9wZW4gc2VzYW1l");
         let shown = format!("{proxies:?} {}", proxies.through(&url).unwrap());
-        assert!(shown.contains("http://p.test:1") && !shown.contains("sesame"), "{shown}");
+        assert!(
+            shown.contains("http://p.test:1") && shown.contains("(https_proxy)") && !shown.contains("sesame"),
+            "{shown}"
+        );
     }
 }

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::as_url;
-use crate::net::proxy::{Proxies, tunnel};
+use crate::proxy::{Proxies, tunnel};
 
 /// A server that vanished is noticed after some of these.
 const KEEPALIVE: Duration = Duration::from_secs(15);
