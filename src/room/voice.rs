@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
-use self::announcer::Announcer;
+use self::announcer::{Announcement, Announcer};
 pub use self::progress::Progress;
 use self::segment::Outlet;
 use self::speaker::Speaker;
@@ -42,7 +42,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 /// The agent's voice in one room.
 pub struct Voice {
     words: mpsc::Sender<Word>,
-    states: mpsc::Sender<AgentState>,
+    states: mpsc::Sender<Announcement>,
     line: watch::Sender<Line>,
     outbox: Outbox,
     state: AgentState,
@@ -126,7 +126,11 @@ impl Voice {
     /// from the queue's end only until there is room again, and counted.
     pub fn announce(&mut self, state: AgentState) {
         self.state = state;
-        if self.states.try_send(state).is_err() {
+        self.tell(Announcement { state, rejoined: false });
+    }
+
+    fn tell(&mut self, announcement: Announcement) {
+        if self.states.try_send(announcement).is_err() {
             self.states_dropped += 1;
             tracing::debug!(dropped = self.states_dropped, "lk.agent.state could not be announced");
         }
@@ -143,7 +147,7 @@ impl Voice {
 
     /// Announces the state once more: a participant who has rejoined has the attributes that its token gave it.
     pub fn show(&mut self) {
-        self.announce(self.state);
+        self.tell(Announcement { state: self.state, rejoined: true });
     }
 
     /// The connection is back, and a person is there to hear us.

@@ -1,10 +1,14 @@
 //! Keeps `lk.agent.state` true.
+//!
+//! A state that invites people to write waits until the server can bring us what they write. It brings a participant
+//! nothing before the data channels of that participant are open, and forgets reliable packets after two seconds
+//! (`dataMessageCacheTTL` of livekit-server 1.13). Where packets are lost, the channels open seconds after the join.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use conversation::AgentState;
-use livekit::prelude::LocalParticipant;
+use livekit::prelude::{DataPacket, LocalParticipant, RoomError};
 use tokio::sync::mpsc;
 
 use super::STATE_ATTRIBUTE;
@@ -17,10 +21,20 @@ const STATE_RETRY: Duration = Duration::from_millis(500);
 /// How often one state is sent again.
 const MOST_DOUBTS: u32 = 10;
 
+/// A state to announce.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Announcement {
+    pub(super) state: AgentState,
+    /// Whether we have joined the room anew since the last one.
+    pub(super) rejoined: bool,
+}
+
 pub(super) struct Announcer {
     participant: LocalParticipant,
     attributes: HashMap<String, String>,
     state: AgentState,
+    /// Whether our data channels are open at the server.
+    reachable: bool,
     /// How often the present state was sent without a confirmation.
     doubts: u32,
 }
@@ -30,11 +44,15 @@ pub(super) struct Announcer {
 impl Announcer {
     pub(super) fn new(participant: LocalParticipant, agent_name: String) -> Self {
         let attributes = HashMap::from([(NAME_ATTRIBUTE.to_owned(), agent_name)]);
-        Self { participant, attributes, state: AgentState::Initializing, doubts: 0 }
+        Self { participant, attributes, state: AgentState::Initializing, reachable: false, doubts: 0 }
     }
 
-    pub(super) async fn run(mut self, mut states: mpsc::Receiver<AgentState>) {
-        while let Some(state) = self.next(&mut states).await {
+    pub(super) async fn run(mut self, mut states: mpsc::Receiver<Announcement>) {
+        while let Some(Announcement { state, rejoined }) = self.next(&mut states).await {
+            self.reachable &= !rejoined;
+            if state != AgentState::Initializing {
+                self.reach().await;
+            }
             self.state = state;
             self.attributes.insert(STATE_ATTRIBUTE.to_owned(), state.as_str().to_owned());
             self.announce().await;
@@ -42,16 +60,26 @@ impl Announcer {
     }
 
     /// The next state to announce: a new one, or after a while the one that was not confirmed.
-    async fn next(&mut self, states: &mut mpsc::Receiver<AgentState>) -> Option<AgentState> {
+    async fn next(&mut self, states: &mut mpsc::Receiver<Announcement>) -> Option<Announcement> {
         let newer = match self.doubts {
             1..=MOST_DOUBTS => match tokio::time::timeout(STATE_RETRY, states.recv()).await {
                 Ok(newer) => newer,
-                Err(_) => return Some(self.state),
+                Err(_) => return Some(Announcement { state: self.state, rejoined: false }),
             },
             _ => states.recv().await,
         };
         self.doubts = 0;
         newer
+    }
+
+    /// Waits until our data channels are open, as long as the SDK waits for that.
+    async fn reach(&mut self) {
+        if !self.reachable {
+            self.reachable = true;
+            if let Err(error) = packets_to_ourselves(&self.participant).await {
+                tracing::warn!(%error, "the data channels did not open: what people write may not come; check UDP and TCP");
+            }
+        }
     }
 
     /// Sends the state. The SDK can miss the server's confirmation and would then wait five seconds for it, while the
@@ -70,4 +98,16 @@ impl Announcer {
             }
         }
     }
+}
+
+/// Sends an empty packet on each data channel, which the SDK does as soon as the channel is open. The server brings no
+/// packet to its sender.
+async fn packets_to_ourselves(participant: &LocalParticipant) -> Result<(), RoomError> {
+    for reliable in [true, false] {
+        let destination_identities = vec![participant.identity()];
+        participant
+            .publish_data(DataPacket { reliable, destination_identities, ..DataPacket::default() })
+            .await?;
+    }
+    Ok(())
 }
