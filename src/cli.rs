@@ -15,11 +15,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
+use redaction::Privacy;
 
 use crate::config::{ConfigError, EX_CONFIG, Env, LoadArgs, Loaded, Purpose};
 use crate::log::Format;
 use crate::output::{self, StdoutError};
-use crate::privacy::Privacy;
 use crate::record::Status;
 use crate::reload::Source;
 use crate::telemetry::Telemetry;

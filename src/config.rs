@@ -46,6 +46,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use conversation::Secret;
+use redaction::{Builtin, pattern::Pattern};
 use serde::Deserialize;
 use url::Url;
 
@@ -60,10 +61,8 @@ pub use self::otel::{Ignored, Purpose};
 pub use self::template::agent_toml;
 pub use self::trace_url::{Linked, TraceUrl};
 use crate::metrics::Temporality;
-use crate::privacy::Builtin;
-use crate::privacy::pattern::Pattern;
-pub use crate::privacy::{CaptureContent, UserId};
 pub use outbound::ProxyUrl;
+pub use redaction::{CaptureContent, UserId};
 
 /// The whole configuration, validated.
 #[derive(Clone, Debug, Deserialize)]

@@ -6,9 +6,9 @@
 use std::time::{Duration, SystemTime};
 
 use outbound::retry_after;
+use redaction::{CaptureContent, Privacy};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
-use crate::privacy::{CaptureContent, Privacy};
 use crate::{config, http, llm, recovery, room, telemetry, worker};
 
 pub type Target = fn(&[u8]);

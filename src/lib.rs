@@ -53,7 +53,6 @@ mod observed;
 mod openobserve;
 mod output;
 pub mod panics;
-pub mod privacy;
 pub mod record;
 pub mod recovery;
 mod reload;

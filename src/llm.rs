@@ -34,13 +34,12 @@ use conversation::{Failure, Message, Text, Usage};
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use warmth::Warmth;
+use words::{Habit, Memory};
 
 use crate::config;
 use crate::metrics::{LlmMetrics, Metrics};
 use crate::telemetry::spans::{RequestStart, TurnContext};
-
-use warmth::Warmth;
-use words::{Habit, Memory};
 
 pub use error::BuildError;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]

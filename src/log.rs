@@ -14,6 +14,7 @@ use std::os::unix::fs::MetadataExt;
 
 use clap::ValueEnum;
 use conversation::Secrets;
+use fields::Fields;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{DefaultFields, Format as EventFormat, Writer};
@@ -28,10 +29,8 @@ use crate::output;
 use crate::telemetry::signals::LogQueue;
 use crate::terminal;
 
-use fields::Fields;
-
 /// The crates that the program consists of besides its own. In a filter, `voiced` stands for all of them.
-const CRATES: [&str; 3] = ["conversation", "outbound", "statedir"];
+const CRATES: [&str; 4] = ["conversation", "outbound", "redaction", "statedir"];
 
 /// The filter without `RUST_LOG`: our own story, and the warnings of other crates. OpenTelemetry is off because it
 /// reports every failed batch, where the exporter reports the fault and its remedy once.

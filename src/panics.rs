@@ -7,7 +7,7 @@ use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{self, PanicHookInfo};
 
-use crate::privacy::Privacy;
+use redaction::Privacy;
 
 /// Logs every panic of this process from now on; the last call counts.
 pub fn report(privacy: Privacy) {

@@ -35,6 +35,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use conversation::{Failure, Text};
+use redaction::Privacy;
 
 pub(crate) use self::bar::{Bar, bars};
 pub use self::find::{
@@ -48,7 +49,6 @@ pub(crate) use self::turn::{length_us, micros};
 pub use self::when::When;
 use self::writer::Writer;
 use crate::config::{self, CaptureContent};
-use crate::privacy::Privacy;
 
 /// Turns that may wait for the file, half of them as beginnings. Far more than a worker with all slots taken makes in
 /// a second, and at the longest texts some hundred MiB.

@@ -29,6 +29,7 @@ mod traceparent;
 
 use std::time::Duration;
 
+use redaction::Privacy;
 use thiserror::Error;
 
 use self::recorder::Recorder;
@@ -38,7 +39,6 @@ use self::spans::Tracer;
 use self::spool::Spool;
 pub use self::spool::{ExportStatus, Flushed, Survey};
 pub use crate::attributes;
-use crate::privacy::Privacy;
 
 /// The process's telemetry. Cheap to clone; spans still queued go out in the background when the last clone is dropped,
 /// but only [`Telemetry::shutdown`] waits for them.

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use conversation::Secret;
+use redaction::pattern::Pattern;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::{ProxyUrl, TraceUrl, duration as durations, kind};
-use crate::privacy::pattern::Pattern;
 use crate::telemetry::endpoint;
 
 pub(super) fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {

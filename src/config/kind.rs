@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use figment::value::{Empty, Value};
+use redaction::pattern::{self, Pattern};
 use url::Url;
 
 use super::{ProxyUrl, TraceUrl, duration, hint};
-use crate::privacy::pattern::{self, Pattern};
 use crate::telemetry::endpoint;
 
 /// The word for "none".

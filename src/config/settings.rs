@@ -4,7 +4,7 @@
 use outbound::Names;
 
 use super::{Network, Telemetry};
-use crate::{privacy, telemetry};
+use crate::telemetry;
 
 /// For servers and for messages about connections.
 const NAMES: Names = Names {
@@ -46,8 +46,8 @@ impl Telemetry {
         }
     }
 
-    pub fn privacy(&self) -> privacy::Settings {
-        privacy::Settings {
+    pub fn privacy(&self) -> redaction::Settings {
+        redaction::Settings {
             capture: self.capture_content,
             builtins: self.redact_builtins.clone(),
             patterns: self.redact.clone(),

@@ -100,7 +100,7 @@ fn windows(text: &str, chars: usize) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
     use crate::config::CaptureContent;
-    use crate::privacy::Privacy;
+    use redaction::Privacy;
 
     fn shown(detail: &str, said: &str) -> Option<String> {
         shown_by(CaptureContent::Full, detail, said)

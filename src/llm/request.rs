@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conversation::{Failure, Message, Text, Usage};
+use redaction::Privacy;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,6 @@ use crate::llm::usage::{self, Spent};
 use crate::llm::words::Piece;
 use crate::llm::{Answer, AttemptReport, Outcome, Question, Shared};
 use crate::metrics::{self, OpenRequest};
-use crate::privacy::Privacy;
 use crate::telemetry::spans::{AttemptEnd, RequestEnd, RequestSpan};
 
 /// A question on its way to an answer.

@@ -5,10 +5,10 @@ use std::fmt;
 use std::time::Instant;
 
 use conversation::{Text, Usage, Utterance};
+use redaction::Privacy;
 
 use crate::llm::{Answer, Outcome};
 use crate::metrics::{self, Metrics, Phase, Refusal};
-use crate::privacy::Privacy;
 use crate::room::Unread;
 use crate::telemetry::spans::{Conversation, Tracer, TurnContext, TurnEnd, TurnOutcome, TurnSpan, TurnStart};
 

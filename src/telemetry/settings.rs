@@ -8,7 +8,6 @@ use url::Url;
 
 use super::signal::Signal;
 use crate::metrics::Temporality;
-use crate::privacy;
 
 /// The settings of all signals. Of the optional ones of metrics and logs, None stands for those of traces.
 #[derive(Clone, Debug)]
@@ -30,7 +29,7 @@ pub struct Settings {
     pub spool_max_bytes: u64,
     /// Older traces are dropped.
     pub spool_max_age: Duration,
-    pub privacy: privacy::Settings,
+    pub privacy: redaction::Settings,
     pub metrics: bool,
     pub metrics_endpoint: Option<Url>,
     pub metrics_headers: Option<Vec<(String, Secret)>>,
@@ -71,7 +70,7 @@ impl Default for Settings {
             spool_dir: None,
             spool_max_bytes: 1 << 30,
             spool_max_age: Duration::from_secs(24 * 3600),
-            privacy: privacy::Settings::default(),
+            privacy: redaction::Settings::default(),
             metrics: false,
             metrics_endpoint: None,
             metrics_headers: None,

@@ -11,14 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conversation::{Failure, Message, Text, Usage};
+use redaction::{CaptureContent, Privacy};
 
 use self::clock::Clock;
 use self::open::OpenSpan;
 use super::attributes::{self as key, Attribute, Value};
 use super::otel::{Kind, Parent, SpanSource};
 use super::traceparent::TraceParent;
-use crate::privacy::CaptureContent;
-use crate::privacy::Privacy;
 
 /// The root span of a turn.
 pub const TURN: &str = "livekit.llm_call";

@@ -1,7 +1,7 @@
 //! The keys that control what is recorded, in every source that can set them.
 
+use redaction::{Builtin, Privacy};
 use voiced::config::{CaptureContent, UserId};
-use voiced::privacy::{Builtin, Privacy};
 
 use crate::support::settings::Place;
 

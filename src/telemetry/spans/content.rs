@@ -1,9 +1,9 @@
 //! The conversation in the shapes in which spans carry it.
 
 use conversation::{Message, Role};
+use redaction::Privacy;
 use serde_json::value::RawValue;
 
-use crate::privacy::Privacy;
 use crate::telemetry::attributes::ANSWER_PREVIEW_CHARS;
 
 /// The first characters of a reply, counted as Unicode scalar values so that none is cut in two.

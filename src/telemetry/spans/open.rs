@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use conversation::Failure;
+use redaction::Privacy;
 
 use super::Turn;
-use crate::privacy::Privacy;
 use crate::telemetry::attributes::{self as key, Attribute, Value};
 use crate::telemetry::otel::{Aborted, Parent, Span};
 

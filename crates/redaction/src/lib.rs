@@ -31,14 +31,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use self::budget::{Budget, Spent};
-use self::lanes::Lanes;
-use self::pseudonym::Pseudonym;
-use self::redactor::Redactor;
 use conversation::{Message, RulesId, Secret, Text};
 use serde::Deserialize;
 
+use self::budget::{Budget, Spent};
+use self::lanes::Lanes;
 use self::pattern::Pattern;
+use self::pseudonym::Pseudonym;
+use self::redactor::Redactor;
 
 /// How long the search of one text may take, and how long a session waits for it.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -164,7 +164,7 @@ impl Privacy {
 
     /// A message as it may be recorded; None when it may not be. It is redacted once, and not with every turn that its
     /// history is recorded in.
-    pub(crate) fn message_recorded(&self, message: &Message) -> Option<Message> {
+    pub fn message_recorded(&self, message: &Message) -> Option<Message> {
         if !self.redacts() {
             return (!self.is_silent()).then(|| message.clone());
         }
@@ -230,12 +230,12 @@ impl Privacy {
     }
 
     /// Whether people's words are recorded with parts taken out.
-    pub(crate) fn redacts(&self) -> bool {
+    pub fn redacts(&self) -> bool {
         self.rules.capture == CaptureContent::Redacted
     }
 
     /// Whether no words of people are recorded.
-    pub(crate) fn is_silent(&self) -> bool {
+    pub fn is_silent(&self) -> bool {
         self.rules.capture == CaptureContent::Off
     }
 }

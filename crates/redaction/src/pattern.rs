@@ -77,7 +77,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::privacy::budget::MOST_PLACES;
+    use crate::budget::MOST_PLACES;
 
     #[test]
     fn a_pattern_finds_each_of_its_places() {
