@@ -14,6 +14,7 @@ mod faults;
 mod fleet;
 mod fleet_nodes;
 mod floods;
+mod foreign_spool;
 mod forgotten_room;
 mod full_disk;
 mod hostile_room;
