@@ -7,6 +7,7 @@ mod support;
 
 mod chat;
 mod check;
+mod clock;
 mod conversation;
 mod drain;
 mod encrypted;
