@@ -154,6 +154,15 @@ async fn other_refusals_have_words_of_their_own() {
     for name in ["livekit", "llm", "otlp"] {
         assert!(line(&said, name).contains("another host's"), "{said}");
     }
+    let expired = Fronts {
+        livekit: authority.expired_front(&["localhost"], world.livekit.port()).await,
+        model: authority.expired_front(&["localhost"], model_port(&world)).await,
+        collector: authority.expired_front(&["localhost"], world.collector.port()).await,
+    };
+    let (_, said) = check(trusting(&expired)).await;
+    for name in ["livekit", "llm", "otlp"] {
+        assert!(line(&said, name).contains("it has expired"), "{said}");
+    }
     let plain = Fronts {
         livekit: world.livekit.port(),
         model: model_port(&world),
@@ -173,6 +182,7 @@ async fn other_refusals_have_words_of_their_own() {
     for name in ["llm", "otlp"] {
         assert!(line(&said, name).contains("https://"), "{said}");
     }
+    assert_eq!(world.model.requests().len(), 0, "nothing is sent to any of them");
 }
 
 #[tokio::test(flavor = "multi_thread")]
