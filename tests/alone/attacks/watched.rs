@@ -112,16 +112,22 @@ impl Watch {
     }
 }
 
+// === impl Seen ===
+
+impl Seen {
+    fn add(&mut self, turn: Duration) {
+        self.turns += 1;
+        self.slowest = self.slowest.max(turn);
+    }
+}
+
 async fn talk(caller: &mut Caller, seen: &Mutex<Seen>, over: &AtomicBool) {
     let mut number = 0;
     while !over.load(Ordering::Relaxed) {
         let began = Instant::now();
         say(caller, &format!("good {number}")).await;
         number += 1;
-        let mut seen = seen.lock().unwrap();
-        seen.turns += 1;
-        seen.slowest = seen.slowest.max(began.elapsed());
-        drop(seen);
+        seen.lock().unwrap().add(began.elapsed());
         tokio::time::sleep(PAUSE).await;
     }
 }
