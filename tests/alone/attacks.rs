@@ -127,7 +127,12 @@ async fn two_thousand_participants_take_little_memory() {
     let figures = stage.watch.during(&stage.worker, async {
         let mut crowd = Crowd::join(&stage.world, "crowd", SIZE).await;
         say(&mut caller, "am I heard among all of them?").await;
-        println!("{SIZE} have joined, {} are still here", crowd.size());
+        // A person of our own room code is told of the same participants as the agent.
+        let person = stage.world.person("crowd", "a witness").await;
+        let told = person.people().len();
+        println!("{SIZE} have joined, {} are still here, and we are told of {told}", crowd.size());
+        assert!(told > SIZE / 4, "{told}");
+        person.leave().await;
     });
     let figures = figures.await;
     println!("{SIZE} participants: {figures}");

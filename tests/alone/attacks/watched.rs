@@ -20,7 +20,9 @@ const SLOWEST: Duration = Duration::from_secs(1);
 /// How long freed memory may take to reach the system.
 const SETTLING: Duration = Duration::from_secs(15);
 /// A sleep of a hundredth of a second that takes this long shows that the machine had no time for us.
-const STALL: Duration = Duration::from_millis(300);
+const STALL: Duration = Duration::from_millis(50);
+/// A machine that stands still for this long says nothing of turns: several of these stalls fall into one.
+const USELESS: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(100);
 const NAP: Duration = Duration::from_millis(10);
 
@@ -163,8 +165,8 @@ impl Figures {
 
     /// What is wrong with them.
     pub(super) fn fault(&self) -> Option<&'static str> {
-        let slow = (self.slowest > SLOWEST).then_some("delays another room by more than 1 s");
-        self.memory_fault().or(slow)
+        let slow = self.slowest > SLOWEST && self.stall < USELESS;
+        self.memory_fault().or(slow.then_some("delays another room by more than 1 s"))
     }
 
     pub(super) fn memory_fault(&self) -> Option<&'static str> {
