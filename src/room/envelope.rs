@@ -2,7 +2,8 @@
 //! told of the sender yet.
 //!
 //! The packets of chat come wrapped, each as it arrived within another packet that the SDK hands on. An attribute in
-//! the header of a text stream names the stream's destinations.
+//! the header of a text stream names the stream's destinations. The ids of streams get their sender in front: the SDK
+//! keeps the open streams of a room by their ids alone, so a participant who knows one could write into another's text.
 
 use std::collections::HashMap;
 
@@ -17,11 +18,14 @@ const ENVELOPE_TOPIC: &str = "voiced.envelope";
 /// A JSON list of identities. A participant cannot set it.
 const DESTINATIONS_ATTRIBUTE: &str = "voiced.destinations";
 
+/// Between the length of a stream's sender, and its sender and id.
+const ID_SEPARATOR: char = ':';
+
 /// A longer chunk of a stream breaks its stream off. LiveKit's SDKs send 15,000 bytes; compressed ones can grow to a
 /// thousand times their length before the SDK compares that with the longest text that we take.
 const MAX_CHUNK: usize = 16_000;
 
-/// Tells the kind of a packet without reading it: nearly all of them are not for us.
+/// Tells the kind of a packet without reading it: many of them are not for us.
 #[derive(Clone, PartialEq, Message)]
 struct Glance {
     #[prost(message, optional, tag = "2")]
@@ -59,7 +63,7 @@ pub(super) struct Destinations {
 
 /// A message of a data channel in the form that the SDK is to get.
 pub(super) fn expose(message: Vec<u8>) -> Vec<u8> {
-    if !Glance::decode(&*message).is_ok_and(|glance| glance.is_worth_a_look(message.len())) {
+    if !Glance::decode(&*message).is_ok_and(|glance| glance.is_worth_a_look()) {
         return message;
     }
     // The SDK cannot read an unreadable message either, and reports it.
@@ -90,13 +94,19 @@ pub(super) fn destinations(attributes: &HashMap<String, String>) -> Destinations
     Destinations { identities, sids: Vec::new() }
 }
 
+/// The id that its sender gave to a stream of which the SDK has this id.
+pub(super) fn id_of_stream(known: &str) -> &str {
+    let sender_and_id = known.split_once(ID_SEPARATOR);
+    let id = sender_and_id.and_then(|(length, rest)| rest.get(length.parse().ok()?..));
+    id.unwrap_or(known)
+}
+
 // === impl Glance ===
 
 impl Glance {
-    fn is_worth_a_look(&self, bytes: usize) -> bool {
+    fn is_worth_a_look(&self) -> bool {
         let Self { user, chat_message, stream_header, stream_chunk, stream_trailer } = self;
-        let is_long_chunk = stream_chunk.is_some() && bytes > MAX_CHUNK;
-        is_long_chunk || [user, chat_message, stream_header, stream_trailer].into_iter().any(Option::is_some)
+        [user, chat_message, stream_header, stream_chunk, stream_trailer].into_iter().any(Option::is_some)
     }
 }
 
@@ -113,27 +123,33 @@ fn exposed(mut packet: DataPacket, message: Vec<u8>) -> Vec<u8> {
         Some(Value::User(user)) if is_wrapped(user) => wrap(packet, message),
         Some(Value::ChatMessage(_)) => wrap(packet, message),
         Some(Value::StreamHeader(header)) => {
-            let forged = header.attributes.remove(DESTINATIONS_ATTRIBUTE);
-            if packet.destination_identities.is_empty() && forged.is_none() {
-                return message;
-            }
+            header.attributes.remove(DESTINATIONS_ATTRIBUTE);
             let to = list_of(&packet.destination_identities);
             header.attributes.extend(to.map(|to| (DESTINATIONS_ATTRIBUTE.to_owned(), to)));
+            header.stream_id = id_with_sender(&packet.participant_identity, &header.stream_id);
             packet.encode_to_vec()
         }
-        // No stream has a chunk of this number.
-        Some(Value::StreamChunk(chunk)) if chunk.content.len() > MAX_CHUNK => {
-            chunk.content = Vec::new();
-            chunk.chunk_index = u64::MAX;
+        Some(Value::StreamChunk(chunk)) => {
+            chunk.stream_id = id_with_sender(&packet.participant_identity, &chunk.stream_id);
+            if chunk.content.len() > MAX_CHUNK {
+                // No stream has a chunk of this number.
+                (chunk.content, chunk.chunk_index) = (Vec::new(), u64::MAX);
+            }
             packet.encode_to_vec()
         }
-        // A trailer's attributes are added to those of its header.
-        Some(Value::StreamTrailer(trailer)) => match trailer.attributes.remove(DESTINATIONS_ATTRIBUTE) {
-            Some(_) => packet.encode_to_vec(),
-            None => message,
-        },
+        Some(Value::StreamTrailer(trailer)) => {
+            // A trailer's attributes are added to those of its header.
+            trailer.attributes.remove(DESTINATIONS_ATTRIBUTE);
+            trailer.stream_id = id_with_sender(&packet.participant_identity, &trailer.stream_id);
+            packet.encode_to_vec()
+        }
         _ => message,
     }
+}
+
+/// The length keeps apart where the sender ends and the id begins.
+fn id_with_sender(sender: &str, id: &str) -> String {
+    format!("{}{ID_SEPARATOR}{sender}{id}", sender.len())
 }
 
 fn is_wrapped(user: &UserPacket) -> bool {

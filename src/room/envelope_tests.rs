@@ -130,19 +130,44 @@ fn no_participant_can_say_whom_a_stream_was_sent_to() {
 }
 
 #[test]
-fn what_is_not_chat_passes_byte_for_byte() {
-    let chunk = Chunk { stream_id: "ST_1".into(), content: vec![0xff; 100], ..Chunk::default() };
+fn what_is_no_text_passes_byte_for_byte() {
     let others = [
-        packet("ada", &["agent"], Value::StreamChunk(chunk)),
         packet("ada", &["agent"], Value::User(data("another", CHAT_PACKET_TOPIC.as_bytes()))),
-        packet("ada", &[], header(&[("a", "b")])),
-        packet("ada", &[], Value::StreamTrailer(Trailer::default())),
         DataPacket::default(),
     ];
     for message in others.iter().map(DataPacket::encode_to_vec).chain([vec![0xff; 40], vec![18, 200], vec![]])
     {
         assert_eq!(expose(message.clone()), message);
     }
+}
+
+/// The id by which the SDK knows the stream of this packet.
+fn known(sender: &str, value: Value) -> String {
+    match seen(&packet(sender, &[], value)).value {
+        Some(Value::StreamHeader(header)) => header.stream_id,
+        Some(Value::StreamChunk(chunk)) => chunk.stream_id,
+        Some(Value::StreamTrailer(trailer)) => trailer.stream_id,
+        value => panic!("no stream: {value:?}"),
+    }
+}
+
+#[test]
+fn streams_of_one_id_are_apart_for_each_sender() {
+    let parts = |sender: &str, id: &str| {
+        let header = Header { stream_id: id.into(), ..Header::default() };
+        let chunk = Chunk { stream_id: id.into(), content: vec![0xff; 100], ..Chunk::default() };
+        let trailer = Trailer { stream_id: id.into(), ..Trailer::default() };
+        let values = [Value::StreamHeader(header), Value::StreamChunk(chunk), Value::StreamTrailer(trailer)];
+        values.map(|value| known(sender, value))
+    };
+    let (ada, eve) = (parts("ada", "ST_1"), parts("eve", "ST_1"));
+    assert!(ada.iter().all(|id| *id == ada[0]) && eve.iter().all(|id| *id == eve[0]));
+    assert_ne!(ada[0], eve[0]);
+    assert_ne!(parts("ada", "1ST"), parts("ada1", "ST"), "where one ends and the other begins counts");
+    for (sender, id) in [("ada", "ST_1"), ("", "7:eve1"), ("2:b\u{fc}", ""), ("a:b", ":")] {
+        assert_eq!(id_of_stream(&parts(sender, id)[0]), id);
+    }
+    assert_eq!((id_of_stream("no sender"), id_of_stream("9:ada")), ("no sender", "9:ada"));
 }
 
 #[test]

@@ -183,7 +183,7 @@ impl IncomingText {
         Header {
             topic: self.topic.clone(),
             sender: self.sender.clone(),
-            id: info.id.clone(),
+            id: envelope::id_of_stream(&info.id).to_owned(),
             attributes: info.attributes(),
             operation: info.operation_type,
             reply_to: info.reply_to_stream_id.clone(),

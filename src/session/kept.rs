@@ -1,5 +1,6 @@
 //! A session's turns as the local record keeps them.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use conversation::{Failure, Utterance};
@@ -16,6 +17,8 @@ pub(super) struct Keeper {
     record: Record,
     place: Place,
     agent: String,
+    /// When the last turn started.
+    latest_us: AtomicI64,
 }
 
 /// A turn under way, as it stands in the record.
@@ -28,7 +31,7 @@ pub(super) struct Kept {
 
 impl Keeper {
     pub(super) fn new(record: Record, place: &Place, agent: &str) -> Self {
-        Self { record, place: place.clone(), agent: agent.to_owned() }
+        Self { record, place: place.clone(), agent: agent.to_owned(), latest_us: AtomicI64::new(0) }
     }
 
     /// For tests: keeps nothing.
@@ -52,7 +55,7 @@ impl Keeper {
             agent: self.agent.clone(),
             speaker: self.record.speaker(&utterance.speaker),
             index,
-            started_us: micros(SystemTime::now()),
+            started_us: self.start(micros(SystemTime::now())),
             question: self.record.said(&utterance.text),
             end: None,
         };
@@ -88,6 +91,15 @@ impl Keeper {
         self.record.put(Turn { end: Some(end), ..kept.turn });
     }
 
+    /// The start of the next turn: after the last one, since that is their order, also when the system's clock was set
+    /// back.
+    fn start(&self, now_us: i64) -> i64 {
+        let next = |latest: i64| now_us.max(latest.saturating_add(1));
+        let before =
+            self.latest_us.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |latest| Some(next(latest)));
+        before.map_or(now_us, next)
+    }
+
     fn outcome(&self, ending: &TurnEnding) -> Outcome {
         match ending {
             TurnEnding::Answered => Outcome::Answered,
@@ -114,5 +126,17 @@ impl Kept {
     /// The record's time of an instant. It only goes forward, even when the system's clock is set during the turn.
     fn at(&self, instant: Instant) -> i64 {
         self.turn.started_us.saturating_add(length_us(instant.saturating_duration_since(self.started)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_keep_their_order_when_the_clock_is_set_back() {
+        let keeper = Keeper::nothing("RM_1");
+        let starts = [7_000, 7_010, 3_000, 3_005, 7_100].map(|now| keeper.start(now));
+        assert_eq!(starts, [7_000, 7_010, 7_011, 7_012, 7_100]);
     }
 }

@@ -20,12 +20,14 @@ const PLACES: usize = 128;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(15);
 const SETTLED: Duration = Duration::from_millis(500);
 const HALF_A_HEAD: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\nX: ";
+/// The beginning of a ClientHello (RFC 8446, section 4.1.2).
+const TLS_HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a hello that is not HTTP";
 /// Its answer has megabytes.
 const LARGE: &str = "/api/sessions/RM_large?limit=200";
 
 /// The behaviour of a client on its connection.
 #[derive(Clone, Copy, Debug)]
-enum Client {
+pub(crate) enum Client {
     /// Asks for health every three seconds, on one connection for as long as it lasts.
     Chatty,
     /// Sends nothing.
@@ -40,6 +42,8 @@ enum Client {
     Pipelines,
     /// Announces a form that does not come.
     HalfForm,
+    /// Speaks TLS. Refused at once, so it holds no place.
+    Tls,
 }
 
 const ALL: [Client; 7] = [
@@ -66,6 +70,11 @@ impl Client {
                 tokio::time::sleep(Duration::from_secs(3)).await;
             },
             Self::Silent => read_some(&mut stream, 1).await,
+            Self::Tls => {
+                stream.write_all(TLS_HELLO).await?;
+                read_some(&mut stream, 4096).await?;
+                read_some(&mut stream, 1).await
+            }
             Self::HalfHead => drip(&mut stream, HALF_A_HEAD).await,
             Self::HalfForm => drip(&mut stream, form).await,
             Self::NeverReads => {
@@ -110,7 +119,7 @@ async fn connect(server: SocketAddr, from: Ipv4Addr) -> io::Result<TcpStream> {
     socket.connect(server).await
 }
 
-fn one_address(_: usize) -> Ipv4Addr {
+pub(crate) fn one_address(_: usize) -> Ipv4Addr {
     Ipv4Addr::LOCALHOST
 }
 
@@ -120,7 +129,7 @@ fn many_addresses(client: usize) -> Ipv4Addr {
 
 /// Clients that hold connections while this value lives. With `comes_back`, a client that loses its connection opens
 /// another.
-fn held(
+pub(crate) fn held(
     server: SocketAddr,
     client: Client,
     count: usize,
@@ -295,6 +304,18 @@ fn memory() -> u64 {
     kib("self", "VmRSS")
 }
 
+/// The most bytes that one connection of this local port has not passed on (proc_net_tcp, `tx_queue`).
+fn unread_in_the_kernel(port: u16) -> usize {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let ours = format!(":{port:04X}");
+    let queued = table.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let queue = fields.get(4).filter(|_| fields[1].ends_with(&ours))?.split(':').next()?;
+        usize::from_str_radix(queue, 16).ok()
+    });
+    queued.max().unwrap_or_default()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn unread_answers_take_little_memory() {
     let recorded = with_a_large_page();
@@ -317,7 +338,12 @@ async fn unread_answers_take_little_memory() {
         most = most.max(memory());
         tokio::time::sleep(SETTLED / 10).await;
     }
-    println!("{} KiB more at most", most.saturating_sub(before));
+    let unread = unread_in_the_kernel(served.address.port());
+    println!(
+        "{} KiB more at most, and {unread} bytes of one answer in the kernel",
+        most.saturating_sub(before)
+    );
+    assert!(unread > 0 && unread <= 128 << 10, "{unread} bytes of one answer");
     assert!(most.saturating_sub(before) < 64 << 10, "{before} {most}");
     assert_health(served.address, "answers wait").await;
     drop(clients);

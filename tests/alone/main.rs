@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attacks;
 mod cameras;
 mod cancelled_join;
 mod chaos;

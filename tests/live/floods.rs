@@ -1,6 +1,6 @@
 //! One participant who floods a room in every way: that one is refused, and the others are answered.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use scripted_model::{Reply, Script, Step};
 use voiced::caller::Caller;
@@ -203,4 +203,30 @@ async fn reused_ids_and_forged_lengths_cost_their_own_text() {
     wait_until("one is a turn", || is_told(&world, "one and two"), || worker.log());
     assert_answered(&mut ada, &worker, "still here").await;
     mallory.leave().await;
+}
+
+/// Every participant sees the ids of the streams that others open to the whole room.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_id_of_anothers_open_stream_neither_adds_to_it_nor_ends_it() {
+    let world = world().await;
+    let worker = world.worker(&[]);
+    let mut caller = world.call_as("same-id", "caller").await;
+    assert_answered(&mut caller, &worker, "before").await;
+    let ada = Mallory::join_as(&world, "same-id", "ada").await;
+    let mallory = known_mallory(&world, &worker, "same-id").await;
+    ada.open("one id").await;
+    ada.chunk("one id", 0, "my words ").await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    mallory.chunk("one id", 1, "forged words ").await;
+    mallory.end("one id").await;
+    mallory.open("one id").await;
+    mallory.chunk("one id", 0, "hers alone").await;
+    mallory.end("one id").await;
+    wait_until("hers is a turn", || is_recorded(&world, "hers alone"), || worker.log());
+    ada.chunk("one id", 1, "to their end").await;
+    ada.end("one id").await;
+    wait_until("ada's is a turn", || is_recorded(&world, "my words to their end"), || worker.log());
+    assert!(!is_told(&world, "forged words"));
+    mallory.leave().await;
+    ada.leave().await;
 }

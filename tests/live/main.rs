@@ -7,6 +7,7 @@ mod support;
 
 mod chat;
 mod check;
+mod clock;
 mod conversation;
 mod drain;
 mod encrypted;
@@ -14,6 +15,7 @@ mod faults;
 mod fleet;
 mod fleet_nodes;
 mod floods;
+mod foreign_spool;
 mod forgotten_room;
 mod full_disk;
 mod hostile_room;

@@ -154,6 +154,15 @@ async fn other_refusals_have_words_of_their_own() {
     for name in ["livekit", "llm", "otlp"] {
         assert!(line(&said, name).contains("another host's"), "{said}");
     }
+    let expired = Fronts {
+        livekit: authority.expired_front(&["localhost"], world.livekit.port()).await,
+        model: authority.expired_front(&["localhost"], model_port(&world)).await,
+        collector: authority.expired_front(&["localhost"], world.collector.port()).await,
+    };
+    let (_, said) = check(trusting(&expired)).await;
+    for name in ["livekit", "llm", "otlp"] {
+        assert!(line(&said, name).contains("it has expired"), "{said}");
+    }
     let plain = Fronts {
         livekit: world.livekit.port(),
         model: model_port(&world),
@@ -163,11 +172,17 @@ async fn other_refusals_have_words_of_their_own() {
     for name in ["livekit", "llm", "otlp"] {
         assert!(line(&said, name).contains("does it speak TLS there"), "{said}");
     }
-    // Plain websockets to a port that speaks TLS.
+    // Plain websockets and HTTP to ports that speak TLS.
     let mut command = trusting(&others);
     command.env("LIVEKIT_URL", format!("ws://localhost:{}", others.livekit));
+    command.env("OPENAI_BASE_URL", format!("http://localhost:{}/v1", others.model));
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://localhost:{}", others.collector));
     let (_, said) = check(command).await;
     assert!(line(&said, "livekit").contains("wss://"), "{said}");
+    for name in ["llm", "otlp"] {
+        assert!(line(&said, name).contains("https://"), "{said}");
+    }
+    assert_eq!(world.model.requests().len(), 0, "nothing is sent to any of them");
 }
 
 #[tokio::test(flavor = "multi_thread")]

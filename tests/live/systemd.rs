@@ -58,6 +58,14 @@ fn the_units_expose_no_more_than_a_network_service_must() {
     }
 }
 
+/// A core would hold secrets, and what people said.
+#[test]
+fn no_unit_lets_the_worker_leave_a_core_file() {
+    for unit in UNITS {
+        assert!(text(unit).lines().any(|line| line == "LimitCORE=0"), "{unit}");
+    }
+}
+
 #[test]
 fn the_unit_for_several_agents_differs_in_names_alone() {
     let [one, many] = UNITS.map(text);

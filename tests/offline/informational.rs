@@ -1,4 +1,5 @@
-//! Servers that flood us over HTTP: informational heads (1xx) in place of an answer, and answers without end.
+//! Servers that flood us over HTTP: informational heads (1xx) in place of an answer, and answers without end; and
+//! servers whose heads drip.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -39,6 +40,18 @@ impl Flood {
         Self { base, requests }
     }
 
+    /// A server whose head drips, a letter at a time.
+    fn dripping() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                thread::spawn(move || drip(stream));
+            }
+        });
+        base
+    }
+
     fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
@@ -51,6 +64,16 @@ fn flood(mut stream: TcpStream, head: &[u8], piece: &[u8], requests: &AtomicUsiz
         let _ = stream.write_all(head);
         let pieces = piece.repeat(1_000);
         while stream.write_all(&pieces).is_ok() {}
+    }
+}
+
+/// Until the client hangs up.
+fn drip(mut stream: TcpStream) {
+    // An answer before the request is another fault.
+    let _ = stream.read(&mut [0; 4096]);
+    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX-Long: ");
+    while stream.write_all(b"x").is_ok() {
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -116,4 +139,32 @@ fn of_a_receivers_answer_without_end_only_the_beginning_is_read() {
         let error = telemetry.status().last_error.unwrap_or_default();
         assert!(error.contains(said.unwrap_or_default()) && error.len() < 500, "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_models_head_that_drips_ends_with_the_limit_for_the_first_word() {
+    let limit = Duration::from_millis(300);
+    let config = llm_config(&Flood::dripping());
+    let began = Instant::now();
+    let asked = ask(&config::Llm { first_token_timeout: limit, max_attempts: 2, ..config }).await;
+    asked.check();
+    assert_eq!((asked.class(), asked.answer.attempts.len()), ("first_token_timeout", 2));
+    assert!(
+        began.elapsed() >= 2 * limit && began.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[test]
+fn a_receivers_head_that_drips_ends_with_its_limit_and_the_spans_wait() {
+    let url = format!("{}/v1/traces", Flood::dripping()).parse().unwrap();
+    let limit = Duration::from_millis(300);
+    let settings = voiced::telemetry::Settings { otlp_timeout: limit, ..settings(Some(url), &[]) };
+    let telemetry = Telemetry::start(&settings, "ada", "instance-1").unwrap();
+    good(&telemetry.tracer(), "RM_1", 0);
+    wait_until("two attempts", || telemetry.status().failed_batches >= 2);
+    let status = telemetry.status();
+    assert_eq!((status.queued_spans, status.dropped), (3, 0));
+    assert!(status.last_error.unwrap().contains("within 0.3 s"));
 }

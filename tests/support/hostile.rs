@@ -64,8 +64,11 @@ pub(crate) struct Mallory {
 
 impl Mallory {
     pub(crate) async fn join(world: &World, room: &str) -> Self {
-        let credentials = world.credentials();
-        let token = token::caller(&credentials, room, "mallory", None).unwrap();
+        Self::join_as(world, room, "mallory").await
+    }
+
+    pub(crate) async fn join_as(world: &World, room: &str, identity: &str) -> Self {
+        let token = token::caller(&world.credentials(), room, identity, None).unwrap();
         Self::join_with(world, token.expose()).await
     }
 
@@ -112,6 +115,16 @@ impl Mallory {
         assert_eq!(content.len(), chunk_bytes);
         self.send(Value::StreamChunk(Chunk { stream_id: id.to_owned(), content, ..Default::default() }))
             .await;
+    }
+
+    /// A piece of a text stream.
+    pub(crate) async fn chunk(&self, id: &str, chunk_index: u64, text: &str) {
+        let (stream_id, content) = (id.to_owned(), text.into());
+        self.send(Value::StreamChunk(Chunk { stream_id, chunk_index, content, ..Default::default() })).await;
+    }
+
+    pub(crate) async fn end(&self, id: &str) {
+        self.send(Value::StreamTrailer(Trailer { stream_id: id.to_owned(), ..Default::default() })).await;
     }
 
     /// A chat message as a data packet.

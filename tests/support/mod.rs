@@ -4,6 +4,7 @@
 
 pub(crate) mod again;
 pub(crate) mod browser;
+pub(crate) mod clock;
 pub(crate) mod contract;
 pub(crate) mod echo_receiver;
 pub(crate) mod exposition;

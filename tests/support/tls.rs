@@ -35,9 +35,19 @@ impl Authority {
 
     /// A port that speaks TLS as `names` and forwards to the port `to` on loopback.
     pub(crate) async fn front(&self, names: &[&str], to: u16) -> u16 {
+        self.front_with(params(names), to).await
+    }
+
+    /// As `front`, with a certificate that was valid until 2020.
+    pub(crate) async fn expired_front(&self, names: &[&str], to: u16) -> u16 {
+        let mut params = params(names);
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        self.front_with(params, to).await
+    }
+
+    async fn front_with(&self, params: CertificateParams, to: u16) -> u16 {
         let key = KeyPair::generate().unwrap();
-        let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         outbound::install_crypto_provider();
         let config = ServerConfig::builder()
@@ -54,6 +64,10 @@ impl Authority {
         });
         port
     }
+}
+
+fn params(names: &[&str]) -> CertificateParams {
+    CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap()
 }
 
 async fn pass_on(acceptor: TlsAcceptor, stream: TcpStream, to: u16) {

@@ -150,6 +150,12 @@ impl SendError {
     }
 }
 
+/// Whether the answer began with what is no HTTP.
+pub(super) fn is_no_http(error: &(dyn std::error::Error + 'static)) -> bool {
+    let no_http = |error: &hyper::Error| error.is_parse() && !error.is_parse_too_large();
+    chain(error).any(|error| error.downcast_ref().is_some_and(no_http))
+}
+
 /// `url` in the form that a connector takes.
 fn as_url(uri: &Uri) -> Option<Url> {
     Url::parse(&uri.to_string()).ok()

@@ -147,6 +147,8 @@ impl Network {
 
     fn advised(&self, url: &Url, cause: String, error: &(dyn Error + 'static)) -> String {
         let advice = trust::found(error).map(|refusal| trust::advice(refusal, &self.system, &self.names));
+        let plain = url.scheme() == "http" && client::is_no_http(error);
+        let advice = advice.or_else(|| plain.then(|| "does it speak TLS there (https://)?".to_owned()));
         let through = self.proxies.through(url);
         [Some(cause), advice, through].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }

@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::{FileLock, private};
@@ -42,6 +43,7 @@ impl Slots {
     /// Takes the first slot that no process holds.
     pub fn acquire(&self) -> io::Result<Slot> {
         private::make_directory(&self.root)?;
+        self.warn_of_owner()?;
         for number in 0..MAX_SLOTS {
             if let Some(slot) = self.lock(number)? {
                 return Ok(slot);
@@ -67,9 +69,24 @@ impl Slots {
         name.strip_prefix(&self.owner)?.strip_prefix('.')?.parse().ok()
     }
 
-    /// None when another process holds it.
+    /// Says who can take away what is kept here.
+    fn warn_of_owner(&self) -> io::Result<()> {
+        let owner = fs::metadata(&self.root)?.uid();
+        if owner != 0 && our_user().is_some_and(|user| user != owner) {
+            let root = self.root.display();
+            tracing::warn!(
+                "{root} belongs to user {owner}, who can take away what is kept there; use a directory of our own"
+            );
+        }
+        Ok(())
+    }
+
+    /// None when another process holds it, or another user made it.
     fn lock(&self, number: u32) -> io::Result<Option<Slot>> {
         let path = self.root.join(format!("{}.{number}", self.owner));
+        if is_anothers(&path)? {
+            return Ok(None);
+        }
         private::make_directory(&path)?;
         let lock = FileLock::take(&path.join("lock"))?;
         Ok(lock.map(|lock| Slot { path, number, _lock: lock }))
@@ -82,6 +99,23 @@ impl Slot {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Whether another user made what is at this path, or it is no directory. What we write there could be read, or a link
+/// could lead it over a file of ours.
+fn is_anothers(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(!found.is_dir() || our_user().is_some_and(|user| user != found.uid())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The effective user id (proc(5)); None where it cannot be read.
+fn our_user() -> Option<u32> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    ids.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// A directory's name for two names. The checksum distinguishes names that look alike without their special characters
@@ -130,6 +164,24 @@ mod tests {
         let found = slots.abandoned(&ours).unwrap();
         assert_eq!(found.iter().map(Slot::path).collect::<Vec<_>>(), [left.as_path()]);
         drop(alive);
+    }
+
+    #[test]
+    fn a_link_or_a_file_in_the_place_of_a_slot_is_left_alone() {
+        let (root, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let slots = Slots::new(root.path(), "voiced", "ada");
+        let place = |number: u32| root.path().join(format!("{}.{number}", slots.owner));
+        std::os::unix::fs::symlink(elsewhere.path(), place(0)).unwrap();
+        std::os::unix::fs::symlink("nothing", place(1)).unwrap();
+        fs::write(place(2), "").unwrap();
+        assert_eq!(slots.acquire().unwrap().path(), place(3));
+        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_user_is_the_one_who_owns_what_we_make() {
+        let made = tempfile::tempdir().unwrap();
+        assert_eq!(our_user(), Some(fs::metadata(made.path()).unwrap().uid()));
     }
 
     #[test]

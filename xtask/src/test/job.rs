@@ -15,9 +15,10 @@ const ALONE: &str = "alone";
 const OWN_PROCESS: [&str; 3] = ["cameras", "cancelled_join", "hard_close"];
 /// Modules whose tests spend their time on time limits, outages and restarts, and use a seventh of a processor; `faults` a
 /// third. Those with the longest tests come first.
-const WAITING: [&str; 11] = [
+const WAITING: [&str; 12] = [
     "outages",
     "terminated",
+    "clock",
     "stuck",
     "recovery",
     "faults",
