@@ -6,7 +6,6 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use serde::Deserialize;
 use thiserror::Error;
 
 use crate::{pc::channel::Channel, rtp_parameters::Priority};
@@ -40,8 +39,7 @@ pub enum DataChannelError {
     Utf8(#[from] Utf8Error),
 }
 
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum DataChannelState {
     Connecting,
     Open,

@@ -53,9 +53,9 @@ mod audio;
 mod audio_device;
 mod enum_dispatch;
 mod error;
+mod frame_queue;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub mod fuzzing;
-mod idle_stream;
 mod net;
 mod pc;
 mod unsupported;
@@ -65,7 +65,6 @@ pub mod audio_source;
 pub mod audio_stream;
 pub mod audio_track;
 pub mod data_channel;
-pub mod desktop_capturer;
 pub mod ice_candidate;
 pub mod media_stream;
 pub mod media_stream_track;

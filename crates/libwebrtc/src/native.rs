@@ -5,11 +5,8 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-pub mod apm;
-pub mod audio_mixer;
 pub mod frame_cryptor;
 pub mod packet_trailer;
-pub mod yuv_helper;
 
 /// A random UUID (RFC 9562, version 4) in lower-case hexadecimal.
 ///

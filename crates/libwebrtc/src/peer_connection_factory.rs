@@ -57,11 +57,6 @@ pub struct PeerConnectionFactory {
 }
 
 impl PeerConnectionFactory {
-    /// The delay concerns video, which is not received: this is the default factory.
-    pub fn with_zero_playout_delay() -> Self {
-        Self::default()
-    }
-
     /// Both options are accepted and change nothing: the first concerns video, the second shortens a handshake with
     /// peers that support it.
     pub fn with_options(_zero_playout_delay: bool, _enable_warp: bool) -> Self {

@@ -113,13 +113,6 @@ pub struct RtpCapabilities {
     pub header_extensions: Vec<RtpHeaderExtensionCapability>,
 }
 
-impl DegradationPreference {
-    /// The former name of [`MaintainFramerateAndResolution`](Self::MaintainFramerateAndResolution).
-    #[deprecated(since = "0.8.0", note = "use MaintainFramerateAndResolution")]
-    #[allow(non_upper_case_globals)]
-    pub const Disabled: Self = Self::MaintainFramerateAndResolution;
-}
-
 impl RtpParameters {
     /// Sets what is given up first.
     pub fn set_degradation_preference(&mut self, preference: DegradationPreference) {

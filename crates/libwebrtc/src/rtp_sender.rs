@@ -24,13 +24,6 @@ pub enum VideoEncoderBackend {
     PreEncoded,
 }
 
-impl VideoEncoderBackend {
-    /// The backends of this process. This crate encodes no video, so the default is the only one.
-    pub fn list_available() -> impl IntoIterator<Item = VideoEncoderBackend> {
-        [Self::Auto]
-    }
-}
-
 #[derive(Clone)]
 pub struct RtpSender {
     pub(crate) inner: Arc<Transceiver>,

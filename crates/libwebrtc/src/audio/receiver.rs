@@ -13,13 +13,13 @@ use crate::{
     RtcError,
     audio::{
         clock::{self, Beat},
-        frames::FrameQueue,
         jitter::{AudioPacket, JitterBuffer, JitterStats},
         opus::{self, Channels, CodecError},
         resample::{Format, Resampler},
         source::Sink,
     },
     audio_frame::AudioFrame,
+    frame_queue::FrameQueue,
     pc::runtime,
 };
 
@@ -50,7 +50,7 @@ pub(crate) struct Listener {
     format: Format,
     /// Exists once the format of the received sound is known.
     resampler: Mutex<Option<Resampler>>,
-    frames: Arc<FrameQueue>,
+    frames: Arc<FrameQueue<AudioFrame<'static>>>,
 }
 
 // === impl Receiver ===
@@ -162,7 +162,7 @@ impl State {
 // === impl Listener ===
 
 impl Listener {
-    pub(crate) fn new(format: Format, frames: Arc<FrameQueue>) -> Arc<Self> {
+    pub(crate) fn new(format: Format, frames: Arc<FrameQueue<AudioFrame<'static>>>) -> Arc<Self> {
         Arc::new(Self { format, resampler: Mutex::default(), frames })
     }
 

@@ -4,8 +4,6 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
-
 use super::{
     DtlsRole, DtlsTransportState, IceCandidatePairState, IceCandidateType, IceRole,
     IceServerTransportProtocol, IceTcpCandidateType, IceTransportState, QualityLimitationReason,
@@ -16,8 +14,7 @@ use crate::data_channel::DataChannelState;
 macro_rules! report_part {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)+ }) => {
         $(#[$doc])*
-        #[derive(Debug, Default, Clone, Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
+        #[derive(Debug, Default, Clone)]
         pub struct $name {
             $(pub $field: $type,)+
         }
