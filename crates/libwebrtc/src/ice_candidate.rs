@@ -4,7 +4,7 @@ use std::fmt::{self, Debug, Display};
 
 use str0m::Candidate;
 
-use crate::session_description::SdpParseError;
+use crate::sdp_type::SdpParseError;
 
 /// One address of a peer, as it travels over signalling.
 pub struct IceCandidate {

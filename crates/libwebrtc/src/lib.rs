@@ -51,6 +51,12 @@
 
 mod audio;
 mod audio_device;
+mod callback;
+mod channel_init;
+mod configuration;
+mod connection_events;
+mod connection_state;
+mod direction;
 mod enum_dispatch;
 mod error;
 mod frame_queue;
@@ -58,6 +64,11 @@ mod frame_queue;
 pub mod fuzzing;
 mod net;
 mod pc;
+mod random;
+mod runtime;
+mod sdp_type;
+mod track_core;
+mod transceiver_init;
 mod unsupported;
 
 pub mod audio_frame;

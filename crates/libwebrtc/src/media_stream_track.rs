@@ -1,29 +1,14 @@
-//! A track of either kind, and the parts that both kinds share.
-
-use std::sync::atomic::{AtomicBool, Ordering};
+//! A track of either kind.
 
 use crate::{audio_track::RtcAudioTrack, enum_dispatch, video_track::RtcVideoTrack};
 
-/// Whether a track can still carry media.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum RtcTrackState {
-    Live,
-    Ended,
-}
+pub use crate::track_core::RtcTrackState;
 
 /// An audio or a video track.
 #[derive(Debug, Clone)]
 pub enum MediaStreamTrack {
     Video(RtcVideoTrack),
     Audio(RtcAudioTrack),
-}
-
-/// The state every track has, shared by its handles.
-#[derive(Debug)]
-pub(crate) struct TrackCore {
-    id: String,
-    enabled: AtomicBool,
-    ended: AtomicBool,
 }
 
 impl MediaStreamTrack {
@@ -46,32 +31,6 @@ impl From<RtcAudioTrack> for MediaStreamTrack {
 impl From<RtcVideoTrack> for MediaStreamTrack {
     fn from(track: RtcVideoTrack) -> Self {
         Self::Video(track)
-    }
-}
-
-impl TrackCore {
-    pub(crate) fn new(id: String) -> Self {
-        Self { id, enabled: AtomicBool::new(true), ended: AtomicBool::new(false) }
-    }
-
-    pub(crate) fn id(&self) -> String {
-        self.id.clone()
-    }
-
-    pub(crate) fn enabled(&self) -> bool {
-        self.enabled.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_enabled(&self, enabled: bool) -> bool {
-        self.enabled.swap(enabled, Ordering::Relaxed) != enabled
-    }
-
-    pub(crate) fn state(&self) -> RtcTrackState {
-        if self.ended.load(Ordering::Relaxed) { RtcTrackState::Ended } else { RtcTrackState::Live }
-    }
-
-    pub(crate) fn end(&self) {
-        self.ended.store(true, Ordering::Relaxed);
     }
 }
 

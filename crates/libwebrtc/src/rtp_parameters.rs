@@ -1,6 +1,6 @@
 //! The parameters of a sender or receiver: codecs, encodings, RTCP (W3C webrtc-pc, section 5.2).
 
-use crate::rtp_transceiver::RtpTransceiverDirection;
+use crate::direction::RtpTransceiverDirection;
 
 /// The relative importance of an encoding or a data channel (W3C webrtc-priority).
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]

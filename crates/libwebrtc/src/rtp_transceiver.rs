@@ -6,31 +6,11 @@ use std::{
 };
 
 use crate::{
-    RtcError,
-    pc::transceiver::Transceiver,
-    rtp_parameters::{RtpCodecCapability, RtpEncodingParameters},
-    rtp_receiver::RtpReceiver,
+    RtcError, pc::transceiver::Transceiver, rtp_parameters::RtpCodecCapability, rtp_receiver::RtpReceiver,
     rtp_sender::RtpSender,
 };
 
-/// The initial state of a transceiver.
-#[derive(Debug, Clone)]
-pub struct RtpTransceiverInit {
-    pub direction: RtpTransceiverDirection,
-    /// The stream the track is announced in; only the first id is used.
-    pub stream_ids: Vec<String>,
-    pub send_encodings: Vec<RtpEncodingParameters>,
-}
-
-/// The directions in which media may flow over an m-line, seen from this side.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum RtpTransceiverDirection {
-    SendRecv,
-    SendOnly,
-    RecvOnly,
-    Inactive,
-    Stopped,
-}
+pub use crate::{direction::RtpTransceiverDirection, transceiver_init::RtpTransceiverInit};
 
 #[derive(Clone)]
 pub struct RtpTransceiver {

@@ -33,7 +33,7 @@ impl RtcVideoSource {
 pub mod native {
     use super::VideoResolution;
     use crate::{
-        native::packet_trailer::PacketTrailerHandler,
+        native::packet_trailer::handler::PacketTrailerHandler,
         unsupported::Unsupported,
         video_frame::{VideoBuffer, VideoFrame},
     };

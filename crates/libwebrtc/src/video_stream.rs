@@ -10,8 +10,8 @@ pub mod native {
     use futures_core::Stream;
 
     use crate::{
-        frame_queue::FrameQueue, native::packet_trailer::PacketTrailerHandler, unsupported::Unsupported,
-        video_frame::BoxVideoFrame, video_track::RtcVideoTrack,
+        frame_queue::FrameQueue, native::packet_trailer::handler::PacketTrailerHandler,
+        unsupported::Unsupported, video_frame::BoxVideoFrame, video_track::RtcVideoTrack,
     };
 
     /// How a [`NativeVideoStream`] buffers.

@@ -20,7 +20,7 @@ use crate::{
     },
     audio_frame::AudioFrame,
     frame_queue::FrameQueue,
-    pc::runtime,
+    runtime,
 };
 
 /// The receiving end of a remote track.

@@ -8,7 +8,7 @@ use super::{
     DtlsRole, DtlsTransportState, IceCandidatePairState, IceCandidateType, IceRole,
     IceServerTransportProtocol, IceTcpCandidateType, IceTransportState, QualityLimitationReason,
 };
-use crate::data_channel::DataChannelState;
+use crate::channel_init::DataChannelState;
 
 /// All parts have public fields, defaults, and the camel-case names of the specification.
 macro_rules! report_part {
