@@ -35,6 +35,7 @@ pub enum DataChannelError {
     Utf8(#[from] Utf8Error),
 }
 
+/// How far a channel is (W3C webrtc-pc, section 6.2). It takes messages while it is open.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum DataChannelState {
     Connecting,
@@ -50,7 +51,9 @@ pub struct DataBuffer<'a> {
     pub binary: bool,
 }
 
+/// Receives each new state.
 pub type OnStateChange = Box<dyn FnMut(DataChannelState) + Send + Sync>;
+/// Receives each message, in the order of the channel.
 pub type OnMessage = Box<dyn FnMut(DataBuffer) + Send + Sync>;
 /// Receives the bytes of payload that left the send buffer since the last call.
 pub type OnBufferedAmountChange = Box<dyn FnMut(u64) + Send + Sync>;

@@ -13,6 +13,7 @@ pub struct IceServer {
     pub password: String,
 }
 
+/// Whether this machine is watched after the first gathering.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum ContinualGatheringPolicy {
     GatherOnce,
@@ -20,6 +21,7 @@ pub enum ContinualGatheringPolicy {
     GatherContinually,
 }
 
+/// The candidates that a peer is told.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum IceTransportsType {
     /// The peer sees only relays. Without a TURN server that is an error.

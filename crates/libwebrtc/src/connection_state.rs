@@ -13,6 +13,7 @@ pub enum PeerConnectionState {
     Closed,
 }
 
+/// ICE: whether a pair of addresses works (W3C webrtc-pc, section 4.3.5).
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum IceConnectionState {
     New,
@@ -25,6 +26,7 @@ pub enum IceConnectionState {
     Max,
 }
 
+/// Whether addresses of this side are still looked for.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum IceGatheringState {
     New,
@@ -32,6 +34,7 @@ pub enum IceGatheringState {
     Complete,
 }
 
+/// The offer/answer exchange (RFC 9429, section 3.2).
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum SignalingState {
     Stable,
@@ -42,6 +45,7 @@ pub enum SignalingState {
     Closed,
 }
 
+/// What an offer asks for beyond the transceivers.
 #[derive(Debug, Clone, Default)]
 pub struct OfferOptions {
     /// Look for a new network path, with new credentials.
@@ -52,6 +56,7 @@ pub struct OfferOptions {
     pub offer_to_receive_video: bool,
 }
 
+/// An answer has no options.
 #[derive(Debug, Clone, Default)]
 pub struct AnswerOptions {}
 

@@ -17,6 +17,7 @@ pub type IncomingFilter = fn(Vec<u8>) -> Vec<u8>;
 
 static INCOMING_FILTER: OnceLock<IncomingFilter> = OnceLock::new();
 
+/// A handle to a channel. Clones are the same channel; it stays open without a handle.
 #[derive(Clone)]
 pub struct DataChannel {
     pub(crate) inner: Arc<Channel>,
@@ -54,10 +55,12 @@ impl DataChannel {
         self.inner.id()
     }
 
+    /// The name that the opening side chose.
     pub fn label(&self) -> String {
         self.inner.label().to_owned()
     }
 
+    /// The state at the moment.
     pub fn state(&self) -> DataChannelState {
         self.inner.state()
     }
@@ -72,14 +75,17 @@ impl DataChannel {
         self.inner.buffered_amount()
     }
 
+    /// Replaces the callback for states.
     pub fn on_state_change(&self, callback: Option<OnStateChange>) {
         self.inner.callbacks().state_change.set(callback)
     }
 
+    /// Replaces the callback for messages. One that comes while there is none is lost.
     pub fn on_message(&self, callback: Option<OnMessage>) {
         self.inner.callbacks().message.set(callback)
     }
 
+    /// Replaces the callback for acknowledged bytes.
     pub fn on_buffered_amount_change(&self, callback: Option<OnBufferedAmountChange>) {
         self.inner.callbacks().buffered_amount_change.set(callback)
     }

@@ -14,9 +14,13 @@ pub enum MediaStreamTrack {
 impl MediaStreamTrack {
     enum_dispatch!(
         [Video, Audio];
+        /// The id: chosen by the program for a local track, taken from the SDP for a remote one.
         pub fn id(self: &Self) -> String;
+        /// Whether the track carries media.
         pub fn enabled(self: &Self) -> bool;
+        /// Enables or disables the track; returns whether that changed anything.
         pub fn set_enabled(self: &Self, enabled: bool) -> bool;
+        /// `Ended` once the sender or receiver of the track has stopped for good.
         pub fn state(self: &Self) -> RtcTrackState;
         pub(crate) fn end(self: &Self) -> ();
     );

@@ -133,6 +133,7 @@ impl PeerConnection {
         self.connection.stats().await
     }
 
+    /// Adds an m-line that sends `track`, with the next offer.
     pub fn add_transceiver(
         &self,
         track: MediaStreamTrack,
@@ -142,6 +143,7 @@ impl PeerConnection {
         Ok(RtpTransceiver { inner: self.connection.add_transceiver(kind, Some(track), init)? })
     }
 
+    /// Adds an m-line without a track. Data is no medium of a transceiver: that is an error.
     pub fn add_transceiver_for_media(
         &self,
         media_type: MediaType,
@@ -169,74 +171,92 @@ impl PeerConnection {
         self.connection.restart_ice()
     }
 
+    /// The state of ICE and DTLS together.
     pub fn connection_state(&self) -> PeerConnectionState {
         self.connection.connection_state()
     }
 
+    /// The state of ICE.
     pub fn ice_connection_state(&self) -> IceConnectionState {
         self.connection.ice_state()
     }
 
+    /// Whether addresses of this side are looked for.
     pub fn ice_gathering_state(&self) -> IceGatheringState {
         self.connection.read(|state| state.gathering())
     }
 
+    /// The state of the offer/answer exchange.
     pub fn signaling_state(&self) -> SignalingState {
         self.connection.read(|state| state.signaling())
     }
 
+    /// The description of this side that is in force.
     pub fn current_local_description(&self) -> Option<SessionDescription> {
         self.connection.read(|state| state.current_local())
     }
 
+    /// The description of the peer that is in force.
     pub fn current_remote_description(&self) -> Option<SessionDescription> {
         self.connection.read(|state| state.current_remote())
     }
 
+    /// The sender of each transceiver.
     pub fn senders(&self) -> Vec<RtpSender> {
         self.map_transceivers(|inner| RtpSender { inner })
     }
 
+    /// The receiver of each transceiver.
     pub fn receivers(&self) -> Vec<RtpReceiver> {
         self.map_transceivers(|inner| RtpReceiver { inner })
     }
 
+    /// The m-lines of audio and video, in the order of their creation.
     pub fn transceivers(&self) -> Vec<RtpTransceiver> {
         self.map_transceivers(|inner| RtpTransceiver { inner })
     }
 
+    /// Replaces the callback for states of the connection.
     pub fn on_connection_state_change(&self, f: Option<OnConnectionChange>) {
         self.connection.callbacks().connection.set(f)
     }
 
+    /// Replaces the callback for channels of the peer.
     pub fn on_data_channel(&self, f: Option<OnDataChannel>) {
         self.connection.callbacks().data_channel.set(f)
     }
 
+    /// Replaces the callback for addresses of this side.
     pub fn on_ice_candidate(&self, f: Option<OnIceCandidate>) {
         self.connection.callbacks().candidate.set(f)
     }
 
+    /// Replaces the callback for failures of servers.
     pub fn on_ice_candidate_error(&self, f: Option<OnIceCandidateError>) {
         self.connection.callbacks().candidate_error.set(f)
     }
 
+    /// Replaces the callback for states of ICE.
     pub fn on_ice_connection_state_change(&self, f: Option<OnIceConnectionChange>) {
         self.connection.callbacks().ice.set(f)
     }
 
+    /// Replaces the callback for gathering.
     pub fn on_ice_gathering_state_change(&self, f: Option<OnIceGatheringChange>) {
         self.connection.callbacks().gathering.set(f)
     }
 
+    /// Replaces the callback for offers that are due.
     pub fn on_negotiation_needed(&self, f: Option<OnNegotiationNeeded>) {
         self.connection.callbacks().negotiation_needed.set(f)
     }
 
+    /// Replaces the callback for states of the offer/answer exchange.
     pub fn on_signaling_state_change(&self, f: Option<OnSignalingChange>) {
         self.connection.callbacks().signaling.set(f)
     }
 
+    /// Replaces the callback for tracks of the peer.
     pub fn on_track(&self, f: Option<OnTrack>) {
         self.connection.callbacks().track.set(f)
     }

@@ -35,7 +35,7 @@ pub struct RtpHeaderExtensionParameters {
 
 /// The parameters of one sender or receiver.
 ///
-/// A sender stores them and returns them; they have no other effect yet.
+/// A sender stores and returns them; `active` and `max_bitrate` of the first encoding of audio have an effect.
 #[derive(Debug, Clone, Default)]
 pub struct RtpParameters {
     pub codecs: Vec<RtpCodecParameters>,

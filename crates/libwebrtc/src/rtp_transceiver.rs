@@ -12,6 +12,7 @@ use crate::{
 
 pub use crate::{direction::RtpTransceiverDirection, transceiver_init::RtpTransceiverInit};
 
+/// A handle to an m-line. Clones are the same.
 #[derive(Clone)]
 pub struct RtpTransceiver {
     pub(crate) inner: Arc<Transceiver>,
@@ -33,10 +34,12 @@ impl RtpTransceiver {
         self.inner.direction()
     }
 
+    /// The sending half.
     pub fn sender(&self) -> RtpSender {
         RtpSender { inner: self.inner.clone() }
     }
 
+    /// The receiving half.
     pub fn receiver(&self) -> RtpReceiver {
         RtpReceiver { inner: self.inner.clone() }
     }

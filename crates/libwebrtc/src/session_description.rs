@@ -28,6 +28,7 @@ impl SessionDescription {
         Ok(Self::from_text(sdp, sdp_type))
     }
 
+    /// The role of the description.
     pub fn sdp_type(&self) -> SdpType {
         self.sdp_type
     }

@@ -26,6 +26,7 @@ impl Default for VideoResolution {
 impl RtcVideoSource {
     enum_dispatch!(
         [Native];
+        /// The size the source was made with.
         pub fn video_resolution(self: &Self) -> VideoResolution;
     );
 }

@@ -4,7 +4,7 @@ use libwebrtc::prelude::*;
 
 use super::support::{
     Line, Peer, connected_pair, eventually, negotiate,
-    relay::{Relay, Weather},
+    relay::{Weather, relayed_pair},
 };
 
 fn receive_only() -> RtpTransceiverInit {
@@ -234,12 +234,8 @@ async fn candidates_are_told_once_the_local_description_is_set() {
 
 #[tokio::test]
 async fn an_ice_restart_brings_new_credentials_and_is_visible_as_a_reconnect() {
-    let (mut a, mut b) = (Peer::new(), Peer::new());
-    let mut near = a.line("chat", DataChannelInit::default());
-    let relay = Relay::between(&a, &b, Weather::default()).await;
-    a.connected().await;
-    near.open().await;
-    let mut far = Line::over(b.channels.next().await);
+    let (mut a, near, b, mut far, relay) =
+        relayed_pair(Peer::new(), DataChannelInit::default(), Weather::default()).await;
     let before = ufrag(&a.pc.current_local_description().unwrap());
 
     let options = OfferOptions { ice_restart: true, ..Default::default() };
