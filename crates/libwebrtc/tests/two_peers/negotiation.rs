@@ -264,6 +264,26 @@ async fn a_program_is_told_when_an_offer_is_due() {
     assert_eq!(needed.recv().await, Some(2));
 }
 
+#[tokio::test]
+async fn states_of_signalling_and_of_ice_are_told_in_order() {
+    use std::sync::{Arc, Mutex};
+    let (mut a, mut b) = (Peer::new(), Peer::new());
+    let (signaling, ice) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+    let (told, told_of_ice) = (signaling.clone(), ice.clone());
+    a.pc.on_signaling_state_change(Some(Box::new(move |state| told.lock().unwrap().push(state))));
+    a.pc.on_ice_connection_state_change(Some(Box::new(move |state| told_of_ice.lock().unwrap().push(state))));
+    let _line = a.line("chat", DataChannelInit::default());
+    negotiate(&a, &b).await;
+    a.connected().await;
+    b.connected().await;
+    assert_eq!(ice.lock().unwrap()[..2], [IceConnectionState::Checking, IceConnectionState::Connected]);
+    a.pc.close();
+    a.states.until(|state| *state == PeerConnectionState::Closed).await;
+    eventually("the close is told", || signaling.lock().unwrap().len() == 3).await;
+    let expected = [SignalingState::HaveLocalOffer, SignalingState::Stable, SignalingState::Closed];
+    assert_eq!(signaling.lock().unwrap()[..], expected);
+}
+
 fn ufrag(description: &SessionDescription) -> String {
     let text = description.to_string();
     text.lines().find(|line| line.starts_with("a=ice-ufrag:")).unwrap().to_owned()
