@@ -6,24 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::stream::{SplitSink, SplitStream};
-use futures::{SinkExt, StreamExt};
-use livekit_net::{
-    Header, HttpClient, HttpMethod, HttpResponse, TransportError, WsClient, WsConnectResult, WsConnection,
-};
+use livekit_net::{Header, HttpClient, HttpMethod, HttpResponse, TransportError, WsClient, WsConnectResult};
+use livekit_transport::{broken, connected, header_map};
 use outbound::{
     network,
     web::{Answer, Web},
-    websocket::{OpenError, Socket},
+    websocket::OpenError,
 };
 use reqwest::Method;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use tokio::sync::Mutex;
+use reqwest::header::{HeaderName, HeaderValue};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, Message};
 use url::Url;
 
 use super::envelope;
@@ -35,12 +29,6 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The transport that the SDK is given once.
 struct Transport;
-
-/// The SDK reads and writes at the same time.
-struct Connection {
-    writer: Mutex<SplitSink<Socket, Message>>,
-    reader: Mutex<SplitStream<Socket>>,
-}
 
 /// Makes the SDK connect as we do, and deliver the parts of packets that it leaves out. To be called before a join;
 /// only the first call of a process counts.
@@ -73,9 +61,7 @@ impl WsClient for Transport {
             .await
             .map_err(|_| TransportError::Timeout)?
             .map_err(unopened)?;
-        let (writer, reader) = socket.split();
-        let connection = Connection { writer: Mutex::new(writer), reader: Mutex::new(reader) };
-        Ok(WsConnectResult { connection: Arc::new(connection) })
+        Ok(connected(socket))
     }
 }
 
@@ -103,17 +89,6 @@ impl HttpClient for Transport {
     }
 }
 
-fn header_map(headers: Vec<Header>) -> Result<HeaderMap, TransportError> {
-    let header = |Header { name, value }: Header| {
-        let mut value = HeaderValue::try_from(value).ok()?;
-        // One of the headers holds the token.
-        value.set_sensitive(true);
-        Some((HeaderName::try_from(name).ok()?, value))
-    };
-    let unsendable = || TransportError::Other("a header that cannot be sent".to_owned());
-    headers.into_iter().map(|pair| header(pair).ok_or_else(unsendable)).collect()
-}
-
 fn unopened(error: OpenError) -> TransportError {
     match error {
         OpenError::Refused(status) => TransportError::Http { status: status.as_u16() },
@@ -121,54 +96,11 @@ fn unopened(error: OpenError) -> TransportError {
     }
 }
 
-// === impl Connection ===
-
-#[async_trait]
-impl WsConnection for Connection {
-    async fn send(&self, frame: Vec<u8>) -> Result<(), TransportError> {
-        self.writer.lock().await.send(Message::Binary(frame.into())).await.map_err(|error| broken(&error))
-    }
-
-    /// The next message. None when the other side has closed, with or without saying so.
-    async fn recv(&self) -> Result<Option<Vec<u8>>, TransportError> {
-        let mut reader = self.reader.lock().await;
-        loop {
-            match reader.next().await {
-                Some(Ok(Message::Binary(message))) => return Ok(Some(message.into())),
-                // The answer to a ping is queued by the library, and goes out with the next flush.
-                Some(Ok(Message::Ping(_))) => {
-                    let _ = self.writer.lock().await.flush().await;
-                }
-                Some(Ok(Message::Pong(_) | Message::Frame(_) | Message::Text(_))) => {}
-                Some(Ok(Message::Close(_))) | None => return Ok(None),
-                Some(Err(error)) if is_end(&error) => return Ok(None),
-                Some(Err(error)) => return Err(broken(&error)),
-            }
-        }
-    }
-
-    async fn close(&self) {
-        let _ = self.writer.lock().await.close().await;
-    }
-}
-
-fn broken(error: &Error) -> TransportError {
-    TransportError::Connection(error.to_string())
-}
-
-/// A server that dies sends no close frame.
-fn is_end(error: &Error) -> bool {
-    match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => true,
-        Error::Protocol(error) => *error == ProtocolError::ResetWithoutClosingHandshake,
-        Error::Io(error) => error.kind() == std::io::ErrorKind::UnexpectedEof,
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use futures::{SinkExt, StreamExt};
     use tokio::net::TcpListener;
+    use tokio_tungstenite::tungstenite::Message;
 
     use super::*;
 

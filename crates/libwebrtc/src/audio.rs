@@ -9,7 +9,6 @@
 //! Everything between runs at 48 kHz in blocks of 10 ms, as Opus and WebRTC do. Programs see their own rate and channels.
 
 pub(crate) mod clock;
-pub(crate) mod frames;
 pub(crate) mod jitter;
 pub(crate) mod level;
 pub(crate) mod opus;

@@ -13,13 +13,13 @@ pub mod native {
     use crate::{
         RtcError,
         audio::{
-            frames::FrameQueue,
             receiver::Listener,
             resample::Format,
             source::{Sink, Source},
         },
         audio_frame::AudioFrame,
         audio_track::{RtcAudioTrack, Sound},
+        frame_queue::FrameQueue,
     };
 
     /// How a [`NativeAudioStream`] buffers.
@@ -37,7 +37,7 @@ pub mod native {
     /// nothing comes. A local track yields what its source plays. The stream ends when it is closed or its track ends.
     pub struct NativeAudioStream {
         track: RtcAudioTrack,
-        frames: Arc<FrameQueue>,
+        frames: Arc<FrameQueue<AudioFrame<'static>>>,
         listener: Option<Arc<Listener>>,
     }
 
@@ -90,7 +90,7 @@ pub mod native {
         track: &RtcAudioTrack,
         sample_rate: i32,
         num_channels: i32,
-        frames: &Arc<FrameQueue>,
+        frames: &Arc<FrameQueue<AudioFrame<'static>>>,
     ) -> Result<Arc<Listener>, RtcError> {
         let count = |number: i32| u32::try_from(number).unwrap_or_default();
         let format = Format { rate: count(sample_rate), channels: count(num_channels) };

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     audio::{receiver::Receiver, source::Source},
-    media_stream_track::{RtcTrackState, TrackCore},
+    track_core::{RtcTrackState, TrackCore},
 };
 
 /// A handle to an audio track. Clones are the same track.

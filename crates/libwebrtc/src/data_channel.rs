@@ -2,70 +2,22 @@
 
 use std::{
     fmt::{self, Debug},
-    str::Utf8Error,
     sync::{Arc, OnceLock},
 };
 
-use serde::Deserialize;
-use thiserror::Error;
+use crate::pc::channel::Channel;
 
-use crate::{pc::channel::Channel, rtp_parameters::Priority};
-
-/// The delivery guarantees of a channel, and how it is opened.
-#[derive(Clone, Debug)]
-pub struct DataChannelInit {
-    pub ordered: bool,
-    /// Gives a message up after this many milliseconds. Excludes `max_retransmits`.
-    pub max_retransmit_time: Option<i32>,
-    /// Gives a message up after this many retransmissions. Excludes `max_retransmit_time`.
-    pub max_retransmits: Option<i32>,
-    pub protocol: String,
-    /// Both peers create the channel with the same `id`, without an in-band handshake (RFC 8832).
-    pub negotiated: bool,
-    /// SCTP stream id, 0..=65534. Only used when `negotiated`; -1 lets the connection choose.
-    pub id: i32,
-    /// Accepted and ignored: channels share the association fairly.
-    pub priority: Option<Priority>,
-}
-
-/// Why a message was not accepted.
-#[derive(Debug, Error)]
-pub enum DataChannelError {
-    /// The channel is not open, the message is larger than the peer accepts, or the send queue (16 MiB) is full.
-    #[error(
-        "failed to send data: the channel is not open, the message is too large, or the send queue is full"
-    )]
-    Send,
-    #[error("only utf8 strings can be sent")]
-    Utf8(#[from] Utf8Error),
-}
-
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DataChannelState {
-    Connecting,
-    Open,
-    Closing,
-    Closed,
-}
-
-/// One message, as it arrived.
-#[derive(Debug)]
-pub struct DataBuffer<'a> {
-    pub data: &'a [u8],
-    pub binary: bool,
-}
-
-pub type OnStateChange = Box<dyn FnMut(DataChannelState) + Send + Sync>;
-pub type OnMessage = Box<dyn FnMut(DataBuffer) + Send + Sync>;
-/// Receives the bytes of payload that left the send buffer since the last call.
-pub type OnBufferedAmountChange = Box<dyn FnMut(u64) + Send + Sync>;
+pub use crate::channel_init::{
+    DataBuffer, DataChannelError, DataChannelInit, DataChannelState, OnBufferedAmountChange, OnMessage,
+    OnStateChange,
+};
 
 /// Takes one message as it arrived and returns the message that the program receives.
 pub type IncomingFilter = fn(Vec<u8>) -> Vec<u8>;
 
 static INCOMING_FILTER: OnceLock<IncomingFilter> = OnceLock::new();
 
+/// A handle to a channel. Clones are the same channel; it stays open without a handle.
 #[derive(Clone)]
 pub struct DataChannel {
     pub(crate) inner: Arc<Channel>,
@@ -103,10 +55,12 @@ impl DataChannel {
         self.inner.id()
     }
 
+    /// The name that the opening side chose.
     pub fn label(&self) -> String {
         self.inner.label().to_owned()
     }
 
+    /// The state at the moment.
     pub fn state(&self) -> DataChannelState {
         self.inner.state()
     }
@@ -121,14 +75,17 @@ impl DataChannel {
         self.inner.buffered_amount()
     }
 
+    /// Replaces the callback for states.
     pub fn on_state_change(&self, callback: Option<OnStateChange>) {
         self.inner.callbacks().state_change.set(callback)
     }
 
+    /// Replaces the callback for messages. One that comes while there is none is lost.
     pub fn on_message(&self, callback: Option<OnMessage>) {
         self.inner.callbacks().message.set(callback)
     }
 
+    /// Replaces the callback for acknowledged bytes.
     pub fn on_buffered_amount_change(&self, callback: Option<OnBufferedAmountChange>) {
         self.inner.callbacks().buffered_amount_change.set(callback)
     }
@@ -141,19 +98,5 @@ impl Debug for DataChannel {
             .field("label", &self.label())
             .field("state", &self.state())
             .finish()
-    }
-}
-
-impl Default for DataChannelInit {
-    fn default() -> Self {
-        Self {
-            ordered: true,
-            max_retransmit_time: None,
-            max_retransmits: None,
-            protocol: String::new(),
-            negotiated: false,
-            id: -1,
-            priority: None,
-        }
     }
 }

@@ -1,6 +1,6 @@
 /// Writes the methods of an enum whose variants all wrap a value that has those methods.
 ///
-/// Each listed method is forwarded to the value in the variant at hand. The receiver is spelled
+/// Each listed method, with its documentation, is forwarded to the value in the variant at hand. The receiver is spelled
 /// out (`self: &Self`) and so is the return type, `()` included; generics and `async` methods are
 /// not understood.
 ///
@@ -22,8 +22,9 @@
 #[macro_export]
 macro_rules! enum_dispatch {
     // The variants travel as one token tree: two repetitions of different length cannot be nested.
-    ($variants:tt; $($vis:vis fn $name:ident ( $this:ident : $receiver:ty $(, $arg:ident : $arg_type:ty)* $(,)? ) -> $output:ty;)+) => {
+    ($variants:tt; $($(#[$attribute:meta])* $vis:vis fn $name:ident ( $this:ident : $receiver:ty $(, $arg:ident : $arg_type:ty)* $(,)? ) -> $output:ty;)+) => {
         $(
+            $(#[$attribute])*
             #[inline]
             $vis fn $name($this: $receiver $(, $arg: $arg_type)*) -> $output {
                 $crate::enum_dispatch!(@variants $variants $this $name ($($arg),*))

@@ -13,7 +13,8 @@ use crate::{
     native::frame_cryptor,
     net::{stun, turn, url::ServerUrl},
     pc,
-    session_description::{SdpType, SessionDescription},
+    sdp_type::SdpType,
+    session_description::SessionDescription,
 };
 
 /// The payload type of audio packets in the targets.

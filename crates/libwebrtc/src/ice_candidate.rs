@@ -4,7 +4,7 @@ use std::fmt::{self, Debug, Display};
 
 use str0m::Candidate;
 
-use crate::session_description::SdpParseError;
+use crate::sdp_type::SdpParseError;
 
 /// One address of a peer, as it travels over signalling.
 pub struct IceCandidate {
@@ -27,14 +27,17 @@ impl IceCandidate {
         Ok(Self { sdp_mid: sdp_mid.to_owned(), sdp_mline_index, text: line.to_owned(), parsed })
     }
 
+    /// The mid of the m-line that the candidate is for.
     pub fn sdp_mid(&self) -> String {
         self.sdp_mid.clone()
     }
 
+    /// The place of that m-line in the description.
     pub fn sdp_mline_index(&self) -> i32 {
         self.sdp_mline_index
     }
 
+    /// The candidate line, without `a=`.
     pub fn candidate(&self) -> String {
         self.text.clone()
     }

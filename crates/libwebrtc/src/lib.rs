@@ -1,11 +1,31 @@
-//! A drop-in for the crate `libwebrtc`, in Rust.
+//! WebRTC for voice and data in Rust, over [`str0m`]: a drop-in for the crate `libwebrtc` under LiveKit's client.
 //!
 //! LiveKit's client crate `livekit` talks WebRTC through `libwebrtc`, which links a prebuilt C++ library. This crate has
-//! the same public API and implements it over [`str0m`], so the unmodified `livekit` runs without that library:
+//! the part of its public API that `livekit` and programs over it use for voice and data, so the unmodified `livekit` runs
+//! without that library:
 //!
 //! ```toml
 //! [patch.crates-io]
 //! libwebrtc = { path = "crates/libwebrtc" }
+//! ```
+//!
+//! It works by itself too. A program creates a [`PeerConnection`], adds tracks and data channels, and carries offers,
+//! answers and candidates to the peer; `examples/two_peers.rs` does so within one process:
+//!
+//! ```no_run
+//! use libwebrtc::{peer_connection_factory::RtcConfiguration, prelude::*};
+//!
+//! # async fn example(answer_of_the_peer: impl AsyncFn(String) -> String) -> Result<(), Box<dyn std::error::Error>> {
+//! let connection = PeerConnectionFactory::default().create_peer_connection(RtcConfiguration::default())?;
+//! let channel = connection.create_data_channel("chat", DataChannelInit::default())?;
+//! channel.on_message(Some(Box::new(|message| println!("{:?}", message.data))));
+//!
+//! let offer = connection.create_offer(OfferOptions::default()).await?;
+//! connection.set_local_description(offer.clone()).await?;
+//! let answer = answer_of_the_peer(offer.to_string()).await;
+//! connection.set_remote_description(SessionDescription::parse(&answer, SdpType::Answer)?).await?;
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! # What works
@@ -23,8 +43,22 @@
 //!
 //! # What does not work
 //!
-//! - No video flows: frames are refused, video streams stay silent.
-//! - There are no audio devices and no desktop capture.
+//! - No video flows: frames are refused, video streams stay silent. Picture formats and their conversions are absent.
+//! - There are no audio devices, no audio processing (echo, gain, noise) and no desktop capture.
+//!
+//! What is absent does not compile; what is there for `livekit` alone answers with an error or one warning in the log.
+//!
+//! # Where it comes from
+//!
+//! ICE's checks, DTLS, SRTP and SCTP are `str0m`'s. The rest is of this crate, after these texts; each module names the
+//! sections it follows, and the README has the list by file.
+//!
+//! - Offers and answers: JSEP (RFC 9429), descriptions RFC 8830, 8841 to 8843, [`session_description`]
+//! - Candidates, STUN, TURN: RFC 8445, 8489, 8656, 6544, [`ice_candidate`]
+//! - Data channels: RFC 8831, 8832, [`data_channel`]; what is lost of them: RFC 8985, 7765, 7053
+//! - Sound: RFC 3550, 6716, 7587, 2198, 6464, [`audio_source`], [`audio_stream`]
+//! - Statistics: W3C webrtc-stats, [`stats`]
+//! - End-to-end encryption: LiveKit's format, RFC 8018, 5869, [`native::frame_cryptor`]
 //!
 //! # How it runs
 //!
@@ -36,6 +70,12 @@
 //! The task sleeps until a datagram, a call or a deadline; it ends with [`PeerConnection::close`] or with the last handle,
 //! after telling the peer, within a second.
 //!
+//! # Errors
+//!
+//! Calls on a connection return an [`RtcError`], whose type tells a description that cannot be applied from a call that is
+//! not allowed now and from a failure of the machine, and whose message says what helps. A text that is no description or
+//! candidate is a [`SdpParseError`], a message that a channel does not take a [`DataChannelError`].
+//!
 //! # Limits
 //!
 //! Nothing grows without bound: at most 16 MiB wait in a channel's send queue, then [`DataChannel::send`] refuses;
@@ -43,6 +83,9 @@
 //! more than 1 MiB are not read. No packet and no description of a peer causes a panic: invalid ones are dropped or
 //! become an error.
 //!
+//! [`PeerConnection`]: peer_connection::PeerConnection
+//! [`SdpParseError`]: session_description::SdpParseError
+//! [`DataChannelError`]: data_channel::DataChannelError
 //! [`on_track`]: peer_connection::PeerConnection::on_track
 //! [`PeerConnection::close`]: peer_connection::PeerConnection::close
 //! [`DataChannel::send`]: data_channel::DataChannel::send
@@ -51,13 +94,24 @@
 
 mod audio;
 mod audio_device;
+mod callback;
+mod channel_init;
+mod configuration;
+mod connection_events;
+mod connection_state;
+mod direction;
 mod enum_dispatch;
 mod error;
+mod frame_queue;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub mod fuzzing;
-mod idle_stream;
 mod net;
 mod pc;
+mod random;
+mod runtime;
+mod sdp_type;
+mod track_core;
+mod transceiver_init;
 mod unsupported;
 
 pub mod audio_frame;
@@ -65,7 +119,6 @@ pub mod audio_source;
 pub mod audio_stream;
 pub mod audio_track;
 pub mod data_channel;
-pub mod desktop_capturer;
 pub mod ice_candidate;
 pub mod media_stream;
 pub mod media_stream_track;

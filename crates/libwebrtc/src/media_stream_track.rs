@@ -1,15 +1,8 @@
-//! A track of either kind, and the parts that both kinds share.
-
-use std::sync::atomic::{AtomicBool, Ordering};
+//! A track of either kind.
 
 use crate::{audio_track::RtcAudioTrack, enum_dispatch, video_track::RtcVideoTrack};
 
-/// Whether a track can still carry media.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum RtcTrackState {
-    Live,
-    Ended,
-}
+pub use crate::track_core::RtcTrackState;
 
 /// An audio or a video track.
 #[derive(Debug, Clone)]
@@ -18,20 +11,16 @@ pub enum MediaStreamTrack {
     Audio(RtcAudioTrack),
 }
 
-/// The state every track has, shared by its handles.
-#[derive(Debug)]
-pub(crate) struct TrackCore {
-    id: String,
-    enabled: AtomicBool,
-    ended: AtomicBool,
-}
-
 impl MediaStreamTrack {
     enum_dispatch!(
         [Video, Audio];
+        /// The id: chosen by the program for a local track, taken from the SDP for a remote one.
         pub fn id(self: &Self) -> String;
+        /// Whether the track carries media.
         pub fn enabled(self: &Self) -> bool;
+        /// Enables or disables the track; returns whether that changed anything.
         pub fn set_enabled(self: &Self, enabled: bool) -> bool;
+        /// `Ended` once the sender or receiver of the track has stopped for good.
         pub fn state(self: &Self) -> RtcTrackState;
         pub(crate) fn end(self: &Self) -> ();
     );
@@ -46,32 +35,6 @@ impl From<RtcAudioTrack> for MediaStreamTrack {
 impl From<RtcVideoTrack> for MediaStreamTrack {
     fn from(track: RtcVideoTrack) -> Self {
         Self::Video(track)
-    }
-}
-
-impl TrackCore {
-    pub(crate) fn new(id: String) -> Self {
-        Self { id, enabled: AtomicBool::new(true), ended: AtomicBool::new(false) }
-    }
-
-    pub(crate) fn id(&self) -> String {
-        self.id.clone()
-    }
-
-    pub(crate) fn enabled(&self) -> bool {
-        self.enabled.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_enabled(&self, enabled: bool) -> bool {
-        self.enabled.swap(enabled, Ordering::Relaxed) != enabled
-    }
-
-    pub(crate) fn state(&self) -> RtcTrackState {
-        if self.ended.load(Ordering::Relaxed) { RtcTrackState::Ended } else { RtcTrackState::Live }
-    }
-
-    pub(crate) fn end(&self) {
-        self.ended.store(true, Ordering::Relaxed);
     }
 }
 

@@ -14,9 +14,9 @@ use str0m::{
 
 use crate::{
     RtcError,
+    configuration::{ContinualGatheringPolicy, IceTransportsType, RtcConfiguration},
+    connection_state::IceCandidateError,
     net::{candidates::Ranks, interfaces::Watcher, servers::Servers, tcp::TcpConnections, udp::UdpSockets},
-    peer_connection::IceCandidateError,
-    peer_connection_factory::{ContinualGatheringPolicy, IceTransportsType, RtcConfiguration},
 };
 
 mod candidates;

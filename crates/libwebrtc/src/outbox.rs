@@ -21,6 +21,7 @@ struct Account {
 }
 
 impl Outbox {
+    /// An account with nothing under way.
     pub fn new() -> Self {
         Self::default()
     }

@@ -16,29 +16,31 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{
     RtcError,
-    data_channel::{DataChannelInit, DataChannelState},
+    channel_init::{DataChannelInit, DataChannelState},
+    configuration::RtcConfiguration,
+    connection_state::{IceConnectionState, OfferOptions, PeerConnectionState},
     ice_candidate::IceCandidate,
     media_stream_track::MediaStreamTrack,
     net::Network,
     outbox::Outbox,
     pc::{
         channel::Channel,
-        driver::{Command, Driver},
+        command::{Command, StatsOf},
+        driver::Driver,
         effect::Callbacks,
-        engine::StatsOf,
         link::Link,
+        shared::Shared,
         state::State,
         transceiver::{Kind, Transceiver},
     },
-    peer_connection::{IceConnectionState, OfferOptions, PeerConnectionState},
-    peer_connection_factory::RtcConfiguration,
-    rtp_transceiver::RtpTransceiverInit,
+    runtime,
     session_description::SessionDescription,
     stats::RtcStats,
+    transceiver_init::RtpTransceiverInit,
 };
 
-pub(crate) mod callback;
 pub(crate) mod channel;
+mod command;
 mod driver;
 mod effect;
 mod engine;
@@ -49,9 +51,9 @@ pub(crate) mod link;
 #[cfg(any(test, debug_assertions, feature = "fuzzing"))]
 mod offline;
 pub(crate) mod payload_types;
-pub(crate) mod runtime;
 mod sctp;
 pub(crate) mod sdp;
+mod shared;
 pub(crate) mod state;
 mod tcp_fallback;
 pub(crate) mod transceiver;
@@ -59,13 +61,6 @@ mod transport;
 
 /// Commands that wait for the driver. A program in a loop that sends more waits here.
 const COMMANDS: usize = 32;
-
-/// The state that programs and the driver share.
-pub(crate) struct Shared {
-    state: Mutex<State>,
-    callbacks: Callbacks,
-    wake: Arc<Notify>,
-}
 
 /// The program's end of a connection. Dropping the last one closes the connection.
 pub(crate) struct Connection {

@@ -7,118 +7,34 @@ use std::{
 
 use crate::{
     MediaType, RtcError,
-    data_channel::{DataChannel, DataChannelInit},
+    channel_init::DataChannelInit,
+    configuration::RtcConfiguration,
+    data_channel::DataChannel,
+    direction::RtpTransceiverDirection,
     ice_candidate::IceCandidate,
-    media_stream::MediaStream,
     media_stream_track::MediaStreamTrack,
     pc::{
         Connection,
         state::gathering::ensure_reachable,
         transceiver::{Kind, Transceiver},
     },
-    peer_connection_factory::RtcConfiguration,
     rtp_receiver::RtpReceiver,
     rtp_sender::RtpSender,
-    rtp_transceiver::{RtpTransceiver, RtpTransceiverDirection, RtpTransceiverInit},
+    rtp_transceiver::RtpTransceiver,
     session_description::SessionDescription,
     stats::RtcStats,
+    transceiver_init::RtpTransceiverInit,
 };
 
-/// ICE and DTLS together: whether data can flow.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum PeerConnectionState {
-    New,
-    Connecting,
-    Connected,
-    /// The peer does not answer at the moment. The connection may recover by itself.
-    Disconnected,
-    /// The peer did not answer for 20 s, or never answered. Only an ICE restart or a new connection helps.
-    Failed,
-    Closed,
-}
+pub use crate::connection_state::{
+    AnswerOptions, BitrateSettings, IceCandidateError, IceConnectionState, IceGatheringState, OfferOptions,
+    PeerConnectionState, SignalingState,
+};
 
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum IceConnectionState {
-    New,
-    Checking,
-    Connected,
-    Completed,
-    Failed,
-    Disconnected,
-    Closed,
-    Max,
-}
-
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum IceGatheringState {
-    New,
-    Gathering,
-    Complete,
-}
-
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum SignalingState {
-    Stable,
-    HaveLocalOffer,
-    HaveLocalPrAnswer,
-    HaveRemoteOffer,
-    HaveRemotePrAnswer,
-    Closed,
-}
-
-#[derive(Debug, Clone, Default)]
-pub struct OfferOptions {
-    /// Look for a new network path, with new credentials.
-    pub ice_restart: bool,
-    /// Ask for audio even though no transceiver does.
-    pub offer_to_receive_audio: bool,
-    /// Ask for video even though no transceiver does.
-    pub offer_to_receive_video: bool,
-}
-
-#[derive(Debug, Clone, Default)]
-pub struct AnswerOptions {}
-
-/// Limits for everything that a connection sends, in bits per second. They are checked, and not used while no media is
-/// sent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct BitrateSettings {
-    pub min_bitrate_bps: Option<u64>,
-    pub start_bitrate_bps: Option<u64>,
-    pub max_bitrate_bps: Option<u64>,
-}
-
-/// An ICE server that could not be used.
-///
-/// `error_code` is the server's code, or 701 if the server could not be reached; `address` and `port` are this side's,
-/// and empty if the failure came before there was a socket.
-#[derive(Debug, Clone)]
-pub struct IceCandidateError {
-    pub address: String,
-    pub port: i32,
-    pub url: String,
-    pub error_code: i32,
-    pub error_text: String,
-}
-
-/// The peer began to send a track.
-#[derive(Debug, Clone)]
-pub struct TrackEvent {
-    pub receiver: RtpReceiver,
-    pub streams: Vec<MediaStream>,
-    pub track: MediaStreamTrack,
-    pub transceiver: RtpTransceiver,
-}
-
-pub type OnConnectionChange = Box<dyn FnMut(PeerConnectionState) + Send + Sync>;
-pub type OnDataChannel = Box<dyn FnMut(DataChannel) + Send + Sync>;
-pub type OnIceCandidate = Box<dyn FnMut(IceCandidate) + Send + Sync>;
-pub type OnIceCandidateError = Box<dyn FnMut(IceCandidateError) + Send + Sync>;
-pub type OnIceConnectionChange = Box<dyn FnMut(IceConnectionState) + Send + Sync>;
-pub type OnIceGatheringChange = Box<dyn FnMut(IceGatheringState) + Send + Sync>;
-pub type OnNegotiationNeeded = Box<dyn FnMut(u32) + Send + Sync>;
-pub type OnSignalingChange = Box<dyn FnMut(SignalingState) + Send + Sync>;
-pub type OnTrack = Box<dyn FnMut(TrackEvent) + Send + Sync>;
+pub use crate::connection_events::{
+    OnConnectionChange, OnDataChannel, OnIceCandidate, OnIceCandidateError, OnIceConnectionChange,
+    OnIceGatheringChange, OnNegotiationNeeded, OnSignalingChange, OnTrack, TrackEvent,
+};
 
 /// A connection to one peer. Clones are the same connection; dropping the last one closes it.
 ///
@@ -217,6 +133,7 @@ impl PeerConnection {
         self.connection.stats().await
     }
 
+    /// Adds an m-line that sends `track`, with the next offer.
     pub fn add_transceiver(
         &self,
         track: MediaStreamTrack,
@@ -226,6 +143,7 @@ impl PeerConnection {
         Ok(RtpTransceiver { inner: self.connection.add_transceiver(kind, Some(track), init)? })
     }
 
+    /// Adds an m-line without a track. Data is no medium of a transceiver: that is an error.
     pub fn add_transceiver_for_media(
         &self,
         media_type: MediaType,
@@ -253,74 +171,92 @@ impl PeerConnection {
         self.connection.restart_ice()
     }
 
+    /// The state of ICE and DTLS together.
     pub fn connection_state(&self) -> PeerConnectionState {
         self.connection.connection_state()
     }
 
+    /// The state of ICE.
     pub fn ice_connection_state(&self) -> IceConnectionState {
         self.connection.ice_state()
     }
 
+    /// Whether addresses of this side are looked for.
     pub fn ice_gathering_state(&self) -> IceGatheringState {
         self.connection.read(|state| state.gathering())
     }
 
+    /// The state of the offer/answer exchange.
     pub fn signaling_state(&self) -> SignalingState {
         self.connection.read(|state| state.signaling())
     }
 
+    /// The description of this side that is in force.
     pub fn current_local_description(&self) -> Option<SessionDescription> {
         self.connection.read(|state| state.current_local())
     }
 
+    /// The description of the peer that is in force.
     pub fn current_remote_description(&self) -> Option<SessionDescription> {
         self.connection.read(|state| state.current_remote())
     }
 
+    /// The sender of each transceiver.
     pub fn senders(&self) -> Vec<RtpSender> {
         self.map_transceivers(|inner| RtpSender { inner })
     }
 
+    /// The receiver of each transceiver.
     pub fn receivers(&self) -> Vec<RtpReceiver> {
         self.map_transceivers(|inner| RtpReceiver { inner })
     }
 
+    /// The m-lines of audio and video, in the order of their creation.
     pub fn transceivers(&self) -> Vec<RtpTransceiver> {
         self.map_transceivers(|inner| RtpTransceiver { inner })
     }
 
+    /// Replaces the callback for states of the connection.
     pub fn on_connection_state_change(&self, f: Option<OnConnectionChange>) {
         self.connection.callbacks().connection.set(f)
     }
 
+    /// Replaces the callback for channels of the peer.
     pub fn on_data_channel(&self, f: Option<OnDataChannel>) {
         self.connection.callbacks().data_channel.set(f)
     }
 
+    /// Replaces the callback for addresses of this side.
     pub fn on_ice_candidate(&self, f: Option<OnIceCandidate>) {
         self.connection.callbacks().candidate.set(f)
     }
 
+    /// Replaces the callback for failures of servers.
     pub fn on_ice_candidate_error(&self, f: Option<OnIceCandidateError>) {
         self.connection.callbacks().candidate_error.set(f)
     }
 
+    /// Replaces the callback for states of ICE.
     pub fn on_ice_connection_state_change(&self, f: Option<OnIceConnectionChange>) {
         self.connection.callbacks().ice.set(f)
     }
 
+    /// Replaces the callback for gathering.
     pub fn on_ice_gathering_state_change(&self, f: Option<OnIceGatheringChange>) {
         self.connection.callbacks().gathering.set(f)
     }
 
+    /// Replaces the callback for offers that are due.
     pub fn on_negotiation_needed(&self, f: Option<OnNegotiationNeeded>) {
         self.connection.callbacks().negotiation_needed.set(f)
     }
 
+    /// Replaces the callback for states of the offer/answer exchange.
     pub fn on_signaling_state_change(&self, f: Option<OnSignalingChange>) {
         self.connection.callbacks().signaling.set(f)
     }
 
+    /// Replaces the callback for tracks of the peer.
     pub fn on_track(&self, f: Option<OnTrack>) {
         self.connection.callbacks().track.set(f)
     }

@@ -8,60 +8,19 @@ use std::{
 use crate::{
     MediaType, RtcError,
     audio_device::AudioDevice,
-    outbox::Outbox,
     peer_connection::PeerConnection,
     rtp_parameters::{RtpCapabilities, RtpCodecCapability},
 };
 
-/// A STUN or TURN server: `stun:HOST`, `turn:HOST?transport=udp`, `turn:HOST?transport=tcp` or `turns:HOST`, each with
-/// `:PORT` unless the default port is meant. A URL that cannot be used is reported through `on_ice_candidate_error`.
-#[derive(Clone)]
-pub struct IceServer {
-    pub urls: Vec<String>,
-    pub username: String,
-    pub password: String,
-}
+pub use crate::configuration::{ContinualGatheringPolicy, IceServer, IceTransportsType, RtcConfiguration};
 
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum ContinualGatheringPolicy {
-    GatherOnce,
-    /// Addresses of this machine that appear later are used and signalled, and those that vanish are given up.
-    GatherContinually,
-}
-
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum IceTransportsType {
-    /// The peer sees only relays. Without a TURN server that is an error.
-    Relay,
-    /// The peer is told no address of this machine itself, only those that servers saw, and relays.
-    NoHost,
-    All,
-}
-
-/// How a connection is made. Start from [`RtcConfiguration::default`] and set what you need.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct RtcConfiguration {
-    pub ice_servers: Vec<IceServer>,
-    pub continual_gathering_policy: ContinualGatheringPolicy,
-    pub ice_transport_type: IceTransportsType,
-    /// Accepted and not offered: SCTP always starts with its handshake.
-    pub enable_sctp_snap: bool,
-    /// Counts what is sent over the reliable data channels that the program creates. Read when the connection is made.
-    pub outbox: Option<Outbox>,
-}
-
+/// Creates connections and tracks. Clones share the settings of the audio device.
 #[derive(Clone, Default)]
 pub struct PeerConnectionFactory {
     audio_device: Arc<AudioDevice>,
 }
 
 impl PeerConnectionFactory {
-    /// The delay concerns video, which is not received: this is the default factory.
-    pub fn with_zero_playout_delay() -> Self {
-        Self::default()
-    }
-
     /// Both options are accepted and change nothing: the first concerns video, the second shortens a handshake with
     /// peers that support it.
     pub fn with_options(_zero_playout_delay: bool, _enable_warp: bool) -> Self {
@@ -85,27 +44,9 @@ impl PeerConnectionFactory {
     }
 }
 
-impl Debug for IceServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
-    }
-}
-
 impl Debug for PeerConnectionFactory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PeerConnectionFactory").finish()
-    }
-}
-
-impl Default for RtcConfiguration {
-    fn default() -> Self {
-        Self {
-            ice_servers: Vec::new(),
-            continual_gathering_policy: ContinualGatheringPolicy::GatherContinually,
-            ice_transport_type: IceTransportsType::All,
-            enable_sctp_snap: false,
-            outbox: None,
-        }
     }
 }
 
@@ -149,48 +90,109 @@ pub mod native {
     /// This crate plays and records no audio. The device lists are empty, switching a device on returns `false`, and
     /// settings are stored and returned.
     pub trait PeerConnectionFactoryExt {
+        /// A track that negotiates; nothing is sent of it.
         fn create_video_track(&self, label: &str, source: NativeVideoSource) -> RtcVideoTrack;
+        /// A track of the samples that a program pushes into `source`.
         fn create_audio_track(&self, label: &str, source: NativeAudioSource) -> RtcAudioTrack;
+        /// A track of a microphone, which is silent.
         fn create_device_audio_track(&self, label: &str) -> RtcAudioTrack;
 
-        fn playout_devices(&self) -> i16;
-        fn recording_devices(&self) -> i16;
-        fn playout_device_name(&self, index: u16) -> String;
-        fn recording_device_name(&self, index: u16) -> String;
-        fn playout_device_guid(&self, index: u16) -> String;
-        fn recording_device_guid(&self, index: u16) -> String;
+        fn playout_devices(&self) -> i16 {
+            0
+        }
+        fn recording_devices(&self) -> i16 {
+            0
+        }
+        fn playout_device_name(&self, _index: u16) -> String {
+            String::new()
+        }
+        fn recording_device_name(&self, _index: u16) -> String {
+            String::new()
+        }
+        fn playout_device_guid(&self, _index: u16) -> String {
+            String::new()
+        }
+        fn recording_device_guid(&self, _index: u16) -> String {
+            String::new()
+        }
 
-        fn set_playout_device(&self, index: u16) -> bool;
-        fn set_recording_device(&self, index: u16) -> bool;
-        fn set_playout_device_by_guid(&self, guid: &str) -> bool;
-        fn set_recording_device_by_guid(&self, guid: &str) -> bool;
+        fn set_playout_device(&self, _index: u16) -> bool {
+            false
+        }
+        fn set_recording_device(&self, _index: u16) -> bool {
+            false
+        }
+        fn set_playout_device_by_guid(&self, _guid: &str) -> bool {
+            false
+        }
+        fn set_recording_device_by_guid(&self, _guid: &str) -> bool {
+            false
+        }
 
-        fn stop_recording(&self) -> bool;
-        fn init_recording(&self) -> bool;
-        fn start_recording(&self) -> bool;
-        fn recording_is_initialized(&self) -> bool;
+        fn stop_recording(&self) -> bool {
+            false
+        }
+        fn init_recording(&self) -> bool {
+            false
+        }
+        fn start_recording(&self) -> bool {
+            false
+        }
+        fn recording_is_initialized(&self) -> bool {
+            false
+        }
 
-        fn stop_playout(&self) -> bool;
-        fn init_playout(&self) -> bool;
-        fn start_playout(&self) -> bool;
-        fn playout_is_initialized(&self) -> bool;
+        fn stop_playout(&self) -> bool {
+            false
+        }
+        fn init_playout(&self) -> bool {
+            false
+        }
+        fn start_playout(&self) -> bool {
+            false
+        }
+        fn playout_is_initialized(&self) -> bool {
+            false
+        }
 
-        fn builtin_aec_is_available(&self) -> bool;
-        fn builtin_agc_is_available(&self) -> bool;
-        fn builtin_ns_is_available(&self) -> bool;
-        fn enable_builtin_aec(&self, enable: bool) -> bool;
-        fn enable_builtin_agc(&self, enable: bool) -> bool;
-        fn enable_builtin_ns(&self, enable: bool) -> bool;
+        fn builtin_aec_is_available(&self) -> bool {
+            false
+        }
+        fn builtin_agc_is_available(&self) -> bool {
+            false
+        }
+        fn builtin_ns_is_available(&self) -> bool {
+            false
+        }
+        fn enable_builtin_aec(&self, _enable: bool) -> bool {
+            false
+        }
+        fn enable_builtin_agc(&self, _enable: bool) -> bool {
+            false
+        }
+        fn enable_builtin_ns(&self, _enable: bool) -> bool {
+            false
+        }
 
+        /// Remembers the switch.
         fn set_adm_recording_enabled(&self, enabled: bool);
+        /// The switch as last set.
         fn adm_recording_enabled(&self) -> bool;
+        /// Remembers the switch.
         fn set_adm_playout_enabled(&self, enabled: bool);
+        /// The switch as last set.
         fn adm_playout_enabled(&self) -> bool;
 
-        fn acquire_platform_adm(&self) -> bool;
-        fn release_platform_adm(&self);
-        fn platform_adm_ref_count(&self) -> i32;
-        fn is_platform_adm_active(&self) -> bool;
+        fn acquire_platform_adm(&self) -> bool {
+            false
+        }
+        fn release_platform_adm(&self) {}
+        fn platform_adm_ref_count(&self) -> i32 {
+            0
+        }
+        fn is_platform_adm_active(&self) -> bool {
+            false
+        }
     }
 
     impl PeerConnectionFactoryExt for PeerConnectionFactory {
@@ -204,102 +206,6 @@ pub mod native {
 
         fn create_device_audio_track(&self, label: &str) -> RtcAudioTrack {
             RtcAudioTrack::device(label.to_owned())
-        }
-
-        fn playout_devices(&self) -> i16 {
-            0
-        }
-
-        fn recording_devices(&self) -> i16 {
-            0
-        }
-
-        fn playout_device_name(&self, _index: u16) -> String {
-            String::new()
-        }
-
-        fn recording_device_name(&self, _index: u16) -> String {
-            String::new()
-        }
-
-        fn playout_device_guid(&self, _index: u16) -> String {
-            String::new()
-        }
-
-        fn recording_device_guid(&self, _index: u16) -> String {
-            String::new()
-        }
-
-        fn set_playout_device(&self, _index: u16) -> bool {
-            false
-        }
-
-        fn set_recording_device(&self, _index: u16) -> bool {
-            false
-        }
-
-        fn set_playout_device_by_guid(&self, _guid: &str) -> bool {
-            false
-        }
-
-        fn set_recording_device_by_guid(&self, _guid: &str) -> bool {
-            false
-        }
-
-        fn stop_recording(&self) -> bool {
-            false
-        }
-
-        fn init_recording(&self) -> bool {
-            false
-        }
-
-        fn start_recording(&self) -> bool {
-            false
-        }
-
-        fn recording_is_initialized(&self) -> bool {
-            false
-        }
-
-        fn stop_playout(&self) -> bool {
-            false
-        }
-
-        fn init_playout(&self) -> bool {
-            false
-        }
-
-        fn start_playout(&self) -> bool {
-            false
-        }
-
-        fn playout_is_initialized(&self) -> bool {
-            false
-        }
-
-        fn builtin_aec_is_available(&self) -> bool {
-            false
-        }
-
-        fn builtin_agc_is_available(&self) -> bool {
-            false
-        }
-
-        fn builtin_ns_is_available(&self) -> bool {
-            false
-        }
-
-        fn enable_builtin_aec(&self, _enable: bool) -> bool {
-            false
-        }
-
-        fn enable_builtin_agc(&self, _enable: bool) -> bool {
-            false
-        }
-
-        fn enable_builtin_ns(&self, _enable: bool) -> bool {
-            false
         }
 
         fn set_adm_recording_enabled(&self, enabled: bool) {
@@ -316,20 +222,6 @@ pub mod native {
 
         fn adm_playout_enabled(&self) -> bool {
             self.audio_device.playout_enabled()
-        }
-
-        fn acquire_platform_adm(&self) -> bool {
-            false
-        }
-
-        fn release_platform_adm(&self) {}
-
-        fn platform_adm_ref_count(&self) -> i32 {
-            0
-        }
-
-        fn is_platform_adm_active(&self) -> bool {
-            false
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The parameters of a sender or receiver: codecs, encodings, RTCP (W3C webrtc-pc, section 5.2).
 
-use crate::rtp_transceiver::RtpTransceiverDirection;
+use crate::direction::RtpTransceiverDirection;
 
 /// The relative importance of an encoding or a data channel (W3C webrtc-priority).
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct RtpHeaderExtensionParameters {
 
 /// The parameters of one sender or receiver.
 ///
-/// A sender stores them and returns them; they have no other effect yet.
+/// A sender stores and returns them; `active` and `max_bitrate` of the first encoding of audio have an effect.
 #[derive(Debug, Clone, Default)]
 pub struct RtpParameters {
     pub codecs: Vec<RtpCodecParameters>,
@@ -111,13 +111,6 @@ pub struct RtpHeaderExtensionCapability {
 pub struct RtpCapabilities {
     pub codecs: Vec<RtpCodecCapability>,
     pub header_extensions: Vec<RtpHeaderExtensionCapability>,
-}
-
-impl DegradationPreference {
-    /// The former name of [`MaintainFramerateAndResolution`](Self::MaintainFramerateAndResolution).
-    #[deprecated(since = "0.8.0", note = "use MaintainFramerateAndResolution")]
-    #[allow(non_upper_case_globals)]
-    pub const Disabled: Self = Self::MaintainFramerateAndResolution;
 }
 
 impl RtpParameters {

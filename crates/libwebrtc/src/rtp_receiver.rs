@@ -10,6 +10,7 @@ use crate::{
     rtp_parameters::RtpParameters, stats::RtcStats,
 };
 
+/// A handle to the receiving half. Clones are the same.
 #[derive(Clone)]
 pub struct RtpReceiver {
     pub(crate) inner: Arc<Transceiver>,
@@ -21,6 +22,7 @@ impl RtpReceiver {
         Some(self.inner.receiver_track())
     }
 
+    /// The ids of the streams that the peer announced the track in.
     pub fn stream_ids(&self) -> Vec<String> {
         self.streams().iter().map(MediaStream::id).collect()
     }
@@ -36,6 +38,7 @@ impl RtpReceiver {
         self.inner.receiver_stats().await
     }
 
+    /// The agreed parameters.
     pub fn parameters(&self) -> RtpParameters {
         self.inner.receiver_parameters()
     }

@@ -24,19 +24,14 @@ pub enum VideoEncoderBackend {
     PreEncoded,
 }
 
-impl VideoEncoderBackend {
-    /// The backends of this process. This crate encodes no video, so the default is the only one.
-    pub fn list_available() -> impl IntoIterator<Item = VideoEncoderBackend> {
-        [Self::Auto]
-    }
-}
-
+/// A handle to the sending half. Clones are the same.
 #[derive(Clone)]
 pub struct RtpSender {
     pub(crate) inner: Arc<Transceiver>,
 }
 
 impl RtpSender {
+    /// The track that is sent, if any.
     pub fn track(&self) -> Option<MediaStreamTrack> {
         self.inner.sender_track()
     }
@@ -52,11 +47,12 @@ impl RtpSender {
         self.inner.set_sender_track(track)
     }
 
+    /// The parameters last set.
     pub fn parameters(&self) -> RtpParameters {
         self.inner.sender_parameters()
     }
 
-    /// Stores `parameters` for [`RtpSender::parameters`] to return.
+    /// Stores `parameters`. Of audio, `active` and `max_bitrate` of the first encoding take effect.
     pub fn set_parameters(&self, parameters: RtpParameters) -> Result<(), RtcError> {
         self.inner.set_sender_parameters(parameters);
         Ok(())

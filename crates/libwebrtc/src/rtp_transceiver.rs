@@ -6,32 +6,13 @@ use std::{
 };
 
 use crate::{
-    RtcError,
-    pc::transceiver::Transceiver,
-    rtp_parameters::{RtpCodecCapability, RtpEncodingParameters},
-    rtp_receiver::RtpReceiver,
+    RtcError, pc::transceiver::Transceiver, rtp_parameters::RtpCodecCapability, rtp_receiver::RtpReceiver,
     rtp_sender::RtpSender,
 };
 
-/// The initial state of a transceiver.
-#[derive(Debug, Clone)]
-pub struct RtpTransceiverInit {
-    pub direction: RtpTransceiverDirection,
-    /// The stream the track is announced in; only the first id is used.
-    pub stream_ids: Vec<String>,
-    pub send_encodings: Vec<RtpEncodingParameters>,
-}
+pub use crate::{direction::RtpTransceiverDirection, transceiver_init::RtpTransceiverInit};
 
-/// The directions in which media may flow over an m-line, seen from this side.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum RtpTransceiverDirection {
-    SendRecv,
-    SendOnly,
-    RecvOnly,
-    Inactive,
-    Stopped,
-}
-
+/// A handle to an m-line. Clones are the same.
 #[derive(Clone)]
 pub struct RtpTransceiver {
     pub(crate) inner: Arc<Transceiver>,
@@ -53,10 +34,12 @@ impl RtpTransceiver {
         self.inner.direction()
     }
 
+    /// The sending half.
     pub fn sender(&self) -> RtpSender {
         RtpSender { inner: self.inner.clone() }
     }
 
+    /// The receiving half.
     pub fn receiver(&self) -> RtpReceiver {
         RtpReceiver { inner: self.inner.clone() }
     }

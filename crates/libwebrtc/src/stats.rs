@@ -2,13 +2,10 @@
 //!
 //! The types are complete. The README lists the measured fields; the others keep their defaults.
 
-use serde::Deserialize;
-
 pub mod dictionaries;
 
-/// One report. The member `type` in JSON names its kind.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
+/// One report.
+#[derive(Debug, Clone)]
 pub enum RtcStats {
     Codec(CodecStats),
     InboundRtp(InboundRtpStats),
@@ -30,8 +27,7 @@ pub enum RtcStats {
 }
 
 /// Why an encoder sends less than it could.
-#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq)]
 pub enum QualityLimitationReason {
     #[default]
     None,
@@ -41,8 +37,7 @@ pub enum QualityLimitationReason {
 }
 
 /// The side that decides which candidate pair is used (RFC 8445, section 6.1.1).
-#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq)]
 pub enum IceRole {
     #[default]
     Unknown,
@@ -51,8 +46,7 @@ pub enum IceRole {
 }
 
 /// The DTLS handshake.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum DtlsTransportState {
     New,
     Connecting,
@@ -62,8 +56,7 @@ pub enum DtlsTransportState {
 }
 
 /// The ICE transport.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum IceTransportState {
     New,
     Checking,
@@ -75,8 +68,7 @@ pub enum IceTransportState {
 }
 
 /// The side that started the DTLS handshake.
-#[derive(Debug, Default, Copy, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Default, Copy, Clone, PartialEq, Eq)]
 pub enum DtlsRole {
     Client,
     Server,
@@ -85,8 +77,7 @@ pub enum DtlsRole {
 }
 
 /// A candidate pair in the check list (RFC 8445, section 6.1.2.6).
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum IceCandidatePairState {
     Frozen,
     Waiting,
@@ -96,8 +87,7 @@ pub enum IceCandidatePairState {
 }
 
 /// How a candidate was found (RFC 8445, section 4).
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum IceCandidateType {
     Host,
     Srflx,
@@ -106,8 +96,7 @@ pub enum IceCandidateType {
 }
 
 /// How a relay is reached.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum IceServerTransportProtocol {
     Udp,
     Tcp,
@@ -115,8 +104,7 @@ pub enum IceServerTransportProtocol {
 }
 
 /// The side that opens the connection of a TCP candidate (RFC 6544).
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum IceTcpCandidateType {
     Active,
     Passive,
@@ -127,12 +115,10 @@ pub enum IceTcpCandidateType {
 macro_rules! report {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $part:ident,)+ }) => {
         $(#[$doc])*
-        #[derive(Debug, Default, Clone, Deserialize)]
+        #[derive(Debug, Default, Clone)]
         pub struct $name {
-            #[serde(flatten)]
             pub rtc: dictionaries::RtcStats,
             $(
-                #[serde(flatten)]
                 pub $field: dictionaries::$part,
             )+
         }
@@ -251,50 +237,5 @@ report! {
     /// A media stream.
     StreamStats {
         stream: StreamStats,
-    }
-}
-
-/// The former content of [`RtcStats::Track`].
-#[derive(Debug, Default, Clone, Deserialize)]
-pub struct TrackStats {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_report_is_read_from_the_json_of_the_specification() {
-        let json = r#"[
-            {"type": "candidate-pair", "id": "CP1", "timestamp": 7, "state": "in-progress",
-             "nominated": true, "currentRoundTripTime": 0.25, "bytesSent": 12},
-            {"type": "inbound-rtp", "id": "I1", "ssrc": 42, "packetsLost": -1, "concealedSamples": 9},
-            {"type": "transport", "iceRole": "controlled", "dtlsState": "connected"},
-            {"type": "track"}
-        ]"#;
-        let reports: Vec<RtcStats> = serde_json::from_str(json).unwrap();
-        let [
-            RtcStats::CandidatePair(pair),
-            RtcStats::InboundRtp(inbound),
-            RtcStats::Transport(transport),
-            RtcStats::Track,
-        ] = &reports[..]
-        else {
-            panic!("{reports:?}");
-        };
-        assert_eq!((pair.rtc.id.as_str(), pair.rtc.timestamp), ("CP1", 7));
-        assert_eq!(pair.candidate_pair.state, Some(IceCandidatePairState::InProgress));
-        assert_eq!(pair.candidate_pair.current_round_trip_time, 0.25);
-        assert_eq!(inbound.stream.ssrc, 42);
-        assert_eq!(inbound.received.packets_lost, -1);
-        assert_eq!(inbound.inbound.concealed_samples, 9);
-        assert_eq!(transport.transport.ice_role, IceRole::Controlled);
-        assert_eq!(transport.transport.dtls_state, Some(DtlsTransportState::Connected));
-        assert_eq!(transport.transport.ice_state, None);
-    }
-
-    #[test]
-    fn an_unknown_report_is_an_error_and_no_panic() {
-        let json = r#"{"type": "weather"}"#;
-        assert!(serde_json::from_str::<RtcStats>(json).is_err());
     }
 }

@@ -9,15 +9,6 @@ pub struct VideoResolution {
     pub height: u32,
 }
 
-/// What an encoder outside of this crate is asked to produce.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EncodedRateControl {
-    /// Bits per second.
-    pub target_bitrate_bps: u64,
-    /// Frames per second.
-    pub framerate_fps: f64,
-}
-
 /// The kinds of source a local video track can have.
 #[non_exhaustive]
 #[derive(Debug, Clone)]
@@ -35,16 +26,17 @@ impl Default for VideoResolution {
 impl RtcVideoSource {
     enum_dispatch!(
         [Native];
+        /// The size the source was made with.
         pub fn video_resolution(self: &Self) -> VideoResolution;
     );
 }
 
 pub mod native {
-    use super::{EncodedRateControl, VideoResolution};
+    use super::VideoResolution;
     use crate::{
-        native::packet_trailer::PacketTrailerHandler,
+        native::packet_trailer::handler::PacketTrailerHandler,
         unsupported::Unsupported,
-        video_frame::{EncodedVideoFrame, VideoBuffer, VideoFrame},
+        video_frame::{VideoBuffer, VideoFrame},
     };
 
     /// A source that has a size and drops every frame: no video is sent.
@@ -54,13 +46,8 @@ pub mod native {
     }
 
     impl NativeVideoSource {
-        /// A source of raw pictures.
+        /// A source of pictures of this size.
         pub fn new(resolution: VideoResolution, _is_screencast: bool) -> Self {
-            Self { resolution }
-        }
-
-        /// A source of pictures that are encoded already.
-        pub fn new_encoded(resolution: VideoResolution) -> Self {
             Self { resolution }
         }
 
@@ -68,53 +55,6 @@ pub mod native {
         pub fn capture_frame<T: AsRef<dyn VideoBuffer>>(&self, _frame: &VideoFrame<T>) -> bool {
             Unsupported::VideoSend.warn_once();
             false
-        }
-
-        /// Drops the frame and returns `false`.
-        #[cfg(target_os = "linux")]
-        #[deprecated(note = "wrap the fd with `NativeBuffer::from_dmabuf` and use `capture_frame`")]
-        pub fn capture_dmabuf_frame(
-            &self,
-            _dmabuf_fd: i32,
-            _width: u32,
-            _height: u32,
-            _pixel_format: i32,
-            _timestamp_us: i64,
-        ) -> bool {
-            Unsupported::VideoSend.warn_once();
-            false
-        }
-
-        /// Drops the frame and returns `false`.
-        #[cfg(target_os = "linux")]
-        #[deprecated(note = "wrap the fd with `NativeBuffer::from_dmabuf` and use `capture_frame`")]
-        pub fn capture_dmabuf_frame_with_metadata(
-            &self,
-            _dmabuf_fd: i32,
-            _width: u32,
-            _height: u32,
-            _pixel_format: i32,
-            _timestamp_us: i64,
-            _frame_metadata: Option<crate::video_frame::FrameMetadata>,
-        ) -> bool {
-            Unsupported::VideoSend.warn_once();
-            false
-        }
-
-        /// Drops the frame and returns `false`.
-        pub fn capture_encoded_frame(&self, _frame: &EncodedVideoFrame<'_>) -> bool {
-            Unsupported::VideoSend.warn_once();
-            false
-        }
-
-        /// Whether a receiver wants a key frame: never, as none receives.
-        pub fn take_keyframe_request(&self) -> bool {
-            false
-        }
-
-        /// The rate a receiver can take: none receives.
-        pub fn take_rate_control_request(&self) -> Option<EncodedRateControl> {
-            None
         }
 
         /// Accepted without effect: no frame is sent that could carry metadata.

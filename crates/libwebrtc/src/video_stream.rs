@@ -10,8 +10,8 @@ pub mod native {
     use futures_core::Stream;
 
     use crate::{
-        idle_stream::IdleStream, native::packet_trailer::PacketTrailerHandler, unsupported::Unsupported,
-        video_frame::BoxVideoFrame, video_track::RtcVideoTrack,
+        frame_queue::FrameQueue, native::packet_trailer::handler::PacketTrailerHandler,
+        unsupported::Unsupported, video_frame::BoxVideoFrame, video_track::RtcVideoTrack,
     };
 
     /// How a [`NativeVideoStream`] buffers.
@@ -28,7 +28,7 @@ pub mod native {
     /// No video is decoded, so the stream pends until [`close`](Self::close) ends it.
     pub struct NativeVideoStream {
         track: RtcVideoTrack,
-        idle: IdleStream,
+        frames: FrameQueue<BoxVideoFrame>,
     }
 
     impl NativeVideoStream {
@@ -40,7 +40,7 @@ pub mod native {
         /// A stream with a queue of the caller's choice.
         pub fn with_options(video_track: RtcVideoTrack, _options: NativeVideoStreamOptions) -> Self {
             Unsupported::VideoReceive.warn_once();
-            Self { track: video_track, idle: IdleStream::default() }
+            Self { track: video_track, frames: FrameQueue::new(None) }
         }
 
         /// Accepted without effect: there are no frames whose metadata could be looked up.
@@ -53,15 +53,15 @@ pub mod native {
 
         /// Ends the stream: the next poll yields `None`.
         pub fn close(&mut self) {
-            self.idle.close();
+            self.frames.close();
         }
     }
 
     impl Stream for NativeVideoStream {
         type Item = BoxVideoFrame;
 
-        fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-            self.idle.poll(context)
+        fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            self.frames.poll(context)
         }
     }
 

@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use parking_lot::Mutex;
 
 use crate::{
-    media_stream_track::{RtcTrackState, TrackCore},
-    native::packet_trailer::PacketTrailerHandler,
+    native::packet_trailer::handler::PacketTrailerHandler,
+    track_core::{RtcTrackState, TrackCore},
 };
 
 /// A handle to a video track. Clones are the same track.

@@ -21,8 +21,7 @@ use libwebrtc::{
     prelude::*,
     session_description::SdpParseError,
     stats::RtcStats,
-    video_frame::{EncodedVideoFrame, FrameMetadata},
-    video_source::{EncodedRateControl, native::NativeVideoSource},
+    video_source::native::NativeVideoSource,
     video_stream::native::{NativeVideoStream, NativeVideoStreamOptions},
 };
 
@@ -85,7 +84,6 @@ signatures! {
 
 signatures! {
     PeerConnectionFactory::default => fn() -> PeerConnectionFactory;
-    PeerConnectionFactory::with_zero_playout_delay => fn() -> PeerConnectionFactory;
     PeerConnectionFactory::with_options => fn(bool, bool) -> PeerConnectionFactory;
     PeerConnectionFactory::create_peer_connection => fn(&PeerConnectionFactory, RtcConfiguration) -> Rtc<PeerConnection>;
     PeerConnectionFactory::get_rtp_sender_capabilities => fn(&PeerConnectionFactory, MediaType) -> RtpCapabilities;
@@ -188,12 +186,8 @@ signatures! {
 
     NativeVideoSource::default => fn() -> NativeVideoSource;
     NativeVideoSource::new => fn(VideoResolution, bool) -> NativeVideoSource;
-    NativeVideoSource::new_encoded => fn(VideoResolution) -> NativeVideoSource;
     NativeVideoSource::capture_frame::<I420Buffer> => fn(&NativeVideoSource, &VideoFrame<I420Buffer>) -> bool;
     NativeVideoSource::capture_frame::<BoxVideoBuffer> => fn(&NativeVideoSource, &BoxVideoFrame) -> bool;
-    NativeVideoSource::capture_encoded_frame => fn(&NativeVideoSource, &EncodedVideoFrame<'_>) -> bool;
-    NativeVideoSource::take_keyframe_request => fn(&NativeVideoSource) -> bool;
-    NativeVideoSource::take_rate_control_request => fn(&NativeVideoSource) -> Option<EncodedRateControl>;
     NativeVideoSource::set_packet_trailer_handler => fn(&NativeVideoSource, pt::PacketTrailerHandler);
     NativeVideoSource::video_resolution => fn(&NativeVideoSource) -> VideoResolution;
     RtcVideoSource::Native => fn(NativeVideoSource) -> RtcVideoSource;
@@ -204,7 +198,6 @@ signatures! {
     NativeVideoStream::track => fn(&NativeVideoStream) -> RtcVideoTrack;
     NativeVideoStream::close => fn(&mut NativeVideoStream);
     I420Buffer::new => fn(u32, u32) -> I420Buffer;
-    I420Buffer::strides => fn(&I420Buffer) -> (u32, u32, u32);
     I420Buffer::data => fn(&I420Buffer) -> (&[u8], &[u8], &[u8]);
     I420Buffer::data_mut => fn(&mut I420Buffer) -> (&mut [u8], &mut [u8], &mut [u8]);
 }
@@ -321,7 +314,6 @@ fn literals() {
         stream_ids: vec![String::new()],
         send_encodings: vec![RtpEncodingParameters::default()],
     };
-    let _ = FrameMetadata { user_timestamp: Some(1), frame_id: Some(1), user_data: None };
     let _ = fc::KeyProviderOptions {
         shared_key: true,
         ratchet_window_size: 16,

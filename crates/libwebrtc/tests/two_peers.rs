@@ -17,3 +17,11 @@ mod two_peers {
     mod servers;
     mod statistics;
 }
+
+#[path = "../examples/two_peers.rs"]
+mod example;
+
+#[test]
+fn the_example_receives_its_message_and_its_tone() {
+    example::main().unwrap();
+}

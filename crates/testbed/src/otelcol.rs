@@ -70,11 +70,6 @@ impl OtelCollector {
         format!("http://127.0.0.1:{}{TRACES_PATH}", self.port)
     }
 
-    /// The same endpoint as the OTel specification writes it, without the `/v1/traces` that exporters append.
-    pub fn base_endpoint(&self) -> String {
-        self.endpoint().trim_end_matches("/v1/traces").to_owned()
-    }
-
     /// The value of the `Authorization` header, `Basic …`.
     pub fn authorization(&self) -> String {
         format!("Basic {}", STANDARD.encode(format!("{USER}:{}", self.password)))

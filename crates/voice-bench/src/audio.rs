@@ -1,6 +1,9 @@
 //! Audio tracks, published and received.
 
-use anyhow::Result;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
 use futures::StreamExt;
 use livekit::options::TrackPublishOptions;
 use livekit::prelude::*;
@@ -14,6 +17,13 @@ pub(crate) const FRAME: Duration = Duration::from_millis(10);
 /// The capacity of the source, in milliseconds. A frame comes every 10 ms, so the queue is nearly empty unless this
 /// process was held up.
 const QUEUE_MS: u32 = 100;
+
+/// The samples of a file of 16-bit mono sound.
+pub(crate) fn samples(path: &Path) -> Result<Vec<i16>> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let (pairs, _) = bytes.as_chunks::<2>();
+    Ok(pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect())
+}
 
 pub(crate) async fn publish(room: &Room, rate: u32) -> Result<NativeAudioSource> {
     let source = NativeAudioSource::new(AudioSourceOptions::default(), rate, 1, QUEUE_MS);

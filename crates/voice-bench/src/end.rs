@@ -1,6 +1,6 @@
 //! One end of a voice connection: the sound it plays or records, and the times of its frames.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::time::Duration;
 
@@ -17,10 +17,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 type Events = UnboundedReceiver<RoomEvent>;
 
 pub(crate) async fn say(end: &End) -> Result<()> {
-    let path = end.file.with_extension("pcm");
-    let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let (pairs, _) = bytes.as_chunks::<2>();
-    let samples: Vec<_> = pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect();
+    let samples = audio::samples(&end.file.with_extension("pcm"))?;
     let mut times = create(end, "times")?;
 
     let (room, mut events) = join(end).await?;

@@ -1,7 +1,7 @@
 //! Many rooms in one process: how fast they are joined, and the memory and processor time of each.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -61,7 +61,7 @@ struct Frames {
 }
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    let voice = options.say.as_deref().map(samples).transpose()?.map(Arc::<[i16]>::from);
+    let voice = options.say.as_deref().map(audio::samples).transpose()?.map(Arc::<[i16]>::from);
     let base = resident_kib()?;
     let began = Instant::now();
     let joining = stream::iter(0..options.count).map(|number| join(options, number));
@@ -142,12 +142,6 @@ async fn speak(source: NativeAudioSource, voice: Arc<[i16]>, frames: Arc<Frames>
         })
         .await?;
     }
-}
-
-fn samples(path: &Path) -> Result<Vec<i16>> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let (pairs, _) = bytes.as_chunks::<2>();
-    Ok(pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect())
 }
 
 fn resident_kib() -> Result<u64> {

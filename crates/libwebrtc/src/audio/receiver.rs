@@ -13,14 +13,14 @@ use crate::{
     RtcError,
     audio::{
         clock::{self, Beat},
-        frames::FrameQueue,
         jitter::{AudioPacket, JitterBuffer, JitterStats},
         opus::{self, Channels, CodecError},
         resample::{Format, Resampler},
         source::Sink,
     },
     audio_frame::AudioFrame,
-    pc::runtime,
+    frame_queue::FrameQueue,
+    runtime,
 };
 
 /// The receiving end of a remote track.
@@ -50,7 +50,7 @@ pub(crate) struct Listener {
     format: Format,
     /// Exists once the format of the received sound is known.
     resampler: Mutex<Option<Resampler>>,
-    frames: Arc<FrameQueue>,
+    frames: Arc<FrameQueue<AudioFrame<'static>>>,
 }
 
 // === impl Receiver ===
@@ -162,7 +162,7 @@ impl State {
 // === impl Listener ===
 
 impl Listener {
-    pub(crate) fn new(format: Format, frames: Arc<FrameQueue>) -> Arc<Self> {
+    pub(crate) fn new(format: Format, frames: Arc<FrameQueue<AudioFrame<'static>>>) -> Arc<Self> {
         Arc::new(Self { format, resampler: Mutex::default(), frames })
     }
 

@@ -14,7 +14,7 @@ use crate::{
         clock::{self, Beat},
         resample::Format,
     },
-    pc::runtime,
+    runtime,
 };
 
 /// Takes the blocks of a source.

@@ -27,7 +27,7 @@ use self::{
     server_injected::Trailer,
 };
 use crate::{
-    native::packet_trailer::PacketTrailerHandler, pc::transceiver::Transceiver,
+    native::packet_trailer::handler::PacketTrailerHandler, pc::transceiver::Transceiver,
     peer_connection_factory::PeerConnectionFactory, rtp_receiver::RtpReceiver, rtp_sender::RtpSender,
 };
 

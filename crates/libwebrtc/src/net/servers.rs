@@ -10,6 +10,8 @@ use str0m::Candidate;
 use tokio::sync::mpsc;
 
 use crate::{
+    configuration::{IceServer, IceTransportsType},
+    connection_state::IceCandidateError,
     net::{
         Happening, Packet, UNREACHABLE, candidates, interfaces, resolve,
         stun::bindings::{Action, Bindings, Event},
@@ -20,8 +22,6 @@ use crate::{
         udp::UdpSockets,
         url::{ServerKind, ServerUrl, TurnTransport},
     },
-    peer_connection::IceCandidateError,
-    peer_connection_factory::{IceServer, IceTransportsType},
 };
 
 /// Reports of this connection's tasks that wait. When the queue is full the relays wait, and their servers or sockets

@@ -8,11 +8,11 @@ use tokio::sync::Notify;
 
 use crate::{
     RtcError,
-    data_channel::{
+    callback::Slot,
+    channel_init::{
         DataChannelError, DataChannelInit, DataChannelState, OnBufferedAmountChange, OnMessage, OnStateChange,
     },
     outbox::Outbox,
-    pc::callback::Slot,
 };
 
 /// Payload bytes that one channel may hold for sending. A program that outruns the network gets errors, not more

@@ -2,36 +2,22 @@
 
 use std::{sync::Arc, time::Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::{
     RtcError,
-    ice_candidate::IceCandidate,
+    connection_state::PeerConnectionState,
     net::{Happening, Network, Packet},
     pc::{
-        Shared,
+        command::{Command, Reply},
         effect::Effect,
-        engine::{Engine, NetworkAction, StatsOf},
+        engine::{Engine, NetworkAction},
+        shared::Shared,
     },
-    peer_connection::{OfferOptions, PeerConnectionState},
-    session_description::SessionDescription,
-    stats::RtcStats,
 };
 
 /// Datagrams handled in a row before effects are run and other work gets its turn.
 const BATCH: usize = 32;
-
-type Reply<T> = oneshot::Sender<Result<T, RtcError>>;
-
-/// A call that waits for the driver.
-pub(crate) enum Command {
-    CreateOffer(OfferOptions, Reply<SessionDescription>),
-    CreateAnswer(Reply<SessionDescription>),
-    SetLocal(SessionDescription, Reply<()>),
-    SetRemote(SessionDescription, Reply<()>),
-    AddCandidate(IceCandidate, Reply<()>),
-    Stats(StatsOf, Reply<Vec<RtcStats>>),
-}
 
 pub(super) struct Driver {
     shared: Arc<Shared>,

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use crate::{
-    data_channel::{DataBuffer, DataChannel, DataChannelState, filtered},
-    ice_candidate::IceCandidate,
-    pc::{callback::Slot, channel::Channel},
-    peer_connection::{
-        IceCandidateError, IceConnectionState, IceGatheringState, OnConnectionChange, OnDataChannel,
-        OnIceCandidate, OnIceCandidateError, OnIceConnectionChange, OnIceGatheringChange,
-        OnNegotiationNeeded, OnSignalingChange, OnTrack, PeerConnectionState, SignalingState, TrackEvent,
+    callback::Slot,
+    channel_init::{DataBuffer, DataChannelState},
+    connection_events::{
+        OnConnectionChange, OnDataChannel, OnIceCandidate, OnIceCandidateError, OnIceConnectionChange,
+        OnIceGatheringChange, OnNegotiationNeeded, OnSignalingChange, OnTrack, TrackEvent,
     },
+    connection_state::{
+        IceCandidateError, IceConnectionState, IceGatheringState, PeerConnectionState, SignalingState,
+    },
+    data_channel::{DataChannel, filtered},
+    ice_candidate::IceCandidate,
+    pc::channel::Channel,
 };
 
 pub(crate) enum Effect {

@@ -16,17 +16,17 @@ use str0m::{
 };
 
 use crate::{
+    connection_state::{IceConnectionState, SignalingState},
     pc::{
-        Shared,
         effect::Effect,
         engine::{
             candidates::active_tcp, channels::Links, media::Media, negotiation::Pending, stats::Counted,
         },
         sctp::{self, Line},
+        shared::Shared,
         tcp_fallback::{self, TcpFallback},
         transport,
     },
-    peer_connection::{IceConnectionState, SignalingState},
 };
 
 mod candidates;
@@ -34,8 +34,6 @@ mod channels;
 mod media;
 mod negotiation;
 mod stats;
-
-pub(crate) use self::{media::Sending, stats::StatsOf};
 
 /// Bytes of data channel payload the association may hold unacknowledged: throughput is about this much a round trip.
 const SCTP_BUFFER: usize = 2 << 20;

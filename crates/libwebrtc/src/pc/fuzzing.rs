@@ -9,7 +9,8 @@ use str0m::net::Protocol;
 
 use crate::{
     pc::{engine::NetworkAction, offline::Peer, sctp},
-    session_description::{SdpType, SessionDescription},
+    sdp_type::SdpType,
+    session_description::SessionDescription,
 };
 
 /// The clock's progress in one step of both engines.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::{RtcError, pc::driver::Command};
+use crate::{RtcError, pc::command::Command};
 
 /// Neither field keeps the connection alive. Cheap to clone.
 #[derive(Clone)]

@@ -8,20 +8,21 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::{
     RtcError,
-    data_channel::{DataChannelInit, DataChannelState},
+    channel_init::{DataChannelInit, DataChannelState},
+    configuration::RtcConfiguration,
+    connection_state::OfferOptions,
+    direction::RtpTransceiverDirection,
     pc::{
-        Shared,
         channel::{self, Channel},
         effect::Callbacks,
         engine::Engine,
         link::Link,
+        shared::Shared,
         state::State,
         transceiver::{Kind, Transceiver},
     },
-    peer_connection::OfferOptions,
-    peer_connection_factory::RtcConfiguration,
-    rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
     session_description::SessionDescription,
+    transceiver_init::RtpTransceiverInit,
 };
 
 pub(super) struct Peer {

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::session_description::SdpParseError;
+use crate::sdp_type::SdpParseError;
 
 /// The field has seven bits in RTP (RFC 3550, section 5.1).
 const MAX_PAYLOAD_TYPE: u8 = 127;

@@ -9,8 +9,8 @@ use str0m::{
 };
 
 use crate::{
-    rtp_transceiver::RtpTransceiverDirection,
-    session_description::{SdpParseError, SdpType},
+    direction::RtpTransceiverDirection,
+    sdp_type::{SdpParseError, SdpType},
 };
 
 /// Descriptions of this size hold thousands of m-lines; a longer one is an accident or an attack.

@@ -11,7 +11,10 @@ use str0m::Candidate;
 
 use crate::{
     RtcError,
-    data_channel::DataChannelState,
+    channel_init::DataChannelState,
+    configuration::RtcConfiguration,
+    connection_state::SignalingState,
+    direction::RtpTransceiverDirection,
     pc::{
         channel::Channel,
         effect::Effect,
@@ -20,9 +23,6 @@ use crate::{
         transceiver::Transceiver,
         transport::Transport,
     },
-    peer_connection::SignalingState,
-    peer_connection_factory::RtcConfiguration,
-    rtp_transceiver::RtpTransceiverDirection,
     session_description::SessionDescription,
 };
 

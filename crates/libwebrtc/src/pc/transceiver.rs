@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use str0m::media::Mid;
 use tokio::sync::Notify;
 
 use crate::{
@@ -14,19 +15,19 @@ use crate::{
         source::{Sink, Source},
     },
     audio_track::{RtcAudioTrack, Sound},
+    direction::RtpTransceiverDirection,
     media_stream::MediaStream,
     media_stream_track::MediaStreamTrack,
-    native::create_random_uuid,
     pc::{
-        driver::Command,
-        engine::{Sending, StatsOf},
+        command::{Command, StatsOf},
         frame_transform::FrameTransform,
         link::Link,
         sdp::{AudioFormat, Msid, Section, SectionKind},
     },
+    random::create_random_uuid,
     rtp_parameters::{RtpEncodingParameters, RtpParameters},
-    rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
     stats::RtcStats,
+    transceiver_init::RtpTransceiverInit,
     video_track::RtcVideoTrack,
 };
 
@@ -65,6 +66,14 @@ struct Inner {
     announced: Option<String>,
     sender_transform: Option<Arc<dyn FrameTransform>>,
     receiver_transform: Option<Arc<dyn FrameTransform>>,
+}
+
+/// An m-line that sends.
+pub(crate) struct Sending {
+    pub(crate) mid: Mid,
+    pub(crate) sender: Arc<AudioSender>,
+    pub(crate) format: AudioFormat,
+    pub(crate) transform: Option<Arc<dyn FrameTransform>>,
 }
 
 impl Transceiver {

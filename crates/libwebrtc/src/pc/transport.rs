@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant};
 
 use crate::{
+    connection_state::{IceConnectionState, PeerConnectionState},
     pc::effect::Effect,
-    peer_connection::{IceConnectionState, PeerConnectionState},
 };
 
 /// A connected peer sends something at least every 3 s (ICE checks); after this much silence it is disconnected.

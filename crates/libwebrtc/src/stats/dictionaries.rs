@@ -4,20 +4,17 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
-
 use super::{
     DtlsRole, DtlsTransportState, IceCandidatePairState, IceCandidateType, IceRole,
     IceServerTransportProtocol, IceTcpCandidateType, IceTransportState, QualityLimitationReason,
 };
-use crate::data_channel::DataChannelState;
+use crate::channel_init::DataChannelState;
 
 /// All parts have public fields, defaults, and the camel-case names of the specification.
 macro_rules! report_part {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)+ }) => {
         $(#[$doc])*
-        #[derive(Debug, Default, Clone, Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
+        #[derive(Debug, Default, Clone)]
         pub struct $name {
             $(pub $field: $type,)+
         }

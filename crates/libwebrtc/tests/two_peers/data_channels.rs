@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use libwebrtc::prelude::*;
 
 use super::support::{
-    Line, Peer, connected_pair, eventually, negotiate,
-    relay::{Relay, Weather},
+    Peer, connected_pair, eventually, negotiate,
+    relay::{Weather, relayed_pair},
 };
 
 #[tokio::test]
@@ -132,12 +132,8 @@ async fn what_was_reported_as_sent_adds_up_to_what_was_given() {
 
 #[tokio::test]
 async fn a_queue_that_the_network_does_not_drain_refuses_instead_of_growing() {
-    let (mut a, mut b) = (Peer::new(), Peer::new());
-    let mut near = a.line("chat", DataChannelInit::default());
-    let relay = Relay::between(&a, &b, Weather::default()).await;
-    a.connected().await;
-    near.open().await;
-    let mut far = Line::over(b.channels.next().await);
+    let (_a, near, _b, mut far, relay) =
+        relayed_pair(Peer::new(), DataChannelInit::default(), Weather::default()).await;
     relay.cut.store(true, Ordering::Relaxed);
     let message = vec![0; 60_000];
     let taken = (0..1_000).take_while(|_| near.channel.send(&message, true).is_ok()).count();

@@ -4,7 +4,7 @@ use libwebrtc::prelude::*;
 
 use super::support::{
     Line, Peer, connected_pair, eventually, negotiate,
-    relay::{Relay, Weather},
+    relay::{Weather, relayed_pair},
 };
 
 fn receive_only() -> RtpTransceiverInit {
@@ -234,12 +234,8 @@ async fn candidates_are_told_once_the_local_description_is_set() {
 
 #[tokio::test]
 async fn an_ice_restart_brings_new_credentials_and_is_visible_as_a_reconnect() {
-    let (mut a, mut b) = (Peer::new(), Peer::new());
-    let mut near = a.line("chat", DataChannelInit::default());
-    let relay = Relay::between(&a, &b, Weather::default()).await;
-    a.connected().await;
-    near.open().await;
-    let mut far = Line::over(b.channels.next().await);
+    let (mut a, near, b, mut far, relay) =
+        relayed_pair(Peer::new(), DataChannelInit::default(), Weather::default()).await;
     let before = ufrag(&a.pc.current_local_description().unwrap());
 
     let options = OfferOptions { ice_restart: true, ..Default::default() };
@@ -266,6 +262,26 @@ async fn a_program_is_told_when_an_offer_is_due() {
     a.pc.add_transceiver_for_media(MediaType::Audio, receive_only()).unwrap();
     a.pc.set_local_description(SessionDescription::parse("", SdpType::Rollback).unwrap()).await.unwrap();
     assert_eq!(needed.recv().await, Some(2));
+}
+
+#[tokio::test]
+async fn states_of_signalling_and_of_ice_are_told_in_order() {
+    use std::sync::{Arc, Mutex};
+    let (mut a, mut b) = (Peer::new(), Peer::new());
+    let (signaling, ice) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+    let (told, told_of_ice) = (signaling.clone(), ice.clone());
+    a.pc.on_signaling_state_change(Some(Box::new(move |state| told.lock().unwrap().push(state))));
+    a.pc.on_ice_connection_state_change(Some(Box::new(move |state| told_of_ice.lock().unwrap().push(state))));
+    let _line = a.line("chat", DataChannelInit::default());
+    negotiate(&a, &b).await;
+    a.connected().await;
+    b.connected().await;
+    assert_eq!(ice.lock().unwrap()[..2], [IceConnectionState::Checking, IceConnectionState::Connected]);
+    a.pc.close();
+    a.states.until(|state| *state == PeerConnectionState::Closed).await;
+    eventually("the close is told", || signaling.lock().unwrap().len() == 3).await;
+    let expected = [SignalingState::HaveLocalOffer, SignalingState::Stable, SignalingState::Closed];
+    assert_eq!(signaling.lock().unwrap()[..], expected);
 }
 
 fn ufrag(description: &SessionDescription) -> String {

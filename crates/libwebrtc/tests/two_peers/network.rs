@@ -6,17 +6,13 @@ use libwebrtc::prelude::*;
 
 use super::support::{
     Line, Peer,
-    relay::{Relay, TcpFront, Weather},
+    relay::{TcpFront, Weather, relayed_pair},
 };
 
 #[tokio::test]
 async fn a_reliable_channel_delivers_everything_in_order_through_loss_and_delay() {
-    let (mut a, mut b) = (Peer::new(), Peer::new());
-    let mut near = a.line("chat", DataChannelInit::default());
-    let relay = Relay::between(&a, &b, Weather { loss_percent: 10, late_percent: 10 }).await;
-    a.connected().await;
-    near.open().await;
-    let mut far = Line::over(b.channels.next().await);
+    let weather = Weather { loss_percent: 10, late_percent: 10 };
+    let (_a, near, _b, mut far, relay) = relayed_pair(Peer::new(), DataChannelInit::default(), weather).await;
     for number in 0..300_u32 {
         let mut message = vec![0; 2_000];
         message[..4].copy_from_slice(&number.to_be_bytes());
@@ -30,13 +26,9 @@ async fn a_reliable_channel_delivers_everything_in_order_through_loss_and_delay(
 
 #[tokio::test]
 async fn an_unreliable_channel_goes_on_after_loss() {
-    let (mut a, mut b) = (Peer::new(), Peer::new());
     let init = DataChannelInit { ordered: false, max_retransmits: Some(0), ..Default::default() };
-    let mut near = a.line("lossy", init);
-    let _relay = Relay::between(&a, &b, Weather { loss_percent: 20, late_percent: 20 }).await;
-    a.connected().await;
-    near.open().await;
-    let mut far = Line::over(b.channels.next().await);
+    let weather = Weather { loss_percent: 20, late_percent: 20 };
+    let (_a, near, _b, mut far, _relay) = relayed_pair(Peer::new(), init, weather).await;
     let mut sent = 0_u32;
     // Sends until enough messages have arrived: with a fifth lost that ends, with a stuck channel it would not.
     let mut arrived = 0;
@@ -51,12 +43,8 @@ async fn an_unreliable_channel_goes_on_after_loss() {
 
 #[tokio::test]
 async fn an_outage_is_told_and_survived() {
-    let (mut a, mut b) = (Peer::new(), Peer::new());
-    let mut near = a.line("chat", DataChannelInit::default());
-    let relay = Relay::between(&a, &b, Weather::default()).await;
-    a.connected().await;
-    near.open().await;
-    let mut far = Line::over(b.channels.next().await);
+    let (mut a, near, b, mut far, relay) =
+        relayed_pair(Peer::new(), DataChannelInit::default(), Weather::default()).await;
     relay.cut.store(true, Ordering::Relaxed);
     a.states.until(|state| *state == PeerConnectionState::Disconnected).await;
     near.channel.send(b"patience", true).unwrap();
@@ -68,12 +56,8 @@ async fn an_outage_is_told_and_survived() {
 
 #[tokio::test]
 async fn a_connection_that_failed_comes_back_with_an_ice_restart() {
-    let (mut a, mut b) = (Peer::new(), Peer::new());
-    let mut near = a.line("chat", DataChannelInit::default());
-    let relay = Relay::between(&a, &b, Weather::default()).await;
-    a.connected().await;
-    near.open().await;
-    let mut far = Line::over(b.channels.next().await);
+    let (mut a, near, mut b, mut far, relay) =
+        relayed_pair(Peer::new(), DataChannelInit::default(), Weather::default()).await;
     relay.cut.store(true, Ordering::Relaxed);
     a.states.until(|state| *state == PeerConnectionState::Failed).await;
     b.states.until(|state| *state == PeerConnectionState::Failed).await;

@@ -7,20 +7,14 @@ use libwebrtc::prelude::*;
 
 use super::support::{
     Line, Peer, eventually,
-    relay::{Relay, Weather},
+    relay::{Relay, Weather, relayed_pair},
 };
 
 /// A peer whose messages are counted, its line to another peer, and the relay between them.
 async fn counted(outbox: &Outbox) -> (Peer, Line, Peer, Line, Relay) {
     let mut config = RtcConfiguration::default();
     config.outbox = Some(outbox.clone());
-    let (mut a, mut b) = (Peer::with(config), Peer::new());
-    let mut near = a.line("chat", DataChannelInit::default());
-    let relay = Relay::between(&a, &b, Weather::default()).await;
-    a.connected().await;
-    near.open().await;
-    let far = Line::over(b.channels.next().await);
-    (a, near, b, far, relay)
+    relayed_pair(Peer::with(config), DataChannelInit::default(), Weather::default()).await
 }
 
 #[tokio::test]

@@ -7,13 +7,14 @@ use super::{
     KeyProvider, KeyProviderOptions,
 };
 use crate::{
+    direction::RtpTransceiverDirection,
     pc::{
         link::Link,
         transceiver::{Kind, Transceiver},
     },
     peer_connection_factory::PeerConnectionFactory,
     rtp_receiver::RtpReceiver,
-    rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
+    transceiver_init::RtpTransceiverInit,
 };
 
 struct Receiving {

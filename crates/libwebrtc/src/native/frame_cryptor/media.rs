@@ -15,7 +15,10 @@ use super::{
     key_store::{KeyStore, Pending},
     server_injected,
 };
-use crate::pc::{callback::Slot, frame_transform::FrameTransform, transceiver::Kind};
+use crate::{
+    callback::Slot,
+    pc::{frame_transform::FrameTransform, transceiver::Kind},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {

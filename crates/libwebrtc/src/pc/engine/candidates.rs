@@ -5,8 +5,8 @@ use std::{net::SocketAddr, time::Instant};
 use str0m::{Candidate, CandidateKind, net::TcpType};
 
 use crate::{
+    connection_state::IceCandidateError,
     pc::{effect::Effect, engine::Engine},
-    peer_connection::IceCandidateError,
 };
 
 /// The port in the candidate of a side that only opens TCP connections (RFC 6544, section 4.5).

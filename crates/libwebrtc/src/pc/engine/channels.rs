@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use str0m::channel::{ChannelConfig, ChannelData, ChannelId, Reliability};
 
 use crate::{
-    data_channel::DataChannelState,
+    channel_init::DataChannelState,
     pc::{
         channel::{Channel, DEFAULT_MAX_MESSAGE, Message},
         effect::Effect,

@@ -19,13 +19,13 @@ use crate::{
         red::{self, Block},
         sender::{AudioSender, EncodedFrame},
     },
-    native::random_u64,
     pc::{
         engine::Engine,
         frame_transform::FrameTransform,
         sdp::AudioFormat,
-        transceiver::{Kind, Transceiver},
+        transceiver::{Kind, Sending, Transceiver},
     },
+    random::random_u64,
     unsupported::Unsupported,
 };
 
@@ -69,14 +69,6 @@ pub(super) struct Outgoing {
     last: Option<(u32, Instant)>,
     /// The previous frame, for the redundant block.
     before: Option<(u32, Vec<u8>)>,
-}
-
-/// An m-line that sends.
-pub(crate) struct Sending {
-    pub(crate) mid: Mid,
-    pub(crate) sender: Arc<AudioSender>,
-    pub(crate) format: AudioFormat,
-    pub(crate) transform: Option<Arc<dyn FrameTransform>>,
 }
 
 impl Engine {

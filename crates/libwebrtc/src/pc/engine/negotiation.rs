@@ -10,6 +10,9 @@ use str0m::{
 
 use crate::{
     RtcError,
+    configuration::IceTransportsType,
+    connection_state::OfferOptions,
+    direction::RtpTransceiverDirection,
     ice_candidate::IceCandidate,
     pc::{
         engine::Engine,
@@ -18,10 +21,8 @@ use crate::{
         transceiver::{Kind, Transceiver},
         transport,
     },
-    peer_connection::OfferOptions,
-    peer_connection_factory::IceTransportsType,
-    rtp_transceiver::RtpTransceiverDirection,
-    session_description::{SdpType, SessionDescription},
+    sdp_type::SdpType,
+    session_description::SessionDescription,
 };
 
 /// Our offer, in the form in which `str0m` knows it.

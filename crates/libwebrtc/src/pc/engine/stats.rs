@@ -15,8 +15,10 @@ use str0m::{
 
 use crate::{
     audio::jitter::JitterStats,
+    connection_state::{IceConnectionState, PeerConnectionState},
     pc::{
         channel::Channel,
+        command::StatsOf,
         engine::{
             Engine,
             media::{Incoming, Outgoing},
@@ -24,7 +26,6 @@ use crate::{
         sdp,
         transceiver::{Kind, Transceiver},
     },
-    peer_connection::{IceConnectionState, PeerConnectionState},
     stats::{
         self, DtlsTransportState, IceCandidatePairState, IceCandidateType, IceTransportState, RtcStats,
         dictionaries,
@@ -39,15 +40,6 @@ const PAIR: &str = "CP01";
 const LOCAL: &str = "IL01";
 const REMOTE: &str = "IR01";
 const SECONDS_PER_UNIT: f64 = 1.0 / 48_000.0;
-
-/// The subject of a request for statistics.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum StatsOf {
-    Connection,
-    /// The sender of the m-line with this mid.
-    Sender(String),
-    Receiver(String),
-}
 
 /// The counts so far.
 #[derive(Default)]

@@ -10,7 +10,7 @@ use std::{
 use str0m::net::Protocol;
 
 use crate::{
-    data_channel::{DataChannelInit, DataChannelState},
+    channel_init::{DataChannelInit, DataChannelState},
     pc::{channel::Channel, effect::Effect, engine::NetworkAction, offline::Peer},
 };
 

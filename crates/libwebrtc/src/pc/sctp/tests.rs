@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::simulation::{DELAY, Fate, Simulation, everything_until, first, nothing, one_in, these};
-use crate::data_channel::DataChannelInit;
+use crate::channel_init::DataChannelInit;
 
 const ROUND_TRIP: Duration = DELAY.saturating_mul(2);
 /// The number of chunks of a reply, and the pause between them.

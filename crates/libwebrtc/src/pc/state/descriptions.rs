@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use crate::{
     RtcError,
+    connection_events::TrackEvent,
+    connection_state::SignalingState,
+    direction::RtpTransceiverDirection,
     pc::{
         effect::Effect,
         sdp::{self, Section},
         state::{MAX_TRANSCEIVERS, State, has_data, wanted_direction},
         transceiver::{Kind, Transceiver},
     },
-    peer_connection::{SignalingState, TrackEvent},
     rtp_receiver::RtpReceiver,
-    rtp_transceiver::{RtpTransceiver, RtpTransceiverDirection},
-    session_description::{SdpType, SessionDescription},
+    rtp_transceiver::RtpTransceiver,
+    sdp_type::SdpType,
+    session_description::SessionDescription,
 };
 
 /// The step that a remote description requires.

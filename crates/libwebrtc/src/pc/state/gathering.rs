@@ -5,11 +5,11 @@ use str0m::{Candidate, CandidateKind};
 
 use crate::{
     RtcError,
+    configuration::{IceTransportsType, RtcConfiguration},
+    connection_state::IceGatheringState,
     ice_candidate::IceCandidate,
     net::url::{ServerKind, ServerUrl},
     pc::{effect::Effect, sdp, state::State},
-    peer_connection::IceGatheringState,
-    peer_connection_factory::{IceTransportsType, RtcConfiguration},
     session_description::SessionDescription,
 };
 
@@ -161,7 +161,7 @@ fn no_turn() -> RtcError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{pc::link::Link, peer_connection_factory::IceServer, session_description::SdpType};
+    use crate::{configuration::IceServer, pc::link::Link, sdp_type::SdpType};
 
     fn config(policy: IceTransportsType, url: &str) -> RtcConfiguration {
         RtcConfiguration {

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use crate::{
     RtcError,
+    connection_state::{OfferOptions, SignalingState},
+    direction::RtpTransceiverDirection,
     pc::{
         effect::Effect,
         sdp,
         state::{Draft, State, is_live, wanted_direction},
         transceiver::{Kind, Transceiver},
     },
-    peer_connection::{OfferOptions, SignalingState},
-    rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
     session_description::SessionDescription,
+    transceiver_init::RtpTransceiverInit,
 };
 
 /// The content of the next offer.

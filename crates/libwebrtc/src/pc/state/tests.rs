@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    data_channel::{DataChannelInit, DataChannelState},
+    channel_init::{DataChannelInit, DataChannelState},
+    configuration::RtcConfiguration,
+    connection_state::{OfferOptions, SignalingState},
+    direction::RtpTransceiverDirection,
     pc::{
         channel::{Channel, config_of},
         effect::Effect,
@@ -11,10 +14,9 @@ use crate::{
         state::{OfferPlan, RemoteStep, State},
         transceiver::{Kind, Transceiver},
     },
-    peer_connection::{OfferOptions, SignalingState},
-    peer_connection_factory::RtcConfiguration,
-    rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
-    session_description::{SdpType, SessionDescription},
+    sdp_type::SdpType,
+    session_description::SessionDescription,
+    transceiver_init::RtpTransceiverInit,
 };
 
 fn state() -> State {

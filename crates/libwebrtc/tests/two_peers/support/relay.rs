@@ -17,7 +17,7 @@ use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
 };
 
-use super::Peer;
+use super::{Line, Peer};
 
 /// The quality of the network.
 #[derive(Clone, Copy, Default)]
@@ -33,6 +33,21 @@ pub(crate) struct Relay {
     far: Arc<UdpSocket>,
     pub(crate) cut: Arc<AtomicBool>,
     pub(crate) lost: Arc<AtomicU64>,
+}
+
+/// Two peers with an open channel between them by way of a relay: the end of the offerer `a`, then that of the answerer.
+pub(crate) async fn relayed_pair(
+    mut a: Peer,
+    init: DataChannelInit,
+    weather: Weather,
+) -> (Peer, Line, Peer, Line, Relay) {
+    let mut b = Peer::new();
+    let mut near = a.line("chat", init);
+    let relay = Relay::between(&a, &b, weather).await;
+    a.connected().await;
+    near.open().await;
+    let far = Line::over(b.channels.next().await);
+    (a, near, b, far, relay)
 }
 
 impl Relay {

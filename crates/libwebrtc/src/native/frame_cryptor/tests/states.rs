@@ -12,8 +12,7 @@ use super::{
     *,
 };
 use crate::{
-    pc::transceiver::Kind,
-    rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
+    direction::RtpTransceiverDirection, pc::transceiver::Kind, transceiver_init::RtpTransceiverInit,
 };
 use EncryptionState::{DecryptionFailed, EncryptionFailed, KeyRatcheted, MissingKey, Ok};
 

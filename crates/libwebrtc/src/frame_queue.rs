@@ -7,8 +7,6 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::audio_frame::AudioFrame;
-
 /// Frames of 10 ms that wait by default.
 const DEFAULT: usize = 10;
 /// A reader who asks for no limit gets a minute: a reader that is further behind has stopped reading.
@@ -16,20 +14,19 @@ const UNLIMITED: usize = 6000;
 /// The first dropped frame is logged, and then one in this many.
 const WARN_EVERY: u64 = 100;
 
-pub(crate) struct FrameQueue {
+pub(crate) struct FrameQueue<F> {
     capacity: usize,
-    state: Mutex<State>,
+    state: Mutex<State<F>>,
 }
 
-#[derive(Default)]
-struct State {
-    frames: VecDeque<AudioFrame<'static>>,
+struct State<F> {
+    frames: VecDeque<F>,
     waker: Option<Waker>,
     closed: bool,
     dropped: u64,
 }
 
-impl FrameQueue {
+impl<F> FrameQueue<F> {
     /// `frames` as in `NativeAudioStreamOptions`: `None` is the default, zero asks for no limit.
     pub(crate) fn new(frames: Option<usize>) -> Self {
         let capacity = match frames {
@@ -37,11 +34,12 @@ impl FrameQueue {
             Some(0) => UNLIMITED,
             Some(frames) => frames.min(UNLIMITED),
         };
-        Self { capacity, state: Mutex::default() }
+        let state = State { frames: VecDeque::new(), waker: None, closed: false, dropped: 0 };
+        Self { capacity, state: Mutex::new(state) }
     }
 
     /// Drops the oldest frame when the queue is full.
-    pub(crate) fn push(&self, frame: AudioFrame<'static>) {
+    pub(crate) fn push(&self, frame: F) {
         let mut state = self.state.lock();
         if state.closed {
             return;
@@ -75,7 +73,7 @@ impl FrameQueue {
         self.end();
     }
 
-    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<Option<AudioFrame<'static>>> {
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<Option<F>> {
         let mut state = self.state.lock();
         match state.frames.pop_front() {
             Some(frame) => Poll::Ready(Some(frame)),
@@ -99,6 +97,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::audio_frame::AudioFrame;
 
     #[derive(Default)]
     struct Wakes(AtomicUsize);
@@ -113,7 +112,7 @@ mod tests {
         AudioFrame { sample_rate: mark, ..AudioFrame::new(48_000, 1, 480) }
     }
 
-    fn read(queue: &FrameQueue) -> Poll<Option<u32>> {
+    fn read(queue: &FrameQueue<AudioFrame<'static>>) -> Poll<Option<u32>> {
         let context = Context::from_waker(Waker::noop());
         queue.poll(&context).map(|frame| frame.map(|frame| frame.sample_rate))
     }
@@ -133,8 +132,8 @@ mod tests {
         let queue = FrameQueue::new(Some(0));
         (0..7000).for_each(|mark| queue.push(frame(mark)));
         assert_eq!(queue.state.lock().frames.len(), 6000);
-        assert_eq!(FrameQueue::new(None).capacity, 10);
-        assert_eq!(FrameQueue::new(Some(usize::MAX)).capacity, 6000);
+        assert_eq!(FrameQueue::<()>::new(None).capacity, 10);
+        assert_eq!(FrameQueue::<()>::new(Some(usize::MAX)).capacity, 6000);
     }
 
     #[test]
