@@ -4,27 +4,17 @@
 //! - [`attributes`]: every key that they carry
 //! - [`endpoint`]: the receiver of the traces, as settings write it
 //! - `otel`: the seam to OpenTelemetry
-//! - `asked_wait`: the waits that a receiver asks for
-//! - `spool`: the way of spans from their end to the receiver, over the disk
-//! - [`signal`]: traces, metrics and logs by name
 //! - [`signals`]: metrics and logs, when they are sent too
 
-mod asked_wait;
-mod delivery;
 pub mod endpoint;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod otel;
-mod otlp_answer;
-mod otlp_http;
-mod otlp_post;
 pub mod recorder;
 mod resource;
 mod settings;
-pub mod signal;
 pub mod signals;
 pub mod spans;
-mod spool;
 mod traceparent;
 
 use std::time::Duration;
@@ -33,12 +23,11 @@ use redaction::Privacy;
 use thiserror::Error;
 
 use self::recorder::Recorder;
-pub use self::settings::{Exporter, Settings};
-use self::signal::Signal;
+pub use self::settings::Settings;
 use self::spans::Tracer;
-use self::spool::Spool;
-pub use self::spool::{ExportStatus, Flushed, Survey};
 pub use crate::attributes;
+use otlp_spool::Spool;
+pub use otlp_spool::{ExportStatus, Flushed, Signal, Survey};
 
 /// The process's telemetry. Cheap to clone; spans still queued go out in the background when the last clone is dropped,
 /// but only [`Telemetry::shutdown`] waits for them.
@@ -51,8 +40,8 @@ pub struct Telemetry {
 /// Why telemetry could not be started.
 #[derive(Debug, Error)]
 pub enum StartError {
-    #[error("[telemetry] otlp_headers: {name} is no header that can be sent")]
-    Header { name: String },
+    #[error(transparent)]
+    Export(#[from] otlp_spool::StartError),
     #[error(
         "[telemetry] {signal}: where they go cannot be told from the traces' URL {traces}, which does not end in /v1/traces; \
          set {signal}_endpoint"
@@ -71,12 +60,13 @@ impl Telemetry {
     /// `agent` name send what one of them could not. May be called inside and outside async runtimes.
     pub fn start(config: &Settings, agent: &str, instance_id: &str) -> Result<Self, StartError> {
         let privacy = Privacy::new(&config.privacy);
-        let Some(url) = config.otlp_endpoint.clone().filter(|_| config.wants(Signal::Traces)) else {
+        let url = config.otlp_endpoint.clone().filter(|_| config.wants(Signal::Traces));
+        let Some(receiver) = url.map(|url| config.receiver(Signal::Traces, url)) else {
             tracing::info!("{}", silence(config));
             return Ok(Self { tracer: Tracer::new(otel::SpanSource::silent(), privacy), spool: None });
         };
         let settings = spool_settings(config, agent);
-        let (source, spool) = otel::SpanSource::exported(config, url, &settings, instance_id)?;
+        let (source, spool) = otel::SpanSource::exported(config, receiver, &settings, instance_id)?;
         Ok(Self { tracer: Tracer::new(source, privacy), spool: Some(spool) })
     }
 
@@ -122,13 +112,14 @@ impl Telemetry {
     }
 }
 
-fn spool_settings(config: &Settings, agent: &str) -> spool::Settings {
-    spool::Settings {
+fn spool_settings(config: &Settings, agent: &str) -> otlp_spool::Settings {
+    otlp_spool::Settings {
         directory: config.spool_dir.clone(),
         service: config.service_name.clone(),
         agent: agent.to_owned(),
         max_bytes: config.spool_max_bytes,
         max_age: config.spool_max_age,
+        names: ["[telemetry] spool_dir", "[telemetry] spool_max_bytes and spool_max_age"],
     }
 }
 

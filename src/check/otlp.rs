@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use otlp_spool::Signal;
 use outbound::web;
 
 use super::{Finding, Verdict};
 use crate::config::Config;
-use crate::telemetry::signal::Signal;
 use crate::telemetry::spans::PROBE;
 use crate::telemetry::{ExportStatus, Settings, Telemetry};
 

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use otlp_spool::Signal;
+
 use super::{Finding, Verdict, disk};
 use crate::config::Config;
 use crate::telemetry::Survey;
-use crate::telemetry::signal::Signal;
 
 pub(super) async fn check(config: Arc<Config>) -> Finding {
     let telemetry = config.telemetry.settings();

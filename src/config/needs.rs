@@ -1,12 +1,12 @@
 //! The settings that a command needs, beyond a valid configuration.
 
 use conversation::{Secret, Secrets};
+use otlp_spool::Signal;
 use url::Url;
 
 use super::error::Problem;
 use super::keys::{self, Key};
 use super::{Config, ConfigError, ProxyUrl};
-use crate::telemetry::signal::Signal;
 
 /// The host that answers no request without a key.
 const OPENAI_HOST: &str = "api.openai.com";
@@ -42,7 +42,7 @@ impl Config {
     /// Every secret there is. A new secret is added here, or it is in danger of being logged.
     pub fn secrets(&self) -> Secrets {
         let telemetry = self.telemetry.settings();
-        let headers = Signal::ALL.into_iter().flat_map(|signal| telemetry.exporter(signal).headers);
+        let headers = Signal::ALL.into_iter().flat_map(|signal| telemetry.headers(signal));
         let headers = headers.map(|(_, value)| value);
         let keys =
             [&self.livekit.api_secret, &self.llm.api_key, &self.telemetry.user_id_key, &self.http.token];

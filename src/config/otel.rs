@@ -13,6 +13,8 @@ mod unread;
 
 use std::fmt;
 
+use otlp_spool::Signal;
+
 use super::error::Problem;
 use super::keys::{self, Key};
 use super::load::{strongest, winner};
@@ -20,7 +22,6 @@ use super::origin::{Layer, Origin};
 use super::setting::{Said, Setting};
 use super::{ConfigError, Env, Loaded, Telemetry};
 use crate::telemetry;
-use crate::telemetry::signal::Signal;
 
 pub(super) use self::inherited::inherited;
 

@@ -1,8 +1,9 @@
 //! The environment variables that other programs define, and how each is read as a value of one of our keys.
 
+use otlp_spool::Signal;
+
 use super::keys;
 use super::kind::{self, Raw};
-use crate::telemetry::signal::Signal;
 
 /// A well-known environment variable that sets a key.
 pub(super) struct Variable {

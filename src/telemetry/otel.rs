@@ -4,8 +4,6 @@
 //! processor drops spans without telling how many, and its exporter gives up after some seconds, so spans leave through
 //! a processor of ours into the [`Spool`]; making and encoding them is OpenTelemetry's.
 
-pub(super) mod wire;
-
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -19,15 +17,12 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
     Sampler, SdkTracer, SdkTracerProvider, SpanData, SpanProcessor, TracerProviderBuilder,
 };
+use otlp_spool::{Envelope, Post, Receiver, Spool, WireSpan};
 
-use self::wire::{Envelope, WireSpan};
 use super::StartError;
 use super::attributes::{Attribute, Value};
-use super::otlp_post::OtlpPost;
 use super::recorder::{FinishedSpan, Recorder};
 use super::settings::Settings;
-use super::signal::Signal;
-use super::spool::{self, Spool};
 use super::traceparent::TraceParent;
 
 /// Not `ai`: OpenObserve would take the spans for those of Vercel's SDK.
@@ -66,10 +61,6 @@ pub enum Kind {
     Client,
 }
 
-/// Hands finished spans to the spool.
-#[derive(Debug)]
-struct ToSpool(Spool);
-
 /// Hands finished spans to a recorder.
 #[derive(Debug)]
 struct ToRecorder(Recorder);
@@ -89,22 +80,20 @@ impl SpanSource {
         Self::new(builder.with_span_processor(ToRecorder(recorder)))
     }
 
-    /// Finished spans are posted to `url`, by way of the spool.
+    /// Finished spans are posted to the receiver, by way of the spool.
     pub(super) fn exported(
         config: &Settings,
-        url: url::Url,
-        spool: &spool::Settings,
+        receiver: Receiver,
+        spool: &otlp_spool::Settings,
         instance_id: &str,
     ) -> Result<(Self, Spool), StartError> {
         let resource = resource(config, instance_id);
-        let config = config.clone();
-        let carrier = move || OtlpPost::new(&config, url, Signal::Traces);
-        let spool = Spool::start(spool, Envelope::new(&resource, scope()), carrier)?;
+        let spool = Spool::start(spool, Envelope::new(&resource, scope()), move || Post::new(&receiver))?;
         // A caller's decision not to sample is followed: half a trace is worth less than none.
         let builder = SdkTracerProvider::builder()
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
             .with_resource(resource)
-            .with_span_processor(ToSpool(spool.clone()));
+            .with_span_processor(spool.clone());
         Ok((Self { spool: Some(spool.clone()), ..Self::new(builder) }, spool))
     }
 
@@ -221,26 +210,6 @@ impl Parent {
 impl fmt::Debug for Parent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.0.trace_id(), self.0.span_id())
-    }
-}
-
-// === impl ToSpool ===
-
-impl SpanProcessor for ToSpool {
-    fn on_start(&self, _span: &mut opentelemetry_sdk::trace::Span, _context: &Context) {}
-
-    fn on_end(&self, span: SpanData) {
-        self.0.ended(WireSpan::from(span));
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    /// Called when the last tracer is dropped: queued spans still go out, but the caller does not wait for them.
-    fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
-        self.0.close();
-        Ok(())
     }
 }
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use conversation::Secret;
+use otlp_spool::{Names, Receiver, Signal};
 use url::Url;
 
-use super::signal::Signal;
 use crate::metrics::Temporality;
 
 /// The settings of all signals. Of the optional ones of metrics and logs, None stands for those of traces.
@@ -45,14 +45,6 @@ pub struct Settings {
     pub logs_gzip: Option<bool>,
 }
 
-/// How the requests of one signal are sent.
-#[derive(Clone, Copy, Debug)]
-pub struct Exporter<'c> {
-    pub headers: &'c [(String, Secret)],
-    pub timeout: Duration,
-    pub gzip: bool,
-}
-
 // === impl Settings ===
 
 impl Default for Settings {
@@ -88,17 +80,39 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// A signal's own settings, and those of traces where it has none.
-    pub fn exporter(&self, signal: Signal) -> Exporter<'_> {
-        let (headers, timeout, gzip) = match signal {
-            Signal::Traces => (None, None, None),
-            Signal::Metrics => (self.metrics_headers.as_ref(), self.metrics_timeout, self.metrics_gzip),
-            Signal::Logs => (self.logs_headers.as_ref(), self.logs_timeout, self.logs_gzip),
+    /// The receiver of a signal at a URL: the signal's own settings, and those of traces where it has none.
+    pub fn receiver(&self, signal: Signal, url: Url) -> Receiver {
+        let (timeout, gzip) = match signal {
+            Signal::Traces => (None, None),
+            Signal::Metrics => (self.metrics_timeout, self.metrics_gzip),
+            Signal::Logs => (self.logs_timeout, self.logs_gzip),
         };
-        Exporter {
-            headers: headers.unwrap_or(&self.otlp_headers),
+        Receiver {
+            signal,
+            url,
+            headers: self.headers(signal).to_vec(),
             timeout: timeout.unwrap_or(self.otlp_timeout),
             gzip: gzip.unwrap_or(self.otlp_gzip),
+            names: Names { url: self.url_key(signal), headers: "[telemetry] otlp_headers" },
+        }
+    }
+
+    /// The headers of a signal's requests: its own, else those of traces.
+    pub fn headers(&self, signal: Signal) -> &[(String, Secret)] {
+        let own = match signal {
+            Signal::Traces => None,
+            Signal::Metrics => self.metrics_headers.as_ref(),
+            Signal::Logs => self.logs_headers.as_ref(),
+        };
+        own.unwrap_or(&self.otlp_headers)
+    }
+
+    /// The key that a signal's URL comes from.
+    fn url_key(&self, signal: Signal) -> &'static str {
+        match signal {
+            Signal::Metrics if self.metrics_endpoint.is_some() => "[telemetry] metrics_endpoint",
+            Signal::Logs if self.logs_endpoint.is_some() => "[telemetry] logs_endpoint",
+            _ => "[telemetry] otlp_endpoint",
         }
     }
 
@@ -120,5 +134,20 @@ impl Settings {
             Signal::Logs => self.logs_endpoint.as_ref(),
         };
         self.wants(signal) && own.or(self.otlp_endpoint.as_ref()).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receivers_messages_name_the_key_that_its_url_comes_from() {
+        let url = || Url::parse("http://logs.test/otlp").unwrap();
+        let own = Settings { logs_endpoint: Some(url()), ..Settings::default() };
+        let key = |settings: &Settings, signal| settings.receiver(signal, url()).names.url;
+        assert_eq!(key(&own, Signal::Traces), "[telemetry] otlp_endpoint");
+        assert_eq!(key(&own, Signal::Logs), "[telemetry] logs_endpoint");
+        assert_eq!(key(&Settings::default(), Signal::Logs), "[telemetry] otlp_endpoint");
     }
 }

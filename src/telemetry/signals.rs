@@ -20,12 +20,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use otlp_spool::Signal;
 use url::Url;
 
 use self::logs::LogExport;
 use self::metrics::MetricsPush;
 pub use self::queue::LogQueue;
-use super::signal::Signal;
 use super::{StartError, endpoint, resource};
 use crate::metrics::{Metrics, Push};
 use crate::telemetry::settings::Settings;

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use scripted_model::{Script, ScriptedModel, Step};
 use voiced::config::{Ignored, Purpose};
-use voiced::telemetry::Settings;
-use voiced::telemetry::signal::Signal;
+use voiced::telemetry::{Settings, Signal};
 
 use crate::support::otlp_receiver::{AUTHORIZATION, Mode, Receiver};
 use crate::support::settings::Place;
@@ -38,6 +37,11 @@ fn is_warned_of(place: &Place, variable: &str) -> bool {
 }
 
 // === exporters ===
+
+/// The receiver of a signal; its URL does not matter here.
+fn exporter(telemetry: &Settings, signal: Signal) -> otlp_spool::Receiver {
+    telemetry.receiver(signal, "http://127.0.0.1:4318".parse().unwrap())
+}
 
 #[test]
 fn the_exporter_variables_are_lists_and_read_alike_for_every_signal() {
@@ -214,8 +218,8 @@ fn each_signal_is_sent_as_its_own_variables_say_and_else_as_those_for_all() {
         });
         let telemetry = place.loaded_for(Purpose::Export).unwrap().config.telemetry.settings();
         for (signal, prefix) in Signal::ALL.into_iter().zip(["TRACES_", "METRICS_", "LOGS_"]) {
-            let exporter = telemetry.exporter(signal);
-            let seen = (exporter.headers[0].1.expose(), exporter.timeout.as_millis(), exporter.gzip);
+            let sent = exporter(&telemetry, signal);
+            let seen = (sent.headers[0].1.expose(), sent.timeout.as_millis(), sent.gzip);
             let expected = if prefix == own { ("own", 2000, true) } else { ("all", 1000, false) };
             assert_eq!(seen, expected, "{signal:?} with variables for {own}");
             let url = match signal {
@@ -249,10 +253,10 @@ fn variables_for_traces_alone_leave_metrics_and_logs_as_the_file_has_them() {
     let telemetry = place.config().telemetry.settings();
     assert_eq!(telemetry.otlp_endpoint.as_ref().unwrap().as_str(), "http://traces/in");
     assert_eq!(telemetry.metrics_endpoint.as_ref().unwrap().as_str(), "http://file/v1/metrics");
-    let exporter = telemetry.exporter(Signal::Metrics);
-    assert_eq!((exporter.timeout, exporter.gzip), (Duration::from_secs(3), false));
-    assert_eq!(exporter.headers[0].1.expose(), "file");
-    assert_eq!(telemetry.exporter(Signal::Traces).headers[0].1.expose(), "traces");
+    let metrics = exporter(&telemetry, Signal::Metrics);
+    assert_eq!((metrics.timeout, metrics.gzip), (Duration::from_secs(3), false));
+    assert_eq!(metrics.headers[0].1.expose(), "file");
+    assert_eq!(exporter(&telemetry, Signal::Traces).headers[0].1.expose(), "traces");
     assert_eq!(place.source("telemetry.metrics_endpoint"), "agent.toml:3");
 }
 
@@ -264,13 +268,13 @@ fn credentials_for_traces_go_with_metrics_to_the_receiver_of_traces_only() {
         ("OTEL_METRICS_EXPORTER", "otlp"),
     ];
     let beside = telemetry(&traces);
-    assert_eq!(beside.exporter(Signal::Metrics).headers.len(), 1);
+    assert_eq!(exporter(&beside, Signal::Metrics).headers.len(), 1);
     for elsewhere in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"] {
         let place = traces.iter().fold(Place::new(), |place, (name, value)| place.var(name, *value));
         let telemetry = place.var(elsewhere, "http://metrics").config().telemetry.settings();
         assert!(telemetry.metrics_endpoint.is_some(), "{elsewhere}");
-        assert_eq!(telemetry.exporter(Signal::Metrics).headers.len(), 0, "{elsewhere}");
-        assert_eq!(telemetry.exporter(Signal::Traces).headers.len(), 1, "{elsewhere}");
+        assert_eq!(exporter(&telemetry, Signal::Metrics).headers.len(), 0, "{elsewhere}");
+        assert_eq!(exporter(&telemetry, Signal::Traces).headers.len(), 1, "{elsewhere}");
     }
 }
 
@@ -404,7 +408,7 @@ fn zero_is_no_limit_for_an_export_and_no_interval_for_metrics() {
     let telemetry =
         telemetry(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "0"), ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "0")]);
     assert_eq!(telemetry.otlp_timeout, Duration::from_secs(3600));
-    assert_eq!(telemetry.exporter(Signal::Logs).timeout, Duration::from_secs(3600));
+    assert_eq!(exporter(&telemetry, Signal::Logs).timeout, Duration::from_secs(3600));
 }
 
 #[test]

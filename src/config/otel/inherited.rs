@@ -3,12 +3,13 @@
 //! Traces are sent with `telemetry.otlp_…`, and the other signals with the same. A variable for traces alone changes
 //! that for traces alone: the others keep the key's value without it.
 
+use otlp_spool::Signal;
+
 use crate::config::keys::{self, Key};
 use crate::config::load::strongest;
 use crate::config::origin::{Layer, Origin};
 use crate::config::setting::{Said, Setting};
 use crate::telemetry::endpoint;
-use crate::telemetry::signal::Signal;
 
 const ASPECTS: [(&str, &str); 4] = [
     // This comes first, because headers follow it.

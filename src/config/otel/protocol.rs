@@ -1,6 +1,8 @@
 //! `OTEL_EXPORTER_OTLP_PROTOCOL`: we speak one of the three transports, whatever its value. That matters where the same
 //! environment names the receiver: that receiver may understand the other transport only.
 
+use otlp_spool::Signal;
+
 use super::{Ignored, Judged};
 use crate::config::Env;
 use crate::config::error::Problem;
@@ -11,7 +13,6 @@ use crate::config::origin::{Layer, Origin};
 use crate::config::setting::{Said, Setting};
 use crate::config::variables::{self, OTEL, PROTOCOL, SPOKEN};
 use crate::telemetry::Settings;
-use crate::telemetry::signal::Signal;
 
 pub(super) fn judge(judged: &mut Judged, env: &Env, telemetry: &Settings, settings: &[Setting]) {
     let own = |signal: &Signal| env.text(variables::protocol(*signal)).is_some();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use otlp_spool::Signal;
 use url::Url;
 
 use super::post::{self, Poster, is_transient};
@@ -11,7 +12,6 @@ use super::queue::{Batch, LogQueue};
 use super::{Counts, records};
 use crate::telemetry::StartError;
 use crate::telemetry::settings::Settings;
-use crate::telemetry::signal::Signal;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

@@ -6,15 +6,14 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use otlp_spool::{Delivery, Signal};
 use url::Url;
 
 use super::Counts;
 use super::post::{self, Poster, is_transient};
 use crate::metrics::{Metrics, Temporality};
 use crate::telemetry::StartError;
-use crate::telemetry::delivery::Delivery;
 use crate::telemetry::settings::Settings;
-use crate::telemetry::signal::Signal;
 
 /// How many pushes of differences are kept while the receiver is away: an hour at the default interval. Sums since the
 /// start need no keeping, since the next push contains the last one.

@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use url::Url;
 
+use otlp_spool::asked_wait::{self, AskedWaits};
+use otlp_spool::{Delivery, Notice, Post, Signal, Standing};
+
 use crate::telemetry::StartError;
-use crate::telemetry::asked_wait::{self, AskedWaits};
-use crate::telemetry::delivery::{Delivery, Notice, Standing};
-use crate::telemetry::otlp_post::OtlpPost;
 use crate::telemetry::settings::Settings;
-use crate::telemetry::signal::Signal;
 
 /// Posts the requests of one signal. Like the client in it, it must be made, used and dropped on a thread of its own.
 pub(super) struct Poster {
-    post: OtlpPost,
+    post: Post,
     signal: Signal,
     standing: Standing,
     asked_waits: AskedWaits,
@@ -47,7 +46,7 @@ pub(super) fn spawn(
 /// receivers keep nothing of it (read in OpenObserve 0.93, seen of a collector), but it passes the same doors as a full one.
 /// To be called from where blocking is allowed.
 pub(super) fn probe(config: &Settings, url: Url, signal: Signal) -> Result<Option<String>, StartError> {
-    let delivery = OtlpPost::new(config, url, signal)?.deliver(&[]);
+    let delivery = Post::new(&config.receiver(signal, url))?.deliver(&[]);
     Ok(delivery.trouble().map(|trouble| trouble.message.clone()))
 }
 
@@ -55,7 +54,7 @@ pub(super) fn probe(config: &Settings, url: Url, signal: Signal) -> Result<Optio
 
 impl Poster {
     fn new(config: &Settings, url: Url, signal: Signal) -> Result<Self, StartError> {
-        let post = OtlpPost::new(config, url, signal)?;
+        let post = Post::new(&config.receiver(signal, url))?;
         Ok(Self { post, signal, standing: Standing::default(), asked_waits: AskedWaits::default() })
     }
 

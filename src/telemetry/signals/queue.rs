@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use otlp_spool::Signal;
+
 use super::records::Record;
 use crate::telemetry::settings::Settings;
-use crate::telemetry::signal::Signal;
 
 /// How long the first record of a batch waits for company.
 const BATCH_DELAY: Duration = Duration::from_secs(1);

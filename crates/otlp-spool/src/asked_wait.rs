@@ -4,13 +4,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// The longest wait that is granted. A receiver that asks for a longer one is tried once a minute: it may be well again
 /// long before, and the long wait may be a mistake.
-pub(super) const LONGEST: Duration = Duration::from_secs(60);
+pub const LONGEST: Duration = Duration::from_secs(60);
 /// The time in which waits are reported once.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// Makes at most a line a minute of the waits that one receiver asks for.
 #[derive(Debug, Default)]
-pub(super) struct AskedWaits {
+pub struct AskedWaits {
     told: Option<Instant>,
 }
 
@@ -18,7 +18,7 @@ pub(super) struct AskedWaits {
 
 impl AskedWaits {
     /// The receiver asked for `asked`, and is tried again in `wait`. Returns the message to log.
-    pub(super) fn wait(&mut self, asked: Duration, wait: Duration) -> Option<String> {
+    pub fn wait(&mut self, asked: Duration, wait: Duration) -> Option<String> {
         self.wait_at(Instant::now(), SystemTime::now(), asked, wait)
     }
 

@@ -11,7 +11,7 @@ use super::intake::{Intake, Taken};
 use super::journal::Record;
 use super::live::Live;
 use super::standing::{Notice, Standing};
-use crate::telemetry::otel::wire::Envelope;
+use crate::wire::Envelope;
 
 /// How long an ended span waits for company. Each batch costs two syncs of the disk and a request; the journal has
 /// kept the span from the death of the process all along, so only the death of the machine could take the spans that

@@ -4,8 +4,8 @@
 use prost::Message;
 use serde_json::Value;
 
-use super::otlp_http::Reply;
-use super::signal::Signal;
+use crate::Signal;
+use crate::http::Reply;
 
 /// The depth at which a JSON body may hold a message within an `error` or a list of them.
 const DEEPEST: usize = 4;

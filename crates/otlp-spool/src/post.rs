@@ -7,30 +7,33 @@ use flate2::write::GzEncoder;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use url::Url;
 
-use super::StartError;
-use super::delivery::{Delivery, Trouble};
-use super::otlp_answer::{self, PartialSuccess};
-use super::otlp_http::{OtlpHttp, Reply};
-use super::settings::Settings;
-use super::signal::Signal;
+use crate::answer::{self, PartialSuccess};
+use crate::http::{Http, Reply};
+use crate::{Delivery, Receiver, Signal, StartError, Trouble};
 
 /// Posts requests of one signal. Like the client in it, it must be made, used and dropped on a thread of its own.
 #[derive(Debug)]
-pub(super) struct OtlpPost {
-    http: OtlpHttp,
+pub struct Post {
+    http: Http,
     gzip: bool,
     signal: Signal,
 }
 
-// === impl OtlpPost ===
+// === impl Post ===
 
-impl OtlpPost {
-    pub(super) fn new(config: &Settings, url: Url, signal: Signal) -> Result<Self, StartError> {
-        let http = OtlpHttp::from_config(config, url, signal)?;
-        Ok(Self { http, gzip: config.exporter(signal).gzip, signal })
+impl Post {
+    /// Makes the client.
+    ///
+    /// # Errors
+    ///
+    /// When one of the headers cannot be sent.
+    pub fn new(receiver: &Receiver) -> Result<Self, StartError> {
+        let http = Http::new(receiver)?;
+        Ok(Self { http, gzip: receiver.gzip, signal: receiver.signal })
     }
 
-    pub(super) fn deliver(&self, request: &[u8]) -> Delivery {
+    /// Posts an export request in protobuf, and reads the answer.
+    pub fn deliver(&self, request: &[u8]) -> Delivery {
         let mut described = HeaderMap::new();
         described.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
         let body = if self.gzip {
@@ -48,8 +51,7 @@ impl OtlpPost {
 
     /// Reads the receiver's report on items that it did not take.
     fn judge(&self, reply: &Reply) -> Delivery {
-        let Some(PartialSuccess { rejected, error_message }) =
-            otlp_answer::partial_success(reply, self.signal)
+        let Some(PartialSuccess { rejected, error_message }) = answer::partial_success(reply, self.signal)
         else {
             return Delivery::Accepted;
         };
@@ -74,7 +76,7 @@ impl OtlpPost {
 pub(super) fn read_answer(reply: &Reply) {
     const SENT: u64 = 3;
     thread_local! {
-        static POSTS: Vec<OtlpPost> = Signal::ALL.map(posting_nowhere).into();
+        static POSTS: Vec<Post> = Signal::ALL.map(posting_nowhere).into();
     }
     POSTS.with(|posts| {
         for post in posts {
@@ -87,9 +89,9 @@ pub(super) fn read_answer(reply: &Reply) {
 }
 
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
-fn posting_nowhere(signal: Signal) -> OtlpPost {
+fn posting_nowhere(signal: Signal) -> Post {
     let url = Url::parse("http://127.0.0.1:9/v1/traces").expect("a URL");
-    OtlpPost::new(&Settings::default(), url, signal).expect("a client")
+    Post::new(&Receiver::new(signal, url)).expect("a client")
 }
 
 fn gzipped(body: &[u8]) -> Vec<u8> {

@@ -8,8 +8,8 @@ use super::carrier::Carrier;
 use super::delivering::{Delivering, Job};
 use super::rejected::RejectedDir;
 use super::shelf::Outcome;
-use crate::telemetry::delivery::{Delivery, Trouble};
-use crate::telemetry::otel::wire;
+use crate::delivery::{Delivery, Trouble};
+use crate::wire;
 
 pub(super) struct Sender<C> {
     pub(super) carrier: C,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// The outcome of handing over one batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Delivery {
+pub enum Delivery {
     Accepted,
     /// The receiver took the batch, and says that some spans were rejected (OTLP "partial success"). None rejected: a
     /// warning.
@@ -27,16 +27,16 @@ pub(super) enum Delivery {
 
 /// The reason why spans did not arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub struct Trouble {
     /// Two troubles of the same class are one state and are reported once: an HTTP status, `unreachable`.
-    pub(super) class: String,
+    pub class: String,
     /// The event, its place, and the remedy.
-    pub(super) message: String,
+    pub message: String,
 }
 
 /// The last known state of the export, by which any number of equal outcomes make one line of log.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
+pub struct Standing {
     /// None before the first batch.
     last: Option<Result<(), String>>,
     lost: u64,
@@ -44,7 +44,7 @@ pub(super) struct Standing {
 
 /// A change that is worth a line in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Notice {
+pub enum Notice {
     Working,
     Trouble(String),
     Recovered { lost: u64 },
@@ -54,7 +54,7 @@ pub(super) enum Notice {
 
 impl Delivery {
     /// The number of the `sent` items that are lost, unless they are sent again.
-    pub(super) fn lost(&self, sent: u64) -> u64 {
+    pub fn lost(&self, sent: u64) -> u64 {
         match self {
             Self::Accepted => 0,
             Self::Partial { rejected, .. } => sent.min(*rejected),
@@ -63,14 +63,14 @@ impl Delivery {
     }
 
     /// The wait that the receiver asked for.
-    pub(super) fn asked_wait(&self) -> Option<Duration> {
+    pub fn asked_wait(&self) -> Option<Duration> {
         match self {
             Self::Later { after, .. } => *after,
             Self::Accepted | Self::Partial { .. } | Self::Refused(_) => None,
         }
     }
 
-    pub(super) fn trouble(&self) -> Option<&Trouble> {
+    pub fn trouble(&self) -> Option<&Trouble> {
         match self {
             Self::Accepted => None,
             Self::Partial { trouble, .. } | Self::Later { trouble, .. } | Self::Refused(trouble) => {
@@ -84,7 +84,7 @@ impl Delivery {
 
 impl Standing {
     /// Takes in the trouble of the latest delivery, and the number of spans that were lost since the one before.
-    pub(super) fn observe(&mut self, trouble: Option<&Trouble>, lost: u64) -> Option<Notice> {
+    pub fn observe(&mut self, trouble: Option<&Trouble>, lost: u64) -> Option<Notice> {
         self.lost += lost;
         let now = trouble.map_or(Ok(()), |trouble| Err(trouble.class.clone()));
         if self.last.as_ref() == Some(&now) {

@@ -13,7 +13,7 @@ use statedir::named_file::refuse_irregular;
 use statedir::private;
 
 use super::batch::BatchName;
-use crate::telemetry::otel::wire::{Envelope, WireSpan};
+use crate::wire::{Envelope, WireSpan};
 
 /// A journal with more obsolete bytes than this is written anew, with the live records only.
 const DEAD_BYTES: u64 = 4 << 20;
@@ -173,7 +173,7 @@ pub(super) fn read(content: &[u8]) -> (Vec<Record>, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::otel::wire::tests::{envelope, span};
+    use crate::wire::tests::{envelope, span};
 
     fn records() -> Vec<Record> {
         let name = BatchName::parse("00000000001234567-0000abcd-2.otlp").unwrap();

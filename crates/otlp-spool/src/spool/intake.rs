@@ -135,7 +135,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::otel::wire::tests::span;
+    use crate::wire::tests::span;
 
     fn opened(id: u8) -> Record {
         Record::Opened(span(1, id))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::batch::BatchName;
 use super::journal::Record;
-use crate::telemetry::otel::wire::{Envelope, SpanKey, WireSpan};
+use crate::wire::{Envelope, SpanKey, WireSpan};
 
 /// The state that a journal's records add up to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -89,7 +89,7 @@ impl Live {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::otel::wire::tests::{envelope, span};
+    use crate::wire::tests::{envelope, span};
 
     fn live(records: &[Record]) -> Live {
         Live::replay(records.to_vec())

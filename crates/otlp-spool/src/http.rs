@@ -16,18 +16,14 @@ use reqwest::{Method, Request, Response, StatusCode};
 use tokio::runtime::{self, Runtime};
 use url::Url;
 
-use super::StartError;
-use super::delivery::{Delivery, Trouble};
-use super::otlp_answer;
-use super::signal::Signal;
-use crate::telemetry::settings::Settings;
+use crate::{Delivery, Names, Receiver, Signal, StartError, Trouble, answer};
 
 /// No OTLP response is longer; bytes past this are not read.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// The client of one OTLP receiver. It must be made, used and dropped outside async runtimes.
 #[derive(Debug)]
-pub(super) struct OtlpHttp {
+pub(super) struct Http {
     client: HttpClient,
     /// The runtime on the thread that posts. Its connections rest while nothing is posted.
     runtime: OnceCell<Runtime>,
@@ -36,15 +32,14 @@ pub(super) struct OtlpHttp {
     url: Url,
     headers: HeaderMap,
     secrets: Secrets,
-    sent: Sent,
+    advice: Advice,
 }
 
-/// The name of the sent items in messages.
+/// What to do about a failure, in the words of those who set the receiver up.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sent {
+struct Advice {
     signal: Signal,
-    /// The key of `[telemetry]` that the URL comes from.
-    key: &'static str,
+    names: Names,
 }
 
 /// The receiver's answer.
@@ -58,28 +53,15 @@ pub(super) struct Reply {
 /// One try: an answer, or the reason why there was none.
 type Attempt = Result<Reply, String>;
 
-// === impl OtlpHttp ===
+// === impl Http ===
 
-impl OtlpHttp {
-    pub(super) fn new(
-        url: Url,
-        headers: &[(String, Secret)],
-        timeout: Duration,
-        sent: Sent,
-    ) -> Result<Self, StartError> {
+impl Http {
+    pub(super) fn new(receiver: &Receiver) -> Result<Self, StartError> {
+        let Receiver { signal, url, headers, timeout, names, .. } = receiver.clone();
         let (client, runtime) = (network().http(None), OnceCell::new());
         let secrets = headers.iter().map(|(_, value)| value.clone()).collect();
-        Ok(Self { client, runtime, timeout, url, headers: header_map(headers)?, secrets, sent })
-    }
-
-    pub(super) fn from_config(config: &Settings, url: Url, signal: Signal) -> Result<Self, StartError> {
-        let exporter = config.exporter(signal);
-        Self::new(url, exporter.headers, exporter.timeout, Sent::of(signal, config))
-    }
-
-    /// Posts a body with the headers that describe it, and ours.
-    pub(super) fn post(&self, described: HeaderMap, body: Vec<u8>) -> Result<Reply, String> {
-        self.try_post(described, body)
+        let headers = header_map(&headers, names.headers)?;
+        Ok(Self { client, runtime, timeout, url, headers, secrets, advice: Advice { signal, names } })
     }
 
     /// The reason why an attempt did not deliver; None when it did, as far as HTTP tells.
@@ -88,16 +70,13 @@ impl OtlpHttp {
         match attempt {
             Err(cause) => Some(Trouble {
                 class: "unreachable".to_owned(),
-                message: format!(
-                    "cannot post to {url}: {cause}; {}",
-                    self.sent.unreachable_advice(&self.url)
-                ),
+                message: format!("cannot post to {url}: {cause}; {}", self.advice.unreachable(&self.url)),
             }),
             Ok(reply) if reply.is_web_page() => Some(Trouble {
                 class: "web page".to_owned(),
                 message: format!(
-                    "POST {url} was answered with a web page: check the path of [telemetry] {}",
-                    self.sent.key
+                    "POST {url} was answered with a web page: check the path of {}",
+                    self.advice.names.url
                 ),
             }),
             Ok(reply) if reply.status.is_success() => None,
@@ -107,7 +86,7 @@ impl OtlpHttp {
                     "POST {url} was answered {}{}; {}",
                     reply.status,
                     self.quote(reply),
-                    self.sent.advice(reply.status, reply.location())
+                    self.advice.of(reply.status, reply.location())
                 ),
             }),
         }
@@ -136,7 +115,8 @@ impl OtlpHttp {
         url
     }
 
-    fn try_post(&self, described: HeaderMap, body: Vec<u8>) -> Attempt {
+    /// Posts a body with the headers that describe it, and ours.
+    pub(super) fn post(&self, described: HeaderMap, body: Vec<u8>) -> Attempt {
         let mut request = Request::new(Method::POST, self.url.clone());
         *request.headers_mut() = described;
         request.headers_mut().extend(self.headers.clone());
@@ -168,7 +148,7 @@ impl OtlpHttp {
 
     /// `: "<first words of the body>"`.
     fn quote(&self, reply: &Reply) -> String {
-        match self.quoted(&otlp_answer::refusal(reply)).as_str() {
+        match self.quoted(&answer::refusal(reply)).as_str() {
             "" => String::new(),
             words => format!(": \"{words}\""),
         }
@@ -195,10 +175,10 @@ async fn read_some(mut response: Response) -> reqwest::Result<Vec<u8>> {
     Ok(body)
 }
 
-fn header_map(headers: &[(String, Secret)]) -> Result<HeaderMap, StartError> {
+fn header_map(headers: &[(String, Secret)], setting: &'static str) -> Result<HeaderMap, StartError> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        let invalid = || StartError::Header { name: name.clone() };
+        let invalid = || StartError::Header { setting, name: name.clone() };
         let mut secret = HeaderValue::from_str(value.expose()).map_err(|_| invalid())?;
         secret.set_sensitive(true);
         map.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?, secret);
@@ -206,41 +186,30 @@ fn header_map(headers: &[(String, Secret)]) -> Result<HeaderMap, StartError> {
     Ok(map)
 }
 
-// === impl Sent ===
+// === impl Advice ===
 
-impl Sent {
-    pub(super) fn of(signal: Signal, config: &Settings) -> Self {
-        let key = match signal {
-            Signal::Metrics if config.metrics_endpoint.is_some() => "metrics_endpoint",
-            Signal::Logs if config.logs_endpoint.is_some() => "logs_endpoint",
-            _ => "otlp_endpoint",
-        };
-        Self { signal, key }
-    }
-
-    fn unreachable_advice(self, url: &Url) -> String {
+impl Advice {
+    fn unreachable(self, url: &Url) -> String {
         // 4317 is the port of OTLP over gRPC, which closes the connection on HTTP/1.1.
         match url.port() {
             Some(4317) => "4317 is usually the gRPC port; this is OTLP over HTTP, usually on 4318".to_owned(),
-            _ => format!("is the receiver running, and [telemetry] {} its address?", self.key),
+            _ => format!("is the receiver running, and {} its address?", self.names.url),
         }
     }
 
-    fn advice(self, status: StatusCode, location: Option<&str>) -> String {
-        let key = self.key;
+    fn of(self, status: StatusCode, location: Option<&str>) -> String {
+        let Names { url: key, headers } = self.names;
         let signal = self.signal.name();
         match status.as_u16() {
             300..=399 => {
                 let target = location.unwrap_or("another address");
-                format!("{signal} are not sent after redirects: set [telemetry] {key} to {target}")
+                format!("{signal} are not sent after redirects: set {key} to {target}")
             }
             400 => "the receiver could not read it: does this path speak OTLP http/protobuf?".to_owned(),
-            401 => "check the credentials in [telemetry] otlp_headers (Authorization=Basic …)".to_owned(),
-            403 => format!("the credentials in [telemetry] otlp_headers may not write {signal} there"),
+            401 => format!("check the credentials in {headers} (Authorization=Basic …)"),
+            403 => format!("the credentials in {headers} may not write {signal} there"),
             404 | 405 => {
-                let path = format!(
-                    "check the path of [telemetry] {key} (OpenObserve: /api/<organisation>/v1/{signal})"
-                );
+                let path = format!("check the path of {key} (OpenObserve: /api/<organisation>/v1/{signal})");
                 match self.signal {
                     Signal::Traces => path,
                     Signal::Metrics | Signal::Logs => {
@@ -282,10 +251,13 @@ impl Reply {
 mod tests {
     use super::*;
 
-    fn receiver(headers: &[(String, Secret)]) -> OtlpHttp {
+    const NAMES: Names = Names { url: "[export] url", headers: "[export] headers" };
+
+    fn receiver(headers: &[(String, Secret)]) -> Http {
         let url = Url::parse("http://127.0.0.1:9/v1/traces?key=hidden").unwrap();
-        let sent = Sent::of(Signal::Traces, &crate::config::Config::default().telemetry.settings());
-        OtlpHttp::new(url, headers, Duration::from_secs(1), sent).unwrap()
+        let receiver = Receiver::new(Signal::Traces, url);
+        let (headers, timeout) = (headers.to_vec(), Duration::from_secs(1));
+        Http::new(&Receiver { headers, timeout, names: NAMES, ..receiver }).unwrap()
     }
 
     fn reply(status: u16, content_type: &str, body: &[u8]) -> Attempt {
@@ -304,7 +276,7 @@ mod tests {
         assert_eq!(
             trouble.message,
             "POST http://127.0.0.1:9/v1/traces was answered 401 Unauthorized: \"no such user Basic [secret]\"; \
-             check the credentials in [telemetry] otlp_headers (Authorization=Basic …)"
+             check the credentials in [export] headers (Authorization=Basic …)"
         );
     }
 
@@ -344,20 +316,14 @@ mod tests {
     }
 
     #[test]
-    fn advice_names_the_signal_and_the_key_that_its_address_comes_from() {
-        let shared = crate::config::Config::default().telemetry.settings();
-        let own =
-            Settings { logs_endpoint: Some(Url::parse("http://logs.test/otlp").unwrap()), ..shared.clone() };
-        let advice = |signal, config| Sent::of(signal, config).advice(StatusCode::NOT_FOUND, None);
-        let traces = advice(Signal::Traces, &own);
-        assert!(traces.starts_with("check the path of [telemetry] otlp_endpoint (OpenObserve"), "{traces}");
-        let logs = advice(Signal::Logs, &own);
-        for words in
-            ["take logs?", "logs_endpoint (OpenObserve: /api/<organisation>/v1/logs)", "logs = false"]
-        {
+    fn advice_names_the_signal_and_the_setting_of_its_address() {
+        let advice = |signal| Advice { signal, names: NAMES }.of(StatusCode::NOT_FOUND, None);
+        let traces = advice(Signal::Traces);
+        assert!(traces.starts_with("check the path of [export] url (OpenObserve"), "{traces}");
+        let logs = advice(Signal::Logs);
+        for words in ["take logs?", "url (OpenObserve: /api/<organisation>/v1/logs)", "logs = false"] {
             assert!(logs.contains(words), "{words} is missing in {logs}");
         }
-        assert!(advice(Signal::Logs, &shared).contains("[telemetry] otlp_endpoint (OpenObserve"));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::batch::BatchName;
 use super::shelf::{Bounds, Next, Now, Outcome, Place, Shelf, Tally};
-use crate::telemetry::asked_wait::AskedWaits;
-use crate::telemetry::delivery::{Notice, Standing, Trouble};
+use crate::asked_wait::AskedWaits;
+use crate::delivery::{Notice, Standing, Trouble};
 
 #[derive(Debug)]
 pub(super) struct Delivering {
@@ -32,6 +32,8 @@ struct State {
     /// Set until the receiver takes a batch: a full shelf is logged once and counted always.
     full: bool,
     phase: Phase,
+    /// What the settings of the limits are called.
+    limits: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +67,7 @@ pub(super) struct Snapshot {
 // === impl Delivering ===
 
 impl Delivering {
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(bounds: Bounds, limits: &'static str) -> Self {
         let state = State {
             shelf: Shelf::new(bounds, fastrand::Rng::new()),
             memory: HashMap::new(),
@@ -75,6 +77,7 @@ impl Delivering {
             untold: 0,
             full: false,
             phase: Phase::Running,
+            limits,
         };
         Self {
             started: Instant::now(),
@@ -236,8 +239,8 @@ impl State {
         let spans: u64 = fallen.iter().map(|(name, _)| u64::from(name.spans)).sum();
         if spans > 0 && !std::mem::replace(&mut self.full, true) {
             tracing::error!(
-                "the trace spool is full: the oldest traces are dropped until the receiver takes them again; see \
-                 [telemetry] spool_max_bytes and spool_max_age"
+                "the trace spool is full: the oldest traces are dropped until the receiver takes them again; see {}",
+                self.limits
             );
         }
         self.untold += spans;

@@ -1,8 +1,8 @@
 use std::sync::mpsc;
 
 use super::*;
-use crate::telemetry::delivery::{Delivery, Trouble};
-use crate::telemetry::otel::wire::tests::{envelope, ids, span};
+use crate::delivery::{Delivery, Trouble};
+use crate::wire::tests::{envelope, ids, span};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -35,13 +35,8 @@ impl Carrier for Scripted {
 impl Spooled {
     fn start(directory: Option<&Path>, answer: impl FnMut(&[Ids]) -> Delivery + Send + 'static) -> Self {
         let (sender, batches) = mpsc::channel();
-        let settings = Settings {
-            directory: directory.map(Path::to_owned),
-            service: "voiced".to_owned(),
-            agent: "ada".to_owned(),
-            max_bytes: 1 << 30,
-            max_age: DAY,
-        };
+        let directory = directory.map(Path::to_owned);
+        let settings = Settings { directory, max_age: DAY, ..Settings::new("shop", "ada") };
         let scripted = Scripted { batches: sender, answer: Box::new(answer) };
         Self { spool: Spool::start(&settings, envelope(), move || Ok(scripted)).unwrap(), batches }
     }
@@ -251,16 +246,11 @@ fn a_batch_that_somebody_removed_holds_up_nothing() {
 
 #[test]
 fn a_carrier_that_cannot_be_made_is_the_callers_error() {
-    let settings = Settings {
-        directory: None,
-        service: String::new(),
-        agent: String::new(),
-        max_bytes: 0,
-        max_age: DAY,
-    };
-    let broken =
-        Spool::start::<Scripted>(&settings, envelope(), || Err(StartError::Client("odd".to_owned())));
-    assert_eq!(broken.unwrap_err().to_string(), "cannot make the HTTP client for traces: odd");
+    let settings = Settings { max_bytes: 0, max_age: DAY, ..Settings::new("", "") };
+    let broken = Spool::start::<Scripted>(&settings, envelope(), || {
+        Err(StartError::Header { setting: "headers", name: "odd".to_owned() })
+    });
+    assert_eq!(broken.unwrap_err().to_string(), "headers: odd is no header that can be sent");
     let panicked = Spool::start::<Scripted>(&settings, envelope(), || panic!("a defect"));
     assert!(panicked.is_err());
 }

@@ -13,7 +13,7 @@ mod carrier;
 mod delivering;
 mod disk;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
-pub(super) mod fuzzing;
+pub(crate) mod fuzzing;
 mod intake;
 mod journal;
 mod live;
@@ -30,9 +30,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use opentelemetry::Context;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{SpanData, SpanProcessor};
 use statedir::Slots;
 
-use self::carrier::Carrier;
+pub use self::carrier::Carrier;
 use self::delivering::{Delivering, unix_micros};
 use self::disk::Disk;
 use self::intake::{Intake, Limits};
@@ -41,22 +44,25 @@ use self::sender::Sender;
 use self::shelf::Bounds;
 pub use self::survey::Survey;
 use self::writer::{BatchLimits, State, Writer};
-use super::StartError;
-use super::otel::wire::{Envelope, WireSpan};
+use crate::{Envelope, StartError, WireSpan};
 
 /// The limit without a disk, or with one that takes nothing: enough for some minutes of a full worker.
 const MEMORY_BYTES: u64 = 64 << 20;
 
 /// The place and the limits of the spool.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub struct Settings {
     /// None: in memory only.
-    pub(super) directory: Option<PathBuf>,
+    pub directory: Option<PathBuf>,
     /// Workers with the same service and agent name take over batches that one of them left behind.
-    pub(super) service: String,
-    pub(super) agent: String,
-    pub(super) max_bytes: u64,
-    pub(super) max_age: Duration,
+    pub service: String,
+    pub agent: String,
+    /// The most that waits; the oldest batches make room.
+    pub max_bytes: u64,
+    /// Older batches are dropped.
+    pub max_age: Duration,
+    /// What the settings of the directory and of the limits are called, for messages to those who set them.
+    pub names: [&'static str; 2],
 }
 
 /// The outcomes of the spans so far.
@@ -91,10 +97,26 @@ pub struct Flushed {
 
 /// The way out of the process. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Spool {
+pub struct Spool {
     intake: Arc<Intake>,
     delivering: Arc<Delivering>,
     directory: Option<Arc<Path>>,
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// In memory only, a gigabyte and a day.
+    pub fn new(service: &str, agent: &str) -> Self {
+        Self {
+            directory: None,
+            service: service.to_owned(),
+            agent: agent.to_owned(),
+            max_bytes: 1 << 30,
+            max_age: Duration::from_secs(24 * 3600),
+            names: ["directory", "max_bytes and max_age"],
+        }
+    }
 }
 
 // === impl Spool ===
@@ -102,14 +124,14 @@ pub(super) struct Spool {
 impl Spool {
     /// Starts the threads. The carrier is made on its own, because a blocking HTTP client must neither be made nor
     /// dropped inside an async runtime.
-    pub(super) fn start<C: Carrier>(
+    pub fn start<C: Carrier>(
         settings: &Settings,
         envelope: Envelope,
         make: impl FnOnce() -> Result<C, StartError> + Send + 'static,
     ) -> Result<Self, StartError> {
         let intake = Arc::new(Intake::new(Limits::default()));
         let bounds = Bounds { bytes: settings.max_bytes, memory_bytes: MEMORY_BYTES, age: settings.max_age };
-        let delivering = Arc::new(Delivering::new(bounds));
+        let delivering = Arc::new(Delivering::new(bounds, settings.names[1]));
         let disk = settings.directory.as_deref().and_then(|path| open_disk(settings, path, &envelope));
         let directory = disk.as_ref().map(|disk| Arc::from(disk.path()));
         let places = disk.as_ref().map(|disk| (disk.batches().clone(), disk.rejected().clone()));
@@ -126,15 +148,15 @@ impl Spool {
     }
 
     /// A span began; `span` is its form if this process is killed before it ends.
-    pub(super) fn opened(&self, span: WireSpan) {
+    pub fn opened(&self, span: WireSpan) {
         self.intake.push(Record::Opened(span));
     }
 
-    pub(super) fn ended(&self, span: WireSpan) {
+    pub fn ended(&self, span: WireSpan) {
         self.intake.push(Record::Ended(span));
     }
 
-    pub(super) fn status(&self) -> ExportStatus {
+    pub fn status(&self) -> ExportStatus {
         let shelf = self.delivering.snapshot();
         ExportStatus {
             exported: shelf.tally.taken,
@@ -149,23 +171,41 @@ impl Spool {
     }
 
     /// The directory of the batches; None when they are only in memory.
-    pub(super) fn directory(&self) -> Option<&Path> {
+    pub fn directory(&self) -> Option<&Path> {
         self.directory.as_deref()
     }
 
     /// Takes no more spans and lets the threads end when every queued span was tried once more.
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         self.intake.close();
     }
 
     /// Closes, then waits until everything was delivered or put to disk, but not past `patience`.
-    pub(super) fn flush(&self, patience: Duration) -> Flushed {
+    pub fn flush(&self, patience: Duration) -> Flushed {
         let before = self.status();
         self.close();
         let (on_disk, in_memory) = self.delivering.wait(Instant::now() + patience);
         let now = self.status();
         let gone = (now.dropped - before.dropped) + (now.rejected - before.rejected);
         Flushed { lost: gone + in_memory + self.intake.ended(), kept: on_disk }
+    }
+}
+
+impl SpanProcessor for Spool {
+    fn on_start(&self, _span: &mut opentelemetry_sdk::trace::Span, _context: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        self.ended(WireSpan::from(span));
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    /// Called when the last tracer is dropped: queued spans still go out, but the caller does not wait for them.
+    fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
+        self.close();
+        Ok(())
     }
 }
 
@@ -179,9 +219,9 @@ fn open_disk(settings: &Settings, path: &Path, envelope: &Envelope) -> Option<Di
             Some(disk)
         }
         Err(error) => {
-            let path = path.display();
+            let (name, path) = (settings.names[0], path.display());
             tracing::error!(
-                "[telemetry] spool_dir: {path} cannot be used: {error}; traces are kept in memory, and a crash or a \
+                "{name}: {path} cannot be used: {error}; traces are kept in memory, and a crash or a \
                  long outage loses them"
             );
             None

@@ -16,7 +16,7 @@ use prost::Message;
 
 /// One span, encoded once for its whole way: the journal writes these bytes, and a batch is put together from them.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::telemetry) struct WireSpan {
+pub struct WireSpan {
     key: SpanKey,
     /// Nanoseconds since 1970: the end, or the start where there is no later end.
     latest: u64,
@@ -25,11 +25,11 @@ pub(in crate::telemetry) struct WireSpan {
 
 /// The identity of a span within one process: trace id and span id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(in crate::telemetry) struct SpanKey([u8; 16], [u8; 8]);
+pub(crate) struct SpanKey([u8; 16], [u8; 8]);
 
 /// Resource and instrumentation scope, which all spans of one process have in common.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::telemetry) struct Envelope(ResourceSpans);
+pub struct Envelope(ResourceSpans);
 
 /// [`ExportTraceServiceRequest`] and its content down to the spans, which are encoded already: to protobuf a message
 /// within another is a field of bytes.
@@ -60,29 +60,29 @@ struct Scope {
 // === impl WireSpan ===
 
 impl WireSpan {
-    pub(in crate::telemetry) fn key(&self) -> SpanKey {
+    pub(crate) fn key(&self) -> SpanKey {
         self.key
     }
 
-    pub(in crate::telemetry) fn encoded(&self) -> &[u8] {
+    pub(crate) fn encoded(&self) -> &[u8] {
         &self.encoded
     }
 
-    pub(in crate::telemetry) fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         Self::new(&Span::decode(bytes).ok()?)
     }
 
     /// Bytes on the wire.
-    pub(in crate::telemetry) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.encoded.len()
     }
 
-    pub(in crate::telemetry) fn latest(&self) -> u64 {
+    pub(crate) fn latest(&self) -> u64 {
         self.latest
     }
 
     /// Sets the end of a span that was left open.
-    pub(in crate::telemetry) fn ended_at(self, nanos: u64) -> Self {
+    pub(crate) fn ended_at(self, nanos: u64) -> Self {
         let ended = Span::decode(self.encoded.as_slice()).ok().and_then(|mut span| {
             span.end_time_unix_nano = nanos.max(span.start_time_unix_nano);
             Self::new(&span)
@@ -112,7 +112,7 @@ impl From<SpanData> for WireSpan {
 // === impl Envelope ===
 
 impl Envelope {
-    pub(in crate::telemetry) fn new(resource: &Resource, scope: InstrumentationScope) -> Self {
+    pub fn new(resource: &Resource, scope: InstrumentationScope) -> Self {
         let ResourceAttributesWithSchema { attributes, schema_url } = resource.into();
         let resource = resource::v1::Resource { attributes: attributes.0, ..Default::default() };
         let scope = ScopeSpans { scope: Some((scope, None).into()), ..Default::default() };
@@ -123,16 +123,16 @@ impl Envelope {
         })
     }
 
-    pub(in crate::telemetry) fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         self.0.encode_to_vec()
     }
 
-    pub(in crate::telemetry) fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         ResourceSpans::decode(bytes).ok().map(Self)
     }
 
     /// A request with these spans.
-    pub(in crate::telemetry) fn batch(&self, spans: Vec<WireSpan>) -> Vec<u8> {
+    pub fn batch(&self, spans: Vec<WireSpan>) -> Vec<u8> {
         let ResourceSpans { resource, scope_spans, schema_url } = self.0.clone();
         let scope = scope_spans.into_iter().next().and_then(|scope| scope.scope);
         let spans = spans.into_iter().map(|span| span.encoded).collect();
@@ -143,7 +143,7 @@ impl Envelope {
 
 /// Halves a batch, so that one bad trace cannot hold back the others. Traces stay whole; None when there is but one, or
 /// the batch cannot be read.
-pub(in crate::telemetry) fn cut(batch: &[u8]) -> Option<[Vec<u8>; 2]> {
+pub(crate) fn cut(batch: &[u8]) -> Option<[Vec<u8>; 2]> {
     let request = ExportTraceServiceRequest::decode(batch).ok()?;
     let traces: BTreeSet<&[u8]> = spans(&request).map(|span| span.trace_id.as_slice()).collect();
     let middle = traces.iter().nth(traces.len() / 2)?.to_vec();
@@ -156,7 +156,7 @@ pub(in crate::telemetry) fn cut(batch: &[u8]) -> Option<[Vec<u8>; 2]> {
 }
 
 /// The number of spans in a batch. None when it cannot be read.
-pub(in crate::telemetry) fn count(batch: &[u8]) -> Option<usize> {
+pub(crate) fn count(batch: &[u8]) -> Option<usize> {
     Some(spans(&ExportTraceServiceRequest::decode(batch).ok()?).count())
 }
 
@@ -172,11 +172,11 @@ fn keep(mut request: ExportTraceServiceRequest, wanted: impl Fn(&Span) -> bool) 
 }
 
 #[cfg(test)]
-pub(in crate::telemetry) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A span with ids made of one byte each.
-    pub(in crate::telemetry) fn span(trace: u8, id: u8) -> WireSpan {
+    pub(crate) fn span(trace: u8, id: u8) -> WireSpan {
         let span = Span {
             trace_id: vec![trace; 16],
             span_id: vec![id; 8],
@@ -188,12 +188,12 @@ pub(in crate::telemetry) mod tests {
     }
 
     /// Trace and span of each span in a batch, made by [`span`].
-    pub(in crate::telemetry) fn ids(batch: &[u8]) -> Vec<(u8, u8)> {
+    pub(crate) fn ids(batch: &[u8]) -> Vec<(u8, u8)> {
         let request = ExportTraceServiceRequest::decode(batch).unwrap();
         spans(&request).map(|span| (span.trace_id[0], span.span_id[0])).collect()
     }
 
-    pub(in crate::telemetry) fn envelope() -> Envelope {
+    pub(crate) fn envelope() -> Envelope {
         let resource = Resource::builder_empty().with_service_name("test").build();
         Envelope::new(&resource, InstrumentationScope::builder("voiced").build())
     }

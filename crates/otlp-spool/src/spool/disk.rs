@@ -11,7 +11,7 @@ use super::journal::{Journal, Record};
 use super::live::Live;
 use super::rejected::RejectedDir;
 use super::slot::SpoolSlot;
-use crate::telemetry::otel::wire::Envelope;
+use crate::wire::Envelope;
 
 #[derive(Debug)]
 pub(super) struct Disk {
@@ -134,8 +134,8 @@ fn store(journal: &mut Journal, batches: &BatchDir, name: BatchName, content: &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::otel::wire::tests::{envelope, span};
-    use crate::telemetry::otel::wire::{WireSpan, count};
+    use crate::wire::tests::{envelope, span};
+    use crate::wire::{WireSpan, count};
 
     struct Place(tempfile::TempDir);
 

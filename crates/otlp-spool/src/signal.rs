@@ -23,7 +23,7 @@ impl Signal {
     }
 
     /// The name of the items in its requests.
-    pub(crate) const fn items(self) -> &'static str {
+    pub const fn items(self) -> &'static str {
         match self {
             Self::Traces => "spans",
             Self::Metrics => "metrics",
