@@ -17,17 +17,20 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use testbed::{Process, process};
 
-use self::job::{Job, Pace};
+use self::job::{Job, Pace, Selection};
 use self::run::{Run, report};
 use crate::harness::{Kind, Program};
 use crate::lanes::side_by_side;
 use crate::setup;
 use crate::terminal::{Style, Terminal};
 
-/// The number of working tests that run at the same time, and of waiting ones beside them, on two processors.
-const LANES: [(Pace, usize); 2] = [(Pace::Works, 2), (Pace::Waits, 3)];
+/// The number of working tests that run at the same time, and of waiting ones beside them, on two processors. A working
+/// test uses half of one: it waits for its servers to start, and for time limits.
+const LANES: [(Pace, usize); 2] = [(Pace::Works, 3), (Pace::Waits, 6)];
 /// The number of failed tests that run again by themselves; where more fail, it is not for the moods of the machine.
 const MOST_REPEATED: usize = 3;
+/// What `--all` runs after the tests.
+const BEFORE_A_RELEASE: [&[&str]; 3] = [&["upstream-tests", "--repeat", "3"], &["soak"], &["faults"]];
 /// Only a test that hangs runs longer.
 const LONGEST_RUN: Duration = Duration::from_secs(1200);
 
@@ -36,6 +39,11 @@ pub(crate) struct Options {
     /// Runs only the tests whose path contains this text.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// Runs also what only measures or repeats, as before a release: the tests that are marked `#[ignore = "--all: REASON"]`
+    /// and, without a filter, three rounds of livekit's tests, `soak`, and `faults`, which write their reports. Takes two
+    /// hours on 2 cores.
+    #[arg(long)]
+    all: bool,
 }
 
 /// All that a test program needs besides itself.
@@ -71,9 +79,22 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         ("VOICE_BENCH", binary("voice-bench")?),
     ];
     let suite = Suite::new(options, environment)?;
-    let mut runs = suite.run_all(job::all(tests, options.filter.as_deref())?)?;
+    let mut runs = suite.run_all(job::all(tests, options.selection())?)?;
     runs.push(suite.documentation(options)?);
-    report(&runs, &suite.terminal)
+    report(&runs, &suite.terminal)?;
+    if options.all && options.filter.is_none() { measure_and_repeat(&suite.terminal) } else { Ok(()) }
+}
+
+/// The long forms, which are commands of their own. Each ends with its own lines.
+fn measure_and_repeat(terminal: &Terminal) -> Result<()> {
+    for arguments in BEFORE_A_RELEASE {
+        let command_line = arguments.join(" ");
+        terminal.step(format!("cargo xtask {command_line}"));
+        let mut command = Command::new(std::env::current_exe()?);
+        let status = process::run(command.args(*arguments))?.status;
+        ensure!(status.success(), "cargo xtask {command_line} failed");
+    }
+    Ok(())
 }
 
 /// Builds everything that `cargo test` builds, and the programs that some tests start.
@@ -99,6 +120,14 @@ fn stream(command: &mut Command, screen: &mut impl Write) -> Result<(String, Exi
         whole.extend(line);
     }
     Ok((String::from_utf8_lossy(&whole).into_owned(), process.join()?))
+}
+
+// === impl Options ===
+
+impl Options {
+    fn selection(&self) -> Selection<'_> {
+        Selection { filter: self.filter.as_deref(), all: self.all }
+    }
 }
 
 // === impl Suite ===
@@ -145,13 +174,12 @@ impl Suite {
         command.current_dir(&job.program.package).env("CARGO_MANIFEST_DIR", &job.program.package);
         command.args(["--color", self.colour]);
         command.envs(self.environment.iter().map(|(name, path)| (name, path)));
-        match &job.test {
-            Some(test) => command.args([test, "--exact", "--test-threads=1"]),
-            None => command.args(&self.filter),
-        };
-        let status = Process::spawn(&job.name, &mut command, &log)?.wait(LONGEST_RUN)?;
+        command.args(job.arguments(self.filter.as_deref()));
+        let mut process = Process::spawn(&job.name, &mut command, &log)?;
+        let status = process.wait(LONGEST_RUN)?;
         let output = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
         let run = Run::read(job.name.clone(), &String::from_utf8_lossy(&output), status, started.elapsed());
+        let run = Run { processor: process.processor_time(), ..run };
         self.print(job, &run, &output)?;
         Ok(run)
     }

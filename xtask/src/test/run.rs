@@ -21,12 +21,15 @@ pub(super) struct Run {
     /// Whether it failed first and passed when it ran again.
     pub(super) flaky: bool,
     pub(super) took: Duration,
+    /// What the test and the programs that it started used.
+    pub(super) processor: Duration,
 }
 
 pub(super) fn report(runs: &[Run], terminal: &Terminal) -> Result<()> {
     terminal.step("the slowest");
     for run in slowest(runs) {
-        println!("{:>7.1} s  {}", run.took.as_secs_f64(), run.name);
+        let [took, processor] = [run.took, run.processor].map(|time| time.as_secs_f64());
+        println!("{took:>7.1} s, {processor:>5.1} s of processor time  {}", run.name);
     }
     for run in runs {
         if run.flaky {
@@ -68,7 +71,7 @@ impl Run {
             let ended = status.map_or_else(|| "hung".to_owned(), |status| format!("ended with {status}"));
             failures.push(format!("{ended} after {:.0} s", took.as_secs_f64()));
         }
-        Self { name, tally, failures, flaky: false, took }
+        Self { name, tally, failures, flaky: false, took, processor: Duration::ZERO }
     }
 
     /// The result of a test that failed and then ran `again`.
