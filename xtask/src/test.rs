@@ -87,11 +87,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// The long forms, which are commands of their own. Each ends with its own lines.
 fn measure_and_repeat(terminal: &Terminal) -> Result<()> {
-    for arguments in BEFORE_A_RELEASE {
+    for &arguments in &BEFORE_A_RELEASE {
         let command_line = arguments.join(" ");
         terminal.step(format!("cargo xtask {command_line}"));
         let mut command = Command::new(std::env::current_exe()?);
-        let status = process::run(command.args(*arguments))?.status;
+        let status = process::run(command.args(arguments))?.status;
         ensure!(status.success(), "cargo xtask {command_line} failed");
     }
     Ok(())
