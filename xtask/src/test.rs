@@ -8,13 +8,14 @@ mod run;
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io::{BufRead, BufReader, IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write, stdout};
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use testbed::{Process, process};
 
 use self::job::{Job, Pace, Selection};
@@ -79,8 +80,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         ("VOICE_BENCH", binary("voice-bench")?),
     ];
     let suite = Suite::new(options, environment)?;
-    let mut runs = suite.run_all(job::all(tests, options.selection())?)?;
-    runs.push(suite.documentation(options)?);
+    let runs = suite.run_all(job::all(tests, options.selection())?)?;
     report(&runs, &suite.terminal)?;
     if options.all && options.filter.is_none() { measure_and_repeat(&suite.terminal) } else { Ok(()) }
 }
@@ -109,19 +109,6 @@ fn build() -> Result<Vec<Program>> {
     Ok(Program::all(&String::from_utf8_lossy(&output.stdout)))
 }
 
-/// Passes a program's output through while it runs, and returns it.
-fn stream(command: &mut Command, screen: &mut impl Write) -> Result<(String, ExitStatus)> {
-    let mut process = Process::attached("cargo test", command.stdout(Stdio::piped()))?;
-    let output = process.take_output().context("cargo test has no output")?;
-    let mut whole = Vec::new();
-    for line in BufReader::new(output).split(b'\n') {
-        let line = [&line?[..], b"\n"].concat();
-        screen.write_all(&line)?;
-        whole.extend(line);
-    }
-    Ok((String::from_utf8_lossy(&whole).into_owned(), process.join()?))
-}
-
 // === impl Options ===
 
 impl Options {
@@ -143,15 +130,32 @@ impl Suite {
 
     fn run_all(&self, jobs: Vec<Job>) -> Result<Vec<Run>> {
         let (alone, together): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.pace == Pace::Alone);
-        let queue = &Queue::new(together);
-        let done = |job: Job| self.run(&job).map(|run| (job, run));
-        let lane =
-            |pace| move || std::iter::from_fn(|| queue.next(pace)).map(done).collect::<Result<Vec<_>>>();
-        let lanes = LANES.into_iter().flat_map(|(pace, count)| std::iter::repeat_n(pace, count));
-        let mut runs = side_by_side(lanes.map(lane).collect())?.concat();
-        let alone: Result<Vec<_>> = alone.into_iter().map(done).collect();
+        let (mut runs, documentation) = thread::scope(|scope| {
+            let documentation = scope.spawn(|| self.documentation());
+            let runs = self.run_together(together);
+            let documentation =
+                documentation.join().unwrap_or_else(|_| bail!("the run of the examples panicked"));
+            Ok::<_, anyhow::Error>((runs?, documentation?))
+        })?;
+        let alone: Result<Vec<_>> = alone.into_iter().map(|job| self.done(job)).collect();
         runs.extend(alone?);
-        self.repeat_failed(runs)
+        let mut runs = self.repeat_failed(runs)?;
+        runs.push(documentation);
+        Ok(runs)
+    }
+
+    fn run_together(&self, jobs: Vec<Job>) -> Result<Vec<(Job, Run)>> {
+        let queue = &Queue::new(jobs);
+        let lane = |pace| {
+            let jobs = std::iter::from_fn(move || queue.next(pace));
+            || jobs.map(|job| self.done(job)).collect::<Result<Vec<_>>>()
+        };
+        let lanes = LANES.into_iter().flat_map(|(pace, count)| std::iter::repeat_n(pace, count));
+        Ok(side_by_side(lanes.map(lane).collect())?.concat())
+    }
+
+    fn done(&self, job: Job) -> Result<(Job, Run)> {
+        self.run(&job).map(|run| (job, run))
     }
 
     /// Runs each of a few failed tests once more, with nothing of ours beside it. The report names those that pass then.
@@ -200,16 +204,24 @@ impl Suite {
     }
 
     /// The examples within the documentation, which only cargo can run.
-    fn documentation(&self, options: &Options) -> Result<Run> {
-        self.terminal.step("examples in the documentation");
+    fn documentation(&self) -> Result<Run> {
         let started = Instant::now();
+        let name = "examples in the documentation";
+        let log = self.logs.join("documentation.log");
+        fs::write(&log, "").with_context(|| format!("cannot write {}", log.display()))?;
         let mut command = testbed::cargo();
         command
             .args(["test", "--workspace", "--doc", "--no-fail-fast"])
-            .args(options.filter.iter().flat_map(|filter| ["--", filter]))
+            .args(self.filter.iter().flat_map(|filter| ["--", filter]))
             .current_dir(testbed::root());
-        let (output, status) = stream(&mut command, &mut stdout())?;
-        Ok(Run::read("documentation".to_owned(), &output, Some(status), started.elapsed()))
+        let mut process = Process::spawn(name, &mut command, &log)?;
+        let status = process.wait(LONGEST_RUN)?;
+        let output = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
+        let run = Run::read(name.to_owned(), &String::from_utf8_lossy(&output), status, started.elapsed());
+        let _screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        self.terminal.step(format!("{name} {}", self.terminal.took(run.took)));
+        stdout().write_all(&output)?;
+        Ok(run)
     }
 }
 

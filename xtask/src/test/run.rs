@@ -86,12 +86,12 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::test::stream;
 
     /// Does not print to our own standard output, whose counts the sum of this very run would include.
     fn run_script(script: &str) -> Run {
-        let (output, status) = stream(Command::new("/bin/sh").args(["-c", script]), &mut Vec::new()).unwrap();
-        Run::read("script".to_owned(), &output, Some(status), Duration::from_secs(2))
+        let output = Command::new("/bin/sh").args(["-c", script]).output().unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        Run::read("script".to_owned(), &printed, Some(output.status), Duration::from_secs(2))
     }
 
     fn reported(runs: &[Run]) -> Result<()> {
