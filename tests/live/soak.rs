@@ -9,10 +9,8 @@ use testbed::Process;
 
 use crate::support::world::{AGENT_NAME, PATIENCE, Worker, World, wait_until};
 
-const SEQUENCE: usize = 60;
-/// The number of those sessions that run at the same time.
+/// The number of sessions in sequence that run at the same time.
 const LANES: usize = 6;
-const AT_ONCE: usize = 20;
 /// Resources that come and go by themselves reach their minimum within this time.
 const QUIET: Duration = Duration::from_secs(4);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -41,7 +39,18 @@ fn script() -> Script {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_thirty_sessions_took_is_given_back() {
+    give_back(18, 12).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "--all: the test above with more sessions"]
 async fn what_eighty_sessions_took_is_given_back() {
+    give_back(60, 20).await;
+}
+
+/// Holds so many sessions in sequence, then so many at once.
+async fn give_back(sequence: usize, at_once: usize) {
     let world = World::start(script()).await;
     let worker = world.worker(&["worker.max_sessions=100", "agent.leave_grace=100ms"]);
     // The first sessions create what is created once and kept.
@@ -49,8 +58,8 @@ async fn what_eighty_sessions_took_is_given_back() {
     let before = settled(&worker);
     let memory = worker.metric("process_resident_memory_bytes").unwrap();
 
-    hold_all(&world, "sequence", SEQUENCE, LANES).await;
-    hold_all(&world, "at-once", AT_ONCE, AT_ONCE).await;
+    hold_all(&world, "sequence", sequence, LANES).await;
+    hold_all(&world, "at-once", at_once, at_once).await;
 
     let deadline = Instant::now() + PATIENCE;
     let mut least = Held::MOST;

@@ -263,7 +263,7 @@ async fn each_of_five_rooms_whose_connection_broke_at_once_has_its_agent_back() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes three minutes; the test before is one tenth of it"]
+#[ignore = "--all: the test above, ten times"]
 async fn each_of_fifty_connections_that_broke_has_its_agent_back() {
     torn(5, 10).await;
 }

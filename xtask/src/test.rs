@@ -8,26 +8,30 @@ mod run;
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io::{BufRead, BufReader, IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write, stdout};
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use testbed::{Process, process};
 
-use self::job::{Job, Pace};
+use self::job::{Job, Pace, Selection};
 use self::run::{Run, report};
 use crate::harness::{Kind, Program};
 use crate::lanes::side_by_side;
 use crate::setup;
 use crate::terminal::{Style, Terminal};
 
-/// The number of working tests that run at the same time, and of waiting ones beside them, on two processors.
-const LANES: [(Pace, usize); 2] = [(Pace::Works, 2), (Pace::Waits, 3)];
+/// The number of working tests that run at the same time, and of waiting ones beside them, on two processors. A working
+/// test uses half of one: it waits for its servers to start, and for time limits.
+const LANES: [(Pace, usize); 2] = [(Pace::Works, 3), (Pace::Waits, 6)];
 /// The number of failed tests that run again by themselves; where more fail, it is not for the moods of the machine.
 const MOST_REPEATED: usize = 3;
+/// What `--all` runs after the tests.
+const BEFORE_A_RELEASE: [&[&str]; 3] = [&["upstream-tests", "--repeat", "3"], &["soak"], &["faults"]];
 /// Only a test that hangs runs longer.
 const LONGEST_RUN: Duration = Duration::from_secs(1200);
 
@@ -36,6 +40,11 @@ pub(crate) struct Options {
     /// Runs only the tests whose path contains this text.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// Runs also what only measures or repeats, as before a release: the tests that are marked `#[ignore = "--all: REASON"]`
+    /// and, without a filter, three rounds of livekit's tests, `soak`, and `faults`, which write their reports. Takes two
+    /// hours on 2 cores.
+    #[arg(long)]
+    all: bool,
 }
 
 /// All that a test program needs besides itself.
@@ -71,9 +80,21 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         ("VOICE_BENCH", binary("voice-bench")?),
     ];
     let suite = Suite::new(options, environment)?;
-    let mut runs = suite.run_all(job::all(tests, options.filter.as_deref())?)?;
-    runs.push(suite.documentation(options)?);
-    report(&runs, &suite.terminal)
+    let runs = suite.run_all(job::all(tests, options.selection())?)?;
+    report(&runs, &suite.terminal)?;
+    if options.all && options.filter.is_none() { measure_and_repeat(&suite.terminal) } else { Ok(()) }
+}
+
+/// The long forms, which are commands of their own. Each ends with its own lines.
+fn measure_and_repeat(terminal: &Terminal) -> Result<()> {
+    for &arguments in &BEFORE_A_RELEASE {
+        let command_line = arguments.join(" ");
+        terminal.step(format!("cargo xtask {command_line}"));
+        let mut command = Command::new(std::env::current_exe()?);
+        let status = process::run(command.args(arguments))?.status;
+        ensure!(status.success(), "cargo xtask {command_line} failed");
+    }
+    Ok(())
 }
 
 /// Builds everything that `cargo test` builds, and the programs that some tests start.
@@ -88,17 +109,12 @@ fn build() -> Result<Vec<Program>> {
     Ok(Program::all(&String::from_utf8_lossy(&output.stdout)))
 }
 
-/// Passes a program's output through while it runs, and returns it.
-fn stream(command: &mut Command, screen: &mut impl Write) -> Result<(String, ExitStatus)> {
-    let mut process = Process::attached("cargo test", command.stdout(Stdio::piped()))?;
-    let output = process.take_output().context("cargo test has no output")?;
-    let mut whole = Vec::new();
-    for line in BufReader::new(output).split(b'\n') {
-        let line = [&line?[..], b"\n"].concat();
-        screen.write_all(&line)?;
-        whole.extend(line);
+// === impl Options ===
+
+impl Options {
+    fn selection(&self) -> Selection<'_> {
+        Selection { filter: self.filter.as_deref(), all: self.all }
     }
-    Ok((String::from_utf8_lossy(&whole).into_owned(), process.join()?))
 }
 
 // === impl Suite ===
@@ -114,15 +130,32 @@ impl Suite {
 
     fn run_all(&self, jobs: Vec<Job>) -> Result<Vec<Run>> {
         let (alone, together): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.pace == Pace::Alone);
-        let queue = &Queue::new(together);
-        let done = |job: Job| self.run(&job).map(|run| (job, run));
-        let lane =
-            |pace| move || std::iter::from_fn(|| queue.next(pace)).map(done).collect::<Result<Vec<_>>>();
-        let lanes = LANES.into_iter().flat_map(|(pace, count)| std::iter::repeat_n(pace, count));
-        let mut runs = side_by_side(lanes.map(lane).collect())?.concat();
-        let alone: Result<Vec<_>> = alone.into_iter().map(done).collect();
+        let (mut runs, documentation) = thread::scope(|scope| {
+            let documentation = scope.spawn(|| self.documentation());
+            let runs = self.run_together(together);
+            let documentation =
+                documentation.join().unwrap_or_else(|_| bail!("the run of the examples panicked"));
+            Ok::<_, anyhow::Error>((runs?, documentation?))
+        })?;
+        let alone: Result<Vec<_>> = alone.into_iter().map(|job| self.done(job)).collect();
         runs.extend(alone?);
-        self.repeat_failed(runs)
+        let mut runs = self.repeat_failed(runs)?;
+        runs.push(documentation);
+        Ok(runs)
+    }
+
+    fn run_together(&self, jobs: Vec<Job>) -> Result<Vec<(Job, Run)>> {
+        let queue = &Queue::new(jobs);
+        let lane = |pace| {
+            let jobs = std::iter::from_fn(move || queue.next(pace));
+            || jobs.map(|job| self.done(job)).collect::<Result<Vec<_>>>()
+        };
+        let lanes = LANES.into_iter().flat_map(|(pace, count)| std::iter::repeat_n(pace, count));
+        Ok(side_by_side(lanes.map(lane).collect())?.concat())
+    }
+
+    fn done(&self, job: Job) -> Result<(Job, Run)> {
+        self.run(&job).map(|run| (job, run))
     }
 
     /// Runs each of a few failed tests once more, with nothing of ours beside it. The report names those that pass then.
@@ -145,13 +178,12 @@ impl Suite {
         command.current_dir(&job.program.package).env("CARGO_MANIFEST_DIR", &job.program.package);
         command.args(["--color", self.colour]);
         command.envs(self.environment.iter().map(|(name, path)| (name, path)));
-        match &job.test {
-            Some(test) => command.args([test, "--exact", "--test-threads=1"]),
-            None => command.args(&self.filter),
-        };
-        let status = Process::spawn(&job.name, &mut command, &log)?.wait(LONGEST_RUN)?;
+        command.args(job.arguments(self.filter.as_deref()));
+        let mut process = Process::spawn(&job.name, &mut command, &log)?;
+        let status = process.wait(LONGEST_RUN)?;
         let output = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
         let run = Run::read(job.name.clone(), &String::from_utf8_lossy(&output), status, started.elapsed());
+        let run = Run { processor: process.processor_time(), ..run };
         self.print(job, &run, &output)?;
         Ok(run)
     }
@@ -172,16 +204,24 @@ impl Suite {
     }
 
     /// The examples within the documentation, which only cargo can run.
-    fn documentation(&self, options: &Options) -> Result<Run> {
-        self.terminal.step("examples in the documentation");
+    fn documentation(&self) -> Result<Run> {
         let started = Instant::now();
+        let name = "examples in the documentation";
+        let log = self.logs.join("documentation.log");
+        fs::write(&log, "").with_context(|| format!("cannot write {}", log.display()))?;
         let mut command = testbed::cargo();
         command
             .args(["test", "--workspace", "--doc", "--no-fail-fast"])
-            .args(options.filter.iter().flat_map(|filter| ["--", filter]))
+            .args(self.filter.iter().flat_map(|filter| ["--", filter]))
             .current_dir(testbed::root());
-        let (output, status) = stream(&mut command, &mut stdout())?;
-        Ok(Run::read("documentation".to_owned(), &output, Some(status), started.elapsed()))
+        let mut process = Process::spawn(name, &mut command, &log)?;
+        let status = process.wait(LONGEST_RUN)?;
+        let output = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
+        let run = Run::read(name.to_owned(), &String::from_utf8_lossy(&output), status, started.elapsed());
+        let _screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        self.terminal.step(format!("{name} {}", self.terminal.took(run.took)));
+        stdout().write_all(&output)?;
+        Ok(run)
     }
 }
 

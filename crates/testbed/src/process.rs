@@ -1,6 +1,6 @@
 //! A child process that never outlives us.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,8 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 /// How often `wait` and `join` look at the child.
 const POLL: Duration = Duration::from_millis(20);
 const LOG_TAIL_LINES: usize = 30;
+/// The unit of processor time in `/proc/PID/stat`, in which Linux counts on all architectures of today.
+const TICK: Duration = Duration::from_millis(10);
 
 /// A child in a process group of its own. It is killed, with all its descendants in the group, when this value is
 /// dropped, and also when this process dies without dropping anything.
@@ -23,6 +25,7 @@ pub struct Process {
     watcher: Child,
     log: Option<PathBuf>,
     exit: Option<ExitStatus>,
+    processor_time: Duration,
 }
 
 impl Process {
@@ -41,7 +44,14 @@ impl Process {
     /// Starts `command` with the standard output and error that it sets: ours by default.
     pub fn attached(name: &str, command: &mut Command) -> Result<Self> {
         let (child, watcher) = spawn_watched(command)?;
-        Ok(Self { name: name.to_owned(), child, watcher, log: None, exit: None })
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            watcher,
+            log: None,
+            exit: None,
+            processor_time: Duration::ZERO,
+        })
     }
 
     /// The process id, which is also the id of its process group.
@@ -57,9 +67,17 @@ impl Process {
     /// How the process ended, if it has.
     pub fn exit_status(&mut self) -> Result<Option<ExitStatus>> {
         if self.exit.is_none() {
+            // Once the child is waited for, the kernel forgets it.
+            self.processor_time = processor_time(self.id()).unwrap_or(self.processor_time);
             self.exit = self.child.try_wait()?;
         }
         Ok(self.exit)
+    }
+
+    /// What the process and its descendants have used, as of the last look by `exit_status` or `wait`. Descendants count
+    /// once they have ended and their parent has waited for them.
+    pub fn processor_time(&self) -> Duration {
+        self.processor_time
     }
 
     /// Asks the process to end, as an operator would: SIGTERM to it alone.
@@ -133,6 +151,15 @@ pub fn run(command: &mut Command) -> Result<Output> {
     Ok(output?)
 }
 
+/// The processor time of a process and of the children that it waited for.
+fn processor_time(id: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name before the last parenthesis may hold spaces.
+    let fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let ticks: u32 = fields.skip(11).take(4).map_while(|ticks| ticks.parse::<u32>().ok()).sum();
+    Some(TICK * ticks)
+}
+
 fn spawn_watched(command: &mut Command) -> Result<(Child, Child)> {
     let child = command
         .stdin(Stdio::null())
@@ -171,7 +198,7 @@ mod tests {
     fn read_when_written(path: &Path) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let text = fs::read_to_string(path).unwrap_or_default();
             if text.ends_with('\n') {
                 return text.trim().to_owned();
             }
@@ -182,7 +209,7 @@ mod tests {
 
     fn is_alive(id: &str) -> bool {
         // A killed process whose new parent has not reaped it yet is a zombie, which counts as dead here.
-        std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+        fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
     }
 
     fn assert_dies(id: &str) {
@@ -223,6 +250,19 @@ mod tests {
         process.terminate().unwrap();
         assert_eq!(process.wait(PATIENCE).unwrap().unwrap().code(), Some(7));
         assert!(process.log_tail().ends_with("ready"));
+    }
+
+    #[test]
+    fn the_processor_time_of_a_process_includes_its_childrens() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        let mut idle = shell("sleep 0.2", &log);
+        idle.wait(PATIENCE).unwrap().expect("it ends");
+        let busy = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
+        let mut busy = shell(&format!("sh -c '{busy}'; sleep 0.2"), &log);
+        busy.wait(PATIENCE).unwrap().expect("it ends");
+        let [idle, busy] = [idle, busy].map(|process| process.processor_time());
+        assert!(idle < Duration::from_millis(50) && busy > 2 * idle.max(TICK), "{idle:?} and {busy:?}");
     }
 
     #[test]

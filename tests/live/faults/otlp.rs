@@ -110,7 +110,7 @@ async fn a_worker_that_ends_before_its_receiver_is_back() {
 const REPLY: usize = 200_000;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes a minute: more than 64 MiB of traces have to be talked together"]
+#[ignore = "--all: takes a minute, more than 64 MiB of traces have to be talked together"]
 async fn a_receiver_that_is_away_for_longer_than_memory_would_last() {
     let mut stage = Stage::set(&["agent.history_tokens=10000000", "telemetry.otlp_compression=none"]).await;
     stage.gate.set(Fault::Status(503));

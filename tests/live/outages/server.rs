@@ -63,7 +63,7 @@ async fn back_after_a_minute_whoever_joins_again_goes_on_where_they_were() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes ten minutes; `cargo xtask faults` runs it, and machine/tests/link.rs has its rules with time made up"]
+#[ignore = "--all: takes ten minutes; machine/tests/link.rs has its rules with time made up"]
 async fn back_after_ten_minutes_whoever_joins_again_goes_on_where_they_were() {
     join_again_after(Duration::from_secs(600), "livekit-killed-10min").await;
 }

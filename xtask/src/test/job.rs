@@ -11,12 +11,14 @@ use crate::harness::{Kind, Program};
 const SPLIT: [&str; 3] = ["offline", "live", "alone"];
 /// The program whose tests run with nothing else of ours beside them.
 const ALONE: &str = "alone";
-/// Modules of that program whose tests only need a process of their own.
-const OWN_PROCESS: [&str; 3] = ["cameras", "cancelled_join", "hard_close"];
+/// Modules of that program whose tests measure no time. They only need a process of their own, or are much work.
+const OWN_PROCESS: [&str; 6] =
+    ["cameras", "cancelled_join", "chaos", "hard_close", "isolation", "many_rooms"];
 /// Modules whose tests spend their time on time limits, outages and restarts, and use a seventh of a processor; `faults` a
 /// third. Those with the longest tests come first.
-const WAITING: [&str; 12] = [
+const WAITING: [&str; 18] = [
     "outages",
+    "llm",
     "terminated",
     "clock",
     "stuck",
@@ -28,7 +30,24 @@ const WAITING: [&str; 12] = [
     "network",
     "reload",
     "export_delivery",
+    "openobserve",
+    "killed_turn",
+    "forgotten_room",
+    "config_files",
+    "informational",
 ];
+
+/// The reason why a test is ignored begins so when it runs with `--all`.
+const WITH_ALL: &str = "--all: ";
+
+/// The tests to run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Selection<'a> {
+    /// Only those whose path contains this text.
+    pub(super) filter: Option<&'a str>,
+    /// Also those that are left to `--all`.
+    pub(super) all: bool,
+}
 
 /// One process to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +57,8 @@ pub(super) struct Job {
     /// The only test to run; `None` for all.
     pub(super) test: Option<String>,
     pub(super) pace: Pace,
+    /// Whether the test only runs with `--all`, and this is such a run.
+    pub(super) left_to_all: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,33 +71,50 @@ pub(super) enum Pace {
     Alone,
 }
 
-/// The jobs of these programs for the tests whose path contains `filter`, in order.
-pub(super) fn all(mut programs: Vec<Program>, filter: Option<&str>) -> Result<Vec<Job>> {
+/// The jobs of these programs for the selected tests, in order.
+pub(super) fn all(mut programs: Vec<Program>, selection: Selection<'_>) -> Result<Vec<Job>> {
     // Cargo names them in the order in which they were built.
     programs.sort_by(|one, other| (&one.package, &one.target).cmp(&(&other.package, &other.target)));
     let mut jobs = Vec::new();
     for program in programs {
+        let left = if selection.all { left_to_all(&program.path)? } else { Vec::new() };
         if program.kind == Kind::TestFile && SPLIT.contains(&program.target.as_str()) {
-            jobs.extend(split(&program, filter)?);
+            let tests = list(&program.path, &[])?;
+            jobs.extend(tests.iter().map(|test| Job::of(&program, test, left.contains(test))));
         } else {
-            let name = name(&program);
-            jobs.push(Job { name, program, test: None, pace: Pace::Works });
+            jobs.push(Job::whole(&program));
+            jobs.extend(left.iter().map(|test| Job::of(&program, test, true)));
         }
     }
+    jobs.retain(|job| selection.takes(job));
     jobs.sort_by_key(Job::rank);
     Ok(jobs)
 }
 
-/// A job for each test of the program.
-fn split(program: &Program, filter: Option<&str>) -> Result<Vec<Job>> {
-    let listed = list(&program.path)?;
+/// The tests that the program lists, of which `arguments` choose.
+fn list(program: &Path, arguments: &[&str]) -> Result<Vec<String>> {
+    let listed = output(program, &[&["--list", "--format", "terse"], arguments].concat())?;
     let tests = listed.lines().filter_map(|line| line.strip_suffix(": test"));
-    let jobs = tests.map(|test| Job::of(program, test));
-    Ok(jobs.filter(|job| filter.is_none_or(|filter| job.name.contains(filter))).collect())
+    Ok(tests.map(str::to_owned).collect())
 }
 
-fn list(program: &Path) -> Result<String> {
-    let output = Command::new(program).args(["--list", "--format", "terse"]).output();
+/// The program's ignored tests whose reason names `--all`. A list has no reasons: they are printed in place of running.
+fn left_to_all(program: &Path) -> Result<Vec<String>> {
+    let ignored = list(program, &["--ignored"])?;
+    if ignored.is_empty() {
+        return Ok(ignored);
+    }
+    let mut arguments = vec!["--exact", "--color=never"];
+    arguments.extend(ignored.iter().map(String::as_str));
+    let printed = output(program, &arguments)?;
+    let verdicts =
+        printed.lines().filter_map(|line| line.strip_prefix("test ")?.split_once(" ... ignored, "));
+    let left = verdicts.filter(|(_, reason)| reason.starts_with(WITH_ALL));
+    Ok(left.map(|(test, _)| test.to_owned()).collect())
+}
+
+fn output(program: &Path, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program).args(arguments).output();
     let output = output.with_context(|| format!("cannot run {}", program.display()))?;
     ensure!(output.status.success(), "{} does not list its tests", program.display());
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -95,17 +133,39 @@ fn module(test: &str) -> &str {
     test.split_once("::").map_or(test, |(module, _)| module)
 }
 
+// === impl Selection ===
+
+impl Selection<'_> {
+    /// Whole programs are always taken: their harness has the filter.
+    fn takes(self, job: &Job) -> bool {
+        job.test.is_none() || self.filter.is_none_or(|filter| job.name.contains(filter))
+    }
+}
+
 // === impl Job ===
 
 impl Job {
-    fn of(program: &Program, test: &str) -> Self {
+    fn whole(program: &Program) -> Self {
+        let (name, program) = (name(program), program.clone());
+        Self { name, program, test: None, pace: Pace::Works, left_to_all: false }
+    }
+
+    fn of(program: &Program, test: &str, left_to_all: bool) -> Self {
         let pace = match module(test) {
             module if program.target == ALONE && !OWN_PROCESS.contains(&module) => Pace::Alone,
             module if WAITING.contains(&module) => Pace::Waits,
             _ => Pace::Works,
         };
         let name = format!("{}::{test}", program.target);
-        Self { name, program: program.clone(), test: Some(test.to_owned()), pace }
+        Self { name, program: program.clone(), test: Some(test.to_owned()), pace, left_to_all }
+    }
+
+    /// The arguments of the program for this job.
+    pub(super) fn arguments<'a>(&'a self, filter: Option<&'a str>) -> Vec<&'a str> {
+        let Some(test) = &self.test else { return filter.into_iter().collect() };
+        let mut arguments = vec![test.as_str(), "--exact", "--test-threads=1"];
+        arguments.extend(self.left_to_all.then_some("--include-ignored"));
+        arguments
     }
 
     /// Waiting tests in the order of their list; the others stay as they are.
@@ -128,11 +188,34 @@ mod tests {
 
     #[test]
     fn a_tests_module_says_beside_what_it_runs() {
-        assert_eq!(Job::of(&live(), "outages::server::restart").pace, Pace::Waits);
-        assert_eq!(Job::of(&live(), "chat::edits::once").pace, Pace::Works);
+        assert_eq!(Job::of(&live(), "outages::server::restart", false).pace, Pace::Waits);
+        assert_eq!(Job::of(&live(), "chat::edits::once", false).pace, Pace::Works);
         let alone = Program { target: ALONE.to_owned(), ..live() };
-        assert_eq!(Job::of(&alone, "chaos::all").pace, Pace::Alone);
-        assert_eq!(Job::of(&alone, "hard_close::all").pace, Pace::Works);
+        assert_eq!(Job::of(&alone, "speech::all", false).pace, Pace::Alone);
+        assert_eq!(Job::of(&alone, "hard_close::all", false).pace, Pace::Works);
+    }
+
+    /// The program of these very tests.
+    fn ours() -> Program {
+        let path = std::env::current_exe().unwrap();
+        Program { target: "xtask".to_owned(), kind: Kind::Binary, path, ..live() }
+    }
+
+    #[test]
+    #[ignore = "--all: the test below looks for it"]
+    fn a_test_that_is_left_to_all_runs_ignored_or_not() {
+        assert!(std::env::args().any(|argument| argument == "--include-ignored"));
+    }
+
+    #[test]
+    fn all_adds_the_ignored_tests_whose_reason_names_it() {
+        let jobs = |filter, all| super::all(vec![ours()], Selection { filter, all }).unwrap();
+        assert_eq!(jobs(None, false), [Job::whole(&ours())]);
+        let test = "test::job::tests::a_test_that_is_left_to_all_runs_ignored_or_not";
+        assert_eq!(jobs(None, true), [Job::whole(&ours()), Job::of(&ours(), test, true)]);
+        assert_eq!(jobs(Some("no_such_test"), true), [Job::whole(&ours())]);
+        let ran = Command::new(ours().path).args(jobs(None, true)[1].arguments(None)).output().unwrap();
+        assert!(ran.status.success() && String::from_utf8_lossy(&ran.stdout).contains("1 passed"));
     }
 
     #[test]

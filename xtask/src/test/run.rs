@@ -21,12 +21,15 @@ pub(super) struct Run {
     /// Whether it failed first and passed when it ran again.
     pub(super) flaky: bool,
     pub(super) took: Duration,
+    /// What the test and the programs that it started used.
+    pub(super) processor: Duration,
 }
 
 pub(super) fn report(runs: &[Run], terminal: &Terminal) -> Result<()> {
     terminal.step("the slowest");
     for run in slowest(runs) {
-        println!("{:>7.1} s  {}", run.took.as_secs_f64(), run.name);
+        let [took, processor] = [run.took, run.processor].map(|time| time.as_secs_f64());
+        println!("{took:>7.1} s, {processor:>5.1} s of processor time  {}", run.name);
     }
     for run in runs {
         if run.flaky {
@@ -68,7 +71,7 @@ impl Run {
             let ended = status.map_or_else(|| "hung".to_owned(), |status| format!("ended with {status}"));
             failures.push(format!("{ended} after {:.0} s", took.as_secs_f64()));
         }
-        Self { name, tally, failures, flaky: false, took }
+        Self { name, tally, failures, flaky: false, took, processor: Duration::ZERO }
     }
 
     /// The result of a test that failed and then ran `again`.
@@ -83,12 +86,12 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::test::stream;
 
     /// Does not print to our own standard output, whose counts the sum of this very run would include.
     fn run_script(script: &str) -> Run {
-        let (output, status) = stream(Command::new("/bin/sh").args(["-c", script]), &mut Vec::new()).unwrap();
-        Run::read("script".to_owned(), &output, Some(status), Duration::from_secs(2))
+        let output = Command::new("/bin/sh").args(["-c", script]).output().unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        Run::read("script".to_owned(), &printed, Some(output.status), Duration::from_secs(2))
     }
 
     fn reported(runs: &[Run]) -> Result<()> {
