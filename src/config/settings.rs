@@ -3,7 +3,7 @@
 
 use outbound::Names;
 
-use super::{Network, Telemetry};
+use super::{Network, Store, Telemetry};
 use crate::telemetry;
 
 /// For servers and for messages about connections.
@@ -54,6 +54,15 @@ impl Telemetry {
             user_id: self.user_id,
             user_id_key: self.user_id_key.clone(),
         }
+    }
+}
+
+// === impl Store ===
+
+impl Store {
+    pub fn settings(&self) -> turn_store::Settings {
+        let Self { path, retention, max_bytes } = self.clone();
+        turn_store::Settings { path, retention, max_bytes }
     }
 }
 

@@ -15,10 +15,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::sync::Semaphore;
+use turn_store::{Direction, FoundTurns, Place, ReadError, Reader, Session, Turns, When, json};
 
 use super::query::Query;
 use crate::config::{self, TraceUrl};
-use crate::record::{Direction, FoundTurns, Place, ReadError, Reader, Session, Turns, When, json};
 
 /// How many questions are answered at the same time, so that no number of browsers takes all the disk's time.
 const READERS: usize = 4;

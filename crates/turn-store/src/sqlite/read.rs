@@ -8,7 +8,7 @@ use statedir::named_file::refuse_irregular;
 
 use super::figures::figures;
 use super::{BUSY_TIMEOUT, MIGRATIONS, Schema, foreign, newer, rows, schema, trouble};
-use crate::record::find::{Direction, Filter, Found, FoundTurns, Place, ReadError, Session, Turns};
+use crate::find::{Direction, Filter, Found, FoundTurns, Place, ReadError, Session, Turns};
 
 /// The sessions that a filter selects; its parameters are bound by name.
 const MEANT: &str = "\

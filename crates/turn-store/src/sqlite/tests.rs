@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
-use crate::record::find::{Direction, Filter, Place, ReadError, Turns, Window};
-use crate::record::samples::{STARTED_US, failed_turn, open_turn, retried_turn};
-use crate::record::turn::{End, Outcome, Status, Turn};
+use crate::find::{Direction, Filter, Place, ReadError, Turns, Window};
+use crate::samples::{STARTED_US, failed_turn, open_turn, retried_turn};
+use crate::turn::{End, Outcome, Status, Turn};
 
 struct Base {
     dir: tempfile::TempDir,
@@ -49,11 +49,11 @@ impl Base {
 
 impl Database {
     /// Keeps all other connections from writing for as long as the value lives.
-    pub(in crate::record) fn hold_the_lock(&mut self) -> impl Drop {
+    pub(crate) fn hold_the_lock(&mut self) -> impl Drop {
         begin(self.connection_mut()).unwrap()
     }
 
-    pub(in crate::record) fn pretend(&self, version: i64, application: Option<i64>) {
+    pub(crate) fn pretend(&self, version: i64, application: Option<i64>) {
         let set = |name, value| self.connection().pragma_update(None, name, value).unwrap();
         set("user_version", version);
         application.into_iter().for_each(|id| set("application_id", id));
@@ -61,7 +61,7 @@ impl Database {
     }
 
     /// Writes the log into the file.
-    pub(in crate::record) fn checkpoint(&self) {
+    pub(crate) fn checkpoint(&self) {
         self.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     }
 }

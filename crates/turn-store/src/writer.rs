@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Counters;
 use super::path;
 use super::queue::{Next, Queue};
 use super::run::{self, Gate, RunLock};
 use super::sqlite::{Bounds, Database};
 use super::standing::{Standing, Trouble, TroubleKind};
 use super::turn::{Turn, micros};
-use crate::config;
+use super::{Counters, Settings};
 
 /// The most that one transaction writes.
 const BATCH: usize = 256;
@@ -50,12 +49,12 @@ enum File {
 // === impl Writer ===
 
 impl Writer {
-    pub(super) fn new(path: &Path, config: &config::Store, run: &str, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(path: &Path, settings: &Settings, run: &str, counters: Arc<Counters>) -> Self {
         Self {
             path: path.to_owned(),
             run: run.to_owned(),
-            retention: config.retention,
-            max_bytes: config.max_bytes,
+            retention: settings.retention,
+            max_bytes: settings.max_bytes,
             counters,
             standing: Standing::default(),
             file: File::Closed,

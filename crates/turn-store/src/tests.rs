@@ -60,9 +60,9 @@ impl Place {
     }
 }
 
-fn settings(path: &Path) -> config::Store {
+fn settings(path: &Path) -> Settings {
     let year = Duration::from_secs(365 * 24 * 3600);
-    config::Store { path: Some(path.to_owned()), retention: year, max_bytes: 1 << 30 }
+    Settings { path: Some(path.to_owned()), retention: year, max_bytes: 1 << 30 }
 }
 
 fn wait_until(done: impl Fn() -> bool, explain: impl Fn() -> String) {
