@@ -57,6 +57,7 @@ pub use self::listing::{Listed, Shown};
 pub use self::load::{LoadArgs, Loaded, load};
 pub use self::needs::Credentials;
 pub use self::otel::{Ignored, Purpose};
+pub(crate) use self::settings::STORE_NAMES;
 pub use self::template::agent_toml;
 use crate::metrics::Temporality;
 pub use outbound::ProxyUrl;

@@ -178,7 +178,7 @@ impl Recovery {
                 return Ok((Self::off(), assignments));
             }
         };
-        let memory = Memory::new(config.store.path.as_deref().map(Reader::new), config.agent.history_turns);
+        let memory = Memory::new(Reader::of(&config.store.settings()).ok(), config.agent.history_turns);
         let (torn, lost) = mpsc::channel(TORN);
         let recovery = Self::new(Some(Arc::new(notes)), torn, memory, metrics.clone());
         let search = Search::new(recovery.clone(), config, credentials, left, lost);

@@ -6,7 +6,7 @@ mod table;
 use std::io::Write;
 use std::process::ExitCode;
 
-use turn_store::{Filter, ReadError, Reader, When, Window, json};
+use turn_store::{Filter, Reader, When, Window, json};
 
 use crate::config::{Config, parse_duration};
 use crate::output;
@@ -15,7 +15,7 @@ use crate::terminal;
 use super::{SessionsArgs, SessionsCommand};
 
 pub(super) fn run(config: &Config, args: SessionsArgs) -> anyhow::Result<ExitCode> {
-    let reader = Reader::new(config.store.path.as_deref().ok_or(ReadError::Off)?);
+    let reader = Reader::of(&config.store.settings())?;
     output::with_stdout(|out| match &args.command {
         Some(SessionsCommand::Show(show)) => {
             let trace_url = config.http.trace_url.as_ref();

@@ -14,6 +14,15 @@ const NAMES: Names = Names {
     http_proxy: "[network] http_proxy",
 };
 
+/// For messages about the record.
+pub(crate) const STORE_NAMES: &turn_store::Names = &turn_store::Names {
+    program: "voiced",
+    start: "voiced start",
+    sessions: "voiced sessions",
+    path: "[store] path",
+    path_in_full: "[store] path (VOICED_STORE__PATH)",
+};
+
 // === impl Telemetry ===
 
 impl Telemetry {
@@ -62,7 +71,7 @@ impl Telemetry {
 impl Store {
     pub fn settings(&self) -> turn_store::Settings {
         let Self { path, retention, max_bytes } = self.clone();
-        turn_store::Settings { path, retention, max_bytes }
+        turn_store::Settings { path, retention, max_bytes, names: STORE_NAMES }
     }
 }
 

@@ -1,5 +1,4 @@
-//! The record for scripts: the shapes of `voiced sessions --json` and of `/api/sessions`. Times are in UTC, lengths in
-//! seconds; unknown values are null.
+//! The record for scripts. Times are in UTC, lengths in seconds; unknown values are null.
 
 use conversation::Failure;
 use serde_json::{Value, json};

@@ -75,6 +75,21 @@ pub struct Settings {
     pub retention: Duration,
     /// When the file holds more, the oldest turns are deleted.
     pub max_bytes: u64,
+    pub names: &'static Names,
+}
+
+/// What the program, its commands and its settings are called, for messages to its users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Names {
+    pub program: &'static str,
+    /// The command that writes the record.
+    pub start: &'static str,
+    /// The command that lists sessions.
+    pub sessions: &'static str,
+    /// The setting of the file's path.
+    pub path: &'static str,
+    /// The same, with the other ways to set it.
+    pub path_in_full: &'static str,
 }
 
 struct Shared {
@@ -105,8 +120,8 @@ struct Counters {
 }
 
 /// The number of turns in an existing record, if it could be written to; otherwise the trouble with it and the remedy.
-pub fn probe(path: &Path) -> Result<u64, String> {
-    sqlite::probe(path).map_err(|trouble| trouble.message)
+pub fn probe(path: &Path, names: &Names) -> Result<u64, String> {
+    sqlite::probe(path, names).map_err(|trouble| trouble.message)
 }
 
 // === impl Record ===
@@ -120,7 +135,8 @@ impl Record {
     /// Starts the thread that writes. Never fails: a file that cannot be used is logged, counted and tried again.
     pub fn start(settings: &Settings, privacy: Privacy) -> Self {
         let Some(path) = &settings.path else {
-            tracing::info!("turns are not recorded: [store] path is off, or there is no directory for it");
+            let name = settings.names.path;
+            tracing::info!("turns are not recorded: {name} is off, or there is no directory for it");
             return Self::off();
         };
         let shared = Arc::new(Shared::new());

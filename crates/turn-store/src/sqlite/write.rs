@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Transaction, params};
 
 use super::{begin, open_for_writing, trouble};
+use crate::Names;
 use crate::path::{self, Identity};
 use crate::standing::Trouble;
 use crate::turn::{Attempt, Turn};
@@ -57,6 +58,7 @@ const DELETE_EMPTY_SESSIONS: &str = "\
 /// The file, open for writing.
 pub(crate) struct Database {
     path: PathBuf,
+    names: &'static Names,
     /// The writing process, named in each turn's row.
     run: String,
     identity: Option<Identity>,
@@ -75,12 +77,12 @@ pub(crate) struct Bounds {
 
 impl Database {
     /// Opens an existing file, which may be empty.
-    pub(crate) fn open(path: &Path, run: &str) -> Result<Self, Trouble> {
+    pub(crate) fn open(path: &Path, names: &'static Names, run: &str) -> Result<Self, Trouble> {
         // The identity is taken first: a file that is exchanged meanwhile is then taken for another, which only costs
         // another opening.
         let identity = path::identity(path);
-        let connection = open_for_writing(path)?;
-        Ok(Self { path: path.to_owned(), run: run.to_owned(), identity, connection })
+        let connection = open_for_writing(path, names)?;
+        Ok(Self { path: path.to_owned(), names, run: run.to_owned(), identity, connection })
     }
 
     /// Whether the path still leads to the file that is open: it may have been deleted or moved away.
@@ -133,7 +135,7 @@ impl Database {
             while pages.next()?.is_some() {}
             Ok(freed > PAGES)
         };
-        shrink().map_err(|error| trouble(&self.path, error))
+        shrink().map_err(|error| trouble(&self.path, self.names, error))
     }
 
     fn transact<T>(
@@ -146,7 +148,7 @@ impl Database {
             transaction.commit()?;
             Ok(value)
         };
-        done().map_err(|error| trouble(&self.path, error))
+        done().map_err(|error| trouble(&self.path, self.names, error))
     }
 
     #[cfg(test)]
