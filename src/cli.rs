@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
 use redaction::Privacy;
+use turn_store::Status;
 
 use crate::config::{ConfigError, EX_CONFIG, Env, LoadArgs, Loaded, Purpose};
 use crate::log::Format;
 use crate::output::{self, StdoutError};
-use crate::record::Status;
 use crate::reload::Source;
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};

@@ -38,7 +38,6 @@ mod setting;
 mod settings;
 mod state;
 mod template;
-mod trace_url;
 mod variables;
 
 use std::net::SocketAddr;
@@ -58,11 +57,12 @@ pub use self::listing::{Listed, Shown};
 pub use self::load::{LoadArgs, Loaded, load};
 pub use self::needs::Credentials;
 pub use self::otel::{Ignored, Purpose};
+pub(crate) use self::settings::STORE_NAMES;
 pub use self::template::agent_toml;
-pub use self::trace_url::{Linked, TraceUrl};
 use crate::metrics::Temporality;
 pub use outbound::ProxyUrl;
 pub use redaction::{CaptureContent, UserId};
+pub use turn_store::TraceUrl;
 
 /// The whole configuration, validated.
 #[derive(Clone, Debug, Deserialize)]

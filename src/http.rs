@@ -7,7 +7,7 @@
 //! | `/readyz` | 200 `OK` while registered and not draining, else 503 and the reason |
 //! | `/worker` | the worker in the form that LiveKit Cloud reads, [`WorkerInfo`] as JSON |
 //! | `/metrics` | [`Metrics`] in Prometheus' text format |
-//! | `/sessions`, `/api/sessions` | the local record, see [`crate::record`] |
+//! | `/sessions`, `/api/sessions` | the local record, see [`turn_store`] |
 //! | `/sign-in`, `/sessions.js` | the sign-in and the script of the pages |
 //!
 //! - `server`: connections. `places`: which connection gives way when there are too many; `origin`: where a client is

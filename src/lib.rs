@@ -12,7 +12,6 @@
 //! - [`room`]: a joined room: the texts of its people, and the agent's words and states
 //! - [`session`]: one conversation; its rules are a pure state machine
 //! - [`llm`]: the answerer of a turn, behind the trait [`llm::Answerer`]
-//! - [`record`]: the local record of sessions and turns, in SQLite
 //! - [`telemetry`]: the three spans of a turn, and their way out; [`attributes`]: every key that a span or metric carries
 //! - [`metrics`]: what the process counts, for `/metrics` and OTLP; `observed`: the state of the other parts as metrics
 //! - [`privacy`]: what may be recorded of what people said and who they are
@@ -30,7 +29,7 @@
 //!
 //! Each outside world is named in one place: the worker protocol in `worker/protocol.rs`, the crate `livekit` in
 //! `room.rs` and below it, `async-openai` in `llm/openai.rs`, OpenTelemetry in `telemetry/otel.rs` and below it,
-//! `metrics/meter.rs` and `telemetry/signals/records.rs`, SQLite in `record/sqlite.rs` and below it. `ARCHITECTURE.md`
+//! `metrics/meter.rs` and `telemetry/signals/records.rs`, SQLite in the crate `turn_store`. `ARCHITECTURE.md`
 //! has the others.
 
 // These macros panic when stdout is a closed pipe or stderr a full disk: `output` writes instead.
@@ -53,7 +52,6 @@ mod observed;
 mod openobserve;
 mod output;
 pub mod panics;
-pub mod record;
 pub mod recovery;
 mod reload;
 pub mod room;

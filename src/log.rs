@@ -30,7 +30,8 @@ use crate::telemetry::signals::LogQueue;
 use crate::terminal;
 
 /// The crates that the program consists of besides its own. In a filter, `voiced` stands for all of them.
-const CRATES: [&str; 5] = ["conversation", "otlp_spool", "outbound", "redaction", "statedir"];
+const CRATES: [&str; 6] =
+    ["conversation", "otlp_spool", "outbound", "redaction", "statedir", "turn_store"];
 
 /// The filter without `RUST_LOG`: our own story, and the warnings of other crates. OpenTelemetry is off because it
 /// reports every failed batch, where the exporter reports the fault and its remedy once.
@@ -259,7 +260,7 @@ impl Text {
 }
 
 fn is_ours(target: &str) -> bool {
-    target.split("::").next() == Some("voiced")
+    target.split("::").next().is_some_and(|name| name == "voiced" || CRATES.contains(&name))
 }
 
 fn coloured(level: Level) -> String {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use turn_store::RecordStatus;
 
 use crate::metrics::Metrics;
 use crate::metrics::catalogue::{self, Definition};
-use crate::record::RecordStatus;
 use crate::telemetry::ExportStatus;
 use crate::telemetry::signals::SignalStatus;
 use crate::worker::Health;

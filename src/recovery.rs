@@ -26,6 +26,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use turn_store::Reader;
 
 use self::memory::Memory;
 use self::notes::{Note, Notes};
@@ -34,7 +35,6 @@ use self::returns::Returns;
 use self::search::Search;
 use crate::config::{Config, ConfigError};
 use crate::metrics::{Metrics, Resumption};
-use crate::record::Reader;
 use crate::session::{ClaimPast, Past, Summary};
 use crate::worker::{Assignment, Health};
 
@@ -178,7 +178,7 @@ impl Recovery {
                 return Ok((Self::off(), assignments));
             }
         };
-        let memory = Memory::new(config.store.path.as_deref().map(Reader::new), config.agent.history_turns);
+        let memory = Memory::new(Reader::of(&config.store.settings()).ok(), config.agent.history_turns);
         let (torn, lost) = mpsc::channel(TORN);
         let recovery = Self::new(Some(Arc::new(notes)), torn, memory, metrics.clone());
         let search = Search::new(recovery.clone(), config, credentials, left, lost);

@@ -49,7 +49,7 @@ pub struct Parts {
     pub tracer: Tracer,
     pub metrics: Metrics,
     /// The local record.
-    pub record: crate::record::Record,
+    pub record: turn_store::Record,
     pub agent: config::Agent,
     /// W3C `traceparent` of the dispatcher; a message's own one wins over it.
     pub traceparent: Option<String>,

@@ -9,11 +9,11 @@ use std::time::Duration;
 use outbound::web::{self, Web};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::Value;
+use turn_store::When;
 use url::Url;
 
 use super::{Finding, Verdict};
-use crate::config::Llm;
-use crate::record::When;
+use crate::config::{Llm, parse_duration};
 use crate::terminal;
 
 /// The time for all requests together.
@@ -147,7 +147,7 @@ impl Shutdown {
             return None;
         }
         let day = |when: When| when.0.div_euclid(DAY_US);
-        let days = day(When::parse(date, now).ok()??) - day(now);
+        let days = day(When::parse(date, now, parse_duration).ok()??) - day(now);
         Some(Self { date: date.to_owned(), days })
     }
 

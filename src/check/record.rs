@@ -5,8 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Finding, disk};
-use crate::config::Config;
-use crate::record;
+use crate::config::{Config, STORE_NAMES};
 
 pub(super) async fn check(config: Arc<Config>) -> Finding {
     let Some(path) = config.store.path.clone() else {
@@ -20,7 +19,7 @@ pub(super) async fn check(config: Arc<Config>) -> Finding {
 fn probe(path: &Path) -> Finding {
     let shown = path.display();
     if path.exists() {
-        return match record::probe(path) {
+        return match turn_store::probe(path, STORE_NAMES) {
             Ok(turns) => Finding::good(format!("{shown} can be written to and holds {turns} turns")),
             Err(reason) => Finding::failed(reason),
         };

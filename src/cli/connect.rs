@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use anyhow::bail;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+use turn_store::Record;
 
 use crate::config::Config;
-use crate::record::Record;
 use crate::room::token::{self, AgentToken};
 use crate::room::{JoinOptions, Room};
 use crate::session::{self, EndReason};
@@ -39,7 +39,7 @@ pub(super) async fn run(
     )?;
     let telemetry = Telemetry::start(&config.telemetry.settings(), &config.worker.agent_name, &identity)?;
     let signals = Signals::start(&config.telemetry.settings(), &identity, logs)?;
-    let record = Record::start(&config.store, telemetry.tracer().privacy().clone());
+    let record = Record::start(&config.store.settings(), telemetry.tracer().privacy().clone());
     let parts = parts(&config, &telemetry, signals.metrics(), &record)?;
     let options = JoinOptions { url: credentials.url, token, max_text_bytes: config.agent.max_turn_bytes };
     let span = tracing::info_span!("session", room = args.room, session = tracing::field::Empty);

@@ -6,15 +6,16 @@ mod table;
 use std::io::Write;
 use std::process::ExitCode;
 
-use crate::config::Config;
+use turn_store::{Filter, Reader, When, Window, json};
+
+use crate::config::{Config, parse_duration};
 use crate::output;
-use crate::record::{Filter, ReadError, Reader, When, Window, json};
 use crate::terminal;
 
 use super::{SessionsArgs, SessionsCommand};
 
 pub(super) fn run(config: &Config, args: SessionsArgs) -> anyhow::Result<ExitCode> {
-    let reader = Reader::new(config.store.path.as_deref().ok_or(ReadError::Off)?);
+    let reader = Reader::of(&config.store.settings())?;
     output::with_stdout(|out| match &args.command {
         Some(SessionsCommand::Show(show)) => {
             let trace_url = config.http.trace_url.as_ref();
@@ -36,7 +37,8 @@ fn list(reader: &Reader, args: &SessionsArgs, out: &mut dyn Write) -> anyhow::Re
 }
 
 fn filter(args: &SessionsArgs) -> anyhow::Result<Filter> {
-    let since = When::parse(&args.since, When::now()).map_err(|why| anyhow::anyhow!("--since: {why}"))?;
+    let since = When::parse(&args.since, When::now(), parse_duration)
+        .map_err(|why| anyhow::anyhow!("--since: {why}"))?;
     let window = Window { since_us: since.map(|since| since.0), until_us: None };
     Ok(Filter { window, room: args.room.clone(), status: args.status })
 }

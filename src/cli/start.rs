@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use turn_store::Record;
 
 use crate::config::{Config, Loaded};
 use crate::http::{self, Access, Sessions};
@@ -12,7 +13,6 @@ use crate::job::SessionJobs;
 use crate::llm::OpenAi;
 use crate::metrics::Metrics;
 use crate::observed;
-use crate::record::Record;
 use crate::recovery::Recovery;
 use crate::reload::{Reloader, Source};
 use crate::session::Parts;
@@ -44,7 +44,7 @@ pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) 
     let http = serve_http(&config, healthy.clone(), metrics.clone(), stop_http.clone()).await?;
     let reloads = notify_systemd(healthy.clone(), &mut settings);
 
-    let record = Record::start(&config.store, telemetry.tracer().privacy().clone());
+    let record = Record::start(&config.store.settings(), telemetry.tracer().privacy().clone());
     let recorded = record.clone();
     observed::record(&metrics, move || recorded.status());
     let privacy = telemetry.tracer().privacy().clone();

@@ -3,7 +3,7 @@
 
 use outbound::Names;
 
-use super::{Network, Telemetry};
+use super::{Network, Store, Telemetry};
 use crate::telemetry;
 
 /// For servers and for messages about connections.
@@ -12,6 +12,15 @@ const NAMES: Names = Names {
     ca_file: "[network] ca_file (VOICED_NETWORK__CA_FILE)",
     https_proxy: "[network] https_proxy",
     http_proxy: "[network] http_proxy",
+};
+
+/// For messages about the record.
+pub(crate) const STORE_NAMES: &turn_store::Names = &turn_store::Names {
+    program: "voiced",
+    start: "voiced start",
+    sessions: "voiced sessions",
+    path: "[store] path",
+    path_in_full: "[store] path (VOICED_STORE__PATH)",
 };
 
 // === impl Telemetry ===
@@ -54,6 +63,15 @@ impl Telemetry {
             user_id: self.user_id,
             user_id_key: self.user_id_key.clone(),
         }
+    }
+}
+
+// === impl Store ===
+
+impl Store {
+    pub fn settings(&self) -> turn_store::Settings {
+        let Self { path, retention, max_bytes } = self.clone();
+        turn_store::Settings { path, retention, max_bytes, names: STORE_NAMES }
     }
 }
 

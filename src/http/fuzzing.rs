@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use conversation::Secret;
+use turn_store::When;
 
 use super::access::Access;
 use super::html::{Html, html};
@@ -9,7 +10,6 @@ use super::pages::is_ours;
 use super::query::Query;
 use crate::config;
 use crate::fuzzing::text;
-use crate::record::When;
 
 const NOW: When = When(1_764_097_307_000_000);
 

@@ -8,11 +8,11 @@ mod sign_in;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use turn_store::{Direction, Turns, When};
 
 use super::html::{Html, html};
 use super::query::Query;
 use super::record::{MAX_PAGE_BYTES, Sessions, Trouble};
-use crate::record::{Direction, Turns, When};
 
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(super) use self::sign_in::is_ours;

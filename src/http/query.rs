@@ -1,8 +1,9 @@
 //! The query of a URL.
 
+use turn_store::{Filter, Place, Status, When};
 use url::form_urlencoded;
 
-use crate::record::{Filter, Place, Status, When};
+use crate::config::parse_duration;
 
 const SHORTEST_PAGE: usize = 1;
 const LONGEST_PAGE: usize = 200;
@@ -33,7 +34,7 @@ impl Query {
                 parsed.set(&name, &value, now).map_err(|why| format!("{name}: {why}"))?;
             }
         }
-        let since = When::parse(&parsed.since, now).map_err(|why| format!("since: {why}"))?;
+        let since = When::parse(&parsed.since, now, parse_duration).map_err(|why| format!("since: {why}"))?;
         parsed.filter.window.since_us = since.map(|since| since.0);
         Ok(parsed)
     }
@@ -53,7 +54,9 @@ impl Query {
         }
         match name {
             "since" => self.since = value.to_owned(),
-            "until" => self.filter.window.until_us = When::parse(value, now)?.map(|until| until.0),
+            "until" => {
+                self.filter.window.until_us = When::parse(value, now, parse_duration)?.map(|until| until.0)
+            }
             "room" => self.filter.room = Some(value.to_owned()),
             "status" => self.filter.status = Some(value.parse()?),
             "cursor" => self.cursor = Some(Place::parse(value).ok_or("take it from `next` of an answer")?),
@@ -93,7 +96,7 @@ fn limit(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Window;
+    use turn_store::Window;
 
     const NOW: When = When(1_764_097_307_000_000);
 

@@ -15,10 +15,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::sync::Semaphore;
+use turn_store::{Direction, FoundTurns, Place, ReadError, Reader, Session, Turns, When, json};
 
 use super::query::Query;
 use crate::config::{self, TraceUrl};
-use crate::record::{Direction, FoundTurns, Place, ReadError, Reader, Session, Turns, When, json};
 
 /// How many questions are answered at the same time, so that no number of browsers takes all the disk's time.
 const READERS: usize = 4;
@@ -33,7 +33,7 @@ pub(super) const MAX_PAGE_BYTES: usize = 1 << 20;
 /// The endpoints' view of the record. Cheap to clone.
 #[derive(Clone)]
 pub struct Sessions {
-    reader: Option<Reader>,
+    reader: Result<Reader, ReadError>,
     pub(super) trace_url: Option<Arc<TraceUrl>>,
     permits: Arc<Semaphore>,
 }
@@ -53,7 +53,7 @@ pub(super) enum Trouble {
 impl Sessions {
     pub fn new(store: &config::Store, http: &config::Http) -> Self {
         Self {
-            reader: store.path.as_deref().map(|path| Reader::new(path).within(LONGEST)),
+            reader: Reader::of(&store.settings()).map(|reader| reader.within(LONGEST)),
             trace_url: http.trace_url.clone().map(Arc::new),
             permits: Arc::new(Semaphore::new(READERS)),
         }
@@ -63,7 +63,7 @@ impl Sessions {
         &self,
         question: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, Trouble> {
-        let reader = self.reader.clone().ok_or(ReadError::Off)?;
+        let reader = self.reader.clone()?;
         let permit = tokio::time::timeout(PATIENCE, self.permits.clone().acquire_owned()).await;
         let permit = permit.ok().and_then(Result::ok).ok_or(Trouble::Busy)?;
         let answer = tokio::task::spawn_blocking(move || {
@@ -117,10 +117,10 @@ impl Trouble {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Asked(_) => StatusCode::BAD_REQUEST,
-            Self::Record(ReadError::UnknownSession(_) | ReadError::Ambiguous(..) | ReadError::Off) => {
+            Self::Record(ReadError::UnknownSession { .. } | ReadError::Ambiguous(..) | ReadError::Off(_)) => {
                 StatusCode::NOT_FOUND
             }
-            Self::Record(ReadError::Missing(_) | ReadError::TooSlow(_) | ReadError::Unusable(_))
+            Self::Record(ReadError::Missing(..) | ReadError::TooSlow(_) | ReadError::Unusable(_))
             | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

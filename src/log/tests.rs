@@ -80,6 +80,8 @@ fn the_journal_gets_priorities_and_no_time() {
 fn what_others_say_is_told_apart() {
     let lines = text(Destination::Journal, || warn!(target: "hyper::proto", "closed"));
     assert_eq!(lines, ["<4>hyper::proto: closed"]);
+    let ours = text(Destination::Journal, || warn!(target: "turn_store::writer", "moved"));
+    assert_eq!(ours, ["<4>moved"]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The record's knowledge of a session that goes on.
 
 use conversation::Text;
+use turn_store::{Direction, Reader, Status, Turn, Turns};
 
-use crate::record::{Direction, Reader, Status, Turn, Turns};
 use crate::session::{Past, PastTurn, Said};
 
 /// The most bytes of a question or answer that are read: as many as the record keeps.

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use conversation::{Failure, Utterance};
+use turn_store::{Attempt, End, Outcome, Record, Stage, Turn, length_us, micros};
 
 use crate::llm::AttemptReport;
-use crate::record::{Attempt, End, Outcome, Record, Stage, Turn, length_us, micros};
 use crate::room::Place;
 use crate::telemetry::spans::TurnSpan;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
-use voiced::record::Turn;
+use turn_store::Turn;
 
 use crate::support::memory::kib;
 use crate::support::recorded::{self, Recorded, Served, turn};

@@ -46,7 +46,7 @@ fn one_word() -> Script {
 /// A date so many days from now, in UTC.
 fn date(days: i64) -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64;
-    let when = voiced::record::When((now + days * 86_400) * 1_000_000);
+    let when = turn_store::When((now + days * 86_400) * 1_000_000);
     when.exact().split_once('T').unwrap().0.to_owned()
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use serde_json::json;
-use voiced::record::Turn;
+use turn_store::Turn;
 
 use crate::support::browser::Browser;
 use crate::support::recorded::{PATIENCE, Recorded, turn};

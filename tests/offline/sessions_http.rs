@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use voiced::record::Turn;
+use turn_store::Turn;
 
 use crate::support::recorded::{self, Recorded, turn};
 

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use conversation::{Failure, Secret, Usage};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use turn_store::{Attempt, End, Outcome, Record, Stage, Turn, When};
 use voiced::config::{self, CaptureContent, TraceUrl};
 use voiced::http::{self, Access, Sessions};
 use voiced::metrics::Metrics;
-use voiced::record::{Attempt, End, Outcome, Record, Stage, Turn, When};
 use voiced::worker::Health;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,7 +41,7 @@ impl Recorded {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = store(dir.path().join("record.sqlite"));
-        Self { record: Record::start(&store, CaptureContent::Full.into()), dir }
+        Self { record: Record::start(&store.settings(), CaptureContent::Full.into()), dir }
     }
 
     pub(crate) fn path(&self) -> PathBuf {

@@ -2,10 +2,11 @@
 
 use std::io::Write;
 
-use crate::config::TraceUrl;
-use crate::record::{
+use turn_store::{
     Bar, Direction, Place, Reader, Session, Turn, Turns, When, bars, json, length, length_or_dash,
 };
+
+use crate::config::TraceUrl;
 use crate::terminal::{self, line};
 
 /// How many turns are held at a time; a session may have any number.
@@ -158,7 +159,7 @@ fn words(bar: &Bar<'_>, turn: &Turn) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::samples;
+    use turn_store::samples;
 
     #[test]
     fn a_retried_turn_is_told_with_a_bar_for_each_attempt() {

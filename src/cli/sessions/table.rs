@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::record::{Figures, Found, Session, When, length, length_or_dash};
+use turn_store::{Figures, Found, Session, When, length, length_or_dash};
+
 use crate::terminal::line;
 
 /// Longer room names are cut.

@@ -1,9 +1,10 @@
 //! The page of sessions.
 
+use turn_store::{Figures, Found, Session, Status, length, length_or_dash};
+
 use super::{Page, begin_main, tile, time};
 use crate::http::html::{Html, html};
 use crate::http::query::Query;
-use crate::record::{Figures, Found, Session, Status, length, length_or_dash};
 
 const SINCE: [(&str, &str); 6] = [
     ("1h", "last hour"),
@@ -188,7 +189,7 @@ fn pages(query: &Query, found: &Found) -> Html {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Place, When};
+    use turn_store::{Place, When};
 
     #[test]
     fn what_was_asked_for_stays_asked_for_on_other_pages_and_in_the_form() {

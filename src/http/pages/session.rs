@@ -1,13 +1,14 @@
 //! The page of one session: its conversation turn by turn, and the time that each part took.
 
+use turn_store::{
+    Attempt, Bar, FoundTurns, Place, Session, Status, Turn, bars, json, length, length_or_dash,
+};
+
 use super::list::{figures, path};
 use super::{Page, begin_main, tile, time};
 use crate::config::TraceUrl;
 use crate::http::html::{Html, html};
 use crate::http::query::Query;
-use crate::record::{
-    Attempt, Bar, FoundTurns, Place, Session, Status, Turn, bars, json, length, length_or_dash,
-};
 
 /// The width of a waterfall in its own units.
 const WIDTH: f64 = 1000.0;
@@ -193,7 +194,7 @@ fn trace(turn: &Turn, trace_url: Option<&TraceUrl>) -> Html {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::samples;
+    use turn_store::samples;
 
     #[test]
     fn a_retried_turn_has_a_bar_for_itself_and_each_attempt() {

@@ -1,9 +1,8 @@
 //! Points in time as people and scripts write them, in UTC.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::turn::{length_us, micros};
-use crate::config;
 
 const SECOND_US: i64 = 1_000_000;
 const DAY_SECONDS: i64 = 86_400;
@@ -28,13 +27,17 @@ impl When {
     }
 
     /// Reads "24h" (so long ago), "all" (None), "2026-11-25", "2026-11-25T19:01", "2026-11-25T19:01:47" or the form of
-    /// [`When::exact`], with or without a Z behind. The error tells the forms to write.
-    pub fn parse(text: &str, now: Self) -> Result<Option<Self>, String> {
+    /// [`When::exact`], with or without a Z behind. `length` reads "24h". The error tells the forms to write.
+    pub fn parse<E>(
+        text: &str,
+        now: Self,
+        length: impl FnOnce(&str) -> Result<Duration, E>,
+    ) -> Result<Option<Self>, String> {
         let text = text.trim();
         if text == "all" {
             return Ok(None);
         }
-        if let Ok(ago) = config::parse_duration(text) {
+        if let Ok(ago) = length(text) {
             return Ok(Some(Self(now.0.saturating_sub(length_us(ago)))));
         }
         let point = exact_point(text.strip_suffix('Z').unwrap_or(text));
@@ -153,12 +156,16 @@ mod tests {
         }
     }
 
+    fn hours(text: &str) -> Result<Duration, std::num::ParseIntError> {
+        text.trim_end_matches('h').parse().map(|hours: u64| Duration::from_secs(hours * 3600))
+    }
+
     #[test]
     fn points_in_time_are_read_as_they_are_written() {
         let now = When(1_764_097_307_123_456);
         assert_eq!(now.exact(), "2025-11-25T19:01:47.123456Z");
         assert_eq!(now.readable(), "2025-11-25 19:01:47");
-        let read = |text: &str| When::parse(text, now).unwrap().map(When::exact);
+        let read = |text: &str| When::parse(text, now, hours).unwrap().map(When::exact);
         for (text, expected) in [
             ("1h", "2025-11-25T18:01:47.123456Z"),
             ("2025-11-25", "2025-11-25T00:00:00.000000Z"),
@@ -191,7 +198,7 @@ mod tests {
             "-1h",
         ];
         for text in not {
-            assert!(When::parse(text, When(0)).is_err(), "{text}");
+            assert!(When::parse(text, When(0), hours).is_err(), "{text}");
         }
     }
 }

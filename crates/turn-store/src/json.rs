@@ -1,16 +1,15 @@
-//! The record for scripts: the shapes of `voiced sessions --json` and of `/api/sessions`. Times are in UTC, lengths in
-//! seconds; unknown values are null.
+//! The record for scripts. Times are in UTC, lengths in seconds; unknown values are null.
 
 use conversation::Failure;
 use serde_json::{Value, json};
 
 use super::find::{Figures, Found, Session, Spread};
+use super::trace_url::{Linked, TraceUrl};
 use super::turn::{Attempt, Turn};
 use super::when::When;
-use crate::config::{Linked, TraceUrl};
 
 /// `next` is the value to send as `cursor` for the sessions behind these.
-pub(crate) fn found(found: &Found) -> Value {
+pub fn found(found: &Found) -> Value {
     let mut totals = figures(&found.totals);
     totals["sessions"] = found.count.into();
     json!({
@@ -20,7 +19,7 @@ pub(crate) fn found(found: &Found) -> Value {
     })
 }
 
-pub(crate) fn session(session: &Session) -> Value {
+pub fn session(session: &Session) -> Value {
     let mut object = figures(&session.figures);
     object["id"] = session.id.as_str().into();
     object["room"] = session.room.as_str().into();
@@ -53,7 +52,7 @@ fn spread(spread: Spread) -> Value {
     json!({ "p50": spread.p50_us.map(seconds), "p95": spread.p95_us.map(seconds) })
 }
 
-pub(crate) fn turn(turn: &Turn, trace_url: Option<&TraceUrl>) -> Value {
+pub fn turn(turn: &Turn, trace_url: Option<&TraceUrl>) -> Value {
     let end = turn.end.as_ref();
     let attempts = end.map(|end| end.attempts.as_slice()).unwrap_or_default();
     json!({
@@ -82,7 +81,7 @@ pub(crate) fn turn(turn: &Turn, trace_url: Option<&TraceUrl>) -> Value {
 }
 
 /// The parts of a link to the turn's trace.
-pub(crate) fn linked(turn: &Turn) -> Linked<'_> {
+pub fn linked(turn: &Turn) -> Linked<'_> {
     Linked {
         trace_id: &turn.trace_id,
         session_id: &turn.session,

@@ -1,7 +1,7 @@
 //! Lengths of time for people.
 
 /// A length as people say it: milliseconds below a second, seconds below two minutes, then minutes and hours.
-pub(crate) fn length(us: i64) -> String {
+pub fn length(us: i64) -> String {
     let seconds = us.max(0) as f64 / 1e6;
     match seconds {
         0.0..0.01 => format!("{:.1} ms", seconds * 1e3),
@@ -14,7 +14,7 @@ pub(crate) fn length(us: i64) -> String {
     }
 }
 
-pub(crate) fn length_or_dash(us: Option<i64>) -> String {
+pub fn length_or_dash(us: Option<i64>) -> String {
     us.map_or("–".to_owned(), length)
 }
 

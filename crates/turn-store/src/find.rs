@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::Names;
 use super::turn::{Status, Turn};
 
 /// The sessions to look for.
@@ -120,14 +121,14 @@ pub struct FoundTurns {
 #[derive(Clone, Debug, Error)]
 pub enum ReadError {
     #[error(
-        "there is no record at {}: `voiced start` writes one; [store] path (VOICED_STORE__PATH) says where",
-        .0.display()
+        "there is no record at {}: `{}` writes one; {} says where",
+        .0.display(), .1.start, .1.path_in_full
     )]
-    Missing(PathBuf),
-    #[error("nothing is recorded: [store] path is off, or there is no directory for it")]
-    Off,
-    #[error("no session's id begins with {0:?}; `voiced sessions` lists them")]
-    UnknownSession(String),
+    Missing(PathBuf, &'static Names),
+    #[error("nothing is recorded: {} is off, or there is no directory for it", .0.path)]
+    Off(&'static Names),
+    #[error("no session's id begins with {id:?}; `{}` lists them", .names.sessions)]
+    UnknownSession { id: String, names: &'static Names },
     #[error("several sessions' ids begin with {0:?}: {1}; give more of the id")]
     Ambiguous(String, String),
     #[error("the record was not read within {0:?}: ask for less of it, by since, until or room")]

@@ -12,6 +12,14 @@ use super::*;
 /// Only a hang takes this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+pub(crate) const NAMES: &Names = &Names {
+    program: "voiced",
+    start: "voiced start",
+    sessions: "voiced sessions",
+    path: "[store] path",
+    path_in_full: "[store] path (VOICED_STORE__PATH)",
+};
+
 struct Place {
     dir: tempfile::TempDir,
 }
@@ -30,7 +38,7 @@ impl Place {
     }
 
     fn reader(&self) -> Reader {
-        Reader::new(&self.path())
+        Reader::new(&self.path(), NAMES)
     }
 
     /// All turns of session RM_1; none while there is no file.
@@ -60,9 +68,9 @@ impl Place {
     }
 }
 
-fn settings(path: &Path) -> config::Store {
+fn settings(path: &Path) -> Settings {
     let year = Duration::from_secs(365 * 24 * 3600);
-    config::Store { path: Some(path.to_owned()), retention: year, max_bytes: 1 << 30 }
+    Settings { path: Some(path.to_owned()), retention: year, max_bytes: 1 << 30, names: NAMES }
 }
 
 fn wait_until(done: impl Fn() -> bool, explain: impl Fn() -> String) {
@@ -116,7 +124,7 @@ async fn what_a_killed_process_left_open_is_aborted_and_what_a_living_one_does_i
     let place = Place::new();
     place.start().shutdown(PATIENCE).await;
     for (run, span) in [("dead", "a"), ("alive", "b")] {
-        let mut database = Database::open(&place.path(), run).unwrap();
+        let mut database = Database::open(&place.path(), NAMES, run).unwrap();
         database.write(&[Arc::new(begun(span)), Arc::new(ended(&format!("{span}-done")))]).unwrap();
     }
     let gate = Gate::pass(&place.path()).unwrap();
@@ -149,7 +157,7 @@ async fn a_file_that_turns_corrupt_while_it_is_open_is_exchanged() {
     let record = place.start();
     record.put(ended("a"));
     place.wait_for(&[Status::Answered]);
-    let mut other = Database::open(&place.path(), "other").unwrap();
+    let mut other = Database::open(&place.path(), NAMES, "other").unwrap();
     other.write(&[Arc::new(ended("b"))]).unwrap();
     other.checkpoint();
     let file = std::fs::OpenOptions::new().write(true).open(place.path()).unwrap();
@@ -223,7 +231,7 @@ async fn a_locked_file_is_waited_for() {
     let record = place.start();
     record.put(begun("a"));
     place.wait_for(&[Status::Open]);
-    let mut other = Database::open(&place.path(), "other").unwrap();
+    let mut other = Database::open(&place.path(), NAMES, "other").unwrap();
     let lock = other.hold_the_lock();
     record.put(ended("a"));
     wait_until(|| record.status().last_error.is_some(), || format!("{record:?}"));
@@ -240,7 +248,7 @@ async fn the_file_of_a_later_version_or_another_program_is_left_alone() {
     for (version, application) in [(99, None), (0, Some(7))] {
         let place = Place::new();
         place.start().shutdown(PATIENCE).await;
-        Database::open(&place.path(), "x").unwrap().pretend(version, application);
+        Database::open(&place.path(), NAMES, "x").unwrap().pretend(version, application);
         let before = std::fs::read(place.path()).unwrap();
         let record = place.start();
         record.put(ended("a"));

@@ -1,4 +1,4 @@
-//! `[http] trace_url`: the template of the links to traces.
+//! The template of the links to traces.
 
 use std::fmt::Write;
 

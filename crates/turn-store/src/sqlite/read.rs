@@ -8,7 +8,8 @@ use statedir::named_file::refuse_irregular;
 
 use super::figures::figures;
 use super::{BUSY_TIMEOUT, MIGRATIONS, Schema, foreign, newer, rows, schema, trouble};
-use crate::record::find::{Direction, Filter, Found, FoundTurns, Place, ReadError, Session, Turns};
+use crate::find::{Direction, Filter, Found, FoundTurns, Place, ReadError, Session, Turns};
+use crate::{Names, Settings};
 
 /// The sessions that a filter selects; its parameters are bound by name.
 const MEANT: &str = "\
@@ -23,14 +24,21 @@ const STEPS: i32 = 10_000;
 #[derive(Clone, Debug)]
 pub struct Reader {
     path: PathBuf,
+    names: &'static Names,
     limit: Option<Duration>,
 }
 
 // === impl Reader ===
 
 impl Reader {
-    pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), limit: None }
+    /// The reader of what these settings keep.
+    pub fn of(settings: &Settings) -> Result<Self, ReadError> {
+        let path = settings.path.as_deref().ok_or(ReadError::Off(settings.names))?;
+        Ok(Self::new(path, settings.names))
+    }
+
+    pub(crate) fn new(path: &Path, names: &'static Names) -> Self {
+        Self { path: path.to_owned(), names, limit: None }
     }
 
     /// Gives up on a question that takes longer: repeated questions must not take all of a processor's time.
@@ -67,7 +75,7 @@ impl Reader {
             Ok((ids, session))
         })?;
         session.ok_or_else(|| match ids.as_slice() {
-            [] => ReadError::UnknownSession(id.to_owned()),
+            [] => ReadError::UnknownSession { id: id.to_owned(), names: self.names },
             several => ReadError::Ambiguous(id.to_owned(), several.join(", ")),
         })
     }
@@ -81,18 +89,20 @@ impl Reader {
     fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ReadError> {
         let refused = |error| self.refused(error);
         if matches!(self.path.try_exists(), Ok(false)) {
-            return Err(ReadError::Missing(self.path.clone()));
+            return Err(ReadError::Missing(self.path.clone(), self.names));
         }
-        let irregular = |error| ReadError::Unusable(super::irregular(&self.path, &error).message);
+        let irregular = |error| ReadError::Unusable(super::irregular(&self.path, self.names, &error).message);
         refuse_irregular(&self.path).map_err(irregular)?;
         let connection = self.open().map_err(refused)?;
         let snapshot = connection.unchecked_transaction().map_err(refused)?;
         match schema(&snapshot).map_err(refused)? {
             Schema::Ours(version) if version == MIGRATIONS.len() => {}
-            Schema::Empty => return Err(ReadError::Missing(self.path.clone())),
+            Schema::Empty => return Err(ReadError::Missing(self.path.clone(), self.names)),
             Schema::Ours(_) => return Err(ReadError::Unusable(self.older())),
-            Schema::Newer(version) => return Err(ReadError::Unusable(newer(&self.path, version).message)),
-            Schema::Foreign => return Err(ReadError::Unusable(foreign(&self.path).message)),
+            Schema::Newer(version) => {
+                return Err(ReadError::Unusable(newer(&self.path, self.names, version).message));
+            }
+            Schema::Foreign => return Err(ReadError::Unusable(foreign(&self.path, self.names).message)),
         }
         question(&snapshot).map_err(refused)
     }
@@ -118,17 +128,16 @@ impl Reader {
     fn explain(&self, error: rusqlite::Error) -> String {
         match std::fs::File::open(&self.path) {
             Err(why) if why.kind() == std::io::ErrorKind::PermissionDenied => {
-                format!("{}: {why}; run this as the user that runs `voiced start`", self.path.display())
+                let (path, start) = (self.path.display(), self.names.start);
+                format!("{path}: {why}; run this as the user that runs `{start}`")
             }
-            _ => trouble(&self.path, error).message,
+            _ => trouble(&self.path, self.names, error).message,
         }
     }
 
     fn older(&self) -> String {
-        format!(
-            "{} was written by an earlier version of voiced; `voiced start` brings it up to date",
-            self.path.display()
-        )
+        let (path, Names { program, start, .. }) = (self.path.display(), self.names);
+        format!("{path} was written by an earlier version of {program}; `{start}` brings it up to date")
     }
 }
 

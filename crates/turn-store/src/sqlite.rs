@@ -14,6 +14,7 @@ use statedir::named_file::refuse_irregular;
 
 pub use self::read::Reader;
 pub(super) use self::write::{Bounds, Database};
+use super::Names;
 use super::standing::{Trouble, TroubleKind};
 
 /// How long a statement waits for another process's lock.
@@ -40,38 +41,38 @@ enum Schema {
 }
 
 /// Opens the database for writing, as new or with its missing parts added.
-fn open_for_writing(path: &Path) -> Result<Connection, Trouble> {
-    let trouble = |error| trouble(path, error);
-    let mut connection = open_to_write(path)?;
+fn open_for_writing(path: &Path, names: &Names) -> Result<Connection, Trouble> {
+    let trouble = |error| trouble(path, names, error);
+    let mut connection = open_to_write(path, names)?;
     let schema = schema(&connection).map_err(trouble)?;
     let done = match schema {
         Schema::Empty => 0,
         Schema::Ours(version) => version,
-        Schema::Newer(version) => return Err(newer(path, version)),
-        Schema::Foreign => return Err(foreign(path)),
+        Schema::Newer(version) => return Err(newer(path, names, version)),
+        Schema::Foreign => return Err(foreign(path, names)),
     };
     configure(&connection, done == 0).map_err(trouble)?;
     migrate(&mut connection, done).map_err(trouble)?;
     Ok(connection)
 }
 
-fn open_to_write(path: &Path) -> Result<Connection, Trouble> {
-    refuse_irregular(path).map_err(|error| irregular(path, &error))?;
+fn open_to_write(path: &Path, names: &Names) -> Result<Connection, Trouble> {
+    refuse_irregular(path).map_err(|error| irregular(path, names, &error))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|error| trouble(path, error))?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| trouble(path, error))?;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| trouble(path, names, error))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| trouble(path, names, error))?;
     Ok(connection)
 }
 
 /// The number of turns in a file that could be written to. Changes nothing in it.
-pub(super) fn probe(path: &Path) -> Result<u64, Trouble> {
-    let trouble = |error| trouble(path, error);
-    let mut connection = open_to_write(path)?;
+pub(super) fn probe(path: &Path, names: &Names) -> Result<u64, Trouble> {
+    let trouble = |error| trouble(path, names, error);
+    let mut connection = open_to_write(path, names)?;
     match schema(&connection).map_err(trouble)? {
         Schema::Empty => return Ok(0),
         Schema::Ours(_) => {}
-        Schema::Newer(version) => return Err(newer(path, version)),
-        Schema::Foreign => return Err(foreign(path)),
+        Schema::Newer(version) => return Err(newer(path, names, version)),
+        Schema::Foreign => return Err(foreign(path, names)),
     }
     // SQLite silently opens a file that may not be written for reading only; taking the lock shows that.
     let transaction = begin(&mut connection).map_err(trouble)?;
@@ -123,19 +124,24 @@ fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
 
 // === what went wrong ===
 
-fn trouble(path: &Path, error: rusqlite::Error) -> Trouble {
+fn trouble(path: &Path, names: &Names, error: rusqlite::Error) -> Trouble {
     let kind = kind(&error);
-    let path = path.display();
+    let Names { program, start, path: setting, .. } = names;
     let advice = match kind {
-        TroubleKind::Busy => "another process has held its lock for seconds; look for one that writes to it",
-        TroubleKind::Full | TroubleKind::Unavailable => {
-            "see to the disk's space and to who may write there, or change [store] path"
+        TroubleKind::Busy => {
+            "another process has held its lock for seconds; look for one that writes to it".to_owned()
         }
-        TroubleKind::Corrupt => "`voiced start` moves it aside and begins a new one",
-        TroubleKind::NotOurs => "choose another [store] path",
-        TroubleKind::Refused => "this is a defect of voiced, please report it",
+        TroubleKind::Full | TroubleKind::Unavailable => disk_advice(names),
+        TroubleKind::Corrupt => format!("`{start}` moves it aside and begins a new one"),
+        TroubleKind::NotOurs => format!("choose another {setting}"),
+        TroubleKind::Refused => format!("this is a defect of {program}, please report it"),
     };
-    Trouble { kind, message: format!("{path}: {error}; {advice}") }
+    Trouble { kind, message: format!("{}: {error}; {advice}", path.display()) }
+}
+
+/// The remedy when the disk or the permissions are to blame.
+pub(super) fn disk_advice(names: &Names) -> String {
+    format!("see to the disk's space and to who may write there, or change {}", names.path)
 }
 
 fn kind(error: &rusqlite::Error) -> TroubleKind {
@@ -156,24 +162,26 @@ fn kind(error: &rusqlite::Error) -> TroubleKind {
 }
 
 /// SQLite waits for a pipe, and takes a device for a database that is corrupt.
-fn irregular(path: &Path, error: &io::Error) -> Trouble {
-    let message = format!("{}: {error}; choose another [store] path", path.display());
+fn irregular(path: &Path, names: &Names, error: &io::Error) -> Trouble {
+    let message = format!("{}: {error}; choose another {}", path.display(), names.path);
     Trouble { kind: TroubleKind::Unavailable, message }
 }
 
-fn newer(path: &Path, version: i64) -> Trouble {
+fn newer(path: &Path, names: &Names, version: i64) -> Trouble {
+    let Names { program, path: setting, .. } = names;
     let (path, known) = (path.display(), MIGRATIONS.len());
     let message = format!(
-        "{path} was written by a later version of voiced (schema {version}; this one knows {known}), and this one neither reads \
-         nor writes it: use that version, or choose another [store] path"
+        "{path} was written by a later version of {program} (schema {version}; this one knows {known}), and this one \
+         neither reads nor writes it: use that version, or choose another {setting}"
     );
     Trouble { kind: TroubleKind::NotOurs, message }
 }
 
-fn foreign(path: &Path) -> Trouble {
+fn foreign(path: &Path, names: &Names) -> Trouble {
     let message = format!(
-        "{} is the database of another program, and is left alone: choose another [store] path",
-        path.display()
+        "{} is the database of another program, and is left alone: choose another {}",
+        path.display(),
+        names.path
     );
     Trouble { kind: TroubleKind::NotOurs, message }
 }

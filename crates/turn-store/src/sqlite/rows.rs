@@ -3,7 +3,7 @@
 use conversation::{Failure, Usage};
 use rusqlite::{Connection, Row};
 
-use crate::record::turn::{Attempt, End, Outcome, Stage, Status, Turn};
+use crate::turn::{Attempt, End, Outcome, Stage, Status, Turn};
 
 /// The columns that `turn` reads, in its order; parameter 5 is the longest text.
 pub(super) const TURN: &str = "\

@@ -10,45 +10,47 @@
 //! - `run`: tells the turns of a living process from those of one that was killed
 //! - `sqlite`: the seam to SQLite, with the schema, the writes and the queries
 //! - `find`: the questions to the record, and their answers. `json`: the same for scripts. `bar`: a turn as a waterfall
-//! - `when`, `length`: points in time and lengths of it as people write them
+//! - `when`, `length`: points in time and lengths of it as people write them. `trace_url`: links to traces
 
 mod bar;
 mod find;
-pub(crate) mod json;
+pub mod json;
 mod length;
 mod path;
 mod queue;
 mod run;
 mod sqlite;
 mod standing;
+mod trace_url;
 mod turn;
 mod when;
 mod writer;
 
-#[cfg(test)]
-pub(crate) mod samples;
+#[cfg(any(test, feature = "samples"))]
+#[doc(hidden)]
+pub mod samples;
 #[cfg(test)]
 mod tests;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use conversation::{Failure, Text};
-use redaction::Privacy;
+use redaction::{CaptureContent, Privacy};
 
-pub(crate) use self::bar::{Bar, bars};
+pub use self::bar::{Bar, bars};
 pub use self::find::{
     Direction, Figures, Filter, Found, FoundTurns, Place, ReadError, Session, Spread, Turns, Window,
 };
-pub(crate) use self::length::{length, length_or_dash};
+pub use self::length::{length, length_or_dash};
 use self::queue::{Pushed, Queue};
 pub use self::sqlite::Reader;
-pub use self::turn::{Attempt, End, Outcome, Stage, Status, Turn};
-pub(crate) use self::turn::{length_us, micros};
+pub use self::trace_url::{Linked, TraceUrl};
+pub use self::turn::{Attempt, End, Outcome, Stage, Status, Turn, length_us, micros};
 pub use self::when::When;
 use self::writer::Writer;
-use crate::config::{self, CaptureContent};
 
 /// Turns that may wait for the file, half of them as beginnings. Far more than a worker with all slots taken makes in
 /// a second, and at the longest texts some hundred MiB.
@@ -62,6 +64,32 @@ const MAX_TEXT: usize = 64 * 1024;
 pub struct Record {
     shared: Option<Arc<Shared>>,
     privacy: Privacy,
+}
+
+/// What is kept, and where.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// None: nothing is recorded.
+    pub path: Option<PathBuf>,
+    /// Older turns are deleted.
+    pub retention: Duration,
+    /// When the file holds more, the oldest turns are deleted.
+    pub max_bytes: u64,
+    pub names: &'static Names,
+}
+
+/// What the program, its commands and its settings are called, for messages to its users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Names {
+    pub program: &'static str,
+    /// The command that writes the record.
+    pub start: &'static str,
+    /// The command that lists sessions.
+    pub sessions: &'static str,
+    /// The setting of the file's path.
+    pub path: &'static str,
+    /// The same, with the other ways to set it.
+    pub path_in_full: &'static str,
 }
 
 struct Shared {
@@ -92,8 +120,8 @@ struct Counters {
 }
 
 /// The number of turns in an existing record, if it could be written to; otherwise the trouble with it and the remedy.
-pub(crate) fn probe(path: &std::path::Path) -> Result<u64, String> {
-    sqlite::probe(path).map_err(|trouble| trouble.message)
+pub fn probe(path: &Path, names: &Names) -> Result<u64, String> {
+    sqlite::probe(path, names).map_err(|trouble| trouble.message)
 }
 
 // === impl Record ===
@@ -105,13 +133,14 @@ impl Record {
     }
 
     /// Starts the thread that writes. Never fails: a file that cannot be used is logged, counted and tried again.
-    pub fn start(config: &config::Store, privacy: Privacy) -> Self {
-        let Some(path) = &config.path else {
-            tracing::info!("turns are not recorded: [store] path is off, or there is no directory for it");
+    pub fn start(settings: &Settings, privacy: Privacy) -> Self {
+        let Some(path) = &settings.path else {
+            let name = settings.names.path;
+            tracing::info!("turns are not recorded: {name} is off, or there is no directory for it");
             return Self::off();
         };
         let shared = Arc::new(Shared::new());
-        let writer = Writer::new(path, config, &shared.run, shared.counters.clone());
+        let writer = Writer::new(path, settings, &shared.run, shared.counters.clone());
         let thread = shared.clone();
         let spawned =
             std::thread::Builder::new().name("record".to_owned()).spawn(move || writer.run(&thread.queue));
@@ -125,18 +154,18 @@ impl Record {
     }
 
     /// The recordable form of a text. It is cut only after it was redacted, so that no half of a number stays.
-    pub(crate) fn said(&self, text: &Text) -> Option<String> {
+    pub fn said(&self, text: &Text) -> Option<String> {
         self.shared.as_ref()?;
         self.privacy.said(text).map(|text| shortened(&text, MAX_TEXT))
     }
 
     /// The recordable name of the speaker.
-    pub(crate) fn speaker(&self, identity: &str) -> String {
+    pub fn speaker(&self, identity: &str) -> String {
         self.privacy.user(identity)
     }
 
     /// The recordable form of a failure.
-    pub(crate) fn failure(&self, failure: &Failure) -> Failure {
+    pub fn failure(&self, failure: &Failure) -> Failure {
         Failure { class: failure.class.clone(), message: self.privacy.message(&failure.message) }
     }
 

@@ -4,20 +4,20 @@ use super::turn::{Attempt, Status, Turn};
 
 /// One line of the waterfall.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Bar<'a> {
+pub struct Bar<'a> {
     /// None: the turn itself.
-    pub(crate) attempt: Option<&'a Attempt>,
+    pub attempt: Option<&'a Attempt>,
     /// Shares of the turn's time, 0 to 1.
-    pub(crate) from: f64,
-    pub(crate) until: f64,
+    pub from: f64,
+    pub until: f64,
     /// The place of the first word; the part before it is waiting.
-    pub(crate) first_word: Option<f64>,
-    pub(crate) length_us: i64,
-    pub(crate) is_bad: bool,
+    pub first_word: Option<f64>,
+    pub length_us: i64,
+    pub is_bad: bool,
 }
 
 /// The turn first, then its attempts in the order they began. Nothing for a turn whose end is unknown.
-pub(crate) fn bars(turn: &Turn) -> Vec<Bar<'_>> {
+pub fn bars(turn: &Turn) -> Vec<Bar<'_>> {
     let (Some(end), Some(total)) = (&turn.end, turn.total_us()) else { return Vec::new() };
     let share = |us: i64| (us.saturating_sub(turn.started_us) as f64 / total.max(1) as f64).clamp(0.0, 1.0);
     let whole = Bar {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, Transaction, params};
 
 use super::{begin, open_for_writing, trouble};
-use crate::record::path::{self, Identity};
-use crate::record::standing::Trouble;
-use crate::record::turn::{Attempt, Turn};
+use crate::Names;
+use crate::path::{self, Identity};
+use crate::standing::Trouble;
+use crate::turn::{Attempt, Turn};
 
 /// How many turns one transaction deletes, so that turns that wait to be written wait no longer than that takes.
 const CHUNK: i64 = 500;
@@ -55,8 +56,9 @@ const DELETE_EMPTY_SESSIONS: &str = "\
         AND NOT EXISTS (SELECT 1 FROM turns WHERE session = sessions.id)";
 
 /// The file, open for writing.
-pub(in crate::record) struct Database {
+pub(crate) struct Database {
     path: PathBuf,
+    names: &'static Names,
     /// The writing process, named in each turn's row.
     run: String,
     identity: Option<Identity>,
@@ -65,37 +67,37 @@ pub(in crate::record) struct Database {
 
 /// The limits of the file's content.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::record) struct Bounds {
+pub(crate) struct Bounds {
     /// Turns that began before this are deleted.
-    pub(in crate::record) since_us: i64,
-    pub(in crate::record) max_bytes: u64,
+    pub(crate) since_us: i64,
+    pub(crate) max_bytes: u64,
 }
 
 // === impl Database ===
 
 impl Database {
     /// Opens an existing file, which may be empty.
-    pub(in crate::record) fn open(path: &Path, run: &str) -> Result<Self, Trouble> {
+    pub(crate) fn open(path: &Path, names: &'static Names, run: &str) -> Result<Self, Trouble> {
         // The identity is taken first: a file that is exchanged meanwhile is then taken for another, which only costs
         // another opening.
         let identity = path::identity(path);
-        let connection = open_for_writing(path)?;
-        Ok(Self { path: path.to_owned(), run: run.to_owned(), identity, connection })
+        let connection = open_for_writing(path, names)?;
+        Ok(Self { path: path.to_owned(), names, run: run.to_owned(), identity, connection })
     }
 
     /// Whether the path still leads to the file that is open: it may have been deleted or moved away.
-    pub(in crate::record) fn is_in_place(&self) -> bool {
+    pub(crate) fn is_in_place(&self) -> bool {
         self.identity.is_some() && path::identity(&self.path) == self.identity
     }
 
     /// Writes all of the turns, or none.
-    pub(in crate::record) fn write(&mut self, turns: &[Arc<Turn>]) -> Result<(), Trouble> {
+    pub(crate) fn write(&mut self, turns: &[Arc<Turn>]) -> Result<(), Trouble> {
         let run = self.run.clone();
         self.transact(|transaction| turns.iter().try_for_each(|turn| put(transaction, &run, turn)))
     }
 
     /// The processes that have turns under way, as far as the file knows.
-    pub(in crate::record) fn runs_with_open_turns(&mut self) -> Result<Vec<String>, Trouble> {
+    pub(crate) fn runs_with_open_turns(&mut self) -> Result<Vec<String>, Trouble> {
         self.transact(|transaction| {
             let mut runs = transaction.prepare("SELECT DISTINCT run FROM turns WHERE status = 'open'")?;
             runs.query_map([], |row| row.get(0))?.collect()
@@ -103,12 +105,12 @@ impl Database {
     }
 
     /// Closes the turns that a process left open; returns their number.
-    pub(in crate::record) fn abort_turns_of(&mut self, run: &str) -> Result<usize, Trouble> {
+    pub(crate) fn abort_turns_of(&mut self, run: &str) -> Result<usize, Trouble> {
         self.transact(|transaction| transaction.execute(ABORT, [run]))
     }
 
     /// Deletes a chunk of turns that are too old or too many; true when there is more to do.
-    pub(in crate::record) fn prune(&mut self, bounds: Bounds) -> Result<bool, Trouble> {
+    pub(crate) fn prune(&mut self, bounds: Bounds) -> Result<bool, Trouble> {
         self.transact(|transaction| {
             let deleted = transaction.execute(DELETE_BEFORE, params![bounds.since_us, CHUNK])?;
             if deleted as i64 == CHUNK {
@@ -124,7 +126,7 @@ impl Database {
     }
 
     /// Gives some freed pages back to the disk; true when there are more.
-    pub(in crate::record) fn shrink(&mut self) -> Result<bool, Trouble> {
+    pub(crate) fn shrink(&mut self) -> Result<bool, Trouble> {
         let shrink = || {
             let freed: i64 = self.connection.query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
             let mut vacuum = self.connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
@@ -133,7 +135,7 @@ impl Database {
             while pages.next()?.is_some() {}
             Ok(freed > PAGES)
         };
-        shrink().map_err(|error| trouble(&self.path, error))
+        shrink().map_err(|error| trouble(&self.path, self.names, error))
     }
 
     fn transact<T>(
@@ -146,7 +148,7 @@ impl Database {
             transaction.commit()?;
             Ok(value)
         };
-        done().map_err(|error| trouble(&self.path, error))
+        done().map_err(|error| trouble(&self.path, self.names, error))
     }
 
     #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Params, Row};
 
-use crate::record::find::{Figures, Spread};
+use crate::find::{Figures, Spread};
 
 /// The columns that `sums` reads, in its order.
 const SUMS: &str = "\

@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Counters;
 use super::path;
 use super::queue::{Next, Queue};
 use super::run::{self, Gate, RunLock};
-use super::sqlite::{Bounds, Database};
+use super::sqlite::{Bounds, Database, disk_advice};
 use super::standing::{Standing, Trouble, TroubleKind};
 use super::turn::{Turn, micros};
-use crate::config;
+use super::{Counters, Names, Settings};
 
 /// The most that one transaction writes.
 const BATCH: usize = 256;
@@ -24,6 +23,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(10);
 
 pub(super) struct Writer {
     path: PathBuf,
+    names: &'static Names,
     run: String,
     retention: Duration,
     max_bytes: u64,
@@ -50,12 +50,13 @@ enum File {
 // === impl Writer ===
 
 impl Writer {
-    pub(super) fn new(path: &Path, config: &config::Store, run: &str, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(path: &Path, settings: &Settings, run: &str, counters: Arc<Counters>) -> Self {
         Self {
             path: path.to_owned(),
+            names: settings.names,
             run: run.to_owned(),
-            retention: config.retention,
-            max_bytes: config.max_bytes,
+            retention: settings.retention,
+            max_bytes: settings.max_bytes,
             counters,
             standing: Standing::default(),
             file: File::Closed,
@@ -184,11 +185,11 @@ impl Writer {
 
     fn open(&mut self) -> Result<(), Trouble> {
         let gate = self.gate()?;
-        let mut database = match Database::open(&self.path, &self.run) {
+        let mut database = match Database::open(&self.path, self.names, &self.run) {
             Err(trouble) if trouble.kind == TroubleKind::Corrupt => {
                 self.move_aside(&gate)?;
                 self.prepare()?;
-                Database::open(&self.path, &self.run)?
+                Database::open(&self.path, self.names, &self.run)?
             }
             opened => opened?,
         };
@@ -254,8 +255,7 @@ impl Writer {
             std::io::ErrorKind::StorageFull => TroubleKind::Full,
             _ => TroubleKind::Unavailable,
         };
-        let path = self.path.display();
-        let advice = "see to the disk's space and to who may write there, or change [store] path";
+        let (path, advice) = (self.path.display(), disk_advice(self.names));
         Trouble { kind, message: format!("{path}: {error}; {advice}") }
     }
 }

@@ -5,10 +5,10 @@ use conversation::{Failure, Usage};
 use super::turn::{Attempt, End, Outcome, Stage, Turn};
 
 /// 2026-01-02 03:04:05 UTC.
-pub(crate) const STARTED_US: i64 = 1_767_323_045_000_000;
+pub const STARTED_US: i64 = 1_767_323_045_000_000;
 
 /// A turn whose first attempt was refused and whose second answered.
-pub(crate) fn retried_turn() -> Turn {
+pub fn retried_turn() -> Turn {
     let end = End {
         outcome: Outcome::Answered,
         ended_us: Some(STARTED_US + 400_000),
@@ -26,7 +26,7 @@ pub(crate) fn retried_turn() -> Turn {
     Turn { end: Some(end), ..open_turn("RM_1", "00f067aa0ba902b7", 3) }
 }
 
-pub(crate) fn failed_turn() -> Turn {
+pub fn failed_turn() -> Turn {
     let end = End {
         outcome: Outcome::Failed(failure("500", "the model broke")),
         ended_us: Some(STARTED_US + 1_000),
@@ -36,7 +36,7 @@ pub(crate) fn failed_turn() -> Turn {
     Turn { end: Some(end), ..open_turn("RM_1", "00f067aa0ba902b8", 4) }
 }
 
-pub(crate) fn open_turn(session: &str, span_id: &str, index: u64) -> Turn {
+pub fn open_turn(session: &str, span_id: &str, index: u64) -> Turn {
     Turn {
         span_id: span_id.to_owned(),
         trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
@@ -51,12 +51,7 @@ pub(crate) fn open_turn(session: &str, span_id: &str, index: u64) -> Turn {
     }
 }
 
-pub(crate) fn attempt(
-    number: u32,
-    us: std::ops::Range<i64>,
-    http_status: u16,
-    error: Option<Failure>,
-) -> Attempt {
+pub fn attempt(number: u32, us: std::ops::Range<i64>, http_status: u16, error: Option<Failure>) -> Attempt {
     let (started_us, ended_us) = (STARTED_US + us.start, STARTED_US + us.end);
     Attempt { stage: Stage::Llm, number, started_us, ended_us, http_status: Some(http_status), error }
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
-use crate::record::find::{Direction, Filter, Place, ReadError, Turns, Window};
-use crate::record::samples::{STARTED_US, failed_turn, open_turn, retried_turn};
-use crate::record::turn::{End, Outcome, Status, Turn};
+use crate::find::{Direction, Filter, Place, ReadError, Turns, Window};
+use crate::samples::{STARTED_US, failed_turn, open_turn, retried_turn};
+use crate::tests::NAMES;
+use crate::turn::{End, Outcome, Status, Turn};
 
 struct Base {
     dir: tempfile::TempDir,
@@ -18,7 +19,7 @@ impl Base {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("record.sqlite");
         std::fs::write(&path, "").unwrap();
-        Self { database: Database::open(&path, "run").unwrap(), dir }
+        Self { database: Database::open(&path, NAMES, "run").unwrap(), dir }
     }
 
     fn path(&self) -> PathBuf {
@@ -32,7 +33,7 @@ impl Base {
     }
 
     fn reader(&self) -> Reader {
-        Reader::new(&self.path())
+        Reader::new(&self.path(), NAMES)
     }
 
     fn count(&self, table: &str) -> i64 {
@@ -49,11 +50,11 @@ impl Base {
 
 impl Database {
     /// Keeps all other connections from writing for as long as the value lives.
-    pub(in crate::record) fn hold_the_lock(&mut self) -> impl Drop {
+    pub(crate) fn hold_the_lock(&mut self) -> impl Drop {
         begin(self.connection_mut()).unwrap()
     }
 
-    pub(in crate::record) fn pretend(&self, version: i64, application: Option<i64>) {
+    pub(crate) fn pretend(&self, version: i64, application: Option<i64>) {
         let set = |name, value| self.connection().pragma_update(None, name, value).unwrap();
         set("user_version", version);
         application.into_iter().for_each(|id| set("application_id", id));
@@ -61,7 +62,7 @@ impl Database {
     }
 
     /// Writes the log into the file.
-    pub(in crate::record) fn checkpoint(&self) {
+    pub(crate) fn checkpoint(&self) {
         self.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     }
 }
@@ -225,10 +226,10 @@ fn a_session_is_known_by_the_beginning_of_its_id_where_only_one_begins_so() {
     assert_eq!(id("RM_x").unwrap(), "RM_x", "an id is itself, though another begins with it");
     assert_eq!(id("RM_xy").unwrap(), "RM_xy");
     assert!(matches!(id("RM_ab"), Err(ReadError::Ambiguous(_, known)) if known == "RM_abc, RM_abd"));
-    assert!(matches!(id("abc"), Err(ReadError::UnknownSession(_))));
-    assert!(matches!(id("RM_%"), Err(ReadError::UnknownSession(_))));
-    let nowhere = Reader::new(Path::new("/nowhere/record.sqlite"));
-    assert!(matches!(nowhere.session("RM"), Err(ReadError::Missing(_))));
+    assert!(matches!(id("abc"), Err(ReadError::UnknownSession { .. })));
+    assert!(matches!(id("RM_%"), Err(ReadError::UnknownSession { .. })));
+    let nowhere = Reader::new(Path::new("/nowhere/record.sqlite"), NAMES);
+    assert!(matches!(nowhere.session("RM"), Err(ReadError::Missing(..))));
 }
 
 #[test]
@@ -247,7 +248,7 @@ fn what_cannot_be_read_is_not_told_as_if_the_reader_wrote() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("record.sqlite");
     std::fs::write(&path, "not a database, not at all".repeat(100)).unwrap();
-    let corrupt = Reader::new(&path).session("RM").unwrap_err().to_string();
+    let corrupt = Reader::new(&path, NAMES).session("RM").unwrap_err().to_string();
     assert!(corrupt.contains("`voiced start` moves it aside"), "{corrupt}");
     for (version, application, words) in [(99, None, "use that version"), (1, Some(7), "is left alone")] {
         let base = Base::new();
@@ -271,11 +272,11 @@ fn a_file_of_the_first_version_is_read_and_written_by_this_one() {
         INSERT INTO sessions VALUES ('RM_1', 'kitchen', 'agent', 1, 1)";
     first.execute_batch(row).unwrap();
     drop(first);
-    let error = Reader::new(&path).session("RM_1").unwrap_err().to_string();
+    let error = Reader::new(&path, NAMES).session("RM_1").unwrap_err().to_string();
     assert!(error.contains("voiced start"), "{error}");
-    let mut database = Database::open(&path, "run").unwrap();
+    let mut database = Database::open(&path, NAMES, "run").unwrap();
     database.write(&[Arc::new(retried_turn())]).unwrap();
-    let found = Reader::new(&path)
+    let found = Reader::new(&path, NAMES)
         .turns(
             "RM_1",
             &Turns { direction: Direction::After(None), limit: 9, max_text: 99, max_bytes: usize::MAX },

@@ -117,7 +117,7 @@ impl Turn {
 
 impl End {
     /// An end of which only the fact is known.
-    pub(crate) fn unknown() -> Self {
+    pub fn unknown() -> Self {
         let message = "the work ended without a result".to_owned();
         Self {
             outcome: Outcome::Aborted(Failure { class: "aborted".to_owned(), message }),
@@ -205,11 +205,11 @@ impl std::str::FromStr for Status {
 // === time ===
 
 /// The record's time: microseconds since 1970.
-pub(crate) fn micros(time: SystemTime) -> i64 {
+pub fn micros(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
-pub(crate) fn length_us(length: Duration) -> i64 {
+pub fn length_us(length: Duration) -> i64 {
     i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
 }
