@@ -30,7 +30,7 @@ use crate::telemetry::signals::LogQueue;
 use crate::terminal;
 
 /// The crates that the program consists of besides its own. In a filter, `voiced` stands for all of them.
-const CRATES: [&str; 4] = ["conversation", "outbound", "redaction", "statedir"];
+const CRATES: [&str; 5] = ["agent_worker", "conversation", "outbound", "redaction", "statedir"];
 
 /// The filter without `RUST_LOG`: our own story, and the warnings of other crates. OpenTelemetry is off because it
 /// reports every failed batch, where the exporter reports the fault and its remedy once.
