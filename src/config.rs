@@ -58,8 +58,10 @@ pub use self::load::{LoadArgs, Loaded, load};
 pub use self::needs::Credentials;
 pub use self::otel::{Ignored, Purpose};
 pub(crate) use self::settings::STORE_NAMES;
+pub use self::settings::WORKER_NAMES;
 pub use self::template::agent_toml;
 use crate::metrics::Temporality;
+pub use agent_worker::Permission;
 pub use outbound::ProxyUrl;
 pub use redaction::{CaptureContent, UserId};
 pub use turn_store::TraceUrl;
@@ -98,20 +100,11 @@ pub struct Worker {
     pub max_sessions: u32,
     #[serde(deserialize_with = "de::duration")]
     pub drain_timeout: Duration,
+    /// The rights of the agent participant in a room.
     pub permissions: Vec<Permission>,
     /// The directory in which running sessions are written down for the next process; None: they are not.
     #[serde(default, deserialize_with = "de::optional_path")]
     pub recovery_dir: Option<PathBuf>,
-}
-
-/// The rights of the agent participant in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Permission {
-    Subscribe,
-    Publish,
-    PublishData,
-    UpdateMetadata,
 }
 
 /// `[agent]`: the agent's name and words, and how much of the conversation it remembers.

@@ -9,7 +9,7 @@ use outbound::retry_after;
 use redaction::{CaptureContent, Privacy};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
-use crate::{config, http, llm, recovery, room, telemetry, worker};
+use crate::{config, http, llm, recovery, room, telemetry};
 
 pub type Target = fn(&[u8]);
 
@@ -38,7 +38,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("webrtc_sctp", room::fuzzing::webrtc::sctp),
     ("webrtc_stun", room::fuzzing::webrtc::stun),
     ("webrtc_turn", room::fuzzing::webrtc::turn),
-    ("worker_frames", worker::fuzzing::frames),
+    ("worker_frames", agent_worker::fuzzing::frames),
 ];
 
 /// Gives bytes to the target of this name.

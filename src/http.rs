@@ -39,6 +39,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use agent_worker::{Health, WorkerInfo};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
@@ -53,7 +54,6 @@ pub use self::record::Sessions;
 pub use self::routes::guarded;
 pub use self::server::serve;
 use crate::metrics::{self, Metrics};
-use crate::worker::{Health, WorkerInfo};
 
 /// How much of its answers a client may leave unread in the kernel, in bytes; Linux takes twice as much. The default
 /// would be 4 MiB a connection; requests sent ahead without reading their answers would take seconds to fill that.
@@ -120,7 +120,7 @@ async fn readyz(State(worker): State<Worker>) -> (StatusCode, String) {
 }
 
 async fn worker(State(worker): State<Worker>) -> Json<WorkerInfo> {
-    Json(WorkerInfo::new(&worker.agent_name, &worker.health.borrow()))
+    Json(WorkerInfo::new(&worker.agent_name, env!("CARGO_PKG_VERSION"), &worker.health.borrow()))
 }
 
 fn prometheus(metrics: &Metrics) -> impl IntoResponse + use<> {

@@ -6,6 +6,7 @@ mod terminated;
 use std::pin::pin;
 use std::sync::Arc;
 
+use agent_worker::{Assignment, JobControl, JobEnd, RunJob};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
@@ -17,7 +18,6 @@ use crate::recovery::Recovery;
 use crate::room::roster::Roster;
 use crate::room::{Company, JoinError, JoinOptions, Place, Room};
 use crate::session::{self, EndReason, Parts};
-use crate::worker::{Assignment, JobControl, JobEnd, RunJob};
 
 /// Runs each job as a session. Cheap to clone.
 #[derive(Clone)]

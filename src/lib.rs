@@ -61,4 +61,3 @@ pub mod shutdown;
 pub mod systemd;
 pub mod telemetry;
 mod terminal;
-pub mod worker;

@@ -21,14 +21,13 @@ mod text;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent_worker::{Answered, JobResult, Observer};
 use url::Url;
 
 use self::catalogue::Definition;
 #[cfg(test)]
 pub(crate) use self::label::error_class;
-pub use self::label::{
-    Answered, Holding, JobResult, Panicked, Phase, Refusal, Restored, Resumption, TurnEnding,
-};
+pub use self::label::{Holding, Panicked, Phase, Refusal, Restored, Resumption, TurnEnding};
 pub(crate) use self::llm::RequestEnd;
 pub use self::llm::{LlmMetrics, OpenRequest};
 pub use self::meter::Temporality;
@@ -86,22 +85,8 @@ impl Metrics {
         Self { instruments: Arc::new(instruments) }
     }
 
-    /// An offered job was answered; `took` is from the frame that brought the offer to the frame of the answer.
-    pub fn dispatch_answered(&self, answer: Answered, took: Duration) {
-        self.instruments.dispatch_answer.record(took.as_secs_f64(), &[Label::new("answer", answer.as_str())]);
-    }
-
-    pub fn job_ended(&self, result: JobResult) {
-        self.instruments.jobs.add(1, &[Label::new("result", result.as_str())]);
-    }
-
     pub(crate) fn session_resumed(&self, what: Resumption) {
         self.instruments.resumptions.add(1, &[Label::new("result", what.as_str())]);
-    }
-
-    /// Counts an attempt of the worker to connect to LiveKit.
-    pub(crate) fn connecting(&self) {
-        self.instruments.connects.add(1, &[]);
     }
 
     /// Counts the outcome of a broken connection to a room.
@@ -167,6 +152,23 @@ impl Metrics {
     /// All metrics as the body of an OTLP request; None when no receiver is to get them.
     pub fn otlp_request(&self) -> Option<Vec<u8>> {
         self.instruments.meter.pushed().map(Reader::otlp_request)
+    }
+}
+
+impl Observer for Metrics {
+    fn connecting(&self) {
+        self.instruments.connects.add(1, &[]);
+    }
+
+    fn offer_answered(&self, answer: Answered, took: Duration) {
+        self.instruments.dispatch_answer.record(took.as_secs_f64(), &[Label::new("answer", answer.as_str())]);
+    }
+
+    fn job_ended(&self, result: JobResult) {
+        if result == JobResult::Panicked {
+            self.panicked(Panicked::Session);
+        }
+        self.instruments.jobs.add(1, &[Label::new("result", result.as_str())]);
     }
 }
 

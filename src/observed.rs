@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use agent_worker::Health;
 use tokio::sync::watch;
 use turn_store::RecordStatus;
 
@@ -9,7 +10,6 @@ use crate::metrics::Metrics;
 use crate::metrics::catalogue::{self, Definition};
 use crate::telemetry::ExportStatus;
 use crate::telemetry::signals::SignalStatus;
-use crate::worker::Health;
 
 /// A figure of a state, and where it stands.
 type Reading<S> = (&'static Definition, fn(&S) -> f64);

@@ -23,6 +23,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use agent_worker::{Assignment, Health};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -36,7 +37,6 @@ use self::search::Search;
 use crate::config::{Config, ConfigError};
 use crate::metrics::{Metrics, Resumption};
 use crate::session::{ClaimPast, Past, Summary};
-use crate::worker::{Assignment, Health};
 
 /// Assignments on their way to the worker.
 const QUEUE: usize = 64;

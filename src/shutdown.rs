@@ -2,21 +2,12 @@
 
 use std::io::{self, IsTerminal};
 
+pub use agent_worker::Shutdown;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 /// SIGXFSZ, by its number on Linux, macOS and the BSDs (but for Linux on MIPS and PA-RISC).
 const FILE_TOO_LARGE: i32 = 25;
-
-/// The two stages of a shutdown. Clones share the same two tokens.
-#[derive(Clone, Debug, Default)]
-pub struct Shutdown {
-    /// Take no new work and end when the running work has ended.
-    pub drain: CancellationToken,
-    /// End now. Implies `drain`.
-    pub end_now: CancellationToken,
-}
 
 /// SIGHUP, by which a service manager asks for the configuration to be read again.
 pub struct Hangups {
@@ -24,27 +15,23 @@ pub struct Hangups {
     signal: Option<Signal>,
 }
 
-// === impl Shutdown ===
+/// The first SIGTERM or SIGINT drains, the second ends now. Must be called within a tokio runtime.
+pub fn on_signals() -> io::Result<Shutdown> {
+    let terminate = signal(SignalKind::terminate())?;
+    let interrupt = signal(SignalKind::interrupt())?;
+    let shutdown = Shutdown::default();
+    // The signals are followed in a task of their own, so that no work of ours can hold them up.
+    tokio::spawn(follow(shutdown.clone(), terminate, interrupt));
+    Ok(shutdown)
+}
 
-impl Shutdown {
-    /// The first SIGTERM or SIGINT drains, the second ends now. Must be called within a tokio runtime.
-    pub fn on_signals() -> io::Result<Self> {
-        let terminate = signal(SignalKind::terminate())?;
-        let interrupt = signal(SignalKind::interrupt())?;
-        let shutdown = Self::default();
-        // The signals are followed in a task of their own, so that no work of ours can hold them up.
-        tokio::spawn(shutdown.clone().follow(terminate, interrupt));
-        Ok(shutdown)
-    }
-
-    async fn follow(self, mut terminate: Signal, mut interrupt: Signal) {
-        let name = next_signal(&mut terminate, &mut interrupt).await;
-        info!(signal = name, "finishing; a second signal ends at once");
-        self.drain.cancel();
-        let name = next_signal(&mut terminate, &mut interrupt).await;
-        warn!(signal = name, "ending now");
-        self.end_now.cancel();
-    }
+async fn follow(shutdown: Shutdown, mut terminate: Signal, mut interrupt: Signal) {
+    let name = next_signal(&mut terminate, &mut interrupt).await;
+    info!(signal = name, "finishing; a second signal ends at once");
+    shutdown.drain.cancel();
+    let name = next_signal(&mut terminate, &mut interrupt).await;
+    warn!(signal = name, "ending now");
+    shutdown.end_now.cancel();
 }
 
 /// A write past `ulimit -f` or `LimitFSIZE=` would kill the process. With a handler, whether or not any task listens to

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use agent_worker::Health;
 use sd_notify::NotifyState;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 use tracing::warn;
 
 use crate::terminal;
-use crate::worker::Health;
 
 /// A status is for people, who cannot read it more often than this.
 const STATUS_EVERY: Duration = Duration::from_secs(1);

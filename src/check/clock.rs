@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use agent_worker::TOKEN_LIFETIME;
 use outbound::web::{Web, http_url};
 use reqwest::header::HeaderMap;
 use url::Url;
 
 use super::{Finding, Verdict};
 use crate::config::Config;
-use crate::worker::TOKEN_LIFETIME;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// From this difference on, in seconds, the operator should look after the clocks.

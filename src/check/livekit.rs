@@ -7,17 +7,16 @@ use outbound::web;
 
 use super::Finding;
 use crate::config::Config;
-use crate::worker;
 
 pub(super) async fn check(config: Arc<Config>) -> Finding {
-    let credentials = match config.livekit_credentials() {
-        Ok(credentials) => credentials,
+    let settings = match config.worker_settings() {
+        Ok(settings) => settings,
         Err(error) => return error.into(),
     };
-    let url = web::shown(&credentials.url);
-    let finding = match worker::knock(&credentials).await {
+    let url = web::shown(&settings.url);
+    let finding = match agent_worker::knock(&settings).await {
         Ok(()) => Finding::good(format!("{url} takes our token as an agent's")),
-        Err(reason) => Finding::failed(reason),
+        Err(error) => Finding::failed(error.to_string()),
     };
     finding.with("url", url)
 }

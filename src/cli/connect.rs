@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::room::token::{self, AgentToken};
 use crate::room::{JoinOptions, Room};
 use crate::session::{self, EndReason};
-use crate::shutdown::Shutdown;
+use crate::shutdown;
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
 
@@ -25,7 +25,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<ExitCode> {
     config.require_llm()?;
     let credentials = config.livekit_credentials()?;
-    let shutdown = Shutdown::on_signals()?;
+    let shutdown = shutdown::on_signals()?;
     let identity = args.identity.unwrap_or_else(|| super::random_identity("agent"));
     let token = token::agent(
         &credentials,

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use agent_worker::{Health, Heartbeat, Outcome, Settings};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use turn_store::Record;
@@ -16,24 +17,23 @@ use crate::observed;
 use crate::recovery::Recovery;
 use crate::reload::{Reloader, Source};
 use crate::session::Parts;
-use crate::shutdown::{Hangups, Shutdown};
+use crate::shutdown::{self, Hangups};
 use crate::systemd::{self, Reload, Sources, Watchdog};
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
-use crate::worker::{self, Health, Heartbeat, Terms};
 
 pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) -> anyhow::Result<ExitCode> {
     let config = loaded.config.clone();
     // Every step that can refuse does so before the first socket is opened.
     config.require_llm()?;
-    let mut settings = worker::Settings::new(&config)?;
-    let shutdown = Shutdown::on_signals()?;
+    let mut settings = config.worker_settings()?;
+    let shutdown = shutdown::on_signals()?;
     let hangups = Hangups::listen()?;
     let telemetry =
         Telemetry::start(&config.telemetry.settings(), &settings.agent_name, &settings.instance_id)?;
     let signals = Signals::start(&config.telemetry.settings(), &settings.instance_id, logs)?;
     let metrics = signals.metrics().clone();
-    settings.metrics = metrics.clone();
+    settings.observer = Arc::new(metrics.clone());
     let (health, healthy) = watch::channel(Health::default());
     observed::worker(&metrics, healthy.clone());
     let sent = signals.clone();
@@ -53,16 +53,16 @@ pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) 
     let (traces, kept) = (telemetry.clone(), record.clone());
     let make = move |config: &Config| parts(config, &traces, &metrics, &kept);
     let (renew, parts) = watch::channel(make(&config)?);
-    let (change, terms) = watch::channel(Terms::of(&config));
+    let (change, terms) = watch::channel(config.worker_terms());
     settings.terms = terms;
     let apply = move |config: &Config| {
         renew.send_replace(make(config)?);
-        change.send_replace(Terms::of(config));
+        change.send_replace(config.worker_terms());
         Ok(())
     };
     let reloading = tokio::spawn(Reloader::new(source, loaded).follow(hangups, apply, reloads));
     let jobs = Arc::new(SessionJobs::new(parts, recovery).asking(&config.livekit_credentials()?));
-    let outcome = worker::run(settings, jobs, resumed, shutdown, health).await;
+    let outcome = agent_worker::run(settings, jobs, resumed, shutdown, health).await;
 
     reloading.abort();
     stop_http.cancel();
@@ -78,7 +78,7 @@ pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) 
 
 /// Reports the worker to systemd, with the signs of life of the worker's own loop. Messages to the returned sender
 /// report reloads.
-fn notify_systemd(health: watch::Receiver<Health>, settings: &mut worker::Settings) -> mpsc::Sender<Reload> {
+fn notify_systemd(health: watch::Receiver<Health>, settings: &mut Settings) -> mpsc::Sender<Reload> {
     let watchdog = Watchdog::of_process();
     let (beat, beats) = watch::channel(());
     settings.heartbeat = watchdog.beat_every().map(|every| Heartbeat { every, beats: beat });
@@ -127,17 +127,17 @@ async fn serve_http(
 }
 
 /// A drain that had to stop sessions is no clean one.
-fn exit_code(outcome: worker::Outcome) -> ExitCode {
+fn exit_code(outcome: Outcome) -> ExitCode {
     match outcome {
-        worker::Outcome::Drained => {
+        Outcome::Drained => {
             tracing::info!("drained; every session has ended by itself");
             ExitCode::SUCCESS
         }
-        worker::Outcome::DrainTimedOut { sessions } => {
+        Outcome::DrainTimedOut { sessions } => {
             tracing::warn!(sessions, "worker.drain_timeout was over; the remaining sessions were stopped");
             ExitCode::FAILURE
         }
-        worker::Outcome::EndedNow { sessions } => {
+        Outcome::EndedNow { sessions } => {
             tracing::warn!(sessions, "ended by a second signal; the remaining sessions were stopped");
             ExitCode::FAILURE
         }

@@ -1,9 +1,10 @@
 //! The settings of each part of the program, made from the configuration. The parts do not know the configuration
 //! itself.
 
+use agent_worker::Terms;
 use outbound::Names;
 
-use super::{Network, Store, Telemetry};
+use super::{Config, ConfigError, Credentials, Network, Store, Telemetry};
 use crate::telemetry;
 
 /// For servers and for messages about connections.
@@ -22,6 +23,39 @@ pub(crate) const STORE_NAMES: &turn_store::Names = &turn_store::Names {
     path: "[store] path",
     path_in_full: "[store] path (VOICED_STORE__PATH)",
 };
+
+/// For messages of the worker.
+pub const WORKER_NAMES: agent_worker::Names = agent_worker::Names {
+    url: "livekit.url (LIVEKIT_URL)",
+    key_pair: "livekit.api_key and livekit.api_secret (LIVEKIT_API_KEY, LIVEKIT_API_SECRET)",
+    api_secret: "livekit.api_secret",
+    max_sessions: "worker.max_sessions",
+};
+
+// === impl Config ===
+
+impl Config {
+    /// Nothing is counted. Fails when there is no key pair to sign the registration with.
+    pub fn worker_settings(&self) -> Result<agent_worker::Settings, ConfigError> {
+        let Credentials { url, key, secret } = self.livekit_credentials()?;
+        Ok(agent_worker::Settings {
+            agent_name: self.worker.agent_name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            terms: self.worker_terms().fixed(),
+            permissions: self.worker.permissions.clone(),
+            names: WORKER_NAMES,
+            ..agent_worker::Settings::new(url, key, secret)
+        })
+    }
+
+    pub fn worker_terms(&self) -> Terms {
+        Terms {
+            display_name: self.agent.name.clone(),
+            max_sessions: self.worker.max_sessions,
+            drain_timeout: self.worker.drain_timeout,
+        }
+    }
+}
 
 // === impl Telemetry ===
 

@@ -3,25 +3,6 @@
 
 use conversation::Failure;
 
-/// The answer to an offered job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answered {
-    Taken,
-    Declined,
-    /// The room has its agent already.
-    Superfluous,
-}
-
-/// The end of a job's task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobResult {
-    Success,
-    Failed,
-    Panicked,
-    /// It did not stop in time and was ended.
-    Aborted,
-}
-
 /// The outcome of a session that a worker left in the middle when it died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resumption {
@@ -168,33 +149,6 @@ fn bounded_class(class: &str) -> &'static str {
         _ => None,
     };
     known(class).or_else(hundred).unwrap_or(OTHER)
-}
-
-// === impl Answered ===
-
-impl Answered {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Taken => "taken",
-            Self::Declined => "declined",
-            Self::Superfluous => "superfluous",
-        }
-    }
-}
-
-// === impl JobResult ===
-
-impl JobResult {
-    pub(super) const ALL: [Self; 4] = [Self::Success, Self::Failed, Self::Panicked, Self::Aborted];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Failed => "failed",
-            Self::Panicked => "panicked",
-            Self::Aborted => "aborted",
-        }
-    }
 }
 
 // === impl Resumption ===

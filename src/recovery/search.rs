@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
+use agent_worker::{Assignment, Health};
 use tokio::sync::{mpsc, watch};
 
 use super::notes::{Note, Notes};
@@ -12,7 +13,6 @@ use crate::config::{Config, Credentials, Permission};
 use crate::metrics::Resumption;
 use crate::room::roster::Roster;
 use crate::room::token::{self, AgentToken};
-use crate::worker::{Assignment, Health};
 
 /// The interval of the search. It costs a look into a directory, and questions to the server only while there is
 /// something to ask about.

@@ -10,7 +10,7 @@ use crate::config::{Credentials, Permission};
 
 /// How long a token is valid: it is used at once, so no longer than clocks differ. A participant in a room gets newer
 /// ones from the server.
-const LIFETIME: Duration = crate::worker::TOKEN_LIFETIME;
+const LIFETIME: Duration = agent_worker::TOKEN_LIFETIME;
 
 #[derive(Debug, Error)]
 #[error("no room token could be made: {0}; check [livekit] api_key and api_secret")]

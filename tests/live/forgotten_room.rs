@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent_worker::{Assignment, JobControl, JobEnd, RunJob};
 use conversation::Secret;
 use testbed::LivekitServer;
 use tokio::sync::watch;
@@ -22,7 +23,6 @@ use voiced::recovery::Recovery;
 use voiced::room::token;
 use voiced::session::Parts;
 use voiced::telemetry::spans::Tracer;
-use voiced::worker::{Assignment, JobControl, JobEnd, RunJob};
 
 /// The agent asks the server within the first minute and a half.
 const PATIENCE: Duration = Duration::from_secs(180);

@@ -6,12 +6,12 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use agent_worker::Health;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use voiced::config::Config;
 use voiced::http::{self, Access, Sessions};
 use voiced::metrics::Metrics;
-use voiced::worker::Health;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use agent_worker::Health;
 use conversation::{Failure, Secret, Usage};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,6 @@ use turn_store::{Attempt, End, Outcome, Record, Stage, Turn, When};
 use voiced::config::{self, CaptureContent, TraceUrl};
 use voiced::http::{self, Access, Sessions};
 use voiced::metrics::Metrics;
-use voiced::worker::Health;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 

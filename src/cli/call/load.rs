@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Line;
 use crate::output::{self, StdoutError};
-use crate::shutdown::Shutdown;
+use crate::shutdown;
 
 /// The texts that are said when none were given.
 const SMALL_TALK: [&str; 4] =
@@ -38,7 +38,7 @@ struct Outcome<'a> {
 pub(super) async fn run(line: Line, rooms: u32, turns: u32, say: Vec<String>) -> anyhow::Result<ExitCode> {
     let texts = texts(say, Some(turns));
     output::line(format!("calling {rooms} rooms, {turns} turns each"))?;
-    let shutdown = Shutdown::on_signals()?;
+    let shutdown = shutdown::on_signals()?;
     let started = Instant::now();
     let mut calls = JoinSet::new();
     for number in (1..=rooms).take_while(|_| !shutdown.drain.is_cancelled()) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use agent_worker::{Assignment, Health, JobControl, JobEnd, RunJob};
 use conversation::{Text, Usage};
 use futures::future::BoxFuture;
 use tokio::runtime::Runtime;
@@ -18,7 +19,6 @@ use voiced::recovery::Recovery;
 use voiced::session::Parts;
 use voiced::shutdown::Shutdown;
 use voiced::telemetry::spans::Tracer;
-use voiced::worker::{self, Assignment, Health, JobControl, JobEnd, RunJob, Settings};
 
 use crate::support::settings::Place;
 use crate::support::world::{AGENT_NAME, PATIENCE, World};
@@ -95,12 +95,13 @@ impl Inside {
         let broken = CancellationToken::new();
         let jobs = SessionJobs::new(watch::channel(parts).1, Recovery::off());
         let jobs = Arc::new(Fragile { jobs, broken: broken.clone() });
-        let settings = Settings { metrics: metrics.clone(), ..Settings::new(&config).unwrap() };
+        let mut settings = config.worker_settings().unwrap();
+        settings.observer = Arc::new(metrics.clone());
         let (_, resumed) = mpsc::channel(1);
         let (publish, mut health) = watch::channel(Health::default());
         let runtime = voiced::runtime::start().unwrap();
         let shutdown = Shutdown::default();
-        runtime.spawn(worker::run(settings, jobs, resumed, shutdown.clone(), publish));
+        runtime.spawn(agent_worker::run(settings, jobs, resumed, shutdown.clone(), publish));
         let registered = health.wait_for(|health| health.registered);
         tokio::time::timeout(PATIENCE, registered).await.expect("the worker registers").unwrap();
         Self { metrics, broken, shutdown, health, released, flooded, runtime: Some(runtime) }

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
+use agent_worker::{JobEnd, Outcome, Terms};
 use livekit_protocol::{JobStatus, WorkerStatus};
-use voiced::worker::{JobEnd, Outcome, Terms};
 
 use crate::worker::agent_endpoint::AgentEndpoint;
-use crate::worker::running_worker::{RunningWorker, fixed, settings, terms};
+use crate::worker::running_worker::{RunningWorker, settings, terms};
 
 #[tokio::test]
 async fn a_drain_waits_for_every_session_and_takes_no_new_one() {
@@ -42,7 +42,7 @@ async fn a_drain_waits_for_every_session_and_takes_no_new_one() {
 async fn sessions_that_outlast_the_drain_timeout_are_stopped() {
     let endpoint = AgentEndpoint::bind().await;
     let mut settings = settings(endpoint.url());
-    settings.terms = fixed(Terms { drain_timeout: Duration::from_millis(100), ..terms(3) });
+    settings.terms = Terms { drain_timeout: Duration::from_millis(100), ..terms(3) }.fixed();
     let mut worker = RunningWorker::start(settings);
     let mut socket = endpoint.accept_registered().await;
     socket.run_job("AJ_1", "a").await;

@@ -1,7 +1,7 @@
+use agent_worker::JobEnd;
 use livekit_protocol::JobStatus;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::http::StatusCode;
-use voiced::worker::JobEnd;
 
 use crate::worker::agent_endpoint::AgentEndpoint;
 use crate::worker::running_worker::{API_SECRET, RunningWorker, settings};

@@ -1,8 +1,8 @@
+use agent_worker::JobEnd;
 use futures::future::join_all;
 use livekit_protocol as proto;
 use livekit_protocol::JobStatus;
 use livekit_protocol::server_message::Message as FromServer;
-use voiced::worker::JobEnd;
 
 use crate::worker::agent_endpoint::{AgentEndpoint, WorkerSocket};
 use crate::worker::running_worker::{RunningWorker, settings};

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use agent_worker::{JobEnd, Settings};
 use conversation::Secret;
 use livekit_api::access_token::{AccessToken, VideoGrants};
 use serde_json::{Value, json};
 use testbed::LivekitServer;
-use voiced::worker::{JobEnd, Settings};
 
 use crate::worker::PATIENCE;
-use crate::worker::running_worker::{LiveJob, RunningWorker, fixed, settings, terms};
+use crate::worker::running_worker::{LiveJob, RunningWorker, settings, terms};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dispatch_becomes_a_job_that_the_server_sees_succeed() {
@@ -33,7 +33,7 @@ async fn a_dispatch_becomes_a_job_that_the_server_sees_succeed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_worker_is_asked_again_once_a_slot_is_free() {
     let server = LivekitServer::start().expect("a server");
-    let mut worker = RunningWorker::start(Settings { terms: fixed(terms(2)), ..settings_for(&server) });
+    let mut worker = RunningWorker::start(Settings { terms: terms(2).fixed(), ..settings_for(&server) });
     worker.until_registered().await;
     let first = dispatched(&server, &mut worker, "one", "").await;
     // The last free slot: the load of 0.345 must not hide the worker from the server.

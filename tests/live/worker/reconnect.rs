@@ -1,7 +1,7 @@
+use agent_worker::JobEnd;
 use livekit_protocol::server_message::Message as FromServer;
 use livekit_protocol::worker_message::Message as FromWorker;
 use livekit_protocol::{JobStatus, agent_http};
-use voiced::worker::JobEnd;
 
 use crate::worker::agent_endpoint::AgentEndpoint;
 use crate::worker::running_worker::{RunningWorker, settings};

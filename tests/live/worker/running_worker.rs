@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use agent_worker::{Assignment, Health, JobControl, JobEnd, Outcome, RunJob, Settings, Terms};
 use conversation::Secret;
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use url::Url;
-use voiced::config::Permission;
+use voiced::config::{Permission, WORKER_NAMES};
 use voiced::metrics::Metrics;
 use voiced::shutdown::Shutdown;
-use voiced::worker::{self, Assignment, Health, JobControl, JobEnd, Outcome, RunJob, Settings, Terms};
 
 use crate::worker::PATIENCE;
 
@@ -42,8 +42,10 @@ impl RunningWorker {
         let (_, resumed) = mpsc::channel(1);
         let (publish, health) = watch::channel(Health::default());
         let shutdown = Shutdown::default();
-        let metrics = settings.metrics.clone();
-        let run = worker::run(settings, Arc::new(HandedOut(started)), resumed, shutdown.clone(), publish);
+        let metrics = Metrics::default();
+        let settings = Settings { observer: Arc::new(metrics.clone()), ..settings };
+        let run =
+            agent_worker::run(settings, Arc::new(HandedOut(started)), resumed, shutdown.clone(), publish);
         Self { shutdown, metrics, health, jobs, task: tokio::spawn(run) }
     }
 
@@ -105,12 +107,10 @@ impl RunJob for HandedOut {
 
 /// Three slots, all permissions, and an agent name.
 pub fn settings(url: &str) -> Settings {
+    let url = Url::parse(url).expect("a URL");
     Settings {
-        url: Url::parse(url).expect("a URL"),
-        api_key: API_KEY.to_owned(),
-        api_secret: Secret::new(API_SECRET),
         agent_name: "support".to_owned(),
-        terms: fixed(terms(3)),
+        terms: terms(3).fixed(),
         permissions: vec![
             Permission::Subscribe,
             Permission::Publish,
@@ -118,16 +118,11 @@ pub fn settings(url: &str) -> Settings {
             Permission::UpdateMetadata,
         ],
         instance_id: "1f".repeat(16),
-        metrics: Metrics::default(),
-        heartbeat: None,
+        names: WORKER_NAMES,
+        ..Settings::new(url, API_KEY, Secret::new(API_SECRET))
     }
 }
 
 pub fn terms(max_sessions: u32) -> Terms {
     Terms { display_name: "Ada".to_owned(), max_sessions, drain_timeout: PATIENCE }
-}
-
-/// Terms that never change.
-pub fn fixed(terms: Terms) -> watch::Receiver<Terms> {
-    watch::channel(terms).1
 }

@@ -13,8 +13,8 @@ use std::collections::HashMap;
 use conversation::Secret;
 
 use super::*;
-use crate::config::Permission;
-use crate::worker::message::{Answer, Assigned, Job};
+use crate::message::{Answer, Assigned, Job};
+use crate::settings::Permission;
 
 const SEED: u64 = 7;
 

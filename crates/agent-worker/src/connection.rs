@@ -3,13 +3,12 @@
 mod pump;
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
 use conversation::Secret;
-use outbound::{
-    network,
-    websocket::{OpenError, Socket},
-};
+use outbound::network;
+use outbound::websocket::{self, Socket};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
@@ -21,9 +20,11 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use url::Url;
 
 use self::pump::Pump;
+use super::error::{Fault, OpenError};
 use super::message::{ServerMessage, WorkerMessage};
+use super::observer::Observer;
 use super::protocol;
-use crate::metrics::Metrics;
+use super::settings::{Names, Settings};
 
 /// DNS, TCP, TLS and the upgrade together.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,6 +42,7 @@ pub(crate) struct Endpoint {
     url: Url,
     api_key: String,
     api_secret: Secret,
+    names: Names,
 }
 
 /// One attempt to hold a socket, from the first SYN to the close. Dropping it closes the socket after the messages that
@@ -80,21 +82,23 @@ enum Outgoing {
 // === impl Endpoint ===
 
 impl Endpoint {
-    /// `base` is the server's URL as people write it: `ws`, `wss`, `http` or `https`, with or without a path.
-    pub(crate) fn new(base: &Url, api_key: &str, api_secret: &Secret) -> Self {
-        Self { url: agent_url(base), api_key: api_key.to_owned(), api_secret: api_secret.clone() }
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let Settings { url, api_key, api_secret, names, .. } = settings;
+        Self { url: agent_url(url), api_key: api_key.clone(), api_secret: api_secret.clone(), names: *names }
     }
 
     pub(crate) fn url(&self) -> &Url {
         &self.url
     }
 
-    fn request(&self) -> Result<Request, String> {
-        let token = protocol::worker_token(&self.api_key, &self.api_secret)
-            .map_err(|error| format!("cannot sign a token with livekit.api_secret: {error}"))?;
+    fn request(&self) -> Result<Request, OpenError> {
+        let unsigned = |why: String| OpenError::new(Fault::Token, why);
+        let token = protocol::worker_token(&self.api_key, &self.api_secret).map_err(|error| {
+            unsigned(format!("cannot sign a token with {}: {error}", self.names.api_secret))
+        })?;
         let mut request = self.url.as_str().into_client_request().map_err(|error| self.unusable(&error))?;
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()))
-            .map_err(|_| "the signed token is not a valid header".to_owned())?;
+            .map_err(|_| unsigned("the signed token is not a valid header".to_owned()))?;
         bearer.set_sensitive(true);
         request.headers_mut().insert(header::AUTHORIZATION, bearer);
         Ok(request)
@@ -102,32 +106,38 @@ impl Endpoint {
 
     /// Explains why the socket could not be opened and what to do about it. The text is the same from attempt to
     /// attempt, so that it is logged once. It quotes no part of the request, since that holds the token.
-    fn describe(&self, error: &OpenError) -> String {
-        let url = &self.url;
+    fn describe(&self, error: &websocket::OpenError) -> OpenError {
+        let Self { url, names, .. } = self;
         match error {
-            OpenError::Refused(status) => self.describe_status(*status),
-            OpenError::Unreachable(reason) => format!(
-                "cannot reach LiveKit at {url}: {reason}; is the server up and livekit.url (LIVEKIT_URL) right?"
+            websocket::OpenError::Refused(status) => {
+                OpenError::new(Fault::Refused(status.as_u16()), self.describe_status(*status))
+            }
+            websocket::OpenError::Unreachable(reason) => OpenError::new(
+                Fault::Unreachable,
+                format!("cannot reach LiveKit at {url}: {reason}; is the server up and {} right?", names.url),
             ),
-            OpenError::Tls(reason) => format!("no TLS with LiveKit at {url}: {reason}"),
-            OpenError::Handshake(reason) => self.unusable(reason),
+            websocket::OpenError::Tls(reason) => {
+                OpenError::new(Fault::Tls, format!("no TLS with LiveKit at {url}: {reason}"))
+            }
+            websocket::OpenError::Handshake(reason) => self.unusable(reason),
         }
     }
 
-    fn unusable(&self, reason: &impl Display) -> String {
-        format!("no websocket with LiveKit at {}: {reason}", self.url)
+    fn unusable(&self, reason: &impl Display) -> OpenError {
+        OpenError::new(Fault::Handshake, format!("no websocket with LiveKit at {}: {reason}", self.url))
     }
 
     fn describe_status(&self, status: StatusCode) -> String {
-        let Self { url, api_key, .. } = self;
+        let Self { url, api_key, names, .. } = self;
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => format!(
                 "LiveKit at {url} refused API key `{api_key}` ({status}): either the server does not know the key, or the secret \
-                 is not the key's, or the clocks differ; compare livekit.api_key and livekit.api_secret (LIVEKIT_API_KEY, \
-                 LIVEKIT_API_SECRET) with the server's `keys`"
+                 is not the key's, or the clocks differ; compare {} with the server's `keys`",
+                names.key_pair
             ),
             StatusCode::NOT_FOUND => format!(
-                "there is no agent endpoint at {url} ({status}): is livekit.url (LIVEKIT_URL) the address of a LiveKit server?"
+                "there is no agent endpoint at {url} ({status}): is {} the address of a LiveKit server?",
+                names.url
             ),
             status => format!("LiveKit at {url} did not open the worker socket: {status}"),
         }
@@ -138,13 +148,13 @@ impl Endpoint {
 
 impl Connection {
     /// Starts to open the socket. Its success or failure is the first event that `next` returns.
-    pub(crate) fn open(endpoint: Endpoint, metrics: Metrics) -> Self {
+    pub(crate) fn open(endpoint: Endpoint, observer: Arc<dyn Observer>) -> Self {
         let (outbox, outgoing) = mpsc::channel(OUTBOX);
         let (incoming, inbox) = mpsc::channel(INBOX);
         let task = tokio::spawn(async move {
             let reason = match open(&endpoint).await {
-                Ok(socket) => Pump::new(socket, &incoming, outgoing, metrics).run().await,
-                Err(reason) => reason,
+                Ok(socket) => Pump::new(socket, &incoming, outgoing, observer).run().await,
+                Err(error) => error.to_string(),
             };
             let _ = incoming.send(Incoming::Closed { reason }).await;
         });
@@ -181,19 +191,22 @@ impl Connection {
     }
 }
 
-async fn open(endpoint: &Endpoint) -> Result<Socket, String> {
+async fn open(endpoint: &Endpoint) -> Result<Socket, OpenError> {
     let request = endpoint.request()?;
     let config = WebSocketConfig::default().max_message_size(Some(MAX_FRAME)).max_frame_size(Some(MAX_FRAME));
     match timeout(OPEN_TIMEOUT, network().websocket(&endpoint.url, request, config)).await {
         Ok(Ok(socket)) => Ok(socket),
         Ok(Err(error)) => Err(endpoint.describe(&error)),
-        Err(_) => Err(format!("LiveKit at {} did not answer within {OPEN_TIMEOUT:?}", endpoint.url)),
+        Err(_) => {
+            let late = format!("LiveKit at {} did not answer within {OPEN_TIMEOUT:?}", endpoint.url);
+            Err(OpenError::new(Fault::TimedOut, late))
+        }
     }
 }
 
 /// Opens the socket as a worker does and closes it again, without registering: the server is there and takes our token.
 /// The error is the text of [`Incoming::Closed`].
-pub(crate) async fn knock(endpoint: &Endpoint) -> Result<(), String> {
+pub(crate) async fn knock(endpoint: &Endpoint) -> Result<(), OpenError> {
     let mut socket = open(endpoint).await?;
     // The check has succeeded already; a server that does not wait for the close loses nothing.
     let _ = timeout(OPEN_TIMEOUT, socket.close(None)).await;
@@ -235,8 +248,8 @@ mod tests {
     #[test]
     fn neither_the_request_nor_an_error_shows_the_token_or_the_secret() {
         let secret = "not-to-be-seen-not-to-be-seen-1234";
-        let endpoint =
-            Endpoint::new(&Url::parse("ws://127.0.0.1:1").unwrap(), "devkey", &Secret::new(secret));
+        let url = Url::parse("ws://127.0.0.1:1").unwrap();
+        let endpoint = Endpoint::new(&Settings::new(url, "devkey", Secret::new(secret)));
         let request = endpoint.request().unwrap();
         let token = request.headers()[header::AUTHORIZATION].to_str().unwrap().to_owned();
         let shown =

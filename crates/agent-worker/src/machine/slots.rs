@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Instant;
 
-use crate::worker::message::Job;
+use crate::message::Job;
 
 /// A slot is taken from the moment before we say "available" until the job's task is over.
 #[derive(Debug)]

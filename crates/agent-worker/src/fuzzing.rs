@@ -8,14 +8,13 @@ use url::Url;
 use super::machine::{Action, Event, Machine, Rules};
 use super::message::Registration;
 use super::{JobEnd, Terms, protocol};
-use crate::config::Permission;
-use crate::fuzzing::{choice, piece};
+use crate::settings::Permission;
 
 const SLOTS: u32 = 3;
 /// The most ticks in a row that a worker may ask for.
 const MOST_TICKS: usize = 1_000;
 
-pub(crate) fn frames(bytes: &[u8]) {
+pub fn frames(bytes: &[u8]) {
     converse(bytes);
 }
 
@@ -88,13 +87,28 @@ fn rules() -> Rules {
     }
 }
 
+/// The first byte as a number, and the rest.
+fn choice(bytes: &mut &[u8]) -> Option<u8> {
+    let (first, rest) = bytes.split_first()?;
+    *bytes = rest;
+    Some(*first)
+}
+
+/// A piece of the bytes: two bytes of length, and as many as there are of it.
+fn piece<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::from(choice(bytes)?) << 8 | usize::from(choice(bytes)?);
+    let (piece, rest) = bytes.split_at(length.min(bytes.len()));
+    *bytes = rest;
+    Some(piece)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_corpus_gets_as_far_as_jobs_and_full_slots() {
-        assert_eq!(converse(include_bytes!("../../fuzz/corpus/worker_frames/a_job")), 1);
-        assert_eq!(converse(include_bytes!("../../fuzz/corpus/worker_frames/full")), SLOTS as usize);
+        assert_eq!(converse(include_bytes!("../../../fuzz/corpus/worker_frames/a_job")), 1);
+        assert_eq!(converse(include_bytes!("../../../fuzz/corpus/worker_frames/full")), SLOTS as usize);
     }
 }

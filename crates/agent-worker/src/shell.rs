@@ -1,6 +1,7 @@
 //! Performs the machine's actions: holds the socket, the jobs' tasks and the clock.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -12,10 +13,9 @@ use super::connection::{Connection, Endpoint, Incoming, Stuck};
 use super::control::{Report, Reported};
 use super::machine::{Action, Event, Machine, Rules, Unavailable};
 use super::message::Registration;
+use super::observer::Observer;
 use super::running::RunningJobs;
-use super::{Assignment, Health, Heartbeat, Jobs, Outcome, Settings, Terms};
-use crate::metrics::Metrics;
-use crate::shutdown::Shutdown;
+use super::{Assignment, Health, Heartbeat, Jobs, Outcome, Settings, Shutdown, Terms};
 
 /// The queue of reports; jobs wait for a place in it, and each reports once.
 const REPORTS: usize = 64;
@@ -39,7 +39,9 @@ pub(super) struct Shell {
     terms: Changes,
     heartbeat: Option<Heartbeat>,
     outcome: Option<Outcome>,
-    metrics: Metrics,
+    observer: Arc<dyn Observer>,
+    /// The program's name for the limit of its jobs.
+    max_sessions: &'static str,
 }
 
 /// The terms on which jobs are taken, as they change.
@@ -59,8 +61,8 @@ impl Shell {
         resumed: mpsc::Receiver<Assignment>,
         health: watch::Sender<Health>,
     ) -> Self {
-        let endpoint = Endpoint::new(&settings.url, &settings.api_key, &settings.api_secret);
-        let metrics = settings.metrics.clone();
+        let endpoint = Endpoint::new(&settings);
+        let (observer, max_sessions) = (settings.observer.clone(), settings.names.max_sessions);
         let (report, reports) = mpsc::channel(REPORTS);
         let (heartbeat, mut terms) = (settings.heartbeat.clone(), settings.terms.clone());
         let slots = terms.borrow_and_update().max_sessions;
@@ -71,7 +73,7 @@ impl Shell {
             connection: None,
             stuck: false,
             closing: None,
-            running: RunningJobs::new(jobs, report, metrics.clone()),
+            running: RunningJobs::new(jobs, report, observer.clone()),
             reports,
             resumed,
             reporters: HashMap::new(),
@@ -79,7 +81,8 @@ impl Shell {
             terms: Changes(terms),
             heartbeat,
             outcome: None,
-            metrics,
+            observer,
+            max_sessions,
         }
     }
 
@@ -145,8 +148,8 @@ impl Shell {
     fn perform(&mut self, action: Action) {
         match action {
             Action::Connect => {
-                self.metrics.connecting();
-                self.connection = Some(Connection::open(self.endpoint.clone(), self.metrics.clone()));
+                self.observer.connecting();
+                self.connection = Some(Connection::open(self.endpoint.clone(), self.observer.clone()));
             }
             Action::Disconnect => {
                 self.closing = self.connection.take().map(Connection::close);
@@ -161,7 +164,7 @@ impl Shell {
             Action::Release { job_id } => {
                 self.reporters.remove(&job_id);
             }
-            Action::Announce(why) => announce(why),
+            Action::Announce(why) => self.announce(why),
             Action::Beat => self.beat(),
             Action::Finish(outcome) => self.outcome = Some(outcome),
         }
@@ -173,6 +176,19 @@ impl Shell {
         if let Some(Err(Stuck)) = self.connection.as_ref().map(write) {
             self.connection = None;
             self.stuck = true;
+        }
+    }
+
+    fn announce(&self, why: Option<Unavailable>) {
+        match why {
+            None => info!("available for jobs"),
+            Some(Unavailable::NotRegistered(trouble)) => warn!("not registered: {trouble}; trying again"),
+            Some(Unavailable::GoingAway) => info!("taking no jobs until reconnected"),
+            // The drain itself logs this, with the number of sessions that it waits for.
+            Some(Unavailable::Draining) => {}
+            Some(Unavailable::Full { slots }) => {
+                info!("taking no jobs: all {slots} slots ({}) are in use", self.max_sessions);
+            }
         }
     }
 
@@ -233,7 +249,7 @@ fn rules(settings: Settings) -> Rules {
     let terms = settings.terms.borrow().clone();
     let registration = Registration {
         agent_name: settings.agent_name,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: settings.version,
         instance_id: settings.instance_id,
         permissions: settings.permissions,
     };
@@ -242,19 +258,6 @@ fn rules(settings: Settings) -> Rules {
         url: settings.url,
         terms,
         beat_every: settings.heartbeat.map(|heartbeat| heartbeat.every),
-    }
-}
-
-fn announce(why: Option<Unavailable>) {
-    match why {
-        None => info!("available for jobs"),
-        Some(Unavailable::NotRegistered(trouble)) => warn!("not registered: {trouble}; trying again"),
-        Some(Unavailable::GoingAway) => info!("taking no jobs until reconnected"),
-        // The drain itself logs this, with the number of sessions that it waits for.
-        Some(Unavailable::Draining) => {}
-        Some(Unavailable::Full { slots }) => {
-            info!("taking no jobs: all {slots} slots (worker.max_sessions) are in use");
-        }
     }
 }
 

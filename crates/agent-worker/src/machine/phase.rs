@@ -5,7 +5,7 @@ use std::time::Instant;
 use tracing::info;
 
 use super::{Action, END_NOW_TIMEOUT, FLUSH_TIMEOUT, Machine, Phase, STOP_TIMEOUT};
-use crate::worker::{JobEnd, Outcome};
+use crate::{JobEnd, Outcome};
 
 impl Machine {
     pub(super) fn drain(&mut self, now: Instant) {

@@ -14,10 +14,10 @@ use super::JobEnd;
 use super::message::{
     Answer, Assigned, Job, Participant, Registration, ServerMessage, Status, WorkerMessage,
 };
-use crate::config::Permission;
+use crate::settings::Permission;
 
 /// The server checks the token when the socket opens and never again, so it need not live longer than clocks differ.
-pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
+pub const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
 
 /// The version of the worker protocol that we speak.
 pub(crate) const VERSION: i32 = 1;

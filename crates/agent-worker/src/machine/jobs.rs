@@ -7,8 +7,8 @@ use url::Url;
 
 use super::slots::Refusal;
 use super::{ASSIGNMENT_TIMEOUT, Action, Machine, Phase, STOP_TIMEOUT, TERMINATION_TIMEOUT};
-use crate::worker::message::{Answer, Assigned, Job, Participant, WorkerMessage};
-use crate::worker::{Assignment, JobEnd};
+use crate::message::{Answer, Assigned, Job, Participant, WorkerMessage};
+use crate::{Assignment, JobEnd};
 
 impl Machine {
     pub(super) fn offered(&mut self, now: Instant, job: Job, actions: &mut Vec<Action>) {

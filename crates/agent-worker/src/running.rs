@@ -1,6 +1,7 @@
 //! The tasks of the jobs: each job has its own, so that a panic ends that job alone.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
@@ -9,7 +10,7 @@ use tracing::{error, info, warn};
 
 use super::control::Report;
 use super::{Assignment, JobControl, JobEnd, Jobs};
-use crate::metrics::{JobResult, Metrics, Panicked};
+use crate::observer::{JobResult, Observer};
 
 /// Dropping it ends every job's task.
 pub(super) struct RunningJobs {
@@ -18,7 +19,7 @@ pub(super) struct RunningJobs {
     tasks: JoinSet<JobEnd>,
     by_task: HashMap<Id, Running>,
     by_job: HashMap<String, Handles>,
-    metrics: Metrics,
+    observer: Arc<dyn Observer>,
 }
 
 struct Running {
@@ -33,9 +34,9 @@ struct Handles {
 }
 
 impl RunningJobs {
-    pub(super) fn new(jobs: Jobs, reports: mpsc::Sender<Report>, metrics: Metrics) -> Self {
+    pub(super) fn new(jobs: Jobs, reports: mpsc::Sender<Report>, observer: Arc<dyn Observer>) -> Self {
         let (by_task, by_job) = (HashMap::new(), HashMap::new());
-        Self { jobs, reports, tasks: JoinSet::new(), by_task, by_job, metrics }
+        Self { jobs, reports, tasks: JoinSet::new(), by_task, by_job, observer }
     }
 
     pub(super) fn start(&mut self, assignment: Assignment) {
@@ -96,10 +97,7 @@ impl RunningJobs {
             Err(error) if error.is_panic() => JobResult::Panicked,
             Err(_) => JobResult::Aborted,
         };
-        if result == JobResult::Panicked {
-            self.metrics.panicked(Panicked::Session);
-        }
-        self.metrics.job_ended(result);
+        self.observer.job_ended(result);
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tracing::warn;
 
-use crate::worker::JobEnd;
+use crate::JobEnd;
 
 /// More ends than any worker has jobs; the limit only keeps an outage of days from filling the memory.
 const MAX_KEPT: usize = 1024;

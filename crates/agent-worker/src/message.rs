@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use conversation::Secret;
 
-use crate::config::Permission;
-use crate::worker::JobEnd;
+use crate::JobEnd;
+use crate::settings::Permission;
 
 /// From LiveKit to the worker.
 #[derive(Clone, Debug, PartialEq)]

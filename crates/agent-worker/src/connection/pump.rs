@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{SinkExt, StreamExt};
@@ -12,9 +13,9 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tracing::{debug, warn};
 
 use super::{Incoming, Outgoing, Socket};
-use crate::metrics::{Answered, Metrics};
-use crate::worker::message::{Answer, ServerMessage, WorkerMessage};
-use crate::worker::protocol;
+use crate::message::{Answer, ServerMessage, WorkerMessage};
+use crate::observer::{Answered, Observer};
+use crate::protocol;
 
 /// A frame that cannot be written for so long means that the server does not read.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,7 +38,7 @@ pub(super) struct Pump<'a> {
 
 /// The times at which offers came, until they are answered.
 struct Offers {
-    metrics: Metrics,
+    observer: Arc<dyn Observer>,
     waiting: HashMap<String, Instant>,
 }
 
@@ -54,9 +55,9 @@ impl<'a> Pump<'a> {
         socket: Socket,
         incoming: &'a mpsc::Sender<Incoming>,
         outgoing: mpsc::Receiver<Outgoing>,
-        metrics: Metrics,
+        observer: Arc<dyn Observer>,
     ) -> Self {
-        let offers = Offers { metrics, waiting: HashMap::new() };
+        let offers = Offers { observer, waiting: HashMap::new() };
         Self { socket, incoming, outgoing, malformed: 0, offers }
     }
 
@@ -159,7 +160,7 @@ impl Offers {
 
     fn answered(&mut self, job_id: &str, answer: Answered) {
         let Some(took) = self.waiting.remove(job_id).map(|came| came.elapsed()) else { return };
-        self.metrics.dispatch_answered(answer, took);
+        self.observer.offer_answered(answer, took);
         if took > LATE {
             warn!(
                 job_id,
@@ -200,22 +201,55 @@ fn describe_close(close: Option<CloseFrame>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
     use super::*;
-    use crate::log::tests as log;
+
+    #[derive(Clone, Debug, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    #[derive(Debug, Default)]
+    struct Counted(Mutex<Vec<Answered>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Observer for Counted {
+        fn offer_answered(&self, answer: Answered, _: Duration) {
+            self.0.lock().unwrap().push(answer);
+        }
+    }
+
+    /// The log of `speak`, as one text.
+    fn said(speak: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let sink = lines.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || sink.clone()).finish();
+        tracing::subscriber::with_default(subscriber, speak);
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
 
     #[test]
     fn an_offer_that_is_answered_late_is_told_and_others_are_not() {
-        let metrics = Metrics::default();
-        let said = log::said(|| {
+        let counted = Arc::new(Counted::default());
+        let said = said(|| {
             let late = Instant::now().checked_sub(2 * LATE).unwrap();
             let waiting = [("AJ_late", late), ("AJ_soon", Instant::now())];
             let waiting = waiting.map(|(job, came)| (job.to_owned(), came)).into();
-            let mut offers = Offers { metrics: metrics.clone(), waiting };
+            let mut offers = Offers { observer: counted.clone(), waiting };
             for job in ["AJ_late", "AJ_soon"] {
                 offers.answered(job, Answered::Taken);
             }
         });
         assert!(said.contains("AJ_late") && !said.contains("AJ_soon"), "{said}");
-        assert!(metrics.text().contains("dispatch_answer_seconds_count{answer=\"taken\"} 2\n"));
+        assert_eq!(*counted.0.lock().unwrap(), [Answered::Taken, Answered::Taken]);
     }
 }
