@@ -52,7 +52,7 @@ pub fn publish(path: &Path) -> io::Result<()> {
     fs::rename(working(path), path)
 }
 
-/// Replaces a file as a whole: whoever opens it reads the old content or the new one.
+/// Replaces a file as a whole: a reader gets the old content or the new one.
 pub fn replace(path: &Path, content: &[u8], durability: Durability) -> io::Result<()> {
     prepare(path, content, durability)?;
     publish(path)
