@@ -259,7 +259,7 @@ impl Text {
 }
 
 fn is_ours(target: &str) -> bool {
-    target.split("::").next() == Some("voiced")
+    target.split("::").next().is_some_and(|name| name == "voiced" || CRATES.contains(&name))
 }
 
 fn coloured(level: Level) -> String {
