@@ -1,13 +1,13 @@
 //! `voiced`: a voice agent worker daemon for LiveKit.
 //!
 //! A dispatch becomes a job, a job a room, a room a session, each user turn an LLM request, and each turn a trace:
-//! [`worker`] → [`job`] → [`room`] → [`session`] → [`llm`] → [`telemetry`].
+//! [`agent_worker`] → [`job`] → [`room`] → [`session`] → [`llm`] → [`telemetry`].
 //!
 //! # Layout
 //!
 //! - [`cli`]: the commands; `start` is the boot order of the daemon
 //! - [`config`]: `agent.toml`, environment and command line as one validated value
-//! - [`worker`]: the agent worker protocol: registration, offers, slots, drain
+//! - the crate [`agent_worker`]: the agent worker protocol: registration, offers, slots, drain
 //! - [`job`]: one dispatched job, from the join to the report of its end
 //! - [`room`]: a joined room: the texts of its people, and the agent's words and states
 //! - [`session`]: one conversation; its rules are a pure state machine
@@ -27,7 +27,7 @@
 //!
 //! # Invariants
 //!
-//! Each outside world is named in one place: the worker protocol in `worker/protocol.rs`, the crate `livekit` in
+//! Each outside world is named in one place: the worker protocol in the crate `agent_worker`, `livekit` in
 //! `room.rs` and below it, `async-openai` in `llm/openai.rs`, OpenTelemetry in `telemetry/otel.rs` and below it,
 //! `metrics/meter.rs` and `telemetry/signals/records.rs`, SQLite in the crate `turn_store`. `ARCHITECTURE.md`
 //! has the others.

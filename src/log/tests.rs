@@ -77,11 +77,12 @@ fn the_journal_gets_priorities_and_no_time() {
 }
 
 #[test]
-fn what_others_say_is_told_apart() {
-    let lines = text(Destination::Journal, || warn!(target: "hyper::proto", "closed"));
-    assert_eq!(lines, ["<4>hyper::proto: closed"]);
-    let ours = text(Destination::Journal, || warn!(target: "turn_store::writer", "moved"));
-    assert_eq!(ours, ["<4>moved"]);
+fn what_others_say_is_told_apart_from_what_our_crates_say() {
+    let lines = text(Destination::Journal, || {
+        warn!(target: "hyper::proto", "closed");
+        warn!(target: "agent_worker::shell", "not registered");
+    });
+    assert_eq!(lines, ["<4>hyper::proto: closed", "<4>not registered"]);
 }
 
 #[test]

@@ -118,6 +118,7 @@ pub fn settings(url: &str) -> Settings {
             Permission::UpdateMetadata,
         ],
         instance_id: "1f".repeat(16),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         names: WORKER_NAMES,
         ..Settings::new(url, API_KEY, Secret::new(API_SECRET))
     }
