@@ -7,12 +7,22 @@ use testbed::LivekitServer;
 use crate::speech::ends::{Call, Heard, WAYS, Way};
 use crate::speech::reading::compare;
 use crate::speech::steady::{on_time, one_at_a_time};
-use crate::speech::synthesis::{RATE, Speech};
+use crate::speech::synthesis::{ALL, FEW, RATE, Speech};
 
 #[test]
 fn over_loopback_every_word_is_read_as_it_was_said() {
+    lose_no_word(FEW);
+}
+
+#[test]
+#[ignore = "--all: the test above with more sentences"]
+fn over_loopback_every_word_of_all_sentences_is_read_as_it_was_said() {
+    lose_no_word(ALL);
+}
+
+fn lose_no_word(sentences: usize) {
     let directory = tempfile::tempdir().unwrap();
-    let Some(speech) = Speech::synthesised(directory.path()) else { return };
+    let Some(speech) = Speech::synthesised(directory.path(), sentences) else { return };
     let livekit = LivekitServer::start().unwrap();
     let _alone = one_at_a_time();
     let heard = on_time(|| Some(hold(&livekit, &speech, directory.path())));

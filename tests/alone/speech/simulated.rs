@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::speech::reading::{Reading, readings};
-use crate::speech::synthesis::{Speech, from_bytes, write};
+use crate::speech::synthesis::{ALL, Speech, from_bytes, write};
 
 /// The directory `$SPOKEN`, which the script makes.
 fn directory() -> PathBuf {
@@ -16,14 +16,14 @@ fn directory() -> PathBuf {
 #[test]
 #[ignore = "a measurement: bench/loss.sh"]
 fn say() {
-    let speech = Speech::synthesised(&directory()).expect("flite speaks");
+    let speech = Speech::synthesised(&directory(), ALL).expect("flite speaks");
     write(&speech.samples, &directory().join("said.pcm"));
 }
 
 #[test]
 #[ignore = "a measurement: bench/loss.sh"]
 fn judge() {
-    let speech = Speech::synthesised(&directory()).expect("flite speaks");
+    let speech = Speech::synthesised(&directory(), ALL).expect("flite speaks");
     let heard = heard();
     let files: Vec<_> = heard.iter().flat_map(|file| cut(&speech, file)).collect();
     let mut misread = BTreeMap::new();

@@ -23,7 +23,11 @@ const SENTENCES: [&str; 5] = [
     "the president said that the country needs more money",
 ];
 
-/// All sentences as one recording.
+/// The sentences that most tests play; the others are left to `--all`.
+pub(crate) const FEW: usize = 3;
+pub(crate) const ALL: usize = SENTENCES.len();
+
+/// Sentences as one recording.
 pub(crate) struct Speech {
     pub(crate) samples: Vec<i16>,
     pub(crate) sentences: Vec<Sentence>,
@@ -40,9 +44,9 @@ pub(crate) struct Sentence {
 
 impl Speech {
     /// `None`, with a line about it, where the synthesiser is missing.
-    pub(crate) fn synthesised(directory: &Path) -> Option<Self> {
+    pub(crate) fn synthesised(directory: &Path, sentences: usize) -> Option<Self> {
         let mut speech = Self { samples: vec![0; PAUSE], sentences: Vec::new() };
-        for text in SENTENCES {
+        for text in SENTENCES.into_iter().take(sentences) {
             let spoken = spoken(text, &directory.join("sentence.wav"))?;
             let start = speech.samples.len();
             speech.samples.extend(spoken);

@@ -12,8 +12,8 @@ const SPLIT: [&str; 3] = ["offline", "live", "alone"];
 /// The program whose tests run with nothing else of ours beside them.
 const ALONE: &str = "alone";
 /// Modules of that program whose tests measure no time. They only need a process of their own, or are much work.
-const OWN_PROCESS: [&str; 6] =
-    ["cameras", "cancelled_join", "chaos", "hard_close", "isolation", "many_rooms"];
+const OWN_PROCESS: [&str; 7] =
+    ["cameras", "cancelled_join", "chaos", "hard_close", "http_held", "isolation", "many_rooms"];
 /// Modules whose tests spend their time on time limits, outages and restarts, and use a seventh of a processor; `faults` a
 /// third. Those with the longest tests come first.
 const WAITING: [&str; 18] = [
