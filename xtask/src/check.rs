@@ -1,5 +1,6 @@
 //! `cargo xtask check`: the fast loop. Format, structure, lints, and the tests that need no server.
 
+mod layers;
 mod prose;
 mod structure;
 
@@ -92,6 +93,7 @@ fn run_tests(program: &Program, logs: &Path) -> Result<Tally> {
 /// The faults that the text of the tree has, a line each.
 fn findings() -> Result<Vec<String>> {
     let mut found = structure::cycles(&testbed::root().join("src"))?;
+    found.extend(layers::upward(testbed::root())?);
     found.extend(prose::vague(testbed::root())?);
     let readme = testbed::root().join("README.md").metadata()?.len();
     if readme > README_BYTES {
