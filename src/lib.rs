@@ -14,16 +14,16 @@
 //! - [`llm`]: the answerer of a turn, behind the trait [`llm::Answerer`]
 //! - [`telemetry`]: the three spans of a turn, and their way out; [`attributes`]: every key that a span or metric carries
 //! - [`metrics`]: what the process counts, for `/metrics` and OTLP; `observed`: the state of the other parts as metrics
-//! - [`privacy`]: what may be recorded of what people said and who they are
 //! - [`runtime`]: the threads that everything asynchronous shares
-//! - [`net`]: the making of every connection: certificates, proxies, websockets
-//! - [`http`], [`systemd`], [`shutdown`], [`log`], [`panics`], [`tls`]: the other needs of a daemon
+//! - [`http`], [`systemd`], [`shutdown`], [`log`], [`panics`]: the other needs of a daemon
 //! - [`caller`]: the other side of a session, for `voiced call` and for tests
 //! - `reload`: the configuration, read again on SIGHUP
 //! - `openobserve`: our dashboard and alerts, and their installation
 //! - `check`: the questions of `voiced check` to each neighbour
 //! - `output`: the one way to stdout and stderr; `terminal`: foreign texts in a form that these may show
-//! - [`chat`], [`secret`]: the words that all of them use
+//! - the crates [`conversation`] (the words that all of them use), [`statedir`] (private files), [`outbound`] (every
+//!   connection), [`redaction`] (what may be recorded), [`otlp_spool`] (the way out of traces) and [`turn_store`] (the
+//!   local record)
 //!
 //! # Invariants
 //!

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_nobody_ended_is_counted_as_aborted() {
+    fn a_request_without_an_end_is_counted_as_aborted() {
         let metrics = Metrics::default();
         drop(llm(&metrics).request(std::time::Instant::now()));
         let text = metrics.text();

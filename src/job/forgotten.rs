@@ -33,20 +33,20 @@ enum Forgotten {
 /// Returns when the server has said twice that it does not keep the room; never, once a person was here.
 pub(super) async fn forgotten(roster: &Roster, place: &Place, company: &Company) {
     tokio::select! {
-        () = nobody_is_coming(roster, place) => {}
-        () = somebody_is_here(company) => std::future::pending().await,
+        () = server_has_forgotten(roster, place) => {}
+        () = person_is_here(company) => std::future::pending().await,
     }
 }
 
 /// With a person here the session knows when it is over, and a server that has just restarted may not know the room
 /// yet.
-async fn somebody_is_here(company: &Company) {
+async fn person_is_here(company: &Company) {
     while !company.is_here() {
         tokio::time::sleep(LOOK).await;
     }
 }
 
-async fn nobody_is_coming(roster: &Roster, place: &Place) {
+async fn server_has_forgotten(roster: &Roster, place: &Place) {
     let joined = Instant::now();
     for pause in FIRST_PAUSES.into_iter().chain(iter::repeat(PAUSE)) {
         tokio::time::sleep(pause).await;

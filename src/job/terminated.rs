@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_termination_ends_the_session_where_nobody_waits() {
+    fn a_termination_ends_the_session_of_an_empty_room() {
         let recorder = ("EG_1", Kind::Other);
         for members in [vec![], vec![us()], vec![us(), recorder]] {
             let meaning = judged(true, Some(&answers("RM_1", &members)));

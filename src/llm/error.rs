@@ -145,7 +145,7 @@ impl Kind {
     }
 
     /// Whether a fault's detail comes from the network or a header, which cannot quote the conversation.
-    pub(super) fn quotes_nobody(self) -> bool {
+    pub(super) fn is_free_of_quotes(self) -> bool {
         matches!(self, Kind::Connect | Kind::Certificate | Kind::Status(300..400))
     }
 

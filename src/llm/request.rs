@@ -305,7 +305,7 @@ impl Request {
     fn shown(&self, kind: Kind, detail: &str) -> Option<String> {
         let privacy = &self.privacy;
         let allowed = |line: &str| {
-            if kind.quotes_nobody() { Some(privacy.message(line)) } else { privacy.quoted(line) }
+            if kind.is_free_of_quotes() { Some(privacy.message(line)) } else { privacy.quoted(line) }
         };
         excerpt::safe(detail, &self.messages, self.shared.config.api_key.as_ref(), allowed)
     }

@@ -78,14 +78,14 @@ mod tests {
     }
 
     #[test]
-    fn somebody_waits_alone_or_with_what_is_left_of_us_or_with_agents_of_other_names() {
+    fn a_person_waits_alone_or_beside_agents_of_other_names() {
         assert_eq!(of(vec![person()]), Verdict::GoBack);
         assert_eq!(of(vec![person(), agent("agent-AJ_1", "helper")]), Verdict::GoBack);
         assert_eq!(of(vec![person(), agent("agent-AJ_2", "transcriber")]), Verdict::GoBack);
     }
 
     #[test]
-    fn nobody_goes_where_one_of_us_is() {
+    fn no_worker_goes_where_one_of_us_is() {
         assert_eq!(of(vec![person(), agent("agent-AJ_2", "helper")]), Verdict::Served);
     }
 

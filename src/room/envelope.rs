@@ -113,7 +113,7 @@ impl Glance {
 // === impl Destinations ===
 
 impl Destinations {
-    pub(super) fn is_everybody(&self) -> bool {
+    pub(super) fn is_to_the_room(&self) -> bool {
         self.identities.is_empty() && self.sids.is_empty()
     }
 }

@@ -65,7 +65,7 @@ fn a_packet_of_chat_says_who_sent_it_and_to_whom() {
     }
     let message = ChatMessage { id: "1".into(), message: "hi".into(), ..ChatMessage::default() };
     let letter = opened(&packet("ada", &[], Value::ChatMessage(message.clone()))).unwrap();
-    assert!(letter.to.is_everybody());
+    assert!(letter.to.is_to_the_room());
     assert!(matches!(letter.content, Content::Message(read) if read == message));
 }
 

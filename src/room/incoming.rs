@@ -42,7 +42,7 @@ impl Room {
 
     /// The others among whom something was said that was sent to `to`; None when that is the whole room.
     pub(super) fn among(&self, to: Destinations) -> Option<Vec<String>> {
-        if to.is_everybody() {
+        if to.is_to_the_room() {
             return None;
         }
         let here = self.inner.remote_participants();

@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_writes_packets_gets_chat_until_they_write_a_stream() {
+    fn writers_of_packets_get_chat_until_they_write_a_stream() {
         let mut audience = Audience::default();
         wrote(&mut audience, "ada", Way::Packet);
         wrote(&mut audience, "bob", Way::Stream);

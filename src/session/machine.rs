@@ -285,7 +285,7 @@ impl Machine {
     fn joined(&mut self, now: Instant, people: Vec<String>) {
         self.set_state(AgentState::Listening);
         if self.in_other_room {
-            self.presence.expect_nobody(now);
+            self.presence.expect_people_soon(now);
         }
         for person in people {
             self.person_joined(person);

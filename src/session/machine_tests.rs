@@ -286,7 +286,7 @@ fn away(session: &mut Session, seconds: u64, rejoined: bool) -> Vec<String> {
 }
 
 #[test]
-fn nobody_counts_as_gone_while_the_connection_is_being_restored() {
+fn no_person_counts_as_gone_while_the_connection_is_restored() {
     let mut session = Session::joined(rules());
     session.on(Event::PersonLeft("ada".into()));
     session.on(Event::Away);
@@ -301,7 +301,7 @@ fn nobody_counts_as_gone_while_the_connection_is_being_restored() {
 }
 
 #[test]
-fn whoever_comes_back_to_find_us_rejoined_is_told_once() {
+fn a_person_who_finds_us_rejoined_is_told_once() {
     let mut session = with_notice();
     assert!(away(&mut session, 5, true).is_empty(), "there is nobody yet");
     assert!(session.on(Event::PersonComing("ada".into())).is_empty(), "she would not hear it");
@@ -332,7 +332,7 @@ fn a_reply_that_goes_on_is_notice_enough_and_so_is_the_next_question() {
 }
 
 #[test]
-fn a_lost_session_keeps_what_was_said_for_whoever_goes_on_with_it() {
+fn a_lost_session_keeps_what_was_said_for_its_successor() {
     let mut session = with_notice();
     session.on(heard("my name is Ada"));
     session.on(delta(0, "hello Ada"));
@@ -351,7 +351,7 @@ fn a_lost_session_keeps_what_was_said_for_whoever_goes_on_with_it() {
 }
 
 #[test]
-fn a_session_nobody_came_to_waits_for_the_room_to_close() {
+fn a_session_without_people_waits_for_the_room_to_close() {
     let mut session = Session::new(rules());
     session.on(Event::Joined { people: vec![], coming: vec![] });
     assert!(session.machine.deadline().is_none());
@@ -397,7 +397,7 @@ fn latency_is_from_the_utterance_to_the_first_word() {
 }
 
 #[test]
-fn in_a_room_that_only_has_the_name_nobody_is_waited_for_longer_than_the_grace() {
+fn a_new_room_of_the_name_waits_no_longer_than_the_grace() {
     let joined = |people: &[&str], in_other_room: bool| {
         let mut machine = Machine::new(rules());
         if in_other_room {

@@ -51,7 +51,7 @@ impl Presence {
     }
 
     /// Starts the grace when the room is empty: a person who does not come soon will not come.
-    pub(super) fn expect_nobody(&mut self, now: Instant) {
+    pub(super) fn expect_people_soon(&mut self, now: Instant) {
         self.wait_if_alone(now, self.grace);
     }
 

@@ -102,7 +102,7 @@ async fn a_living_worker_takes_over_from_one_that_died() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_goes_where_another_of_us_is_already() {
+async fn no_worker_goes_where_another_of_us_is_already() {
     let world = world().await;
     let mut killed = world.worker(&[]);
     let mut caller = world.call("served").await;

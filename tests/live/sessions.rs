@@ -134,7 +134,7 @@ async fn a_record_that_cannot_be_written_costs_no_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_else_may_read_the_record_and_off_writes_none() {
+async fn no_other_user_may_read_the_record_and_off_writes_none() {
     let world = World::start(Script::always(echo())).await;
     let worker = world.worker(&[]);
     wait_until("there is a record", || world.record().exists(), || worker.log());

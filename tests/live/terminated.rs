@@ -224,7 +224,7 @@ async fn a_room_that_is_deleted_while_the_connection_is_away_is_not_gone_back_to
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_echo_where_nobody_waits_any_more_ends_the_session() {
+async fn an_echo_in_an_empty_room_ends_the_session() {
     let scene = Scene::set().await;
     let caller = scene.acquainted("empty").await;
     scene.cut_off(1);

@@ -10,7 +10,7 @@ fn redacted(place: &Place, text: &str) -> String {
 }
 
 #[test]
-fn everything_is_recorded_and_nobody_hashed_by_default() {
+fn everything_is_recorded_and_no_identity_hashed_by_default() {
     let telemetry = Place::new().config().telemetry;
     assert_eq!(telemetry.capture_content, CaptureContent::Full);
     assert_eq!(telemetry.user_id, UserId::Plain);

@@ -103,7 +103,7 @@ fn with_mode(place: Place, name: &str, mode: u32) -> Place {
 }
 
 #[test]
-fn a_secret_that_everybody_can_read_is_warned_of_once_a_file() {
+fn a_secret_that_other_users_can_read_is_warned_of_once_a_file() {
     let place = || {
         Place::with_agent_toml("[llm]\napi_key = \"sk-1\"\n[http]\ntoken_file = \"token\"\n")
             .file("token", "hush")
@@ -138,7 +138,7 @@ fn a_file_without_a_secret_that_counts_may_be_read_by_all() {
 }
 
 #[test]
-fn a_secrets_file_that_everybody_can_write_is_refused() {
+fn a_secrets_file_that_other_users_can_write_is_refused() {
     let place = Place::with_agent_toml("[llm]\napi_key_file = \"key\"\n").file("key", "sk-1");
     let place = with_mode(place, "key", 0o602);
     let refusal = place.refusal();

@@ -230,7 +230,7 @@ fn a_value_may_hold_equals_signs_and_be_empty() {
 }
 
 #[test]
-fn a_shorter_turn_shortens_the_attempts_that_nobody_asked_for() {
+fn a_shorter_turn_shortens_the_attempts_by_default() {
     let place = Place::new().set("llm.total_timeout=3s");
     assert_eq!(place.config().llm.first_token_timeout, Duration::from_secs(3));
     assert_eq!(place.source("llm.first_token_timeout"), "at most llm.total_timeout");

@@ -152,7 +152,7 @@ fn a_wrong_path_is_explained() {
 }
 
 #[test]
-fn nobody_listening_is_explained() {
+fn a_closed_port_is_explained() {
     // The discard service's port. One that a listener has just given up may live on for a moment in a child process
     // that another test is starting.
     let url: Url = "http://127.0.0.1:9/v1/traces".parse().unwrap();

@@ -165,7 +165,7 @@ async fn what_people_changed_stays_while_ours_is_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_by_somebody_else_meanwhile_is_not_overwritten() {
+async fn a_change_by_another_meanwhile_is_not_overwritten() {
     let server = OpenObserve::start().await;
     install(&server, &[]).await.assert_steps("created", "skipped");
     {
@@ -229,7 +229,7 @@ async fn each_service_and_stream_has_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_anybody_to_tell_the_alerts_are_left_out_and_said() {
+async fn without_a_destination_the_alerts_are_left_out_and_said() {
     let server = OpenObserve::start().await;
     let said = install(&server, &[]).await;
     said.assert_steps("created", "skipped");

@@ -131,7 +131,7 @@ async fn on_loopback_another_name_for_us_is_refused_and_health_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn beyond_loopback_nobody_gets_in_without_a_token() {
+async fn beyond_loopback_no_client_gets_in_without_a_token() {
     let recorded = Recorded::new();
     recorded.put([turn("RM_1", "kitchen", 0, 1)]);
     let closed = recorded.serve_as("0.0.0.0", None).await;

@@ -54,7 +54,7 @@ fn an_invalid_traceparent_is_ignored() {
 }
 
 #[test]
-fn spans_that_nobody_ends_are_errors() {
+fn spans_without_an_end_are_errors() {
     let spans = recorded(|tracer| {
         let turn = turns::start(tracer, "RM_1", 0);
         let messages = turns::messages();

@@ -146,7 +146,7 @@ impl Soak<'_> {
 
     /// Many sessions at the same time; a third of them lose their callers in the middle of a reply.
     fn peak(&mut self) -> Result<Sample> {
-        let mut groups = self.everybody_comes()?;
+        let mut groups = self.all_come()?;
         let at_once = self.options.at_once;
         self.sessions += at_once;
         let peak = self.largest_until(Instant::now() + PEAK_HOLD)?;
@@ -164,7 +164,7 @@ impl Soak<'_> {
 
     /// Starts the callers in groups, each after the one before has joined. A server that is too busy forgets to send
     /// the agent to some: others come in their place.
-    fn everybody_comes(&self) -> Result<Vec<(Process, PathBuf)>> {
+    fn all_come(&self) -> Result<Vec<(Process, PathBuf)>> {
         let at_once = self.options.at_once;
         let (mut groups, mut called, mut running) = (Vec::new(), 0, 0);
         while running < at_once {

@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_there_is_said_with_the_cause() {
+    fn an_absent_receiver_is_said_with_the_cause() {
         let receiver = receiver(&[]);
         let attempt = receiver.post(HeaderMap::new(), Vec::new());
         let trouble = receiver.explain(&attempt).unwrap();

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn only_slots_that_nobody_holds_are_taken_over() {
+    fn only_slots_without_a_process_are_taken_over() {
         let root = tempfile::tempdir().unwrap();
         let slots = Slots::new(root.path(), "voiced", "ada");
         let (ours, dead, alive) =

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_is_over_when_nobody_holds_its_lock() {
+    fn a_run_is_over_when_no_process_holds_its_lock() {
         let dir = tempfile::tempdir().unwrap();
         let database = dir.path().join("record.sqlite");
         let gate = Gate::pass(&database).unwrap();

@@ -58,7 +58,7 @@ fn nothing_is_tried_again_once_words_were_passed_on() {
 }
 
 #[test]
-fn reasoning_that_nobody_heard_does_not_stand_in_the_way_of_another_attempt() {
+fn reasoning_alone_allows_another_attempt() {
     let (mut machine, now) = begun(LIMITS);
     machine.step(now, Event::Token);
     assert!(matches!(fail(&mut machine, now, Kind::ConnectionLost), Action::Wait(_)));

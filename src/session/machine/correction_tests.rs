@@ -38,7 +38,7 @@ fn spoken(open: &str, close: &str, turn: u64) -> Vec<String> {
 }
 
 #[test]
-fn whoever_writes_packets_gets_each_reply_as_chat_too() {
+fn writers_of_packets_get_each_reply_as_chat_too() {
     let mut session = Session::joined(rules());
     session.on(by(Way::Packet, "hi", "1"));
     assert_eq!(reply(&mut session, 0), spoken("open", "close ada", 0));

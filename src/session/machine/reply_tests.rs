@@ -93,7 +93,7 @@ fn a_question_while_the_last_words_leave_cuts_them_and_is_asked_at_once() {
 }
 
 #[test]
-fn a_reply_that_was_out_when_somebody_cut_in_is_answered() {
+fn a_reply_that_was_out_before_an_interruption_is_answered() {
     let mut session = said();
     session.on(answered(0, Outcome::Complete));
     session.machine.step(session.now, heard("and then?"));

@@ -149,7 +149,7 @@ mod tests {
     use crate::telemetry::signals::records::tests::record;
 
     #[test]
-    fn what_does_not_fit_is_counted_and_nobody_waits() {
+    fn what_does_not_fit_is_counted_and_holds_up_no_task() {
         let queue = LogQueue::default();
         (0..MAX_RECORDS + 7).for_each(|number| queue.push(record(&number.to_string())));
         queue.close();

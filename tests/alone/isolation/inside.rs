@@ -26,7 +26,7 @@ fn lost_nothing(row: &str, recovery: Duration) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_panics_costs_its_own_turn_an_apology_and_nobody_else_anything() {
+async fn an_answer_that_panics_costs_its_own_turn_an_apology() {
     let world = world().await;
     let inside = Inside::start(&world).await;
     let mut caller = world.call("panics").await;
@@ -79,7 +79,7 @@ async fn a_session_that_panics_ends_is_reported_leaves_its_room_and_may_be_sent_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_never_ends_is_given_up_when_somebody_speaks_again() {
+async fn an_answer_that_never_ends_is_given_up_at_the_next_turn() {
     let world = world().await;
     let inside = Inside::start(&world).await;
     let mut caller = world.call("sticks").await;
@@ -99,7 +99,7 @@ async fn an_answer_that_never_ends_is_given_up_when_somebody_speaks_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_keeps_its_thread_keeps_nobody_else() {
+async fn an_answer_that_keeps_its_thread_keeps_no_other_room() {
     let world = world().await;
     let inside = Inside::start(&world).await;
     let mut caller = world.call("spins").await;
@@ -137,7 +137,7 @@ async fn a_worker_whose_sessions_hold_its_threads_still_hears_that_it_is_to_drai
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_words_waits_for_its_room_and_for_nobody_else() {
+async fn a_flood_of_words_waits_for_its_room_alone() {
     let world = world().await;
     let inside = Inside::start(&world).await;
     let mut caller = world.call("floods").await;

@@ -179,7 +179,7 @@ async fn a_thousand_texts_at_once_in_one_room_delay_no_other_room() {
 
 /// The caller's process is stopped in the middle of a long reply, so that its connection takes nothing more.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_who_never_reads_holds_up_nobody_else() {
+async fn a_caller_who_never_reads_holds_up_no_other_room() {
     let world = world().await;
     let worker = world.worker(&[]);
     let trouble = async {

@@ -168,7 +168,7 @@ async fn a_person_whose_attributes_change_all_the_time_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_joins_under_a_name_that_is_here_takes_its_place() {
+async fn a_person_who_joins_under_a_present_name_takes_its_place() {
     let world = World::start(echo()).await;
     let worker = world.worker(&["agent.leave_grace=1s"]);
     let mut first = Members::joined(&world, "twice", &["ada"]);

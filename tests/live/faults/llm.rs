@@ -13,7 +13,7 @@ use crate::support::world::{PATIENCE, World};
 const AN_HOUR: usize = 60;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_listens_where_the_model_was() {
+async fn the_models_port_is_closed() {
     let (mut stage, mut door) = behind_a_door(&[]).await;
     door.shut().await;
     stage.ask_in_vain().await;
@@ -24,7 +24,7 @@ async fn nobody_listens_where_the_model_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_listens_for_an_hour() {
+async fn the_models_port_is_closed_for_an_hour() {
     let (mut stage, mut door) = behind_a_door(&["llm.max_attempts=2"]).await;
     door.shut().await;
     let attempts = |stage: &Stage| stage.metric("voiced_llm_attempts_total", &[]);

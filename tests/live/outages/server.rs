@@ -58,13 +58,13 @@ async fn a_reply_under_way_when_the_server_is_killed_is_heard_as_a_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn back_after_a_minute_whoever_joins_again_goes_on_where_they_were() {
+async fn back_after_a_minute_a_person_goes_on_where_they_were() {
     join_again_after(Duration::from_secs(60), "livekit-killed-60s").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "--all: takes ten minutes; machine/tests/link.rs has its rules with time made up"]
-async fn back_after_ten_minutes_whoever_joins_again_goes_on_where_they_were() {
+async fn back_after_ten_minutes_a_person_goes_on_where_they_were() {
     join_again_after(Duration::from_secs(600), "livekit-killed-10min").await;
 }
 

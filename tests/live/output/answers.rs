@@ -68,7 +68,7 @@ async fn a_reader_that_leaves_interrupts_the_answer_and_the_trace_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_short_answer_that_nobody_reads_is_a_quiet_end_in_each_form() {
+async fn a_short_answer_without_a_reader_is_a_quiet_end() {
     for arguments in [&["hello"][..], &["hello", "--json"]] {
         for stdout in [End::ClosedPipe, End::Nowhere] {
             let place = Place::new(Step::reply("one two")).await;

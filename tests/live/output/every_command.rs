@@ -148,7 +148,7 @@ fn with_neither_stream_the_exit_code_still_tells() {
 
 /// The exit code of `voiced check` holds its results too, and its only neighbours are files.
 #[test]
-fn a_check_that_nobody_reads_has_the_exit_code_of_its_findings() {
+fn a_check_without_a_reader_has_the_code_of_its_findings() {
     let place = Place::new();
     for arguments in
         [&["--set", "http.listen=off", "check"][..], &["--set", "http.listen=off", "check", "--json"]]

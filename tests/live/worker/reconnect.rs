@@ -7,7 +7,7 @@ use crate::worker::agent_endpoint::AgentEndpoint;
 use crate::worker::running_worker::{RunningWorker, settings};
 
 #[tokio::test]
-async fn jobs_outlive_the_socket_and_ends_that_nobody_heard_are_told_after_the_reconnect() {
+async fn jobs_outlive_the_socket_and_unsent_ends_follow_the_reconnect() {
     let endpoint = AgentEndpoint::bind().await;
     let mut worker = RunningWorker::start(settings(endpoint.url()));
     let mut socket = endpoint.accept().await;

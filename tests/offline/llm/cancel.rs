@@ -84,7 +84,7 @@ async fn before_it_began() {
 }
 
 #[tokio::test]
-async fn when_nobody_listens_any_more() {
+async fn without_a_listener() {
     let model = model([Step::reply("one two three").ending(Ending::Stall).after(2)]).await;
     let mut asking = begin(&OpenAi::new(&config(&model.base_url())).unwrap(), 8);
     asking.deltas.recv().await.unwrap();

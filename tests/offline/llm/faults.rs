@@ -151,7 +151,7 @@ async fn a_server_that_is_not_there_is_told_with_its_address() {
 }
 
 #[tokio::test]
-async fn a_server_that_lets_nobody_in_runs_into_the_connect_limit() {
+async fn a_server_that_accepts_no_connection_meets_the_limit() {
     let (base_url, _queue) = full_backlog().await;
     let asked = ask(&config::Llm { connect_timeout: SHORT, max_attempts: 1, ..config(&base_url) }).await;
     asked.check();

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_is_done_is_not_called_again() {
+    async fn a_listener_that_is_done_is_not_called_again() {
         let (beats, mut beat) = counting();
         start(&Handle::current(), move || {
             beat();

@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_that_nobody_takes_are_dropped_the_oldest_first() {
+    fn packets_that_are_not_taken_are_dropped_oldest_first() {
         let (sender, _) = sender(Settings::default());
         let seed = &mut 1;
         (0..100).for_each(|_| sender.block(&noise(seed)));

@@ -81,7 +81,7 @@ async fn within_trust_in_the_turn_server() {
 }
 
 #[tokio::test]
-async fn a_turn_server_nobody_vouches_for_is_not_used() {
+async fn a_turn_server_without_a_trusted_certificate_is_not_used() {
     let Some(server) = TurnServer::start() else { return };
     let mut peer = Peer::with(asking(server.tls(), IceTransportsType::Relay));
     let _line = peer.line("chat", DataChannelInit::default());

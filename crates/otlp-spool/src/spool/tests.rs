@@ -219,7 +219,7 @@ fn a_disk_that_works_again_gets_what_was_in_memory_and_a_whole_journal() {
 }
 
 #[test]
-fn a_batch_that_somebody_removed_holds_up_nothing() {
+fn a_batch_whose_file_is_gone_holds_up_nothing() {
     let place = tempfile::tempdir().unwrap();
     let (release, held) = mpsc::channel::<()>();
     let mut first = true;

@@ -75,7 +75,7 @@ fn turn(session: &str, at: i64, e2e: Option<i64>) -> Turn {
 }
 
 #[test]
-fn percentiles_are_by_nearest_rank_as_anybody_can_count_them() {
+fn percentiles_are_by_nearest_rank() {
     let mut numbers = fastrand::Rng::with_seed(7);
     for n in [1, 2, 3, 10, 19, 20, 21, 99, 100, 101, 457] {
         let values: Vec<i64> = (0..n).map(|_| numbers.i64(1..5_000_000)).collect();

@@ -49,7 +49,7 @@ fn only_the_first_report_of_a_job_counts() {
 }
 
 #[test]
-fn without_a_socket_nobody_waits_and_the_end_is_sent_after_the_reconnect() {
+fn without_a_socket_the_end_is_sent_after_the_reconnect() {
     let mut rig = Rig::registered(1);
     rig.run_job("AJ_1", "a");
     rig.lose_socket();

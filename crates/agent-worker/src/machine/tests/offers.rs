@@ -55,7 +55,7 @@ fn an_assignment_that_never_comes_frees_its_slot_after_its_deadline() {
 }
 
 #[test]
-fn a_second_job_for_a_room_is_refused_and_offered_to_nobody_else() {
+fn a_second_job_for_a_room_is_refused_and_offered_no_further() {
     let mut rig = Rig::registered(5);
     rig.offer("AJ_1", "lobby");
     assert_eq!(rig.offer("AJ_2", "lobby"), Answer::Superfluous);

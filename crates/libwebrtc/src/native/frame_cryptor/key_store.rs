@@ -58,7 +58,7 @@ impl KeyStore {
         let Some(key) = KeySet::derive(material, &self.derivation) else { return false };
         let mut rings = self.rings.lock();
         rings.shared.get_or_insert_with(|| Arc::new(KeyRing::new(self.ring_size))).set(index, key.clone());
-        rings.set_everybodys(index, &key);
+        rings.set_shared(index, &key);
         true
     }
 
@@ -71,7 +71,7 @@ impl KeyStore {
     pub(super) fn ratchet_shared_key(&self, index: i32) -> Option<Vec<u8>> {
         let ring = self.rings.lock().shared.clone()?;
         let next = self.ratchet(&ring, index)?;
-        self.rings.lock().set_everybodys(index, &next);
+        self.rings.lock().set_shared(index, &next);
         Some(next.material())
     }
 
@@ -188,7 +188,7 @@ impl Rings {
         self.participants.len() >= MAX_PARTICIPANTS
     }
 
-    fn set_everybodys(&self, index: i32, key: &Arc<KeySet>) {
+    fn set_shared(&self, index: i32, key: &Arc<KeySet>) {
         for ring in self.participants.values() {
             ring.set(index, key.clone());
         }

@@ -201,7 +201,7 @@ fn at_the_end_everything_is_tried_once_and_only_memory_again() {
 }
 
 #[test]
-fn at_the_end_nobody_waits_for_a_receiver_for_ever() {
+fn at_the_end_the_wait_for_a_receiver_is_bounded() {
     let mut shelf = shelf(1_000);
     let _ = shelf.store(at(1.0), batch(at(1.0), 2), 10, Place::Memory);
     shelf.hurry();

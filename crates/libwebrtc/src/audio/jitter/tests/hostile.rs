@@ -130,7 +130,7 @@ fn a_hundred_thousand_hostile_calls_neither_panic_nor_pile_up_nor_leave_the_buff
 }
 
 #[test]
-fn a_stream_is_heard_among_packets_of_somebody_else() {
+fn a_stream_is_heard_among_packets_of_another_source() {
     let mut attacked = Attacked::new(Channels::Mono, 3);
     let heard: usize = (0..5_000).map(|_| attacked.honest(20)).sum();
     println!("{heard} blocks of 10000 heard: {:?}", attacked.listener.buffer.stats());

@@ -101,7 +101,7 @@ fn a_stray_packet_changes_nothing() {
 }
 
 #[test]
-fn whoever_begins_to_listen_late_hears_what_is_said_now() {
+fn a_late_listener_hears_what_is_said_now() {
     let sent = Sent::of(tone(12.0, 440.0), &VOICE);
     let mut listener = Listener::new(Channels::Mono);
     let mut out = [0; BLOCK];

@@ -49,7 +49,7 @@ fn experienced(now: &mut Instant, next: u32) -> Recovery {
 }
 
 #[test]
-fn numbers_start_anew_without_anybody_noticing() {
+fn numbers_start_anew_without_a_gap() {
     let mut now = Instant::now();
     let mut recovery = experienced(&mut now, u32::MAX - 1);
     let tsns = [u32::MAX - 1, u32::MAX, 0, 1, 2];
