@@ -175,14 +175,23 @@ impl Reply {
         self.said.get(..heard).unwrap_or(&self.said)
     }
 
-    /// The call's outcome as the room saw it: a reply that was cut is interrupted, even if its call had just ended
-    /// well, and one that could not be written failed.
+    /// Whether all its words were written.
+    fn is_out(&self) -> bool {
+        self.heard().len() == self.said.len()
+    }
+
+    /// The call's outcome as the room saw it: a reply that was cut before all its words were written is interrupted,
+    /// even if its call had just ended well, and one that could not be written failed.
     fn ending(&self, outcome: &Outcome) -> TurnEnding {
         let fate = self.spoken.as_ref().map_or(&Fate::Whole, |spoken| &spoken.fate);
         match (self.interrupted, fate, outcome) {
             (None, Fate::Failed(why), _) => TurnEnding::Failed(unwritten(why)),
             (None, _, Outcome::Failed(failure)) => TurnEnding::Failed(failure.clone()),
             (None | Some(Interrupted::LastWords), Fate::Whole, Outcome::Complete) => TurnEnding::Answered,
+            // A caller can have all words and speak again before the stream that brought them is closed.
+            (Some(Interrupted::LastWords), Fate::Cut, Outcome::Complete) if self.is_out() => {
+                TurnEnding::Answered
+            }
             _ => TurnEnding::Interrupted,
         }
     }

@@ -102,6 +102,16 @@ fn a_reply_that_was_out_before_an_interruption_is_answered() {
 }
 
 #[test]
+fn a_reply_that_was_cut_behind_its_last_word_is_answered() {
+    for (written, ending) in [(16, "finish 0 answered"), (15, "finish 0 interrupted")] {
+        let mut session = said();
+        session.on(answered(0, Outcome::Complete));
+        session.machine.step(session.now, heard("and then?"));
+        assert_eq!(session.on(spoken(0, written, Fate::Cut))[0], ending);
+    }
+}
+
+#[test]
 fn a_session_that_is_to_end_waits_for_no_words() {
     for reason in [EndReason::Stopped, EndReason::ConnectionLost("cut".into())] {
         let mut session = said();
