@@ -9,7 +9,9 @@ pub(crate) fn run(command: &mut Command, test: &str) -> Output {
     let output = command.stdout(Stdio::piped()).output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
     print!("{printed}");
-    assert!(output.status.success() && printed.contains(" 1 passed"), "{test} ran and failed, or is no test");
+    let reported = String::from_utf8_lossy(&output.stderr);
+    let passed = output.status.success() && printed.contains(" 1 passed");
+    assert!(passed, "{test} ran and failed, or is no test:\n{reported}");
     output
 }
 

@@ -5,10 +5,10 @@
 //! (`dataMessageCacheTTL` of livekit-server 1.13). Where packets are lost, the channels open seconds after the join.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use conversation::AgentState;
-use livekit::prelude::{DataPacket, LocalParticipant, RoomError};
+use livekit::prelude::{DataPacket, LocalParticipant};
 use tokio::sync::mpsc;
 
 use super::STATE_ATTRIBUTE;
@@ -18,6 +18,9 @@ const NAME_ATTRIBUTE: &str = "lk.agent.name";
 const STATE_PATIENCE: Duration = Duration::from_millis(300);
 /// A state that was not confirmed is sent again after this long, unless a newer one comes.
 const STATE_RETRY: Duration = Duration::from_millis(500);
+/// How long a data channel may take to open, and how long the SDK is left to wait for it at a time.
+const CHANNELS_PATIENCE: Duration = Duration::from_secs(15);
+const CHANNEL_TRY: Duration = Duration::from_millis(100);
 /// How often one state is sent again.
 const MOST_DOUBTS: u32 = 10;
 
@@ -72,7 +75,7 @@ impl Announcer {
         newer
     }
 
-    /// Waits until our data channels are open, as long as the SDK waits for that.
+    /// Waits until our data channels are open, but not past [`CHANNELS_PATIENCE`].
     async fn reach(&mut self) {
         if !self.reachable {
             self.reachable = true;
@@ -102,12 +105,24 @@ impl Announcer {
 
 /// Sends an empty packet on each data channel, which the SDK does as soon as the channel is open. The server brings no
 /// packet to its sender.
-async fn packets_to_ourselves(participant: &LocalParticipant) -> Result<(), RoomError> {
+async fn packets_to_ourselves(participant: &LocalParticipant) -> Result<(), String> {
+    let deadline = Instant::now() + CHANNELS_PATIENCE;
     for reliable in [true, false] {
-        let destination_identities = vec![participant.identity()];
-        participant
-            .publish_data(DataPacket { reliable, destination_identities, ..DataPacket::default() })
-            .await?;
+        while !packet_to_ourselves(participant, reliable).await? {
+            if Instant::now() > deadline {
+                return Err(format!("not within {} s", CHANNELS_PATIENCE.as_secs()));
+            }
+            tokio::time::sleep(CHANNEL_TRY).await;
+        }
     }
     Ok(())
+}
+
+/// False when the channel is not open yet. The SDK would wait for that, and hold on to what it needs to restore the
+/// connection.
+async fn packet_to_ourselves(participant: &LocalParticipant, reliable: bool) -> Result<bool, String> {
+    let destination_identities = vec![participant.identity()];
+    let packet = DataPacket { reliable, destination_identities, ..DataPacket::default() };
+    let sent = tokio::time::timeout(CHANNEL_TRY, participant.publish_data(packet)).await;
+    sent.map_or(Ok(false), |sent| sent.map(|()| true).map_err(|error| error.to_string()))
 }
