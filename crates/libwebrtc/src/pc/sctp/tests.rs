@@ -225,11 +225,12 @@ fn a_handshake_survives_the_loss_of_any_packet() {
     }
 }
 
-/// The server's answer to each channel counts, too: LiveKit sends no data before all channels of a participant are open.
+/// LiveKit sends a participant no data before all its channels are open. One that is never retransmitted opens like the
+/// others (RFC 8832, section 6).
 #[test]
 fn all_channels_open_on_both_sides_however_packets_are_lost() {
     for from in [0, 1] {
-        for seed in 0..200 {
+        for seed in 0..30 {
             let mut simulation = Simulation::connecting();
             let init = DataChannelInit { ordered: false, max_retransmits: Some(0), ..Default::default() };
             simulation.add_channel(from, "_lossy", &init);
@@ -240,9 +241,7 @@ fn all_channels_open_on_both_sides_however_packets_are_lost() {
             simulation.until_open(from, 4);
             simulation.until_open(1 - from, 4);
             let took = simulation.now - began;
-            if took > Duration::from_secs(5) {
-                println!("{took:?} from {from} seed {seed}");
-            }
+            assert!(took < Duration::from_secs(60), "{took:?} from {from} with seed {seed}");
         }
     }
 }
