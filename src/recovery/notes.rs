@@ -67,13 +67,12 @@ impl Notes {
 
 /// The files of a slot, without unfinished ones, which are removed.
 fn entries(slot: &Path) -> io::Result<Vec<PathBuf>> {
+    private::remove_unpublished(slot)?;
     let mut found = Vec::new();
     for entry in fs::read_dir(slot)? {
         let path = entry?.path();
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some("json") => found.push(path),
-            Some("new") => fs::remove_file(path)?,
-            _ => {}
+        if path.extension().is_some_and(|extension| extension == "json") {
+            found.push(path);
         }
     }
     Ok(found)

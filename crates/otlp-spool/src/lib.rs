@@ -41,8 +41,8 @@
 //!
 //! # Logs
 //!
-//! The crate logs by `tracing`, a line for each change of the export's state. A program that exports its logs to the
-//! same receiver leaves out those of the targets `otlp_spool::*`, which report that the receiver takes nothing.
+//! The crate logs by `tracing`, a line for each change of the export's state. Such a
+//! line about the receiver reaches a log that goes to the same receiver only once that works again.
 
 mod answer;
 pub mod asked_wait;

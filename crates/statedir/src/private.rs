@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 const FILE_MODE: u32 = 0o600;
+/// The end of a [working name](working).
+const WORKING: &str = ".new";
 
 /// Whether a written file is on the disk, or in the kernel, which keeps it while the machine runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +62,18 @@ pub fn replace(path: &Path, content: &[u8], durability: Durability) -> io::Resul
 
 /// The name of a file while it is written: `.new` stands behind its own.
 pub fn working(path: &Path) -> PathBuf {
-    beside(path, ".new")
+    beside(path, WORKING)
+}
+
+/// Removes the files of a directory that were prepared and not published, as a killed process leaves them.
+pub fn remove_unpublished(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().ends_with(WORKING) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// `path` with `suffix` behind its name.
@@ -114,5 +127,15 @@ mod tests {
         assert!(!path.exists());
         publish(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"spans");
+    }
+
+    #[test]
+    fn only_what_was_not_published_is_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let [published, prepared] = ["1.otlp", "2.otlp"].map(|name| root.path().join(name));
+        replace(&published, b"spans", Durability::Kernel).unwrap();
+        prepare(&prepared, b"spans", Durability::Kernel).unwrap();
+        remove_unpublished(root.path()).unwrap();
+        assert_eq!((published.exists(), working(&prepared).exists()), (true, false));
     }
 }

@@ -62,18 +62,25 @@ impl Members {
 
     /// The messages that reached participant `who` since the last call.
     pub(crate) fn seen(&mut self, who: &str) -> Seen {
-        let seen = self.order(json!({ "as": who, "seen": true }));
-        let messages = |kind: &str| seen[kind].as_array().unwrap().iter().map(message).collect();
-        Seen { replies: messages("replies"), json: messages("json"), messages: messages("messages") }
+        Seen::of(&self.news(who))
     }
 
     /// A reply and its copies with all their fields, once all have reached participant `who`.
     pub(crate) fn copied(&mut self, who: &str) -> Value {
-        let (mut all, deadline) = (self.order(json!({ "as": who, "seen": true })), Instant::now() + PATIENCE);
-        while FORMS.iter().any(|form| all[form].as_array().unwrap().is_empty()) {
+        self.gather(who, Seen::has_all_forms)
+    }
+
+    /// The messages that reached participant `who` since the last call, as soon as `enough` accepts them.
+    pub(crate) fn wait(&mut self, who: &str, enough: impl Fn(&Seen) -> bool) -> Seen {
+        Seen::of(&self.gather(who, enough))
+    }
+
+    fn gather(&mut self, who: &str, enough: impl Fn(&Seen) -> bool) -> Value {
+        let (mut all, deadline) = (self.news(who), Instant::now() + PATIENCE);
+        while !enough(&Seen::of(&all)) {
             assert!(Instant::now() < deadline, "{who} waited in vain for more than {all}");
             std::thread::sleep(PAUSE);
-            let mut more = self.order(json!({ "as": who, "seen": true }));
+            let mut more = self.news(who);
             for form in FORMS {
                 all[form].as_array_mut().unwrap().append(more[form].as_array_mut().unwrap());
             }
@@ -81,18 +88,23 @@ impl Members {
         all
     }
 
-    /// The messages that reached participant `who` since the last call, as soon as `enough` accepts them.
-    pub(crate) fn wait(&mut self, who: &str, enough: impl Fn(&Seen) -> bool) -> Seen {
-        let (mut all, deadline) = (Seen::default(), Instant::now() + PATIENCE);
-        while !enough(&all) {
-            assert!(Instant::now() < deadline, "{who} waited in vain for more than {all:?}");
-            std::thread::sleep(PAUSE);
-            let Seen { replies, json, messages } = self.seen(who);
-            all.replies.extend(replies);
-            all.json.extend(json);
-            all.messages.extend(messages);
-        }
-        all
+    fn news(&mut self, who: &str) -> Value {
+        self.order(json!({ "as": who, "seen": true }))
+    }
+}
+
+// === impl Seen ===
+
+impl Seen {
+    fn of(seen: &Value) -> Self {
+        let [replies, json, messages] =
+            FORMS.map(|form| seen[form].as_array().unwrap().iter().map(message).collect());
+        Self { replies, json, messages }
+    }
+
+    /// A reply comes in its forms by two channels, in any order.
+    pub(crate) fn has_all_forms(&self) -> bool {
+        [&self.replies, &self.json, &self.messages].iter().all(|texts| !texts.is_empty())
     }
 }
 

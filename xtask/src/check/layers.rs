@@ -17,21 +17,24 @@ const LAYERS: [&[&str]; 4] = [
 /// A line for each dependency that does not point downwards.
 pub(super) fn upward(root: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for (layer, name) in
-        LAYERS.iter().enumerate().flat_map(|(layer, names)| names.iter().map(move |name| (layer, *name)))
-    {
-        let manifest = if name == "voiced" {
-            root.join("Cargo.toml")
-        } else {
-            root.join("crates").join(name).join("Cargo.toml")
-        };
-        let text =
-            fs::read_to_string(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
-        found.extend(own_crates(&text).filter(|other| !is_below(other, layer)).map(|other| {
-            format!("{name} depends on {other}, which is not of a lower layer (xtask/src/check/layers.rs)")
-        }));
+    for (layer, names) in LAYERS.iter().enumerate() {
+        for name in *names {
+            let manifest = manifest(root, name)?;
+            let upward = own_crates(&manifest).filter(|other| !is_below(other, layer));
+            found.extend(upward.map(|other| {
+                format!(
+                    "{name} depends on {other}, which is not of a lower layer (xtask/src/check/layers.rs)"
+                )
+            }));
+        }
     }
     Ok(found)
+}
+
+fn manifest(root: &Path, name: &str) -> Result<String> {
+    let folder = if name == "voiced" { root.to_owned() } else { root.join("crates").join(name) };
+    let path = folder.join("Cargo.toml");
+    fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// The crates of this workspace that a manifest depends on, except for tests.

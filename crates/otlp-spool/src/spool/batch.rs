@@ -104,13 +104,7 @@ impl BatchDir {
         if let Some(name) = announced.filter(|name| self.working(*name).exists()) {
             self.publish(name)?;
         }
-        for entry in fs::read_dir(&self.0)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "new") {
-                fs::remove_file(path)?;
-            }
-        }
-        Ok(())
+        private::remove_unpublished(&self.0)
     }
 
     /// Reads a batch. None when it is gone.

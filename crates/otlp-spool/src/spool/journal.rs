@@ -142,9 +142,9 @@ impl Journal {
 
     /// Replaces the file by one with only these records.
     pub(super) fn rewrite(&mut self, records: &[Record]) -> io::Result<()> {
-        let new = self.path.with_extension("new");
+        let new = private::working(&self.path);
         let mut fresh = Self { file: private::create(&new)?, path: self.path.clone(), bytes: 0 };
-        let replaced = fresh.append(records).and_then(|()| std::fs::rename(&new, &self.path));
+        let replaced = fresh.append(records).and_then(|()| private::publish(&self.path));
         match replaced {
             Ok(()) => *self = fresh,
             // A partial file would take room that a full disk does not have.

@@ -21,6 +21,7 @@ pub(super) struct RejectedDir(PathBuf);
 impl RejectedDir {
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
         private::make_directory(&path)?;
+        private::remove_unpublished(&path)?;
         Ok(Self(path))
     }
 
