@@ -17,7 +17,7 @@ use crate::config::Credentials;
 use crate::recovery::Recovery;
 use crate::room::roster::Roster;
 use crate::room::{Company, JoinError, JoinOptions, Place, Room};
-use crate::session::{self, EndReason, Parts};
+use crate::session::{self, EndReason, Opening, Parts};
 
 /// Runs each job as a session. Cheap to clone.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ impl SessionJobs {
 
 impl RunJob for SessionJobs {
     fn run(&self, assignment: Assignment, control: JobControl) -> BoxFuture<'static, JobEnd> {
-        let parts = Parts { traceparent: traceparent(&assignment), ..self.parts.borrow().clone() };
+        let parts = self.parts.borrow().clone();
         let jobs = self.clone();
         let span = tracing::info_span!(
             "session",
@@ -64,7 +64,7 @@ impl RunJob for SessionJobs {
 async fn serve(
     assignment: Assignment,
     mut control: JobControl,
-    mut parts: Parts,
+    parts: Parts,
     SessionJobs { recovery, roster, .. }: SessionJobs,
 ) -> JobEnd {
     recovery.joining(&assignment.job_id);
@@ -78,12 +78,16 @@ async fn serve(
         }
     };
     let sid = room.place().sid.clone();
-    // A server makes the room anew for a participant that joins it by its name, also for us, and keeps that one for
-    // minutes.
-    parts.in_other_room = !assignment.room_sid.is_empty() && assignment.room_sid != sid;
     let mut noted = recovery.note(&assignment, &sid, &room.people(), stop.clone()).await;
-    parts.past = noted.past();
-    parts.claims = parts.past.is_none().then(|| recovery.claims(&assignment.room_name));
+    let past = noted.past();
+    let opening = Opening {
+        traceparent: traceparent(&assignment),
+        claims: past.is_none().then(|| recovery.claims(&assignment.room_name)),
+        past,
+        // A server makes the room anew for a participant that joins it by its name, also for us, and keeps that one for
+        // minutes.
+        in_other_room: !assignment.room_sid.is_empty() && assignment.room_sid != sid,
+    };
     let (place, company) = (room.place().clone(), room.company());
     let outside =
         Outside { assignment: &assignment, place: &place, company: &company, roster: roster.as_deref() };
@@ -94,7 +98,7 @@ async fn serve(
         }
         reason
     };
-    let summary = session::run(&mut room, parts, end).await;
+    let summary = session::run(&mut room, parts, opening, end).await;
     let EndReason::ConnectionLost(why) = &summary.reason else {
         noted.over();
         // The server marks a job as failed when its agent leaves before it has reported success.

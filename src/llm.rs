@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use conversation::{Failure, Message, Text, Usage};
+use conversation::{Failure, Message, Text, TurnOutcome, Usage};
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,8 @@ use words::{Habit, Memory};
 
 use crate::config;
 use crate::metrics::{LlmMetrics, Metrics};
+use redaction::RecordedMessages;
+
 use crate::telemetry::spans::{RequestStart, TurnContext};
 
 pub use error::BuildError;
@@ -59,7 +61,7 @@ pub struct Question {
 /// The outcome of a question.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    pub outcome: Outcome,
+    pub outcome: TurnOutcome,
     /// Everything that was sent as deltas, whatever the outcome, without `thought_bytes`.
     pub text: Text,
     pub usage: Usage,
@@ -87,14 +89,6 @@ pub struct AttemptReport {
     pub http_status: Option<u16>,
     /// None: it went well or was interrupted.
     pub failure: Option<Failure>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Complete,
-    /// Cancelled by the asker.
-    Interrupted,
-    Failed(Failure),
 }
 
 /// The answerer of a turn: the LLM call today; tools, other models or the operator's own logic later.
@@ -157,22 +151,10 @@ impl Answerer for OpenAi {
     }
 }
 
-// === impl Outcome ===
-
-impl Outcome {
-    /// None when the answer went well or was interrupted.
-    pub(crate) fn failure(&self) -> Option<&Failure> {
-        match self {
-            Self::Failed(failure) => Some(failure),
-            Self::Complete | Self::Interrupted => None,
-        }
-    }
-}
-
 // === impl Shared ===
 
 impl Shared {
-    fn request_start<'a>(&'a self, messages: &'a [Message]) -> RequestStart<'a> {
+    fn request_start<'a>(&'a self, messages: &'a RecordedMessages) -> RequestStart<'a> {
         let url = &self.config.base_url;
         RequestStart {
             messages,

@@ -22,12 +22,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_worker::{Answered, JobResult, Observer};
+use conversation::TurnOutcome;
 use url::Url;
 
 use self::catalogue::Definition;
 #[cfg(test)]
 pub(crate) use self::label::error_class;
-pub use self::label::{Holding, Panicked, Phase, Refusal, Restored, Resumption, TurnEnding};
+pub use self::label::{Holding, Panicked, Phase, Refusal, Restored, Resumption};
 pub(crate) use self::llm::RequestEnd;
 pub use self::llm::{LlmMetrics, OpenRequest};
 pub use self::meter::Temporality;
@@ -100,12 +101,18 @@ impl Metrics {
 
     /// Counts a turn that is over. `first_word` is since its words were heard, `duration` since its call began; None:
     /// there was none.
-    pub fn turn_ended(&self, ending: TurnEnding, first_word: Option<Duration>, duration: Option<Duration>) {
+    pub fn turn_ended(
+        &self,
+        outcome: &TurnOutcome,
+        phase: Phase,
+        first_word: Option<Duration>,
+        duration: Option<Duration>,
+    ) {
         let instruments = &self.instruments;
-        let outcome = Label::new("outcome", ending.as_str());
-        if let TurnEnding::Interrupted(phase) = ending {
+        if let TurnOutcome::Interrupted = outcome {
             instruments.interruptions.add(1, &[Label::new("while", phase.as_str())]);
         }
+        let outcome = Label::new("outcome", outcome.as_str());
         if let Some(first_word) = first_word {
             instruments.first_word.record(first_word.as_secs_f64(), &[]);
         }
@@ -207,7 +214,7 @@ impl Instruments {
         self.resumptions.start("result", Resumption::ALL.map(Resumption::as_str));
         self.room_losses.start("result", Restored::ALL.map(Restored::as_str));
         self.panics.start("task", Panicked::ALL.map(Panicked::as_str));
-        self.turns.start("outcome", TurnEnding::ALL.map(TurnEnding::as_str));
+        self.turns.start("outcome", label::TURN_OUTCOMES);
         self.interruptions.start("while", Phase::ALL.map(Phase::as_str));
         self.texts_refused.start("reason", Refusal::ALL.map(Refusal::as_str));
         self.http_closed.start("state", Holding::ALL.map(Holding::as_str));
@@ -229,8 +236,7 @@ mod tests {
         let metrics = Metrics::default();
         let llm = llm(&metrics);
         for room in 0..200 {
-            let failure = Failure { class: format!("room-{room}"), message: String::new() };
-            llm.attempt_ended(Some(&failure), false);
+            llm.attempt_ended(&TurnOutcome::Failed(Failure::new(format!("room-{room}"), "")));
         }
         let text = metrics.text();
         let errors: Vec<&str> =

@@ -9,13 +9,14 @@ mod audience;
 mod call;
 mod heard;
 mod history;
-mod kept;
 mod ledger;
 mod listening;
 mod machine;
 mod past;
 mod presence;
+mod sinks;
 mod speaking;
+mod turn_record;
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -32,17 +33,17 @@ use crate::room::{Room, RoomEvent};
 use crate::telemetry::spans::Tracer;
 
 use self::arrivals::{Arrivals, Arrived};
-use self::call::{Call, CallEvent};
-pub use self::history::Said;
-use self::kept::Keeper;
+use self::call::Call;
 use self::ledger::Ledger;
 pub use self::ledger::Totals;
 pub use self::machine::EndReason;
 use self::machine::{Action, Event, Machine, Rules};
 pub use self::past::{Past, PastTurn};
+use self::sinks::StoreSink;
 use self::speaking::Speaking;
+use self::turn_record::Unasked;
 
-/// The parts of a session.
+/// What all sessions share.
 #[derive(Clone)]
 pub struct Parts {
     pub answerer: Arc<dyn Answerer>,
@@ -51,6 +52,11 @@ pub struct Parts {
     /// The local record.
     pub record: turn_store::Record,
     pub agent: config::Agent,
+}
+
+/// What one session begins with.
+#[derive(Default)]
+pub struct Opening {
     /// W3C `traceparent` of the dispatcher; a message's own one wins over it.
     pub traceparent: Option<String>,
     /// The earlier conversation, when this session goes on after its process died.
@@ -82,6 +88,7 @@ pub struct Summary {
 struct Session<'a> {
     room: &'a mut Room,
     parts: Parts,
+    claims: Option<Arc<dyn ClaimPast>>,
     machine: Machine,
     voice: Voice,
     arrivals: Arrivals,
@@ -96,27 +103,33 @@ struct Session<'a> {
 
 /// Holds the conversation in `room` until it ends, at the latest when `end` resolves, for the reason that it gives. The
 /// room is left joined, so that the end can be reported first.
-pub async fn run(room: &mut Room, parts: Parts, end: impl Future<Output = EndReason>) -> Summary {
+pub async fn run(
+    room: &mut Room,
+    parts: Parts,
+    opening: Opening,
+    end: impl Future<Output = EndReason>,
+) -> Summary {
     tracing::Span::current().record("session", &room.place().sid);
     let joined_ms = room.joined_in().as_millis();
     tracing::info!(people = room.people().len(), joined_ms, "session started");
     let voice = room.voice(&parts.agent.name);
-    let Parts { tracer, metrics, traceparent, .. } = parts.clone();
-    let keeper = Keeper::new(parts.record.clone(), room.place(), &parts.agent.name);
-    let ledger = Ledger::new(tracer, metrics, keeper, traceparent);
+    let Parts { tracer, metrics, record, .. } = parts.clone();
+    let Opening { traceparent, past, claims, in_other_room } = opening;
+    let store = StoreSink::new(record, room.place(), &parts.agent.name);
+    let ledger = Ledger::new(tracer, metrics, store, &room.place().sid, traceparent);
     let mut machine = Machine::new(Rules::from(&parts.agent));
-    if let Some(past) = &parts.past {
+    if let Some(past) = &past {
         tracing::info!(turns = past.turns.len(), "the session goes on where a worker that died left it");
         machine.resume(past);
     }
-    if parts.in_other_room {
+    if in_other_room {
         tracing::info!("the room was deleted before we joined, and this is another one of its name");
         machine.in_other_room();
     }
     let (arrivals, call, unheard) = (Arrivals::default(), None, false);
     let (speaking, happened) = (Speaking::default(), VecDeque::new());
     let session =
-        Session { room, parts, machine, voice, arrivals, call, speaking, happened, ledger, unheard };
+        Session { room, parts, claims, machine, voice, arrivals, call, speaking, happened, ledger, unheard };
     let summary = session.converse(end).await;
     tracing::info!(reason = %summary.reason, totals = %summary.totals, "session ended");
     summary
@@ -151,14 +164,14 @@ impl Session<'_> {
     /// Feeds the machine with an event and its time, and performs its actions; returns the reason once the session is
     /// over.
     async fn step(&mut self, (at, event): (Instant, Event)) -> Option<EndReason> {
-        if let Event::Heard(utterance) = &event {
-            self.claim(&utterance.speaker);
+        if let Event::UserTurn(said) = &event {
+            self.claim(&said.utterance.speaker);
         }
         for action in self.machine.step(at, event) {
             match action {
                 Action::SetState(state) => self.voice.announce(state),
-                Action::Ask { turn, utterance, messages } => {
-                    let span = self.ledger.begin(turn, &utterance);
+                Action::Ask { turn, said, messages } => {
+                    let span = self.ledger.begin(turn, said);
                     self.call = Some(Call::start(&self.parts, turn, messages, span));
                 }
                 Action::Cancel { turn } => {
@@ -172,12 +185,11 @@ impl Session<'_> {
                 Action::CutSegment { segment, chat } => self.cut(segment, chat).await,
                 Action::Corrected { speaker, known } => self.ledger.corrected(&speaker, known),
                 Action::Finish { turn, result } => {
-                    // The whole answer is prepared, because an answer that was cut is a part of it.
-                    self.parts.tracer.privacy().prepare(&result.answer.text).await;
-                    self.ledger.finish(turn, &result);
+                    let answer = self.parts.tracer.privacy().record(&result.answer.text).await;
+                    self.ledger.finish(turn, result, answer);
                 }
-                Action::Overtaken { turn, utterance } => self.ledger.overtaken(turn, &utterance),
-                Action::Deleted { turn, utterance } => self.ledger.deleted(turn, &utterance),
+                Action::Overtaken { turn, said } => self.ledger.unasked(turn, said, Unasked::Overtaken),
+                Action::Deleted { turn, said } => self.ledger.unasked(turn, said, Unasked::Deleted),
                 Action::End(reason) => return Some(reason),
             }
         }
@@ -186,7 +198,7 @@ impl Session<'_> {
 
     /// Goes on with what was said before with a person who was not there yet when we came.
     fn claim(&mut self, person: &str) {
-        let claims = self.parts.claims.as_ref().filter(|_| self.machine.is_new());
+        let claims = self.claims.as_ref().filter(|_| self.machine.is_new());
         if let Some(past) = claims.and_then(|claims| claims.claim(person)) {
             tracing::info!(turns = past.turns.len(), "the session goes on where its connection was lost");
             self.machine.resume(&past);
@@ -215,7 +227,7 @@ impl Session<'_> {
                 }
                 arrived = self.arrivals.next() => match arrived {
                     Arrived::Read(read) => self.read(read),
-                    Arrived::Heard(at, event) => return (at, event),
+                    Arrived::Received(at, event) => return (at, event),
                 },
                 Some((segment, spoken)) = self.speaking.next() => return now(Event::Spoken { segment, spoken }),
                 event = reply(&mut self.call, &self.voice) => return now(self.reply_event(event)),
@@ -304,14 +316,12 @@ impl Session<'_> {
         }
     }
 
-    fn reply_event(&mut self, event: CallEvent) -> Event {
-        match event {
-            CallEvent::Delta { turn, text } => Event::Delta { turn, text },
-            CallEvent::Answered { turn, answer } => {
-                self.call = None;
-                Event::Answered { turn, answer: *answer }
-            }
+    /// A call is over with its answer.
+    fn reply_event(&mut self, event: Event) -> Event {
+        if let Event::Answered { .. } = event {
+            self.call = None;
         }
+        event
     }
 }
 
@@ -335,7 +345,7 @@ fn now(event: Event) -> (Instant, Event) {
 
 /// The next event of the call under way. The model has to wait while the room is slow, except when the call is
 /// cancelled and only its end is awaited.
-async fn reply(call: &mut Option<Call>, voice: &Voice) -> CallEvent {
+async fn reply(call: &mut Option<Call>, voice: &Voice) -> Event {
     match call {
         Some(call) => {
             if !call.is_cancelled() {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use conversation::{Failure, Message, Role, Text};
+use conversation::{Failure, Message, Role, Text, TurnOutcome};
 use outbound::web;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::models::Catalogue;
 use super::{Finding, Verdict};
 use crate::config::{CaptureContent, Config, Llm};
-use crate::llm::{Answer, Answerer, OpenAi, Outcome, Question};
+use crate::llm::{Answer, Answerer, OpenAi, Question};
 use crate::telemetry::spans::{Conversation, Tracer, TurnStart};
 
 const SAID: &str = "Answer with the one word: ready";
@@ -68,7 +68,8 @@ async fn ask(answerer: &OpenAi) -> Answer {
     let conversation = Conversation { id: "check".to_owned(), user: "check".to_owned() };
     // The words are ours, so everything that the provider says about them may be shown.
     let tracer = Tracer::silent(CaptureContent::Full.into());
-    let turn = tracer.turn(&conversation, TurnStart { index: 0, question: &said, traceparent: None });
+    let recorded = tracer.privacy().record(&said).await;
+    let turn = tracer.turn(&conversation, TurnStart { index: 0, question: &recorded, traceparent: None });
     let messages = [Message::new(Role::User, said.clone())];
     let question =
         Question { messages: messages.into(), context: turn.context(), cancel: CancellationToken::new() };
@@ -80,17 +81,18 @@ async fn ask(answerer: &OpenAi) -> Answer {
 fn judge(answer: &Answer, config: &Llm) -> Finding {
     let (model, url) = (&config.model, web::shown(&config.base_url));
     match &answer.outcome {
-        Outcome::Failed(Failure { class, .. }) if class == EMPTY_REPLY => Finding::new(
+        TurnOutcome::Failed(Failure { class, .. }) if class == EMPTY_REPLY => Finding::new(
             Verdict::Warned,
             format!(
                 "{model} at {url} took the call, but said nothing within {MAX_TOKENS} tokens; one that thinks first does \
                  that, of another it is odd: try `voiced ask hello`"
             ),
         ),
-        Outcome::Failed(Failure { class, message }) => {
+        TurnOutcome::Failed(Failure { class, message })
+        | TurnOutcome::Aborted(Failure { class, message }) => {
             Finding::failed(message.as_str()).with("error", class.as_str())
         }
-        Outcome::Interrupted | Outcome::Complete => good(answer, model, &url),
+        TurnOutcome::Interrupted | TurnOutcome::Answered => good(answer, model, &url),
     }
 }
 

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use conversation::{Message, Role, Text, Usage};
+use conversation::{Message, Role, Text, TurnOutcome, Usage};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::llm::{Answer, Answerer, OpenAi, Outcome, Question};
+use crate::llm::{Answer, Answerer, OpenAi, Question};
 use crate::output::{self, StdoutError};
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
-use crate::telemetry::spans::{Conversation, Tracer, TurnEnd, TurnOutcome, TurnStart};
+use crate::telemetry::spans::{Conversation, Tracer, TurnEnd, TurnStart};
 use crate::terminal;
 
 use super::AskArgs;
@@ -75,7 +75,8 @@ async fn ask(config: &Config, answerer: &OpenAi, tracer: &Tracer, question: Text
     let started = Instant::now();
     // There is no room; the call has a session of its own.
     let conversation = Conversation { id: super::random_identity("ask"), user: "cli".to_owned() };
-    let turn = tracer.turn(&conversation, TurnStart { index: 0, question: &question, traceparent: None });
+    let recorded = tracer.privacy().record(&question).await;
+    let turn = tracer.turn(&conversation, TurnStart { index: 0, question: &recorded, traceparent: None });
     let (trace_id, span_id) = (turn.trace_id(), turn.span_id());
     let (sender, mut deltas) = mpsc::channel(DELTAS);
     let cancel = CancellationToken::new();
@@ -110,8 +111,8 @@ async fn ask(config: &Config, answerer: &OpenAi, tracer: &Tracer, question: Text
     };
     let total = started.elapsed();
     turn.end(TurnEnd {
-        outcome: outcome(&answer),
-        answer: &answer.text,
+        outcome: answer.outcome.clone(),
+        answer: &tracer.privacy().record(&answer.text).await,
         usage: answer.usage,
         e2e_latency: first,
     });
@@ -124,14 +125,6 @@ fn messages(config: &Config, question: &Text) -> Arc<[Message]> {
     system.into_iter().chain([Message::new(Role::User, question.clone())]).collect()
 }
 
-fn outcome(answer: &Answer) -> TurnOutcome {
-    match &answer.outcome {
-        Outcome::Complete => TurnOutcome::Answered,
-        Outcome::Interrupted => TurnOutcome::Interrupted,
-        Outcome::Failed(failure) => TurnOutcome::Failed(failure.clone()),
-    }
-}
-
 /// The exit code is that of the answer; words that stdout did not take are an error, unless its reader has gone.
 fn report(asked: Asked, as_json: bool) -> anyhow::Result<ExitCode> {
     let code = log(&asked);
@@ -142,7 +135,7 @@ fn report(asked: Asked, as_json: bool) -> anyhow::Result<ExitCode> {
     };
     match asked.printed {
         // The question was interrupted because the reader of stdout is gone.
-        Err(error) if error.is_closed() && matches!(asked.answer.outcome, Outcome::Interrupted) => {
+        Err(error) if error.is_closed() && asked.answer.outcome == TurnOutcome::Interrupted => {
             return Ok(ExitCode::SUCCESS);
         }
         printed => or_closed(printed)?,
@@ -159,13 +152,13 @@ fn or_closed(printed: Result<(), StdoutError>) -> Result<(), StdoutError> {
 fn log(asked: &Asked) -> ExitCode {
     let Asked { answer, trace_id, span_id, total, .. } = asked;
     match &answer.outcome {
-        Outcome::Failed(failure) => {
+        TurnOutcome::Failed(failure) | TurnOutcome::Aborted(failure) => {
             let (class, attempts) = (&failure.class, answer.attempts.len());
             tracing::error!(trace_id, span_id, class, attempts, "{}", failure.message);
             return ExitCode::FAILURE;
         }
-        Outcome::Interrupted => return ExitCode::FAILURE,
-        Outcome::Complete => {}
+        TurnOutcome::Interrupted => return ExitCode::FAILURE,
+        TurnOutcome::Answered => {}
     }
     let first_word_ms = answer.time_to_first_token.map(|first| first.as_millis());
     let total_ms = total.as_millis();
@@ -190,9 +183,9 @@ fn log(asked: &Asked) -> ExitCode {
 fn to_json(asked: &Asked) -> serde_json::Value {
     let Asked { answer, trace_id, total, .. } = asked;
     let (status, error) = match &answer.outcome {
-        Outcome::Complete => ("ok", None),
-        Outcome::Interrupted => ("interrupted", None),
-        Outcome::Failed(failure) => {
+        TurnOutcome::Answered => ("ok", None),
+        TurnOutcome::Interrupted => ("interrupted", None),
+        TurnOutcome::Failed(failure) | TurnOutcome::Aborted(failure) => {
             ("error", Some(json!({ "type": failure.class, "message": failure.message })))
         }
     };

@@ -10,7 +10,7 @@ use turn_store::Record;
 use crate::config::Config;
 use crate::room::token::{self, AgentToken};
 use crate::room::{JoinOptions, Room};
-use crate::session::{self, EndReason};
+use crate::session::{self, EndReason, Opening};
 use crate::shutdown;
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
@@ -39,7 +39,7 @@ pub(super) async fn run(
     )?;
     let telemetry = Telemetry::start(&config.telemetry.settings(), &config.worker.agent_name, &identity)?;
     let signals = Signals::start(&config.telemetry.settings(), &identity, logs)?;
-    let record = Record::start(&config.store.settings(), telemetry.tracer().privacy().clone());
+    let record = Record::start(&config.store.settings());
     let parts = parts(&config, &telemetry, signals.metrics(), &record)?;
     let options = JoinOptions { url: credentials.url, token, max_text_bytes: config.agent.max_turn_bytes };
     let span = tracing::info_span!("session", room = args.room, session = tracing::field::Empty);
@@ -56,7 +56,7 @@ async fn hold(options: JoinOptions, parts: session::Parts, stop: CancellationTok
         stop.cancelled().await;
         EndReason::Stopped
     };
-    let summary = session::run(&mut room, parts, end).await;
+    let summary = session::run(&mut room, parts, Opening::default(), end).await;
     room.leave().await;
     match summary.reason {
         EndReason::ConnectionLost(why) => {

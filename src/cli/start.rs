@@ -44,7 +44,7 @@ pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) 
     let http = serve_http(&config, healthy.clone(), metrics.clone(), stop_http.clone()).await?;
     let reloads = notify_systemd(healthy.clone(), &mut settings);
 
-    let record = Record::start(&config.store.settings(), telemetry.tracer().privacy().clone());
+    let record = Record::start(&config.store.settings());
     let recorded = record.clone();
     observed::record(&metrics, move || recorded.status());
     let privacy = telemetry.tracer().privacy().clone();
@@ -97,17 +97,7 @@ pub(super) fn parts(
     let answerer = Arc::new(OpenAi::counted(&config.llm, metrics)?);
     let metrics = metrics.clone();
     let (tracer, record, agent) = (telemetry.tracer(), record.clone(), config.agent.clone());
-    Ok(Parts {
-        answerer,
-        tracer,
-        metrics,
-        record,
-        agent,
-        traceparent: None,
-        past: None,
-        claims: None,
-        in_other_room: false,
-    })
+    Ok(Parts { answerer, tracer, metrics, record, agent })
 }
 
 async fn serve_http(

@@ -5,12 +5,13 @@
 
 use std::time::{Duration, Instant};
 
+use bounded::{Backoff, Jitter};
+
 use crate::config;
 use crate::llm::error::{Fault, Kind};
 
-/// The first wait is up to this long, and the waits double.
-const BACKOFF_BASE: Duration = Duration::from_millis(200);
-const BACKOFF_CAP: Duration = Duration::from_secs(2);
+/// The waits between attempts.
+const RETRIES: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2), Jitter::Full);
 
 /// A provider that asks for more is not asked again: no caller waits longer for an answer.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -182,7 +183,7 @@ impl Machine {
         if !may_retry || asked > MAX_RETRY_AFTER {
             return self.end(End::Failed);
         }
-        let wait = self.backoff().max(asked);
+        let wait = RETRIES.wait(self.attempts, &mut self.rng).max(asked);
         self.wait(now, wait)
     }
 
@@ -193,13 +194,6 @@ impl Machine {
         }
         self.phase = Phase::Waiting(now + wait);
         Action::Wait(wait)
-    }
-
-    /// Full jitter: anything between nothing and the doubling bound, so that clients do not come back together.
-    fn backoff(&mut self) -> Duration {
-        let doublings = self.attempts.saturating_sub(1).min(16);
-        let bound = BACKOFF_BASE.saturating_mul(1 << doublings).min(BACKOFF_CAP);
-        bound.mul_f64(self.rng.f64())
     }
 
     fn end(&mut self, end: End) -> Action {

@@ -1,10 +1,11 @@
 //! One `llm_request`: attempts and waits as [`Machine`] decides them, each attempt with its `llm_request_run`.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conversation::{Failure, Message, Text, Usage};
-use redaction::Privacy;
+use conversation::{Failure, Message, Text, TurnOutcome, Usage};
+use redaction::{Privacy, RecordedMessages};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ use crate::llm::machine::{Action, End, Event, Limits, Machine};
 use crate::llm::openai::{Head, Skipped};
 use crate::llm::usage::{self, Spent};
 use crate::llm::words::Piece;
-use crate::llm::{Answer, AttemptReport, Outcome, Question, Shared};
+use crate::llm::{Answer, AttemptReport, Question, Shared};
 use crate::metrics::{self, OpenRequest};
 use crate::telemetry::spans::{AttemptEnd, RequestEnd, RequestSpan};
 
@@ -62,28 +63,26 @@ enum Stop {
     Fault(Fault),
 }
 
-/// Whether the reply may go on.
-#[derive(PartialEq, Eq)]
-enum Room {
-    Left,
-    None,
-}
-
-/// Answers a question. Its history is prepared for the trace first, which takes no time unless it is new and redacted.
+/// Answers a question. The recordable form of its history is made first, which takes no time unless it is new and
+/// redacted.
 pub(super) async fn answer(shared: Arc<Shared>, question: Question, deltas: mpsc::Sender<Text>) -> Answer {
     let asked = now();
-    let privacy = question.context.privacy();
-    let history = question.messages.iter().map(|message| privacy.prepare(message.content()));
-    futures::future::join_all(history).await;
-    Request::new(shared, question, deltas, asked).run().await
+    let recorded = question.context.privacy().record_messages(&question.messages).await;
+    Request::new(shared, question, &recorded, deltas, asked).run().await
 }
 
 // === impl Request ===
 
 impl Request {
-    fn new(shared: Arc<Shared>, question: Question, deltas: mpsc::Sender<Text>, asked: Instant) -> Self {
+    fn new(
+        shared: Arc<Shared>,
+        question: Question,
+        recorded: &RecordedMessages,
+        deltas: mpsc::Sender<Text>,
+        asked: Instant,
+    ) -> Self {
         let Question { messages, context, cancel } = question;
-        let span = context.request(shared.request_start(&messages));
+        let span = context.request(shared.request_start(recorded));
         let is_cold = shared.warmth.is_cold(asked);
         Self {
             machine: Machine::new(asked, Limits::new(&shared.config, is_cold), fastrand::Rng::new()),
@@ -154,7 +153,7 @@ impl Request {
         self.received = received;
         self.skipped.append(&mut exchange.skipped());
         let failure = self.note_fault(stop, action);
-        self.shared.metrics.attempt_ended(failure.as_ref(), interrupted);
+        self.shared.metrics.attempt_ended(&outcome(failure.as_ref(), interrupted));
         let head = exchange.head();
         span.end(AttemptEnd {
             failure: failure.as_ref(),
@@ -193,7 +192,7 @@ impl Request {
                 }
                 Some(Piece::AllThought) => self.unsay(),
                 Some(Piece::Words(words)) => {
-                    if self.pass_on(words).await? == Room::None {
+                    if self.pass_on(words).await?.is_break() {
                         return Ok(());
                     }
                 }
@@ -224,7 +223,8 @@ impl Request {
         );
     }
 
-    async fn pass_on(&mut self, mut words: String) -> Result<Room, Stop> {
+    /// Breaks when the reply is as long as it may be.
+    async fn pass_on(&mut self, mut words: String) -> Result<ControlFlow<()>, Stop> {
         let came = now();
         let room = self.shared.config.max_reply_bytes.saturating_sub(self.text.len());
         let is_too_long = words.len() > room;
@@ -240,9 +240,9 @@ impl Request {
         }
         if is_too_long {
             self.note_cut();
-            return Ok(Room::None);
+            return Ok(ControlFlow::Break(()));
         }
-        Ok(Room::Left)
+        Ok(ControlFlow::Continue(()))
     }
 
     fn note_cut(&mut self) {
@@ -316,20 +316,18 @@ impl Request {
             self.received.finish_reason = Some("length".to_owned());
         }
         let text = Text::from(&self.text[self.thought_bytes..]);
-        let failure = outcome.failure();
         self.counted.end(
             now(),
             &metrics::RequestEnd {
-                failure,
-                interrupted: outcome == Outcome::Interrupted,
+                outcome: &outcome,
                 usage: self.usage,
                 time_to_first_token: self.time_to_first_token,
             },
         );
-        self.privacy.prepare(&text).await;
+        let recorded = self.privacy.record(&text).await;
         self.span.end(RequestEnd {
-            failure,
-            text: &text,
+            failure: outcome.failure(),
+            text: &recorded,
             usage: self.usage,
             time_to_first_chunk: self.time_to_first_token,
             response_model: self.received.model.as_deref(),
@@ -350,16 +348,25 @@ impl Request {
         }
     }
 
-    fn outcome(&self, end: End) -> Outcome {
+    fn outcome(&self, end: End) -> TurnOutcome {
         match end {
-            End::Complete => Outcome::Complete,
-            End::Interrupted => Outcome::Interrupted,
+            End::Complete => TurnOutcome::Answered,
+            End::Interrupted => TurnOutcome::Interrupted,
             End::Failed => {
                 let unknown = Kind::ConnectionLost.into();
                 let fault = self.fault.as_ref().unwrap_or(&unknown);
-                Outcome::Failed(self.failure(fault, self.machine.attempts()))
+                TurnOutcome::Failed(self.failure(fault, self.machine.attempts()))
             }
         }
+    }
+}
+
+/// The outcome of one attempt.
+fn outcome(failure: Option<&Failure>, interrupted: bool) -> TurnOutcome {
+    match failure {
+        Some(failure) => TurnOutcome::Failed(failure.clone()),
+        None if interrupted => TurnOutcome::Interrupted,
+        None => TurnOutcome::Answered,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The values that labels may have. They are closed sets, so the number of time series has a bound that no outsider can
 //! move.
 
-use conversation::Failure;
+use conversation::{Failure, TurnOutcome};
 
 /// The outcome of a session that a worker left in the middle when it died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,17 +37,13 @@ pub enum Panicked {
     Stream,
 }
 
-/// The end of a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TurnEnding {
-    Answered,
-    Interrupted(Phase),
-    Failed,
-    /// Its session broke down or was ended in the middle.
-    Aborted,
-}
+/// The outcomes of turns.
+pub(super) const TURN_OUTCOMES: [&str; 4] = ["answered", "interrupted", "failed", "aborted"];
 
-/// The stage of a turn when it was interrupted.
+/// The outcomes of requests to the model; all but the last are those of attempts.
+pub(super) const REQUEST_OUTCOMES: [&str; 4] = ["complete", "interrupted", "failed", "aborted"];
+
+/// The stage of a turn when it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// It waited for the call before it to end; the model was never asked.
@@ -81,16 +77,6 @@ pub enum Holding {
     Idle,
     /// Its answer was under way.
     Busy,
-}
-
-/// The end of a request to the model, or of one attempt of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Complete,
-    Interrupted,
-    Failed,
-    /// The caller did not wait for its end.
-    Aborted,
 }
 
 /// The classes of error that have a label of their own: those that call for an action of their own. Providers answer
@@ -135,6 +121,14 @@ const OTHER: &str = "other";
 /// The class under which a failure is counted.
 pub(crate) fn error_class(failure: &Failure) -> &'static str {
     bounded_class(&failure.class)
+}
+
+/// The outcome of a request, as its metrics have it.
+pub(super) fn request_outcome(outcome: &TurnOutcome) -> &'static str {
+    match outcome {
+        TurnOutcome::Answered => "complete",
+        other => other.as_str(),
+    }
 }
 
 fn bounded_class(class: &str) -> &'static str {
@@ -194,22 +188,6 @@ impl Panicked {
     }
 }
 
-// === impl TurnEnding ===
-
-impl TurnEnding {
-    pub(super) const ALL: [Self; 4] =
-        [Self::Answered, Self::Interrupted(Phase::Waiting), Self::Failed, Self::Aborted];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Answered => "answered",
-            Self::Interrupted(_) => "interrupted",
-            Self::Failed => "failed",
-            Self::Aborted => "aborted",
-        }
-    }
-}
-
 // === impl Phase ===
 
 impl Phase {
@@ -265,26 +243,24 @@ impl Holding {
     }
 }
 
-// === impl Outcome ===
-
-impl Outcome {
-    pub(super) const ALL: [Self; 4] = [Self::Complete, Self::Interrupted, Self::Failed, Self::Aborted];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Interrupted => "interrupted",
-            Self::Failed => "failed",
-            Self::Aborted => "aborted",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn each_outcome_has_the_label_that_starts_at_zero() {
+        let failure = || Failure::new("500", "");
+        let outcomes = [
+            TurnOutcome::Answered,
+            TurnOutcome::Interrupted,
+            TurnOutcome::Failed(failure()),
+            TurnOutcome::Aborted(failure()),
+        ];
+        assert_eq!(outcomes.each_ref().map(TurnOutcome::as_str), TURN_OUTCOMES);
+        assert_eq!(outcomes.each_ref().map(request_outcome), REQUEST_OUTCOMES);
+    }
 
     #[test]
     fn an_unusual_status_is_counted_by_its_hundred_and_anything_else_as_other() {

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use conversation::{Failure, Usage};
+use conversation::{Failure, TurnOutcome, Usage};
 use url::Url;
 
-use super::label::{Outcome, Panicked, error_class};
+use super::label::{Panicked, REQUEST_OUTCOMES, error_class, request_outcome};
 use super::meter::{Counter, Histogram, Label, Meter};
 use super::{Metrics, catalogue};
 use crate::attributes as key;
@@ -45,8 +45,7 @@ pub struct OpenRequest {
 /// The end of a request.
 #[derive(Debug)]
 pub(crate) struct RequestEnd<'a> {
-    pub(crate) failure: Option<&'a Failure>,
-    pub(crate) interrupted: bool,
+    pub(crate) outcome: &'a TurnOutcome,
     pub(crate) usage: Usage,
     pub(crate) time_to_first_token: Option<Duration>,
 }
@@ -69,11 +68,8 @@ impl Instruments {
     }
 
     pub(super) fn start_at_zero(&self) {
-        self.requests.start("outcome", Outcome::ALL.map(Outcome::as_str));
-        self.attempts.start(
-            "outcome",
-            [Outcome::Complete, Outcome::Interrupted, Outcome::Failed].map(Outcome::as_str),
-        );
+        self.requests.start("outcome", REQUEST_OUTCOMES);
+        self.attempts.start("outcome", REQUEST_OUTCOMES.into_iter().filter(|outcome| *outcome != "aborted"));
         self.cut.add(0, &[]);
     }
 }
@@ -100,10 +96,9 @@ impl LlmMetrics {
     }
 
     /// One attempt ended: well, by a failure, or because the turn did not want it any more.
-    pub(crate) fn attempt_ended(&self, failure: Option<&Failure>, interrupted: bool) {
-        let outcome = Outcome::of(failure, interrupted);
-        self.instruments().attempts.add(1, &[Label::new("outcome", outcome.as_str())]);
-        if let Some(failure) = failure {
+    pub(crate) fn attempt_ended(&self, outcome: &TurnOutcome) {
+        self.instruments().attempts.add(1, &[Label::new("outcome", request_outcome(outcome))]);
+        if let Some(failure) = outcome.failure() {
             self.instruments().errors.add(1, &[Label::new("class", error_class(failure))]);
         }
     }
@@ -155,13 +150,12 @@ impl OpenRequest {
         let took = now.saturating_duration_since(self.started);
         self.llm.count_tokens(end.usage);
         let instruments = self.llm.instruments();
-        let outcome = Outcome::of(end.failure, end.interrupted);
-        instruments.requests.add(1, &[Label::new("outcome", outcome.as_str())]);
-        let error = end.failure.map(|failure| Label::new(key::ERROR_TYPE, error_class(failure)));
+        instruments.requests.add(1, &[Label::new("outcome", request_outcome(end.outcome))]);
+        let error = end.outcome.failure().map(|failure| Label::new(key::ERROR_TYPE, error_class(failure)));
         instruments.duration.record(took.as_secs_f64(), &self.llm.target(error));
         let Some(first) = end.time_to_first_token else { return };
         instruments.first_token.record(first.as_secs_f64(), &self.llm.target);
-        if outcome == Outcome::Complete
+        if *end.outcome == TurnOutcome::Answered
             && let Some(rate) = token_rate(end.usage, took.saturating_sub(first))
         {
             instruments.token_rate.record(rate, &[]);
@@ -172,8 +166,8 @@ impl OpenRequest {
 impl Drop for OpenRequest {
     fn drop(&mut self) {
         if !self.over {
-            let outcome = Label::new("outcome", Outcome::Aborted.as_str());
-            self.llm.instruments().requests.add(1, &[outcome]);
+            let outcome = TurnOutcome::Aborted(Failure::aborted("its caller did not wait for its end"));
+            self.llm.instruments().requests.add(1, &[Label::new("outcome", request_outcome(&outcome))]);
         }
     }
 }
@@ -184,18 +178,6 @@ fn token_rate(usage: Usage, speaking: Duration) -> Option<f64> {
     let measured = !usage.estimated && usage.output > 1 && seconds > 0.001;
     // The first token stands at the beginning of that time; token counts are exact as f64.
     measured.then(|| (usage.output - 1) as f64 / seconds)
-}
-
-// === impl Outcome ===
-
-impl Outcome {
-    fn of(failure: Option<&Failure>, interrupted: bool) -> Self {
-        match (failure, interrupted) {
-            (Some(_), _) => Self::Failed,
-            (None, true) => Self::Interrupted,
-            (None, false) => Self::Complete,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The record's knowledge of a session that goes on.
 
-use conversation::Text;
-use turn_store::{Direction, Reader, Status, Turn, Turns};
+use conversation::{Failure, TurnOutcome};
+use turn_store::{Direction, Reader, Turn, Turns};
 
-use crate::session::{Past, PastTurn, Said};
+use crate::session::{Past, PastTurn};
 
 /// The most bytes of a question or answer that are read: as many as the record keeps.
 const MAX_TEXT: usize = 64 << 10;
@@ -55,12 +55,10 @@ fn past(turns: Vec<Turn>) -> Past {
 
 impl From<Turn> for PastTurn {
     fn from(turn: Turn) -> Self {
-        let how = match turn.status() {
-            Status::Answered => Said::Whole,
-            Status::Interrupted => Said::Interrupted,
-            Status::Open | Status::Failed | Status::Aborted => Said::Broken,
+        let (outcome, answer) = match turn.end {
+            Some(end) => (end.outcome, end.answer.into_text()),
+            None => (TurnOutcome::Aborted(Failure::aborted("the turn has no end in the store")), None),
         };
-        let answer = turn.end.and_then(|end| end.answer).map(Text::from);
-        Self { question: turn.question.map(Text::from), answer, how }
+        Self { question: turn.question.into_text(), answer, outcome }
     }
 }

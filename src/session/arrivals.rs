@@ -1,4 +1,4 @@
-//! The texts that are arriving in a room: being read, or read and being prepared for the record. Each sender has a
+//! The texts that are arriving in a room: being read, or read while their recordable form is made. Each sender has a
 //! share of the places, so that a sender who floods the room is refused alone.
 
 use std::collections::HashMap;
@@ -27,15 +27,15 @@ const WITH_RESERVE: usize = 2 * OF_ROOM;
 pub(super) struct Arrivals {
     shares: Shares,
     reading: FuturesUnordered<BoxFuture<'static, Read>>,
-    /// The texts that were read, in this order, while they are prepared for the record.
-    preparing: FuturesOrdered<BoxFuture<'static, Prepared>>,
+    /// The texts that were read, in this order, while their recordable form is made.
+    recording: FuturesOrdered<BoxFuture<'static, Received>>,
 }
 
 /// A text's next stage.
 pub(super) enum Arrived {
     Read(Read),
-    /// It is prepared, and was read at this time.
-    Heard(Instant, Event),
+    /// Its recordable form is made; it was read at this time.
+    Received(Instant, Event),
 }
 
 /// A text that was read.
@@ -46,7 +46,7 @@ pub(super) struct Read {
     was_open: bool,
 }
 
-struct Prepared {
+struct Received {
     sender: String,
     at: Instant,
     event: Event,
@@ -107,17 +107,12 @@ impl Arrivals {
         Some(self.ended(read))
     }
 
-    /// Keeps the text's place until it is prepared for the record.
-    pub(super) fn prepare(
-        &mut self,
-        sender: String,
-        event: Event,
-        preparing: impl Future<Output = ()> + Send + 'static,
-    ) {
+    /// Keeps the text's place until `recording` has made an event of it, with the form of it that may be recorded.
+    pub(super) fn record(&mut self, sender: String, recording: impl Future<Output = Event> + Send + 'static) {
         let at = Instant::now();
-        self.preparing.push_back(Box::pin(async move {
-            preparing.await;
-            Prepared { sender, at, event }
+        self.recording.push_back(Box::pin(async move {
+            let event = recording.await;
+            Received { sender, at, event }
         }));
     }
 
@@ -126,13 +121,13 @@ impl Arrivals {
         self.shares.give_back(sender);
     }
 
-    /// The next text that was read or prepared; pending while there is none. Safe to drop and call again.
+    /// The next text that was read or received; pending while there is none. Safe to drop and call again.
     pub(super) async fn next(&mut self) -> Arrived {
         tokio::select! {
             Some(read) = self.reading.next() => Arrived::Read(self.ended(read)),
-            Some(Prepared { sender, at, event }) = self.preparing.next() => {
+            Some(Received { sender, at, event }) = self.recording.next() => {
                 self.shares.give_back(&sender);
-                Arrived::Heard(at, event)
+                Arrived::Received(at, event)
             }
             else => std::future::pending().await,
         }

@@ -3,27 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conversation::{Failure, Message, Text, Usage};
+use conversation::{Failure, Message, Text, TurnOutcome, Usage};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::llm::{Answer, Outcome, Question};
+use crate::llm::{Answer, Question};
 use crate::metrics::{Metrics, Panicked};
 use crate::telemetry::spans::TurnContext;
 
 use super::Parts;
+use super::machine::Event;
 
 /// Deltas waiting for the room. A full queue makes the model's stream wait.
 const DELTAS: usize = 64;
 /// An answerer that has not come to its end this long after it was cancelled is aborted.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
-
-pub(super) enum CallEvent {
-    Delta { turn: u64, text: Text },
-    Answered { turn: u64, answer: Box<Answer> },
-}
 
 pub(super) struct Call {
     turn: u64,
@@ -40,16 +36,10 @@ impl Call {
     pub(super) fn start(parts: &Parts, turn: u64, messages: Arc<[Message]>, context: TurnContext) -> Self {
         let (sender, deltas) = mpsc::channel(DELTAS);
         let cancel = CancellationToken::new();
-        let privacy = context.privacy().clone();
         let question = Question { messages, context, cancel: cancel.clone() };
         let answerer = parts.answerer.clone();
         // Even the making of the answer's future belongs to the task: it may panic, too.
-        let answering = async move {
-            let answer = answerer.answer(question, sender).await;
-            // The session records the answer, and cannot wait.
-            privacy.prepare(&answer.text).await;
-            answer
-        };
+        let answering = async move { answerer.answer(question, sender).await };
         let task = tokio::spawn(answering.in_current_span());
         Self { turn, cancel, cancelled_at: None, deltas, task, metrics: parts.metrics.clone() }
     }
@@ -68,7 +58,7 @@ impl Call {
     }
 
     /// The next delta, or after the last one the answer. Safe to drop and call again.
-    pub(super) async fn next(&mut self) -> CallEvent {
+    pub(super) async fn next(&mut self) -> Event {
         let turn = self.turn;
         let patience = self.cancelled_at.map(|at| at + CANCEL_PATIENCE);
         tokio::select! {
@@ -76,7 +66,7 @@ impl Call {
             event = going_on(turn, &mut self.deltas, &mut self.task, &self.metrics) => event,
             _ = super::sleep_until(patience) => {
                 self.task.abort();
-                CallEvent::Answered { turn, answer: Box::new(Answer::nothing(Outcome::Interrupted)) }
+                Event::Answered { turn, answer: Answer::nothing(TurnOutcome::Interrupted) }
             }
         }
     }
@@ -91,7 +81,7 @@ impl Drop for Call {
 
 impl Answer {
     /// An answer in which nothing was said.
-    pub(crate) fn nothing(outcome: Outcome) -> Self {
+    pub(crate) fn nothing(outcome: TurnOutcome) -> Self {
         Self {
             outcome,
             text: Text::default(),
@@ -112,12 +102,12 @@ async fn going_on(
     deltas: &mut mpsc::Receiver<Text>,
     task: &mut JoinHandle<Answer>,
     metrics: &Metrics,
-) -> CallEvent {
+) -> Event {
     match deltas.recv().await {
-        Some(text) => CallEvent::Delta { turn, text },
+        Some(text) => Event::Delta { turn, text },
         None => {
             let answer = task.await.unwrap_or_else(|error| broken(error, metrics));
-            CallEvent::Answered { turn, answer: Box::new(answer) }
+            Event::Answered { turn, answer }
         }
     }
 }
@@ -128,5 +118,5 @@ fn broken(error: JoinError, metrics: &Metrics) -> Answer {
         metrics.panicked(Panicked::Answer);
     }
     let message = "answering the turn broke down, as the worker's log says; this is a defect of voiced, please report it";
-    Answer::nothing(Outcome::Failed(Failure { class: "panic".to_owned(), message: message.to_owned() }))
+    Answer::nothing(TurnOutcome::Failed(Failure::new("panic", message)))
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use conversation::{Message, Role, Text};
+use conversation::{Message, Role, Text, TurnOutcome};
 
 use super::heard::MessageKey;
 use super::past::PastTurn;
@@ -45,14 +45,6 @@ pub(crate) struct History {
     max_tokens: u64,
 }
 
-/// How a reply came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
-    Whole,
-    Interrupted,
-    Broken,
-}
-
 // === impl History ===
 
 impl History {
@@ -80,14 +72,14 @@ impl History {
     }
 
     /// Adds the agent's words to the turn under way. An empty text is not remembered.
-    pub(crate) fn said(&mut self, text: &Text, how: Said) {
+    pub(crate) fn said(&mut self, text: &Text, outcome: &TurnOutcome) {
         if text.is_empty() {
             return;
         }
         if self.exchanges.is_empty() {
             self.exchanges.push_back(Exchange::default());
         }
-        self.push(Message::new(Role::Assistant, marked(text, how)));
+        self.push(Message::new(Role::Assistant, marked(text, mark(outcome))));
     }
 
     /// Adds a text that the agent said as a whole, in this segment.
@@ -95,7 +87,7 @@ impl History {
         if text.is_empty() {
             return;
         }
-        self.said(text, Said::Whole);
+        self.said(text, &TurnOutcome::Answered);
         if let Some(exchange) = self.exchanges.back_mut() {
             let message = exchange.messages.len().saturating_sub(1);
             exchange.replies.push(Reply { segment, message, thought });
@@ -165,7 +157,8 @@ impl Exchange {
         self.replies.remove(place);
         match said.get(..heard).filter(|heard| !heard.is_empty()) {
             Some(heard) => {
-                self.messages[message] = Message::new(Role::Assistant, marked(&heard.into(), Said::Broken));
+                self.messages[message] =
+                    Message::new(Role::Assistant, marked(&heard.into(), Some(BROKEN_MARK)));
             }
             None => {
                 self.messages.remove(message);
@@ -181,18 +174,27 @@ impl Exchange {
     }
 }
 
-fn marked(text: &Text, how: Said) -> Text {
-    let mark = match how {
-        // The same words as those that are recorded, so that they are redacted once.
-        Said::Whole => return text.clone(),
-        Said::Interrupted => CUT_MARK,
-        Said::Broken => BROKEN_MARK,
-    };
-    format!("{}{mark}", text.expose()).into()
+/// The mark behind a reply that ended so.
+fn mark(outcome: &TurnOutcome) -> Option<&'static str> {
+    match outcome {
+        TurnOutcome::Answered => None,
+        TurnOutcome::Interrupted => Some(CUT_MARK),
+        TurnOutcome::Failed(_) | TurnOutcome::Aborted(_) => Some(BROKEN_MARK),
+    }
+}
+
+/// A text without a mark stays the same one as that which is recorded, so that it is redacted once.
+fn marked(text: &Text, mark: Option<&str>) -> Text {
+    match mark {
+        Some(mark) => format!("{}{mark}", text.expose()).into(),
+        None => text.clone(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use conversation::Failure;
+
     use super::*;
     use crate::session::heard::HeardMessages;
 
@@ -205,7 +207,7 @@ mod tests {
         let mut history = History::new("be brief", 2, 1_000);
         for n in 1..=3 {
             history.heard(&format!("q{n}").into(), None);
-            history.said(&format!("a{n}").into(), Said::Whole);
+            history.said(&format!("a{n}").into(), &TurnOutcome::Answered);
         }
         assert_eq!(
             texts(&history),
@@ -217,7 +219,7 @@ mod tests {
     fn tokens_bound_the_history_but_never_the_turn_under_way() {
         let mut history = History::new("be brief", 50, 20);
         history.heard(&"short".into(), None);
-        history.said(&"answer".into(), Said::Whole);
+        history.said(&"answer".into(), &TurnOutcome::Answered);
         history.heard(&"x".repeat(400).into(), None);
         assert_eq!(history.messages().len(), 2, "the instructions and the long turn");
         history.heard(&"next".into(), None);
@@ -228,9 +230,9 @@ mod tests {
     fn what_was_cut_is_marked_and_silence_is_not_remembered() {
         let mut history = History::new("", 50, 1_000);
         history.heard(&"q".into(), None);
-        history.said(&"half an".into(), Said::Interrupted);
+        history.said(&"half an".into(), &TurnOutcome::Interrupted);
         history.heard(&"q2".into(), None);
-        history.said(&"".into(), Said::Broken);
+        history.said(&"".into(), &TurnOutcome::Failed(Failure::new("500", "")));
         let texts = texts(&history);
         assert_eq!(texts.len(), 3);
         assert!(texts[1].starts_with("assistant: half an …"), "{texts:?}");
@@ -268,7 +270,7 @@ mod tests {
     #[test]
     fn a_greeting_comes_before_the_first_turn() {
         let mut history = History::new("", 50, 1_000);
-        history.said(&"Hello!".into(), Said::Whole);
+        history.said(&"Hello!".into(), &TurnOutcome::Answered);
         history.heard(&"hi".into(), None);
         assert_eq!(texts(&history), ["assistant: Hello!", "user: hi"]);
     }
@@ -278,7 +280,7 @@ mod tests {
         let (heard, mut history) = (HeardMessages::default(), History::new("be brief", 50, 100));
         let key = heard.key("ada", "1");
         history.heard(&question.into(), Some(key));
-        history.said(&"answer".into(), Said::Whole);
+        history.said(&"answer".into(), &TurnOutcome::Answered);
         (history, key)
     }
 

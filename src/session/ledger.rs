@@ -1,19 +1,20 @@
-//! The records of a session: a trace and a log line per turn, and totals at the end.
+//! The books of a session: each turn goes to every [`TurnSink`], and totals are kept for the end.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use conversation::{Text, Usage, Utterance};
-use redaction::Privacy;
+use conversation::TurnOutcome;
+use redaction::Recorded;
+use turn_store::micros;
 
-use crate::llm::{Answer, Outcome};
-use crate::metrics::{self, Metrics, Phase, Refusal};
+use crate::metrics::{Metrics, Refusal};
 use crate::room::Unread;
-use crate::telemetry::spans::{Conversation, Tracer, TurnContext, TurnEnd, TurnOutcome, TurnSpan, TurnStart};
+use crate::telemetry::spans::{Conversation, Tracer, TurnContext, TurnSpan, TurnStart};
 
-use super::kept::{Keeper, Kept};
-use super::machine::{TurnEnding, TurnResult};
+use super::machine::{TurnResult, UserTurn};
+use super::sinks::{SpanSink, StoreSink, TurnLog};
+use super::turn_record::{TurnEnd, TurnRecord, TurnSink, Unasked};
 
 /// A refused text is logged for each of the first few, then only counted, so that no participant can fill the log.
 const REFUSALS_LOGGED: u64 = 5;
@@ -32,88 +33,115 @@ pub struct Totals {
     pub output_tokens: u64,
 }
 
-/// The books of one session: the open turns and the totals.
+/// The open turns of one session, and its totals.
 pub(super) struct Ledger {
     tracer: Tracer,
-    metrics: Metrics,
-    keeper: Keeper,
+    session_id: String,
+    /// The dispatcher's; a message's own one wins over it.
     traceparent: Option<String>,
+    metrics: Metrics,
+    log: TurnLog,
+    store: StoreSink,
+    spans: SpanSink,
     /// The turns under way: at most the one that is being answered.
-    open: HashMap<u64, OpenTurn>,
+    open: HashMap<u64, TurnRecord>,
+    /// When the latest turn started.
+    latest_us: i64,
     totals: Totals,
-    /// The fields of the provider's streams that could not be read and were logged.
-    skipped: BTreeSet<&'static str>,
     /// The kinds of unread content that were logged, one of each.
     unread: Vec<Unread>,
     /// The senders that were logged for writing too much.
     flooders: HashSet<String>,
     /// It was logged that a participant corrected a message that is not known.
-    told_unknown: bool,
-}
-
-struct OpenTurn {
-    span: TurnSpan,
-    trace_id: String,
-    span_id: String,
-    /// The speaker's name as logs may show it.
-    speaker: String,
-    started: Instant,
-    kept: Kept,
+    logged_unknown: bool,
 }
 
 // === impl Ledger ===
 
 impl Ledger {
-    pub(super) fn new(tracer: Tracer, metrics: Metrics, keeper: Keeper, traceparent: Option<String>) -> Self {
+    /// `traceparent` is the dispatcher's; a message's own one wins over it.
+    pub(super) fn new(
+        tracer: Tracer,
+        metrics: Metrics,
+        store: StoreSink,
+        session_id: &str,
+        traceparent: Option<String>,
+    ) -> Self {
         Self {
             tracer,
-            metrics,
-            keeper,
+            session_id: session_id.to_owned(),
             traceparent,
+            metrics,
+            log: TurnLog::default(),
+            store,
+            spans: SpanSink::default(),
             open: HashMap::new(),
+            latest_us: 0,
             totals: Totals::default(),
-            skipped: BTreeSet::new(),
             unread: Vec::new(),
             flooders: HashSet::new(),
-            told_unknown: false,
+            logged_unknown: false,
         }
     }
 
     /// Opens the turn's trace; the returned context is the parent of everything that answering it does.
-    pub(super) fn begin(&mut self, turn: u64, utterance: &Utterance) -> TurnContext {
-        let span = self.span(turn, utterance);
+    pub(super) fn begin(&mut self, turn: u64, said: UserTurn) -> TurnContext {
+        let span = self.span(turn, &said);
         let context = span.context();
-        let trace_id = span.trace_id();
-        let span_id = span.span_id();
-        let speaker = self.tracer.privacy().user(&utterance.speaker);
-        let kept = self.keeper.begin(&span, turn, utterance);
-        self.open.insert(turn, OpenTurn { span, trace_id, span_id, speaker, started: Instant::now(), kept });
+        let record = self.record(turn, said, &span);
+        self.spans.opened(turn, span);
+        self.sinks().into_iter().for_each(|sink| sink.began(&record));
+        self.open.insert(turn, record);
         context
     }
 
-    pub(super) fn finish(&mut self, turn: u64, result: &TurnResult) {
-        let Some(open) = self.open.remove(&turn) else { return };
-        self.count(result);
-        self.metrics.turn_ended(result.ending(), result.latency, Some(open.started.elapsed()));
-        log(turn, &open, result, self.tracer.privacy());
-        self.log_skipped(turn, &result.answer);
-        self.keeper.end(open.kept, result);
-        open.span.end(TurnEnd {
-            outcome: result.outcome.clone().into(),
-            answer: &result.answer.text,
-            usage: result.answer.usage,
-            e2e_latency: result.latency,
-        });
+    /// `answer` is the recordable form of the result's text.
+    pub(super) fn finish(&mut self, turn: u64, result: TurnResult, answer: Recorded) {
+        let end = TurnEnd::new(result, answer, self.tracer.privacy());
+        self.end(turn, &end);
     }
 
-    /// Records a turn that was overtaken by the next one before it could be asked.
-    pub(super) fn overtaken(&mut self, turn: u64, utterance: &Utterance) {
-        self.unasked(turn, utterance, "turn overtaken by the next before it was asked");
+    /// Records a turn that was never put to the model.
+    pub(super) fn unasked(&mut self, turn: u64, said: UserTurn, why: Unasked) {
+        let answer = said.recorded.replaced_by("");
+        self.begin(turn, said);
+        self.end(turn, &TurnEnd::unasked(why, answer));
     }
 
-    /// Records a turn that its speaker took back before it could be asked.
-    pub(super) fn deleted(&mut self, turn: u64, utterance: &Utterance) {
-        self.unasked(turn, utterance, "turn deleted by its speaker before it was asked");
+    fn end(&mut self, turn: u64, end: &TurnEnd) {
+        let Some(record) = self.open.remove(&turn) else { return };
+        self.totals.count(end);
+        self.sinks().into_iter().for_each(|sink| sink.ended(&record, end));
+    }
+
+    /// The places that record turns, in the order in which a turn reaches them.
+    fn sinks(&mut self) -> [&mut dyn TurnSink; 4] {
+        [&mut self.metrics, &mut self.log, &mut self.store, &mut self.spans]
+    }
+
+    fn span(&self, turn: u64, UserTurn { utterance, recorded }: &UserTurn) -> TurnSpan {
+        let conversation = Conversation { id: self.session_id.clone(), user: utterance.speaker.clone() };
+        let traceparent = utterance.traceparent.as_deref().or(self.traceparent.as_deref());
+        self.tracer.turn(&conversation, TurnStart { index: turn, question: recorded, traceparent })
+    }
+
+    fn record(&mut self, index: u64, said: UserTurn, span: &TurnSpan) -> TurnRecord {
+        TurnRecord {
+            index,
+            trace_id: span.trace_id(),
+            span_id: span.span_id(),
+            speaker: self.tracer.privacy().user(&said.utterance.speaker),
+            question: said.recorded,
+            started: Instant::now(),
+            started_us: self.start(micros(SystemTime::now())),
+        }
+    }
+
+    /// The start of the next turn: after the last one, since that is their order, also when the system's clock was set
+    /// back.
+    fn start(&mut self, now_us: i64) -> i64 {
+        self.latest_us = now_us.max(self.latest_us.saturating_add(1));
+        self.latest_us
     }
 
     /// Logs content that is not read, once for each kind of it.
@@ -132,29 +160,12 @@ impl Ledger {
                 speaker,
                 "a message was edited or deleted; the model is told from the next turn on"
             );
-        } else if !std::mem::replace(&mut self.told_unknown, true) {
+        } else if !std::mem::replace(&mut self.logged_unknown, true) {
             tracing::info!(
                 speaker,
                 "a message that this session does not know was edited or deleted; that is no turn"
             );
         }
-    }
-
-    fn unasked(&mut self, turn: u64, utterance: &Utterance, how: &str) {
-        let span = self.span(turn, utterance);
-        self.totals.turns += 1;
-        self.totals.interrupted += 1;
-        self.metrics.turn_ended(metrics::TurnEnding::Interrupted(Phase::Waiting), None, None);
-        let kept = self.keeper.begin(&span, turn, utterance);
-        self.keeper.end(kept, &TurnResult::overtaken());
-        let (trace_id, span_id) = (span.trace_id(), span.span_id());
-        tracing::info!(turn, trace_id, span_id, "{how}");
-        span.end(TurnEnd {
-            outcome: TurnOutcome::Interrupted,
-            answer: &Text::default(),
-            usage: Usage::default(),
-            e2e_latency: None,
-        });
     }
 
     pub(super) fn refused(&mut self, sender: &str, refusal: Refusal, why: &str) {
@@ -175,60 +186,25 @@ impl Ledger {
     pub(super) fn totals(&self) -> Totals {
         self.totals
     }
-
-    fn span(&self, turn: u64, utterance: &Utterance) -> TurnSpan {
-        let conversation =
-            Conversation { id: self.keeper.session_id().to_owned(), user: utterance.speaker.clone() };
-        let traceparent = utterance.traceparent.as_deref().or(self.traceparent.as_deref());
-        self.tracer.turn(&conversation, TurnStart { index: turn, question: &utterance.text, traceparent })
-    }
-
-    /// Logs each field once in a session: servers that send a field oddly do so in every turn.
-    fn log_skipped(&mut self, turn: u64, answer: &Answer) {
-        let fields: Vec<&str> = answer.skipped.difference(&self.skipped).copied().collect();
-        if fields.is_empty() {
-            return;
-        }
-        tracing::warn!(
-            turn,
-            fields = fields.join(", "),
-            "the model's server sent what could not be read; it was skipped"
-        );
-        self.skipped.extend(&answer.skipped);
-    }
-
-    fn count(&mut self, result: &TurnResult) {
-        self.totals.turns += 1;
-        self.totals.interrupted += u64::from(result.outcome == TurnEnding::Interrupted);
-        self.totals.failed += u64::from(matches!(result.outcome, TurnEnding::Failed(_)));
-        self.totals.input_tokens += result.answer.usage.input;
-        self.totals.output_tokens += result.answer.usage.output;
-    }
 }
 
 impl Drop for Ledger {
     /// A turn that is still open here was cut short by a panic or an abort; its span closes itself as `aborted`.
     fn drop(&mut self) {
-        for (turn, open) in self.open.drain() {
-            let OpenTurn { trace_id, span_id, speaker, started, kept, .. } = open;
-            self.metrics.turn_ended(metrics::TurnEnding::Aborted, None, Some(started.elapsed()));
-            tracing::error!(
-                turn,
-                speaker,
-                trace_id,
-                span_id,
-                "the session broke down in the middle of this turn"
-            );
-            self.keeper.abort(kept);
-        }
+        let open: Vec<u64> = self.open.keys().copied().collect();
+        open.into_iter().for_each(|turn| self.end(turn, &TurnEnd::aborted()));
     }
 }
 
-impl TurnResult {
-    /// The result of a turn that was never put to the model.
-    fn overtaken() -> Self {
-        let answer = Answer::nothing(Outcome::Interrupted);
-        Self { outcome: TurnEnding::Interrupted, answer, latency: None }
+// === impl Totals ===
+
+impl Totals {
+    fn count(&mut self, end: &TurnEnd) {
+        self.turns += 1;
+        self.interrupted += u64::from(end.outcome == TurnOutcome::Interrupted);
+        self.failed += u64::from(matches!(end.outcome, TurnOutcome::Failed(_)));
+        self.input_tokens += end.usage.input;
+        self.output_tokens += end.usage.output;
     }
 }
 
@@ -240,85 +216,29 @@ impl fmt::Display for Totals {
     }
 }
 
-impl TurnResult {
-    /// The ending as metrics count it.
-    fn ending(&self) -> metrics::TurnEnding {
-        match (&self.outcome, self.latency) {
-            (TurnEnding::Answered, _) => metrics::TurnEnding::Answered,
-            (TurnEnding::Failed(_), _) => metrics::TurnEnding::Failed,
-            (TurnEnding::Interrupted, None) => metrics::TurnEnding::Interrupted(Phase::Thinking),
-            (TurnEnding::Interrupted, Some(_)) => metrics::TurnEnding::Interrupted(Phase::Speaking),
-        }
-    }
-}
-
-impl From<TurnEnding> for TurnOutcome {
-    fn from(ending: TurnEnding) -> Self {
-        match ending {
-            TurnEnding::Answered => TurnOutcome::Answered,
-            TurnEnding::Interrupted => TurnOutcome::Interrupted,
-            TurnEnding::Failed(failure) => TurnOutcome::Failed(failure),
-        }
-    }
-}
-
-fn log(turn: u64, open: &OpenTurn, result: &TurnResult, privacy: &Privacy) {
-    let OpenTurn { trace_id, span_id, .. } = open;
-    let speaker = &open.speaker;
-    let total_ms = open.started.elapsed().as_millis();
-    let first_word_ms = result.latency.map(|latency| latency.as_millis());
-    let Usage { input, output, estimated, .. } = result.answer.usage;
-    let attempts = result.answer.attempts.len();
-    // The usual reason is not logged.
-    let finish_reason = result.answer.finish_reason.as_deref().filter(|reason| *reason != "stop");
-    let how = match &result.outcome {
-        TurnEnding::Answered => "turn answered",
-        TurnEnding::Interrupted => "turn interrupted",
-        TurnEnding::Failed(failure) => {
-            let class = &failure.class;
-            let why = privacy.message(&failure.message);
-            tracing::error!(
-                turn,
-                speaker,
-                trace_id,
-                span_id,
-                total_ms,
-                attempts,
-                class,
-                "turn failed: {why}"
-            );
-            return;
-        }
-    };
-    tracing::info!(
-        turn,
-        speaker,
-        trace_id,
-        span_id,
-        first_word_ms,
-        total_ms,
-        attempts,
-        input,
-        output,
-        estimated,
-        finish_reason,
-        "{how}"
-    );
-}
-
 #[cfg(test)]
 mod tests {
+    use conversation::Utterance;
+    use turn_store::Record;
+
     use super::*;
     use crate::log::tests as log;
+    use crate::room::Place;
+
+    /// The books of a session that records nothing.
+    fn ledger() -> Ledger {
+        let place = Place { room: "room".into(), sid: "RM_1".into(), identity: "agent".into() };
+        let store = StoreSink::new(Record::off(), &place, "agent");
+        Ledger::new(Tracer::default(), Metrics::default(), store, &place.sid, None)
+    }
 
     #[test]
     fn a_session_that_panics_logs_the_trace_of_the_turn_it_was_in() {
         let mut trace_id = String::new();
         let said = log::said(|| {
-            let mut ledger =
-                Ledger::new(Tracer::default(), Metrics::default(), Keeper::nothing("RM_1"), None);
+            let mut ledger = ledger();
             let utterance = Utterance { speaker: "ada".into(), text: "hi".into(), ..Default::default() };
-            trace_id = ledger.begin(7, &utterance).trace_id();
+            trace_id = ledger.begin(7, UserTurn { utterance, recorded: Recorded::default() }).trace_id();
             let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
                 let _ledger = ledger;
                 panic!("a defect");
@@ -330,7 +250,7 @@ mod tests {
 
     #[test]
     fn each_sender_who_floods_is_named_once_however_many_texts_were_refused() {
-        let mut ledger = Ledger::new(Tracer::default(), Metrics::default(), Keeper::nothing("RM_1"), None);
+        let mut ledger = ledger();
         let mut refused = |sender: &str, refusal| log::said(|| ledger.refused(sender, refusal, "why"));
         (0..REFUSALS_LOGGED).for_each(|_| assert!(refused("bob", Refusal::TooLong).contains("bob")));
         assert_eq!(refused("bob", Refusal::TooLong), "");
@@ -342,16 +262,9 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_read_is_logged_once_for_each_field_of_a_session() {
-        let mut ledger = Ledger::new(Tracer::default(), Metrics::default(), Keeper::nothing("RM_1"), None);
-        let mut turn = |fields: &[&'static str]| {
-            let skipped = fields.iter().copied().collect();
-            let answer = Answer { skipped, ..Answer::nothing(Outcome::Complete) };
-            log::said(|| ledger.log_skipped(0, &answer))
-        };
-        assert!(turn(&["content", "usage"]).contains("content, usage"));
-        assert_eq!(turn(&["usage"]), "");
-        let other = turn(&["id", "usage"]);
-        assert!(other.contains("fields=\"id\"") || other.contains("fields=id"), "{other}");
+    fn turns_keep_their_order_when_the_clock_is_set_back() {
+        let mut ledger = ledger();
+        let starts = [7_000, 7_010, 3_000, 3_005, 7_100].map(|now| ledger.start(now));
+        assert_eq!(starts, [7_000, 7_010, 7_011, 7_012, 7_100]);
     }
 }

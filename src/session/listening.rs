@@ -1,7 +1,8 @@
 //! How a session listens: texts are read beside it, counted where they are refused, and handed to the machine in their
 //! order.
 
-use conversation::{Text, Utterance, Way};
+use conversation::{Utterance, Way};
+use redaction::Recorded;
 
 use crate::metrics::Refusal;
 use crate::room::Segment;
@@ -9,7 +10,7 @@ use crate::room::text::{IncomingText, Reading, TextError};
 
 use super::Session;
 use super::arrivals::{Full, Read};
-use super::machine::Event;
+use super::machine::{Event, UserTurn};
 
 // === impl Session ===
 
@@ -43,10 +44,21 @@ impl Session<'_> {
     pub(super) fn read(&mut self, Read { sender, reading, .. }: Read) {
         match reading {
             Reading::Turn(utterance) => {
-                self.prepare(sender, Some(utterance.text.clone()), Event::Heard(utterance));
+                let privacy = self.parts.tracer.privacy().clone();
+                self.arrivals.record(sender, async move {
+                    let recorded = privacy.record(&utterance.text).await;
+                    Event::UserTurn(UserTurn { utterance, recorded })
+                });
             }
             Reading::Correction(correction) => {
-                self.prepare(sender, correction.text.clone(), Event::Corrected(correction));
+                let privacy = self.parts.tracer.privacy().clone();
+                self.arrivals.record(sender, async move {
+                    let recorded = match &correction.text {
+                        Some(text) => privacy.record(text).await,
+                        None => Recorded::default(),
+                    };
+                    Event::Corrected(correction, recorded)
+                });
             }
             Reading::Interim | Reading::Reaction => self.arrivals.forget(&sender),
             Reading::Refused { sender: writer, why } => {
@@ -82,16 +94,6 @@ impl Session<'_> {
 
     fn refuse(&mut self, sender: &str, full: Full) {
         self.ledger.refused(sender, Refusal::TooMany, &full.to_string());
-    }
-
-    /// Queues an event until its words are prepared for the record.
-    fn prepare(&mut self, sender: String, words: Option<Text>, event: Event) {
-        let privacy = self.parts.tracer.privacy().clone();
-        self.arrivals.prepare(sender, event, async move {
-            if let Some(words) = words {
-                privacy.prepare(&words).await;
-            }
-        });
     }
 }
 

@@ -13,7 +13,8 @@ mod reply;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conversation::{AgentState, Correction, Failure, Message, Spoken, Text, Utterance};
+use conversation::{AgentState, Correction, Message, Spoken, Text, TurnOutcome, Utterance};
+use redaction::Recorded;
 
 use crate::llm::Answer;
 
@@ -47,8 +48,9 @@ pub(crate) enum Event {
     PersonComing(String),
     PersonJoined(String),
     PersonLeft(String),
-    Heard(Utterance),
-    Corrected(Correction),
+    UserTurn(UserTurn),
+    /// A correction, with the recordable form of its text.
+    Corrected(Correction, Recorded),
     /// A piece of the reply to `turn`.
     Delta {
         turn: u64,
@@ -82,7 +84,7 @@ pub(crate) enum Action {
     /// Ask the model; the turn's span starts here.
     Ask {
         turn: u64,
-        utterance: Utterance,
+        said: UserTurn,
         messages: Arc<[Message]>,
     },
     /// Cancel the call of this turn; its `Answered` is still awaited.
@@ -117,30 +119,30 @@ pub(crate) enum Action {
     /// A turn that was overtaken before its call could start: record it as interrupted.
     Overtaken {
         turn: u64,
-        utterance: Utterance,
+        said: UserTurn,
     },
     /// The same for a turn that its speaker took back.
     Deleted {
         turn: u64,
-        utterance: Utterance,
+        said: UserTurn,
     },
     End(EndReason),
 }
 
-/// The outcome of a turn.
+/// What a person said, and the form of it that may be recorded.
+#[derive(Clone, Debug)]
+pub(crate) struct UserTurn {
+    pub(crate) utterance: Utterance,
+    pub(crate) recorded: Recorded,
+}
+
+/// The result of a turn.
 #[derive(Debug)]
 pub(crate) struct TurnResult {
-    pub(crate) outcome: TurnEnding,
+    pub(crate) outcome: TurnOutcome,
     pub(crate) answer: Answer,
     /// From the end of the utterance to the first word of the reply.
     pub(crate) latency: Option<Duration>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum TurnEnding {
-    Answered,
-    Interrupted,
-    Failed(Failure),
 }
 
 /// The part of `[agent]` that the machine must know.
@@ -179,7 +181,7 @@ struct Waiting {
     turn: u64,
     heard_at: Instant,
     key: Option<MessageKey>,
-    utterance: Utterance,
+    said: UserTurn,
 }
 
 // === impl EndReason ===
@@ -261,8 +263,8 @@ impl Machine {
             Event::PersonComing(person) => self.presence.coming(person),
             Event::PersonJoined(person) => self.person_joined(person),
             Event::PersonLeft(person) => self.presence.left(now, &person),
-            Event::Heard(utterance) => self.heard(now, utterance),
-            Event::Corrected(correction) => self.corrected(correction),
+            Event::UserTurn(said) => self.user_turn(now, said),
+            Event::Corrected(correction, recorded) => self.corrected(correction, recorded),
             Event::Delta { turn, text } => self.delta(now, turn, text),
             Event::Answered { turn, answer } => self.answered(turn, answer),
             Event::Spoken { segment, spoken } => self.spoken(segment, spoken),
@@ -314,25 +316,26 @@ impl Machine {
         }
     }
 
-    fn heard(&mut self, now: Instant, utterance: Utterance) {
+    fn user_turn(&mut self, now: Instant, said: UserTurn) {
+        let utterance = &said.utterance;
         if self.ending.is_some() || utterance.is_blank() {
             return;
         }
         let key = utterance.segment.as_deref().map(|id| self.heard.key(&utterance.speaker, id));
         let again = key.is_some_and(|key| !self.heard.insert(key));
-        self.audience.wrote(&utterance, again);
+        self.audience.wrote(utterance, again);
         match key.filter(|_| again) {
             // Frontends replace the text of a known id by the one that comes under it again.
-            Some(key) => self.correct(key, Some(utterance.text)),
-            None => self.turn(now, key, utterance),
+            Some(key) => self.correct(key, Some(said.utterance.text), said.recorded),
+            None => self.turn(now, key, said),
         }
     }
 
-    fn turn(&mut self, now: Instant, key: Option<MessageKey>, utterance: Utterance) {
+    fn turn(&mut self, now: Instant, key: Option<MessageKey>, said: UserTurn) {
         self.presence.noticed();
         let turn = self.next_turn;
         self.next_turn += 1;
-        let heard = Waiting { turn, heard_at: now, key, utterance };
+        let heard = Waiting { turn, heard_at: now, key, said };
         if self.reply.is_none() {
             return self.ask(heard);
         }
@@ -343,16 +346,16 @@ impl Machine {
     }
 
     fn ask(&mut self, heard: Waiting) {
-        self.history.heard(&heard.utterance.text, heard.key);
+        self.history.heard(&heard.said.utterance.text, heard.key);
         self.set_state(AgentState::Thinking);
-        self.reply = Some(Reply::new(heard.turn, heard.heard_at, audience::only(&heard.utterance)));
+        self.reply = Some(Reply::new(heard.turn, heard.heard_at, audience::only(&heard.said.utterance)));
         let messages = self.history.messages();
-        self.actions.push(Action::Ask { turn: heard.turn, utterance: heard.utterance, messages });
+        self.actions.push(Action::Ask { turn: heard.turn, said: heard.said, messages });
     }
 
     fn overtake(&mut self, overtaken: Waiting) {
-        self.history.heard(&overtaken.utterance.text, overtaken.key);
-        self.actions.push(Action::Overtaken { turn: overtaken.turn, utterance: overtaken.utterance });
+        self.history.heard(&overtaken.said.utterance.text, overtaken.key);
+        self.actions.push(Action::Overtaken { turn: overtaken.turn, said: overtaken.said });
     }
 
     /// Takes the step after a reply: the end, the turn that waits, or listening.

@@ -1,9 +1,8 @@
 //! The behaviour of a session, without a clock, a room or a model.
 
-use conversation::Fate;
+use conversation::{Failure, Fate, TurnOutcome};
 
 use super::*;
-use crate::llm::Outcome;
 
 pub(super) fn rules() -> Rules {
     Rules {
@@ -21,19 +20,25 @@ pub(super) fn utterance(text: &str) -> Utterance {
     Utterance { speaker: "ada".into(), text: text.into(), ..Default::default() }
 }
 
+/// The event of an utterance that may be recorded as it is.
+pub(super) fn said(utterance: Utterance) -> Event {
+    let recorded = Recorded::restored(Some(utterance.text.expose().to_owned()));
+    Event::UserTurn(UserTurn { utterance, recorded })
+}
+
 pub(super) fn heard(text: &str) -> Event {
-    Event::Heard(utterance(text))
+    said(utterance(text))
 }
 
 pub(super) fn segment(text: &str, id: &str) -> Event {
-    Event::Heard(Utterance { segment: Some(id.to_owned()), ..utterance(text) })
+    said(Utterance { segment: Some(id.to_owned()), ..utterance(text) })
 }
 
 pub(super) fn delta(turn: u64, text: &str) -> Event {
     Event::Delta { turn, text: text.into() }
 }
 
-pub(super) fn answered(turn: u64, outcome: Outcome) -> Event {
+pub(super) fn answered(turn: u64, outcome: TurnOutcome) -> Event {
     Event::Answered { turn, answer: Answer::nothing(outcome) }
 }
 
@@ -45,8 +50,8 @@ fn lost() -> Event {
     Event::End(EndReason::ConnectionLost("cut".into()))
 }
 
-pub(super) fn failure() -> Outcome {
-    Outcome::Failed(Failure { class: "500".into(), message: "the model broke".into() })
+pub(super) fn failure() -> TurnOutcome {
+    TurnOutcome::Failed(Failure::new("500", "the model broke"))
 }
 
 /// A machine under test, driven at a fixed time that tests may move. The room takes every word at once, unless it is
@@ -117,8 +122,10 @@ fn short(action: &Action) -> String {
         Action::CloseSegment { chat } => with("close", chat),
         Action::CutSegment { chat, .. } => with("cut", chat),
         Action::Corrected { known, .. } => (if *known { "corrected" } else { "unknown" }).into(),
-        Action::Deleted { turn, utterance } => format!("deleted {turn} {}", utterance.text.expose()),
-        Action::Finish { turn, result } => format!("finish {turn} {}", ending_word(&result.outcome)),
+        Action::Deleted { turn, said } => {
+            format!("deleted {turn} {}", said.recorded.as_str().unwrap_or_default())
+        }
+        Action::Finish { turn, result } => format!("finish {turn} {}", result.outcome.as_str()),
         Action::Overtaken { turn, .. } => format!("overtaken {turn}"),
         Action::End(reason) => format!("end: {reason}"),
     }
@@ -129,21 +136,13 @@ fn with(action: &str, people: &[String]) -> String {
     std::iter::once(action).chain(people.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
 }
 
-fn ending_word(ending: &TurnEnding) -> &'static str {
-    match ending {
-        TurnEnding::Answered => "answered",
-        TurnEnding::Interrupted => "interrupted",
-        TurnEnding::Failed(_) => "failed",
-    }
-}
-
 #[test]
 fn a_turn_goes_from_listening_through_thinking_and_speaking_back_to_listening() {
     let mut session = Session::joined(rules());
     assert_eq!(session.on(heard("hi")), ["thinking", "ask 0 with 2"]);
     assert_eq!(session.on(delta(0, "Hel")), ["speaking", "open", "say Hel"]);
     assert_eq!(session.on(delta(0, "lo")), ["say lo"]);
-    assert_eq!(session.on(answered(0, Outcome::Complete)), ["close", "finish 0 answered", "listening"]);
+    assert_eq!(session.on(answered(0, TurnOutcome::Answered)), ["close", "finish 0 answered", "listening"]);
     assert_eq!(session.prompt(), ["be brief", "hi", "Hello"]);
 }
 
@@ -172,7 +171,7 @@ fn a_new_turn_interrupts_the_reply_and_starts_when_the_call_has_ended() {
     session.on(delta(0, "Once upon"));
     assert_eq!(session.on(heard("stop")), ["cancel 0", "cut", "thinking"]);
     assert!(session.on(delta(0, " a time")).is_empty(), "nothing more of the old reply is said");
-    let next = session.on(answered(0, Outcome::Interrupted));
+    let next = session.on(answered(0, TurnOutcome::Interrupted));
     assert_eq!(next, ["finish 0 interrupted", "ask 1 with 4"]);
     let prompt = session.prompt();
     assert!(prompt[2].starts_with("Once upon …") && prompt[2].contains("interrupted"), "{prompt:?}");
@@ -184,7 +183,7 @@ fn a_reply_that_ended_well_while_it_was_being_cut_counts_as_interrupted() {
     session.on(heard("a"));
     session.on(delta(0, "x"));
     session.on(heard("b"));
-    assert_eq!(session.on(answered(0, Outcome::Complete))[0], "finish 0 interrupted");
+    assert_eq!(session.on(answered(0, TurnOutcome::Answered))[0], "finish 0 interrupted");
 }
 
 #[test]
@@ -195,7 +194,7 @@ fn of_many_turns_at_once_each_is_recorded_and_only_the_last_is_asked() {
     for n in 2..500 {
         assert_eq!(session.on(heard(&n.to_string())), [format!("overtaken {}", n - 1)]);
     }
-    let next = session.on(answered(0, Outcome::Interrupted));
+    let next = session.on(answered(0, TurnOutcome::Interrupted));
     assert_eq!(next[0], "finish 0 interrupted");
     assert!(next[1].starts_with("ask 499"), "{next:?}");
     assert_eq!(session.prompt().last().map(String::as_str), Some("499"));
@@ -238,7 +237,7 @@ fn an_empty_reply_opens_no_segment() {
     let mut session = Session::joined(rules());
     session.on(heard("hi"));
     assert!(session.on(delta(0, "")).is_empty());
-    assert_eq!(session.on(answered(0, Outcome::Complete)), ["finish 0 answered", "listening"]);
+    assert_eq!(session.on(answered(0, TurnOutcome::Answered)), ["finish 0 answered", "listening"]);
 }
 
 #[test]
@@ -325,7 +324,7 @@ fn a_reply_that_goes_on_is_notice_enough_and_so_is_the_next_question() {
     session.on(heard("hi"));
     away(&mut session, 5, true);
     assert!(session.on(Event::PersonJoined("ada".into())).is_empty());
-    assert_eq!(session.on(answered(0, Outcome::Complete)), ["finish 0 answered", "listening"]);
+    assert_eq!(session.on(answered(0, TurnOutcome::Answered)), ["finish 0 answered", "listening"]);
     away(&mut session, 5, true);
     session.on(heard("are you there?"));
     assert!(session.on(Event::PersonJoined("ada".into())).is_empty());
@@ -336,10 +335,10 @@ fn a_lost_session_keeps_what_was_said_for_its_successor() {
     let mut session = with_notice();
     session.on(heard("my name is Ada"));
     session.on(delta(0, "hello Ada"));
-    session.on(answered(0, Outcome::Complete));
+    session.on(answered(0, TurnOutcome::Answered));
     session.on(heard("and"));
     assert_eq!(session.on(lost()), ["cancel 1"]);
-    let end = session.on(answered(1, Outcome::Interrupted));
+    let end = session.on(answered(1, TurnOutcome::Interrupted));
     assert_eq!(end, ["finish 1 interrupted", "end: the connection to the room was lost: cut"]);
     assert_eq!(session.machine.met(), ["ada"]);
 
@@ -368,7 +367,7 @@ fn a_stop_in_the_middle_of_a_reply_waits_for_the_call_to_end() {
     session.on(delta(0, "x"));
     assert_eq!(session.on(stop()), ["cancel 0", "cut", "thinking"]);
     assert!(session.on(heard("too late")).is_empty());
-    assert_eq!(session.on(answered(0, Outcome::Interrupted)), ["finish 0 interrupted", "end: stopped"]);
+    assert_eq!(session.on(answered(0, TurnOutcome::Interrupted)), ["finish 0 interrupted", "end: stopped"]);
 }
 
 #[test]
@@ -377,7 +376,7 @@ fn a_stop_records_the_turn_that_was_still_waiting() {
     session.on(heard("a"));
     session.on(heard("b"));
     assert_eq!(session.on(stop()), ["overtaken 1"]);
-    assert_eq!(session.on(answered(0, Outcome::Interrupted)), ["finish 0 interrupted", "end: stopped"]);
+    assert_eq!(session.on(answered(0, TurnOutcome::Interrupted)), ["finish 0 interrupted", "end: stopped"]);
 }
 
 #[test]
@@ -387,7 +386,7 @@ fn latency_is_from_the_utterance_to_the_first_word() {
     session.now += Duration::from_millis(300);
     session.on(delta(0, "x"));
     session.now += Duration::from_secs(5);
-    session.machine.step(session.now, answered(0, Outcome::Complete));
+    session.machine.step(session.now, answered(0, TurnOutcome::Answered));
     let actions = session.machine.step(session.now, spoken(0, 1, Fate::Whole));
     let finish = actions.iter().find_map(|action| match action {
         Action::Finish { result, .. } => Some(result.latency),
@@ -424,7 +423,7 @@ fn what_turned_out_to_be_thought_is_not_remembered() {
     session.on(delta(0, "I wonder."));
     session.on(delta(0, "Good morning."));
     let answer =
-        Answer { text: "Good morning.".into(), thought_bytes: 9, ..Answer::nothing(Outcome::Complete) };
+        Answer { text: "Good morning.".into(), thought_bytes: 9, ..Answer::nothing(TurnOutcome::Answered) };
     session.on(Event::Answered { turn: 0, answer });
     let past = session.machine.past();
     let answers: Vec<&str> =

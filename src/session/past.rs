@@ -1,8 +1,8 @@
 //! The conversation of a session before its process died or its connection was lost.
 
-use conversation::{Message, Role, Text};
+use conversation::{Message, Role, Text, TurnOutcome};
 
-use super::history::{History, Said};
+use super::history::History;
 
 /// The turns of a session so far, the oldest first.
 #[derive(Clone, Debug, Default)]
@@ -17,16 +17,16 @@ pub struct Past {
 pub struct PastTurn {
     pub question: Option<Text>,
     pub answer: Option<Text>,
-    pub how: Said,
+    pub outcome: TurnOutcome,
 }
 
 // === impl Past ===
 
 impl Past {
     pub(super) fn tell(&self, history: &mut History) {
-        for PastTurn { question, answer, how } in &self.turns {
+        for PastTurn { question, answer, outcome } in &self.turns {
             question.iter().for_each(|question| history.heard(question, None));
-            answer.iter().for_each(|answer| history.said(answer, *how));
+            answer.iter().for_each(|answer| history.said(answer, outcome));
         }
     }
 }
@@ -36,8 +36,10 @@ impl From<&Message> for PastTurn {
     fn from(message: &Message) -> Self {
         let content = Some(message.content().clone());
         match message.role() {
-            Role::Assistant => Self { question: None, answer: content, how: Said::Whole },
-            Role::User | Role::System => Self { question: content, answer: None, how: Said::Whole },
+            Role::Assistant => Self { question: None, answer: content, outcome: TurnOutcome::Answered },
+            Role::User | Role::System => {
+                Self { question: content, answer: None, outcome: TurnOutcome::Answered }
+            }
         }
     }
 }

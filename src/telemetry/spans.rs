@@ -10,8 +10,8 @@ mod open;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conversation::{Failure, Message, Text, Usage};
-use redaction::{CaptureContent, Privacy};
+use conversation::{Failure, Message, TurnOutcome, Usage};
+use redaction::{CaptureContent, Privacy, Recorded, RecordedMessages};
 
 use self::clock::Clock;
 use self::open::OpenSpan;
@@ -56,7 +56,7 @@ pub struct Conversation {
 pub struct TurnStart<'a> {
     /// Counted from 0 in each session.
     pub index: u64,
-    pub question: &'a Text,
+    pub question: &'a Recorded,
     /// W3C `traceparent` of the caller, if the job or message carried one. An invalid one is ignored.
     pub traceparent: Option<&'a str>,
 }
@@ -64,21 +64,15 @@ pub struct TurnStart<'a> {
 /// The end of a turn.
 pub struct TurnEnd<'a> {
     pub outcome: TurnOutcome,
-    pub answer: &'a Text,
+    pub answer: &'a Recorded,
     pub usage: Usage,
     /// From the end of the user's message to the first word of the reply in the room.
     pub e2e_latency: Option<Duration>,
 }
 
-pub enum TurnOutcome {
-    Answered,
-    Interrupted,
-    Failed(Failure),
-}
-
 /// The start of an LLM request.
 pub struct RequestStart<'a> {
-    pub messages: &'a [Message],
+    pub messages: &'a RecordedMessages,
     /// The model asked for.
     pub model: &'a str,
     /// Host and port of the base URL: `server.address`, `server.port`, `gen_ai.system`.
@@ -92,7 +86,7 @@ pub struct RequestStart<'a> {
 pub struct RequestEnd<'a> {
     /// None: the request went well or was interrupted.
     pub failure: Option<&'a Failure>,
-    pub text: &'a Text,
+    pub text: &'a Recorded,
     pub usage: Usage,
     pub time_to_first_chunk: Option<Duration>,
     pub response_model: Option<&'a str>,
@@ -176,7 +170,7 @@ impl Tracer {
         let root = self.source.root(TURN, caller, turn.clock.now());
         let mut span = OpenSpan::new(Arc::new(turn), root, &NOTHING_SAID);
         span.set(key::LIVEKIT_TURN_INDEX, start.index);
-        span.set_if(key::LIVEKIT_QUESTION, span.recorded(|privacy| privacy.said(start.question)));
+        span.set_if(key::LIVEKIT_QUESTION, start.question.as_str());
         span.opened();
         TurnSpan { span }
     }
@@ -226,9 +220,7 @@ impl TurnSpan {
         span.set(key::LIVEKIT_INPUT_TOKENS, end.usage.input);
         span.set(key::LIVEKIT_OUTPUT_TOKENS, end.usage.output);
         span.set_if(key::LIVEKIT_USAGE_ESTIMATED, end.usage.estimated.then_some(true));
-        // The answer is redacted before it is cut: half a number would not be recognised.
-        let answer = span.recorded(|privacy| privacy.said(end.answer));
-        span.set_if(key::LIVEKIT_ANSWER_PREVIEW, answer.map(|answer| content::preview(&answer)));
+        span.set_if(key::LIVEKIT_ANSWER_PREVIEW, end.answer.as_str().map(content::preview));
         span.set_if(key::LK_E2E_LATENCY, end.e2e_latency.map(|latency| latency.as_secs_f64()));
         match end.outcome {
             TurnOutcome::Answered => self.span.end(None),
@@ -236,7 +228,7 @@ impl TurnSpan {
                 span.set(key::LK_INTERRUPTED, true);
                 self.span.end(None);
             }
-            TurnOutcome::Failed(failure) => self.span.end(Some(&failure)),
+            TurnOutcome::Failed(failure) | TurnOutcome::Aborted(failure) => self.span.end(Some(&failure)),
         }
     }
 }
@@ -264,7 +256,7 @@ impl TurnContext {
         span.set(key::GEN_AI_REQUEST_STREAM, true);
         span.set_if(key::GEN_AI_REQUEST_TEMPERATURE, start.temperature.map(shortest_double));
         span.set_if(key::GEN_AI_REQUEST_MAX_TOKENS, start.max_tokens);
-        if let Some(messages) = span.recorded(|privacy| content::recorded(start.messages, privacy)) {
+        if let Some(messages) = start.messages.as_slice().filter(|_| span.is_recording()) {
             span.set(key::LLM_INPUT, content::json_array(messages.iter().map(Message::wire)));
             span.set(key::GEN_AI_INPUT_MESSAGES, content::json_array(messages.iter().map(Message::parts)));
         }
@@ -309,9 +301,9 @@ impl RequestSpan {
         span.set_if(key::GEN_AI_RESPONSE_FINISH_REASONS, reasons);
         let first = end.time_to_first_chunk.map(|time| time.as_secs_f64());
         span.set_if(key::GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK, first);
-        let said = reasons.is_some() || !end.text.is_empty();
-        if let Some(text) = span.recorded(|privacy| privacy.said(end.text)).filter(|_| said) {
-            span.set(key::GEN_AI_OUTPUT_MESSAGES, content::output_messages(&text, finish_reason(&end)));
+        let is_shown = |text: &&str| reasons.is_some() || !text.is_empty();
+        if let Some(text) = end.text.as_str().filter(is_shown).filter(|_| span.is_recording()) {
+            span.set(key::GEN_AI_OUTPUT_MESSAGES, content::output_messages(text, finish_reason(&end)));
             span.set(key::LLM_OUTPUT_CONTENT, text);
         }
         self.span.end(end.failure);

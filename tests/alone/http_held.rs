@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
-use turn_store::Turn;
+use turn_store::{Turn, samples};
 
 use crate::support::memory::kib;
 use crate::support::recorded::{self, Recorded, Served, turn};
@@ -193,7 +193,10 @@ async fn assert_health(server: SocketAddr, during: &str) {
 /// With a session whose page is larger than what sockets buffer: about a megabyte, of ten that there are.
 fn with_a_large_page() -> Recorded {
     let recorded = Recorded::new();
-    let long = |index| Turn { question: Some("word ".repeat(13_000)), ..turn("RM_large", "hall", index, 9) };
+    let long = |index| Turn {
+        question: samples::recorded(&"word ".repeat(13_000)),
+        ..turn("RM_large", "hall", index, 9)
+    };
     recorded.put((0..150).map(long));
     recorded
 }

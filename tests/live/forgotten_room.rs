@@ -43,10 +43,6 @@ fn parts() -> Parts {
         metrics: Metrics::default(),
         record: Record::off(),
         agent: config.agent,
-        traceparent: None,
-        past: None,
-        claims: None,
-        in_other_room: false,
     }
 }
 

@@ -6,7 +6,7 @@ use voiced::config::{CaptureContent, UserId};
 use crate::support::settings::Place;
 
 fn redacted(place: &Place, text: &str) -> String {
-    Privacy::new(&place.config().telemetry.privacy()).said(&text.into()).unwrap()
+    Privacy::new(&place.config().telemetry.privacy()).quoted(text).unwrap()
 }
 
 #[test]

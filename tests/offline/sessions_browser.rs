@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use serde_json::json;
-use turn_store::Turn;
+use turn_store::{Turn, samples};
 
 use crate::support::browser::Browser;
 use crate::support::recorded::{PATIENCE, Recorded, turn};
@@ -129,7 +129,7 @@ async fn a_hostile_name_stays_text() {
     let recorded = Recorded::new();
     recorded.put([Turn {
         room: hostile.to_owned(),
-        question: Some(hostile.to_owned()),
+        question: samples::recorded(hostile),
         ..turn("RM_1", "", 7, 1)
     }]);
     let served = recorded.serve().await;
@@ -171,7 +171,11 @@ async fn every_text_can_be_read_and_no_page_is_wider_than_a_phone() {
     let recorded = Recorded::new();
     let long = "anamewithoutanyplacetobreakit".repeat(7);
     recorded.put((0..12).map(|n| turn("RM_1", &long, n, 100 - n as i64)));
-    recorded.put([Turn { question: Some("Ähm".repeat(200)), end: None, ..turn(&long, "hall", 0, 1) }]);
+    recorded.put([Turn {
+        question: samples::recorded(&"Ähm".repeat(200)),
+        end: None,
+        ..turn(&long, "hall", 0, 1)
+    }]);
     let open = recorded.serve().await;
     let closed = recorded.serve_as("0.0.0.0", Some("open sesame")).await;
     for (name, url) in [

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use turn_store::Turn;
+use turn_store::{Turn, samples};
 
 use crate::support::recorded::{self, Recorded, turn};
 
@@ -83,7 +83,7 @@ async fn nothing_that_was_said_or_named_becomes_markup() {
         session: hostile.to_owned(),
         agent: hostile.to_owned(),
         speaker: hostile.to_owned(),
-        question: Some(hostile.to_owned()),
+        question: samples::recorded(hostile),
         trace_id: hostile.to_owned(),
         ..turn("x", "y", 7, 1)
     };

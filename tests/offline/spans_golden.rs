@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use conversation::{Failure, Secret, Text, Usage};
+use conversation::{Failure, Secret, TurnOutcome, Usage};
 use serde_json::{Value, json};
 use testbed::spans::Status;
 use testbed::{OtelCollector, Span};
 use voiced::config::CaptureContent;
-use voiced::telemetry::spans::{AttemptEnd, RequestEnd, Tracer, TurnOutcome};
+use voiced::telemetry::spans::{AttemptEnd, RequestEnd, Tracer};
 use voiced::telemetry::{Telemetry, endpoint};
 
 use crate::support::contract::{self, Talk, nothing_used, with};
@@ -134,7 +134,8 @@ fn a_good_turn() {
 fn a_retried_turn() {
     let spans = collected(CaptureContent::Full, |tracer| {
         let turn = turns::start(tracer, "RM_1", 0);
-        let (answer, messages, reasons) = (Text::from(ANSWER), turns::messages(), ["stop".to_owned()]);
+        let (answer, messages, reasons) =
+            (turns::recorded(tracer, ANSWER), turns::messages(tracer), ["stop".to_owned()]);
         let request = turn.context().request(turns::request_start(&messages));
         let busy = turns::busy();
         let refused =
@@ -163,7 +164,7 @@ fn a_retried_turn() {
 fn a_failed_turn() {
     let spans = collected(CaptureContent::Full, |tracer| {
         let turn = turns::start(tracer, "RM_1", 0);
-        let (nothing, messages, busy) = (Text::default(), turns::messages(), turns::busy());
+        let (nothing, messages, busy) = (turns::recorded(tracer, ""), turns::messages(tracer), turns::busy());
         let request = turn.context().request(turns::request_start(&messages));
         request.attempt(0).end(AttemptEnd {
             failure: Some(&busy),
@@ -204,7 +205,7 @@ fn an_interrupted_turn() {
     let usage = Usage { input: 21, output: 4, cached_input: None, estimated: true };
     let spans = collected(CaptureContent::Full, |tracer| {
         let turn = turns::start(tracer, "RM_1", 0);
-        let (answer, messages) = (Text::from(said), turns::messages());
+        let (answer, messages) = (turns::recorded(tracer, said), turns::messages(tracer));
         let request = turn.context().request(turns::request_start(&messages));
         request.attempt(0).end(GOOD_ATTEMPT);
         request.end(turns::answered(&answer, usage));
@@ -229,7 +230,8 @@ fn an_estimated_turn() {
     let usage = Usage { input: 21, output: 17, cached_input: None, estimated: true };
     let spans = collected(CaptureContent::Full, |tracer| {
         let turn = turns::start(tracer, "RM_1", 0);
-        let (answer, messages, reasons) = (Text::from(ANSWER), turns::messages(), ["stop".to_owned()]);
+        let (answer, messages, reasons) =
+            (turns::recorded(tracer, ANSWER), turns::messages(tracer), ["stop".to_owned()]);
         let request = turn.context().request(turns::request_start(&messages));
         request.attempt(0).end(GOOD_ATTEMPT);
         request.end(RequestEnd { finish_reasons: &reasons, ..turns::answered(&answer, usage) });
@@ -250,7 +252,7 @@ fn an_estimated_turn() {
 fn a_reply_that_broke_off_keeps_what_was_said() {
     let spans = collected(CaptureContent::Full, |tracer| {
         let turn = turns::start(tracer, "RM_1", 0);
-        let (answer, messages) = (Text::from("Following one"), turns::messages());
+        let (answer, messages) = (turns::recorded(tracer, "Following one"), turns::messages(tracer));
         let request = turn.context().request(turns::request_start(&messages));
         let stall = Failure { class: "stall_timeout".to_owned(), message: "no token for 10 s".to_owned() };
         request.end(RequestEnd { failure: Some(&stall), ..turns::answered(&answer, USAGE) });

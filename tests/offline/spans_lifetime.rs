@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use conversation::Text;
+use conversation::TurnOutcome;
+use redaction::Recorded;
 use voiced::config::CaptureContent;
 use voiced::telemetry::Telemetry;
 use voiced::telemetry::attributes::Value;
 use voiced::telemetry::recorder::FinishedSpan;
-use voiced::telemetry::spans::{RequestEnd, Tracer, TurnOutcome, TurnStart};
+use voiced::telemetry::spans::{RequestEnd, Tracer, TurnStart};
 
 use crate::support::turns::{self, GOOD_ATTEMPT, QUESTION, USAGE};
 
@@ -24,7 +25,7 @@ fn recorded(record: impl FnOnce(&Tracer)) -> Vec<FinishedSpan> {
 
 fn turn_under(traceparent: &str) -> Vec<FinishedSpan> {
     recorded(|tracer| {
-        let question = Text::from(QUESTION);
+        let question = turns::recorded(tracer, QUESTION);
         let start = TurnStart { index: 0, question: &question, traceparent: Some(traceparent) };
         let turn = tracer.turn(&turns::conversation("RM_1"), start);
         turn.end(turns::turn_end(TurnOutcome::Answered, &question, USAGE));
@@ -57,7 +58,7 @@ fn an_invalid_traceparent_is_ignored() {
 fn spans_without_an_end_are_errors() {
     let spans = recorded(|tracer| {
         let turn = turns::start(tracer, "RM_1", 0);
-        let messages = turns::messages();
+        let messages = turns::messages(tracer);
         let request = turn.context().request(turns::request_start(&messages));
         let attempt = request.attempt(0);
         drop((attempt, request, turn));
@@ -129,11 +130,10 @@ async fn converse(tracer: Tracer, session: String, turns: u64) {
     for index in 0..turns {
         let turn = turns::start(&tracer, &session, index);
         let context = turn.context();
-        let answer = Text::from(session.as_str());
+        let (answer, messages) = (turns::recorded(&tracer, &session), turns::messages(&tracer));
         let answering = tokio::spawn({
             let answer = answer.clone();
             async move {
-                let messages = turns::messages();
                 let request = context.request(turns::request_start(&messages));
                 for index in 0..2 {
                     let attempt = request.attempt(index);
@@ -169,8 +169,9 @@ fn assert_one_turn(spans: &[FinishedSpan]) {
 fn a_number_that_the_previews_end_would_cut_in_two_is_redacted_whole() {
     let (telemetry, recorder) = Telemetry::in_memory(CaptureContent::Redacted);
     let words = "x".repeat(70);
-    let answer = Text::from(format!("{words} 4111 1111 1111 1111"));
-    let turn = turns::start(&telemetry.tracer(), "RM_1", 0);
+    let tracer = telemetry.tracer();
+    let answer = turns::recorded(&tracer, &format!("{words} 4111 1111 1111 1111"));
+    let turn = turns::start(&tracer, "RM_1", 0);
     turn.end(turns::turn_end(TurnOutcome::Answered, &answer, USAGE));
     let preview = format!("{words} [card]");
     assert_eq!(recorder.spans()[0].text("livekit.answer_preview"), Some(preview.as_str()));
@@ -186,7 +187,7 @@ fn the_error_of_a_span_holds_no_personal_data_unless_everything_may_be_recorded(
     ] {
         let (telemetry, recorder) = Telemetry::in_memory(capture);
         let turn = turns::start(&telemetry.tracer(), "RM_1", 0);
-        turn.end(turns::turn_end(TurnOutcome::Failed(failure.clone()), &Text::default(), USAGE));
+        turn.end(turns::turn_end(TurnOutcome::Failed(failure.clone()), &Recorded::default(), USAGE));
         assert_eq!(recorder.spans()[0].error.as_deref(), Some(expected), "{capture:?}");
     }
 }

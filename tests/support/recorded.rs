@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use agent_worker::Health;
-use conversation::{Failure, Secret, Usage};
+use conversation::{Failure, Secret, TurnOutcome, Usage};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use turn_store::{Attempt, End, Outcome, Record, Stage, Turn, When};
-use voiced::config::{self, CaptureContent, TraceUrl};
+use turn_store::{Attempt, End, Record, Stage, Turn, When};
+use voiced::config::{self, TraceUrl};
 use voiced::http::{self, Access, Sessions};
 use voiced::metrics::Metrics;
 
@@ -41,7 +41,7 @@ impl Recorded {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = store(dir.path().join("record.sqlite"));
-        Self { record: Record::start(&store.settings(), CaptureContent::Full.into()), dir }
+        Self { record: Record::start(&store.settings()), dir }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -111,20 +111,20 @@ pub(crate) fn turn(session: &str, room: &str, index: u64, seconds_ago: i64) -> T
         _ => vec![attempt(1, 1_000, 1_400_000, 200, None)],
     };
     let outcome = match index % 11 {
-        3 => Outcome::Interrupted,
-        7 => Outcome::Failed(Failure {
+        3 => TurnOutcome::Interrupted,
+        7 => TurnOutcome::Failed(Failure {
             class: "500".to_owned(),
             message: "the model at http://llm.test broke".to_owned(),
         }),
-        _ => Outcome::Answered,
+        _ => TurnOutcome::Answered,
     };
-    let said_something = !matches!(outcome, Outcome::Failed(_));
+    let said_something = !matches!(outcome, TurnOutcome::Failed(_));
     let end = End {
         outcome,
         ended_us: Some(started_us + 1_400_000),
-        answer: said_something.then(|| {
+        answer: redaction::Recorded::restored(said_something.then(|| {
             "Following one request through many services, and telling where its time went.".to_owned()
-        }),
+        })),
         model: Some("gpt-4o-mini".to_owned()),
         finish_reason: said_something.then(|| "stop".to_owned()),
         usage: Usage { input: 40 + index, output: 20, cached_input: Some(16), estimated: index % 11 == 3 },
@@ -141,7 +141,9 @@ pub(crate) fn turn(session: &str, room: &str, index: u64, seconds_ago: i64) -> T
         speaker: "ada".to_owned(),
         index,
         started_us,
-        question: Some(format!("What is distributed tracing, and why do I want it? ({index})")),
+        question: redaction::Recorded::restored(Some(format!(
+            "What is distributed tracing, and why do I want it? ({index})"
+        ))),
         end: Some(end),
     }
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use conversation::{Failure, Message, Role, Secret, Text, Usage};
+use conversation::{Failure, Message, Role, Secret, TurnOutcome, Usage};
+use futures::FutureExt;
+use redaction::{Recorded, RecordedMessages};
 use voiced::telemetry;
 use voiced::telemetry::spans::{
-    AttemptEnd, Conversation, RequestEnd, RequestStart, Tracer, TurnEnd, TurnOutcome, TurnSpan, TurnStart,
+    AttemptEnd, Conversation, RequestEnd, RequestStart, Tracer, TurnEnd, TurnSpan, TurnStart,
 };
 
 pub(crate) const QUESTION: &str = "What is distributed tracing?";
@@ -32,15 +34,22 @@ pub(crate) fn conversation(id: &str) -> Conversation {
 }
 
 pub(crate) fn start(tracer: &Tracer, session: &str, index: u64) -> TurnSpan {
-    let question = Text::from(QUESTION);
-    tracer.turn(&conversation(session), TurnStart { index, question: &question, traceparent: None })
+    let question = &recorded(tracer, QUESTION);
+    tracer.turn(&conversation(session), TurnStart { index, question, traceparent: None })
 }
 
-pub(crate) fn messages() -> [Message; 2] {
-    [Message::new(Role::System, "Be brief."), Message::new(Role::User, QUESTION)]
+/// A text as the tracer's rules let it be recorded. It is short, so that takes no time.
+pub(crate) fn recorded(tracer: &Tracer, text: &str) -> Recorded {
+    tracer.privacy().record(&text.into()).now_or_never().expect("a short text is recorded at once")
 }
 
-pub(crate) fn request_start(messages: &[Message]) -> RequestStart<'_> {
+pub(crate) fn messages(tracer: &Tracer) -> RecordedMessages {
+    let messages = [Message::new(Role::System, "Be brief."), Message::new(Role::User, QUESTION)];
+    let recording = tracer.privacy().record_messages(&messages);
+    recording.now_or_never().expect("short texts are recorded at once")
+}
+
+pub(crate) fn request_start(messages: &RecordedMessages) -> RequestStart<'_> {
     RequestStart {
         messages,
         model: "gpt-4o-mini",
@@ -51,7 +60,7 @@ pub(crate) fn request_start(messages: &[Message]) -> RequestStart<'_> {
     }
 }
 
-pub(crate) fn answered(text: &Text, usage: Usage) -> RequestEnd<'_> {
+pub(crate) fn answered(text: &Recorded, usage: Usage) -> RequestEnd<'_> {
     RequestEnd {
         failure: None,
         text,
@@ -74,8 +83,8 @@ pub(crate) fn busy() -> Failure {
 /// A turn that succeeded at the first attempt.
 pub(crate) fn good(tracer: &Tracer, session: &str, index: u64) {
     let turn = start(tracer, session, index);
-    let answer = Text::from(ANSWER);
-    let messages = messages();
+    let answer = recorded(tracer, ANSWER);
+    let messages = messages(tracer);
     let request = turn.context().request(request_start(&messages));
     request.attempt(0).end(GOOD_ATTEMPT);
     let reasons = ["stop".to_owned()];
@@ -83,6 +92,6 @@ pub(crate) fn good(tracer: &Tracer, session: &str, index: u64) {
     turn.end(turn_end(TurnOutcome::Answered, &answer, USAGE));
 }
 
-pub(crate) fn turn_end(outcome: TurnOutcome, answer: &Text, usage: Usage) -> TurnEnd<'_> {
+pub(crate) fn turn_end(outcome: TurnOutcome, answer: &Recorded, usage: Usage) -> TurnEnd<'_> {
     TurnEnd { outcome, answer, usage, e2e_latency: Some(Duration::from_millis(375)) }
 }

@@ -5,14 +5,16 @@
 //! - [`Utterance`], [`Correction`]: what a person said, and what they changed of it later
 //! - [`Text`]: what people and models say; [`Secret`]: a key. Neither is shown by `Debug` or `Display`
 //! - [`AgentState`], which frontends read as `lk.agent.state`
-//! - [`Usage`], [`Spoken`], [`Failure`]: what became of a turn
+//! - [`TurnOutcome`], [`Failure`], [`Usage`], [`Spoken`]: what became of a turn
 
 mod message;
+mod outcome;
 mod secret;
 mod text;
 mod utterance;
 
 pub use self::message::{Message, Role, estimate_tokens};
+pub use self::outcome::{Failure, TurnOutcome};
 pub use self::secret::{Secret, Secrets};
 pub use self::text::{RulesId, Text};
 pub use self::utterance::{Correction, Utterance, Way};
@@ -55,15 +57,6 @@ pub enum Fate {
     Cut,
     /// It could not be written, for this reason.
     Failed(String),
-}
-
-/// The reason why a question got no whole answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// `error.type` of the span: an HTTP status ("429") or a class ("first_token_timeout").
-    pub class: String,
-    /// One sentence for the operator: the event, its place, and the remedy. Holds no secret and no speech.
-    pub message: String,
 }
 
 // === impl AgentState ===

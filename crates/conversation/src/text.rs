@@ -18,7 +18,7 @@ struct Words {
 /// A text as it may be recorded, and by which rules.
 struct Redacted {
     by: RulesId,
-    text: Box<str>,
+    text: Text,
 }
 
 /// A set of rules of redaction, distinct from every other one of this process.
@@ -57,13 +57,13 @@ impl Text {
     }
 
     /// The form that these rules gave it before.
-    pub fn redacted(&self, rules: RulesId) -> Option<&str> {
-        self.0.redacted.get().filter(|known| known.by == rules).map(|known| &*known.text)
+    pub fn redacted(&self, rules: RulesId) -> Option<&Text> {
+        self.0.redacted.get().filter(|known| known.by == rules).map(|known| &known.text)
     }
 
     /// Remembers the form that these rules gave it; false when one is remembered already, which stays.
-    pub fn set_redacted(&self, rules: RulesId, text: &str) -> bool {
-        self.0.redacted.set(Redacted { by: rules, text: text.into() }).is_ok()
+    pub fn set_redacted(&self, rules: RulesId, text: Text) -> bool {
+        self.0.redacted.set(Redacted { by: rules, text }).is_ok()
     }
 }
 
@@ -115,9 +115,9 @@ mod tests {
     #[test]
     fn rules_find_the_form_that_they_gave_a_text_and_no_other() {
         let (text, ours, others) = (Text::from("my name is Ada"), RulesId::unique(), RulesId::unique());
-        assert!(text.set_redacted(ours, "my name is [name]"));
-        assert!(!text.set_redacted(others, "later"));
-        assert_eq!(text.clone().redacted(ours), Some("my name is [name]"));
+        assert!(text.set_redacted(ours, "my name is [name]".into()));
+        assert!(!text.set_redacted(others, "later".into()));
+        assert_eq!(text.clone().redacted(ours), Some(&"my name is [name]".into()));
         assert_eq!(text.redacted(others), None);
     }
 }

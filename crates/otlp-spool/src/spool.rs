@@ -38,7 +38,7 @@ use statedir::Slots;
 pub use self::carrier::Carrier;
 use self::delivering::{Delivering, unix_micros};
 use self::disk::Disk;
-use self::intake::{Intake, Limits};
+use self::intake::{Intake, LIMITS};
 use self::journal::Record;
 use self::sender::Sender;
 use self::shelf::Bounds;
@@ -129,7 +129,7 @@ impl Spool {
         envelope: Envelope,
         make: impl FnOnce() -> Result<C, StartError> + Send + 'static,
     ) -> Result<Self, StartError> {
-        let intake = Arc::new(Intake::new(Limits::default()));
+        let intake = Arc::new(Intake::new(LIMITS));
         let bounds = Bounds { bytes: settings.max_bytes, memory_bytes: MEMORY_BYTES, age: settings.max_age };
         let delivering = Arc::new(Delivering::new(bounds, settings.names[1]));
         let disk = settings.directory.as_deref().and_then(|path| open_disk(settings, path, &envelope));

@@ -1,18 +1,18 @@
 //! The part of people's words and identities that may leave the process.
 //!
-//! All recorded content goes through a [`Privacy`] before it is cut, joined or made JSON: spans, the texts of errors,
-//! panics, and the identities in log lines. Redaction finds data that has a shape: addresses, numbers, tokens. It
+//! All recorded content goes through a [`Privacy`] before it is cut, joined or made JSON: what was said as a
+//! [`Recorded`], the texts of errors, panics, and the identities in log lines. Redaction finds data that has a shape: addresses, numbers, tokens. It
 //! knows no names and no street addresses.
 //!
 //! - `redactor`: all finders over one text, and the text that replaces their finds
 //! - `email`, `phone`, `card`, `iban`, `token`: the built-in finders; `digits` reads numbers for two of them
-//! - [`pattern`]: regular expressions of the operator's own
+//! - `recorded`: the type of what may be recorded. [`pattern`]: regular expressions of the operator's own
 //! - `budget`: how long a text may be searched; `lanes`: the threads for searches that may take long
 //! - `pseudonym`: identities as keyed hashes
 //!
 //! A finder of ours takes time in proportion to the text, however hostile: none looks further ahead than a fixed
 //! distance. With an operator's own expression a text can take hours, so sessions have their texts searched beside the
-//! runtime ([`Privacy::prepare`]), once, and not for longer than `LONGEST`.
+//! runtime ([`Privacy::record`]), once, and not for longer than `LONGEST`.
 
 mod budget;
 mod card;
@@ -23,6 +23,7 @@ mod lanes;
 pub mod pattern;
 mod phone;
 mod pseudonym;
+mod recorded;
 mod redactor;
 mod token;
 
@@ -32,12 +33,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use conversation::{Message, RulesId, Secret, Text};
+use futures::future::join_all;
 use serde::Deserialize;
 
 use self::budget::{Budget, Spent};
 use self::lanes::Lanes;
 use self::pattern::Pattern;
 use self::pseudonym::Pseudonym;
+pub use self::recorded::{Recorded, RecordedMessages};
 use self::redactor::Redactor;
 
 /// How long the search of one text may take, and how long a session waits for it.
@@ -127,53 +130,64 @@ impl Privacy {
         Self { rules: Arc::new(Rules { id, capture, redactor, pseudonym, lanes, given_up }) }
     }
 
-    /// The words of a participant, as they may be recorded. None: not at all.
-    pub fn said(&self, speech: &Text) -> Option<String> {
-        if !self.redacts() {
-            return self.quoted(speech.expose());
-        }
-        if let Some(known) = speech.redacted(self.rules.id) {
-            return Some(known.to_owned());
-        }
-        let searched = self.search(speech.expose());
-        let redacted = searched.as_deref().unwrap_or(UNSEARCHED);
-        if speech.set_redacted(self.rules.id, redacted) && searched.is_err() {
-            self.give_up();
-        }
-        // The waiting caller may have given it up meanwhile.
-        Some(speech.redacted(self.rules.id).unwrap_or(redacted).to_owned())
+    /// A text of the conversation, as it may be recorded. A search that may take long runs beside the runtime, so that
+    /// other sessions go on; the result is remembered with the text. Returns after `LONGEST` at the latest.
+    pub async fn record(&self, text: &Text) -> Recorded {
+        Recorded::new(match self.rules.capture {
+            CaptureContent::Full => Some(text.clone()),
+            CaptureContent::Redacted => Some(self.redacted(text).await),
+            CaptureContent::Off => None,
+        })
     }
 
-    /// Does the work of [`Privacy::said`] beforehand, beside the runtime when it may take long: other sessions go on
-    /// meanwhile. Returns after `LONGEST` at the latest.
-    pub async fn prepare(&self, speech: &Text) {
-        if !self.redacts() || speech.is_empty() || speech.redacted(self.rules.id).is_some() {
-            return;
-        }
-        if self.rules.redactor.is_quick(speech.len()) {
-            self.said(speech);
-            return;
-        }
-        let (privacy, text) = (self.clone(), speech.clone());
-        let searched = self.rules.lanes.run(speech.len(), move || privacy.said(&text));
-        let in_time = matches!(tokio::time::timeout(LONGEST, searched).await, Ok(Some(_)));
-        if !in_time && speech.set_redacted(self.rules.id, UNSEARCHED) {
-            self.give_up();
-        }
+    /// Messages as they may be recorded. Each is redacted once, and not with every turn that its history is recorded
+    /// in.
+    pub async fn record_messages(&self, messages: &[Message]) -> RecordedMessages {
+        RecordedMessages::new(match self.rules.capture {
+            CaptureContent::Full => Some(messages.to_vec()),
+            CaptureContent::Redacted => {
+                Some(join_all(messages.iter().map(|message| self.redacted_message(message))).await)
+            }
+            CaptureContent::Off => None,
+        })
     }
 
-    /// A message as it may be recorded; None when it may not be. It is redacted once, and not with every turn that its
-    /// history is recorded in.
-    pub fn message_recorded(&self, message: &Message) -> Option<Message> {
-        if !self.redacts() {
-            return (!self.is_silent()).then(|| message.clone());
-        }
+    async fn redacted_message(&self, message: &Message) -> Message {
         if let Some(known) = message.redacted(self.rules.id) {
-            return Some(known.clone());
+            return known.clone();
         }
-        let redacted = Message::new(message.role(), self.said(message.content())?);
+        let redacted = Message::new(message.role(), self.redacted(message.content()).await);
         message.set_redacted(self.rules.id, redacted.clone());
-        Some(redacted)
+        redacted
+    }
+
+    async fn redacted(&self, text: &Text) -> Text {
+        if let Some(known) = text.redacted(self.rules.id) {
+            return known.clone();
+        }
+        if self.rules.redactor.is_quick(text.len()) {
+            return self.searched(text);
+        }
+        let (privacy, searched) = (self.clone(), text.clone());
+        let searching = self.rules.lanes.run(text.len(), move || privacy.searched(&searched));
+        match tokio::time::timeout(LONGEST, searching).await {
+            Ok(Some(redacted)) => redacted,
+            _ => self.remember(text, Err(Spent)),
+        }
+    }
+
+    fn searched(&self, text: &Text) -> Text {
+        self.remember(text, self.search(text.expose()))
+    }
+
+    /// Keeps the first result for a text, which may have been given up while it was searched.
+    fn remember(&self, text: &Text, searched: Result<String, Spent>) -> Text {
+        let is_given_up = searched.is_err();
+        let redacted = searched.map_or_else(|_| UNSEARCHED.into(), Text::from);
+        if text.set_redacted(self.rules.id, redacted.clone()) && is_given_up {
+            self.give_up();
+        }
+        text.redacted(self.rules.id).cloned().unwrap_or(redacted)
     }
 
     /// Foreign words within a message of ours, such as a provider's about an error. They may repeat what people said,
@@ -263,24 +277,26 @@ mod tests {
 
     const SAID: &str = "Write to ada@example.com";
 
-    #[test]
-    fn a_message_is_recorded_by_the_rules_of_the_one_that_records_it() {
-        let message = Message::new(Role::User, "ada@example.com");
-        let recorded =
-            |privacy: &Privacy| privacy.message_recorded(&message).map(|shown| shown.wire().get().to_owned());
+    #[tokio::test]
+    async fn a_message_is_recorded_by_the_rules_of_the_one_that_records_it() {
+        let messages = [Message::new(Role::User, "ada@example.com")];
+        let recorded = async |privacy: &Privacy| {
+            let recorded = privacy.record_messages(&messages).await;
+            recorded.as_slice().map(|shown| shown[0].wire().get().to_owned())
+        };
         let [full, off, one, other] =
             [CaptureContent::Full, CaptureContent::Off, CaptureContent::Redacted, CaptureContent::Redacted]
                 .map(Privacy::from);
         for _ in 0..2 {
-            assert_eq!(recorded(&one).unwrap(), r#"{"role":"user","content":"[email]"}"#);
-            assert_eq!(recorded(&other).unwrap(), r#"{"role":"user","content":"[email]"}"#);
+            assert_eq!(recorded(&one).await.unwrap(), r#"{"role":"user","content":"[email]"}"#);
+            assert_eq!(recorded(&other).await.unwrap(), r#"{"role":"user","content":"[email]"}"#);
         }
-        assert_eq!(recorded(&full).unwrap(), message.wire().get());
-        assert_eq!(recorded(&off), None);
+        assert_eq!(recorded(&full).await.unwrap(), messages[0].wire().get());
+        assert_eq!(recorded(&off).await, None);
     }
 
-    #[test]
-    fn speech_and_quotations_are_kept_redacted_or_left_out() {
+    #[tokio::test]
+    async fn texts_and_quotations_are_recorded_redacted_or_left_out() {
         let cases = [
             (CaptureContent::Full, Some(SAID)),
             (CaptureContent::Redacted, Some("Write to [email]")),
@@ -288,7 +304,7 @@ mod tests {
         ];
         for (capture, expected) in cases {
             let privacy = Privacy::from(capture);
-            assert_eq!(privacy.said(&SAID.into()).as_deref(), expected, "{capture:?}");
+            assert_eq!(privacy.record(&SAID.into()).await.as_str(), expected, "{capture:?}");
             assert_eq!(privacy.quoted(SAID).as_deref(), expected, "{capture:?}");
         }
     }

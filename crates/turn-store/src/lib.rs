@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //! - `turn`: the recorded form of a turn. `path`: the file, the directory and their permissions
-//! - `queue`, `writer`, `standing`: the way of a turn into the file
+//! - `writer`, `trouble`: the way of a turn into the file
 //! - `run`: tells the turns of a living process from those of one that was killed
 //! - `sqlite`: the seam to SQLite, with the schema, the writes and the queries
 //! - `find`: the questions to the record, and their answers. `json`: the same for scripts. `bar`: a turn as a waterfall
@@ -17,11 +17,10 @@ mod find;
 pub mod json;
 mod length;
 mod path;
-mod queue;
 mod run;
 mod sqlite;
-mod standing;
 mod trace_url;
+mod trouble;
 mod turn;
 mod when;
 mod writer;
@@ -37,18 +36,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use conversation::{Failure, Text};
-use redaction::{CaptureContent, Privacy};
+use bounded::{Limits, Pushed, Queue};
 
 pub use self::bar::{Bar, bars};
 pub use self::find::{
     Direction, Figures, Filter, Found, FoundTurns, Place, ReadError, Session, Spread, Turns, Window,
 };
 pub use self::length::{length, length_or_dash};
-use self::queue::{Pushed, Queue};
 pub use self::sqlite::Reader;
 pub use self::trace_url::{Linked, TraceUrl};
-pub use self::turn::{Attempt, End, Outcome, Stage, Status, Turn, length_us, micros};
+pub use self::turn::{Attempt, End, Stage, Status, Turn, length_us, micros};
 pub use self::when::When;
 use self::writer::Writer;
 
@@ -62,8 +59,8 @@ const MAX_TEXT: usize = 64 * 1024;
 /// The process's record. Cheap to clone; clones share the file.
 #[derive(Clone)]
 pub struct Record {
+    /// None: it keeps nothing.
     shared: Option<Arc<Shared>>,
-    privacy: Privacy,
 }
 
 /// What is kept, and where.
@@ -129,11 +126,11 @@ pub fn probe(path: &Path, names: &Names) -> Result<u64, String> {
 impl Record {
     /// A record that keeps nothing.
     pub fn off() -> Self {
-        Self { shared: None, privacy: CaptureContent::Off.into() }
+        Self { shared: None }
     }
 
     /// Starts the thread that writes. Never fails: a file that cannot be used is logged, counted and tried again.
-    pub fn start(settings: &Settings, privacy: Privacy) -> Self {
+    pub fn start(settings: &Settings) -> Self {
         let Some(path) = &settings.path else {
             let name = settings.names.path;
             tracing::info!("turns are not recorded: {name} is off, or there is no directory for it");
@@ -145,7 +142,7 @@ impl Record {
         let spawned =
             std::thread::Builder::new().name("record".to_owned()).spawn(move || writer.run(&thread.queue));
         match spawned {
-            Ok(_) => Self { shared: Some(shared), privacy },
+            Ok(_) => Self { shared: Some(shared) },
             Err(error) => {
                 tracing::error!("turns are not recorded: the thread for it cannot be started: {error}");
                 Self::off()
@@ -153,31 +150,15 @@ impl Record {
         }
     }
 
-    /// The recordable form of a text. It is cut only after it was redacted, so that no half of a number stays.
-    pub fn said(&self, text: &Text) -> Option<String> {
-        self.shared.as_ref()?;
-        self.privacy.said(text).map(|text| shortened(&text, MAX_TEXT))
-    }
-
-    /// The recordable name of the speaker.
-    pub fn speaker(&self, identity: &str) -> String {
-        self.privacy.user(identity)
-    }
-
-    /// The recordable form of a failure.
-    pub fn failure(&self, failure: &Failure) -> Failure {
-        Failure { class: failure.class.clone(), message: self.privacy.message(&failure.message) }
-    }
-
     /// Hands a turn over, begun or ended. Never waits.
     pub fn put(&self, turn: Turn) {
         let Some(shared) = &self.shared else { return };
         let is_end = turn.is_over();
-        let turn = Arc::new(turn);
+        let turn = Arc::new(turn.cut_at(MAX_TEXT));
         // A turn without its end would look as if it had never been ended: an end needs no more room than its
         // beginning.
         let supersedes = |begun: &Arc<Turn>| is_end && begun.span_id == turn.span_id;
-        match shared.queue.push(turn.clone(), supersedes) {
+        match shared.queue.push_or_replace(turn.clone(), 0, supersedes) {
             Pushed::Taken => {}
             Pushed::Full { first } => {
                 shared.counters.drop_turns(u64::from(is_end));
@@ -201,7 +182,11 @@ impl Record {
     /// Writes the waiting turns; returns when that is done, or at the deadline.
     pub async fn shutdown(&self, deadline: Duration) {
         let Some(shared) = self.shared.clone() else { return };
-        let ended = tokio::task::spawn_blocking(move || shared.queue.close(deadline));
+        let ended = tokio::task::spawn_blocking(move || {
+            shared.queue.close();
+            shared.queue.wait_until_finished(deadline);
+            shared.queue.count(|_| true)
+        });
         let left = ended.await.unwrap_or_default();
         let status = self.status();
         if left > 0 || status.dropped > 0 {
@@ -218,21 +203,12 @@ impl std::fmt::Debug for Record {
     }
 }
 
-/// `text`, cut at a character's end when it is longer than `most` bytes.
-fn shortened(text: &str, most: usize) -> String {
-    if text.len() <= most {
-        return text.to_owned();
-    }
-    let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
-    format!("{}…", &text[..end])
-}
-
 // === impl Shared ===
 
 impl Shared {
     fn new() -> Self {
         let run = format!("{:016x}", fastrand::u64(..));
-        Self { queue: Queue::new(QUEUE), counters: Arc::default(), run }
+        Self { queue: Queue::new(Limits::items(QUEUE)), counters: Arc::default(), run }
     }
 }
 

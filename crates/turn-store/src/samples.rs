@@ -1,8 +1,9 @@
 //! Turns with fixed data, for tests.
 
-use conversation::{Failure, Usage};
+use conversation::{Failure, TurnOutcome, Usage};
+use redaction::Recorded;
 
-use super::turn::{Attempt, End, Outcome, Stage, Turn};
+use super::turn::{Attempt, End, Stage, Turn};
 
 /// 2026-01-02 03:04:05 UTC.
 pub const STARTED_US: i64 = 1_767_323_045_000_000;
@@ -10,9 +11,9 @@ pub const STARTED_US: i64 = 1_767_323_045_000_000;
 /// A turn whose first attempt was refused and whose second answered.
 pub fn retried_turn() -> Turn {
     let end = End {
-        outcome: Outcome::Answered,
+        outcome: TurnOutcome::Answered,
         ended_us: Some(STARTED_US + 400_000),
-        answer: Some("following a request".to_owned()),
+        answer: recorded("following a request"),
         model: Some("gpt-5.4-mini".to_owned()),
         finish_reason: Some("length".to_owned()),
         usage: Usage { input: 21, output: 48, ..Usage::default() },
@@ -28,7 +29,7 @@ pub fn retried_turn() -> Turn {
 
 pub fn failed_turn() -> Turn {
     let end = End {
-        outcome: Outcome::Failed(failure("500", "the model broke")),
+        outcome: TurnOutcome::Failed(failure("500", "the model broke")),
         ended_us: Some(STARTED_US + 1_000),
         attempts: vec![attempt(1, 0..1_000, 500, Some(failure("500", "the model broke")))],
         ..End::unknown()
@@ -46,7 +47,7 @@ pub fn open_turn(session: &str, span_id: &str, index: u64) -> Turn {
         speaker: "ada".to_owned(),
         index,
         started_us: STARTED_US,
-        question: Some("what is\x1b[31m tracing?".to_owned()),
+        question: recorded("what is\x1b[31m tracing?"),
         end: None,
     }
 }
@@ -54,6 +55,11 @@ pub fn open_turn(session: &str, span_id: &str, index: u64) -> Turn {
 pub fn attempt(number: u32, us: std::ops::Range<i64>, http_status: u16, error: Option<Failure>) -> Attempt {
     let (started_us, ended_us) = (STARTED_US + us.start, STARTED_US + us.end);
     Attempt { stage: Stage::Llm, number, started_us, ended_us, http_status: Some(http_status), error }
+}
+
+/// A text as it was recorded.
+pub fn recorded(text: &str) -> Recorded {
+    Recorded::restored(Some(text.to_owned()))
 }
 
 fn failure(class: &str, message: &str) -> Failure {

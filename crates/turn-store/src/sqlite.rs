@@ -15,7 +15,7 @@ use statedir::named_file::refuse_irregular;
 pub use self::read::Reader;
 pub(super) use self::write::{Bounds, Database};
 use super::Names;
-use super::standing::{Trouble, TroubleKind};
+use super::trouble::{Trouble, TroubleKind};
 
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);

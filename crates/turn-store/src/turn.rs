@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use conversation::{Failure, Usage};
+use conversation::{Failure, TurnOutcome, Usage};
+use redaction::Recorded;
 
 /// One turn: complete in itself, so that its end can be written whether or not its beginning was.
 #[derive(Clone, Debug)]
@@ -21,7 +22,7 @@ pub struct Turn {
     pub index: u64,
     /// Microseconds since 1970.
     pub started_us: i64,
-    pub question: Option<String>,
+    pub question: Recorded,
     /// None: it is under way, as far as the record knows.
     pub end: Option<End>,
 }
@@ -29,10 +30,10 @@ pub struct Turn {
 /// The end of a turn.
 #[derive(Clone, Debug)]
 pub struct End {
-    pub outcome: Outcome,
+    pub outcome: TurnOutcome,
     /// None: the time is unknown; the process was killed.
     pub ended_us: Option<i64>,
-    pub answer: Option<String>,
+    pub answer: Recorded,
     pub model: Option<String>,
     /// Why the model stopped, in the provider's word.
     pub finish_reason: Option<String>,
@@ -42,15 +43,6 @@ pub struct End {
     /// From the end of the question to the first word in the room.
     pub e2e_us: Option<i64>,
     pub attempts: Vec<Attempt>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Answered,
-    Interrupted,
-    Failed(Failure),
-    /// The work on it ended without a result.
-    Aborted(Failure),
 }
 
 /// One try of one stage of a turn.
@@ -88,18 +80,25 @@ pub enum Status {
 // === impl Turn ===
 
 impl Turn {
+    /// The turn with each of its texts cut after so many bytes.
+    pub(super) fn cut_at(mut self, most: usize) -> Self {
+        self.question = self.question.cut_at(most);
+        self.end = self.end.map(|end| End { answer: end.answer.cut_at(most), ..end });
+        self
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.end.is_some()
     }
 
     /// The bytes of its texts.
     pub(super) fn text_bytes(&self) -> usize {
-        let answer = self.end.as_ref().and_then(|end| end.answer.as_ref());
-        [self.question.as_ref(), answer].into_iter().flatten().map(String::len).sum()
+        let answer = self.end.as_ref().and_then(|end| end.answer.as_str());
+        [self.question.as_str(), answer].into_iter().flatten().map(str::len).sum()
     }
 
     pub fn status(&self) -> Status {
-        self.end.as_ref().map_or(Status::Open, |end| end.outcome.status())
+        self.end.as_ref().map_or(Status::Open, |end| Status::from(&end.outcome))
     }
 
     /// From the question to the last word; None while it is not known.
@@ -118,37 +117,16 @@ impl Turn {
 impl End {
     /// An end of which only the fact is known.
     pub fn unknown() -> Self {
-        let message = "the work ended without a result".to_owned();
         Self {
-            outcome: Outcome::Aborted(Failure { class: "aborted".to_owned(), message }),
+            outcome: TurnOutcome::Aborted(Failure::aborted("the work ended without a result")),
             ended_us: None,
-            answer: None,
+            answer: Recorded::default(),
             model: None,
             finish_reason: None,
             usage: Usage::default(),
             ttft_us: None,
             e2e_us: None,
             attempts: Vec::new(),
-        }
-    }
-}
-
-// === impl Outcome ===
-
-impl Outcome {
-    pub(super) fn status(&self) -> Status {
-        match self {
-            Self::Answered => Status::Answered,
-            Self::Interrupted => Status::Interrupted,
-            Self::Failed(_) => Status::Failed,
-            Self::Aborted(_) => Status::Aborted,
-        }
-    }
-
-    pub(super) fn failure(&self) -> Option<&Failure> {
-        match self {
-            Self::Answered | Self::Interrupted => None,
-            Self::Failed(failure) | Self::Aborted(failure) => Some(failure),
         }
     }
 }
@@ -190,6 +168,17 @@ impl Status {
 
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+impl From<&TurnOutcome> for Status {
+    fn from(outcome: &TurnOutcome) -> Self {
+        match outcome {
+            TurnOutcome::Answered => Self::Answered,
+            TurnOutcome::Interrupted => Self::Interrupted,
+            TurnOutcome::Failed(_) => Self::Failed,
+            TurnOutcome::Aborted(_) => Self::Aborted,
+        }
     }
 }
 

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use bounded::{Backoff, Jitter, Latch, Next, Queue};
+
 use super::path;
-use super::queue::{Next, Queue};
 use super::run::{self, Gate, RunLock};
 use super::sqlite::{Bounds, Database, disk_advice};
-use super::standing::{Standing, Trouble, TroubleKind};
+use super::trouble::{self, Trouble, TroubleKind};
 use super::turn::{Turn, micros};
 use super::{Counters, Names, Settings};
 
@@ -17,9 +18,8 @@ const BATCH: usize = 256;
 /// How often turns that are too old are looked for, if not after so many turns.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 const TIDY_TURNS: u64 = 1000;
-/// The first wait after a failure; each later one doubles.
-const FIRST_RETRY: Duration = Duration::from_millis(100);
-const LONGEST_RETRY: Duration = Duration::from_secs(10);
+/// The waits after failures. Other processes do not wait for the same file as a rule, so chance has no part in them.
+const RETRIES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10), Jitter::None);
 
 pub(super) struct Writer {
     path: PathBuf,
@@ -28,11 +28,12 @@ pub(super) struct Writer {
     retention: Duration,
     max_bytes: u64,
     counters: Arc<Counters>,
-    standing: Standing,
+    state: Latch<TroubleKind>,
     file: File,
     /// Held from the first opening to the end of the process.
     lock: Option<RunLock>,
-    retry: Duration,
+    /// Failures in a row.
+    failures: u32,
     /// 1 when a turn of the last batch was refused, so that it is found.
     batch: usize,
     tidy_at: Instant,
@@ -58,10 +59,10 @@ impl Writer {
             retention: settings.retention,
             max_bytes: settings.max_bytes,
             counters,
-            standing: Standing::default(),
+            state: Latch::default(),
             file: File::Closed,
             lock: None,
-            retry: FIRST_RETRY,
+            failures: 0,
             batch: BATCH,
             tidy_at: Instant::now(),
             turns_since_tidy: 0,
@@ -80,7 +81,7 @@ impl Writer {
         self.file = File::Closed;
         // The next process takes a turn of ours for aborted once the lock is gone, so every turn is written by now.
         self.lock = None;
-        queue.end();
+        queue.finish();
     }
 
     /// Works until the queue ends or a write fails.
@@ -89,7 +90,7 @@ impl Writer {
             self.open()?;
         }
         loop {
-            match queue.wait(self.tidy_at.saturating_duration_since(Instant::now())) {
+            match queue.wait(Some(self.tidy_at)) {
                 Next::Work => self.write(queue)?,
                 Next::Idle => self.tidy()?,
                 Next::End => return Ok(()),
@@ -136,11 +137,12 @@ impl Writer {
 
     fn note(&mut self, outcome: Result<(), &Trouble>) {
         if outcome.is_ok() {
-            self.retry = FIRST_RETRY;
+            self.failures = 0;
         }
         self.counters.set_error(outcome.err().map(|trouble| trouble.message.clone()));
-        if let Some(notice) = self.standing.observe(outcome, self.counters.status().dropped) {
-            notice.say();
+        let state = outcome.map_err(|trouble| trouble.kind);
+        if let Some(change) = self.state.observe(state, self.counters.status().dropped) {
+            trouble::log(change, outcome.err());
         }
     }
 
@@ -156,9 +158,8 @@ impl Writer {
         if matches!(trouble.kind, TroubleKind::NotOurs | TroubleKind::Refused) {
             return false;
         }
-        let wait = self.retry;
-        self.retry = (self.retry * 2).min(LONGEST_RETRY);
-        queue.pause(wait)
+        self.failures = self.failures.saturating_add(1);
+        queue.pause(RETRIES.wait(self.failures, &mut fastrand::Rng::new()))
     }
 
     /// Finds the refused turns by writing one at a time, and leaves them out.

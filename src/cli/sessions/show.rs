@@ -103,8 +103,8 @@ fn told(turn: &Turn, trace_url: Option<&TraceUrl>) -> String {
         line(&turn.speaker, EXCERPT),
         turn.status().as_str(),
     )];
-    let answer = turn.end.as_ref().and_then(|end| end.answer.as_deref());
-    for (sign, said) in [('>', turn.question.as_deref()), ('<', answer)] {
+    let answer = turn.end.as_ref().and_then(|end| end.answer.as_str());
+    for (sign, said) in [('>', turn.question.as_str()), ('<', answer)] {
         lines.extend(said.map(|said| format!("  {sign} {}", line(said, EXCERPT))));
     }
     lines.extend(bars(turn).iter().map(|bar| drawn(bar, turn)));

@@ -86,10 +86,10 @@ fn said(turn: &Turn) -> Html {
     html!(&mut out;
         "<p class=meta>" (time(turn.started_us)) " · <bdi>" (turn.speaker) "</bdi> "
         (badge(turn.status())) "</p>");
-    if let Some(question) = &turn.question {
+    if let Some(question) = turn.question.as_str() {
         html!(&mut out; "<p class=q dir=auto>" (question) "</p>");
     }
-    if let Some(answer) = turn.end.as_ref().and_then(|end| end.answer.as_ref()) {
+    if let Some(answer) = turn.end.as_ref().and_then(|end| end.answer.as_str()) {
         html!(&mut out; "<p class=a dir=auto>" (answer) "</p>");
     }
     if let Some(failure) = turn.failure() {
@@ -193,8 +193,10 @@ fn trace(turn: &Turn, trace_url: Option<&TraceUrl>) -> Html {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use redaction::Recorded;
     use turn_store::samples;
+
+    use super::*;
 
     #[test]
     fn a_retried_turn_has_a_bar_for_itself_and_each_attempt() {
@@ -208,7 +210,7 @@ mod tests {
     fn what_people_say_stays_text() {
         let mut turn = samples::retried_turn();
         turn.speaker = "<b>ada".to_owned();
-        turn.question = Some("<script>alert(1)</script>".to_owned());
+        turn.question = Recorded::restored(Some("<script>alert(1)</script>".to_owned()));
         let url = TraceUrl::parse("https://x.test/?a=1&t={trace_id}").unwrap();
         let page = row(&turn, Some(&url)).into_string();
         assert!(!page.contains("<script") && !page.contains("<b>"), "{page}");

@@ -1,19 +1,20 @@
 //! The recipients of a reply, and the effect of corrections on a conversation.
 
-use conversation::{Utterance, Way};
+use conversation::{TurnOutcome, Utterance, Way};
 
 use super::*;
-use crate::llm::Outcome;
 use crate::session::machine::Event;
-use crate::session::machine::tests::{Session, answered, delta, failure, heard, rules, segment, utterance};
+use crate::session::machine::tests::{
+    Session, answered, delta, failure, heard, rules, said, segment, utterance,
+};
 
 fn by(way: Way, text: &str, id: &str) -> Event {
-    Event::Heard(Utterance { way, segment: Some(id.to_owned()), ..utterance(text) })
+    said(Utterance { way, segment: Some(id.to_owned()), ..utterance(text) })
 }
 
 fn among(text: &str, others: &[&str], way: Way) -> Event {
     let among = Some(others.iter().map(|who| (*who).to_owned()).collect());
-    Event::Heard(Utterance { among, way, ..utterance(text) })
+    said(Utterance { among, way, ..utterance(text) })
 }
 
 fn edited(id: &str, text: &str) -> Event {
@@ -22,13 +23,14 @@ fn edited(id: &str, text: &str) -> Event {
 
 fn edited_by(speaker: &str, ids: &[&str], text: Option<&str>) -> Event {
     let ids = ids.iter().map(|id| (*id).to_owned()).collect();
-    Event::Corrected(Correction { speaker: speaker.to_owned(), ids, text: text.map(Into::into) })
+    let correction = Correction { speaker: speaker.to_owned(), ids, text: text.map(Into::into) };
+    Event::Corrected(correction, Recorded::restored(text.map(str::to_owned)))
 }
 
 /// The actions of a reply of one word.
 fn reply(session: &mut Session, turn: u64) -> Vec<String> {
     let mut actions = session.on(delta(turn, "yes"));
-    actions.extend(session.on(answered(turn, Outcome::Complete)));
+    actions.extend(session.on(answered(turn, TurnOutcome::Answered)));
     actions
 }
 
@@ -42,7 +44,7 @@ fn writers_of_packets_get_each_reply_as_chat_too() {
     let mut session = Session::joined(rules());
     session.on(by(Way::Packet, "hi", "1"));
     assert_eq!(reply(&mut session, 0), spoken("open", "close ada", 0));
-    session.on(Event::Heard(Utterance { speaker: "bob".into(), way: Way::Stream, ..utterance("and me?") }));
+    session.on(said(Utterance { speaker: "bob".into(), way: Way::Stream, ..utterance("and me?") }));
     assert_eq!(reply(&mut session, 1), spoken("open", "close ada", 1));
     session.on(by(Way::Stream, "now by stream", "2"));
     assert_eq!(reply(&mut session, 2), spoken("open", "close", 2));
@@ -65,7 +67,7 @@ fn two_people_may_use_the_same_id() {
     session.on(segment("I am Ada", "1"));
     reply(&mut session, 0);
     let bob = Utterance { speaker: "bob".into(), segment: Some("1".into()), ..utterance("I am Bob") };
-    assert_eq!(session.on(Event::Heard(bob)), ["thinking", "ask 1 with 4"]);
+    assert_eq!(session.on(said(bob)), ["thinking", "ask 1 with 4"]);
 }
 
 #[test]
@@ -103,7 +105,7 @@ fn an_edit_is_no_turn_and_counts_from_the_next_question_on() {
     session.on(segment("what is teh time?", "1"));
     session.on(delta(0, "y"));
     assert_eq!(session.on(edited("1", "what is the time?")), ["corrected"], "nothing is cut");
-    session.on(answered(0, Outcome::Complete));
+    session.on(answered(0, TurnOutcome::Answered));
     session.on(heard("thanks"));
     assert_eq!(session.prompt(), ["be brief", "what is the time?", "y", "thanks"]);
 }
@@ -114,7 +116,7 @@ fn an_edit_of_a_turn_that_waits_is_what_gets_asked() {
     session.on(heard("a story"));
     session.on(segment("a sog", "1"));
     session.on(edited("1", "a song"));
-    session.on(answered(0, Outcome::Interrupted));
+    session.on(answered(0, TurnOutcome::Interrupted));
     assert_eq!(session.prompt(), ["be brief", "a story", "a song"]);
 }
 
@@ -125,7 +127,7 @@ fn a_turn_that_is_deleted_while_it_waits_is_not_asked() {
     session.on(segment("my secret", "1"));
     let actions = session.on(edited_by("ada", &["1"], None));
     assert_eq!(actions, ["corrected", "deleted 1 [deleted by the user]"]);
-    assert_eq!(session.on(answered(0, Outcome::Interrupted)), ["finish 0 interrupted", "listening"]);
+    assert_eq!(session.on(answered(0, TurnOutcome::Interrupted)), ["finish 0 interrupted", "listening"]);
     assert_eq!(session.prompt(), ["be brief", "a story"]);
 }
 

@@ -2,12 +2,11 @@
 
 use std::time::Instant;
 
-use conversation::{AgentState, Failure, Fate, Spoken, Text};
+use conversation::{AgentState, Failure, Fate, Spoken, Text, TurnOutcome};
 
-use crate::llm::{Answer, Outcome};
+use crate::llm::Answer;
 
-use super::super::history::Said;
-use super::{Action, Machine, TurnEnding, TurnResult};
+use super::{Action, Machine, TurnResult};
 
 /// The reply under way.
 pub(super) struct Reply {
@@ -114,10 +113,10 @@ impl Machine {
 
     fn finish(&mut self, mut reply: Reply) {
         let Some(mut answer) = reply.answer.take() else { return };
-        let outcome = reply.ending(&answer.outcome);
+        let outcome = reply.outcome(&answer.outcome);
         self.remember(&reply, &outcome, &mut answer);
         let latency = reply.first_word_at.map(|first| first.saturating_duration_since(reply.heard_at));
-        let apologise = matches!(outcome, TurnEnding::Failed(_)) && self.ending.is_none();
+        let apologise = matches!(outcome, TurnOutcome::Failed(_)) && self.ending.is_none();
         self.actions
             .push(Action::Finish { turn: reply.turn, result: TurnResult { outcome, answer, latency } });
         if apologise {
@@ -127,7 +126,7 @@ impl Machine {
     }
 
     /// Puts the text that was said into the history, and where that is not all of the answer, into the answer.
-    fn remember(&mut self, reply: &Reply, outcome: &TurnEnding, answer: &mut Answer) {
+    fn remember(&mut self, reply: &Reply, outcome: &TurnOutcome, answer: &mut Answer) {
         // The text that went out, without the part that turned out to be thought; as a rule all of the answer.
         let said = reply.heard().get(answer.thought_bytes..).unwrap_or_default();
         if reply.segment.is_some() && answer.text.expose() != said {
@@ -137,12 +136,11 @@ impl Machine {
         // when several turns come within one cancellation, and the model copes with it.
         match (outcome, reply.segment) {
             // This much of it can still turn out to be unheard.
-            (TurnEnding::Answered, Some(segment)) => {
+            (TurnOutcome::Answered, Some(segment)) => {
                 self.history.said_whole(&answer.text, segment, answer.thought_bytes);
             }
-            (TurnEnding::Answered, None) => {}
-            (TurnEnding::Interrupted, _) => self.history.said(&said.into(), Said::Interrupted),
-            (TurnEnding::Failed(_), _) => self.history.said(&said.into(), Said::Broken),
+            (TurnOutcome::Answered, None) => {}
+            (outcome, _) => self.history.said(&said.into(), outcome),
         }
     }
 }
@@ -182,17 +180,19 @@ impl Reply {
 
     /// The call's outcome as the room saw it: a reply that was cut before all its words were written is interrupted,
     /// even if its call had just ended well, and one that could not be written failed.
-    fn ending(&self, outcome: &Outcome) -> TurnEnding {
+    fn outcome(&self, outcome: &TurnOutcome) -> TurnOutcome {
         let fate = self.spoken.as_ref().map_or(&Fate::Whole, |spoken| &spoken.fate);
         match (self.interrupted, fate, outcome) {
-            (None, Fate::Failed(why), _) => TurnEnding::Failed(unwritten(why)),
-            (None, _, Outcome::Failed(failure)) => TurnEnding::Failed(failure.clone()),
-            (None | Some(Interrupted::LastWords), Fate::Whole, Outcome::Complete) => TurnEnding::Answered,
-            // A caller can have all words and speak again before the stream that brought them is closed.
-            (Some(Interrupted::LastWords), Fate::Cut, Outcome::Complete) if self.is_out() => {
-                TurnEnding::Answered
+            (None, Fate::Failed(why), _) => TurnOutcome::Failed(unwritten(why)),
+            (None, _, TurnOutcome::Failed(failure)) => TurnOutcome::Failed(failure.clone()),
+            (None | Some(Interrupted::LastWords), Fate::Whole, TurnOutcome::Answered) => {
+                TurnOutcome::Answered
             }
-            _ => TurnEnding::Interrupted,
+            // A caller can have all words and speak again before the stream that brought them is closed.
+            (Some(Interrupted::LastWords), Fate::Cut, TurnOutcome::Answered) if self.is_out() => {
+                TurnOutcome::Answered
+            }
+            _ => TurnOutcome::Interrupted,
         }
     }
 }

@@ -4,7 +4,7 @@ use conversation::Fate;
 
 use super::super::tests::*;
 use super::super::*;
-use crate::llm::Outcome;
+use conversation::TurnOutcome;
 
 /// A session in a room that takes no words by itself, with a greeting if there is one.
 fn stuck(greeting: &str) -> Session {
@@ -28,7 +28,7 @@ fn failed(segment: u64, bytes: usize) -> Event {
 }
 
 /// The recorded outcome of the turn that this event finishes.
-fn recorded(session: &mut Session, event: Event) -> (TurnEnding, String) {
+fn recorded(session: &mut Session, event: Event) -> (TurnOutcome, String) {
     let actions = session.machine.step(session.now, event);
     let finished = actions.into_iter().find_map(|action| match action {
         Action::Finish { result, .. } => Some((result.outcome, result.answer.text.expose().to_owned())),
@@ -40,7 +40,7 @@ fn recorded(session: &mut Session, event: Event) -> (TurnEnding, String) {
 #[test]
 fn a_reply_is_answered_when_its_last_words_are_out_and_not_before() {
     let mut session = said();
-    assert_eq!(session.on(answered(0, Outcome::Complete)), ["close"]);
+    assert_eq!(session.on(answered(0, TurnOutcome::Answered)), ["close"]);
     assert_eq!(session.on(spoken(0, 16, Fate::Whole)), ["finish 0 answered", "listening"]);
     assert_eq!(session.prompt()[2], "Once upon a time");
 }
@@ -48,9 +48,9 @@ fn a_reply_is_answered_when_its_last_words_are_out_and_not_before() {
 #[test]
 fn a_reply_that_could_not_be_written_failed_with_what_went_out() {
     let mut session = said();
-    session.on(answered(0, Outcome::Complete));
+    session.on(answered(0, TurnOutcome::Answered));
     let (ending, text) = recorded(&mut session, failed(0, 9));
-    let TurnEnding::Failed(failure) = ending else { panic!("{ending:?}") };
+    let TurnOutcome::Failed(failure) = ending else { panic!("{ending:?}") };
     assert_eq!((failure.class.as_str(), text.as_str()), ("room_write", "Once upon"));
     assert!(failure.message.contains("longer than 10 s"), "{failure:?}");
     assert_eq!(session.prompt()[2], "Once upon … [the reply broke off]");
@@ -61,7 +61,7 @@ fn a_write_that_fails_in_the_middle_stops_the_call_and_is_apologised_for() {
     let mut session = said();
     assert_eq!(session.on(failed(0, 4)), ["cancel 0"]);
     assert!(session.on(delta(0, " there was")).is_empty(), "the rest of the segment is skipped");
-    let end = session.on(answered(0, Outcome::Interrupted));
+    let end = session.on(answered(0, TurnOutcome::Interrupted));
     assert_eq!(end, ["finish 0 failed", "open", "say sorry", "close", "listening"]);
     assert_eq!(session.prompt()[2..], ["Once … [the reply broke off]", "sorry"]);
 }
@@ -69,7 +69,7 @@ fn a_write_that_fails_in_the_middle_stops_the_call_and_is_apologised_for() {
 #[test]
 fn a_reply_that_never_left_is_no_part_of_the_history() {
     let mut session = said();
-    session.on(answered(0, Outcome::Complete));
+    session.on(answered(0, TurnOutcome::Answered));
     session.on(failed(0, 0));
     assert_eq!(session.prompt(), ["be brief", "a story", "sorry"]);
 }
@@ -79,14 +79,14 @@ fn a_question_into_a_write_that_failed_interrupts_the_turn() {
     let mut session = said();
     session.on(failed(0, 4));
     session.on(heard("are you there?"));
-    let (ending, text) = recorded(&mut session, answered(0, Outcome::Interrupted));
-    assert_eq!((ending, text.as_str()), (TurnEnding::Interrupted, "Once"));
+    let (ending, text) = recorded(&mut session, answered(0, TurnOutcome::Interrupted));
+    assert_eq!((ending, text.as_str()), (TurnOutcome::Interrupted, "Once"));
 }
 
 #[test]
 fn a_question_while_the_last_words_leave_cuts_them_and_is_asked_at_once() {
     let mut session = said();
-    session.on(answered(0, Outcome::Complete));
+    session.on(answered(0, TurnOutcome::Answered));
     let next = session.on(heard("stop"));
     assert_eq!(next, ["cut", "thinking", "finish 0 interrupted", "ask 1 with 3"], "nothing of it went out");
     assert!(session.on(spoken(0, 16, Fate::Whole)).is_empty(), "what comes of it later is no news");
@@ -95,7 +95,7 @@ fn a_question_while_the_last_words_leave_cuts_them_and_is_asked_at_once() {
 #[test]
 fn a_reply_that_was_out_before_an_interruption_is_answered() {
     let mut session = said();
-    session.on(answered(0, Outcome::Complete));
+    session.on(answered(0, TurnOutcome::Answered));
     session.machine.step(session.now, heard("and then?"));
     assert_eq!(session.on(spoken(0, 16, Fate::Whole))[0], "finish 0 answered");
     assert_eq!(session.prompt()[2], "Once upon a time");
@@ -105,7 +105,7 @@ fn a_reply_that_was_out_before_an_interruption_is_answered() {
 fn a_reply_that_was_cut_behind_its_last_word_is_answered() {
     for (written, ending) in [(16, "finish 0 answered"), (15, "finish 0 interrupted")] {
         let mut session = said();
-        session.on(answered(0, Outcome::Complete));
+        session.on(answered(0, TurnOutcome::Answered));
         session.machine.step(session.now, heard("and then?"));
         assert_eq!(session.on(spoken(0, written, Fate::Cut))[0], ending);
     }
@@ -115,7 +115,7 @@ fn a_reply_that_was_cut_behind_its_last_word_is_answered() {
 fn a_session_that_is_to_end_waits_for_no_words() {
     for reason in [EndReason::Stopped, EndReason::ConnectionLost("cut".into())] {
         let mut session = said();
-        session.on(answered(0, Outcome::Complete));
+        session.on(answered(0, TurnOutcome::Answered));
         let end = session.on(Event::End(reason.clone()));
         assert_eq!(end, ["cut", "thinking", "finish 0 interrupted", &format!("end: {reason}")]);
         assert_eq!(session.machine.past().turns.len(), 1, "the question alone");
@@ -138,7 +138,8 @@ fn of_a_reply_with_thoughts_the_words_that_went_out_are_counted_without_them() {
     let mut session = stuck("");
     session.on(heard("hi"));
     session.on(delta(0, "I think. Hello Ada"));
-    let answer = Answer { thought_bytes: 9, text: "Hello Ada".into(), ..Answer::nothing(Outcome::Complete) };
+    let answer =
+        Answer { thought_bytes: 9, text: "Hello Ada".into(), ..Answer::nothing(TurnOutcome::Answered) };
     session.on(Event::Answered { turn: 0, answer });
     let (_, text) = recorded(&mut session, failed(0, 14));
     assert_eq!((text.as_str(), session.prompt()[2].as_str()), ("Hello", "Hello … [the reply broke off]"));
@@ -147,13 +148,13 @@ fn of_a_reply_with_thoughts_the_words_that_went_out_are_counted_without_them() {
 #[test]
 fn what_was_answered_into_a_connection_that_is_lost_is_taken_back() {
     let mut session = said();
-    session.on(answered(0, Outcome::Complete));
+    session.on(answered(0, TurnOutcome::Answered));
     session.on(spoken(0, 16, Fate::Whole));
     session.machine.unheard(0, 4);
     assert_eq!(session.prompt()[2], "Once … [the reply broke off]");
     session.on(heard("again"));
     session.on(delta(1, "Once"));
-    session.on(answered(1, Outcome::Complete));
+    session.on(answered(1, TurnOutcome::Answered));
     session.on(spoken(1, 4, Fate::Whole));
     session.machine.unheard(1, 4);
     assert_eq!(session.prompt()[4], "Once", "this has left as a whole");

@@ -1,7 +1,6 @@
 //! The conversation in the shapes in which spans carry it.
 
 use conversation::{Message, Role};
-use redaction::Privacy;
 use serde_json::value::RawValue;
 
 use crate::telemetry::attributes::ANSWER_PREVIEW_CHARS;
@@ -9,11 +8,6 @@ use crate::telemetry::attributes::ANSWER_PREVIEW_CHARS;
 /// The first characters of a reply, counted as Unicode scalar values so that none is cut in two.
 pub(super) fn preview(answer: &str) -> String {
     answer.chars().take(ANSWER_PREVIEW_CHARS).collect()
-}
-
-/// A history as it may be recorded.
-pub(super) fn recorded(messages: &[Message], privacy: &Privacy) -> Option<Vec<Message>> {
-    messages.iter().map(|message| privacy.message_recorded(message)).collect()
 }
 
 /// Joins values that are JSON already. A history is serialised when its messages are made, not with each turn.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use conversation::Failure;
-use redaction::Privacy;
 
 use super::Turn;
 use crate::telemetry::attributes::{self as key, Attribute, Value};
@@ -71,10 +70,9 @@ impl OpenSpan {
         self.turn.source.opened(span, &[key::LLM_INPUT, key::GEN_AI_INPUT_MESSAGES], &killed);
     }
 
-    /// The recordable form of a text of the conversation; None when no reader will see the span.
-    pub(super) fn recorded<T>(&self, said: impl FnOnce(&Privacy) -> Option<T>) -> Option<T> {
-        let seen = self.span.as_ref().is_some_and(Span::is_recording);
-        if seen { said(&self.turn.privacy) } else { None }
+    /// Whether a reader will see the span.
+    pub(super) fn is_recording(&self) -> bool {
+        self.span.as_ref().is_some_and(Span::is_recording)
     }
 
     /// Ends the span: as Ok, or as the failure says.

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use agent_worker::{Assignment, Health, JobControl, JobEnd, RunJob};
-use conversation::{Text, Usage};
+use conversation::{Text, TurnOutcome, Usage};
 use futures::future::BoxFuture;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use turn_store::Record;
 use voiced::job::SessionJobs;
-use voiced::llm::{Answer, Answerer, OpenAi, Outcome, Question};
+use voiced::llm::{Answer, Answerer, OpenAi, Question};
 use voiced::metrics::Metrics;
 use voiced::recovery::Recovery;
 use voiced::session::Parts;
@@ -87,10 +87,6 @@ impl Inside {
             metrics: metrics.clone(),
             record: Record::off(),
             agent: config.agent.clone(),
-            traceparent: None,
-            past: None,
-            claims: None,
-            in_other_room: false,
         };
         let broken = CancellationToken::new();
         let jobs = SessionJobs::new(watch::channel(parts).1, Recovery::off());
@@ -192,7 +188,7 @@ async fn flood(question: Question, deltas: mpsc::Sender<Text>, flooded: Arc<Atom
 
 fn answered(text: String) -> Answer {
     Answer {
-        outcome: Outcome::Complete,
+        outcome: TurnOutcome::Answered,
         text: text.into(),
         usage: Usage::default(),
         time_to_first_token: None,

@@ -89,7 +89,7 @@ fn what_was_recorded_is_harmless_in_each_form() {
     let recorded = Recorded::new();
     let mut said = turn("RM_one", HOSTILE, 1, 60);
     said.speaker = HOSTILE.to_owned();
-    said.question = Some(HOSTILE.to_owned());
+    said.question = turn_store::samples::recorded(HOSTILE);
     recorded.put([said]);
     for arguments in [
         &["sessions"][..],

@@ -1,8 +1,9 @@
 //! An interrupt ends the call at once, including its connection, and is no failure.
 
+use conversation::TurnOutcome;
 use conversation::Usage;
 use scripted_model::{Ended, Ending, ScriptedModel, Step};
-use voiced::llm::{Answer, OpenAi, Outcome};
+use voiced::llm::{Answer, OpenAi};
 
 use crate::llm::faults::full_backlog;
 use crate::llm::support::{Asking, ask_of, begin, config, model};
@@ -10,7 +11,7 @@ use crate::llm::support::{Asking, ask_of, begin, config, model};
 async fn interrupted(asking: Asking) -> Answer {
     asking.cancel.cancel();
     let answer = asking.task.await.unwrap();
-    assert_eq!(answer.outcome, Outcome::Interrupted);
+    assert_eq!(answer.outcome, TurnOutcome::Interrupted);
     answer
 }
 
@@ -89,7 +90,7 @@ async fn without_a_listener() {
     let mut asking = begin(&OpenAi::new(&config(&model.base_url())).unwrap(), 8);
     asking.deltas.recv().await.unwrap();
     drop(asking.deltas);
-    assert_eq!(asking.task.await.unwrap().outcome, Outcome::Interrupted);
+    assert_eq!(asking.task.await.unwrap().outcome, TurnOutcome::Interrupted);
     is_cut(&model).await;
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conversation::{Message, Role, Text};
+use conversation::{Message, Role};
 use scripted_model::{Ending, Step};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -14,14 +14,16 @@ use voiced::telemetry::recorder::FinishedSpan;
 use voiced::telemetry::spans::{Conversation, TurnStart};
 
 use crate::llm::support::{SAID, config, model};
+use crate::support::turns;
 
 /// The spans of one question, runs first, in the order in which they ended. Cancelled after so many deltas.
 async fn spans(base_url: &str, cancel_after: Option<usize>) -> Vec<FinishedSpan> {
     let (telemetry, recorder) = Telemetry::in_memory(CaptureContent::Full);
     let conversation = Conversation { id: "RM_test".into(), user: "ada".into() };
-    let said = Text::from(SAID);
-    let start = TurnStart { index: 0, question: &said, traceparent: None };
-    let turn = telemetry.tracer().turn(&conversation, start);
+    let tracer = telemetry.tracer();
+    let recorded = turns::recorded(&tracer, SAID);
+    let start = TurnStart { index: 0, question: &recorded, traceparent: None };
+    let turn = tracer.turn(&conversation, start);
     let cancel = CancellationToken::new();
     let messages = Arc::new([Message::new(Role::User, SAID)]);
     let question = Question { messages, context: turn.context(), cancel: cancel.clone() };

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use conversation::{Message, Role, Secret, Text};
+use conversation::{Message, Role, Secret, Text, TurnOutcome};
 use scripted_model::{Script, ScriptedModel, Step};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use voiced::config::{self, CaptureContent, MaxTokensField, UsageInStream};
-use voiced::llm::{Answer, Answerer, OpenAi, Outcome, Question};
+use voiced::llm::{Answer, Answerer, OpenAi, Question};
 use voiced::telemetry::Telemetry;
 use voiced::telemetry::spans::{Conversation, TurnStart};
+
+use crate::support::turns;
 
 pub(crate) const KEY: &str = "sk-test-0123456789";
 pub(crate) const SAID: &str = "What is distributed tracing?";
@@ -57,9 +59,10 @@ pub(crate) fn config(base_url: &str) -> config::Llm {
 pub(crate) fn question(cancel: CancellationToken) -> Question {
     let conversation = Conversation { id: "RM_test".into(), user: "ada".into() };
     let said = Text::from(SAID);
-    let start = TurnStart { index: 0, question: &said, traceparent: None };
     // These rules allow quoting the provider.
     let tracer = Telemetry::in_memory(CaptureContent::Full).0.tracer();
+    let recorded = turns::recorded(&tracer, SAID);
+    let start = TurnStart { index: 0, question: &recorded, traceparent: None };
     let turn = tracer.turn(&conversation, start);
     let messages = [Message::new(Role::System, "Be brief."), Message::new(Role::User, said.clone())];
     Question { messages: Arc::new(messages), context: turn.context(), cancel }
@@ -95,15 +98,15 @@ impl Asked {
     /// The class of the failure; "complete" and "interrupted" for what is none.
     pub(crate) fn class(&self) -> &str {
         match &self.answer.outcome {
-            Outcome::Complete => "complete",
-            Outcome::Interrupted => "interrupted",
-            Outcome::Failed(failure) => &failure.class,
+            TurnOutcome::Answered => "complete",
+            TurnOutcome::Interrupted => "interrupted",
+            TurnOutcome::Failed(failure) | TurnOutcome::Aborted(failure) => &failure.class,
         }
     }
 
     pub(crate) fn message(&self) -> &str {
         match &self.answer.outcome {
-            Outcome::Failed(failure) => &failure.message,
+            TurnOutcome::Failed(failure) => &failure.message,
             _ => "",
         }
     }

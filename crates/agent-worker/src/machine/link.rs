@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-const MAX_BACKOFF: Duration = Duration::from_secs(10);
+use bounded::{Backoff, Jitter};
+
+/// The waits before reconnects: workers of a restarted server do not come all at once.
+const RECONNECTS: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10), Jitter::Half);
 /// Half of the time that the server allows, so that the worker learns of the failure first.
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A registration that held for this long was a good one: the next loss starts with a short wait again.
@@ -142,7 +144,7 @@ impl Link {
             self.attempts = 0;
         }
         self.trouble = reason;
-        let wait = self.backoff();
+        let wait = RECONNECTS.wait(self.attempts + 1, &mut self.random);
         self.state = State::Down { retry_at: now + wait, wait };
         self.attempts = self.attempts.saturating_add(1);
     }
@@ -200,14 +202,6 @@ impl Link {
     fn disconnect(&mut self, now: Instant, reason: String) -> Due {
         self.lost(now, reason);
         Due::Disconnect
-    }
-
-    /// A wait between half of the step and the whole of it, so that workers of a restarted server do not come all at
-    /// once.
-    fn backoff(&mut self) -> Duration {
-        let factor = 1u32.checked_shl(self.attempts).unwrap_or(u32::MAX);
-        let step = FIRST_BACKOFF.saturating_mul(factor).min(MAX_BACKOFF);
-        step / 2 + self.random_part(step / 2)
     }
 
     fn random_part(&mut self, whole: Duration) -> Duration {

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bounded::{Backoff, Jitter};
+
 use super::batch::BatchName;
 use crate::asked_wait;
 
-/// The first wait after a failure; each further one is twice as long.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The waits after failures: many workers do not come back to a receiver all at once.
+const RETRIES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30), Jitter::Half);
 /// How often batches that are only in memory are tried at the end.
 const LAST_TRIES: u32 = 4;
 /// A batch that breaks the receiver this often goes after all the others, so that it cannot hold them back.
@@ -267,9 +268,7 @@ impl Shelf {
     fn fail(&mut self, now: Now, name: BatchName, after: Option<Duration>, blame: bool) {
         self.tally.failures += 1;
         self.failures = self.failures.saturating_add(1);
-        let longest = FIRST_WAIT.saturating_mul(1 << (self.failures - 1).min(16)).min(LONGEST_WAIT);
-        // Half of it is chance, so that many workers do not come back to a receiver all at once.
-        let wait = longest.mul_f64(0.5 + self.random.f64() / 2.0);
+        let wait = RETRIES.wait(self.failures, &mut self.random);
         self.not_before = now.elapsed + after.map_or(wait, |asked| asked.clamp(wait, asked_wait::LONGEST));
         self.ending = match self.ending {
             Ending::NotYet => Ending::NotYet,

@@ -1,9 +1,10 @@
 //! Rows read back into turns.
 
-use conversation::{Failure, Usage};
+use conversation::{Failure, TurnOutcome, Usage};
+use redaction::Recorded;
 use rusqlite::{Connection, Row};
 
-use crate::turn::{Attempt, End, Outcome, Stage, Status, Turn};
+use crate::turn::{Attempt, End, Stage, Status, Turn};
 
 /// The columns that `turn` reads, in its order; parameter 5 is the longest text.
 pub(super) const TURN: &str = "\
@@ -33,11 +34,11 @@ fn end(row: &Row<'_>, max_text: usize) -> rusqlite::Result<Option<End>> {
     let failure = || failure(row, 19).map(|known| known.unwrap_or_else(unknown));
     let outcome = match Status::parse(&status) {
         Some(Status::Open) => return Ok(None),
-        Some(Status::Answered) => Outcome::Answered,
-        Some(Status::Interrupted) => Outcome::Interrupted,
-        Some(Status::Failed) => Outcome::Failed(failure()?),
+        Some(Status::Answered) => TurnOutcome::Answered,
+        Some(Status::Interrupted) => TurnOutcome::Interrupted,
+        Some(Status::Failed) => TurnOutcome::Failed(failure()?),
         // A status that no version of the program wrote is no success.
-        Some(Status::Aborted) | None => Outcome::Aborted(failure()?),
+        Some(Status::Aborted) | None => TurnOutcome::Aborted(failure()?),
     };
     let cached: Option<i64> = row.get(15)?;
     let usage = Usage {
@@ -60,12 +61,12 @@ fn end(row: &Row<'_>, max_text: usize) -> rusqlite::Result<Option<End>> {
 }
 
 /// A text that is longer than asked for ends in a sign that it goes on.
-fn excerpt(row: &Row<'_>, index: usize, max_text: usize) -> rusqlite::Result<Option<String>> {
+fn excerpt(row: &Row<'_>, index: usize, max_text: usize) -> rusqlite::Result<Recorded> {
     let text: Option<String> = row.get(index)?;
-    Ok(text.map(|text| match text.char_indices().nth(max_text) {
+    Ok(Recorded::restored(text.map(|text| match text.char_indices().nth(max_text) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
-    }))
+    })))
 }
 
 fn number(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use conversation::TurnOutcome;
+
 use super::*;
 use crate::find::{Direction, Filter, Place, ReadError, Turns, Window};
-use crate::samples::{STARTED_US, failed_turn, open_turn, retried_turn};
+use crate::samples::{STARTED_US, failed_turn, open_turn, recorded, retried_turn};
 use crate::tests::NAMES;
-use crate::turn::{End, Outcome, Status, Turn};
+use crate::turn::{End, Status, Turn};
 
 struct Base {
     dir: tempfile::TempDir,
@@ -102,7 +104,7 @@ fn the_figures_count_each_kind_of_turn() {
         failed_turn(),
         open_turn("RM_1", "c", 5),
         Turn {
-            end: Some(End { outcome: Outcome::Interrupted, ..End::unknown() }),
+            end: Some(End { outcome: TurnOutcome::Interrupted, ..End::unknown() }),
             ..open_turn("RM_1", "d", 6)
         },
         Turn { end: Some(End::unknown()), ..open_turn("RM_1", "e", 7) },
@@ -185,7 +187,7 @@ fn turns_are_read_from_either_end() {
     };
     let (ats, more, turns) = page(Direction::After(None));
     assert_eq!((ats, more), (vec![0, 1, 2, 3], true));
-    assert_eq!(turns[0].question.as_deref(), Some("wha…"));
+    assert_eq!(turns[0].question.as_str(), Some("wha…"));
     let (ats, more, _) = page(Direction::After(turns.last().map(Place::of)));
     assert_eq!((ats, more), (vec![4, 5, 6, 7], true));
     let (ats, more, turns) = page(Direction::Before(None));
@@ -300,7 +302,7 @@ fn what_is_too_old_is_deleted_in_chunks_with_all_that_belongs_to_it() {
 
 #[test]
 fn a_file_that_is_too_large_loses_its_oldest_turns_and_gives_the_room_back() {
-    let question = Some("word ".repeat(1000));
+    let question = recorded(&"word ".repeat(1000));
     let mut base =
         Base::new().with((0..2000).map(|at| Turn { question: question.clone(), ..turn("RM_1", at, None) }));
     let bounds = Bounds { since_us: 0, max_bytes: 4 << 20 };
@@ -328,7 +330,7 @@ fn a_full_disk_is_a_trouble_that_may_pass_and_writes_nothing_by_half() {
             .unwrap();
     };
     limit(&base, pages);
-    let large = Turn { question: Some("x".repeat(50_000)), ..turn("RM_2", 0, None) };
+    let large = Turn { question: recorded(&"x".repeat(50_000)), ..turn("RM_2", 0, None) };
     let batch = [Arc::new(turn("RM_2", 1, None)), Arc::new(large)];
     let trouble = base.database.write(&batch).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Full);

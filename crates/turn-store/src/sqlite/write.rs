@@ -8,7 +8,7 @@ use rusqlite::{Connection, Transaction, params};
 use super::{begin, open_for_writing, trouble};
 use crate::Names;
 use crate::path::{self, Identity};
-use crate::standing::Trouble;
+use crate::trouble::Trouble;
 use crate::turn::{Attempt, Turn};
 
 /// How many turns one transaction deletes, so that turns that wait to be written wait no longer than that takes.
@@ -178,7 +178,7 @@ fn put(transaction: &Transaction<'_>, run: &str, turn: &Turn) -> rusqlite::Resul
         number(turn.index),
         turn.status().as_str(),
         turn.started_us,
-        turn.question,
+        turn.question.as_str(),
         end.and_then(|end| end.ended_us),
         end.and_then(|end| end.ttft_us),
         end.and_then(|end| end.e2e_us),
@@ -190,7 +190,7 @@ fn put(transaction: &Transaction<'_>, run: &str, turn: &Turn) -> rusqlite::Resul
         end.and_then(|end| end.model.as_deref()),
         failure.map(|failure| &failure.class),
         failure.map(|failure| &failure.message),
-        end.and_then(|end| end.answer.as_deref()),
+        end.and_then(|end| end.answer.as_str()),
         end.and_then(|end| end.finish_reason.as_deref()),
     ];
     transaction.prepare_cached(PUT_TURN)?.execute(row)?;
