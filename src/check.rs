@@ -212,9 +212,9 @@ mod tests {
         let broken = asked(Box::pin(async { panic!("a slip") })).checked().await;
         assert_eq!(broken.finding.verdict, Verdict::Failed);
         let bad = async { Finding::failed("bad key hunter2hunter2").with("url", "http://x/hunter2hunter2") };
-        let told = asked(Box::pin(bad)).checked().await.finding;
+        let text = asked(Box::pin(bad)).checked().await.finding;
         assert_eq!(
-            (told.message.as_str(), &told.details["url"]),
+            (text.message.as_str(), &text.details["url"]),
             ("bad key [secret]", &"http://x/[secret]".into())
         );
     }

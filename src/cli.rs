@@ -231,22 +231,22 @@ struct InstallArgs {
 pub fn run() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => cli.run(),
-        Err(told) => finish(tell(&told)),
+        Err(message) => finish(tell(&message)),
     }
 }
 
 /// Help and versions are results; errors in the arguments go to stderr, and their exit code holds whether or not that
 /// takes them.
-fn tell(told: &clap::Error) -> anyhow::Result<ExitCode> {
-    let code = ExitCode::from(if told.use_stderr() { EX_ARGUMENTS } else { 0 });
-    let plain = told.render().to_string();
-    if told.use_stderr() && terminal::escaped_lines(&plain) != plain {
+fn tell(message: &clap::Error) -> anyhow::Result<ExitCode> {
+    let code = ExitCode::from(if message.use_stderr() { EX_ARGUMENTS } else { 0 });
+    let plain = message.render().to_string();
+    if message.use_stderr() && terminal::escaped_lines(&plain) != plain {
         // Control characters in an argument would take effect among colours, so it is quoted in plain text.
         output::complain(plain.trim_end());
         return Ok(code);
     }
-    match told.print().and_then(|()| io::stdout().flush()) {
-        Err(error) if !told.use_stderr() => Err(StdoutError::from(error).into()),
+    match message.print().and_then(|()| io::stdout().flush()) {
+        Err(error) if !message.use_stderr() => Err(StdoutError::from(error).into()),
         _ => Ok(code),
     }
 }

@@ -16,7 +16,7 @@ use self::terminated::{Inquiry, Meaning};
 use crate::config::Credentials;
 use crate::recovery::Recovery;
 use crate::room::roster::Roster;
-use crate::room::{Company, JoinError, JoinOptions, Place, Room};
+use crate::room::{JoinError, JoinOptions, Occupancy, Place, Room};
 use crate::session::{self, EndReason, Opening, Parts};
 
 /// Runs each job as a session. Cheap to clone.
@@ -38,7 +38,7 @@ impl SessionJobs {
 
     /// Asks this server about rooms that no person joins, and leaves those that it does not know.
     #[must_use]
-    pub fn asking(self, credentials: &Credentials) -> Self {
+    pub fn with_roster(self, credentials: &Credentials) -> Self {
         Self { roster: Some(Arc::new(Roster::new(credentials))), ..self }
     }
 }
@@ -78,19 +78,19 @@ async fn serve(
         }
     };
     let sid = room.place().sid.clone();
-    let mut noted = recovery.note(&assignment, &sid, &room.people(), stop.clone()).await;
-    let past = noted.past();
+    let mut tracked = recovery.track(&assignment, &sid, &room.people(), stop.clone()).await;
+    let chat_context = tracked.chat_context();
     let opening = Opening {
         traceparent: traceparent(&assignment),
-        claims: past.is_none().then(|| recovery.claims(&assignment.room_name)),
-        past,
+        claims: chat_context.is_none().then(|| recovery.claims(&assignment.room_name)),
+        chat_context,
         // A server makes the room anew for a participant that joins it by its name, also for us, and keeps that one for
         // minutes.
         in_other_room: !assignment.room_sid.is_empty() && assignment.room_sid != sid,
     };
-    let (place, company) = (room.place().clone(), room.company());
+    let (place, occupancy) = (room.place().clone(), room.occupancy());
     let outside =
-        Outside { assignment: &assignment, place: &place, company: &company, roster: roster.as_deref() };
+        Outside { assignment: &assignment, place: &place, occupancy: &occupancy, roster: roster.as_deref() };
     let end = async {
         let reason = outside.end(&control).await;
         if !matches!(reason, EndReason::ConnectionLost(_)) {
@@ -100,7 +100,7 @@ async fn serve(
     };
     let summary = session::run(&mut room, parts, opening, end).await;
     let EndReason::ConnectionLost(why) = &summary.reason else {
-        noted.over();
+        tracked.over();
         // The server marks a job as failed when its agent leaves before it has reported success.
         control.report(JobEnd::Success).await;
         room.leave().await;
@@ -109,10 +109,10 @@ async fn serve(
     let end = JobEnd::Failed(format!("the connection to the room was lost: {why}"));
     // This comes first, because from the report on the worker takes another job for this room, which goes on with the
     // conversation.
-    let torn = noted.lost(summary);
+    let interruption = tracked.lost(summary);
     control.report(end.clone()).await;
     room.leave().await;
-    torn.look();
+    interruption.look();
     end
 }
 
@@ -137,7 +137,7 @@ async fn join(
 struct Outside<'a> {
     assignment: &'a Assignment,
     place: &'a Place,
-    company: &'a Company,
+    occupancy: &'a Occupancy,
     roster: Option<&'a Roster>,
 }
 
@@ -155,7 +155,7 @@ impl Outside<'_> {
 
     async fn forgotten(&self) {
         match self.roster {
-            Some(roster) => forgotten::forgotten(roster, self.place, self.company).await,
+            Some(roster) => forgotten::forgotten(roster, self.place, self.occupancy).await,
             None => std::future::pending().await,
         }
     }
@@ -164,7 +164,7 @@ impl Outside<'_> {
         control.terminated.cancelled().await;
         let Some(roster) = self.roster else { return EndReason::Stopped };
         let dispatch_id = &self.assignment.dispatch_id;
-        let inquiry = Inquiry { roster, place: self.place, dispatch_id, company: self.company };
+        let inquiry = Inquiry { roster, place: self.place, dispatch_id, occupancy: self.occupancy };
         match inquiry.meaning().await {
             Meaning::End(reason) => reason,
             Meaning::Stay => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use agent_worker::Health;
 use tokio::sync::watch;
-use turn_store::RecordStatus;
+use turn_store::StoreStatus;
 
 use crate::metrics::Metrics;
 use crate::metrics::catalogue::{self, Definition};
@@ -43,7 +43,7 @@ const SIGNALS: [Reading<SignalStatus>; 3] = [
 
 /// Zeros when the record is off, as Prometheus advises for series that are known beforehand: a missing one cannot be
 /// told from a worker that is gone.
-const RECORD: [Reading<RecordStatus>; 4] = [
+const RECORD: [Reading<StoreStatus>; 4] = [
     (&catalogue::RECORD_WRITTEN, |status| status.written as f64),
     (&catalogue::RECORD_DROPPED, |status| status.dropped as f64),
     (&catalogue::RECORD_WAITING, |status| status.waiting as f64),
@@ -71,7 +71,7 @@ pub(crate) fn signals(metrics: &Metrics, status: impl Fn() -> SignalStatus + Sen
 }
 
 /// Shows the state of the local record.
-pub(crate) fn record(metrics: &Metrics, status: impl Fn() -> RecordStatus + Send + Sync + 'static) {
+pub(crate) fn record(metrics: &Metrics, status: impl Fn() -> StoreStatus + Send + Sync + 'static) {
     show(metrics, RECORD, status);
 }
 

@@ -1,23 +1,24 @@
 //! Rejoins the rooms where people still wait after a crash, or after a connection is lost for good.
 //!
-//! LiveKit dispatches nothing a second time, so each running session stands in a file of its own (`notes`) that its
-//! end removes. A worker that finds such files of a process that is dead asks LiveKit who is in those rooms, and goes
-//! back to rooms with people and without another agent of ours (`verdict`), under the identity that the dead one had:
-//! if its connection still lingers, the server replaces it. The conversation so far comes from the record (`memory`).
+//! LiveKit dispatches nothing a second time, so each running session stands in a file of its own (`session_files`)
+//! that its end removes. A worker that finds such files of a process that is dead asks LiveKit who is in those rooms,
+//! and goes back to rooms with people and without another agent of ours (`decision`), under the identity that the dead
+//! one had: if its connection still lingers, the server replaces it. The conversation so far comes from the store
+//! (`stored_context`).
 //!
 //! One process takes up the sessions that another left: the next start, or a living worker with the same server, agent
 //! name and directory. A living process goes back to its own sessions in the same way: those whose connection the SDK
-//! gave up (`parked` has their conversations), and those that broke down. A session that is torn out again and again is
-//! left alone (`returns`).
+//! gave up (`suspended` has their conversations), and those that broke down. A session that is interrupted again and
+//! again is left alone (`resume_attempts`).
 
+mod decision;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod memory;
-mod notes;
-mod parked;
-mod returns;
+mod resume_attempts;
 mod search;
-mod verdict;
+mod session_files;
+mod stored_context;
+mod suspended;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,27 +30,27 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use turn_store::Reader;
 
-use self::memory::Memory;
-use self::notes::{Note, Notes};
-use self::parked::{Parked, ParkedSessions};
-use self::returns::Returns;
+use self::resume_attempts::ResumeAttempts;
 use self::search::Search;
+use self::session_files::{SessionFile, SessionFiles};
+use self::stored_context::StoredContext;
+use self::suspended::{SuspendedSession, SuspendedSessions};
 use crate::config::{Config, ConfigError};
 use crate::metrics::{Metrics, Resumption};
-use crate::session::{ClaimPast, Past, Summary};
+use crate::session::{ChatContext, ClaimContext, Summary};
 
 /// Assignments on their way to the worker.
 const QUEUE: usize = 64;
 /// Sessions on their way to the search: all sessions of a large worker may lose their server at once. Those without a
 /// place stay in the notes until the next start.
-const TORN: usize = 1024;
+const INTERRUPTED: usize = 1024;
 
 /// A worker that has not answered by then has lost the question.
 const UNANSWERED: Duration = Duration::from_secs(60);
 
 /// A session as its worker wrote it down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Left {
+pub(crate) struct ResumableSession {
     job_id: String,
     dispatch_id: String,
     room_name: String,
@@ -59,29 +60,29 @@ pub(crate) struct Left {
     identity: String,
     metadata: String,
     attributes: HashMap<String, String>,
-    #[serde(default)]
-    returns: Returns,
+    #[serde(default, rename = "returns")]
+    attempts: ResumeAttempts,
 }
 
 /// The notes that running sessions leave for the next process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Recovery {
     /// None: no notes are written.
-    notes: Option<Arc<Notes>>,
+    notes: Option<Arc<SessionFiles>>,
     resuming: Resuming,
-    parked: ParkedSessions,
-    torn: mpsc::Sender<Torn>,
-    memory: Memory,
+    suspended: SuspendedSessions,
+    interrupted: mpsc::Sender<InterruptedSession>,
+    memory: StoredContext,
     metrics: Metrics,
 }
 
 /// A session that was torn out of its room.
 #[derive(Debug)]
-struct Torn {
-    left: Left,
-    note: Note,
+struct InterruptedSession {
+    session: ResumableSession,
+    note: SessionFile,
     /// Its connection was lost; its conversation is kept in this process.
-    parked: bool,
+    suspended: bool,
 }
 
 /// Sessions that the worker was asked to take up again, by job id, until it is back in their rooms.
@@ -90,8 +91,8 @@ struct Resuming(Arc<Mutex<HashMap<String, Asked>>>);
 
 #[derive(Debug)]
 struct Asked {
-    left: Left,
-    note: Note,
+    session: ResumableSession,
+    note: SessionFile,
     since: Instant,
     answer: Answer,
 }
@@ -111,19 +112,19 @@ enum Answer {
 #[derive(Debug)]
 enum Progress {
     /// The worker has refused it, or has not answered for long: to be asked again.
-    Refused(Note),
+    Refused(SessionFile),
     UnderWay,
     /// It is a running session like others.
     Done,
 }
 
-/// A session that stands in the notes until it is [`Noted::over`]. One that is dropped before it was told to stop broke
+/// A session that stands in the notes until it is [`TrackedSession::over`]. One that is dropped before it was told to stop broke
 /// down: the search goes back to it as if its worker had died.
 #[derive(Debug)]
-pub(crate) struct Noted {
-    kept: Option<(Left, Note)>,
+pub(crate) struct TrackedSession {
+    tracked: Option<(ResumableSession, SessionFile)>,
     /// The earlier conversation, when the session goes on with one.
-    past: Option<Past>,
+    chat_context: Option<ChatContext>,
     stop: CancellationToken,
     recovery: Recovery,
 }
@@ -131,8 +132,8 @@ pub(crate) struct Noted {
 /// A session whose connection was lost, while it leaves its room. Once it has left, the search looks for people who
 /// wait there.
 #[derive(Debug)]
-pub(crate) struct TornOut {
-    kept: Option<(Left, Note)>,
+pub(crate) struct Interruption {
+    tracked: Option<(ResumableSession, SessionFile)>,
     recovery: Recovery,
 }
 
@@ -141,7 +142,7 @@ pub(crate) struct TornOut {
 #[derive(Clone, Debug)]
 struct Claims {
     room_name: String,
-    parked: ParkedSessions,
+    suspended: SuspendedSessions,
 }
 
 // === impl Recovery ===
@@ -149,13 +150,18 @@ struct Claims {
 impl Recovery {
     /// Writes no notes, and takes up no sessions.
     pub fn off() -> Self {
-        let (torn, _) = mpsc::channel(1);
-        Self::new(None, torn, Memory::none(), Metrics::default())
+        let (interrupted, _) = mpsc::channel(1);
+        Self::new(None, interrupted, StoredContext::none(), Metrics::default())
     }
 
-    fn new(notes: Option<Arc<Notes>>, torn: mpsc::Sender<Torn>, memory: Memory, metrics: Metrics) -> Self {
-        let (resuming, parked) = (Resuming::default(), ParkedSessions::default());
-        Self { notes, resuming, parked, torn, memory, metrics }
+    fn new(
+        notes: Option<Arc<SessionFiles>>,
+        interrupted: mpsc::Sender<InterruptedSession>,
+        memory: StoredContext,
+        metrics: Metrics,
+    ) -> Self {
+        let (resuming, suspended) = (Resuming::default(), SuspendedSessions::default());
+        Self { notes, resuming, suspended, interrupted, memory, metrics }
     }
 
     /// Opens the notes and starts to look for sessions that dead processes left. The channel yields those to take up. A
@@ -168,7 +174,7 @@ impl Recovery {
         let (found, assignments) = mpsc::channel(QUEUE);
         let Some(path) = &config.worker.recovery_dir else { return Ok((Self::off(), assignments)) };
         let credentials = config.livekit_credentials()?;
-        let (notes, left) = match Notes::open(path, &credentials.url, &config.worker.agent_name) {
+        let (notes, session) = match SessionFiles::open(path, &credentials.url, &config.worker.agent_name) {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::error!(
@@ -178,10 +184,11 @@ impl Recovery {
                 return Ok((Self::off(), assignments));
             }
         };
-        let memory = Memory::new(Reader::of(&config.store.settings()).ok(), config.agent.history_turns);
-        let (torn, lost) = mpsc::channel(TORN);
-        let recovery = Self::new(Some(Arc::new(notes)), torn, memory, metrics.clone());
-        let search = Search::new(recovery.clone(), config, credentials, left, lost);
+        let memory =
+            StoredContext::new(Reader::of(&config.store.settings()).ok(), config.agent.history_turns);
+        let (interrupted, lost) = mpsc::channel(INTERRUPTED);
+        let recovery = Self::new(Some(Arc::new(notes)), interrupted, memory, metrics.clone());
+        let search = Search::new(recovery.clone(), config, credentials, session, lost);
         tokio::spawn(search.run(found, health));
         Ok((recovery, assignments))
     }
@@ -198,135 +205,142 @@ impl Recovery {
 
     /// Writes down that a session runs, or goes on. Never fails: a note that cannot be written is logged. `stop` is
     /// that of the session; `people` are there already.
-    pub(crate) async fn note(
+    pub(crate) async fn track(
         &self,
         assignment: &Assignment,
         room_sid: &str,
         people: &[String],
         stop: CancellationToken,
-    ) -> Noted {
-        let past = match self.resuming.finish(&assignment.job_id) {
+    ) -> TrackedSession {
+        let chat_context = match self.resuming.finish(&assignment.job_id) {
             Some(asked) => return self.resumed(asked, room_sid, stop).await,
-            None => self.parked.claim(&assignment.room_name, people),
+            None => self.suspended.claim(&assignment.room_name, people),
         };
-        let left = Left::new(assignment, room_sid);
-        let kept = self.write_down(left).await;
-        Noted { kept, past, stop, recovery: self.clone() }
+        let session = ResumableSession::new(assignment, room_sid);
+        let tracked = self.write_down(session).await;
+        TrackedSession { tracked, chat_context, stop, recovery: self.clone() }
     }
 
-    async fn write_down(&self, left: Left) -> Option<(Left, Note)> {
+    async fn write_down(&self, session: ResumableSession) -> Option<(ResumableSession, SessionFile)> {
         let notes = self.notes.clone()?;
-        let noted = tokio::task::spawn_blocking(move || Ok((notes.note(&left)?, left))).await;
-        let noted = noted.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
-        let noted = noted.inspect_err(|error| {
+        let tracked = tokio::task::spawn_blocking(move || Ok((notes.note(&session)?, session))).await;
+        let tracked = tracked.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
+        let tracked = tracked.inspect_err(|error| {
             tracing::warn!("this session is not written down, and a crash would end it: {error}");
         });
-        noted.ok().map(|(note, left)| (left, note))
+        tracked.ok().map(|(note, session)| (session, note))
     }
 
-    async fn resumed(&self, asked: Asked, room_sid: &str, stop: CancellationToken) -> Noted {
-        let Asked { mut left, note, .. } = asked;
+    async fn resumed(&self, asked: Asked, room_sid: &str, stop: CancellationToken) -> TrackedSession {
+        let Asked { mut session, note, .. } = asked;
         self.metrics.session_resumed(Resumption::Resumed);
-        let past = match self.parked.take(&left.job_id) {
-            Some(past) => past,
-            None => self.memory.of(&left.room_sid).await,
+        let chat_context = match self.suspended.take(&session.job_id) {
+            Some(chat_context) => chat_context,
+            None => self.memory.of(&session.room_sid).await,
         };
-        left.room_sid = room_sid.to_owned();
-        left.returns.count(SystemTime::now());
-        let kept = tokio::task::spawn_blocking(move || {
-            if let Err(error) = note.write(&left) {
+        session.room_sid = room_sid.to_owned();
+        session.attempts.count(SystemTime::now());
+        let tracked = tokio::task::spawn_blocking(move || {
+            if let Err(error) = note.write(&session) {
                 tracing::warn!("what is written down of this session is not up to date: {error}");
             }
-            (left, note)
+            (session, note)
         });
-        Noted { kept: kept.await.ok(), past: Some(past), stop, recovery: self.clone() }
+        TrackedSession {
+            tracked: tracked.await.ok(),
+            chat_context: Some(chat_context),
+            stop,
+            recovery: self.clone(),
+        }
     }
 
     /// The earlier conversations that a session which began without its people may claim later.
-    pub(crate) fn claims(&self, room_name: &str) -> Arc<dyn ClaimPast> {
-        Arc::new(Claims { room_name: room_name.to_owned(), parked: self.parked.clone() })
+    pub(crate) fn claims(&self, room_name: &str) -> Arc<dyn ClaimContext> {
+        Arc::new(Claims { room_name: room_name.to_owned(), suspended: self.suspended.clone() })
     }
 
-    fn torn(&self, torn: Torn) {
-        if let Err(error) = self.torn.try_send(torn) {
-            let Torn { left, .. } = error.into_inner();
-            self.parked.take(&left.job_id);
+    fn interrupted(&self, interrupted: InterruptedSession) {
+        if let Err(error) = self.interrupted.try_send(interrupted) {
+            let InterruptedSession { session, .. } = error.into_inner();
+            self.suspended.take(&session.job_id);
             tracing::error!(
-                room = left.room_name,
+                room = session.room_name,
                 "a session that was torn out of its room waits for the next start"
             );
         }
     }
 }
 
-// === impl Noted ===
+// === impl TrackedSession ===
 
-impl Noted {
+impl TrackedSession {
     /// The earlier conversation, once; None in a new session.
-    pub(crate) fn past(&mut self) -> Option<Past> {
-        self.past.take()
+    pub(crate) fn chat_context(&mut self) -> Option<ChatContext> {
+        self.chat_context.take()
     }
 
     /// The session has ended, and no worker needs to go back.
     pub(crate) fn over(mut self) {
-        if let Some((_, note)) = self.kept.take() {
+        if let Some((_, note)) = self.tracked.take() {
             note.remove();
         }
     }
 
     /// The connection was lost: the search is to go back with the whole conversation, also if the room is a new one by
     /// then. A new job for the room may go on with it from now on.
-    pub(crate) fn lost(mut self, summary: Summary) -> TornOut {
-        let (kept, recovery) = (self.kept.take(), self.recovery.clone());
-        if let Some((left, _)) = &kept {
-            let Summary { past, people: met, .. } = summary;
-            let parked = Parked { room_name: left.room_name.clone(), met, past };
-            recovery.parked.park(left.job_id.clone(), parked);
+    pub(crate) fn lost(mut self, summary: Summary) -> Interruption {
+        let (tracked, recovery) = (self.tracked.take(), self.recovery.clone());
+        if let Some((session, _)) = &tracked {
+            let Summary { chat_context, people: met, .. } = summary;
+            let suspended = SuspendedSession { room_name: session.room_name.clone(), met, chat_context };
+            recovery.suspended.suspend(session.job_id.clone(), suspended);
         }
-        TornOut { kept, recovery }
+        Interruption { tracked, recovery }
     }
 }
 
-impl Drop for Noted {
+impl Drop for TrackedSession {
     fn drop(&mut self) {
-        match self.kept.take() {
+        match self.tracked.take() {
             Some((_, note)) if self.stop.is_cancelled() => note.remove(),
-            Some((left, note)) => self.recovery.torn(Torn { left, note, parked: false }),
+            Some((session, note)) => {
+                self.recovery.interrupted(InterruptedSession { session, note, suspended: false })
+            }
             None => {}
         }
     }
 }
 
-// === impl TornOut ===
+// === impl Interruption ===
 
-impl TornOut {
+impl Interruption {
     /// Starts the search; we are out of the room.
     pub(crate) fn look(self) {}
 }
 
-impl Drop for TornOut {
+impl Drop for Interruption {
     /// Starts the search, also when leaving the room was cut short.
     fn drop(&mut self) {
-        if let Some((left, note)) = self.kept.take() {
-            self.recovery.torn(Torn { left, note, parked: true });
+        if let Some((session, note)) = self.tracked.take() {
+            self.recovery.interrupted(InterruptedSession { session, note, suspended: true });
         }
     }
 }
 
 // === impl Claims ===
 
-impl ClaimPast for Claims {
-    fn claim(&self, identity: &str) -> Option<Past> {
-        self.parked.claim(&self.room_name, &[identity.to_owned()])
+impl ClaimContext for Claims {
+    fn claim(&self, identity: &str) -> Option<ChatContext> {
+        self.suspended.claim(&self.room_name, &[identity.to_owned()])
     }
 }
 
 // === impl Resuming ===
 
 impl Resuming {
-    fn ask(&self, left: Left, note: Note) {
-        let asked = Asked { note, since: Instant::now(), answer: Answer::None, left };
-        self.lock().insert(asked.left.job_id.clone(), asked);
+    fn ask(&self, session: ResumableSession, note: SessionFile) {
+        let asked = Asked { note, since: Instant::now(), answer: Answer::None, session };
+        self.lock().insert(asked.session.job_id.clone(), asked);
     }
 
     fn answer(&self, job_id: &str, answer: Answer) {
@@ -366,9 +380,9 @@ impl Asked {
     }
 }
 
-// === impl Left ===
+// === impl ResumableSession ===
 
-impl Left {
+impl ResumableSession {
     fn new(assignment: &Assignment, room_sid: &str) -> Self {
         Self {
             job_id: assignment.job_id.clone(),
@@ -379,7 +393,7 @@ impl Left {
             identity: assignment.identity.clone(),
             metadata: assignment.metadata.clone(),
             attributes: assignment.attributes.clone(),
-            returns: Returns::default(),
+            attempts: ResumeAttempts::default(),
         }
     }
 }
@@ -406,10 +420,10 @@ mod tests {
     }
 
     /// A recovery whose search is the test.
-    fn recovery(root: &Path) -> (Recovery, mpsc::Receiver<Torn>) {
-        let (notes, _) = Notes::open(root, &assignment().url, "ada").unwrap();
-        let (torn, found) = mpsc::channel(TORN);
-        (Recovery::new(Some(Arc::new(notes)), torn, Memory::none(), Metrics::default()), found)
+    fn recovery(root: &Path) -> (Recovery, mpsc::Receiver<InterruptedSession>) {
+        let (notes, _) = SessionFiles::open(root, &assignment().url, "ada").unwrap();
+        let (interrupted, found) = mpsc::channel(INTERRUPTED);
+        (Recovery::new(Some(Arc::new(notes)), interrupted, StoredContext::none(), Metrics::default()), found)
     }
 
     /// The summary of a session with ada whose connection was lost.
@@ -417,7 +431,7 @@ mod tests {
         Summary {
             reason: crate::session::EndReason::ConnectionLost("cut".to_owned()),
             totals: Default::default(),
-            past: Past { turns: Vec::new(), next_turn: 4 },
+            chat_context: ChatContext { turns: Vec::new(), next_turn: 4 },
             people: vec!["ada".to_owned()],
         }
     }
@@ -428,29 +442,29 @@ mod tests {
         files.filter(|file| file.path().extension().is_some_and(|extension| extension == "json")).count()
     }
 
-    async fn noted(recovery: &Recovery, stop: &CancellationToken) -> Noted {
-        recovery.note(&assignment(), "RM_1", &["ada".to_owned()], stop.clone()).await
+    async fn tracked(recovery: &Recovery, stop: &CancellationToken) -> TrackedSession {
+        recovery.track(&assignment(), "RM_1", &["ada".to_owned()], stop.clone()).await
     }
 
     #[tokio::test]
     async fn what_breaks_down_is_looked_after_and_what_ended_or_was_stopped_is_not() {
         let (root, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
         let (recovery, mut found) = recovery(root.path());
-        noted(&recovery, &stop).await.over();
+        tracked(&recovery, &stop).await.over();
         assert_eq!((files(root.path()), found.try_recv().is_ok()), (0, false), "it ended");
 
-        let broken = noted(&recovery, &stop).await;
+        let broken = tracked(&recovery, &stop).await;
         let breaking = async move {
             let _broken = broken;
             panic!("a defect")
         };
         assert!(tokio::spawn(breaking).await.unwrap_err().is_panic());
-        let Torn { left, note, parked } = found.try_recv().unwrap();
-        assert_eq!((left.room_name.as_str(), files(root.path()), parked), ("room", 1, false));
+        let InterruptedSession { session, note, suspended } = found.try_recv().unwrap();
+        assert_eq!((session.room_name.as_str(), files(root.path()), suspended), ("room", 1, false));
         drop(note);
         assert_eq!(files(root.path()), 1, "the next process would find it, too");
 
-        let stopped = noted(&recovery, &stop).await;
+        let stopped = tracked(&recovery, &stop).await;
         stop.cancel();
         drop(stopped);
         assert_eq!((files(root.path()), found.try_recv().is_ok()), (1, false), "it was told to end");
@@ -460,33 +474,33 @@ mod tests {
     async fn a_session_whose_connection_was_lost_goes_on_in_the_job_that_its_people_bring() {
         let (root, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
         let (recovery, mut found) = recovery(root.path());
-        let torn = noted(&recovery, &stop).await.lost(summary());
+        let interrupted = tracked(&recovery, &stop).await.lost(summary());
         assert!(found.try_recv().is_err(), "we are still in the room");
-        assert!(recovery.parked.holds("AJ_1"), "the next job may be there before we are out");
-        torn.look();
-        let Torn { left, parked, .. } = found.try_recv().unwrap();
-        assert!(parked);
+        assert!(recovery.suspended.holds("AJ_1"), "the next job may be there before we are out");
+        interrupted.look();
+        let InterruptedSession { session, suspended, .. } = found.try_recv().unwrap();
+        assert!(suspended);
         let next = Assignment { job_id: "AJ_2".to_owned(), ..assignment() };
-        let mut noted = recovery.note(&next, "RM_2", &["ada".to_owned()], stop).await;
-        assert_eq!(noted.past().map(|past| past.next_turn), Some(4));
-        assert!(!recovery.parked.holds(&left.job_id), "nobody else goes on with it");
+        let mut tracked = recovery.track(&next, "RM_2", &["ada".to_owned()], stop).await;
+        assert_eq!(tracked.chat_context().map(|chat_context| chat_context.next_turn), Some(4));
+        assert!(!recovery.suspended.holds(&session.job_id), "nobody else goes on with it");
     }
 
     #[tokio::test]
     async fn a_session_is_not_asked_for_again_until_the_worker_has_refused_it() {
         let (root, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
         let (recovery, mut found) = recovery(root.path());
-        drop(noted(&recovery, &stop).await);
-        let Torn { left, note, .. } = found.try_recv().unwrap();
-        recovery.resuming.ask(left.clone(), note);
+        drop(tracked(&recovery, &stop).await);
+        let InterruptedSession { session, note, .. } = found.try_recv().unwrap();
+        recovery.resuming.ask(session.clone(), note);
         let progress = || recovery.resuming.progress("AJ_1");
         assert!(matches!(progress(), Progress::UnderWay), "the worker has not looked yet");
         recovery.joining("AJ_1");
         assert!(matches!(progress(), Progress::UnderWay));
         recovery.not_joined("AJ_1");
         let Progress::Refused(note) = progress() else { panic!("it was refused") };
-        recovery.resuming.ask(left, note);
-        let taken_up = noted(&recovery, &stop).await;
+        recovery.resuming.ask(session, note);
+        let taken_up = tracked(&recovery, &stop).await;
         assert!(matches!(progress(), Progress::Done), "it is a session again");
         taken_up.over();
         assert_eq!(files(root.path()), 0, "under the note that it had");
@@ -496,14 +510,14 @@ mod tests {
     async fn a_job_that_is_in_its_room_before_its_people_claims_what_was_said_when_they_come() {
         let (root, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
         let (recovery, _found) = recovery(root.path());
-        let torn = noted(&recovery, &stop).await.lost(summary());
+        let interrupted = tracked(&recovery, &stop).await.lost(summary());
         let next = Assignment { job_id: "AJ_2".to_owned(), ..assignment() };
-        let mut noted = recovery.note(&next, "RM_2", &[], stop).await;
-        assert!(noted.past().is_none(), "nobody is there");
+        let mut tracked = recovery.track(&next, "RM_2", &[], stop).await;
+        assert!(tracked.chat_context().is_none(), "nobody is there");
         let claims = recovery.claims(&next.room_name);
         assert!(claims.claim("eve").is_none(), "a stranger");
-        assert_eq!(claims.claim("ada").map(|past| past.next_turn), Some(4));
+        assert_eq!(claims.claim("ada").map(|chat_context| chat_context.next_turn), Some(4));
         assert!(claims.claim("ada").is_none(), "once");
-        torn.look();
+        interrupted.look();
     }
 }

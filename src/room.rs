@@ -12,8 +12,8 @@ mod people;
 pub(crate) mod roster;
 pub mod text;
 pub mod token;
+pub mod transcript;
 mod transport;
-pub mod voice;
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ use url::Url;
 pub use self::event::{RoomEvent, Segment, Unread};
 use self::people::{People, Written, agent_state, is_agent, is_person};
 use self::text::{CHAT_TOPIC, IncomingText};
-use self::voice::Voice;
+use self::transcript::TranscriptWriter;
 
 /// How long a join may take before it is given up.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -40,7 +40,7 @@ const SID_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long leaving may take; the server notices a vanished participant by itself.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the SDK's tasks for a room are asked for a sign of life, and how many of these may be missing in a row.
-const PULSE: Duration = Duration::from_secs(5);
+const PROBE_EVERY: Duration = Duration::from_secs(5);
 const PULSES_MISSED: u32 = 3;
 
 /// The parameters of a join.
@@ -66,14 +66,14 @@ pub struct Room {
     closed: bool,
     /// The SDK is restoring the connection.
     reconnecting: bool,
-    pulse: Interval,
+    liveness_probe: Interval,
     pulses_missed: u32,
     max_text_bytes: usize,
     joined_in: Duration,
 }
 
 /// A view of a room for the code beside its session.
-pub(crate) struct Company(Weak<lk::Room>);
+pub(crate) struct Occupancy(Weak<lk::Room>);
 
 /// The identifiers of the room and of our participant, for logs and traces.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ pub struct Place {
     pub identity: String,
 }
 
-impl Company {
+impl Occupancy {
     pub(crate) fn is_here(&self) -> bool {
         self.0.upgrade().is_some_and(|room| room.remote_participants().values().any(is_person))
     }
@@ -148,8 +148,8 @@ impl Room {
     }
 
     /// A view that tells later whether people are here, without holding the room.
-    pub(crate) fn company(&self) -> Company {
-        Company(Arc::downgrade(&self.inner))
+    pub(crate) fn occupancy(&self) -> Occupancy {
+        Occupancy(Arc::downgrade(&self.inner))
     }
 
     /// The identities of the people who are here now.
@@ -176,13 +176,13 @@ impl Room {
     }
 
     /// The agent's voice in this room.
-    pub fn voice(&self, agent_name: &str) -> Voice {
-        Voice::start(self.inner.local_participant(), self.outbox.clone(), agent_name)
+    pub fn transcript_writer(&self, agent_name: &str) -> TranscriptWriter {
+        TranscriptWriter::start(self.inner.local_participant(), self.outbox.clone(), agent_name)
     }
 
     /// Writes one whole text on `lk.chat`, as a person does.
     pub async fn chat(&self, text: &str) -> Result<(), String> {
-        voice::chat(&self.inner.local_participant(), text).await
+        transcript::chat(&self.inner.local_participant(), text).await
     }
 
     /// The next event. After `Closed` or `Lost` it stays pending for ever.
@@ -197,8 +197,8 @@ impl Room {
             let event = tokio::select! {
                 biased;
                 event = self.events.recv() => event,
-                _ = self.pulse.tick() => {
-                    if self.is_deaf() {
+                _ = self.liveness_probe.tick() => {
+                    if self.event_stream_is_dead() {
                         return self.lose("the SDK's tasks for this room broke down or are stuck".to_owned());
                     }
                     self.people.give_up();
@@ -221,7 +221,7 @@ impl Room {
     /// Whether the SDK owes too many signs of life; asks for the next one. A task of the SDK that panics takes this
     /// room's events with it, and closes neither their channel nor the room. The sign is a threshold that is set to
     /// the value it has: the SDK reports that by way of the same tasks as everything that happens in the room.
-    fn is_deaf(&mut self) -> bool {
+    fn event_stream_is_dead(&mut self) -> bool {
         if self.pulses_missed >= PULSES_MISSED {
             return true;
         }
@@ -354,9 +354,9 @@ async fn connect(options: JoinOptions) -> Result<Room, JoinError> {
         sid: sid.map_or_else(|_| inner.name(), |sid| sid.to_string()),
         identity: inner.local_participant().identity().to_string(),
     };
-    let mut pulse = tokio::time::interval_at(tokio::time::Instant::now() + PULSE, PULSE);
+    let mut liveness_probe = tokio::time::interval_at(tokio::time::Instant::now() + PROBE_EVERY, PROBE_EVERY);
     // After a pause of the whole machine the signs become due one by one again.
-    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    liveness_probe.set_missed_tick_behavior(MissedTickBehavior::Delay);
     Ok(Room {
         ourselves: inner.local_participant().sid().to_string(),
         inner: Arc::new(inner),
@@ -366,7 +366,7 @@ async fn connect(options: JoinOptions) -> Result<Room, JoinError> {
         people: People::default(),
         closed: false,
         reconnecting: false,
-        pulse,
+        liveness_probe,
         pulses_missed: 0,
         joined_in: began.elapsed(),
         max_text_bytes: options.max_text_bytes,

@@ -7,15 +7,16 @@
 mod arrivals;
 mod audience;
 mod call;
-mod heard;
+
+mod chat_context;
 mod history;
 mod ledger;
 mod listening;
 mod machine;
-mod past;
 mod presence;
+mod seen_messages;
+mod segments;
 mod sinks;
-mod speaking;
 mod turn_record;
 
 use std::collections::VecDeque;
@@ -28,19 +29,19 @@ use conversation::AgentState;
 use crate::config;
 use crate::llm::Answerer;
 use crate::metrics::{Metrics, Refusal, Restored};
-use crate::room::voice::Voice;
+use crate::room::transcript::TranscriptWriter;
 use crate::room::{Room, RoomEvent};
 use crate::telemetry::spans::Tracer;
 
 use self::arrivals::{Arrivals, Arrived};
 use self::call::Call;
+pub use self::chat_context::{ChatContext, ContextTurn};
 use self::ledger::Ledger;
 pub use self::ledger::Totals;
 pub use self::machine::EndReason;
 use self::machine::{Action, Event, Machine, Rules};
-pub use self::past::{Past, PastTurn};
+use self::segments::Segments;
 use self::sinks::StoreSink;
-use self::speaking::Speaking;
 use self::turn_record::Unasked;
 
 /// What all sessions share.
@@ -50,7 +51,7 @@ pub struct Parts {
     pub tracer: Tracer,
     pub metrics: Metrics,
     /// The local record.
-    pub record: turn_store::Record,
+    pub store: turn_store::Store,
     pub agent: config::Agent,
 }
 
@@ -60,17 +61,17 @@ pub struct Opening {
     /// W3C `traceparent` of the dispatcher; a message's own one wins over it.
     pub traceparent: Option<String>,
     /// The earlier conversation, when this session goes on after its process died.
-    pub past: Option<Past>,
+    pub chat_context: Option<ChatContext>,
     /// The source of an earlier conversation that people who come or speak first may bring.
-    pub claims: Option<Arc<dyn ClaimPast>>,
+    pub claims: Option<Arc<dyn ClaimContext>>,
     /// The room of the job was deleted before we came; we are in a new one that only has its name.
     pub in_other_room: bool,
 }
 
 /// Conversations that lost their connection, and that a participant may bring along.
-pub trait ClaimPast: Send + Sync {
+pub trait ClaimContext: Send + Sync {
     /// The conversation with this participant; once.
-    fn claim(&self, identity: &str) -> Option<Past>;
+    fn claim(&self, identity: &str) -> Option<ChatContext>;
 }
 
 /// How a session went.
@@ -79,7 +80,7 @@ pub struct Summary {
     pub reason: EndReason,
     pub totals: Totals,
     /// Its conversation.
-    pub past: Past,
+    pub chat_context: ChatContext,
     /// The identities of all people who took part.
     pub people: Vec<String>,
 }
@@ -88,17 +89,17 @@ pub struct Summary {
 struct Session<'a> {
     room: &'a mut Room,
     parts: Parts,
-    claims: Option<Arc<dyn ClaimPast>>,
+    claims: Option<Arc<dyn ClaimContext>>,
     machine: Machine,
-    voice: Voice,
+    transcript: TranscriptWriter,
     arrivals: Arrivals,
     call: Option<Call>,
-    speaking: Speaking,
+    segments: Segments,
     /// Events that are still to be fed to the machine.
     happened: VecDeque<(Instant, Event)>,
     ledger: Ledger,
     /// We have rejoined before any person: the agent's words wait until a person can hear them.
-    unheard: bool,
+    words_wait: bool,
 }
 
 /// Holds the conversation in `room` until it ends, at the latest when `end` resolves, for the reason that it gives. The
@@ -112,24 +113,38 @@ pub async fn run(
     tracing::Span::current().record("session", &room.place().sid);
     let joined_ms = room.joined_in().as_millis();
     tracing::info!(people = room.people().len(), joined_ms, "session started");
-    let voice = room.voice(&parts.agent.name);
-    let Parts { tracer, metrics, record, .. } = parts.clone();
-    let Opening { traceparent, past, claims, in_other_room } = opening;
-    let store = StoreSink::new(record, room.place(), &parts.agent.name);
-    let ledger = Ledger::new(tracer, metrics, store, &room.place().sid, traceparent);
+    let transcript = room.transcript_writer(&parts.agent.name);
+    let Parts { tracer, metrics, store, .. } = parts.clone();
+    let Opening { traceparent, chat_context, claims, in_other_room } = opening;
+    let sink = StoreSink::new(store, room.place(), &parts.agent.name);
+    let ledger = Ledger::new(tracer, metrics, sink, &room.place().sid, traceparent);
     let mut machine = Machine::new(Rules::from(&parts.agent));
-    if let Some(past) = &past {
-        tracing::info!(turns = past.turns.len(), "the session goes on where a worker that died left it");
-        machine.resume(past);
+    if let Some(chat_context) = &chat_context {
+        tracing::info!(
+            turns = chat_context.turns.len(),
+            "the session goes on where a worker that died left it"
+        );
+        machine.resume(chat_context);
     }
     if in_other_room {
         tracing::info!("the room was deleted before we joined, and this is another one of its name");
         machine.in_other_room();
     }
-    let (arrivals, call, unheard) = (Arrivals::default(), None, false);
-    let (speaking, happened) = (Speaking::default(), VecDeque::new());
-    let session =
-        Session { room, parts, claims, machine, voice, arrivals, call, speaking, happened, ledger, unheard };
+    let (arrivals, call, words_wait) = (Arrivals::default(), None, false);
+    let (segments, happened) = (Segments::default(), VecDeque::new());
+    let session = Session {
+        room,
+        parts,
+        claims,
+        machine,
+        transcript,
+        arrivals,
+        call,
+        segments,
+        happened,
+        ledger,
+        words_wait,
+    };
     let summary = session.converse(end).await;
     tracing::info!(reason = %summary.reason, totals = %summary.totals, "session ended");
     summary
@@ -139,7 +154,7 @@ pub async fn run(
 
 impl Session<'_> {
     async fn converse(mut self, end: impl Future<Output = EndReason>) -> Summary {
-        self.voice.announce(AgentState::Initializing);
+        self.transcript.announce(AgentState::Initializing);
         let (people, mut coming) = (self.room.listeners(), self.room.people());
         coming.retain(|person| !people.contains(person));
         people.iter().chain(&coming).for_each(|person| self.claim(person));
@@ -147,9 +162,10 @@ impl Session<'_> {
         let (mut end, mut ending) = (pin!(end), false);
         loop {
             if let Some(reason) = self.step(next).await {
-                self.voice.finish().await;
-                let (totals, past, people) = (self.ledger.totals(), self.machine.past(), self.machine.met());
-                return Summary { reason, totals, past, people };
+                self.transcript.finish().await;
+                let (totals, chat_context, people) =
+                    (self.ledger.totals(), self.machine.chat_context(), self.machine.met());
+                return Summary { reason, totals, chat_context, people };
             }
             next = tokio::select! {
                 reason = &mut end, if !ending => {
@@ -169,7 +185,7 @@ impl Session<'_> {
         }
         for action in self.machine.step(at, event) {
             match action {
-                Action::SetState(state) => self.voice.announce(state),
+                Action::SetState(state) => self.transcript.announce(state),
                 Action::Ask { turn, said, messages } => {
                     let span = self.ledger.begin(turn, said);
                     self.call = Some(Call::start(&self.parts, turn, messages, span));
@@ -178,10 +194,10 @@ impl Session<'_> {
                     self.call.iter_mut().filter(|call| call.turn() == turn).for_each(Call::cancel)
                 }
                 Action::OpenSegment { segment, only } => {
-                    self.speaking.opened(segment, self.voice.open_segment(only).await);
+                    self.segments.opened(segment, self.transcript.open_segment(only).await);
                 }
-                Action::Say(text) => self.voice.say(text).await,
-                Action::CloseSegment { chat } => self.voice.close_segment(chat).await,
+                Action::Say(text) => self.transcript.say(text).await,
+                Action::CloseSegment { chat } => self.transcript.close_segment(chat).await,
                 Action::CutSegment { segment, chat } => self.cut(segment, chat).await,
                 Action::Corrected { speaker, known } => self.ledger.corrected(&speaker, known),
                 Action::Finish { turn, result } => {
@@ -199,18 +215,21 @@ impl Session<'_> {
     /// Goes on with what was said before with a person who was not there yet when we came.
     fn claim(&mut self, person: &str) {
         let claims = self.claims.as_ref().filter(|_| self.machine.is_new());
-        if let Some(past) = claims.and_then(|claims| claims.claim(person)) {
-            tracing::info!(turns = past.turns.len(), "the session goes on where its connection was lost");
-            self.machine.resume(&past);
+        if let Some(chat_context) = claims.and_then(|claims| claims.claim(person)) {
+            tracing::info!(
+                turns = chat_context.turns.len(),
+                "the session goes on where its connection was lost"
+            );
+            self.machine.resume(&chat_context);
         }
     }
 
     async fn cut(&mut self, segment: u64, chat: Vec<String>) {
         // The end of a segment that is not known any more has been reported already.
-        if let Some(spoken) = self.speaking.cut(segment, &self.voice) {
-            self.happened.push_back(now(Event::Spoken { segment, spoken }));
+        if let Some(end) = self.segments.cut(segment, &self.transcript) {
+            self.happened.push_back(now(Event::SegmentEnded { segment, end }));
         }
-        self.voice.close_segment(chat).await;
+        self.transcript.close_segment(chat).await;
     }
 
     async fn next_event(&mut self) -> (Instant, Event) {
@@ -229,8 +248,8 @@ impl Session<'_> {
                     Arrived::Read(read) => self.read(read),
                     Arrived::Received(at, event) => return (at, event),
                 },
-                Some((segment, spoken)) = self.speaking.next() => return now(Event::Spoken { segment, spoken }),
-                event = reply(&mut self.call, &self.voice) => return now(self.reply_event(event)),
+                Some((segment, end)) = self.segments.next() => return now(Event::SegmentEnded { segment, end }),
+                event = reply(&mut self.call, &self.transcript) => return now(self.reply_event(event)),
                 _ = sleep_until(deadline) => return now(Event::Tick),
             }
         }
@@ -241,8 +260,8 @@ impl Session<'_> {
             RoomEvent::PersonComing(person) => Some(Event::PersonComing(person)),
             RoomEvent::PersonJoined(person) => {
                 self.claim(&person);
-                if std::mem::take(&mut self.unheard) {
-                    self.voice.back(true);
+                if std::mem::take(&mut self.words_wait) {
+                    self.transcript.back(true);
                 }
                 Some(Event::PersonJoined(person))
             }
@@ -270,7 +289,7 @@ impl Session<'_> {
             RoomEvent::Agent { .. } | RoomEvent::AgentLeft(_) => None,
             RoomEvent::Reconnecting => {
                 tracing::warn!("the connection to the room is lost; the SDK is restoring it");
-                self.voice.away();
+                self.transcript.away();
                 Some(Event::Away)
             }
             RoomEvent::Reconnected { rejoined } => {
@@ -297,9 +316,9 @@ impl Session<'_> {
     fn lost(&mut self, why: &str) {
         tracing::error!("the connection to the room is lost for good: {why}");
         self.parts.metrics.connection_restored(Restored::Not);
-        self.voice.away();
-        for (segment, heard) in self.speaking.heard() {
-            self.machine.unheard(segment, heard);
+        self.transcript.away();
+        for (segment, delivered) in self.segments.delivered() {
+            self.machine.truncate_segment(segment, delivered);
         }
     }
 
@@ -308,11 +327,11 @@ impl Session<'_> {
         tracing::info!(rejoined, "the connection to the room is back");
         self.parts.metrics.connection_restored(if rejoined { Restored::Rejoined } else { Restored::Resumed });
         if rejoined {
-            self.voice.show();
+            self.transcript.show();
         }
-        self.unheard = rejoined && self.room.listeners().is_empty();
-        if !self.unheard {
-            self.voice.back(rejoined);
+        self.words_wait = rejoined && self.room.listeners().is_empty();
+        if !self.words_wait {
+            self.transcript.back(rejoined);
         }
     }
 
@@ -345,11 +364,11 @@ fn now(event: Event) -> (Instant, Event) {
 
 /// The next event of the call under way. The model has to wait while the room is slow, except when the call is
 /// cancelled and only its end is awaited.
-async fn reply(call: &mut Option<Call>, voice: &Voice) -> Event {
+async fn reply(call: &mut Option<Call>, transcript: &TranscriptWriter) -> Event {
     match call {
         Some(call) => {
             if !call.is_cancelled() {
-                voice.ready().await;
+                transcript.ready().await;
             }
             call.next().await
         }

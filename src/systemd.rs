@@ -41,7 +41,7 @@ pub struct Watchdog(Option<Duration>);
 
 /// The state that systemd knows already.
 #[derive(Debug)]
-struct Told {
+struct Notifier {
     watchdog: bool,
     health: Health,
     ready: bool,
@@ -78,10 +78,10 @@ enum News {
 /// Reports to systemd until the worker ends: ready at its first registration, alive at every beat, stopping when it
 /// drains, and what it does in between as the status line of `systemctl status`.
 pub async fn follow(mut sources: Sources, watchdog: Watchdog) {
-    let mut told = Told::new(watchdog.0.is_some());
+    let mut notifier = Notifier::new(watchdog.0.is_some());
     sources.health.mark_changed();
-    while let Some(event) = sources.next(told.deadline()).await {
-        notify(told.step(Instant::now(), event)).await;
+    while let Some(event) = sources.next(notifier.deadline()).await {
+        notify(notifier.step(Instant::now(), event)).await;
     }
     notify(vec![News::Stopping]).await;
 }
@@ -126,9 +126,9 @@ impl Watchdog {
     }
 }
 
-// === impl Told ===
+// === impl Notifier ===
 
-impl Told {
+impl Notifier {
     fn new(watchdog: bool) -> Self {
         Self {
             watchdog,

@@ -80,12 +80,12 @@ impl<'a> Catalogue<'a> {
             return finding.and(format!("{url} lists it, so it may be no model for chat"));
         }
         let nearest = nearest(&self.config.model, &names);
-        let told = match (nearest.len(), names.len() - nearest.len()) {
+        let text = match (nearest.len(), names.len() - nearest.len()) {
             (0, _) => format!("{url} offers no model"),
             (_, 0) => format!("{url} offers {}", nearest.join(", ")),
             (_, more) => format!("{url} offers {} and {more} more", nearest.join(", ")),
         };
-        finding.and(told).with("offered", nearest)
+        finding.and(text).with("offered", nearest)
     }
 
     /// None: no answer, or one that is no JSON.
@@ -156,7 +156,7 @@ impl Shutdown {
         let Self { date, days } = self;
         let finding = finding.with("shutdown_date", date.as_str());
         let works = matches!(finding.verdict, Verdict::Good | Verdict::Warned);
-        let (verdict, told) = match *days {
+        let (verdict, text) = match *days {
             ..0 => (Verdict::Failed, format!("its provider's date for switching it off was {date}")),
             0 if works => (Verdict::Warned, "its provider switches it off today".to_owned()),
             1..=AHEAD if works => {
@@ -165,7 +165,7 @@ impl Shutdown {
             }
             _ => return finding,
         };
-        Finding { verdict, ..finding.and(format!("{told}: set [llm] model to another")) }
+        Finding { verdict, ..finding.and(format!("{text}: set [llm] model to another")) }
     }
 }
 
@@ -254,12 +254,12 @@ mod tests {
         let mut names: Vec<String> = (0..500).map(|number| format!("voice-{number}")).collect();
         names.extend(["GPT-5.4-mini".to_owned(), "gpt-5.4-nano".to_owned(), "x\x1b[2J".repeat(1_000)]);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let told = nearest("gpt-5.4-mini", &names);
+        let text = nearest("gpt-5.4-mini", &names);
         assert_eq!(
-            (told.len(), &told[..2]),
+            (text.len(), &text[..2]),
             (MOST_NAMES, &["GPT-5.4-mini".to_owned(), "gpt-5.4-nano".to_owned()][..])
         );
-        let told = nearest("x", &names[502..]);
-        assert!(told[0].chars().count() == NAME_CHARS && !told[0].contains('\x1b'), "{told:?}");
+        let text = nearest("x", &names[502..]);
+        assert!(text[0].chars().count() == NAME_CHARS && !text[0].contains('\x1b'), "{text:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
-use turn_store::Record;
+use turn_store::Store;
 
 use crate::config::Config;
 use crate::room::token::{self, AgentToken};
@@ -39,12 +39,12 @@ pub(super) async fn run(
     )?;
     let telemetry = Telemetry::start(&config.telemetry.settings(), &config.worker.agent_name, &identity)?;
     let signals = Signals::start(&config.telemetry.settings(), &identity, logs)?;
-    let record = Record::start(&config.store.settings());
-    let parts = parts(&config, &telemetry, signals.metrics(), &record)?;
+    let store = Store::start(&config.store.settings());
+    let parts = parts(&config, &telemetry, signals.metrics(), &store)?;
     let options = JoinOptions { url: credentials.url, token, max_text_bytes: config.agent.max_turn_bytes };
     let span = tracing::info_span!("session", room = args.room, session = tracing::field::Empty);
     let held = hold(options, parts, shutdown.drain).instrument(span).await;
-    record.shutdown(super::RECORD_TIMEOUT).await;
+    store.shutdown(super::RECORD_TIMEOUT).await;
     super::flush(telemetry, signals).await;
     held.map(|()| ExitCode::SUCCESS)
 }

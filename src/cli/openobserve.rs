@@ -19,14 +19,14 @@ pub(super) async fn install(config: Config, env: &Env, args: InstallArgs) -> any
     let webhook = args.webhook.map(|url| Secret::new(url.as_str()));
     let installation = Installation::new(&target, assets, args.destination, webhook, args.dry_run)?;
     // The step under way is installed whole, whether or not its report can be printed.
-    let mut told = Ok(());
+    let mut printed = Ok(());
     let tell = |step: &Step| {
-        if told.is_ok() {
-            told = output::line(line(step, args.dry_run));
+        if printed.is_ok() {
+            printed = output::line(line(step, args.dry_run));
         }
     };
     installation.run(tell).await?;
-    told?;
+    printed?;
     if args.dry_run {
         output::line("Nothing was written: this was a dry run.")?;
     } else {

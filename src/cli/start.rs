@@ -6,7 +6,7 @@ use std::sync::Arc;
 use agent_worker::{Health, Heartbeat, Outcome, Settings};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use turn_store::Record;
+use turn_store::Store;
 
 use crate::config::{Config, Loaded};
 use crate::http::{self, Access, Sessions};
@@ -44,14 +44,14 @@ pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) 
     let http = serve_http(&config, healthy.clone(), metrics.clone(), stop_http.clone()).await?;
     let reloads = notify_systemd(healthy.clone(), &mut settings);
 
-    let record = Record::start(&config.store.settings());
-    let recorded = record.clone();
-    observed::record(&metrics, move || recorded.status());
+    let store = Store::start(&config.store.settings());
+    let stored = store.clone();
+    observed::record(&metrics, move || stored.status());
     let privacy = telemetry.tracer().privacy().clone();
     observed::redaction(&metrics, move || privacy.given_up());
     let (recovery, resumed) = Recovery::start(&config, healthy, &metrics)?;
-    let (traces, kept) = (telemetry.clone(), record.clone());
-    let make = move |config: &Config| parts(config, &traces, &metrics, &kept);
+    let (traces, turns) = (telemetry.clone(), store.clone());
+    let make = move |config: &Config| parts(config, &traces, &metrics, &turns);
     let (renew, parts) = watch::channel(make(&config)?);
     let (change, terms) = watch::channel(config.worker_terms());
     settings.terms = terms;
@@ -61,7 +61,7 @@ pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) 
         Ok(())
     };
     let reloading = tokio::spawn(Reloader::new(source, loaded).follow(hangups, apply, reloads));
-    let jobs = Arc::new(SessionJobs::new(parts, recovery).asking(&config.livekit_credentials()?));
+    let jobs = Arc::new(SessionJobs::new(parts, recovery).with_roster(&config.livekit_credentials()?));
     let outcome = agent_worker::run(settings, jobs, resumed, shutdown, health).await;
 
     reloading.abort();
@@ -69,7 +69,7 @@ pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) 
     if let Some(http) = http {
         http.await?;
     }
-    record.shutdown(super::RECORD_TIMEOUT).await;
+    store.shutdown(super::RECORD_TIMEOUT).await;
     // The outcome is logged before the log's last records leave.
     let code = exit_code(outcome);
     super::flush(telemetry, signals).await;
@@ -92,12 +92,12 @@ pub(super) fn parts(
     config: &Config,
     telemetry: &Telemetry,
     metrics: &Metrics,
-    record: &Record,
+    store: &Store,
 ) -> anyhow::Result<Parts> {
     let answerer = Arc::new(OpenAi::counted(&config.llm, metrics)?);
     let metrics = metrics.clone();
-    let (tracer, record, agent) = (telemetry.tracer(), record.clone(), config.agent.clone());
-    Ok(Parts { answerer, tracer, metrics, record, agent })
+    let (tracer, store, agent) = (telemetry.tracer(), store.clone(), config.agent.clone());
+    Ok(Parts { answerer, tracer, metrics, store, agent })
 }
 
 async fn serve_http(

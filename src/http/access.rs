@@ -103,7 +103,7 @@ impl Access {
 
     fn wrong(&self, origin: Origin, now: Instant) -> Instant {
         let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = guesses.told.happened(now) {
+        if let Some(count) = guesses.log_limit.happened(now) {
             warn!(count, address = %origin, "a wrong http.token was sent; each is answered late");
         }
         guesses.wrong(origin, now)

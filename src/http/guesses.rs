@@ -28,7 +28,7 @@ pub(super) struct Guesses {
     /// The time at which the last answer in the line of all is due.
     all: Option<Instant>,
     own: VecDeque<(Origin, Instant)>,
-    pub(super) told: Seldom,
+    pub(super) log_limit: Seldom,
 }
 
 // === impl Guesses ===

@@ -46,7 +46,7 @@ struct State {
 #[derive(Clone)]
 pub(super) struct Place {
     origin: Origin,
-    standing: Arc<Mutex<Standing>>,
+    activity: Arc<Mutex<Activity>>,
     leave: CancellationToken,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct Taken {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Standing {
+struct Activity {
     doing: Doing,
     /// The beginning of the wait for a request, or of the request under way.
     since: Instant,
@@ -99,9 +99,9 @@ impl Places {
     }
 
     fn enter(&self, origin: Origin, permit: OwnedSemaphorePermit) -> Taken {
-        let standing = Standing { doing: Doing::Waiting, since: Instant::now(), has_asked: false };
-        let standing = Arc::new(Mutex::new(standing));
-        let place = Place { origin, standing, leave: CancellationToken::new() };
+        let activity = Activity { doing: Doing::Waiting, since: Instant::now(), has_asked: false };
+        let activity = Arc::new(Mutex::new(activity));
+        let place = Place { origin, activity, leave: CancellationToken::new() };
         self.lock().taken.push(place.clone());
         Taken { places: self.clone(), place, _permit: permit }
     }
@@ -109,11 +109,11 @@ impl Places {
     /// Tells a connection to leave, if one may be told. Returns when to look again.
     fn make_room(&self, now: Instant) -> Duration {
         let mut state = self.lock();
-        let seats: Vec<_> = state.taken.iter().map(|place| (place.origin, place.standing())).collect();
+        let seats: Vec<_> = state.taken.iter().map(|place| (place.origin, place.activity())).collect();
         let Some(leaving) = first_to_leave(&seats, now) else { return AGAIN };
-        let (origin, standing) = seats[leaving];
+        let (origin, activity) = seats[leaving];
         state.taken.swap_remove(leaving).leave.cancel();
-        self.metrics.http_connection_closed(standing.holding());
+        self.metrics.http_connection_closed(activity.holding());
         if let Some(closed) = state.closed.happened(now) {
             warn!(
                 closed, address = %origin, places = MAX_CONNECTIONS,
@@ -129,17 +129,17 @@ impl Places {
 }
 
 /// The one of these that gives way to a new client; None: each has a moment left.
-fn first_to_leave(seats: &[(Origin, Standing)], now: Instant) -> Option<usize> {
+fn first_to_leave(seats: &[(Origin, Activity)], now: Instant) -> Option<usize> {
     let held = |wanted: Origin| seats.iter().filter(|(origin, _)| *origin == wanted).count();
-    let is_crowd = |(origin, standing): &(Origin, Standing)| !standing.is_busy() && held(*origin) > SHARE;
+    let is_crowd = |(origin, activity): &(Origin, Activity)| !activity.is_busy() && held(*origin) > SHARE;
     // The others do not leave because a crowd has only just come.
     let crowd_alone = seats.iter().any(is_crowd);
     let may_leave = seats
         .iter()
         .enumerate()
         .filter(|(_, seat)| seat.1.has_had_its_moment(now) && (!crowd_alone || is_crowd(seat)));
-    let rank = |(origin, standing): &(Origin, Standing)| {
-        (standing.is_busy(), held(*origin) <= SHARE, standing.since)
+    let rank = |(origin, activity): &(Origin, Activity)| {
+        (activity.is_busy(), held(*origin) <= SHARE, activity.since)
     };
     may_leave.min_by_key(|(_, seat)| rank(seat)).map(|(index, _)| index)
 }
@@ -153,13 +153,13 @@ impl Place {
 
     /// Takes note of a whole head. Returns whether it is the connection's first.
     pub(super) fn asked(&self) -> bool {
-        let mut standing = self.lock();
+        let mut activity = self.lock();
         // A client that sends requests ahead and reads no answer has been busy since the first of them.
-        if standing.doing == Doing::Waiting {
-            standing.since = Instant::now();
+        if activity.doing == Doing::Waiting {
+            activity.since = Instant::now();
         }
-        standing.doing = Doing::Working;
-        !std::mem::replace(&mut standing.has_asked, true)
+        activity.doing = Doing::Working;
+        !std::mem::replace(&mut activity.has_asked, true)
     }
 
     /// The answer is ready to be sent.
@@ -169,10 +169,10 @@ impl Place {
 
     /// All written bytes have gone to the client.
     pub(super) fn flushed(&self) {
-        let mut standing = self.lock();
-        if standing.doing == Doing::Answered {
-            standing.doing = Doing::Waiting;
-            standing.since = Instant::now();
+        let mut activity = self.lock();
+        if activity.doing == Doing::Answered {
+            activity.doing = Doing::Waiting;
+            activity.since = Instant::now();
         }
     }
 
@@ -181,12 +181,12 @@ impl Place {
         self.leave.cancelled().await;
     }
 
-    fn standing(&self) -> Standing {
+    fn activity(&self) -> Activity {
         *self.lock()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Activity> {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -200,14 +200,14 @@ impl Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        let is_ours = |place: &Place| Arc::ptr_eq(&place.standing, &self.place.standing);
+        let is_ours = |place: &Place| Arc::ptr_eq(&place.activity, &self.place.activity);
         self.places.lock().taken.retain(|place| !is_ours(place));
     }
 }
 
-// === impl Standing ===
+// === impl Activity ===
 
-impl Standing {
+impl Activity {
     fn holding(self) -> Holding {
         match self.doing {
             Doing::Waiting => Holding::Idle,
@@ -234,8 +234,8 @@ mod tests {
         Origin::of([192, 0, 2, number].into())
     }
 
-    fn seat(from: u8, doing: Doing, since: Instant) -> (Origin, Standing) {
-        (origin(from), Standing { doing, since, has_asked: false })
+    fn seat(from: u8, doing: Doing, since: Instant) -> (Origin, Activity) {
+        (origin(from), Activity { doing, since, has_asked: false })
     }
 
     #[test]
@@ -265,7 +265,7 @@ mod tests {
             None,
             "not another instead, however long it is idle"
         );
-        seats[1..].iter_mut().for_each(|(_, standing)| standing.doing = Doing::Working);
+        seats[1..].iter_mut().for_each(|(_, activity)| activity.doing = Doing::Working);
         assert_eq!(first_to_leave(&seats, start + 2 * SECOND), Some(0), "a proxy's requests go on");
     }
 
@@ -289,15 +289,15 @@ mod tests {
         let taken = places.take(origin(1)).await.unwrap();
         let place = taken.place();
         assert!(place.asked());
-        let first = place.standing().since;
+        let first = place.activity().since;
         place.answered();
         assert!(!place.asked());
         place.flushed();
-        assert_eq!((place.standing().doing, place.standing().since), (Doing::Working, first));
+        assert_eq!((place.activity().doing, place.activity().since), (Doing::Working, first));
         place.answered();
         place.flushed();
-        assert_eq!(place.standing().holding(), Holding::Idle);
-        assert!(place.standing().since >= first);
+        assert_eq!(place.activity().holding(), Holding::Idle);
+        assert!(place.activity().since >= first);
         drop(taken);
         assert!(places.lock().taken.is_empty(), "what is left is forgotten");
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::room::roster::{Kind, Known, Member, Roster};
-use crate::room::{Company, Place};
+use crate::room::{Occupancy, Place};
 
 /// Pauses before the first questions; the room is lost in the moment of the join or not at all.
 const FIRST_PAUSES: [Duration; 3] =
@@ -31,17 +31,17 @@ enum Forgotten {
 }
 
 /// Returns when the server has said twice that it does not keep the room; never, once a person was here.
-pub(super) async fn forgotten(roster: &Roster, place: &Place, company: &Company) {
+pub(super) async fn forgotten(roster: &Roster, place: &Place, occupancy: &Occupancy) {
     tokio::select! {
         () = server_has_forgotten(roster, place) => {}
-        () = person_is_here(company) => std::future::pending().await,
+        () = person_is_present(occupancy) => std::future::pending().await,
     }
 }
 
 /// With a person here the session knows when it is over, and a server that has just restarted may not know the room
 /// yet.
-async fn person_is_here(company: &Company) {
-    while !company.is_here() {
+async fn person_is_present(occupancy: &Occupancy) {
+    while !occupancy.is_here() {
         tokio::time::sleep(LOOK).await;
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::room::roster::{Kind, Known, Member, Roster};
-use crate::room::{Company, Place};
+use crate::room::{Occupancy, Place};
 use crate::session::EndReason;
 
 /// How long the room gets to tell that it is closed: a removed participant is told on the room's own connection, at
@@ -28,7 +28,7 @@ pub(super) struct Inquiry<'a> {
     pub(super) place: &'a Place,
     /// Empty where the server does not tell.
     pub(super) dispatch_id: &'a str,
-    pub(super) company: &'a Company,
+    pub(super) occupancy: &'a Occupancy,
 }
 
 /// The server's account of the room.
@@ -59,7 +59,7 @@ impl Inquiry<'_> {
         sleep_until(began + ROOM_FIRST).await;
         loop {
             let answers = timeout_at(deadline, self.answers()).await.ok();
-            let meaning = judge(self.place, self.company.is_connected(), answers.as_ref());
+            let meaning = judge(self.place, self.occupancy.is_connected(), answers.as_ref());
             if !meaning.is_loss() || began.elapsed() >= SDK_FIRST {
                 return meaning;
             }

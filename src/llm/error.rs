@@ -349,15 +349,15 @@ mod tests {
 
     #[test]
     fn where_the_reason_is_unknown_there_is_no_advice() {
-        let told = |kind, words: &str| {
+        let text = |kind, words: &str| {
             let config = config();
             let account = Account { config: &config, url: "u", attempts: 1, is_cold: false };
             Fault::new(kind).failure((!words.is_empty()).then_some(words), &account).message
         };
-        assert_eq!(told(Kind::Status(400), ""), "u answered HTTP 400");
-        assert_eq!(told(Kind::Status(422), "the moon is full"), "u answered HTTP 422 (the moon is full)");
-        assert_eq!(told(Kind::ProviderError, ""), "u reported an error in the stream");
-        assert_eq!(told(Kind::MalformedStream, ""), "u sent a stream that cannot be read");
+        assert_eq!(text(Kind::Status(400), ""), "u answered HTTP 400");
+        assert_eq!(text(Kind::Status(422), "the moon is full"), "u answered HTTP 422 (the moon is full)");
+        assert_eq!(text(Kind::ProviderError, ""), "u reported an error in the stream");
+        assert_eq!(text(Kind::MalformedStream, ""), "u sent a stream that cannot be read");
         for (words, advice) in [
             ("API key not valid", "check [llm] api_key"),
             ("Only the default temperature is supported with this model", "check [llm] temperature"),
@@ -367,7 +367,7 @@ mod tests {
             ),
             ("there is no such model here", "check [llm] model"),
         ] {
-            assert!(told(Kind::Reported(400), words).ends_with(advice), "{words}");
+            assert!(text(Kind::Reported(400), words).ends_with(advice), "{words}");
         }
     }
 

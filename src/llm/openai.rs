@@ -98,7 +98,7 @@ pub(super) struct Reply {
     /// An event was asked for and has not come.
     is_asked: bool,
     /// The fields that were sent, until the first event shows whether they were taken.
-    untold: Option<Sent>,
+    unreported: Option<Sent>,
 }
 
 /// The optional fields of a request, and the memory that learns from its answer.
@@ -151,7 +151,7 @@ impl Provider {
         let stream =
             opened.map_err(|error| exchange.broken.get().cloned().unwrap_or_else(|| fault(error)))?;
         let sent = Sent { fields, ask: ask.without_words(), accepted: self.accepted.clone() };
-        Ok(Reply { stream, exchange, demand, is_asked: false, untold: Some(sent) })
+        Ok(Reply { stream, exchange, demand, is_asked: false, unreported: Some(sent) })
     }
 
     fn refused(&self, sent: Fields, ask: &Ask<'_>, refusal: &Refusal) -> Fault {
@@ -240,7 +240,7 @@ impl Reply {
 
     fn decode(&mut self, raw: &RawValue) -> Result<Chunk, Fault> {
         let mut chunk = Chunk::decode(raw.get())?;
-        if let Some(sent) = self.untold.take() {
+        if let Some(sent) = self.unreported.take() {
             sent.learn(&mut chunk);
         }
         chunk.skipped.iter().for_each(|field| self.exchange.skip(field));

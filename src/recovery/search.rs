@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 use agent_worker::{Assignment, Health};
 use tokio::sync::{mpsc, watch};
 
-use super::notes::{Note, Notes};
-use super::verdict::{Census, Verdict, verdict};
-use super::{Left, Progress, Recovery, Resuming, Torn};
+use super::decision::{Decision, RoomMembers, decide};
+use super::session_files::{SessionFile, SessionFiles};
+use super::{InterruptedSession, Progress, Recovery, ResumableSession, Resuming};
 use crate::config::{Config, Credentials, Permission};
 use crate::metrics::Resumption;
 use crate::room::roster::Roster;
@@ -32,21 +32,21 @@ pub(super) struct Search {
     permissions: Vec<Permission>,
     waiting: Vec<Waiting>,
     /// Sessions of this process that were torn out of their rooms.
-    torn: mpsc::Receiver<Torn>,
+    interrupted: mpsc::Receiver<InterruptedSession>,
     /// The server's last error; None when it answered.
     trouble: Option<String>,
 }
 
 /// A session that is to be looked at.
 struct Waiting {
-    left: Left,
+    session: ResumableSession,
     /// None while the worker has been asked to take it up.
-    note: Option<Note>,
+    note: Option<SessionFile>,
     since: Instant,
     /// Since when the server has been saying that no person is there.
     alone_since: Option<Instant>,
     /// Its connection was lost; its conversation is kept in this process.
-    parked: bool,
+    suspended: bool,
     /// Another agent of our name was seen in its room, which may still ask for the conversation.
     served: bool,
 }
@@ -58,8 +58,8 @@ impl Search {
         recovery: Recovery,
         config: &Config,
         credentials: Credentials,
-        left: Vec<(Left, Note)>,
-        torn: mpsc::Receiver<Torn>,
+        session: Vec<(ResumableSession, SessionFile)>,
+        interrupted: mpsc::Receiver<InterruptedSession>,
     ) -> Self {
         let mut search = Self {
             recovery,
@@ -69,10 +69,10 @@ impl Search {
             display_name: config.agent.name.clone(),
             permissions: config.worker.permissions.clone(),
             waiting: Vec::new(),
-            torn,
+            interrupted,
             trouble: None,
         };
-        search.found(left);
+        search.found(session);
         search
     }
 
@@ -87,33 +87,33 @@ impl Search {
             tokio::select! {
                 () = assignments.closed() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
-                Some(torn) = self.torn.recv() => self.torn_out(torn),
+                Some(interrupted) = self.interrupted.recv() => self.interrupted(interrupted),
             }
             self.take_back();
             self.adopt(&health).await;
         }
     }
 
-    fn found(&mut self, left: Vec<(Left, Note)>) {
-        if !left.is_empty() {
+    fn found(&mut self, session: Vec<(ResumableSession, SessionFile)>) {
+        if !session.is_empty() {
             tracing::warn!(
-                sessions = left.len(),
+                sessions = session.len(),
                 "a worker died in the middle of sessions: looking who waits"
             );
         }
-        self.waiting.extend(left.into_iter().map(|(left, note)| Waiting::new(left, note, false)));
+        self.waiting.extend(session.into_iter().map(|(session, note)| Waiting::new(session, note, false)));
     }
 
-    fn torn_out(&mut self, Torn { left, note, parked }: Torn) {
-        tracing::warn!(room = left.room_name, "a session was torn out of its room: looking who waits");
-        self.waiting.push(Waiting::new(left, note, parked));
+    fn interrupted(&mut self, InterruptedSession { session, note, suspended }: InterruptedSession) {
+        tracing::warn!(room = session.room_name, "a session was torn out of its room: looking who waits");
+        self.waiting.push(Waiting::new(session, note, suspended));
     }
 
     /// Takes back sessions that the worker refused, and forgets those that run again.
     fn take_back(&mut self) {
-        let Recovery { resuming, parked, metrics, .. } = &self.recovery;
+        let Recovery { resuming, suspended, metrics, .. } = &self.recovery;
         self.waiting.retain_mut(|waiting| {
-            let claimed = waiting.parked && !parked.holds(&waiting.left.job_id);
+            let claimed = waiting.suspended && !suspended.holds(&waiting.session.job_id);
             match waiting.note.take_if(|_| claimed) {
                 // A new job has taken up the conversation.
                 Some(note) => {
@@ -130,9 +130,9 @@ impl Search {
     async fn adopt(&mut self, health: &watch::Receiver<Health>) {
         let room = room_for(&health.borrow()).saturating_sub(self.waiting.len());
         let Some(notes) = self.recovery.notes.clone().filter(|_| room > 0) else { return };
-        let adopted = tokio::task::spawn_blocking(move || Notes::adopt(&notes, room)).await;
+        let adopted = tokio::task::spawn_blocking(move || SessionFiles::adopt(&notes, room)).await;
         match adopted {
-            Ok(Ok(left)) => self.found(left),
+            Ok(Ok(session)) => self.found(session),
             Ok(Err(error)) => tracing::debug!(%error, "looking for sessions of dead workers"),
             Err(_) => {}
         }
@@ -149,40 +149,40 @@ impl Search {
         self.hear(asked.as_ref().err());
         let rooms = asked.unwrap_or_default();
         for mut waiting in undecided {
-            let room = rooms.get(&waiting.left.room_name);
+            let room = rooms.get(&waiting.session.room_name);
             if self.trouble.is_some() {
                 self.wait_on(waiting);
                 continue;
             }
-            let met = self.recovery.parked.met(&waiting.left.job_id);
-            match verdict(&waiting.left, met.as_deref(), room, &self.agent_name) {
-                _ if waiting.left.returns.are_enough(SystemTime::now()) => {
+            let met = self.recovery.suspended.met(&waiting.session.job_id);
+            match decide(&waiting.session, met.as_deref(), room, &self.agent_name) {
+                _ if waiting.session.attempts.are_enough(SystemTime::now()) => {
                     self.let_go(waiting, Resumption::GivenUp);
                 }
                 // The other agent may have been sent before its people came, and asks for the conversation when they
                 // do.
-                Verdict::Served if waiting.parked => {
+                Decision::Served if waiting.suspended => {
                     waiting.served = true;
                     self.wait_a_while(waiting, Resumption::Served);
                 }
-                Verdict::GoBack | Verdict::Wait if waiting.served => {
+                Decision::GoBack | Decision::Wait if waiting.served => {
                     self.wait_a_while(waiting, Resumption::Served);
                 }
-                Verdict::GoBack => self.go_back(waiting, assignments),
-                Verdict::Wait => self.wait_a_while(waiting, Resumption::Over),
-                Verdict::Over => self.let_go(waiting, Resumption::Over),
-                Verdict::Served => self.let_go(waiting, Resumption::Served),
+                Decision::GoBack => self.go_back(waiting, assignments),
+                Decision::Wait => self.wait_a_while(waiting, Resumption::Over),
+                Decision::Over => self.let_go(waiting, Resumption::Over),
+                Decision::Served => self.let_go(waiting, Resumption::Served),
             }
         }
     }
 
     /// The participants of the rooms of the sessions that wait.
-    async fn ask(&self, waiting: &[Waiting]) -> Result<HashMap<String, Census>, String> {
-        let names = waiting.iter().map(|waiting| waiting.left.room_name.clone()).collect();
+    async fn ask(&self, waiting: &[Waiting]) -> Result<HashMap<String, RoomMembers>, String> {
+        let names = waiting.iter().map(|waiting| waiting.session.room_name.clone()).collect();
         let mut rooms = HashMap::new();
         for (name, room) in self.roster.rooms(names).await? {
             let members = self.roster.members(&name).await?;
-            rooms.insert(name, Census { room_sid: room.sid, members });
+            rooms.insert(name, RoomMembers { room_sid: room.sid, members });
         }
         Ok(rooms)
     }
@@ -200,19 +200,23 @@ impl Search {
     }
 
     fn go_back(&mut self, mut waiting: Waiting, assignments: &mpsc::Sender<Assignment>) {
-        let assignment = match self.assignment(&waiting.left) {
+        let assignment = match self.assignment(&waiting.session) {
             Ok(assignment) => assignment,
             Err(error) => {
-                tracing::error!(room = waiting.left.room_name, "{error}");
+                tracing::error!(room = waiting.session.room_name, "{error}");
                 return self.let_go(waiting, Resumption::GivenUp);
             }
         };
         let Ok(place) = assignments.try_reserve() else { return self.wait_on(waiting) };
         let Some(note) = waiting.note.take() else { return };
-        tracing::info!(room = waiting.left.room_name, job = waiting.left.job_id, "going back to a room");
+        tracing::info!(
+            room = waiting.session.room_name,
+            job = waiting.session.job_id,
+            "going back to a room"
+        );
         waiting.alone_since = None;
         // This comes first, because the worker may look at once.
-        self.recovery.resuming.ask(waiting.left.clone(), note);
+        self.recovery.resuming.ask(waiting.session.clone(), note);
         place.send(assignment);
         self.wait_on(waiting);
     }
@@ -233,7 +237,7 @@ impl Search {
     }
 
     fn let_go(&self, waiting: Waiting, why: Resumption) {
-        let (room, job) = (&waiting.left.room_name, &waiting.left.job_id);
+        let (room, job) = (&waiting.session.room_name, &waiting.session.job_id);
         match why {
             Resumption::GivenUp => tracing::error!(
                 room,
@@ -243,32 +247,32 @@ impl Search {
             ),
             _ => tracing::info!(room, job, "not going back to a room: {}", why.as_str()),
         }
-        self.recovery.parked.take(job);
+        self.recovery.suspended.take(job);
         self.recovery.metrics.session_resumed(why);
-        waiting.note.into_iter().for_each(Note::remove);
+        waiting.note.into_iter().for_each(SessionFile::remove);
     }
 
-    fn assignment(&self, left: &Left) -> Result<Assignment, token::TokenError> {
+    fn assignment(&self, session: &ResumableSession) -> Result<Assignment, token::TokenError> {
         let token = token::agent(
             &self.credentials,
             &AgentToken {
-                room: &left.room_name,
-                identity: &left.identity,
+                room: &session.room_name,
+                identity: &session.identity,
                 display_name: &self.display_name,
                 agent_name: &self.agent_name,
                 permissions: &self.permissions,
             },
         )?;
         Ok(Assignment {
-            job_id: left.job_id.clone(),
-            dispatch_id: left.dispatch_id.clone(),
-            room_name: left.room_name.clone(),
-            room_sid: left.room_sid.clone(),
-            url: left.url.clone(),
+            job_id: session.job_id.clone(),
+            dispatch_id: session.dispatch_id.clone(),
+            room_name: session.room_name.clone(),
+            room_sid: session.room_sid.clone(),
+            url: session.url.clone(),
             token,
-            identity: left.identity.clone(),
-            metadata: left.metadata.clone(),
-            attributes: left.attributes.clone(),
+            identity: session.identity.clone(),
+            metadata: session.metadata.clone(),
+            attributes: session.attributes.clone(),
         })
     }
 }
@@ -276,8 +280,8 @@ impl Search {
 // === impl Waiting ===
 
 impl Waiting {
-    fn new(left: Left, note: Note, parked: bool) -> Self {
-        Self { left, note: Some(note), since: Instant::now(), alone_since: None, parked, served: false }
+    fn new(session: ResumableSession, note: SessionFile, suspended: bool) -> Self {
+        Self { session, note: Some(note), since: Instant::now(), alone_since: None, suspended, served: false }
     }
 
     /// Takes back a session that the worker refused; false when it runs again.
@@ -285,7 +289,7 @@ impl Waiting {
         if self.note.is_some() {
             return true;
         }
-        match resuming.progress(&self.left.job_id) {
+        match resuming.progress(&self.session.job_id) {
             Progress::Refused(note) => self.note = Some(note),
             Progress::UnderWay => {}
             Progress::Done => return false,

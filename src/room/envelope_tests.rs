@@ -46,7 +46,7 @@ fn header(attributes: &[(&str, &str)]) -> Value {
 }
 
 /// The destinations that the SDK's reader of this packet's text stream reports.
-fn told(packet: &DataPacket) -> Vec<String> {
+fn addressed(packet: &DataPacket) -> Vec<String> {
     match seen(packet).value {
         Some(Value::StreamHeader(header)) => destinations(&header.attributes).identities,
         value => panic!("no header: {value:?}"),
@@ -104,9 +104,9 @@ fn no_participant_can_make_an_envelope() {
 
 #[test]
 fn a_text_streams_header_says_whom_it_was_sent_to() {
-    assert_eq!(told(&packet("ada", &["agent"], header(&[]))), ["agent"]);
+    assert_eq!(addressed(&packet("ada", &["agent"], header(&[]))), ["agent"]);
     let odd = ["agent", "a \"b\"\n, [", "ב\u{202e}"];
-    assert_eq!(told(&packet("ada", &odd, header(&[("traceparent", "00-1")]))), odd);
+    assert_eq!(addressed(&packet("ada", &odd, header(&[("traceparent", "00-1")]))), odd);
     let Some(Value::StreamHeader(header)) = seen(&packet("ada", &odd, header(&[("a", "b")]))).value else {
         panic!("it is a header");
     };
@@ -118,8 +118,8 @@ fn a_text_streams_header_says_whom_it_was_sent_to() {
 #[test]
 fn no_participant_can_say_whom_a_stream_was_sent_to() {
     let forged = [(DESTINATIONS_ATTRIBUTE, "[\"bob\"]")];
-    assert!(told(&packet("eve", &[], header(&forged))).is_empty());
-    assert_eq!(told(&packet("eve", &["agent"], header(&forged))), ["agent"]);
+    assert!(addressed(&packet("eve", &[], header(&forged))).is_empty());
+    assert_eq!(addressed(&packet("eve", &["agent"], header(&forged))), ["agent"]);
     let mut trailer = Trailer { stream_id: "ST_1".into(), ..Trailer::default() };
     trailer.attributes.extend(forged.map(|(key, value)| (key.to_owned(), value.to_owned())));
     trailer.attributes.insert("a".into(), "b".into());

@@ -8,7 +8,7 @@ use livekit::prelude::RemoteParticipant;
 
 use super::RoomEvent;
 use super::text::{IncomingText, Reading, TextError};
-use super::voice::STATE_ATTRIBUTE;
+use super::transcript::STATE_ATTRIBUTE;
 
 /// How many texts of strangers wait: data can overtake the news that a participant joined.
 const STRANGERS: usize = 64;

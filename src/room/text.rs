@@ -243,7 +243,7 @@ fn turn(mut header: Header, text: String) -> Utterance {
         traceparent: header.attributes.remove(TRACEPARENT_ATTRIBUTE),
         // The whole room has heard what was spoken.
         among: header.among.filter(|_| is_chat),
-        way: if is_chat { Way::Stream } else { Way::Speech },
+        way: if is_chat { Way::Stream } else { Way::Transcription },
         speaker: header.sender,
     }
 }

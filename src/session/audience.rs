@@ -24,7 +24,7 @@ impl Audience {
         match utterance.way {
             Way::Packet if !again => self.add(&utterance.speaker),
             Way::Stream => self.remove(&utterance.speaker),
-            Way::Packet | Way::Speech => {}
+            Way::Packet | Way::Transcription => {}
         }
     }
 
@@ -72,7 +72,7 @@ mod tests {
         let mut audience = Audience::default();
         wrote(&mut audience, "ada", Way::Packet);
         wrote(&mut audience, "bob", Way::Stream);
-        wrote(&mut audience, "ada", Way::Speech);
+        wrote(&mut audience, "ada", Way::Transcription);
         assert_eq!(audience.chat(&[]), ["ada"]);
         wrote(&mut audience, "ada", Way::Stream);
         assert!(audience.chat(&[]).is_empty());

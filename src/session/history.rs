@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use conversation::{Message, Role, Text, TurnOutcome};
 
-use super::heard::MessageKey;
-use super::past::PastTurn;
+use super::chat_context::ContextTurn;
+use super::seen_messages::MessageKey;
 
 /// Appended to the agent's words when the user cut in, so that the model knows how much was heard.
 const CUT_MARK: &str = " … [interrupted by the user]";
@@ -55,7 +55,7 @@ impl History {
     }
 
     /// Begins a new turn with the user's message.
-    pub(crate) fn heard(&mut self, text: &Text, key: Option<MessageKey>) {
+    pub(crate) fn push_user(&mut self, text: &Text, key: Option<MessageKey>) {
         self.exchanges.push_back(Exchange { key, ..Exchange::default() });
         self.push(Message::new(Role::User, text.clone()));
     }
@@ -72,7 +72,7 @@ impl History {
     }
 
     /// Adds the agent's words to the turn under way. An empty text is not remembered.
-    pub(crate) fn said(&mut self, text: &Text, outcome: &TurnOutcome) {
+    pub(crate) fn push_agent(&mut self, text: &Text, outcome: &TurnOutcome) {
         if text.is_empty() {
             return;
         }
@@ -83,11 +83,11 @@ impl History {
     }
 
     /// Adds a text that the agent said as a whole, in this segment.
-    pub(super) fn said_whole(&mut self, text: &Text, segment: u64, thought: usize) {
+    pub(super) fn push_segment(&mut self, text: &Text, segment: u64, thought: usize) {
         if text.is_empty() {
             return;
         }
-        self.said(text, &TurnOutcome::Answered);
+        self.push_agent(text, &TurnOutcome::Answered);
         if let Some(exchange) = self.exchanges.back_mut() {
             let message = exchange.messages.len().saturating_sub(1);
             exchange.replies.push(Reply { segment, message, thought });
@@ -95,10 +95,10 @@ impl History {
     }
 
     /// Shortens a reply of which only the first `heard` bytes of this segment went out.
-    pub(super) fn unheard(&mut self, segment: u64, heard: usize) {
+    pub(super) fn truncate_segment(&mut self, segment: u64, delivered: usize) {
         for exchange in &mut self.exchanges {
             self.tokens -= exchange.tokens;
-            exchange.shorten(segment, heard);
+            exchange.shorten(segment, delivered);
             self.tokens += exchange.tokens;
         }
         self.exchanges.retain(|exchange| !exchange.messages.is_empty());
@@ -111,8 +111,8 @@ impl History {
     }
 
     /// The remembered messages in their order, for the session that goes on with the conversation.
-    pub(super) fn past(&self) -> Vec<PastTurn> {
-        self.exchanges.iter().flat_map(|exchange| &exchange.messages).map(PastTurn::from).collect()
+    pub(super) fn turns(&self) -> Vec<ContextTurn> {
+        self.exchanges.iter().flat_map(|exchange| &exchange.messages).map(ContextTurn::from).collect()
     }
 
     fn push(&mut self, message: Message) {
@@ -147,18 +147,19 @@ impl Exchange {
     }
 
     /// A reply of which nothing was said is not remembered.
-    fn shorten(&mut self, segment: u64, heard: usize) {
+    fn shorten(&mut self, segment: u64, delivered: usize) {
         let Some(place) = self.replies.iter().position(|reply| reply.segment == segment) else { return };
         let Reply { message, thought, .. } = self.replies[place];
-        let (said, heard) = (self.messages[message].content().expose(), heard.saturating_sub(thought));
-        if heard >= said.len() {
+        let (said, delivered) =
+            (self.messages[message].content().expose(), delivered.saturating_sub(thought));
+        if delivered >= said.len() {
             return;
         }
         self.replies.remove(place);
-        match said.get(..heard).filter(|heard| !heard.is_empty()) {
-            Some(heard) => {
+        match said.get(..delivered).filter(|delivered| !delivered.is_empty()) {
+            Some(delivered) => {
                 self.messages[message] =
-                    Message::new(Role::Assistant, marked(&heard.into(), Some(BROKEN_MARK)));
+                    Message::new(Role::Assistant, marked(&delivered.into(), Some(BROKEN_MARK)));
             }
             None => {
                 self.messages.remove(message);
@@ -196,7 +197,7 @@ mod tests {
     use conversation::Failure;
 
     use super::*;
-    use crate::session::heard::HeardMessages;
+    use crate::session::seen_messages::SeenMessages;
 
     fn texts(history: &History) -> Vec<String> {
         history.messages().iter().map(|m| format!("{}: {}", m.role(), m.content().expose())).collect()
@@ -206,8 +207,8 @@ mod tests {
     fn the_oldest_turns_are_forgotten_whole_and_the_instructions_never() {
         let mut history = History::new("be brief", 2, 1_000);
         for n in 1..=3 {
-            history.heard(&format!("q{n}").into(), None);
-            history.said(&format!("a{n}").into(), &TurnOutcome::Answered);
+            history.push_user(&format!("q{n}").into(), None);
+            history.push_agent(&format!("a{n}").into(), &TurnOutcome::Answered);
         }
         assert_eq!(
             texts(&history),
@@ -218,21 +219,21 @@ mod tests {
     #[test]
     fn tokens_bound_the_history_but_never_the_turn_under_way() {
         let mut history = History::new("be brief", 50, 20);
-        history.heard(&"short".into(), None);
-        history.said(&"answer".into(), &TurnOutcome::Answered);
-        history.heard(&"x".repeat(400).into(), None);
+        history.push_user(&"short".into(), None);
+        history.push_agent(&"answer".into(), &TurnOutcome::Answered);
+        history.push_user(&"x".repeat(400).into(), None);
         assert_eq!(history.messages().len(), 2, "the instructions and the long turn");
-        history.heard(&"next".into(), None);
+        history.push_user(&"next".into(), None);
         assert_eq!(texts(&history), ["system: be brief", "user: next"]);
     }
 
     #[test]
     fn what_was_cut_is_marked_and_silence_is_not_remembered() {
         let mut history = History::new("", 50, 1_000);
-        history.heard(&"q".into(), None);
-        history.said(&"half an".into(), &TurnOutcome::Interrupted);
-        history.heard(&"q2".into(), None);
-        history.said(&"".into(), &TurnOutcome::Failed(Failure::new("500", "")));
+        history.push_user(&"q".into(), None);
+        history.push_agent(&"half an".into(), &TurnOutcome::Interrupted);
+        history.push_user(&"q2".into(), None);
+        history.push_agent(&"".into(), &TurnOutcome::Failed(Failure::new("500", "")));
         let texts = texts(&history);
         assert_eq!(texts.len(), 3);
         assert!(texts[1].starts_with("assistant: half an …"), "{texts:?}");
@@ -242,16 +243,16 @@ mod tests {
     #[test]
     fn what_did_not_go_out_is_taken_back_as_far_as_it_was_not_heard() {
         let mut history = History::new("", 50, 1_000);
-        history.said_whole(&"Hello!".into(), 0, 0);
-        history.heard(&"q".into(), None);
-        history.said_whole(&"a whole answer".into(), 1, 0);
-        history.said_whole(&"sorry".into(), 2, 0);
-        history.unheard(1, 7);
-        history.unheard(2, 0);
-        history.unheard(3, 1);
-        history.unheard(0, 6);
+        history.push_segment(&"Hello!".into(), 0, 0);
+        history.push_user(&"q".into(), None);
+        history.push_segment(&"a whole answer".into(), 1, 0);
+        history.push_segment(&"sorry".into(), 2, 0);
+        history.truncate_segment(1, 7);
+        history.truncate_segment(2, 0);
+        history.truncate_segment(3, 1);
+        history.truncate_segment(0, 6);
         assert_eq!(texts(&history)[1..], ["user: q", "assistant: a whole … [the reply broke off]"]);
-        history.unheard(0, 0);
+        history.truncate_segment(0, 0);
         assert_eq!(texts(&history)[0], "user: q");
         assert_eq!(history.tokens, history.exchanges.iter().map(|exchange| exchange.tokens).sum::<u64>());
     }
@@ -259,37 +260,37 @@ mod tests {
     #[test]
     fn what_is_taken_back_leaves_the_places_of_later_replies_right() {
         let mut history = History::new("", 50, 1_000);
-        history.heard(&"q".into(), None);
-        history.said_whole(&"first".into(), 1, 0);
-        history.said_whole(&"second".into(), 2, 0);
-        history.unheard(1, 0);
-        history.unheard(2, 3);
+        history.push_user(&"q".into(), None);
+        history.push_segment(&"first".into(), 1, 0);
+        history.push_segment(&"second".into(), 2, 0);
+        history.truncate_segment(1, 0);
+        history.truncate_segment(2, 3);
         assert_eq!(texts(&history), ["user: q", "assistant: sec … [the reply broke off]"]);
     }
 
     #[test]
     fn a_greeting_comes_before_the_first_turn() {
         let mut history = History::new("", 50, 1_000);
-        history.said(&"Hello!".into(), &TurnOutcome::Answered);
-        history.heard(&"hi".into(), None);
+        history.push_agent(&"Hello!".into(), &TurnOutcome::Answered);
+        history.push_user(&"hi".into(), None);
         assert_eq!(texts(&history), ["assistant: Hello!", "user: hi"]);
     }
 
     /// A history with a turn whose message has a key.
     fn asked(question: &str) -> (History, MessageKey) {
-        let (heard, mut history) = (HeardMessages::default(), History::new("be brief", 50, 100));
-        let key = heard.key("ada", "1");
-        history.heard(&question.into(), Some(key));
-        history.said(&"answer".into(), &TurnOutcome::Answered);
+        let (seen, mut history) = (SeenMessages::default(), History::new("be brief", 50, 100));
+        let key = seen.key("ada", "1");
+        history.push_user(&question.into(), Some(key));
+        history.push_agent(&"answer".into(), &TurnOutcome::Answered);
         (history, key)
     }
 
     #[test]
     fn a_correction_takes_the_place_of_what_was_said() {
         let (mut history, key) = asked("wrnog");
-        history.heard(&"next".into(), None);
+        history.push_user(&"next".into(), None);
         history.correct(key, Some(&"right".into()));
-        history.correct(HeardMessages::default().key("ada", "2"), Some(&"unknown".into()));
+        history.correct(SeenMessages::default().key("ada", "2"), Some(&"unknown".into()));
         assert_eq!(texts(&history), ["system: be brief", "user: right", "assistant: answer", "user: next"]);
     }
 
@@ -305,14 +306,14 @@ mod tests {
     #[test]
     fn a_correction_counts_within_the_limit_of_tokens() {
         let (mut history, _) = asked("first");
-        let heard = HeardMessages::default();
-        let key = heard.key("ada", "2");
-        history.heard(&"second".into(), Some(key));
+        let seen = SeenMessages::default();
+        let key = seen.key("ada", "2");
+        history.push_user(&"second".into(), Some(key));
         history.correct(key, Some(&"x".repeat(400).into()));
         assert_eq!(history.messages().len(), 2, "the instructions and the long turn");
         history.correct(key, Some(&"short".into()));
         assert_eq!(history.tokens, history.exchanges.iter().map(|exchange| exchange.tokens).sum::<u64>());
-        history.heard(&"third".into(), None);
+        history.push_user(&"third".into(), None);
         assert_eq!(texts(&history), ["system: be brief", "user: short", "user: third"]);
     }
 }

@@ -146,7 +146,7 @@ impl Ledger {
 
     /// Logs content that is not read, once for each kind of it.
     pub(super) fn unread(&mut self, unread: Unread) {
-        if !self.unread.iter().any(|told| told.is_like(&unread)) {
+        if !self.unread.iter().any(|logged| logged.is_like(&unread)) {
             tracing::info!("{unread}");
             self.unread.push(unread);
         }
@@ -219,7 +219,7 @@ impl fmt::Display for Totals {
 #[cfg(test)]
 mod tests {
     use conversation::Utterance;
-    use turn_store::Record;
+    use turn_store::Store;
 
     use super::*;
     use crate::log::tests as log;
@@ -228,7 +228,7 @@ mod tests {
     /// The books of a session that records nothing.
     fn ledger() -> Ledger {
         let place = Place { room: "room".into(), sid: "RM_1".into(), identity: "agent".into() };
-        let store = StoreSink::new(Record::off(), &place, "agent");
+        let store = StoreSink::new(Store::off(), &place, "agent");
         Ledger::new(Tracer::default(), Metrics::default(), store, &place.sid, None)
     }
 

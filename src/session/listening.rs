@@ -79,7 +79,7 @@ impl Session<'_> {
                 speaker: speaker.to_owned(),
                 text: segment.text,
                 segment: Some(segment.id).filter(|id| !id.is_empty()),
-                way: Way::Speech,
+                way: Way::Transcription,
                 ..Utterance::default()
             };
             self.take_whole(speaker, Reading::Turn(utterance));

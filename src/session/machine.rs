@@ -13,17 +13,17 @@ mod reply;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conversation::{AgentState, Correction, Message, Spoken, Text, TurnOutcome, Utterance};
+use conversation::{AgentState, Correction, Message, SegmentEnd, Text, TurnOutcome, Utterance};
 use redaction::Recorded;
 
 use crate::llm::Answer;
 
 use self::reply::Reply;
 use super::audience::{self, Audience};
-use super::heard::{HeardMessages, MessageKey};
+use super::chat_context::ChatContext;
 use super::history::History;
-use super::past::Past;
 use super::presence::Presence;
+use super::seen_messages::{MessageKey, SeenMessages};
 
 /// Why a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,9 +62,9 @@ pub(crate) enum Event {
         answer: Answer,
     },
     /// The fate of a segment that was opened. Comes once for each, after a cut at once.
-    Spoken {
+    SegmentEnded {
         segment: u64,
-        spoken: Spoken,
+        end: SegmentEnd,
     },
     /// The connection to the room is lost and being restored.
     Away,
@@ -161,7 +161,7 @@ pub(crate) struct Rules {
 pub(crate) struct Machine {
     rules: Rules,
     history: History,
-    heard: HeardMessages,
+    seen: SeenMessages,
     audience: Audience,
     presence: Presence,
     state: AgentState,
@@ -179,7 +179,7 @@ pub(crate) struct Machine {
 /// A turn that waits for the interrupted call to end.
 struct Waiting {
     turn: u64,
-    heard_at: Instant,
+    received_at: Instant,
     key: Option<MessageKey>,
     said: UserTurn,
 }
@@ -206,7 +206,7 @@ impl Machine {
             presence: Presence::new(rules.leave_grace),
             rules,
             history,
-            heard: HeardMessages::default(),
+            seen: SeenMessages::default(),
             audience: Audience::default(),
             state: AgentState::Initializing,
             greeted: false,
@@ -226,15 +226,15 @@ impl Machine {
     }
 
     /// Goes on with an earlier conversation. To be called while the machine is new.
-    pub(crate) fn resume(&mut self, past: &Past) {
-        past.tell(&mut self.history);
-        self.next_turn = past.next_turn;
+    pub(crate) fn resume(&mut self, context: &ChatContext) {
+        context.restore_into(&mut self.history);
+        self.next_turn = context.next_turn;
         self.rules.greeting = self.rules.resume_notice.clone();
     }
 
     /// The conversation so far, for the session that goes on with it.
-    pub(crate) fn past(&self) -> Past {
-        Past { turns: self.history.past(), next_turn: self.next_turn }
+    pub(crate) fn chat_context(&self) -> ChatContext {
+        ChatContext { turns: self.history.turns(), next_turn: self.next_turn }
     }
 
     /// The identities of all people who took part.
@@ -249,8 +249,8 @@ impl Machine {
     }
 
     /// The connection is lost, and of this segment only the first `heard` bytes surely went out.
-    pub(crate) fn unheard(&mut self, segment: u64, heard: usize) {
-        self.history.unheard(segment, heard);
+    pub(crate) fn truncate_segment(&mut self, segment: u64, delivered: usize) {
+        self.history.truncate_segment(segment, delivered);
     }
 
     /// Takes one event and returns the actions that follow from it, in order.
@@ -267,7 +267,7 @@ impl Machine {
             Event::Corrected(correction, recorded) => self.corrected(correction, recorded),
             Event::Delta { turn, text } => self.delta(now, turn, text),
             Event::Answered { turn, answer } => self.answered(turn, answer),
-            Event::Spoken { segment, spoken } => self.spoken(segment, spoken),
+            Event::SegmentEnded { segment, end } => self.segment_ended(segment, end),
             Event::Away => self.presence.away(now),
             Event::Back { rejoined } => self.back(now, rejoined),
             Event::End(reason) => self.end(reason),
@@ -321,8 +321,8 @@ impl Machine {
         if self.ending.is_some() || utterance.is_blank() {
             return;
         }
-        let key = utterance.segment.as_deref().map(|id| self.heard.key(&utterance.speaker, id));
-        let again = key.is_some_and(|key| !self.heard.insert(key));
+        let key = utterance.segment.as_deref().map(|id| self.seen.key(&utterance.speaker, id));
+        let again = key.is_some_and(|key| !self.seen.insert(key));
         self.audience.wrote(utterance, again);
         match key.filter(|_| again) {
             // Frontends replace the text of a known id by the one that comes under it again.
@@ -335,26 +335,26 @@ impl Machine {
         self.presence.noticed();
         let turn = self.next_turn;
         self.next_turn += 1;
-        let heard = Waiting { turn, heard_at: now, key, said };
+        let next = Waiting { turn, received_at: now, key, said };
         if self.reply.is_none() {
-            return self.ask(heard);
+            return self.ask(next);
         }
         self.interrupt();
-        if let Some(overtaken) = self.waiting.replace(heard) {
+        if let Some(overtaken) = self.waiting.replace(next) {
             self.overtake(overtaken);
         }
     }
 
-    fn ask(&mut self, heard: Waiting) {
-        self.history.heard(&heard.said.utterance.text, heard.key);
+    fn ask(&mut self, next: Waiting) {
+        self.history.push_user(&next.said.utterance.text, next.key);
         self.set_state(AgentState::Thinking);
-        self.reply = Some(Reply::new(heard.turn, heard.heard_at, audience::only(&heard.said.utterance)));
+        self.reply = Some(Reply::new(next.turn, next.received_at, audience::only(&next.said.utterance)));
         let messages = self.history.messages();
-        self.actions.push(Action::Ask { turn: heard.turn, said: heard.said, messages });
+        self.actions.push(Action::Ask { turn: next.turn, said: next.said, messages });
     }
 
     fn overtake(&mut self, overtaken: Waiting) {
-        self.history.heard(&overtaken.said.utterance.text, overtaken.key);
+        self.history.push_user(&overtaken.said.utterance.text, overtaken.key);
         self.actions.push(Action::Overtaken { turn: overtaken.turn, said: overtaken.said });
     }
 
@@ -390,7 +390,7 @@ impl Machine {
         }
         let (text, segment) = (Text::from(text), self.next_segment);
         self.next_segment += 1;
-        self.history.said_whole(&text, segment, 0);
+        self.history.push_segment(&text, segment, 0);
         let speaking = self.reply.is_none();
         if speaking {
             self.set_state(AgentState::Speaking);

@@ -108,8 +108,8 @@ impl Session {
     }
 }
 
-pub(super) fn spoken(segment: u64, heard: usize, fate: Fate) -> Event {
-    Event::Spoken { segment, spoken: Spoken { heard, fate } }
+pub(super) fn spoken(segment: u64, delivered: usize, fate: Fate) -> Event {
+    Event::SegmentEnded { segment, end: SegmentEnd { delivered, fate } }
 }
 
 fn short(action: &Action) -> String {
@@ -304,8 +304,8 @@ fn a_person_who_finds_us_rejoined_is_told_once() {
     let mut session = with_notice();
     assert!(away(&mut session, 5, true).is_empty(), "there is nobody yet");
     assert!(session.on(Event::PersonComing("ada".into())).is_empty(), "she would not hear it");
-    let told = ["speaking", "open", "say I was away", "close", "listening"];
-    assert_eq!(session.on(Event::PersonJoined("ada".into())), told);
+    let said_it = ["speaking", "open", "say I was away", "close", "listening"];
+    assert_eq!(session.on(Event::PersonJoined("ada".into())), said_it);
     assert!(session.on(Event::PersonJoined("bob".into())).is_empty());
 }
 
@@ -343,7 +343,7 @@ fn a_lost_session_keeps_what_was_said_for_its_successor() {
     assert_eq!(session.machine.met(), ["ada"]);
 
     let mut next = Session::new(rules());
-    next.machine.resume(&session.machine.past());
+    next.machine.resume(&session.machine.chat_context());
     next.on(Event::Joined { people: vec!["ada".into()], coming: vec![] });
     assert_eq!(next.on(heard("what is my name?")), ["thinking", "ask 2 with 5"]);
     assert_eq!(next.prompt(), ["be brief", "my name is Ada", "hello Ada", "and", "what is my name?"]);
@@ -425,8 +425,8 @@ fn what_turned_out_to_be_thought_is_not_remembered() {
     let answer =
         Answer { text: "Good morning.".into(), thought_bytes: 9, ..Answer::nothing(TurnOutcome::Answered) };
     session.on(Event::Answered { turn: 0, answer });
-    let past = session.machine.past();
+    let context = session.machine.chat_context();
     let answers: Vec<&str> =
-        past.turns.iter().filter_map(|turn| turn.answer.as_ref()).map(Text::expose).collect();
+        context.turns.iter().filter_map(|turn| turn.answer.as_ref()).map(Text::expose).collect();
     assert_eq!(answers.last(), Some(&"Good morning."));
 }

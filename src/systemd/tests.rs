@@ -3,13 +3,13 @@
 use super::*;
 
 struct Rig {
-    told: Told,
+    notifier: Notifier,
     now: Instant,
 }
 
 impl Rig {
     fn new(watchdog: bool) -> Self {
-        Self { told: Told::new(watchdog), now: Instant::now() }
+        Self { notifier: Notifier::new(watchdog), now: Instant::now() }
     }
 
     /// A service that systemd has known to be ready for a while.
@@ -21,7 +21,7 @@ impl Rig {
     }
 
     fn step(&mut self, event: Event) -> Vec<String> {
-        self.told.step(self.now, event).iter().map(News::line).collect()
+        self.notifier.step(self.now, event).iter().map(News::line).collect()
     }
 
     fn health(&mut self, health: Health) -> Vec<String> {
@@ -57,10 +57,10 @@ fn a_status_that_changes_all_the_time_is_told_once_a_second_and_in_the_end() {
     for sessions in [2, 3, 4, 3, 2] {
         assert_eq!(rig.health(registered(sessions)), [""; 0]);
     }
-    assert_eq!(rig.told.deadline(), Some(rig.now + STATUS_EVERY));
+    assert_eq!(rig.notifier.deadline(), Some(rig.now + STATUS_EVERY));
     rig.now += STATUS_EVERY;
     assert_eq!(rig.step(Event::Tick), ["STATUS=registered with LiveKit; 2 of 4 sessions, load 0.34"]);
-    assert_eq!(rig.told.deadline(), None);
+    assert_eq!(rig.notifier.deadline(), None);
 }
 
 #[test]

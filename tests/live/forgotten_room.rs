@@ -13,7 +13,7 @@ use testbed::LivekitServer;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use turn_store::Record;
+use turn_store::Store;
 use url::Url;
 use voiced::config::{Config, Credentials};
 use voiced::job::SessionJobs;
@@ -41,14 +41,14 @@ fn parts() -> Parts {
         answerer: Arc::new(OpenAi::new(&config.llm).unwrap()),
         tracer: Tracer::default(),
         metrics: Metrics::default(),
-        record: Record::off(),
+        store: Store::off(),
         agent: config.agent,
     }
 }
 
 /// A job in a new room of `home`, whose questions about the room go to `asked`.
 fn job(home: &Credentials, asked: &Credentials, room: &str) -> (JoinHandle<JobEnd>, CancellationToken) {
-    let jobs = SessionJobs::new(watch::channel(parts()).1, Recovery::off()).asking(asked);
+    let jobs = SessionJobs::new(watch::channel(parts()).1, Recovery::off()).with_roster(asked);
     let assignment = Assignment {
         job_id: format!("AJ_{room}"),
         dispatch_id: String::new(),

@@ -9,7 +9,7 @@ use agent_worker::Health;
 use conversation::{Failure, Secret, TurnOutcome, Usage};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use turn_store::{Attempt, End, Record, Stage, Turn, When};
+use turn_store::{Attempt, End, Stage, Store, Turn, When};
 use voiced::config::{self, TraceUrl};
 use voiced::http::{self, Access, Sessions};
 use voiced::metrics::Metrics;
@@ -18,7 +18,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Recorded {
     dir: tempfile::TempDir,
-    record: Record,
+    record: Store,
 }
 
 /// The endpoints, while this value lives.
@@ -41,7 +41,7 @@ impl Recorded {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = store(dir.path().join("record.sqlite"));
-        Self { record: Record::start(&store.settings()), dir }
+        Self { record: Store::start(&store.settings()), dir }
     }
 
     pub(crate) fn path(&self) -> PathBuf {

@@ -59,7 +59,7 @@ pub(crate) enum Incoming {
     Opened,
     Message(Box<ServerMessage>),
     /// A sign of life without other content.
-    Heard,
+    Alive,
     /// The end of this job is on its way to the server.
     EndWritten {
         job_id: String,

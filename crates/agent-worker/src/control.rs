@@ -82,13 +82,13 @@ impl JobControl {
         };
         let (written, heard) = oneshot::channel();
         let id = job_id.clone();
-        let told = async {
+        let reported = async {
             let what = Reported::Ended { end, written };
             if reports.send(Report { job_id, what }).await.is_ok() {
                 let _ = heard.await;
             }
         };
-        if timeout(REPORT_TIMEOUT, told).await.is_err() {
+        if timeout(REPORT_TIMEOUT, reported).await.is_err() {
             debug!(job_id = %id, "the end of the job is still unwritten after {REPORT_TIMEOUT:?}; leaving the room");
         }
     }

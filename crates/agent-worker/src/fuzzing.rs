@@ -28,7 +28,7 @@ fn converse(mut bytes: &[u8]) -> usize {
         let event = match step % 8 {
             0..=3 => match protocol::decode(piece(&mut bytes).unwrap_or_default()) {
                 Ok(message) => Event::Message(message),
-                Err(_) => Event::Heard,
+                Err(_) => Event::Alive,
             },
             4 => Event::Opened,
             5 => Event::Closed { reason: "gone".to_owned() },

@@ -56,7 +56,7 @@ pub(crate) enum Event {
         reason: String,
     },
     /// A sign of life from the server that is no message.
-    Heard,
+    Alive,
     Message(ServerMessage),
     /// The end of this job was written to the socket.
     EndWritten {
@@ -147,7 +147,7 @@ pub(crate) struct Machine {
     ends: Ends,
     phase: Phase,
     announced: Option<Unavailable>,
-    told: Option<Told>,
+    reported: Option<ReportedStatus>,
     beat: Beat,
 }
 
@@ -173,7 +173,7 @@ enum Phase {
 
 /// The content of the last status, without its sequence number: a change is reported at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Told {
+struct ReportedStatus {
     slots: u32,
     used: u32,
     running: u32,
@@ -195,7 +195,7 @@ impl Machine {
             phase: Phase::Serving,
             // Nothing is announced before the first attempt has failed.
             announced: Some(Unavailable::NotRegistered(trouble)),
-            told: None,
+            reported: None,
         }
     }
 
@@ -248,9 +248,9 @@ impl Machine {
                 actions.push(Action::Send(WorkerMessage::Register(self.rules.registration.clone())));
             }
             Event::Closed { reason } => self.link_lost(now, reason, actions),
-            Event::Heard => self.link.heard(now),
+            Event::Alive => self.link.seen(now),
             Event::Message(message) => {
-                self.link.heard(now);
+                self.link.seen(now);
                 self.handle_message(now, message, actions);
             }
             Event::EndWritten { job_id } => {
@@ -301,7 +301,7 @@ impl Machine {
     /// the job.
     fn registered(&mut self, now: Instant, worker_id: &str, server_version: &str, actions: &mut Vec<Action>) {
         info!(worker_id, server_version, agent_name = %self.rules.registration.agent_name, "registered with LiveKit");
-        self.told = None;
+        self.reported = None;
         let mut job_ids = self.slots.running_ids();
         job_ids.extend(self.ends.waiting_ids());
         if !job_ids.is_empty() {
@@ -355,19 +355,19 @@ impl Machine {
 
     /// Sends the status at once after registering, on every change, and as a heartbeat.
     fn tell_status(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let told = Told {
+        let reported = ReportedStatus {
             slots: self.slots.limit(),
             used: self.slots.used(),
             running: self.slots.running(),
             available: self.unavailable().is_none(),
         };
-        let changed = self.told != Some(told);
+        let changed = self.reported != Some(reported);
         if let Some(sequence) = self.link.status_due(now, changed) {
-            self.told = Some(told);
+            self.reported = Some(reported);
             actions.push(Action::Send(WorkerMessage::Status(Status {
-                available: told.available,
+                available: reported.available,
                 load: self.load(),
-                job_count: told.running,
+                job_count: reported.running,
                 draining: self.phase != Phase::Serving,
                 sequence,
             })));

@@ -135,7 +135,7 @@ impl Shell {
         match incoming {
             Incoming::Opened => Event::Opened,
             Incoming::Message(message) => Event::Message(*message),
-            Incoming::Heard => Event::Heard,
+            Incoming::Alive => Event::Alive,
             Incoming::EndWritten { job_id } => Event::EndWritten { job_id },
             Incoming::Closed { reason } => {
                 self.connection = None;

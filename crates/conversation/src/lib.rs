@@ -5,7 +5,7 @@
 //! - [`Utterance`], [`Correction`]: what a person said, and what they changed of it later
 //! - [`Text`]: what people and models say; [`Secret`]: a key. Neither is shown by `Debug` or `Display`
 //! - [`AgentState`], which frontends read as `lk.agent.state`
-//! - [`TurnOutcome`], [`Failure`], [`Usage`], [`Spoken`]: what became of a turn
+//! - [`TurnOutcome`], [`Failure`], [`Usage`], [`SegmentEnd`]: what became of a turn
 
 mod message;
 mod outcome;
@@ -43,9 +43,9 @@ pub struct Usage {
 
 /// The outcome of a text that the agent said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spoken {
+pub struct SegmentEnd {
     /// The number of bytes, from its beginning, that went out.
-    pub heard: usize,
+    pub delivered: usize,
     pub fate: Fate,
 }
 

@@ -22,7 +22,7 @@ pub struct Utterance {
 pub enum Way {
     /// Speech that was transcribed.
     #[default]
-    Speech,
+    Transcription,
     /// A text stream.
     Stream,
     /// A data packet, by a frontend that may read chat in no other form.

@@ -58,7 +58,7 @@ const MAX_TEXT: usize = 64 * 1024;
 
 /// The process's record. Cheap to clone; clones share the file.
 #[derive(Clone)]
-pub struct Record {
+pub struct Store {
     /// None: it keeps nothing.
     shared: Option<Arc<Shared>>,
 }
@@ -98,7 +98,7 @@ struct Shared {
 
 /// The outcomes of the turns so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RecordStatus {
+pub struct StoreStatus {
     /// Turns whose end is in the file.
     pub written: u64,
     /// Turns whose end is not in the file, and never will be.
@@ -121,9 +121,9 @@ pub fn probe(path: &Path, names: &Names) -> Result<u64, String> {
     sqlite::probe(path, names).map_err(|trouble| trouble.message)
 }
 
-// === impl Record ===
+// === impl Store ===
 
-impl Record {
+impl Store {
     /// A record that keeps nothing.
     pub fn off() -> Self {
         Self { shared: None }
@@ -173,10 +173,10 @@ impl Record {
     }
 
     /// All zeros when nothing is recorded.
-    pub fn status(&self) -> RecordStatus {
-        let Some(shared) = &self.shared else { return RecordStatus::default() };
+    pub fn status(&self) -> StoreStatus {
+        let Some(shared) = &self.shared else { return StoreStatus::default() };
         let waiting = shared.queue.count(|turn| turn.is_over()) as u64;
-        RecordStatus { waiting, ..shared.counters.status() }
+        StoreStatus { waiting, ..shared.counters.status() }
     }
 
     /// Writes the waiting turns; returns when that is done, or at the deadline.
@@ -197,7 +197,7 @@ impl Record {
     }
 }
 
-impl std::fmt::Debug for Record {
+impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Record").field("status", &self.status()).finish_non_exhaustive()
     }
@@ -228,9 +228,9 @@ impl Counters {
     }
 
     /// All fields but those that the queue knows.
-    fn status(&self) -> RecordStatus {
+    fn status(&self) -> StoreStatus {
         let last_error = self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        RecordStatus {
+        StoreStatus {
             written: self.written.load(Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),
             waiting: 0,

@@ -33,8 +33,8 @@ impl Place {
         self.dir.path().join("state/record.sqlite")
     }
 
-    fn start(&self) -> Record {
-        Record::start(&settings(&self.path()))
+    fn start(&self) -> Store {
+        Store::start(&settings(&self.path()))
     }
 
     fn reader(&self) -> Reader {
@@ -104,7 +104,7 @@ async fn a_turn_is_in_the_file_when_it_begins_and_when_it_has_ended() {
     record.put(Turn { end: failed_turn().end, ..begun("b") });
     place.wait_for(&[Status::Answered, Status::Failed]);
     wait_until(|| record.status().written == 3, || format!("{record:?}"));
-    assert_eq!(record.status(), RecordStatus { written: 3, ..RecordStatus::default() });
+    assert_eq!(record.status(), StoreStatus { written: 3, ..StoreStatus::default() });
     record.shutdown(PATIENCE).await;
     assert!(place.files(".run-").is_empty(), "a clean end leaves no lock behind");
 }

@@ -52,14 +52,14 @@ async fn prompt(lines: &mut Lines<BufReader<Stdin>>) -> anyhow::Result<Option<St
 /// One text and its reply. A reply that does not come is reported and the chat goes on.
 async fn exchange(caller: &mut Caller, line: &Line, text: &str) -> anyhow::Result<()> {
     output::print(&format!("{} ", bold("agent")))?;
-    let told = match say(caller, line, text).await? {
+    let printed = match say(caller, line, text).await? {
         Ok(reply) => dim(&format!("first word {}, whole {}", millis(reply.first_word), millis(reply.total))),
         Err(error @ (CallError::NoReply { .. } | CallError::Broken { .. })) => {
             terminal::escaped(&error.to_string()).into_owned()
         }
         Err(error) => return Err(error.into()),
     };
-    Ok(output::line(format!("\n      {told}\n"))?)
+    Ok(output::line(format!("\n      {printed}\n"))?)
 }
 
 fn bold(text: &str) -> String {

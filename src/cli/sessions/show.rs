@@ -36,7 +36,7 @@ impl Show<'_> {
 
     fn write_text(&self, session: &Session, out: &mut dyn Write) -> anyhow::Result<()> {
         write!(out, "{}", head(session))?;
-        self.each_turn(session, |turn| Ok(write!(out, "\n{}", told(turn, self.trace_url))?))
+        self.each_turn(session, |turn| Ok(write!(out, "\n{}", render(turn, self.trace_url))?))
     }
 
     /// The session is written turn by turn, so that none is too long.
@@ -95,7 +95,7 @@ fn head(session: &Session) -> String {
     )
 }
 
-fn told(turn: &Turn, trace_url: Option<&TraceUrl>) -> String {
+fn render(turn: &Turn, trace_url: Option<&TraceUrl>) -> String {
     let mut lines = vec![format!(
         "#{} {} {} {}",
         turn.index,
@@ -172,14 +172,14 @@ mod tests {
     llm 2   ················░░░█████████████     200 ms  HTTP 200
   trace 4bf92f3577b34da6a3ce929d0e0e4736
 ";
-        assert_eq!(told(&samples::retried_turn(), None), expected);
+        assert_eq!(render(&samples::retried_turn(), None), expected);
     }
 
     #[test]
     fn a_turn_under_way_has_no_bar_and_a_failed_one_says_why() {
         let open = Turn { end: None, ..samples::retried_turn() };
-        assert_eq!(told(&open, None).lines().count(), 3, "{}", told(&open, None));
-        let failed = told(&samples::failed_turn(), None);
+        assert_eq!(render(&open, None).lines().count(), 3, "{}", render(&open, None));
+        let failed = render(&samples::failed_turn(), None);
         assert!(failed.contains("  ! 500: the model broke\n"), "{failed}");
     }
 }

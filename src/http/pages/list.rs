@@ -36,12 +36,12 @@ fn filter(query: &Query) -> Html {
         "<label>Room <input name=room value=\"" (query.filter.room.as_deref())
         "\" placeholder=\"any; * for any text\" maxlength=256></label>"
         "<label>With a turn that is <select name=status><option value=\"\">anything</option>"
-        (statuses(query)) "</select></label>" (kept(query)) "<button>Show</button></form>");
+        (statuses(query)) "</select></label>" (hidden_inputs(query)) "<button>Show</button></form>");
     out
 }
 
 /// Keeps the parameters that only a URL can hold when the form is sent.
-fn kept(query: &Query) -> Html {
+fn hidden_inputs(query: &Query) -> Html {
     let mut out = Html::default();
     let limit = query.chosen_limit.map(|limit| limit.to_string());
     for (name, value) in [("until", query.until()), ("limit", limit)] {

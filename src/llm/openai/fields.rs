@@ -144,7 +144,7 @@ impl Accepted {
             return true;
         }
         let learnt = match said.filter(|said| !said.is_bare()) {
-            Some(said) => self.told(&mut known, ask, said),
+            Some(said) => self.refused_field(&mut known, ask, said),
             None => self.guess(&mut known),
         };
         if let Some(what) = learnt {
@@ -154,7 +154,7 @@ impl Accepted {
     }
 
     /// The same, where the refusal has a reason. A reason that is repeated word by word was about another field.
-    fn told(&self, known: &mut Known, ask: &Ask<'_>, said: &Said) -> Option<&'static str> {
+    fn refused_field(&self, known: &mut Known, ask: &Ask<'_>, said: &Said) -> Option<&'static str> {
         let words = said.words(None).unwrap_or_default();
         if let Some((before, _)) = known.untried.take_if(|(_, refused)| *refused == words) {
             known.fields = before;

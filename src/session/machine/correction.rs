@@ -3,8 +3,8 @@
 use conversation::{Correction, Text};
 use redaction::Recorded;
 
-use super::super::heard::MessageKey;
 use super::super::history::DELETED;
+use super::super::seen_messages::MessageKey;
 use super::{Action, Machine, Waiting};
 
 // === impl Machine ===
@@ -13,8 +13,8 @@ impl Machine {
     /// A correction is no turn: it interrupts nothing, and counts from the next question on.
     pub(super) fn corrected(&mut self, correction: Correction, recorded: Recorded) {
         let Correction { speaker, ids, text } = correction;
-        let mut keys = ids.iter().map(|id| self.heard.key(&speaker, id));
-        let key = keys.find(|key| self.heard.knows(*key));
+        let mut keys = ids.iter().map(|id| self.seen.key(&speaker, id));
+        let key = keys.find(|key| self.seen.knows(*key));
         self.actions.push(Action::Corrected { speaker, known: key.is_some() });
         if let Some(key) = key {
             self.correct(key, text, recorded);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use conversation::{AgentState, Failure, Fate, Spoken, Text, TurnOutcome};
+use conversation::{AgentState, Failure, Fate, SegmentEnd, Text, TurnOutcome};
 
 use crate::llm::Answer;
 
@@ -11,7 +11,7 @@ use super::{Action, Machine, TurnResult};
 /// The reply under way.
 pub(super) struct Reply {
     pub(super) turn: u64,
-    heard_at: Instant,
+    received_at: Instant,
     /// The recipients; an empty list is the whole room.
     only: Vec<String>,
     /// The text that was said so far.
@@ -22,7 +22,7 @@ pub(super) struct Reply {
     /// Set when the call is over.
     answer: Option<Answer>,
     /// Set when the words are over.
-    spoken: Option<Spoken>,
+    segment_end: Option<SegmentEnd>,
     interrupted: Option<Interrupted>,
 }
 
@@ -46,7 +46,7 @@ impl Machine {
         } else {
             reply.interrupted = Some(Interrupted::LastWords);
         }
-        if let Some(segment) = reply.segment.filter(|_| reply.spoken.is_none()) {
+        if let Some(segment) = reply.segment.filter(|_| reply.segment_end.is_none()) {
             let chat = self.audience.chat(&reply.only);
             self.actions.push(Action::CutSegment { segment, chat });
         }
@@ -80,32 +80,33 @@ impl Machine {
         self.settle();
     }
 
-    pub(super) fn spoken(&mut self, segment: u64, spoken: Spoken) {
+    pub(super) fn segment_ended(&mut self, segment: u64, end: SegmentEnd) {
         let Some(reply) = self.reply.as_mut().filter(|reply| reply.segment == Some(segment)) else {
-            return self.own_spoken(segment, &spoken);
+            return self.own_segment_ended(segment, &end);
         };
-        if reply.spoken.is_some() {
+        if reply.segment_end.is_some() {
             return;
         }
         if reply.answer.is_none() && reply.interrupted.is_none() {
             // The rest of the model's answer could not be said.
             self.actions.push(Action::Cancel { turn: reply.turn });
         }
-        reply.spoken = Some(spoken);
+        reply.segment_end = Some(end);
         self.settle();
     }
 
     /// A text of the agent's own counts as said until the room reports otherwise.
-    fn own_spoken(&mut self, segment: u64, spoken: &Spoken) {
-        if spoken.fate != Fate::Whole {
-            self.history.unheard(segment, spoken.heard);
+    fn own_segment_ended(&mut self, segment: u64, end: &SegmentEnd) {
+        if end.fate != Fate::Whole {
+            self.history.truncate_segment(segment, end.delivered);
         }
     }
 
     /// Finishes the reply once both its call and its words are over.
     fn settle(&mut self) {
-        let is_over =
-            |reply: &mut Reply| reply.answer.is_some() && (reply.spoken.is_some() || reply.segment.is_none());
+        let is_over = |reply: &mut Reply| {
+            reply.answer.is_some() && (reply.segment_end.is_some() || reply.segment.is_none())
+        };
         if let Some(reply) = self.reply.take_if(is_over) {
             self.finish(reply);
         }
@@ -115,7 +116,7 @@ impl Machine {
         let Some(mut answer) = reply.answer.take() else { return };
         let outcome = reply.outcome(&answer.outcome);
         self.remember(&reply, &outcome, &mut answer);
-        let latency = reply.first_word_at.map(|first| first.saturating_duration_since(reply.heard_at));
+        let latency = reply.first_word_at.map(|first| first.saturating_duration_since(reply.received_at));
         let apologise = matches!(outcome, TurnOutcome::Failed(_)) && self.ending.is_none();
         self.actions
             .push(Action::Finish { turn: reply.turn, result: TurnResult { outcome, answer, latency } });
@@ -128,7 +129,7 @@ impl Machine {
     /// Puts the text that was said into the history, and where that is not all of the answer, into the answer.
     fn remember(&mut self, reply: &Reply, outcome: &TurnOutcome, answer: &mut Answer) {
         // The text that went out, without the part that turned out to be thought; as a rule all of the answer.
-        let said = reply.heard().get(answer.thought_bytes..).unwrap_or_default();
+        let said = reply.delivered().get(answer.thought_bytes..).unwrap_or_default();
         if reply.segment.is_some() && answer.text.expose() != said {
             answer.text = said.into();
         }
@@ -137,10 +138,10 @@ impl Machine {
         match (outcome, reply.segment) {
             // This much of it can still turn out to be unheard.
             (TurnOutcome::Answered, Some(segment)) => {
-                self.history.said_whole(&answer.text, segment, answer.thought_bytes);
+                self.history.push_segment(&answer.text, segment, answer.thought_bytes);
             }
             (TurnOutcome::Answered, None) => {}
-            (outcome, _) => self.history.said(&said.into(), outcome),
+            (outcome, _) => self.history.push_agent(&said.into(), outcome),
         }
     }
 }
@@ -148,40 +149,40 @@ impl Machine {
 // === impl Reply ===
 
 impl Reply {
-    pub(super) fn new(turn: u64, heard_at: Instant, only: Vec<String>) -> Self {
+    pub(super) fn new(turn: u64, received_at: Instant, only: Vec<String>) -> Self {
         Self {
             turn,
-            heard_at,
+            received_at,
             only,
             said: String::new(),
             first_word_at: None,
             segment: None,
             answer: None,
-            spoken: None,
+            segment_end: None,
             interrupted: None,
         }
     }
 
     /// Whether more of it is to be said.
     fn goes_on(&self) -> bool {
-        self.interrupted.is_none() && self.spoken.is_none()
+        self.interrupted.is_none() && self.segment_end.is_none()
     }
 
     /// The part of the reply that went out.
-    fn heard(&self) -> &str {
-        let heard = self.spoken.as_ref().map_or(self.said.len(), |spoken| spoken.heard);
-        self.said.get(..heard).unwrap_or(&self.said)
+    fn delivered(&self) -> &str {
+        let delivered = self.segment_end.as_ref().map_or(self.said.len(), |end| end.delivered);
+        self.said.get(..delivered).unwrap_or(&self.said)
     }
 
     /// Whether all its words were written.
     fn is_out(&self) -> bool {
-        self.heard().len() == self.said.len()
+        self.delivered().len() == self.said.len()
     }
 
     /// The call's outcome as the room saw it: a reply that was cut before all its words were written is interrupted,
     /// even if its call had just ended well, and one that could not be written failed.
     fn outcome(&self, outcome: &TurnOutcome) -> TurnOutcome {
-        let fate = self.spoken.as_ref().map_or(&Fate::Whole, |spoken| &spoken.fate);
+        let fate = self.segment_end.as_ref().map_or(&Fate::Whole, |end| &end.fate);
         match (self.interrupted, fate, outcome) {
             (None, Fate::Failed(why), _) => TurnOutcome::Failed(unwritten(why)),
             (None, _, TurnOutcome::Failed(failure)) => TurnOutcome::Failed(failure.clone()),

@@ -118,7 +118,7 @@ fn a_session_that_is_to_end_waits_for_no_words() {
         session.on(answered(0, TurnOutcome::Answered));
         let end = session.on(Event::End(reason.clone()));
         assert_eq!(end, ["cut", "thinking", "finish 0 interrupted", &format!("end: {reason}")]);
-        assert_eq!(session.machine.past().turns.len(), 1, "the question alone");
+        assert_eq!(session.machine.chat_context().turns.len(), 1, "the question alone");
     }
 }
 
@@ -150,12 +150,12 @@ fn what_was_answered_into_a_connection_that_is_lost_is_taken_back() {
     let mut session = said();
     session.on(answered(0, TurnOutcome::Answered));
     session.on(spoken(0, 16, Fate::Whole));
-    session.machine.unheard(0, 4);
+    session.machine.truncate_segment(0, 4);
     assert_eq!(session.prompt()[2], "Once … [the reply broke off]");
     session.on(heard("again"));
     session.on(delta(1, "Once"));
     session.on(answered(1, TurnOutcome::Answered));
     session.on(spoken(1, 4, Fate::Whole));
-    session.machine.unheard(1, 4);
+    session.machine.truncate_segment(1, 4);
     assert_eq!(session.prompt()[4], "Once", "this has left as a whole");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use turn_store::{Attempt, End, Record, Stage, Turn, length_us};
+use turn_store::{Attempt, End, Stage, Store, Turn, length_us};
 
 use crate::llm::AttemptReport;
 use crate::room::Place;
@@ -10,7 +10,7 @@ use crate::session::turn_record::{TurnEnd, TurnRecord, TurnSink};
 
 /// Hands the turns of one session to the local store.
 pub(in crate::session) struct StoreSink {
-    record: Record,
+    store: Store,
     place: Place,
     agent: String,
 }
@@ -18,12 +18,12 @@ pub(in crate::session) struct StoreSink {
 // === impl StoreSink ===
 
 impl StoreSink {
-    pub(in crate::session) fn new(record: Record, place: &Place, agent: &str) -> Self {
-        Self { record, place: place.clone(), agent: agent.to_owned() }
+    pub(in crate::session) fn new(store: Store, place: &Place, agent: &str) -> Self {
+        Self { store, place: place.clone(), agent: agent.to_owned() }
     }
 
     fn put(&self, turn: &TurnRecord, end: Option<End>) {
-        self.record.put(Turn {
+        self.store.put(Turn {
             span_id: turn.span_id.clone(),
             trace_id: turn.trace_id.clone(),
             session: self.place.sid.clone(),

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use turn_store::Record;
+use turn_store::Store;
 use voiced::job::SessionJobs;
 use voiced::llm::{Answer, Answerer, OpenAi, Question};
 use voiced::metrics::Metrics;
@@ -85,7 +85,7 @@ impl Inside {
             answerer,
             tracer: Tracer::default(),
             metrics: metrics.clone(),
-            record: Record::off(),
+            store: Store::off(),
             agent: config.agent.clone(),
         };
         let broken = CancellationToken::new();

@@ -111,7 +111,7 @@ impl<'a> Pump<'a> {
             // The server writes text only to workers that write text.
             Some(Ok(Message::Text(text))) => self.ignore(text.len(), "it is text").await,
             Some(Ok(Message::Close(close))) => return Err(describe_close(close)),
-            Some(Ok(_)) => self.tell(Incoming::Heard).await,
+            Some(Ok(_)) => self.tell(Incoming::Alive).await,
             Some(Err(error)) => return Err(format!("the connection to LiveKit broke: {error}")),
             None => return Err("LiveKit closed the connection".to_owned()),
         }
@@ -127,7 +127,7 @@ impl<'a> Pump<'a> {
             }
             count => debug!(bytes, %why, count, "ignored a frame from LiveKit that is no message"),
         }
-        self.tell(Incoming::Heard).await;
+        self.tell(Incoming::Alive).await;
     }
 
     /// Reads to the end: a socket that is closed with unread data resets the connection, and data that the server has

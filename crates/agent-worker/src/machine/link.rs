@@ -46,7 +46,7 @@ enum State {
 struct Up {
     worker_id: String,
     since: Instant,
-    heard: Instant,
+    last_seen: Instant,
     next_ping: Instant,
     next_status: Instant,
     sequence: u64,
@@ -115,7 +115,7 @@ impl Link {
         self.state = State::Up(Up {
             worker_id: worker_id.to_owned(),
             since: now,
-            heard: now,
+            last_seen: now,
             next_ping: now + PING_INTERVAL,
             next_status: now,
             sequence: 0,
@@ -124,9 +124,9 @@ impl Link {
         true
     }
 
-    pub(super) fn heard(&mut self, now: Instant) {
+    pub(super) fn seen(&mut self, now: Instant) {
         if let State::Up(up) = &mut self.state {
-            up.heard = now;
+            up.last_seen = now;
         }
     }
 
@@ -175,7 +175,7 @@ impl Link {
                 self.attempts = 0;
                 self.disconnect(now, "reconnecting: LiveKit closes this connection soon".to_owned())
             }
-            State::Up(up) if now >= up.heard + SILENCE => {
+            State::Up(up) if now >= up.last_seen + SILENCE => {
                 self.disconnect(now, format!("LiveKit was silent for {SILENCE:?}"))
             }
             State::Up(up) if now >= up.next_ping => {
@@ -193,7 +193,7 @@ impl Link {
             State::Opening => None,
             State::Registering { until } => Some(*until),
             State::Up(up) => {
-                let often = up.next_ping.min(up.next_status).min(up.heard + SILENCE);
+                let often = up.next_ping.min(up.next_status).min(up.last_seen + SILENCE);
                 Some(up.leave_at.map_or(often, |leave_at| often.min(leave_at)))
             }
         }

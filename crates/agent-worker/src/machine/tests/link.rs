@@ -95,7 +95,7 @@ fn pings_every_ten_seconds_in_both_ways() {
         let message = actions.iter().any(|it| matches!(it, Action::Send(WorkerMessage::Ping { .. })));
         assert_eq!(frame, message);
         pings += usize::from(frame);
-        rig.step(Event::Heard);
+        rig.step(Event::Alive);
     }
     assert_eq!(pings, 6);
     assert!(rig.machine.health().registered);

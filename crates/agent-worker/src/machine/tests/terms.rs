@@ -5,8 +5,11 @@ fn more_slots_are_told_to_the_server_at_once_and_taken() {
     let mut rig = Rig::registered(1);
     rig.run_job("AJ_1", "a");
     assert_eq!(rig.offer("AJ_2", "b"), Answer::No);
-    let told = statuses(&rig.step(Event::Terms(Rig::terms(3))));
-    assert_eq!(told.iter().map(|status| (status.available, status.load)).collect::<Vec<_>>(), [(true, 0.23)]);
+    let reported = statuses(&rig.step(Event::Terms(Rig::terms(3))));
+    assert_eq!(
+        reported.iter().map(|status| (status.available, status.load)).collect::<Vec<_>>(),
+        [(true, 0.23)]
+    );
     assert!(matches!(rig.offer("AJ_2", "b"), Answer::Yes(_)));
 }
 

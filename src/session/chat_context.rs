@@ -6,32 +6,32 @@ use super::history::History;
 
 /// The turns of a session so far, the oldest first.
 #[derive(Clone, Debug, Default)]
-pub struct Past {
-    pub turns: Vec<PastTurn>,
+pub struct ChatContext {
+    pub turns: Vec<ContextTurn>,
     /// The number of the next turn; the counting goes on.
     pub next_turn: u64,
 }
 
 /// A turn that is over; None where the text is not known.
 #[derive(Clone, Debug)]
-pub struct PastTurn {
+pub struct ContextTurn {
     pub question: Option<Text>,
     pub answer: Option<Text>,
     pub outcome: TurnOutcome,
 }
 
-// === impl Past ===
+// === impl ChatContext ===
 
-impl Past {
-    pub(super) fn tell(&self, history: &mut History) {
-        for PastTurn { question, answer, outcome } in &self.turns {
-            question.iter().for_each(|question| history.heard(question, None));
-            answer.iter().for_each(|answer| history.said(answer, outcome));
+impl ChatContext {
+    pub(super) fn restore_into(&self, history: &mut History) {
+        for ContextTurn { question, answer, outcome } in &self.turns {
+            question.iter().for_each(|question| history.push_user(question, None));
+            answer.iter().for_each(|answer| history.push_agent(answer, outcome));
         }
     }
 }
 
-impl From<&Message> for PastTurn {
+impl From<&Message> for ContextTurn {
     /// Half a turn. The text of a reply that was cut holds the mark of that.
     fn from(message: &Message) -> Self {
         let content = Some(message.content().clone());

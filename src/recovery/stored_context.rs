@@ -3,7 +3,7 @@
 use conversation::{Failure, TurnOutcome};
 use turn_store::{Direction, Reader, Turn, Turns};
 
-use crate::session::{Past, PastTurn};
+use crate::session::{ChatContext, ContextTurn};
 
 /// The most bytes of a question or answer that are read: as many as the record keeps.
 const MAX_TEXT: usize = 64 << 10;
@@ -12,15 +12,15 @@ const MAX_BYTES: usize = 16 << 20;
 
 /// Reads earlier conversations. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Memory {
+pub(super) struct StoredContext {
     /// None: there is no record.
     reader: Option<Reader>,
     turns: usize,
 }
 
-// === impl Memory ===
+// === impl StoredContext ===
 
-impl Memory {
+impl StoredContext {
     /// At most the latest `turns` turns are read.
     pub(super) fn new(reader: Option<Reader>, turns: usize) -> Self {
         Self { reader, turns }
@@ -31,29 +31,29 @@ impl Memory {
     }
 
     /// The conversation of a session; empty when the record cannot tell.
-    pub(crate) async fn of(&self, session: &str) -> Past {
-        let Some(reader) = self.reader.clone() else { return Past::default() };
+    pub(crate) async fn of(&self, session: &str) -> ChatContext {
+        let Some(reader) = self.reader.clone() else { return ChatContext::default() };
         let (session, limit) = (session.to_owned(), self.turns.max(1));
         let direction = Direction::Before(None);
         let wanted = Turns { direction, limit, max_text: MAX_TEXT, max_bytes: MAX_BYTES };
         let read = tokio::task::spawn_blocking(move || reader.turns(&session, &wanted)).await;
         match read {
-            Ok(Ok(found)) => past(found.turns),
+            Ok(Ok(found)) => chat_context(found.turns),
             Ok(Err(error)) => {
                 tracing::warn!("what was said before is not remembered: {error}");
-                Past::default()
+                ChatContext::default()
             }
-            Err(_) => Past::default(),
+            Err(_) => ChatContext::default(),
         }
     }
 }
 
-fn past(turns: Vec<Turn>) -> Past {
+fn chat_context(turns: Vec<Turn>) -> ChatContext {
     let next_turn = turns.iter().map(|turn| turn.index + 1).max().unwrap_or_default();
-    Past { turns: turns.into_iter().map(PastTurn::from).collect(), next_turn }
+    ChatContext { turns: turns.into_iter().map(ContextTurn::from).collect(), next_turn }
 }
 
-impl From<Turn> for PastTurn {
+impl From<Turn> for ContextTurn {
     fn from(turn: Turn) -> Self {
         let (outcome, answer) = match turn.end {
             Some(end) => (end.outcome, end.answer.into_text()),

@@ -1,17 +1,17 @@
 //! The agent's output in a room: segments of text, and `lk.agent.state`.
 //!
 //! Writing to a room can wait for the network, so it happens in two tasks of its own, fed by bounded queues: one for
-//! the words (`speaker`), one for the state (`announcer`). The session sees how full the words' queue is and lets the
+//! the words (`writer`), one for the state (`announcer`). The session sees how full the words' queue is and lets the
 //! model wait; it tells when the connection is lost and when it is back.
 
 mod announcer;
 mod progress;
 mod segment;
-mod speaker;
+mod writer;
 
 use std::time::{Duration, Instant};
 
-use conversation::{AgentState, Fate, Spoken, Text};
+use conversation::{AgentState, Fate, SegmentEnd, Text};
 use livekit::data_stream::api::SendTextOptions;
 use livekit::prelude::LocalParticipant;
 use livekit::webrtc::outbox::Outbox;
@@ -22,7 +22,7 @@ use tracing::Instrument;
 use self::announcer::{Announcement, Announcer};
 pub use self::progress::Progress;
 use self::segment::Outlet;
-use self::speaker::Speaker;
+use self::writer::Writer;
 use super::text::CHAT_TOPIC;
 
 pub(super) const STATE_ATTRIBUTE: &str = "lk.agent.state";
@@ -40,13 +40,13 @@ const STATES: usize = 64;
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The agent's voice in one room.
-pub struct Voice {
+pub struct TranscriptWriter {
     words: mpsc::Sender<Word>,
     states: mpsc::Sender<Announcement>,
     line: watch::Sender<Line>,
     outbox: Outbox,
     state: AgentState,
-    speaking: JoinHandle<()>,
+    writing: JoinHandle<()>,
     announcing: JoinHandle<()>,
     states_dropped: u64,
 }
@@ -64,7 +64,7 @@ struct Line {
 /// A segment that was opened, as the session knows it.
 pub struct Opened {
     pub progress: Progress,
-    spoken: oneshot::Receiver<Spoken>,
+    ended: oneshot::Receiver<SegmentEnd>,
 }
 
 enum Word {
@@ -72,26 +72,26 @@ enum Word {
         /// The recipients; an empty list is the whole room.
         only: Vec<String>,
         progress: Progress,
-        spoken: oneshot::Sender<Spoken>,
+        ended: oneshot::Sender<SegmentEnd>,
     },
     Say(Text),
     /// The segment ends; these people get it as a chat message, too.
     Close(Vec<String>),
 }
 
-// === impl Voice ===
+// === impl TranscriptWriter ===
 
-impl Voice {
+impl TranscriptWriter {
     pub(super) fn start(participant: LocalParticipant, outbox: Outbox, agent_name: &str) -> Self {
         let (words, words_rx) = mpsc::channel(WORDS);
         let (states, states_rx) = mpsc::channel(STATES);
         let (line, line_rx) = watch::channel(Line { up: true, stay: 0, lost: None });
-        let speaker = Speaker::new(Outlet::new(participant.clone(), outbox.clone()), line_rx);
-        let speaking = tokio::spawn(speaker.run(words_rx).in_current_span());
+        let writer = Writer::new(Outlet::new(participant.clone(), outbox.clone()), line_rx);
+        let writing = tokio::spawn(writer.run(words_rx).in_current_span());
         let announcer = Announcer::new(participant, agent_name.to_owned());
         let announcing = tokio::spawn(announcer.run(states_rx).in_current_span());
         let state = AgentState::Initializing;
-        Self { words, states, line, outbox, state, speaking, announcing, states_dropped: 0 }
+        Self { words, states, line, outbox, state, writing, announcing, states_dropped: 0 }
     }
 
     /// Waits until there is room for more words.
@@ -103,9 +103,9 @@ impl Voice {
     /// Begins to say something to these people; an empty list is the whole room.
     pub async fn open_segment(&self, only: Vec<String>) -> Opened {
         let progress = Progress::new(self.outbox.clone());
-        let (tell, spoken) = oneshot::channel();
-        self.put(Word::Open { only, progress: progress.clone(), spoken: tell }).await;
-        Opened { progress, spoken }
+        let (tell, ended) = oneshot::channel();
+        self.put(Word::Open { only, progress: progress.clone(), ended: tell }).await;
+        Opened { progress, ended }
     }
 
     pub async fn say(&self, text: Text) {
@@ -118,7 +118,7 @@ impl Voice {
     }
 
     /// Stops a segment that is under way, at once; it is still to be closed. Returns its fate.
-    pub fn cut(&self, segment: &Progress) -> Spoken {
+    pub fn cut(&self, segment: &Progress) -> SegmentEnd {
         segment.cut(!self.line.borrow().up)
     }
 
@@ -161,9 +161,9 @@ impl Voice {
     /// Lets the last words out, then ends both tasks.
     pub async fn finish(self) {
         drop((self.words, self.states));
-        let mut speaking = self.speaking;
-        if tokio::time::timeout(FLUSH_TIMEOUT, &mut speaking).await.is_err() {
-            speaking.abort();
+        let mut writing = self.writing;
+        if tokio::time::timeout(FLUSH_TIMEOUT, &mut writing).await.is_err() {
+            writing.abort();
         }
         self.announcing.abort();
     }
@@ -178,10 +178,10 @@ impl Voice {
 
 impl Opened {
     /// The fate of the segment, which is settled while the room is joined.
-    pub async fn spoken(self) -> Spoken {
+    pub async fn ended(self) -> SegmentEnd {
         // The speaker drops a segment without reporting its fate only when it has broken down.
         let broken = || Fate::Failed("the task that writes to the room broke down".to_owned());
-        self.spoken.await.unwrap_or_else(|_| Spoken { heard: 0, fate: broken() })
+        self.ended.await.unwrap_or_else(|_| SegmentEnd { delivered: 0, fate: broken() })
     }
 }
 

@@ -2,47 +2,47 @@
 
 use std::collections::VecDeque;
 
-use conversation::Spoken;
+use conversation::SegmentEnd;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 
-use crate::room::voice::{Opened, Progress, Voice};
+use crate::room::transcript::{Opened, Progress, TranscriptWriter};
 
 /// How many of the latest segments can be cut, and corrected when the connection is lost. The room keeps no more
 /// either.
 const KEPT: usize = 4;
 
 #[derive(Default)]
-pub(super) struct Speaking {
+pub(super) struct Segments {
     latest: VecDeque<(u64, Progress)>,
-    ends: FuturesUnordered<BoxFuture<'static, (u64, Spoken)>>,
+    ends: FuturesUnordered<BoxFuture<'static, (u64, SegmentEnd)>>,
 }
 
-// === impl Speaking ===
+// === impl Segments ===
 
-impl Speaking {
+impl Segments {
     pub(super) fn opened(&mut self, segment: u64, opened: Opened) {
         if self.latest.len() == KEPT {
             self.latest.pop_front();
         }
         self.latest.push_back((segment, opened.progress.clone()));
-        self.ends.push(Box::pin(async move { (segment, opened.spoken().await) }));
+        self.ends.push(Box::pin(async move { (segment, opened.ended().await) }));
     }
 
     /// Stops a segment, and returns its fate.
-    pub(super) fn cut(&self, segment: u64, voice: &Voice) -> Option<Spoken> {
+    pub(super) fn cut(&self, segment: u64, transcript: &TranscriptWriter) -> Option<SegmentEnd> {
         let (_, progress) = self.latest.iter().find(|(opened, _)| *opened == segment)?;
-        Some(voice.cut(progress))
+        Some(transcript.cut(progress))
     }
 
     /// The next segment whose fate is known. None while none is under way.
-    pub(super) async fn next(&mut self) -> Option<(u64, Spoken)> {
+    pub(super) async fn next(&mut self) -> Option<(u64, SegmentEnd)> {
         self.ends.next().await
     }
 
     /// The bytes of the latest segments that have surely left.
-    pub(super) fn heard(&self) -> Vec<(u64, usize)> {
-        self.latest.iter().map(|(segment, progress)| (*segment, progress.heard())).collect()
+    pub(super) fn delivered(&self) -> Vec<(u64, usize)> {
+        self.latest.iter().map(|(segment, progress)| (*segment, progress.delivered())).collect()
     }
 }

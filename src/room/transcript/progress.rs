@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use conversation::{Fate, Spoken};
+use conversation::{Fate, SegmentEnd};
 use livekit::webrtc::outbox::Outbox;
 
 /// The progress of one segment. Clones share it.
@@ -19,7 +19,7 @@ struct Stand {
     /// The bytes that were written in this stay in the room.
     written: usize,
     /// The bytes that the server has surely taken, in this stay or in one before.
-    heard: usize,
+    delivered: usize,
     /// The writes that are not acknowledged yet: the mark of the outbox that will acknowledge each, and where it ends.
     under_way: VecDeque<(u64, usize)>,
     /// The position beyond which nothing is to be written.
@@ -47,8 +47,8 @@ impl Progress {
     }
 
     /// The bytes that the server has surely taken.
-    pub(crate) fn heard(&self) -> usize {
-        self.lock().heard
+    pub(crate) fn delivered(&self) -> usize {
+        self.lock().delivered
     }
 
     /// The stay in the room is over: nothing of the segment is written in the next one yet.
@@ -64,12 +64,12 @@ impl Progress {
 
     /// Lets nothing more be written, and returns how far the segment has come. With `lost`, bytes that went into the
     /// connection and were not acknowledged do not count.
-    pub(super) fn cut(&self, lost: bool) -> Spoken {
+    pub(super) fn cut(&self, lost: bool) -> SegmentEnd {
         let mut stand = self.lock();
-        let gone = if lost { stand.heard } else { stand.heard.max(stand.written) };
-        let heard = *stand.cut.get_or_insert(gone);
+        let gone = if lost { stand.delivered } else { stand.delivered.max(stand.written) };
+        let delivered = *stand.cut.get_or_insert(gone);
         let fate = if stand.whole && !lost { Fate::Whole } else { Fate::Cut };
-        Spoken { heard, fate }
+        SegmentEnd { delivered, fate }
     }
 
     /// The position at which it was cut.
@@ -84,7 +84,7 @@ impl Progress {
             && self.outbox.has_passed(mark)
         {
             stand.under_way.pop_front();
-            stand.heard = stand.heard.max(bytes);
+            stand.delivered = stand.delivered.max(bytes);
         }
         stand
     }

@@ -14,15 +14,15 @@ pub(crate) struct MessageKey(u64);
 
 /// A bounded memory of messages.
 #[derive(Default)]
-pub(crate) struct HeardMessages {
+pub(crate) struct SeenMessages {
     hasher: RandomState,
     known: HashSet<MessageKey>,
     order: VecDeque<MessageKey>,
 }
 
-// === impl HeardMessages ===
+// === impl SeenMessages ===
 
-impl HeardMessages {
+impl SeenMessages {
     /// Frontends choose ids, so two speakers may have the same one.
     pub(crate) fn key(&self, speaker: &str, id: &str) -> MessageKey {
         MessageKey(self.hasher.hash_one((speaker, id)))
@@ -53,25 +53,25 @@ mod tests {
 
     #[test]
     fn a_message_is_new_once_for_each_speaker() {
-        let mut heard = HeardMessages::default();
-        let key = heard.key("ada", "1");
-        assert!(!heard.knows(key));
-        assert!(heard.insert(key));
-        assert!(heard.knows(key));
-        assert!(!heard.insert(key));
-        assert!(heard.insert(heard.key("ada", "2")));
-        assert!(heard.insert(heard.key("bob", "1")));
-        assert!(heard.insert(heard.key("ada1", "")), "where one ends and the other begins counts");
+        let mut seen = SeenMessages::default();
+        let key = seen.key("ada", "1");
+        assert!(!seen.knows(key));
+        assert!(seen.insert(key));
+        assert!(seen.knows(key));
+        assert!(!seen.insert(key));
+        assert!(seen.insert(seen.key("ada", "2")));
+        assert!(seen.insert(seen.key("bob", "1")));
+        assert!(seen.insert(seen.key("ada1", "")), "where one ends and the other begins counts");
     }
 
     #[test]
     fn the_memory_is_bounded() {
-        let mut heard = HeardMessages::default();
+        let mut seen = SeenMessages::default();
         for n in 0..REMEMBERED * 3 {
-            let key = heard.key("ada", &format!("{n}{}", "x".repeat(1000)));
-            heard.insert(key);
+            let key = seen.key("ada", &format!("{n}{}", "x".repeat(1000)));
+            seen.insert(key);
         }
-        assert_eq!(heard.known.len(), REMEMBERED);
-        assert_eq!(heard.order.len(), REMEMBERED);
+        assert_eq!(seen.known.len(), REMEMBERED);
+        assert_eq!(seen.order.len(), REMEMBERED);
     }
 }

@@ -16,16 +16,16 @@ use super::{Line, Word};
 /// Segments that are kept for another stay. Each is at most as long as a reply may be.
 const KEPT: usize = 4;
 
-pub(super) struct Speaker {
+pub(super) struct Writer {
     outlet: Outlet,
     line: watch::Receiver<Line>,
     /// The latest ones; the last is under way until it is finished.
     segments: VecDeque<Segment>,
 }
 
-// === impl Speaker ===
+// === impl Writer ===
 
-impl Speaker {
+impl Writer {
     pub(super) fn new(outlet: Outlet, line: watch::Receiver<Line>) -> Self {
         Self { outlet, line, segments: VecDeque::new() }
     }
@@ -54,7 +54,7 @@ impl Speaker {
 
     fn take(&mut self, word: Word) {
         match (word, self.segments.back_mut()) {
-            (Word::Open { only, progress, spoken }, _) => self.begin(Segment::new(only, progress, spoken)),
+            (Word::Open { only, progress, ended }, _) => self.begin(Segment::new(only, progress, ended)),
             (Word::Say(text), Some(segment)) => segment.say(text.expose()),
             (Word::Close(chat), Some(segment)) => segment.finish(chat),
             (_, None) => {}

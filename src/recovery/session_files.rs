@@ -14,41 +14,45 @@ use statedir::{
 };
 use url::Url;
 
-use super::Left;
+use super::ResumableSession;
 
 /// LiveKit bounds a dispatcher's metadata and attributes far below this.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// The files of this process.
 #[derive(Debug)]
-pub(super) struct Notes {
+pub(super) struct SessionFiles {
     slots: Slots,
     slot: Slot,
 }
 
 /// A session's file. It stays when this is dropped: the worker that finds it then goes back to the session.
 #[derive(Debug)]
-pub(super) struct Note(PathBuf);
+pub(super) struct SessionFile(PathBuf);
 
-// === impl Notes ===
+// === impl SessionFiles ===
 
-impl Notes {
+impl SessionFiles {
     /// Takes a slot; returns the notes that the slot's last process left.
-    pub(super) fn open(root: &Path, url: &Url, agent: &str) -> io::Result<(Self, Vec<(Left, Note)>)> {
+    pub(super) fn open(
+        root: &Path,
+        url: &Url,
+        agent: &str,
+    ) -> io::Result<(Self, Vec<(ResumableSession, SessionFile)>)> {
         let slots = Slots::new(root, url.as_str(), agent);
         let slot = slots.acquire()?;
-        let left = entries(slot.path())?.into_iter().filter_map(read).collect();
-        Ok((Self { slots, slot }, left))
+        let session = entries(slot.path())?.into_iter().filter_map(read).collect();
+        Ok((Self { slots, slot }, session))
     }
 
-    pub(super) fn note(&self, left: &Left) -> io::Result<Note> {
-        let note = Note(self.free_name());
-        note.write(left)?;
+    pub(super) fn note(&self, session: &ResumableSession) -> io::Result<SessionFile> {
+        let note = SessionFile(self.free_name());
+        note.write(session)?;
         Ok(note)
     }
 
     /// Takes over notes that dead processes left, `most` at once: other workers may have room for the rest.
-    pub(super) fn adopt(&self, most: usize) -> io::Result<Vec<(Left, Note)>> {
+    pub(super) fn adopt(&self, most: usize) -> io::Result<Vec<(ResumableSession, SessionFile)>> {
         let mut adopted = Vec::new();
         for slot in self.slots.abandoned(&self.slot)? {
             for theirs in entries(slot.path())?.into_iter().take(most - adopted.len()) {
@@ -79,12 +83,12 @@ fn entries(slot: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Reads a note. None, and the file is gone, when it is none of ours.
-fn read(path: PathBuf) -> Option<(Left, Note)> {
-    let note = Note(path);
+fn read(path: PathBuf) -> Option<(ResumableSession, SessionFile)> {
+    let note = SessionFile(path);
     let content = named_file::read_ours(&note.0, MAX_BYTES);
-    let left = content.and_then(|content| Ok(serde_json::from_slice(&content)?));
-    match left {
-        Ok(left) => Some((left, note)),
+    let session = content.and_then(|content| Ok(serde_json::from_slice(&content)?));
+    match session {
+        Ok(session) => Some((session, note)),
         Err(error) => {
             tracing::warn!(path = %note.0.display(), "the note of a session cannot be read: {error}; it is dropped");
             note.remove();
@@ -93,11 +97,11 @@ fn read(path: PathBuf) -> Option<(Left, Note)> {
     }
 }
 
-// === impl Note ===
+// === impl SessionFile ===
 
-impl Note {
-    pub(super) fn write(&self, left: &Left) -> io::Result<()> {
-        private::replace(&self.0, &serde_json::to_vec(left)?, Durability::Kernel)
+impl SessionFile {
+    pub(super) fn write(&self, session: &ResumableSession) -> io::Result<()> {
+        private::replace(&self.0, &serde_json::to_vec(session)?, Durability::Kernel)
     }
 
     /// The session is over, and no worker is to go back to it.
@@ -113,10 +117,10 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::recovery::Returns;
+    use crate::recovery::ResumeAttempts;
 
-    fn left(job: &str) -> Left {
-        Left {
+    fn session(job: &str) -> ResumableSession {
+        ResumableSession {
             job_id: job.to_owned(),
             dispatch_id: "AD_1".to_owned(),
             room_name: "room".to_owned(),
@@ -125,7 +129,7 @@ mod tests {
             identity: "agent-1".to_owned(),
             metadata: "{}".to_owned(),
             attributes: [("traceparent".to_owned(), "00-1".to_owned())].into(),
-            returns: Returns::default(),
+            attempts: ResumeAttempts::default(),
         }
     }
 
@@ -133,19 +137,19 @@ mod tests {
         Url::parse("ws://127.0.0.1:7880").unwrap()
     }
 
-    fn open(root: &Path) -> (Notes, Vec<(Left, Note)>) {
-        Notes::open(root, &url(), "ada").unwrap()
+    fn open(root: &Path) -> (SessionFiles, Vec<(ResumableSession, SessionFile)>) {
+        SessionFiles::open(root, &url(), "ada").unwrap()
     }
 
-    fn jobs(found: &[(Left, Note)]) -> Vec<&str> {
-        let mut jobs: Vec<_> = found.iter().map(|(left, _)| left.job_id.as_str()).collect();
+    fn jobs(found: &[(ResumableSession, SessionFile)]) -> Vec<&str> {
+        let mut jobs: Vec<_> = found.iter().map(|(session, _)| session.job_id.as_str()).collect();
         jobs.sort_unstable();
         jobs
     }
 
     /// Opens the slot of `path`. A program that another test starts at this moment holds a copy of its lock until it
     /// runs.
-    fn reopen(root: &Path, path: &Path) -> (Notes, Vec<(Left, Note)>) {
+    fn reopen(root: &Path, path: &Path) -> (SessionFiles, Vec<(ResumableSession, SessionFile)>) {
         loop {
             let (notes, found) = open(root);
             if notes.slot.path() == path {
@@ -159,14 +163,15 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (notes, nothing) = open(root.path());
         assert!(nothing.is_empty());
-        let (over, _running) = (notes.note(&left("over")).unwrap(), notes.note(&left("running")).unwrap());
+        let (over, _running) =
+            (notes.note(&session("over")).unwrap(), notes.note(&session("running")).unwrap());
         over.remove();
         let path = notes.slot.path().to_owned();
         fs::write(path.join("half.new"), "{").unwrap();
         fs::write(path.join("bad.json"), "no JSON").unwrap();
         drop(notes);
         let (_ledger, found) = reopen(root.path(), &path);
-        assert_eq!((found.len(), &found[0].0), (1, &left("running")));
+        assert_eq!((found.len(), &found[0].0), (1, &session("running")));
         assert_eq!(entries(&path).unwrap().len(), 1, "what cannot be read is gone");
     }
 
@@ -174,13 +179,13 @@ mod tests {
     fn only_we_may_read_a_note_whatever_lay_in_its_place() {
         let root = tempfile::tempdir().unwrap();
         let (notes, _) = open(root.path());
-        let note = notes.note(&left("1")).unwrap();
+        let note = notes.note(&session("1")).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&note.0), mode(notes.slot.path())), (0o600, 0o700));
         let working = private::working(&note.0);
         fs::write(&working, "half").unwrap();
         fs::set_permissions(&working, fs::Permissions::from_mode(0o666)).unwrap();
-        note.write(&left("2")).unwrap();
+        note.write(&session("2")).unwrap();
         assert_eq!(mode(&note.0), 0o600);
     }
 
@@ -188,7 +193,7 @@ mod tests {
     fn a_pipe_or_a_directory_in_a_notes_place_is_no_note() {
         let root = tempfile::tempdir().unwrap();
         let (notes, _) = open(root.path());
-        let _running = notes.note(&left("running")).unwrap();
+        let _running = notes.note(&session("running")).unwrap();
         let path = notes.slot.path().to_owned();
         let pipe = std::process::Command::new("mkfifo").arg(path.join("pipe.json")).status().unwrap();
         assert!(pipe.success());
@@ -204,7 +209,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (alive, _) = open(root.path());
         let (dead, _) = open(root.path());
-        let _noted = ["1", "2", "3"].map(|job| dead.note(&left(job)).unwrap());
+        let _noted = ["1", "2", "3"].map(|job| dead.note(&session(job)).unwrap());
         assert!(alive.adopt(9).unwrap().is_empty(), "it still lives");
         drop(dead);
         let mut found = Vec::new();
@@ -222,8 +227,8 @@ mod tests {
     #[test]
     fn another_agents_sessions_are_none_of_ours() {
         let root = tempfile::tempdir().unwrap();
-        let (theirs, _) = Notes::open(root.path(), &url(), "bob").unwrap();
-        theirs.note(&left("1")).unwrap();
+        let (theirs, _) = SessionFiles::open(root.path(), &url(), "bob").unwrap();
+        theirs.note(&session("1")).unwrap();
         drop(theirs);
         let (ours, found) = open(root.path());
         assert!(found.is_empty() && ours.adopt(9).unwrap().is_empty());

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-use conversation::{Fate, Spoken};
+use conversation::{Fate, SegmentEnd};
 use futures::FutureExt;
 use livekit::data_stream::api::{StreamTextOptions, StreamWriter, TextStreamWriter};
 use livekit::prelude::{DataPacket, LocalParticipant};
@@ -48,7 +48,7 @@ pub(super) struct Segment {
     copied: usize,
     progress: Progress,
     /// The receiver of the segment's fate.
-    spoken: Option<oneshot::Sender<Spoken>>,
+    ended: Option<oneshot::Sender<SegmentEnd>>,
     /// Nothing more of it is to be written: it is whole, or given up.
     pub(super) done: bool,
 }
@@ -102,7 +102,7 @@ impl Outlet {
 // === impl Segment ===
 
 impl Segment {
-    pub(super) fn new(only: Vec<String>, progress: Progress, spoken: oneshot::Sender<Spoken>) -> Self {
+    pub(super) fn new(only: Vec<String>, progress: Progress, ended: oneshot::Sender<SegmentEnd>) -> Self {
         let id: String = std::iter::repeat_with(fastrand::alphanumeric).take(12).collect();
         Self {
             id: format!("SG_{id}"),
@@ -114,7 +114,7 @@ impl Segment {
             closed: false,
             copied: 0,
             progress,
-            spoken: Some(spoken),
+            ended: Some(ended),
             done: false,
         }
     }
@@ -134,8 +134,8 @@ impl Segment {
 
     /// Writes the whole segment again in the next stay, unless the last stay surely had it when its line was `lost`.
     pub(super) fn start_again(&mut self, lost: Option<Instant>) {
-        let heard = self.finished.zip(lost).is_some_and(|(finished, lost)| finished + UNNOTICED < lost);
-        if !heard {
+        let delivered = self.finished.zip(lost).is_some_and(|(finished, lost)| finished + UNNOTICED < lost);
+        if !delivered {
             self.lose();
             self.done = false;
         }
@@ -155,7 +155,7 @@ impl Segment {
     /// Gives the segment up, and reports how much of it the server has taken.
     pub(super) fn fail(&mut self, why: String) {
         self.done = true;
-        self.tell(self.progress.heard(), Fate::Failed(why));
+        self.tell(self.progress.delivered(), Fate::Failed(why));
     }
 
     /// Writes the text that this stay has not got yet.
@@ -213,9 +213,9 @@ impl Segment {
     }
 
     /// Reports the fate once; the receiver may be gone.
-    fn tell(&mut self, heard: usize, fate: Fate) {
-        if let Some(spoken) = self.spoken.take() {
-            let _ = spoken.send(Spoken { heard, fate });
+    fn tell(&mut self, delivered: usize, fate: Fate) {
+        if let Some(ended) = self.ended.take() {
+            let _ = ended.send(SegmentEnd { delivered, fate });
         }
     }
 }

@@ -10,14 +10,14 @@ const STEADY: Duration = Duration::from_secs(60);
 const MOST: u32 = 3;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Returns {
+pub(super) struct ResumeAttempts {
     in_a_row: u32,
     last: Option<SystemTime>,
 }
 
-// === impl Returns ===
+// === impl ResumeAttempts ===
 
-impl Returns {
+impl ResumeAttempts {
     /// Counts a return.
     pub(super) fn count(&mut self, now: SystemTime) {
         self.in_a_row = if self.is_soon(now) { self.in_a_row + 1 } else { 1 };
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn three_returns_that_do_not_last_are_enough_and_a_steady_one_starts_anew() {
-        let (mut returns, mut now) = (Returns::default(), SystemTime::UNIX_EPOCH);
+        let (mut returns, mut now) = (ResumeAttempts::default(), SystemTime::UNIX_EPOCH);
         for _ in 0..MOST {
             assert!(!returns.are_enough(now));
             returns.count(now);
