@@ -86,8 +86,8 @@ impl MetricsEncoder {
     ///
     /// When the exporter cannot be made.
     pub fn new() -> Result<Self, StartError> {
-        let (taken, bodies) = mpsc::channel();
-        let builder = handing(MetricExporter::builder().with_http(), move |body| drop(taken.send(body)));
+        let (taken, bodies) = mpsc::sync_channel(1);
+        let builder = handing(MetricExporter::builder().with_http(), move |body| drop(taken.try_send(body)));
         // Readers decide on temporality. It is set because the exporter would read it from the environment.
         let builder = builder.with_temporality(Temporality::Cumulative);
         let exporter = builder.build().map_err(|error| failed(Signal::Metrics, &error))?;
@@ -108,8 +108,8 @@ impl LogsEncoder {
     ///
     /// When the exporter cannot be made.
     pub fn new(resource: &Resource) -> Result<Self, StartError> {
-        let (taken, bodies) = mpsc::channel();
-        let builder = handing(LogExporter::builder().with_http(), move |body| drop(taken.send(body)));
+        let (taken, bodies) = mpsc::sync_channel(1);
+        let builder = handing(LogExporter::builder().with_http(), move |body| drop(taken.try_send(body)));
         let mut exporter = builder.build().map_err(|error| failed(Signal::Logs, &error))?;
         exporter.set_resource(resource);
         Ok(Self { exporter, bodies })
