@@ -24,7 +24,6 @@ pub(crate) mod fuzzing;
 mod guesses;
 mod headers;
 mod host;
-mod html;
 mod origin;
 mod pages;
 mod places;

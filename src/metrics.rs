@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use agent_worker::{Answered, JobResult, Observer};
 use conversation::TurnOutcome;
+use otlp_spool::{MetricsEncoder, RequestBody};
 use url::Url;
 
 use self::catalogue::Definition;
@@ -32,7 +33,7 @@ pub use self::label::{Holding, Panicked, Phase, Refusal, Restored, Resumption};
 pub(crate) use self::llm::RequestEnd;
 pub use self::llm::{LlmMetrics, OpenRequest};
 pub use self::meter::Temporality;
-use self::meter::{Counter, Histogram, Label, Meter, Reader};
+use self::meter::{Counter, Histogram, Label, Meter};
 
 /// The media type of [`Metrics::text`].
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -157,8 +158,8 @@ impl Metrics {
     }
 
     /// All metrics as the body of an OTLP request; None when no receiver is to get them.
-    pub fn otlp_request(&self) -> Option<Vec<u8>> {
-        self.instruments.meter.pushed().map(Reader::otlp_request)
+    pub fn otlp_request(&self, encoder: &MetricsEncoder) -> Option<RequestBody> {
+        self.instruments.meter.pushed().map(|reader| reader.otlp_request(encoder))
     }
 }
 
@@ -226,6 +227,23 @@ impl Instruments {
 mod tests {
     use super::*;
     use conversation::Failure;
+    use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
+    use opentelemetry_proto::tonic::metrics::v1::{metric, number_data_point};
+    use prost::Message;
+
+    /// The points of the metric of jobs that count failed ones.
+    fn failed_jobs(request: &ExportMetricsServiceRequest) -> Vec<number_data_point::Value> {
+        let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
+        let jobs = metrics.iter().find(|metric| metric.name == catalogue::JOBS.name).unwrap();
+        let Some(metric::Data::Sum(sum)) = &jobs.data else { panic!("{jobs:?}") };
+        let failed = Value::StringValue("failed".to_owned());
+        let is_failed = |value: &Option<Value>| value.as_ref() == Some(&failed);
+        let points = sum.data_points.iter().filter(|point| {
+            point.attributes.iter().any(|pair| is_failed(&pair.value.as_ref().unwrap().value))
+        });
+        points.filter_map(|point| point.value).collect()
+    }
 
     fn llm(metrics: &Metrics) -> LlmMetrics {
         metrics.llm("gpt-x", &"http://llm.test/v1".parse().unwrap())
@@ -255,10 +273,12 @@ mod tests {
     #[test]
     fn a_scrape_and_a_push_of_differences_do_not_disturb_each_other() {
         let push = Push { temporality: Temporality::Delta, resource: Vec::new() };
-        let metrics = Metrics::new(Some(push));
+        let (metrics, encoder) = (Metrics::new(Some(push)), MetricsEncoder::new().unwrap());
         for _ in 0..2 {
             metrics.job_ended(JobResult::Failed);
-            assert!(metrics.otlp_request().is_some());
+            let request = metrics.otlp_request(&encoder).unwrap();
+            let request = ExportMetricsServiceRequest::decode(request).unwrap();
+            assert_eq!(failed_jobs(&request), [number_data_point::Value::AsInt(1)]);
         }
         assert!(metrics.text().contains("voiced_worker_jobs_total{result=\"failed\"} 2\n"));
     }

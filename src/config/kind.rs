@@ -352,7 +352,7 @@ fn patterns(raw: &Raw) -> Result<Value, Reason> {
 fn trace_url(text: &str) -> Result<Value, Reason> {
     match text.trim() {
         "" => Ok("".into()),
-        text => TraceUrl::parse(text).map(|_| text.into()).map_err(Some),
+        text => TraceUrl::parse(text).map(|_| text.into()).map_err(|error| Some(error.to_string())),
     }
 }
 

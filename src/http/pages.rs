@@ -8,9 +8,9 @@ mod sign_in;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use turn_store::{Direction, Turns, When};
 
-use super::html::{Html, html};
 use super::query::Query;
 use super::record::{MAX_PAGE_BYTES, Sessions, Trouble};
 
@@ -31,7 +31,7 @@ const MAX_TEXT: usize = 2_000;
 /// One page, before it is a document.
 struct Page {
     title: String,
-    body: Html,
+    body: Markup,
 }
 
 pub(super) async fn list(State(sessions): State<Sessions>, RawQuery(query): RawQuery) -> Response {
@@ -76,10 +76,11 @@ fn answer(page: Result<Page, Trouble>) -> Response {
 }
 
 fn explained(trouble: &Trouble) -> Page {
-    let mut body = Html::default();
-    html!(&mut body;
-        "<h1>Nothing to show</h1><p class=note>" (trouble.message()) "</p>"
-        "<p><a href=/sessions>All sessions</a></p>");
+    let body = html! {
+        h1 { "Nothing to show" }
+        p.note { (trouble.message()) }
+        p { a href="/sessions" { "All sessions" } }
+    };
     Page { title: "Nothing to show".to_owned(), body }
 }
 
@@ -87,18 +88,28 @@ fn explained(trouble: &Trouble) -> Page {
 fn document(status: StatusCode, page: Page) -> Response {
     // Without randomness the page has no styles, rather than styles that are allowed without a nonce.
     let nonce = outbound::random_hex().unwrap_or_default();
-    let mut out = Html::default();
-    html!(&mut out;
-        "<!doctype html><html lang=en><head><meta charset=utf-8><title>" (page.title) " – voiced</title>"
-        "<meta name=viewport content=\"width=device-width, initial-scale=1\">"
-        "<meta name=color-scheme content=\"light dark\"><link rel=icon href=\"data:,\">"
-        "<style nonce=\"" (nonce) "\">");
-    out.markup(STYLE);
-    html!(&mut out;
-        "</style><script src=/sessions.js defer></script></head><body>"
-        (page.body)
-        "</body></html>");
-    (status, headers(&nonce), out.into_string()).into_response()
+    let document = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                title { (page.title) " – voiced" }
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                link rel="icon" href="data:,";
+                style nonce=(nonce) { (PreEscaped(STYLE)) }
+                script src=(SCRIPT_PATH) defer {}
+            }
+            body { (page.body) }
+        }
+    };
+    (status, headers(&nonce), legible(&document)).into_response()
+}
+
+/// Without the characters that HTML does not allow; our own markup has none of them.
+fn legible(markup: &Markup) -> String {
+    let is_forbidden = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
+    markup.0.replace(is_forbidden, "\u{fffd}")
 }
 
 fn headers(nonce: &str) -> HeaderMap {
@@ -116,31 +127,26 @@ fn headers(nonce: &str) -> HeaderMap {
 
 // === parts of both pages ===
 
-/// Begins the part that the script keeps up to date if `is_live`; the caller ends it with `</main>`.
-fn begin_main(out: &mut Html, is_live: bool) {
-    if is_live {
-        html!(&mut *out;
-            "<p class=stale role=status hidden>This page could not be brought up to date: what is below may be old.</p>"
-            "<main id=live data-live>");
-    } else {
-        html!(&mut *out; "<main id=live>");
+/// The part that the script keeps up to date if `is_live`.
+fn main_part(is_live: bool, content: &Markup) -> Markup {
+    html! {
+        @if is_live {
+            p.stale role="status" hidden {
+                "This page could not be brought up to date: what is below may be old."
+            }
+        }
+        main #live data-live[is_live] { (content) }
     }
 }
 
 /// A figure with its meaning.
-fn tile(out: &mut Html, name: &'static str, value: &str, class: &'static str) {
-    html!(&mut *out; "<div class=\"tile ");
-    out.markup(class);
-    html!(&mut *out; "\"><dt>");
-    out.markup(name);
-    html!(&mut *out; "</dt><dd>" (value) "</dd></div>");
+fn tile(name: &str, value: &str, is_bad: bool) -> Markup {
+    html! { div.tile.bad[is_bad] { dt { (name) } dd { (value) } } }
 }
 
 /// A point in time for people and for programs.
-fn time(us: i64) -> Html {
-    let mut out = Html::default();
-    html!(&mut out; "<time datetime=\"" (When(us).exact()) "\">" (When(us).readable()) "</time>");
-    out
+fn time(us: i64) -> Markup {
+    html! { time datetime=(When(us).exact()) { (When(us).readable()) } }
 }
 
 #[cfg(test)]
@@ -149,10 +155,18 @@ mod tests {
 
     #[test]
     fn the_script_is_where_the_pages_look_for_it() {
-        let page = Page { title: "t".to_owned(), body: Html::default() };
+        let page = Page { title: "t".to_owned(), body: html! {} };
         let response = document(StatusCode::OK, page);
         assert!(response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("'nonce-"));
         assert_eq!(SCRIPT_PATH, "/sessions.js");
+    }
+
+    #[test]
+    fn values_are_escaped_and_forbidden_characters_replaced() {
+        let hostile = "<script>alert('1')</script>\" onload=\"x&y\u{0}\u{1b}";
+        let page = html! { td title=(hostile) { (hostile) } };
+        let text = "&lt;script&gt;alert('1')&lt;/script&gt;&quot; onload=&quot;x&amp;y\u{fffd}\u{fffd}";
+        assert_eq!(legible(&page), format!("<td title=\"{text}\">{text}</td>"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The query of a URL.
 
-use turn_store::{Filter, Place, Status, When};
+use thiserror::Error;
+use turn_store::{Filter, NoTime, Place, Status, When};
 use url::form_urlencoded;
 
 use crate::config::parse_duration;
@@ -23,34 +24,62 @@ pub(super) struct Query {
     pub(super) chosen_limit: Option<usize>,
 }
 
+/// What is wrong with a query, for the author of its URL.
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error("{name}: {fault}")]
+pub(super) struct QueryError {
+    name: String,
+    fault: Fault,
+}
+
+/// What is wrong with one parameter.
+#[derive(Debug, PartialEq, Eq, Error)]
+enum Fault {
+    #[error("it is longer than {MAX_VALUE} bytes")]
+    TooLong,
+    #[error(transparent)]
+    Time(#[from] NoTime),
+    #[error("{0}")]
+    Status(String),
+    #[error("take it from `next` of an answer")]
+    Cursor,
+    #[error("expected a number from {SHORTEST_PAGE} to {LONGEST_PAGE}")]
+    Limit,
+    #[error("there is since, until, room, status, limit and cursor")]
+    Unknown,
+    #[error("of a session's turns there is limit and cursor")]
+    NotOfTurns,
+}
+
 // === impl Query ===
 
 impl Query {
-    /// The error tells the author of the URL what is wrong. Empty values are as good as none: forms send them.
-    pub(super) fn parse(query: &str, now: When, page: usize) -> Result<Self, String> {
+    /// Empty values are as good as none: forms send them.
+    pub(super) fn parse(query: &str, now: When, page: usize) -> Result<Self, QueryError> {
         let mut parsed = Self { since: DEFAULT_SINCE.to_owned(), limit: page, ..Self::default() };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if !value.is_empty() {
-                parsed.set(&name, &value, now).map_err(|why| format!("{name}: {why}"))?;
+                parsed.set(&name, &value, now).map_err(|fault| fault.of(&name))?;
             }
         }
-        let since = When::parse(&parsed.since, now, parse_duration).map_err(|why| format!("since: {why}"))?;
+        let since = When::parse(&parsed.since, now, parse_duration);
+        let since = since.map_err(|error| Fault::Time(error).of("since"))?;
         parsed.filter.window.since_us = since.map(|since| since.0);
         Ok(parsed)
     }
 
     /// A page of one session's turns, for which there are fewer parameters.
-    pub(super) fn of_turns(query: &str, page: usize) -> Result<Self, String> {
+    pub(super) fn of_turns(query: &str, page: usize) -> Result<Self, QueryError> {
         let mut said = form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty());
         match said.find(|(name, _)| !["cursor", "limit"].contains(&&**name)) {
-            Some((name, _)) => Err(format!("{name}: of a session's turns there is limit and cursor")),
+            Some((name, _)) => Err(Fault::NotOfTurns.of(&name)),
             None => Self::parse(query, When::now(), page),
         }
     }
 
-    fn set(&mut self, name: &str, value: &str, now: When) -> Result<(), String> {
+    fn set(&mut self, name: &str, value: &str, now: When) -> Result<(), Fault> {
         if value.len() > MAX_VALUE {
-            return Err(format!("it is longer than {MAX_VALUE} bytes"));
+            return Err(Fault::TooLong);
         }
         match name {
             "since" => self.since = value.to_owned(),
@@ -58,13 +87,13 @@ impl Query {
                 self.filter.window.until_us = When::parse(value, now, parse_duration)?.map(|until| until.0)
             }
             "room" => self.filter.room = Some(value.to_owned()),
-            "status" => self.filter.status = Some(value.parse()?),
-            "cursor" => self.cursor = Some(Place::parse(value).ok_or("take it from `next` of an answer")?),
+            "status" => self.filter.status = Some(value.parse().map_err(Fault::Status)?),
+            "cursor" => self.cursor = Some(Place::parse(value).ok_or(Fault::Cursor)?),
             "limit" => {
                 self.limit = limit(value)?;
                 self.chosen_limit = Some(self.limit);
             }
-            _ => return Err("there is since, until, room, status, limit and cursor".to_owned()),
+            _ => return Err(Fault::Unknown),
         }
         Ok(())
     }
@@ -88,9 +117,17 @@ impl Query {
     }
 }
 
-fn limit(text: &str) -> Result<usize, String> {
+fn limit(text: &str) -> Result<usize, Fault> {
     let limit = text.parse().ok().filter(|limit| (SHORTEST_PAGE..=LONGEST_PAGE).contains(limit));
-    limit.ok_or_else(|| format!("expected a number from {SHORTEST_PAGE} to {LONGEST_PAGE}"))
+    limit.ok_or(Fault::Limit)
+}
+
+// === impl Fault ===
+
+impl Fault {
+    fn of(self, name: &str) -> QueryError {
+        QueryError { name: name.to_owned(), fault: self }
+    }
 }
 
 #[cfg(test)]
@@ -100,7 +137,7 @@ mod tests {
 
     const NOW: When = When(1_764_097_307_000_000);
 
-    fn parse(query: &str) -> Result<Query, String> {
+    fn parse(query: &str) -> Result<Query, QueryError> {
         Query::parse(query, NOW, 50)
     }
 
@@ -128,14 +165,16 @@ mod tests {
     #[test]
     fn turns_of_a_session_are_not_filtered_and_say_so() {
         assert_eq!(Query::of_turns("limit=3&cursor=5-RM_1&since=", 50).unwrap().limit, 3);
-        assert!(Query::of_turns("limit=3&status=failed", 50).unwrap_err().starts_with("status: "));
+        assert!(
+            Query::of_turns("limit=3&status=failed", 50).unwrap_err().to_string().starts_with("status: ")
+        );
     }
 
     #[test]
     fn what_makes_no_sense_is_refused_by_name() {
         for query in ["since=soon", "until=x", "status=ok", "limit=0", "limit=9999", "cursor=x", "rooms=a"] {
             let name = query.split('=').next().unwrap();
-            assert!(parse(query).unwrap_err().starts_with(name), "{query}");
+            assert!(parse(query).unwrap_err().to_string().starts_with(name), "{query}");
         }
         assert!(parse(&format!("room={}", "x".repeat(513))).is_err());
     }

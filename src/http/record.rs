@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use turn_store::{Direction, FoundTurns, Place, ReadError, Reader, Session, Turns, When, json};
 
-use super::query::Query;
+use super::query::{Query, QueryError};
 use crate::config::{self, TraceUrl};
 
 /// How many questions are answered at the same time, so that no number of browsers takes all the disk's time.
@@ -42,7 +42,7 @@ pub struct Sessions {
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// The question makes no sense.
-    Asked(String),
+    Asked(QueryError),
     Record(ReadError),
     /// Too many clients ask at once, or the thread broke down.
     Busy,
@@ -127,7 +127,7 @@ impl Trouble {
 
     pub(super) fn message(&self) -> String {
         match self {
-            Self::Asked(why) => why.clone(),
+            Self::Asked(error) => error.to_string(),
             Self::Record(error) => error.to_string(),
             Self::Busy => "too many are reading the record at once; try again".to_owned(),
         }

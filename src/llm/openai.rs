@@ -1,5 +1,9 @@
 //! The seam to the provider: one streamed chat completion. The only file that names `async-openai`.
 //!
+//! `async-openai`, the operator's choice of library, makes the request (URL, query, headers, our [`Body`] as JSON) and reads
+//! the stream of events that [`guard`] writes for it. It does not connect, limit times or retry, its types of requests and
+//! replies are not used, and it reads no refusal and no byte as a server sent it.
+//!
 //! The library retries by itself unless it gets an HTTP service of ours, and it logs events that it cannot read, which
 //! may hold people's words. So requests go out through [`Transport`], which sends once, turns refusals into faults
 //! before the library reads them, and hands it a body without anything that the library could fail on ([`guard`]).

@@ -1,15 +1,14 @@
 //! The seam to OpenTelemetry's metrics: the only file that names its crates for them.
 //!
 //! One provider has up to two readers. The first is read for each scrape, the second for each push, so that a push of
-//! differences ("delta") does not disturb the scrapes. No thread and no exporter of the SDK is used: they read
-//! variables of their own and do not report their outcomes.
+//! differences ("delta") does not disturb the scrapes. The SDK's periodic reader is not used: it keeps no differences
+//! while the receiver is away. [`MetricsEncoder`] is OpenTelemetry's exporter.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use opentelemetry::KeyValue as Label;
 use opentelemetry::metrics::MeterProvider as _;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::{
@@ -19,7 +18,7 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{
     self as sdk, InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Stream,
 };
-use prost::Message;
+use otlp_spool::{MetricsEncoder, RequestBody};
 
 use super::Push;
 use super::catalogue::{self, Definition, Kind};
@@ -190,8 +189,8 @@ impl Reader {
     }
 
     /// The body of an `ExportMetricsServiceRequest`.
-    pub(super) fn otlp_request(&self) -> Vec<u8> {
-        ExportMetricsServiceRequest::from(&self.collect()).encode_to_vec()
+    pub(super) fn otlp_request(&self, encoder: &MetricsEncoder) -> RequestBody {
+        encoder.encode(&self.collect())
     }
 }
 

@@ -80,7 +80,8 @@ impl HttpClient for Transport {
             HttpMethod::Post => Method::POST,
         };
         let web = Web::new(HTTP_TIMEOUT, header_map(headers)?);
-        let answer = web.request(method, url, body).await.map_err(TransportError::Connection)?;
+        let answer = web.request(method, url, body).await;
+        let answer = answer.map_err(|error| TransportError::Connection(error.to_string()))?;
         let Answer { status, headers, body, .. } = answer;
         let shown = |(name, value): (&HeaderName, &HeaderValue)| {
             Some(Header { name: name.to_string(), value: value.to_str().ok()?.to_owned() })

@@ -17,7 +17,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
     Sampler, SdkTracer, SdkTracerProvider, SpanData, SpanProcessor, TracerProviderBuilder,
 };
-use otlp_spool::{Envelope, Post, Receiver, Spool, WireSpan};
+use otlp_spool::{Envelope, Post, Receiver, Spool};
 
 use super::StartError;
 use super::attributes::{Attribute, Value};
@@ -116,7 +116,7 @@ impl SpanSource {
         span.status = Status::error(aborted.message);
         // Its end is set when it is known.
         span.end_time = span.start_time;
-        spool.opened(WireSpan::from(span));
+        spool.opened(span);
     }
 
     /// Starts a trace, or joins the caller's.

@@ -159,7 +159,7 @@ async fn a_browser_signs_in_by_a_form_and_comes_to_the_page_it_wanted() {
     recorded.put([turn("RM_1", "kitchen", 0, 1)]);
     let served = recorded.serve_as("0.0.0.0", Some("open sesame")).await;
     let form = served.get("/sessions/RM_1?cursor=");
-    assert!(form.body.contains("name=to value=\"/sessions/RM_1?cursor=\""), "{}", form.body);
+    assert!(form.body.contains("name=\"to\" value=\"/sessions/RM_1?cursor=\""), "{}", form.body);
     let send = |body: &str| served.ask("POST", "/sign-in", &[("Host", "voice.example")], body);
     assert_eq!(send("token=close+sesame&to=/sessions").status, 401);
     assert_eq!(send(&format!("token={}", "x".repeat(9999))).status, 400);

@@ -1,6 +1,7 @@
 //! The outcome of handing a batch over, and the part of it that an operator should hear.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 /// The outcome of handing over one batch.
@@ -28,17 +29,31 @@ pub enum Delivery {
 /// The reason why spans did not arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// Two troubles of the same class are one state and are reported once: an HTTP status, `unreachable`.
-    pub class: String,
+    pub class: Class,
     /// The event, its place, and the remedy.
     pub message: String,
+}
+
+/// The kind of a trouble. Two troubles of one kind are one state, and are reported once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// No whole answer came.
+    Unreachable,
+    /// A web server that knows nothing of OTLP answered.
+    WebPage,
+    /// The HTTP status of a refusal.
+    Status(u16),
+    /// The receiver took a request, and not all of it.
+    Partial,
+    /// A batch could not be read, or not be removed.
+    Disk(io::ErrorKind),
 }
 
 /// The last known state of the export, by which any number of equal outcomes make one line of log.
 #[derive(Debug, Default)]
 pub struct Standing {
     /// None before the first batch.
-    last: Option<Result<(), String>>,
+    last: Option<Result<(), Class>>,
     lost: u64,
 }
 
@@ -70,6 +85,16 @@ impl Delivery {
         }
     }
 
+    /// Whether the same request may be taken a moment later (OTLP specification, "Retryable Response Codes", and 500).
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Later { trouble, .. } => {
+                matches!(trouble.class, Class::Unreachable | Class::Status(408 | 429 | 500 | 502..=504))
+            }
+            Self::Accepted | Self::Partial { .. } | Self::Refused(_) => false,
+        }
+    }
+
     pub fn trouble(&self) -> Option<&Trouble> {
         match self {
             Self::Accepted => None,
@@ -86,7 +111,7 @@ impl Standing {
     /// Takes in the trouble of the latest delivery, and the number of spans that were lost since the one before.
     pub fn observe(&mut self, trouble: Option<&Trouble>, lost: u64) -> Option<Notice> {
         self.lost += lost;
-        let now = trouble.map_or(Ok(()), |trouble| Err(trouble.class.clone()));
+        let now = trouble.map_or(Ok(()), |trouble| Err(trouble.class));
         if self.last.as_ref() == Some(&now) {
             return None;
         }
@@ -118,13 +143,27 @@ impl fmt::Display for Notice {
 mod tests {
     use super::*;
 
-    fn trouble(class: &str) -> Trouble {
-        Trouble { class: class.to_owned(), message: format!("it was {class}") }
+    fn trouble(class: Class) -> Trouble {
+        Trouble { class, message: format!("it was {class:?}") }
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_told_from_what_waits_for_an_operator() {
+        let later = |class| Delivery::Later { trouble: trouble(class), after: None, blame: false };
+        let passing = [408, 429, 500, 502, 503, 504].map(Class::Status);
+        for class in passing.into_iter().chain([Class::Unreachable]) {
+            assert!(later(class).is_transient(), "{class:?}");
+        }
+        let lasting = [301, 401, 403, 404, 501].map(Class::Status);
+        for class in lasting.into_iter().chain([Class::WebPage]) {
+            assert!(!later(class).is_transient(), "{class:?}");
+        }
+        assert!(!Delivery::Refused(trouble(Class::Status(503))).is_transient());
     }
 
     #[test]
     fn each_change_of_state_is_said_once() {
-        let (unreachable, refused) = (trouble("unreachable"), trouble("401"));
+        let (unreachable, refused) = (trouble(Class::Unreachable), trouble(Class::Status(401)));
         let said = |what: &Trouble| Some(Notice::Trouble(what.message.clone()));
         let steps = [
             (None, 0, Some(Notice::Working)),

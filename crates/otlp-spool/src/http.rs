@@ -13,10 +13,12 @@ use outbound::{
 };
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Method, Request, Response, StatusCode};
+use thiserror::Error;
 use tokio::runtime::{self, Runtime};
 use url::Url;
 
-use crate::{Delivery, Names, Receiver, Signal, StartError, Trouble, answer};
+use crate::exporter::mark_exporting;
+use crate::{Class, Delivery, Names, Receiver, Signal, StartError, Trouble, answer};
 
 /// No OTLP response is longer; bytes past this are not read.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
@@ -50,8 +52,22 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
 }
 
-/// One try: an answer, or the reason why there was none.
-type Attempt = Result<Reply, String>;
+/// Why there was no answer.
+#[derive(Debug, Error)]
+pub(super) enum NoAnswer {
+    #[error("no runtime for its connections: {0}")]
+    NoRuntime(#[from] io::Error),
+    #[error("no whole answer came within {} s", .0.as_secs_f64())]
+    Late(Duration),
+    /// The failure of a connection, with its causes.
+    #[error("{0}")]
+    Broken(String),
+    #[error("answered {status}, then: {causes}")]
+    CutShort { status: StatusCode, causes: String },
+}
+
+/// One try.
+type Attempt = Result<Reply, NoAnswer>;
 
 // === impl Http ===
 
@@ -69,11 +85,11 @@ impl Http {
         let url = self.shown_url();
         match attempt {
             Err(cause) => Some(Trouble {
-                class: "unreachable".to_owned(),
+                class: Class::Unreachable,
                 message: format!("cannot post to {url}: {cause}; {}", self.advice.unreachable(&self.url)),
             }),
             Ok(reply) if reply.is_web_page() => Some(Trouble {
-                class: "web page".to_owned(),
+                class: Class::WebPage,
                 message: format!(
                     "POST {url} was answered with a web page: check the path of {}",
                     self.advice.names.url
@@ -81,7 +97,7 @@ impl Http {
             }),
             Ok(reply) if reply.status.is_success() => None,
             Ok(reply) => Some(Trouble {
-                class: reply.status.as_u16().to_string(),
+                class: Class::Status(reply.status.as_u16()),
                 message: format!(
                     "POST {url} was answered {}{}; {}",
                     reply.status,
@@ -117,24 +133,24 @@ impl Http {
 
     /// Posts a body with the headers that describe it, and ours.
     pub(super) fn post(&self, described: HeaderMap, body: Vec<u8>) -> Attempt {
+        let _mark = mark_exporting();
         let mut request = Request::new(Method::POST, self.url.clone());
         *request.headers_mut() = described;
         request.headers_mut().extend(self.headers.clone());
         *request.body_mut() = Some(body.into());
-        let runtime = self.runtime().map_err(|error| format!("no runtime for its connections: {error}"))?;
-        let late = |_| format!("no whole answer came within {} s", self.timeout.as_secs_f64());
+        let runtime = self.runtime()?;
         // The timeout is made inside the runtime, where its timer is.
         let answer = async { tokio::time::timeout(self.timeout, self.reply(request)).await };
-        runtime.block_on(answer).map_err(late)?
+        runtime.block_on(answer).map_err(|_| NoAnswer::Late(self.timeout))?
     }
 
     async fn reply(&self, request: Request) -> Attempt {
         let response = self.client.send(request).await;
-        let response = response.map_err(|error| network().causes(&self.url, &error))?;
+        let response = response.map_err(|error| NoAnswer::Broken(network().causes(&self.url, &error)))?;
         let (status, headers) = (response.status(), response.headers().clone());
         match read_some(response).await {
             Ok(body) => Ok(Reply { status, headers, body }),
-            Err(error) => Err(format!("answered {status}, then: {}", causes(&error.without_url()))),
+            Err(error) => Err(NoAnswer::CutShort { status, causes: causes(&error.without_url()) }),
         }
     }
 
@@ -272,7 +288,7 @@ mod tests {
         let receiver = receiver(&[("Authorization".to_owned(), token)]);
         let refused = reply(401, "text/plain", b"no such user\n\x07 Basic c2VjcmV0");
         let trouble = receiver.explain(&refused).unwrap();
-        assert_eq!(trouble.class, "401");
+        assert_eq!(trouble.class, Class::Status(401));
         assert_eq!(
             trouble.message,
             "POST http://127.0.0.1:9/v1/traces was answered 401 Unauthorized: \"no such user Basic [secret]\"; \
@@ -312,7 +328,7 @@ mod tests {
         }
         assert_eq!(receiver.delivery(&reply(200, "application/x-protobuf", b"")), Delivery::Accepted);
         assert!(matches!(receiver.delivery(&reply(200, "text/html", b"")), Delivery::Later { .. }));
-        assert!(matches!(receiver.delivery(&Err("refused".to_owned())), Delivery::Later { .. }));
+        assert!(matches!(receiver.delivery(&Err(NoAnswer::Late(Duration::ZERO))), Delivery::Later { .. }));
     }
 
     #[test]
@@ -341,7 +357,7 @@ mod tests {
         let receiver = receiver(&[]);
         let attempt = receiver.post(HeaderMap::new(), Vec::new());
         let trouble = receiver.explain(&attempt).unwrap();
-        assert_eq!(trouble.class, "unreachable");
+        assert_eq!(trouble.class, Class::Unreachable);
         assert!(
             trouble.message.contains("refused") && !trouble.message.contains("hidden"),
             "{}",

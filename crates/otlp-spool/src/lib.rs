@@ -47,6 +47,7 @@
 mod answer;
 pub mod asked_wait;
 mod delivery;
+mod exporter;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -59,18 +60,21 @@ mod wire;
 
 use thiserror::Error;
 
-pub use self::delivery::{Delivery, Notice, Standing, Trouble};
+pub use self::delivery::{Class, Delivery, Notice, Standing, Trouble};
+pub use self::exporter::{LogsEncoder, MetricsEncoder, RequestBody, is_exporting, mark_exporting};
 pub use self::post::Post;
 pub use self::receiver::{Names, Receiver};
 pub use self::signal::Signal;
 pub use self::spool::{Carrier, ExportStatus, Flushed, Settings, Spool, Survey};
-pub use self::wire::{Envelope, WireSpan};
+pub use self::wire::Envelope;
 
 /// The reason why an export could not be started.
 #[derive(Debug, Error)]
 pub enum StartError {
     #[error("{setting}: {name} is no header that can be sent")]
     Header { setting: &'static str, name: String },
+    #[error("cannot make the exporter of {signal}: {reason}")]
+    Exporter { signal: &'static str, reason: String },
     #[error("cannot start the thread that exports traces: {0}")]
     Thread(#[from] std::io::Error),
 }

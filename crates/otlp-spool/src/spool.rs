@@ -44,7 +44,9 @@ use self::sender::Sender;
 use self::shelf::Bounds;
 pub use self::survey::Survey;
 use self::writer::{BatchLimits, State, Writer};
-use crate::{Envelope, StartError, WireSpan};
+use crate::exporter::Spans;
+use crate::wire::WireSpan;
+use crate::{Envelope, StartError};
 
 /// The limit without a disk, or with one that takes nothing: enough for some minutes of a full worker.
 const MEMORY_BYTES: u64 = 64 << 20;
@@ -101,6 +103,8 @@ pub struct Spool {
     intake: Arc<Intake>,
     delivering: Arc<Delivering>,
     directory: Option<Arc<Path>>,
+    opened: Arc<Spans>,
+    ended: Arc<Spans>,
 }
 
 // === impl Settings ===
@@ -130,6 +134,7 @@ impl Spool {
         make: impl FnOnce() -> Result<C, StartError> + Send + 'static,
     ) -> Result<Self, StartError> {
         let intake = Arc::new(Intake::new(LIMITS));
+        let (opened, ended) = (into(&intake, Record::Opened)?, into(&intake, Record::Ended)?);
         let bounds = Bounds { bytes: settings.max_bytes, memory_bytes: MEMORY_BYTES, age: settings.max_age };
         let delivering = Arc::new(Delivering::new(bounds, settings.names[1]));
         let disk = settings.directory.as_deref().and_then(|path| open_disk(settings, path, &envelope));
@@ -141,19 +146,19 @@ impl Spool {
         start_sender(delivering.clone(), places, make)?;
         let state = State::new(envelope.clone());
         let limits = BatchLimits::default();
-        let spool = Self { intake: intake.clone(), delivering: delivering.clone(), directory };
+        let spool = Self { intake: intake.clone(), delivering: delivering.clone(), directory, opened, ended };
         let writer = Writer { limits, envelope, intake, delivering, disk, state };
         thread::Builder::new().name("trace-spool".to_owned()).spawn(move || writer.run())?;
         Ok(spool)
     }
 
     /// A span began; `span` is its form if this process is killed before it ends.
-    pub fn opened(&self, span: WireSpan) {
-        self.intake.push(Record::Opened(span));
+    pub fn opened(&self, span: SpanData) {
+        self.opened.export(span);
     }
 
-    pub fn ended(&self, span: WireSpan) {
-        self.intake.push(Record::Ended(span));
+    pub fn ended(&self, span: SpanData) {
+        self.ended.export(span);
     }
 
     pub fn status(&self) -> ExportStatus {
@@ -195,7 +200,7 @@ impl SpanProcessor for Spool {
     fn on_start(&self, _span: &mut opentelemetry_sdk::trace::Span, _context: &Context) {}
 
     fn on_end(&self, span: SpanData) {
-        self.ended(WireSpan::from(span));
+        self.ended(span);
     }
 
     fn force_flush(&self) -> OTelSdkResult {
@@ -207,6 +212,13 @@ impl SpanProcessor for Spool {
         self.close();
         Ok(())
     }
+}
+
+/// An exporter whose spans become records in the queue.
+fn into(intake: &Arc<Intake>, record: fn(WireSpan) -> Record) -> Result<Arc<Spans>, StartError> {
+    let intake = intake.clone();
+    let take = move |request| WireSpan::all(request).into_iter().map(record).for_each(|it| intake.push(it));
+    Spans::new(take).map(Arc::new)
 }
 
 /// None, with a line in the log, when the disk cannot be used: traces are worth more than their safety.

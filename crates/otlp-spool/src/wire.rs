@@ -11,12 +11,12 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use opentelemetry_proto::tonic::{common, resource};
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SpanData;
 use prost::Message;
+use prost::bytes::Buf;
 
 /// One span, encoded once for its whole way: the journal writes these bytes, and a batch is put together from them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct WireSpan {
+pub(crate) struct WireSpan {
     key: SpanKey,
     /// Nanoseconds since 1970: the end, or the start where there is no later end.
     latest: u64,
@@ -57,6 +57,19 @@ struct Scope {
     spans: Vec<Vec<u8>>,
 }
 
+/// The part of a [`Span`] that the spool goes by.
+#[derive(Clone, PartialEq, Message)]
+struct Head {
+    #[prost(bytes = "vec", tag = "1")]
+    trace_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    span_id: Vec<u8>,
+    #[prost(fixed64, tag = "7")]
+    start: u64,
+    #[prost(fixed64, tag = "8")]
+    end: u64,
+}
+
 // === impl WireSpan ===
 
 impl WireSpan {
@@ -68,8 +81,18 @@ impl WireSpan {
         &self.encoded
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        Self::new(&Span::decode(bytes).ok()?)
+    /// None when these are not the bytes of a span with valid ids.
+    pub(crate) fn new(encoded: Vec<u8>) -> Option<Self> {
+        let Head { trace_id, span_id, start, end } = Head::decode(encoded.as_slice()).ok()?;
+        let key = SpanKey(trace_id.try_into().ok()?, span_id.try_into().ok()?);
+        Some(Self { key, latest: end.max(start), encoded })
+    }
+
+    /// The spans of a request.
+    pub(crate) fn all(request: impl Buf) -> Vec<Self> {
+        let resources = Request::decode(request).unwrap_or_default().resources;
+        let scopes = resources.into_iter().flat_map(|resource| resource.scopes);
+        scopes.flat_map(|scope| scope.spans).filter_map(Self::new).collect()
     }
 
     /// Bytes on the wire.
@@ -85,27 +108,9 @@ impl WireSpan {
     pub(crate) fn ended_at(self, nanos: u64) -> Self {
         let ended = Span::decode(self.encoded.as_slice()).ok().and_then(|mut span| {
             span.end_time_unix_nano = nanos.max(span.start_time_unix_nano);
-            Self::new(&span)
+            Self::new(span.encode_to_vec())
         });
         ended.unwrap_or(self)
-    }
-
-    /// None when the span's ids are invalid.
-    fn new(span: &Span) -> Option<Self> {
-        let key =
-            SpanKey(span.trace_id.as_slice().try_into().ok()?, span.span_id.as_slice().try_into().ok()?);
-        let latest = span.end_time_unix_nano.max(span.start_time_unix_nano);
-        Some(Self { key, latest, encoded: span.encode_to_vec() })
-    }
-}
-
-impl From<SpanData> for WireSpan {
-    fn from(span: SpanData) -> Self {
-        let context = &span.span_context;
-        let key = SpanKey(context.trace_id().to_bytes(), context.span_id().to_bytes());
-        let span = Span::from(span);
-        let latest = span.end_time_unix_nano.max(span.start_time_unix_nano);
-        Self { key, latest, encoded: span.encode_to_vec() }
     }
 }
 
@@ -123,7 +128,7 @@ impl Envelope {
         })
     }
 
-    pub fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         self.0.encode_to_vec()
     }
 
@@ -132,7 +137,7 @@ impl Envelope {
     }
 
     /// A request with these spans.
-    pub fn batch(&self, spans: Vec<WireSpan>) -> Vec<u8> {
+    pub(crate) fn batch(&self, spans: Vec<WireSpan>) -> Vec<u8> {
         let ResourceSpans { resource, scope_spans, schema_url } = self.0.clone();
         let scope = scope_spans.into_iter().next().and_then(|scope| scope.scope);
         let spans = spans.into_iter().map(|span| span.encoded).collect();
@@ -184,7 +189,7 @@ pub(crate) mod tests {
             start_time_unix_nano: 1_000,
             ..Span::default()
         };
-        WireSpan::new(&span).unwrap()
+        WireSpan::new(span.encode_to_vec()).unwrap()
     }
 
     /// Trace and span of each span in a batch, made by [`span`].

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Request, Response};
+use thiserror::Error;
 use url::Url;
 
 use crate::client::HttpClient;
@@ -38,6 +39,18 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NoAnswer {
+    #[error("there was no whole answer within {} s", .0.as_secs_f64())]
+    Late(Duration),
+    /// The failure of a connection, with its causes.
+    #[error("{0}")]
+    Broken(String),
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
+}
+
 // === impl Web ===
 
 impl Web {
@@ -51,7 +64,7 @@ impl Web {
         Self { most_bytes: bytes, ..self }
     }
 
-    pub async fn get(&self, url: Url) -> Result<Answer, String> {
+    pub async fn get(&self, url: Url) -> Result<Answer, NoAnswer> {
         self.request(Method::GET, url, None).await
     }
 
@@ -61,7 +74,7 @@ impl Web {
         method: Method,
         url: Url,
         body: Option<&serde_json::Value>,
-    ) -> Result<Answer, String> {
+    ) -> Result<Answer, NoAnswer> {
         let mut request = Request::new(method, url);
         if let Some(body) = body {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -71,22 +84,22 @@ impl Web {
     }
 
     /// Sends bytes; None sends none.
-    pub async fn request(&self, method: Method, url: Url, body: Option<Vec<u8>>) -> Result<Answer, String> {
+    pub async fn request(&self, method: Method, url: Url, body: Option<Vec<u8>>) -> Result<Answer, NoAnswer> {
         let mut request = Request::new(method, url);
         *request.body_mut() = body.map(Into::into);
         self.answer(request).await
     }
 
-    async fn answer(&self, mut request: Request) -> Result<Answer, String> {
+    async fn answer(&self, mut request: Request) -> Result<Answer, NoAnswer> {
         request.headers_mut().extend(self.headers.clone());
-        let late = |_| format!("there was no whole answer within {} s", self.timeout.as_secs_f64());
-        tokio::time::timeout(self.timeout, self.answer_at_last(request)).await.map_err(late)?
+        let answer = tokio::time::timeout(self.timeout, self.answer_at_last(request)).await;
+        answer.map_err(|_| NoAnswer::Late(self.timeout))?
     }
 
-    async fn answer_at_last(&self, request: Request) -> Result<Answer, String> {
+    async fn answer_at_last(&self, request: Request) -> Result<Answer, NoAnswer> {
         let url = request.url().clone();
         let sent = self.client.send(request).await;
-        let response = sent.map_err(|error| network().causes(&url, &error))?;
+        let response = sent.map_err(|error| NoAnswer::Broken(network().causes(&url, &error)))?;
         let header = |name| response.headers().get(name)?.to_str().ok().map(str::to_owned);
         Ok(Answer {
             status: response.status().as_u16(),
@@ -98,11 +111,12 @@ impl Web {
     }
 }
 
-async fn read(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, String> {
+async fn read(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, NoAnswer> {
+    let broken = |error: reqwest::Error| NoAnswer::Broken(causes(&error.without_url()));
     let mut body = Vec::new();
-    while let Some(bytes) = response.chunk().await.map_err(|error| causes(&error.without_url()))? {
+    while let Some(bytes) = response.chunk().await.map_err(broken)? {
         if body.len() + bytes.len() > most_bytes {
-            return Err(format!("the answer is longer than {most_bytes} bytes"));
+            return Err(NoAnswer::TooLong(most_bytes));
         }
         body.extend_from_slice(&bytes);
     }
@@ -239,8 +253,8 @@ mod tests {
             }
         });
         let web = Web::new(Duration::from_secs(10), HeaderMap::new()).at_most(1 << 20);
-        assert_eq!(web.get(url.clone()).await.unwrap_err(), "the answer is longer than 1048576 bytes");
+        assert_eq!(web.get(url.clone()).await.unwrap_err(), NoAnswer::TooLong(1 << 20));
         let web = Web::new(Duration::from_secs(1), HeaderMap::new());
-        assert_eq!(web.get(url).await.unwrap_err(), "there was no whole answer within 1 s");
+        assert_eq!(web.get(url).await.unwrap_err(), NoAnswer::Late(Duration::from_secs(1)));
     }
 }

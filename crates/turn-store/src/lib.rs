@@ -44,9 +44,9 @@ pub use self::find::{
 };
 pub use self::length::{length, length_or_dash};
 pub use self::sqlite::Reader;
-pub use self::trace_url::{Linked, TraceUrl};
+pub use self::trace_url::{Linked, TraceUrl, TraceUrlError};
 pub use self::turn::{Attempt, End, Stage, Status, Turn, length_us, micros};
-pub use self::when::When;
+pub use self::when::{NoTime, When};
 use self::writer::Writer;
 
 /// Turns that may wait for the file, half of them as beginnings. Far more than a worker with all slots taken makes in

@@ -2,10 +2,14 @@
 
 use std::fmt::Write;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+use thiserror::Error;
+
 /// The names that may stand between braces.
 const PLACES: [&str; 4] = ["trace_id", "start_us", "end_us", "session_id"];
 /// How far around a turn a link looks, in microseconds: clocks differ, and backends round.
 const MARGIN_US: i64 = 60_000_000;
+const ENCODED: AsciiSet = NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 
 /// A URL with places, as text and places in turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,26 +32,38 @@ pub struct Linked<'a> {
     pub ended_us: i64,
 }
 
+/// The fault of a text.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TraceUrlError {
+    #[error("it must begin with https:// or http:// and hold no blanks")]
+    NoWebAddress,
+    #[error("a `{{` has no `}}`")]
+    Unclosed,
+    #[error("`{{{0}}}` is no place; there are {{{places}}}", places = PLACES.join("}, {"))]
+    UnknownPlace(String),
+    #[error("it has no {{trace_id}}, so that all links would lead to one page")]
+    NoTraceId,
+}
+
 impl TraceUrl {
     /// The error tells the fault of the text.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, TraceUrlError> {
         let is_web = ["https://", "http://"].iter().any(|scheme| text.starts_with(scheme));
         if !is_web || text.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
-            return Err("it must begin with https:// or http:// and hold no blanks".to_owned());
+            return Err(TraceUrlError::NoWebAddress);
         }
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once('{') {
-            let (name, after) = behind.split_once('}').ok_or("a `{` has no `}`")?;
+            let (name, after) = behind.split_once('}').ok_or(TraceUrlError::Unclosed)?;
             let place = PLACES.iter().find(|place| **place == name);
-            let place = place
-                .ok_or_else(|| format!("`{{{name}}}` is no place; there are {{{}}}", PLACES.join("}, {")))?;
+            let place = place.ok_or_else(|| TraceUrlError::UnknownPlace(name.to_owned()))?;
             parts.extend([Part::Text(before.to_owned()), Part::Place(place)]);
             rest = after;
         }
         parts.push(Part::Text(rest.to_owned()));
         if !parts.contains(&Part::Place("trace_id")) {
-            return Err("it has no {trace_id}, so that all links would lead to one page".to_owned());
+            return Err(TraceUrlError::NoTraceId);
         }
         Ok(Self { parts })
     }
@@ -69,8 +85,8 @@ impl TraceUrl {
     }
 }
 
-fn encoded(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, &ENCODED)
 }
 
 #[cfg(test)]
@@ -101,7 +117,7 @@ mod tests {
             ("https://x/{trace_id", "no `}`"),
             ("https://x/", "no {trace_id}"),
         ] {
-            let error = TraceUrl::parse(text).unwrap_err();
+            let error = TraceUrl::parse(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");
         }
     }

@@ -1,9 +1,10 @@
 //! The page of sessions.
 
+use maud::{Markup, html};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use turn_store::{Figures, Found, Session, Status, length, length_or_dash};
 
-use super::{Page, begin_main, tile, time};
-use crate::http::html::{Html, html};
+use super::{Page, main_part, tile, time};
 use crate::http::query::Query;
 
 const SINCE: [(&str, &str); 6] = [
@@ -14,86 +15,76 @@ const SINCE: [(&str, &str); 6] = [
     ("365d", "last year"),
     ("all", "all time"),
 ];
+/// The characters of an id that a path does not hold as they are.
+const NOT_IN_PATH: AsciiSet = NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 
 pub(super) fn page(query: &Query, found: &Found) -> Page {
-    let mut body = Html::default();
-    html!(&mut body;
-        "<header><h1>Sessions</h1>" (filter(query))
-        "</header>");
-    // Only the newest page changes while a reader looks at it.
-    begin_main(&mut body, query.cursor.is_none());
-    html!(&mut body; (totals(found)) (table(found)) (pages(query, found)) "</main>");
+    let content = html! { (totals(found)) (table(found)) (pages(query, found)) };
+    let body = html! {
+        header { h1 { "Sessions" } (filter(query)) }
+        // Only the newest page changes while a reader looks at it.
+        (main_part(query.cursor.is_none(), &content))
+    };
     Page { title: "Sessions".to_owned(), body }
 }
 
 // === the filter ===
 
-fn filter(query: &Query) -> Html {
-    let mut out = Html::default();
-    html!(&mut out;
-        "<form class=filter method=get action=/sessions role=search>"
-        "<label>Time <select name=since>" (since(query)) "</select></label>"
-        "<label>Room <input name=room value=\"" (query.filter.room.as_deref())
-        "\" placeholder=\"any; * for any text\" maxlength=256></label>"
-        "<label>With a turn that is <select name=status><option value=\"\">anything</option>"
-        (statuses(query)) "</select></label>" (hidden_inputs(query)) "<button>Show</button></form>");
-    out
+fn filter(query: &Query) -> Markup {
+    html! {
+        form.filter method="get" action="/sessions" role="search" {
+            label { "Time " select name="since" { (since(query)) } }
+            label {
+                "Room "
+                input name="room" value=(query.filter.room.as_deref().unwrap_or_default())
+                    placeholder="any; * for any text" maxlength="256";
+            }
+            label { "With a turn that is " select name="status" { (statuses(query)) } }
+            (hidden_inputs(query))
+            button { "Show" }
+        }
+    }
 }
 
 /// Keeps the parameters that only a URL can hold when the form is sent.
-fn hidden_inputs(query: &Query) -> Html {
-    let mut out = Html::default();
+fn hidden_inputs(query: &Query) -> Markup {
     let limit = query.chosen_limit.map(|limit| limit.to_string());
-    for (name, value) in [("until", query.until()), ("limit", limit)] {
-        if let Some(value) = value {
-            html!(&mut out; "<input type=hidden name=" (name) " value=\"" (value) "\">");
+    html! {
+        @for (name, value) in [("until", query.until()), ("limit", limit)] {
+            @if let Some(value) = value { input type="hidden" name=(name) value=(value); }
         }
     }
-    out
 }
 
-fn since(query: &Query) -> Html {
-    let mut out = Html::default();
+fn since(query: &Query) -> Markup {
     let is_other = SINCE.iter().all(|(value, _)| *value != query.since);
     let other = is_other.then_some((query.since.as_str(), query.since.as_str()));
-    for (value, name) in other.into_iter().chain(SINCE) {
-        html!(&mut out; (option(value, name, value == query.since)));
+    html! {
+        @for (value, name) in other.into_iter().chain(SINCE) {
+            option value=(value) selected[value == query.since] { (name) }
+        }
     }
-    out
 }
 
-fn statuses(query: &Query) -> Html {
-    let mut out = Html::default();
-    for status in Status::ALL {
-        let name = status.as_str();
-        html!(&mut out; (option(name, name, query.filter.status == Some(status))));
+fn statuses(query: &Query) -> Markup {
+    html! {
+        option value="" { "anything" }
+        @for status in Status::ALL {
+            option value=(status.as_str()) selected[query.filter.status == Some(status)] { (status.as_str()) }
+        }
     }
-    out
-}
-
-fn option(value: &str, name: &str, is_chosen: bool) -> Html {
-    let mut out = Html::default();
-    html!(&mut out; "<option value=\"" (value) "\"");
-    if is_chosen {
-        html!(&mut out; " selected");
-    }
-    html!(&mut out; ">" (name) "</option>");
-    out
 }
 
 // === what was found ===
 
-fn totals(found: &Found) -> Html {
-    let mut out = Html::default();
-    html!(&mut out; "<dl class=tiles>");
-    tile(&mut out, "Sessions", &grouped(found.count), "");
-    figures(&mut out, &found.totals);
-    html!(&mut out; "</dl>");
-    out
+fn totals(found: &Found) -> Markup {
+    html! {
+        dl.tiles { (tile("Sessions", &grouped(found.count), false)) (figures(&found.totals)) }
+    }
 }
 
 /// The tiles of many turns, here and on a session's page.
-pub(super) fn figures(out: &mut Html, figures: &Figures) {
+pub(super) fn figures(figures: &Figures) -> Markup {
     let share = |count: u64| match figures.turns {
         0 => "0".to_owned(),
         turns => format!("{count} ({:.1} %)", count as f64 * 100.0 / turns as f64),
@@ -102,13 +93,15 @@ pub(super) fn figures(out: &mut Html, figures: &Figures) {
     let whole = |us| length_or_dash(us).replace(' ', "\u{a0}");
     let both = |p50, p95| format!("{} / {}", whole(p50), whole(p95));
     let estimated = if figures.usage_estimated { "≈ " } else { "" };
-    tile(out, "Turns", &grouped(figures.turns), "");
-    tile(out, "Errors", &share(figures.errors()), if figures.errors() > 0 { "bad" } else { "" });
-    tile(out, "Interrupted", &share(figures.interrupted), "");
-    tile(out, "First word, p50 / p95", &both(figures.e2e.p50_us, figures.e2e.p95_us), "");
-    tile(out, "TTFT, p50 / p95", &both(figures.ttft.p50_us, figures.ttft.p95_us), "");
     let tokens = format!("{estimated}{} / {}", grouped(figures.input_tokens), grouped(figures.output_tokens));
-    tile(out, "Tokens in / out", &tokens, "");
+    html! {
+        (tile("Turns", &grouped(figures.turns), false))
+        (tile("Errors", &share(figures.errors()), figures.errors() > 0))
+        (tile("Interrupted", &share(figures.interrupted), false))
+        (tile("First word, p50 / p95", &both(figures.e2e.p50_us, figures.e2e.p95_us), false))
+        (tile("TTFT, p50 / p95", &both(figures.ttft.p50_us, figures.ttft.p95_us), false))
+        (tile("Tokens in / out", &tokens, false))
+    }
 }
 
 /// A number with thin spaces between its thousands.
@@ -118,72 +111,86 @@ fn grouped(number: u64) -> String {
     groups.collect::<Vec<_>>().join("\u{202f}")
 }
 
-fn table(found: &Found) -> Html {
-    let mut out = Html::default();
+fn table(found: &Found) -> Markup {
     if found.sessions.is_empty() {
-        html!(&mut out; "<p class=note>No sessions. Look further back, or start one: <code>voiced call --room try-it</code></p>");
-        return out;
+        return html! {
+            p.note {
+                "No sessions. Look further back, or start one: " code { "voiced call --room try-it" }
+            }
+        };
     }
-    html!(&mut out;
-        "<div class=scroll tabindex=0 role=region aria-label=Sessions><table><caption>Sessions, the newest first. Times are UTC. First word: in the room, after the end of what was said; TTFT: the model’s.</caption>"
-        "<thead><tr><th scope=col rowspan=2>Started<th scope=col rowspan=2>Room<th scope=col rowspan=2>Session"
-        "<th scope=col rowspan=2 class=n>Length<th scope=col rowspan=2 class=n>Turns<th scope=col rowspan=2 class=n>Errors"
-        "<th scope=col rowspan=2 class=n>Interr.<th scope=colgroup colspan=2 class=g>First word"
-        "<th scope=colgroup colspan=2 class=g>TTFT<th scope=colgroup colspan=2 class=g>Tokens</tr>"
-        "<tr><th scope=col class=n>p50<th scope=col class=n>p95<th scope=col class=n>p50<th scope=col class=n>p95"
-        "<th scope=col class=n>in<th scope=col class=n>out</tr></thead><tbody>");
-    for session in &found.sessions {
-        html!(&mut out; (row(session)));
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Sessions" {
+            table {
+                caption {
+                    "Sessions, the newest first. Times are UTC. First word: in the room, after the end of what was \
+                     said; TTFT: the model’s."
+                }
+                (head())
+                tbody { @for session in &found.sessions { (row(session)) } }
+            }
+        }
     }
-    html!(&mut out; "</tbody></table></div>");
-    out
 }
 
-fn row(session: &Session) -> Html {
-    let mut out = Html::default();
+fn head() -> Markup {
+    html! {
+        thead {
+            tr {
+                @for name in ["Started", "Room", "Session"] { th scope="col" rowspan="2" { (name) } }
+                @for name in ["Length", "Turns", "Errors", "Interr."] { th.n scope="col" rowspan="2" { (name) } }
+                @for name in ["First word", "TTFT", "Tokens"] { th.g scope="colgroup" colspan="2" { (name) } }
+            }
+            tr {
+                @for name in ["p50", "p95", "p50", "p95", "in", "out"] { th.n scope="col" { (name) } }
+            }
+        }
+    }
+}
+
+fn row(session: &Session) -> Markup {
     let figures = &session.figures;
-    html!(&mut out;
-        "<tr><td class=t>" (time(session.started_us))
-        "<td class=name><bdi>" (session.room) "</bdi>"
-        "<th scope=row class=name><a href=\"/sessions/" (path(&session.id)) "\"><bdi>" (session.id) "</bdi></a>");
-    if figures.open > 0 {
-        html!(&mut out; " <span class=\"badge open\">open</span>");
+    html! {
+        tr {
+            td.t { (time(session.started_us)) }
+            td.name { bdi { (session.room) } }
+            th.name scope="row" {
+                a href={ "/sessions/" (path(&session.id)) } { bdi { (session.id) } }
+                @if figures.open > 0 { " " span.badge.open { "open" } }
+            }
+            td.n { (length(session.length_us())) }
+            td.n { (grouped(figures.turns)) }
+            (count(figures.errors(), "bad"))
+            (count(figures.interrupted, ""))
+            @for us in [figures.e2e.p50_us, figures.e2e.p95_us, figures.ttft.p50_us, figures.ttft.p95_us] {
+                td.n { (length_or_dash(us)) }
+            }
+            td.n { (grouped(figures.input_tokens)) }
+            td.n { (grouped(figures.output_tokens)) }
+        }
     }
-    html!(&mut out;
-        "<td class=n>" (length(session.length_us())) "<td class=n>" (grouped(figures.turns))
-        (count(figures.errors(), "bad")) (count(figures.interrupted, "")));
-    for us in [figures.e2e.p50_us, figures.e2e.p95_us, figures.ttft.p50_us, figures.ttft.p95_us] {
-        html!(&mut out; "<td class=n>" (length_or_dash(us)));
-    }
-    html!(&mut out; "<td class=n>" (grouped(figures.input_tokens)) "<td class=n>" (grouped(figures.output_tokens)) "</tr>");
-    out
 }
 
 /// A zero is shown in the manner of an empty cell.
-fn count(count: u64, class: &'static str) -> Html {
-    let mut out = Html::default();
-    html!(&mut out; "<td class=\"n ");
-    out.markup(if count == 0 { "zero" } else { class });
-    html!(&mut out; "\">" (count));
-    out
+fn count(count: u64, class: &str) -> Markup {
+    let class = if count == 0 { "zero" } else { class };
+    html! { td.n.(class) { (count) } }
 }
 
 /// An id as a part of a path: a room's name may stand for it, and hold anything.
 pub(super) fn path(id: &str) -> String {
-    url::form_urlencoded::byte_serialize(id.as_bytes()).collect::<String>().replace('+', "%20")
+    utf8_percent_encode(id, &NOT_IN_PATH).to_string()
 }
 
-fn pages(query: &Query, found: &Found) -> Html {
-    let mut out = Html::default();
-    html!(&mut out; "<nav class=pages aria-label=Pages>");
-    if query.cursor.is_some() {
-        html!(&mut out; "<a href=\"/sessions?" (query.at(None)) "\">The newest</a>");
+fn pages(query: &Query, found: &Found) -> Markup {
+    html! {
+        nav.pages aria-label="Pages" {
+            @if query.cursor.is_some() { a href={ "/sessions?" (query.at(None)) } { "The newest" } }
+            @if let Some(next) = &found.next {
+                a rel="next" href={ "/sessions?" (query.at(Some(next))) } { "Earlier sessions" }
+            }
+        }
     }
-    if let Some(next) = &found.next {
-        html!(&mut out; "<a rel=next href=\"/sessions?" (query.at(Some(next))) "\">Earlier sessions</a>");
-    }
-    html!(&mut out; "</nav>");
-    out
 }
 
 #[cfg(test)]
@@ -205,7 +212,7 @@ mod tests {
             assert!(links.contains(&link), "{link} is missing in {links}");
         }
         let form = filter(&query).into_string();
-        for input in ["name=until value=\"2025-11-25T00:00:00.000000Z\"", "name=limit value=\"7\""] {
+        for input in ["name=\"until\" value=\"2025-11-25T00:00:00.000000Z\"", "name=\"limit\" value=\"7\""] {
             assert!(form.contains(input), "{input} is missing in {form}");
         }
     }

@@ -1,13 +1,13 @@
 //! The page of one session: its conversation turn by turn, and the time that each part took.
 
+use maud::{Markup, html};
 use turn_store::{
     Attempt, Bar, FoundTurns, Place, Session, Status, Turn, bars, json, length, length_or_dash,
 };
 
 use super::list::{figures, path};
-use super::{Page, begin_main, tile, time};
+use super::{Page, main_part, tile, time};
 use crate::config::TraceUrl;
-use crate::http::html::{Html, html};
 use crate::http::query::Query;
 
 /// The width of a waterfall in its own units.
@@ -21,110 +21,109 @@ pub(super) fn page(
     query: &Query,
     trace_url: Option<&TraceUrl>,
 ) -> Page {
-    let mut body = Html::default();
-    html!(&mut body;
-        "<header><nav aria-label=Breadcrumb><a href=/sessions>Sessions</a></nav><h1><bdi>" (session.room)
-        "</bdi></h1><p class=sub>" (time(session.started_us)) " UTC · session <code>" (session.id)
-        "</code> · agent <bdi>" (session.agent) "</bdi></p></header>");
-    begin_main(&mut body, query.cursor.is_none());
-    html!(&mut body; "<dl class=tiles>");
-    tile(&mut body, "Length", &length(session.length_us()), "");
-    figures(&mut body, &session.figures);
-    html!(&mut body; "</dl>" (pages(session, found, query)) (turns(found, trace_url)) "</main>");
+    let content = html! {
+        dl.tiles { (tile("Length", &length(session.length_us()), false)) (figures(&session.figures)) }
+        (pages(session, found, query))
+        (turns(found, trace_url))
+    };
+    let body = html! {
+        header {
+            nav aria-label="Breadcrumb" { a href="/sessions" { "Sessions" } }
+            h1 { bdi { (session.room) } }
+            p.sub {
+                (time(session.started_us)) " UTC · session " code { (session.id) }
+                " · agent " bdi { (session.agent) }
+            }
+        }
+        (main_part(query.cursor.is_none(), &content))
+    };
     Page { title: session.room.clone(), body }
 }
 
-fn pages(session: &Session, found: &FoundTurns, query: &Query) -> Html {
-    let mut out = Html::default();
-    let limit = query.chosen_limit.map(|limit| format!("&limit={limit}"));
-    html!(&mut out; "<nav class=pages aria-label=Pages>");
-    if let Some(first) = found.turns.first().filter(|_| found.more) {
-        html!(&mut out;
-            "<a rel=prev href=\"/sessions/" (path(&session.id)) "?cursor=" (path(&Place::of(first).token())) (limit)
-            "\">Earlier turns</a>");
+fn pages(session: &Session, found: &FoundTurns, query: &Query) -> Markup {
+    let at = format!("/sessions/{}", path(&session.id));
+    let limit =
+        |mark: &str| query.chosen_limit.map(|limit| format!("{mark}limit={limit}")).unwrap_or_default();
+    html! {
+        nav.pages aria-label="Pages" {
+            @if let Some(first) = found.turns.first().filter(|_| found.more) {
+                a rel="prev" href={ (at) "?cursor=" (path(&Place::of(first).token())) (limit("&")) } {
+                    "Earlier turns"
+                }
+            }
+            @if query.cursor.is_some() { a href={ (at) (limit("?")) } { "The latest turns" } }
+        }
     }
-    if query.cursor.is_some() {
-        let limit = query.chosen_limit.map(|limit| format!("?limit={limit}"));
-        html!(&mut out; "<a href=\"/sessions/" (path(&session.id)) (limit) "\">The latest turns</a>");
-    }
-    html!(&mut out; "</nav>");
-    out
 }
 
-fn turns(found: &FoundTurns, trace_url: Option<&TraceUrl>) -> Html {
-    let mut out = Html::default();
-    html!(&mut out;
-        "<div class=scroll tabindex=0 role=region aria-label=Turns><table class=turns>"
-        "<caption>Turns. Bars: pale until the first word, full from then on.</caption>"
-        "<thead><tr><th scope=col class=n>Turn<th scope=col>Said<th scope=col>Where the time went"
-        "<th scope=col class=n>First word<th scope=col class=n>TTFT<th scope=col class=n>Total"
-        "<th scope=col class=n>Tokens</tr></thead><tbody>");
-    for turn in &found.turns {
-        html!(&mut out; (row(turn, trace_url)));
+fn turns(found: &FoundTurns, trace_url: Option<&TraceUrl>) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Turns" {
+            table.turns {
+                caption { "Turns. Bars: pale until the first word, full from then on." }
+                thead {
+                    tr {
+                        th.n scope="col" { "Turn" }
+                        @for name in ["Said", "Where the time went"] { th scope="col" { (name) } }
+                        @for name in ["First word", "TTFT", "Total", "Tokens"] { th.n scope="col" { (name) } }
+                    }
+                }
+                tbody { @for turn in &found.turns { (row(turn, trace_url)) } }
+            }
+        }
     }
-    html!(&mut out; "</tbody></table></div>");
-    out
 }
 
-fn row(turn: &Turn, trace_url: Option<&TraceUrl>) -> Html {
-    let mut out = Html::default();
+fn row(turn: &Turn, trace_url: Option<&TraceUrl>) -> Markup {
     let end = turn.end.as_ref();
-    html!(&mut out;
-        "<tr><th scope=row class=n>" (turn.index)
-        "<td class=said>" (said(turn)) "<td class=when>" (waterfall(turn)) (trace(turn, trace_url))
-        "<td class=n>" (length_or_dash(end.and_then(|end| end.e2e_us)))
-        "<td class=n>" (length_or_dash(end.and_then(|end| end.ttft_us)))
-        "<td class=n>" (length_or_dash(turn.total_us()))
-        "<td class=n>" (tokens(turn)) "</tr>");
-    out
+    html! {
+        tr {
+            th.n scope="row" { (turn.index) }
+            td.said { (said(turn)) }
+            td.when { (waterfall(turn)) (trace(turn, trace_url)) }
+            td.n { (length_or_dash(end.and_then(|end| end.e2e_us))) }
+            td.n { (length_or_dash(end.and_then(|end| end.ttft_us))) }
+            td.n { (length_or_dash(turn.total_us())) }
+            td.n { (tokens(turn)) }
+        }
+    }
 }
 
 // === what was said ===
 
-fn said(turn: &Turn) -> Html {
-    let mut out = Html::default();
-    html!(&mut out;
-        "<p class=meta>" (time(turn.started_us)) " · <bdi>" (turn.speaker) "</bdi> "
-        (badge(turn.status())) "</p>");
-    if let Some(question) = turn.question.as_str() {
-        html!(&mut out; "<p class=q dir=auto>" (question) "</p>");
+fn said(turn: &Turn) -> Markup {
+    let answer = turn.end.as_ref().and_then(|end| end.answer.as_str());
+    html! {
+        p.meta { (time(turn.started_us)) " · " bdi { (turn.speaker) } " " (badge(turn.status())) }
+        @if let Some(question) = turn.question.as_str() { p.q dir="auto" { (question) } }
+        @if let Some(answer) = answer { p.a dir="auto" { (answer) } }
+        @if let Some(failure) = turn.failure() {
+            p.bad { strong { (failure.class) } " " (failure.message) }
+        }
     }
-    if let Some(answer) = turn.end.as_ref().and_then(|end| end.answer.as_str()) {
-        html!(&mut out; "<p class=a dir=auto>" (answer) "</p>");
-    }
-    if let Some(failure) = turn.failure() {
-        html!(&mut out; "<p class=bad><strong>" (failure.class) "</strong> " (failure.message) "</p>");
-    }
-    out
 }
 
-fn badge(status: Status) -> Html {
-    let mut out = Html::default();
-    html!(&mut out; "<span class=\"badge " (status.as_str()) "\">" (status.as_str()) "</span>");
-    out
+fn badge(status: Status) -> Markup {
+    html! { span.badge.(status.as_str()) { (status.as_str()) } }
 }
 
-fn tokens(turn: &Turn) -> Html {
-    let mut out = Html::default();
-    let Some(usage) = turn.end.as_ref().map(|end| end.usage) else { return out };
-    if usage.estimated {
-        html!(&mut out; "<abbr title=estimated>≈</abbr> ");
+fn tokens(turn: &Turn) -> Markup {
+    let Some(usage) = turn.end.as_ref().map(|end| end.usage) else { return html! {} };
+    html! {
+        @if usage.estimated { abbr title="estimated" { "≈" } " " }
+        (usage.input) " → " (usage.output)
+        @if let Some(cached) = usage.cached_input { small { (cached) " cached" } }
     }
-    html!(&mut out; (usage.input) " → " (usage.output));
-    if let Some(cached) = usage.cached_input {
-        html!(&mut out; "<small>" (cached) " cached</small>");
-    }
-    out
 }
 
 // === where the time went ===
 
-fn waterfall(turn: &Turn) -> Html {
-    let mut out = Html::default();
-    for bar in bars(turn) {
-        html!(&mut out; "<div class=bar><span>" (label(&bar)) "</span>" (drawn(&bar)) "<span class=n>" (words(&bar)) "</span></div>");
+fn waterfall(turn: &Turn) -> Markup {
+    html! {
+        @for bar in bars(turn) {
+            div.bar { span { (label(&bar)) } (drawn(&bar)) span.n { (words(&bar)) } }
+        }
     }
-    out
 }
 
 fn label(bar: &Bar<'_>) -> String {
@@ -133,26 +132,22 @@ fn label(bar: &Bar<'_>) -> String {
 }
 
 /// The bar is a scalable picture, because attributes give its position; a style would violate the policy.
-fn drawn(bar: &Bar<'_>) -> Html {
-    let mut out = Html::default();
+fn drawn(bar: &Bar<'_>) -> Markup {
     let from = (bar.from * WIDTH).min(WIDTH - SHORTEST);
     let until = (bar.until * WIDTH).clamp(from + SHORTEST, WIDTH);
     let first = bar.first_word.map_or(until, |share| (share * WIDTH).clamp(from, until));
     let class = if bar.is_bad { "bad" } else { "good" };
-    html!(&mut out;
-        "<svg viewBox=\"0 0 1000 10\" preserveAspectRatio=none aria-hidden=true class=" (class) ">"
-        (rect("wait", from, first)) (rect("run", first, until)) "</svg>");
-    out
+    html! {
+        svg.(class) viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" {
+            (rect("wait", from, first))
+            (rect("run", first, until))
+        }
+    }
 }
 
-fn rect(class: &'static str, from: f64, until: f64) -> Html {
-    let mut out = Html::default();
-    if until > from {
-        html!(&mut out;
-            "<rect class=" (class) " x=\"" (format!("{from:.1}")) "\" width=\"" (format!("{:.1}", until - from))
-            "\" height=\"10\"/>");
-    }
-    out
+fn rect(class: &str, from: f64, until: f64) -> Markup {
+    let (x, width) = (format!("{from:.1}"), format!("{:.1}", until - from));
+    html! { @if until > from { rect.(class) x=(x) width=(width) height="10" {} } }
 }
 
 fn words(bar: &Bar<'_>) -> String {
@@ -171,24 +166,22 @@ fn status(attempt: &Attempt) -> String {
     if known.is_empty() { String::new() } else { format!(" · {}", known.join(" · ")) }
 }
 
-fn trace(turn: &Turn, trace_url: Option<&TraceUrl>) -> Html {
-    let mut out = Html::default();
-    html!(&mut out; "<p class=meta>");
-    if let Some(model) = turn.end.as_ref().and_then(|end| end.model.as_ref()) {
-        html!(&mut out; (model) " · ");
+fn trace(turn: &Turn, trace_url: Option<&TraceUrl>) -> Markup {
+    let end = turn.end.as_ref();
+    let reason = end.and_then(|end| end.finish_reason.as_ref()).filter(|reason| *reason != "stop");
+    let id = html! { code { (turn.trace_id) } };
+    html! {
+        p.meta {
+            @if let Some(model) = end.and_then(|end| end.model.as_ref()) { (model) " · " }
+            @if let Some(reason) = reason { "finish reason " (reason) " · " }
+            "trace "
+            @if let Some(url) = trace_url {
+                a rel="noreferrer" href=(url.link(json::linked(turn))) { (id) }
+            } @else {
+                (id)
+            }
+        }
     }
-    let reason = turn.end.as_ref().and_then(|end| end.finish_reason.as_ref());
-    if let Some(reason) = reason.filter(|reason| *reason != "stop") {
-        html!(&mut out; "finish reason " (reason) " · ");
-    }
-    html!(&mut out; "trace ");
-    match trace_url {
-        Some(url) => html!(&mut out;
-            "<a rel=noreferrer href=\"" (url.link(json::linked(turn))) "\"><code>" (turn.trace_id) "</code></a>"),
-        None => html!(&mut out; "<code>" (turn.trace_id) "</code>"),
-    }
-    html!(&mut out; "</p>");
-    out
 }
 
 #[cfg(test)]
@@ -203,7 +196,10 @@ mod tests {
         let page = waterfall(&samples::retried_turn()).into_string();
         assert_eq!(page.matches("<svg").count(), 3);
         assert!(page.contains("<span>llm 1</span>") && page.contains("100 ms · HTTP 429"), "{page}");
-        assert!(page.contains(r#"<rect class=wait x="500.0" width="100.0""#), "until its first word: {page}");
+        assert!(
+            page.contains(r#"<rect class="wait" x="500.0" width="100.0""#),
+            "until its first word: {page}"
+        );
     }
 
     #[test]

@@ -6,11 +6,11 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use maud::html;
 use url::form_urlencoded;
 
 use super::{Page, document};
 use crate::http::access::Access;
-use crate::http::html::{Html, html};
 use crate::http::origin;
 
 const MAX_FORM_BYTES: usize = 4096;
@@ -66,14 +66,23 @@ pub(in crate::http) fn is_ours(to: &str) -> bool {
 }
 
 fn form(to: &str, trouble: Option<&'static str>) -> Response {
-    let mut body = Html::default();
-    html!(&mut body;
-        "<main class=sign-in><h1>Sign in</h1>"
-        "<p class=note>What people said here is behind a token: <code>[http] token</code> of the worker.</p>"
-        "<form method=post action=/sign-in><label>Token "
-        "<input type=password name=token required autofocus autocomplete=current-password></label>"
-        "<input type=hidden name=to value=\"" (to) "\"><button>Sign in</button></form>"
-        "<p class=bad role=alert>" (trouble) "</p></main>");
+    let body = html! {
+        main.sign-in {
+            h1 { "Sign in" }
+            p.note {
+                "What people said here is behind a token: " code { "[http] token" } " of the worker."
+            }
+            form method="post" action="/sign-in" {
+                label {
+                    "Token "
+                    input type="password" name="token" required autofocus autocomplete="current-password";
+                }
+                input type="hidden" name="to" value=(to);
+                button { "Sign in" }
+            }
+            p.bad role="alert" { @if let Some(trouble) = trouble { (trouble) } }
+        }
+    };
     document(StatusCode::UNAUTHORIZED, Page { title: "Sign in".to_owned(), body })
 }
 

@@ -18,16 +18,6 @@ use super::queue::LogQueue;
 use super::records::Record;
 use crate::telemetry::attributes::Value;
 
-/// The modules that sending consists of. (The model is asked through some of these, too; its failures are logged by
-/// us.)
-const EXPORT_STACK: [&str; 8] =
-    ["reqwest", "hyper", "hyper_util", "h2", "rustls", "tower", "opentelemetry", "opentelemetry_sdk"];
-/// Our own part of the export.
-const EXPORT_MODULES: [&str; 3] = [
-    "voiced::telemetry::signals::post",
-    "voiced::telemetry::signals::logs",
-    "voiced::telemetry::signals::metrics",
-];
 /// A longer text is cut. Bytes.
 const MAX_TEXT: usize = 16 << 10;
 
@@ -76,7 +66,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let level = *event.metadata().level();
-        if level > Level::INFO {
+        if level > Level::INFO || otlp_spool::is_exporting() {
             return;
         }
         let mut fields = Fields::default();
@@ -87,15 +77,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
         }
         event.record(&mut fields);
         let target = fields.target.take().unwrap_or_else(|| event.metadata().target().to_owned());
-        if !is_export(&target) {
-            self.queue.push(fields.record(level, target, &self.secrets));
-        }
+        self.queue.push(fields.record(level, target, &self.secrets));
     }
-}
-
-fn is_export(target: &str) -> bool {
-    let krate = target.split("::").next().unwrap_or(target);
-    EXPORT_STACK.contains(&krate) || EXPORT_MODULES.contains(&target)
 }
 
 // === impl Fields ===
@@ -247,15 +230,15 @@ mod tests {
     fn what_the_export_causes_and_what_is_below_info_stays_out() {
         let records = logged(|| {
             debug!("too quiet");
+            let exporting = otlp_spool::mark_exporting();
             warn!(target: "hyper::client", "closed");
-            warn!(target: "reqwest", "retrying");
-            warn!(target: "opentelemetry_sdk", "dropped");
-            warn!(target: "voiced::telemetry::signals::post", "export of logs: refused");
+            error!("export of logs: refused");
+            drop(exporting);
             warn!(target: "log", { log.target = "hyper_util::client" }, "by way of the crate log");
-            warn!(target: "hyperspace", "somebody else");
         });
-        let bodies: Vec<&str> = records.iter().map(|record| record.body.as_str()).collect();
-        assert_eq!(bodies, ["somebody else"]);
+        let said: Vec<_> =
+            records.iter().map(|record| (record.target.as_str(), record.body.as_str())).collect();
+        assert_eq!(said, [("hyper_util::client", "by way of the crate log")]);
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::time::Duration;
 use otlp_spool::Signal;
 use url::Url;
 
-use super::post::{self, Poster, is_transient};
+use super::Counts;
+use super::post::{self, Poster};
 use super::queue::{Batch, LogQueue};
-use super::{Counts, records};
+use super::records::Requests;
 use crate::telemetry::StartError;
 use crate::telemetry::settings::Settings;
 
@@ -26,7 +27,7 @@ pub(super) struct LogExport {
 struct Sender {
     poster: Poster,
     queue: LogQueue,
-    resource: Vec<(String, String)>,
+    requests: Requests,
     counts: Arc<Counts>,
     /// The queue overflowed with the batch before, and that was logged.
     overflowing: bool,
@@ -42,10 +43,10 @@ impl LogExport {
         queue: LogQueue,
         counts: Arc<Counts>,
     ) -> Result<Self, StartError> {
-        let shared = queue.clone();
+        let (shared, requests) = (queue.clone(), Requests::new(resource)?);
         post::spawn(config, url, Signal::Logs, move |poster| {
             let finish = shared.clone();
-            Sender { poster, queue: shared, resource, counts, overflowing: false }.run();
+            Sender { poster, queue: shared, requests, counts, overflowing: false }.run();
             finish.finish();
         })?;
         Ok(Self { queue })
@@ -88,11 +89,11 @@ impl Sender {
     /// Tries until the receiver takes the batch or refuses it for good; at the end of the process only once more.
     fn send(&mut self, batch: Batch) {
         let count = batch.records.len() as u64;
-        let request = records::request(batch.records, &self.resource);
+        let request = self.requests.with(batch.records);
         let mut pause = FIRST_PAUSE;
         let delivery = loop {
             let delivery = self.poster.post(&request, count);
-            if !is_transient(&delivery) {
+            if !delivery.is_transient() {
                 break delivery;
             }
             let wait = self.poster.wait(&delivery, pause);

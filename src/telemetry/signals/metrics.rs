@@ -6,11 +6,11 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use otlp_spool::{Delivery, Signal};
+use otlp_spool::{Delivery, MetricsEncoder, RequestBody, Signal};
 use url::Url;
 
 use super::Counts;
-use super::post::{self, Poster, is_transient};
+use super::post::{self, Poster};
 use crate::metrics::{Metrics, Temporality};
 use crate::telemetry::StartError;
 use crate::telemetry::settings::Settings;
@@ -32,8 +32,9 @@ pub(super) struct MetricsPush {
 struct Pusher {
     poster: Poster,
     metrics: Metrics,
+    encoder: MetricsEncoder,
     counts: Arc<Counts>,
-    waiting: VecDeque<Vec<u8>>,
+    waiting: VecDeque<RequestBody>,
     kept: usize,
     /// The receiver does not want to be asked before this time.
     not_before: Instant,
@@ -52,9 +53,10 @@ impl MetricsPush {
         let (finished, done) = mpsc::channel();
         let interval = config.metrics_interval;
         let kept = if config.metrics_temporality == Temporality::Cumulative { 0 } else { KEPT };
+        let encoder = MetricsEncoder::new()?;
         post::spawn(config, url, Signal::Metrics, move |poster| {
             let (waiting, not_before) = (VecDeque::new(), Instant::now());
-            Pusher { poster, metrics, counts, waiting, kept, not_before }.run(interval, &closed);
+            Pusher { poster, metrics, encoder, counts, waiting, kept, not_before }.run(interval, &closed);
             drop(finished);
         })?;
         Ok(Self { open: Arc::new(Mutex::new(Some(open))), done: Arc::new(Mutex::new(done)) })
@@ -82,7 +84,7 @@ impl Pusher {
         let mut open = true;
         while open {
             open = closed.recv_timeout(interval) == Err(RecvTimeoutError::Timeout);
-            self.waiting.extend(self.metrics.otlp_request());
+            self.waiting.extend(self.metrics.otlp_request(&self.encoder));
             if !open || Instant::now() >= self.not_before {
                 self.push();
             }
@@ -97,7 +99,7 @@ impl Pusher {
             if matches!(delivery, Delivery::Later { .. } | Delivery::Refused(_)) {
                 self.counts.pushes_failed.fetch_add(1, Ordering::Relaxed);
             }
-            if is_transient(&delivery) {
+            if delivery.is_transient() {
                 self.not_before = Instant::now() + self.poster.wait(&delivery, Duration::ZERO);
                 break;
             }

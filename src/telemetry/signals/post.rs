@@ -29,6 +29,7 @@ pub(super) fn spawn(
     let config = config.clone();
     let (made, outcome) = std::sync::mpsc::sync_channel(1);
     thread::Builder::new().name(format!("otlp-{}", signal.name())).spawn(move || {
+        let _mark = otlp_spool::mark_exporting();
         match Poster::new(&config, url, signal) {
             Ok(poster) => {
                 let _ = made.send(Ok(()));
@@ -61,7 +62,7 @@ impl Poster {
     /// Posts a request with `items` in it, and logs a change in the receiver's answers.
     pub(super) fn post(&mut self, request: &[u8], items: u64) -> Delivery {
         let delivery = self.post.deliver(request);
-        let lost = if is_transient(&delivery) { 0 } else { delivery.lost(items) };
+        let lost = if delivery.is_transient() { 0 } else { delivery.lost(items) };
         let signal = self.signal.name();
         match self.standing.observe(delivery.trouble(), lost) {
             Some(Notice::Trouble(trouble)) => tracing::error!("export of {signal}: {trouble}"),
@@ -80,15 +81,5 @@ impl Poster {
             tracing::warn!("export of {}: {told}", self.signal.name());
         }
         wait
-    }
-}
-
-/// Whether the same request may be taken a moment later (OTLP specification, "Retryable Response Codes", and 500).
-pub(super) fn is_transient(delivery: &Delivery) -> bool {
-    match delivery {
-        Delivery::Later { trouble, .. } => {
-            ["unreachable", "408", "429", "500", "502", "503", "504"].contains(&trouble.class.as_str())
-        }
-        Delivery::Accepted | Delivery::Partial { .. } | Delivery::Refused(_) => false,
     }
 }

@@ -1,16 +1,15 @@
-//! The seam to OTLP's log messages: the only file that names them.
+//! The seam to OpenTelemetry's logs: the only file that names its crates for them.
 
-use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Wire;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber};
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use prost::Message;
+use opentelemetry::KeyValue;
+use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider, Severity};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
+use otlp_spool::{LogsEncoder, RequestBody};
 use tracing::Level;
 
+use crate::telemetry::StartError;
 use crate::telemetry::attributes::Value;
 
 /// The weight of a record in the queue besides its texts.
@@ -31,24 +30,45 @@ pub(super) struct Record {
     pub(super) span_id: u64,
 }
 
-/// The body of a request with these records.
-pub(super) fn request(records: Vec<Record>, resource: &[(String, String)]) -> Vec<u8> {
-    let mut scopes: BTreeMap<String, Vec<LogRecord>> = BTreeMap::new();
-    for mut record in records {
-        let target = std::mem::take(&mut record.target);
-        scopes.entry(target).or_default().push(record.into());
+/// Makes the requests of one process.
+#[derive(Debug)]
+pub(super) struct Requests {
+    /// The SDK has no other maker of records. Nothing is emitted by it.
+    logger: SdkLogger,
+    encoder: LogsEncoder,
+}
+
+// === impl Requests ===
+
+impl Requests {
+    pub(super) fn new(resource: Vec<(String, String)>) -> Result<Self, StartError> {
+        let attributes = resource.into_iter().map(|(key, value)| KeyValue::new(key, value));
+        // Both resources are built empty: the SDK's detectors would read variables past the configuration.
+        let resource = Resource::builder_empty().with_attributes(attributes).build();
+        let provider = SdkLoggerProvider::builder().with_resource(Resource::builder_empty().build()).build();
+        Ok(Self { logger: provider.logger(""), encoder: LogsEncoder::new(&resource)? })
     }
-    let scope = |name| InstrumentationScope { name, ..InstrumentationScope::default() };
-    let scopes = scopes.into_iter().map(|(target, log_records)| ScopeLogs {
-        scope: Some(scope(target)),
-        log_records,
-        schema_url: String::new(),
-    });
-    let attributes = resource.iter().map(|(key, value)| pair(key, Value::Text(value.clone()))).collect();
-    let resource = Resource { attributes, ..Resource::default() };
-    let logs =
-        ResourceLogs { resource: Some(resource), scope_logs: scopes.collect(), schema_url: String::new() };
-    ExportLogsServiceRequest { resource_logs: vec![logs] }.encode_to_vec()
+
+    /// The body of a request with these records.
+    pub(super) fn with(&self, records: Vec<Record>) -> RequestBody {
+        let records: Vec<SdkLogRecord> = records.into_iter().map(|record| self.filled(record)).collect();
+        self.encoder.encode(&records)
+    }
+
+    fn filled(&self, record: Record) -> SdkLogRecord {
+        let mut filled = self.logger.create_log_record();
+        filled.set_timestamp(record.time);
+        filled.set_observed_timestamp(record.time);
+        filled.set_severity_number(severity(record.level));
+        filled.set_severity_text(record.level.as_str());
+        filled.set_target(record.target);
+        filled.set_body(record.body.into());
+        filled.add_attributes(record.attributes.into_iter().map(|(key, value)| (key, any(value))));
+        if record.trace_id != 0 {
+            filled.set_trace_context(record.trace_id.into(), record.span_id.into(), None);
+        }
+        filled
+    }
 }
 
 // === impl Record ===
@@ -64,61 +84,36 @@ impl Record {
     }
 }
 
-impl From<Record> for LogRecord {
-    fn from(record: Record) -> Self {
-        let since_1970 = record.time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let time = u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX);
-        let attributes = record.attributes.into_iter().map(|(key, value)| pair(key, value));
-        Self {
-            time_unix_nano: time,
-            observed_time_unix_nano: time,
-            severity_number: severity(record.level).into(),
-            severity_text: record.level.as_str().to_owned(),
-            body: Some(AnyValue { value: Some(Wire::StringValue(record.body)) }),
-            attributes: attributes.collect(),
-            // Ids of zeros are invalid; none are left out.
-            trace_id: id(&record.trace_id.to_be_bytes()),
-            span_id: id(&record.span_id.to_be_bytes()),
-            ..Self::default()
-        }
-    }
-}
-
-fn id(bytes: &[u8]) -> Vec<u8> {
-    if bytes.iter().all(|byte| *byte == 0) { Vec::new() } else { bytes.to_vec() }
-}
-
-fn severity(level: Level) -> SeverityNumber {
+fn severity(level: Level) -> Severity {
     match level {
-        Level::ERROR => SeverityNumber::Error,
-        Level::WARN => SeverityNumber::Warn,
-        Level::INFO => SeverityNumber::Info,
-        Level::DEBUG => SeverityNumber::Debug,
-        Level::TRACE => SeverityNumber::Trace,
+        Level::ERROR => Severity::Error,
+        Level::WARN => Severity::Warn,
+        Level::INFO => Severity::Info,
+        Level::DEBUG => Severity::Debug,
+        Level::TRACE => Severity::Trace,
     }
-}
-
-fn pair(key: &str, value: Value) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(any(value)), ..KeyValue::default() }
 }
 
 fn any(value: Value) -> AnyValue {
-    let value = match value {
-        Value::Text(text) => Wire::StringValue(text),
-        Value::Int(number) => Wire::IntValue(number),
-        Value::Double(number) => Wire::DoubleValue(number),
-        Value::Bool(value) => Wire::BoolValue(value),
-        Value::Texts(texts) => {
-            let values = texts.into_iter().map(|text| any(Value::Text(text))).collect();
-            Wire::ArrayValue(ArrayValue { values })
-        }
-    };
-    AnyValue { value: Some(value) }
+    match value {
+        Value::Text(text) => text.into(),
+        Value::Int(number) => number.into(),
+        Value::Double(number) => number.into(),
+        Value::Bool(value) => value.into(),
+        Value::Texts(texts) => texts.into_iter().collect(),
+    }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::*;
+    use std::time::UNIX_EPOCH;
+
+    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value as Wire;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue};
+    use prost::Message;
+
+    use super::{Level, Record, Requests, Value};
 
     pub(in crate::telemetry::signals) fn record(body: &str) -> Record {
         Record {
@@ -133,17 +128,30 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn ids_are_bytes_and_are_left_out_when_there_are_none() {
-        let traced = Record { trace_id: 0x4bf9, span_id: 0xb7, ..record("traced") };
-        let body =
-            request(vec![traced, record("untraced")], &[("service.name".to_owned(), "test".to_owned())]);
-        let sent = ExportLogsServiceRequest::decode(body.as_slice()).unwrap();
-        let scope = &sent.resource_logs[0].scope_logs[0];
+    fn a_request_has_resource_scope_ids_and_typed_values() {
+        let values = vec![
+            ("turn", Value::Int(3)),
+            ("ratio", Value::Double(0.5)),
+            ("estimated", Value::Bool(true)),
+            ("names", Value::Texts(vec!["ada".to_owned()])),
+        ];
+        let traced = Record { trace_id: 0x4bf9, span_id: 0xb7, attributes: values, ..record("traced") };
+        let requests = Requests::new(vec![("service.name".to_owned(), "test".to_owned())]).unwrap();
+        let body = requests.with(vec![traced, record("untraced")]);
+        let sent = ExportLogsServiceRequest::decode(body).unwrap().resource_logs.remove(0);
+        assert_eq!(sent.resource.unwrap().attributes[0].key, "service.name");
+        let [scope] = sent.scope_logs.as_slice() else { panic!("one module, one scope") };
         assert_eq!(scope.scope.as_ref().unwrap().name, "voiced::session");
         let [traced, untraced] = scope.log_records.as_slice() else { panic!("{scope:?}") };
         assert_eq!(traced.trace_id[14..], [0x4b, 0xf9]);
         assert_eq!((traced.trace_id.len(), traced.span_id.len(), traced.span_id[7]), (16, 8, 0xb7));
         assert!(untraced.trace_id.is_empty() && untraced.span_id.is_empty());
         assert_eq!((traced.severity_number, traced.severity_text.as_str()), (13, "WARN"));
+        let values = traced.attributes.iter().map(|pair| pair.value.clone().unwrap().value.unwrap());
+        let names =
+            ArrayValue { values: vec![AnyValue { value: Some(Wire::StringValue("ada".to_owned())) }] };
+        let expected =
+            [Wire::IntValue(3), Wire::DoubleValue(0.5), Wire::BoolValue(true), Wire::ArrayValue(names)];
+        assert_eq!(values.collect::<Vec<_>>(), expected);
     }
 }

@@ -95,8 +95,8 @@ impl Record {
         let (kind, content) = body.split_first()?;
         let record = match kind {
             b'e' => Self::Envelope(Envelope::decode(content)?),
-            b'o' => Self::Opened(WireSpan::decode(content)?),
-            b'f' => Self::Ended(WireSpan::decode(content)?),
+            b'o' => Self::Opened(WireSpan::new(content.to_vec())?),
+            b'f' => Self::Ended(WireSpan::new(content.to_vec())?),
             b'b' => Self::Batched(BatchName::parse(str::from_utf8(content).ok()?)?),
             _ => return None,
         };

@@ -8,7 +8,7 @@ use super::carrier::Carrier;
 use super::delivering::{Delivering, Job};
 use super::rejected::RejectedDir;
 use super::shelf::Outcome;
-use crate::delivery::{Delivery, Trouble};
+use crate::delivery::{Class, Delivery, Trouble};
 use crate::wire;
 
 pub(super) struct Sender<C> {
@@ -111,7 +111,7 @@ impl<C: Carrier> Sender<C> {
     fn disk_trouble(&self, verb: &str, name: BatchName, error: &io::Error) -> Trouble {
         let directory = self.places.as_ref().map(|(batches, _)| batches.path().display().to_string());
         let message = format!("cannot {verb} the batch {name} in {}: {error}", directory.unwrap_or_default());
-        Trouble { class: format!("{verb} {:?}", error.kind()), message }
+        Trouble { class: Class::Disk(error.kind()), message }
     }
 }
 

@@ -1,7 +1,7 @@
 use std::sync::mpsc;
 
 use super::*;
-use crate::delivery::{Delivery, Trouble};
+use crate::delivery::{Class, Delivery, Trouble};
 use crate::wire::tests::{envelope, ids, span};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,8 +42,12 @@ impl Spooled {
     }
 
     fn record(&self, trace: u8, id: u8) {
-        self.spool.opened(span(trace, id));
-        self.spool.ended(span(trace, id));
+        self.open(trace, id);
+        self.spool.intake.push(Record::Ended(span(trace, id)));
+    }
+
+    fn open(&self, trace: u8, id: u8) {
+        self.spool.intake.push(Record::Opened(span(trace, id)));
     }
 
     fn sent(&self) -> Vec<Ids> {
@@ -58,7 +62,7 @@ impl Spooled {
 }
 
 fn trouble() -> Trouble {
-    Trouble { class: "503".to_owned(), message: "it was overloaded".to_owned() }
+    Trouble { class: Class::Status(503), message: "it was overloaded".to_owned() }
 }
 
 fn later() -> Delivery {
@@ -204,7 +208,7 @@ fn a_disk_that_works_again_gets_what_was_in_memory_and_a_whole_journal() {
         spooled.record(id, id);
         wait_until(|| spooled.spool.status().queued_spans == u64::from(id));
     });
-    spooled.spool.opened(span(3, 3));
+    spooled.open(3, 3);
     std::fs::rename(&away, &batches).unwrap();
     spooled.record(4, 4);
     wait_until(|| files(&batches, ".otlp").len() >= 2);
