@@ -2,13 +2,16 @@
 
 use std::fmt::Write;
 
+use serde::Deserialize;
+
 /// The names that may stand between braces.
 const PLACES: [&str; 4] = ["trace_id", "start_us", "end_us", "session_id"];
 /// How far around a turn a link looks, in microseconds: clocks differ, and backends round.
 const MARGIN_US: i64 = 60_000_000;
 
 /// A URL with places, as text and places in turn.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct TraceUrl {
     parts: Vec<Part>,
 }
@@ -66,6 +69,14 @@ impl TraceUrl {
             };
         }
         url
+    }
+}
+
+impl TryFrom<String> for TraceUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
     }
 }
 
