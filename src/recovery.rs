@@ -226,7 +226,7 @@ impl Recovery {
 
     async fn resumed(&self, asked: Asked, room_sid: &str, stop: CancellationToken) -> Noted {
         let Asked { mut left, note, .. } = asked;
-        self.metrics.session_resumed(Resumption::Resumed);
+        self.metrics.instruments.resumptions.add(Resumption::Resumed);
         let past = match self.parked.take(&left.job_id) {
             Some(past) => past,
             None => self.memory.of(&left.room_sid).await,

@@ -1,7 +1,7 @@
 //! The values that labels may have. They are closed sets, so the number of time series has a bound that no outsider can
 //! move.
 
-use conversation::Failure;
+use conversation::{Failure, Usage};
 
 /// The outcome of a session that a worker left in the middle when it died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,12 +85,27 @@ pub enum Holding {
 
 /// The end of a request to the model, or of one attempt of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Complete,
     Interrupted,
     Failed,
     /// The caller did not wait for its end.
     Aborted,
+}
+
+/// The end of an attempt, which is never [`Outcome::Aborted`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempted(pub(super) Outcome);
+
+/// The class of an error, see [`error_class`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ErrorClass(pub(super) &'static str);
+
+/// Tokens of one type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tokens {
+    pub(super) kind: &'static str,
+    pub(super) estimated: bool,
 }
 
 /// The classes of error that have a label of their own: those that call for an action of their own. Providers answer
@@ -149,6 +164,25 @@ fn bounded_class(class: &str) -> &'static str {
         _ => None,
     };
     known(class).or_else(hundred).unwrap_or(OTHER)
+}
+
+// === impl ErrorClass ===
+
+impl From<&Failure> for ErrorClass {
+    fn from(failure: &Failure) -> Self {
+        Self(error_class(failure))
+    }
+}
+
+// === impl Tokens ===
+
+impl Tokens {
+    /// The tokens of a request by their types, with their numbers.
+    pub(super) fn of(usage: Usage) -> [(Self, u64); 3] {
+        let of = |kind| Self { kind, estimated: usage.estimated };
+        let cached = usage.cached_input.unwrap_or_default();
+        [(of("input"), usage.input), (of("output"), usage.output), (of("cached_input"), cached)]
+    }
 }
 
 // === impl Resumption ===

@@ -159,7 +159,7 @@ impl Ledger {
 
     pub(super) fn refused(&mut self, sender: &str, refusal: Refusal, why: &str) {
         self.totals.refused += 1;
-        self.metrics.text_refused(refusal);
+        self.metrics.instruments.texts_refused.add(refusal);
         if self.totals.refused <= REFUSALS_LOGGED || self.is_new_flooder(sender, refusal) {
             let sender = self.tracer.privacy().user(sender);
             tracing::warn!(sender, refused = self.totals.refused, "a text was refused: {why}");
