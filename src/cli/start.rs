@@ -11,7 +11,7 @@ use turn_store::Record;
 use crate::config::{Config, Loaded};
 use crate::http::{self, Access, Sessions};
 use crate::job::SessionJobs;
-use crate::llm::OpenAi;
+use crate::llm;
 use crate::metrics::Metrics;
 use crate::observed;
 use crate::recovery::Recovery;
@@ -94,7 +94,7 @@ pub(super) fn parts(
     metrics: &Metrics,
     record: &Record,
 ) -> anyhow::Result<Parts> {
-    let answerer = Arc::new(OpenAi::counted(&config.llm, metrics)?);
+    let answerer = llm::answerer(config, metrics)?;
     let metrics = metrics.clone();
     let (tracer, record, agent) = (telemetry.tracer(), record.clone(), config.agent.clone());
     Ok(Parts {

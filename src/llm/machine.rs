@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::config;
 use crate::llm::error::{Fault, Kind};
+use crate::llm::openai::MAX_ADAPTATIONS;
 
 /// The first wait is up to this long, and the waits double.
 const BACKOFF_BASE: Duration = Duration::from_millis(200);
@@ -14,9 +15,6 @@ const BACKOFF_CAP: Duration = Duration::from_secs(2);
 
 /// A provider that asks for more is not asked again: no caller waits longer for an answer.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
-
-/// The most fields that can be left out of a request or renamed, each with an attempt that does not count.
-const MAX_ADAPTATIONS: u32 = 4;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {

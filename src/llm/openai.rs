@@ -48,8 +48,9 @@ use url::Url;
 use crate::config;
 use crate::llm::error::{BuildError, Fault, Kind};
 
-pub(super) use body::Ask;
+pub(super) use body::{Ask, Parameters};
 pub(super) use chunk::{Chunk, Skipped, joined};
+pub(super) use fields::MAX_ADAPTATIONS;
 pub(super) use finish::Finish;
 
 use body::Body;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use conversation::{Failure, Message, Role, Secret, Text, Usage};
+use voiced::attributes as key;
 use voiced::telemetry;
 use voiced::telemetry::spans::{
     AttemptEnd, Conversation, RequestEnd, RequestStart, Tracer, TurnEnd, TurnOutcome, TurnSpan, TurnStart,
@@ -46,8 +47,10 @@ pub(crate) fn request_start(messages: &[Message]) -> RequestStart<'_> {
         model: "gpt-4o-mini",
         server_address: "api.openai.com",
         server_port: 443,
-        temperature: Some(0.7),
-        max_tokens: Some(256),
+        parameters: vec![
+            (key::GEN_AI_REQUEST_TEMPERATURE, 0.7.into()),
+            (key::GEN_AI_REQUEST_MAX_TOKENS, 256_u32.into()),
+        ],
     }
 }
 

@@ -4,13 +4,20 @@ use conversation::Message;
 use serde::{Serialize, Serializer};
 
 use super::fields::{Fields, LimitField};
+use crate::config;
 
 /// The parameters of a chat completion. The shape is OpenAI's `POST /chat/completions`.
 pub(in crate::llm) struct Ask<'a> {
     pub(in crate::llm) messages: &'a [Message],
     pub(in crate::llm) model: &'a str,
-    pub(in crate::llm) temperature: Option<f32>,
-    pub(in crate::llm) max_tokens: Option<u32>,
+    pub(in crate::llm) parameters: Parameters,
+}
+
+/// The optional parameters, as the configuration has them.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::llm) struct Parameters {
+    pub(super) temperature: Option<f32>,
+    pub(super) max_tokens: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -39,7 +46,15 @@ struct StreamOptions {
 impl Ask<'_> {
     /// A copy that only shows which of the optional fields it has.
     pub(super) fn without_words(&self) -> Ask<'static> {
-        Ask { messages: &[], model: "", temperature: self.temperature, max_tokens: self.max_tokens }
+        Ask { messages: &[], model: "", parameters: self.parameters }
+    }
+}
+
+// === impl Parameters ===
+
+impl Parameters {
+    pub(in crate::llm) fn of(config: &config::Llm) -> Self {
+        Self { temperature: config.temperature, max_tokens: config.max_tokens }
     }
 }
 
@@ -48,13 +63,14 @@ impl Ask<'_> {
 impl<'a> Body<'a> {
     /// `fields` are the optional fields that the server takes.
     pub(super) fn new(ask: &Ask<'a>, fields: Fields) -> Self {
-        let limit = |field| ask.max_tokens.filter(|_| fields.limit == Some(field));
+        let Parameters { temperature, max_tokens } = ask.parameters;
+        let limit = |field| max_tokens.filter(|_| fields.limit == Some(field));
         Self {
             model: ask.model,
             messages: ask.messages,
             stream: true,
             stream_options: fields.usage.then_some(StreamOptions { include_usage: true }),
-            temperature: ask.temperature.filter(|_| fields.temperature),
+            temperature: temperature.filter(|_| fields.temperature),
             max_tokens: limit(LimitField::MaxTokens),
             max_completion_tokens: limit(LimitField::MaxCompletionTokens),
         }
@@ -76,7 +92,8 @@ mod tests {
     const ALL: Fields = Fields { limit: Some(LimitField::MaxTokens), usage: true, temperature: true };
 
     fn body(fields: Fields, messages: &[Message]) -> String {
-        let ask = Ask { messages, model: "gpt-x", temperature: Some(0.7), max_tokens: Some(100) };
+        let parameters = Parameters { temperature: Some(0.7), max_tokens: Some(100) };
+        let ask = Ask { messages, model: "gpt-x", parameters };
         serde_json::to_string(&Body::new(&ask, fields)).unwrap()
     }
 

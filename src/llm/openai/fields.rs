@@ -8,6 +8,10 @@ use super::body::Ask;
 use super::error_body::Said;
 use crate::config::{self, MaxTokensField, UsageInStream};
 
+/// The most fields that can be left out of a request or renamed, each with an attempt that does not count: the limit
+/// twice, usage and temperature.
+pub(in crate::llm) const MAX_ADAPTATIONS: u32 = 4;
+
 /// A provider's name for the limit of a reply's tokens.
 ///
 /// OpenAI's newer models refuse `max_tokens`; many compatible servers know nothing else, and either refuse the newer
@@ -173,7 +177,7 @@ impl Accepted {
 
     /// The same, where the refusal names a field.
     fn named(&self, known: &mut Known, ask: &Ask<'_>, said: &Said) -> Option<&'static str> {
-        let limit = known.fields.limit.filter(|_| ask.max_tokens.is_some() && !self.limit_is_set);
+        let limit = known.fields.limit.filter(|_| ask.parameters.max_tokens.is_some() && !self.limit_is_set);
         if let Some(limit) = limit.filter(|limit| said.refuses(limit.name())) {
             return Some(rename(known, limit));
         }
@@ -182,7 +186,7 @@ impl Accepted {
             known.fields.usage = false;
             return Some("no usage is asked for (stream_options), and tokens are estimated");
         }
-        if known.fields.temperature && ask.temperature.is_some() && said.refuses("temperature") {
+        if known.fields.temperature && ask.parameters.temperature.is_some() && said.refuses("temperature") {
             known.fields.temperature = false;
             return Some("[llm] temperature is left out");
         }
@@ -223,10 +227,15 @@ fn rename(known: &mut Known, limit: LimitField) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::body::Parameters;
     use super::super::error_body::explain;
     use super::*;
 
-    const ASK: Ask<'_> = Ask { messages: &[], model: "m", temperature: Some(0.2), max_tokens: Some(50) };
+    const ASK: Ask<'_> = Ask {
+        messages: &[],
+        model: "m",
+        parameters: Parameters { temperature: Some(0.2), max_tokens: Some(50) },
+    };
 
     fn config(base_url: &str) -> config::Llm {
         config::Llm::at(base_url)
