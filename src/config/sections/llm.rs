@@ -51,6 +51,9 @@ section! {
     temperature: Option<f32> = unset(&optional(number(0.0, 2.0)), "0.7").live()
         .doc("How freely the model picks its words, 0 to 2. Unset: the model's own default, the only one that some take.");
 
+    top_p: Option<f32> = unset(&optional(number(0.0, 1.0)), "0.9").live()
+        .doc("From how much of the likeliest words the model picks, 0 to 1. Unset: the model's own default.");
+
     max_tokens: Option<u32> = unset(&optional(integer(1, u32::MAX as i64)), "400").live()
         .doc("The longest reply, in tokens. Unset: the model's own limit.");
 

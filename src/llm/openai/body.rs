@@ -17,6 +17,7 @@ pub(in crate::llm) struct Ask<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::llm) struct Parameters {
     pub(super) temperature: Option<f32>,
+    pub(super) top_p: Option<f32>,
     pub(super) max_tokens: Option<u32>,
 }
 
@@ -30,6 +31,8 @@ pub(super) struct Body<'a> {
     stream_options: Option<StreamOptions>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,7 +57,8 @@ impl Ask<'_> {
 
 impl Parameters {
     pub(in crate::llm) fn of(config: &config::Llm) -> Self {
-        Self { temperature: config.temperature, max_tokens: config.max_tokens }
+        let config::Llm { temperature, top_p, max_tokens, .. } = *config;
+        Self { temperature, top_p, max_tokens }
     }
 }
 
@@ -63,7 +67,7 @@ impl Parameters {
 impl<'a> Body<'a> {
     /// `fields` are the optional fields that the server takes.
     pub(super) fn new(ask: &Ask<'a>, fields: Fields) -> Self {
-        let Parameters { temperature, max_tokens } = ask.parameters;
+        let Parameters { temperature, top_p, max_tokens } = ask.parameters;
         let limit = |field| max_tokens.filter(|_| fields.limit == Some(field));
         Self {
             model: ask.model,
@@ -71,6 +75,7 @@ impl<'a> Body<'a> {
             stream: true,
             stream_options: fields.usage.then_some(StreamOptions { include_usage: true }),
             temperature: temperature.filter(|_| fields.temperature),
+            top_p: top_p.filter(|_| fields.top_p),
             max_tokens: limit(LimitField::MaxTokens),
             max_completion_tokens: limit(LimitField::MaxCompletionTokens),
         }
@@ -89,10 +94,11 @@ mod tests {
     use super::*;
     use conversation::Role;
 
-    const ALL: Fields = Fields { limit: Some(LimitField::MaxTokens), usage: true, temperature: true };
+    const ALL: Fields =
+        Fields { limit: Some(LimitField::MaxTokens), usage: true, temperature: true, top_p: true };
 
     fn body(fields: Fields, messages: &[Message]) -> String {
-        let parameters = Parameters { temperature: Some(0.7), max_tokens: Some(100) };
+        let parameters = Parameters { temperature: Some(0.7), top_p: Some(0.25), max_tokens: Some(100) };
         let ask = Ask { messages, model: "gpt-x", parameters };
         serde_json::to_string(&Body::new(&ask, fields)).unwrap()
     }
@@ -107,6 +113,7 @@ mod tests {
             "stream": true,
             "stream_options": {"include_usage": true},
             "temperature": 0.7,
+            "top_p": 0.25,
             "max_tokens": 100,
         });
         assert_eq!(body, expected);
@@ -119,7 +126,7 @@ mod tests {
             named.contains("\"max_completion_tokens\":100") && !named.contains("\"max_tokens\""),
             "{named}"
         );
-        let least = body(Fields { limit: None, usage: false, temperature: false }, &[]);
+        let least = body(Fields { limit: None, usage: false, temperature: false, top_p: false }, &[]);
         assert_eq!(least, r#"{"model":"gpt-x","messages":[],"stream":true}"#);
     }
 

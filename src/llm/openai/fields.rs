@@ -9,8 +9,8 @@ use super::error_body::Said;
 use crate::config::{self, MaxTokensField, UsageInStream};
 
 /// The most fields that can be left out of a request or renamed, each with an attempt that does not count: the limit
-/// twice, usage and temperature.
-pub(in crate::llm) const MAX_ADAPTATIONS: u32 = 4;
+/// twice, usage, temperature and top_p.
+pub(in crate::llm) const MAX_ADAPTATIONS: u32 = 5;
 
 /// A provider's name for the limit of a reply's tokens.
 ///
@@ -30,6 +30,7 @@ pub(super) struct Fields {
     /// `stream_options`.
     pub(super) usage: bool,
     pub(super) temperature: bool,
+    pub(super) top_p: bool,
 }
 
 /// The knowledge about one server, for all of its sessions.
@@ -110,6 +111,7 @@ impl Accepted {
             limit: Some(LimitField::of(config)),
             usage: config.usage_in_stream != UsageInStream::Never,
             temperature: true,
+            top_p: true,
         };
         Self {
             known: Mutex::new(Known {
@@ -190,6 +192,10 @@ impl Accepted {
             known.fields.temperature = false;
             return Some("[llm] temperature is left out");
         }
+        if known.fields.top_p && ask.parameters.top_p.is_some() && said.refuses("top_p") {
+            known.fields.top_p = false;
+            return Some("[llm] top_p is left out");
+        }
         None
     }
 
@@ -234,7 +240,7 @@ mod tests {
     const ASK: Ask<'_> = Ask {
         messages: &[],
         model: "m",
-        parameters: Parameters { temperature: Some(0.2), max_tokens: Some(50) },
+        parameters: Parameters { temperature: Some(0.2), top_p: Some(0.5), max_tokens: Some(50) },
     };
 
     fn config(base_url: &str) -> config::Llm {
@@ -285,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn usage_and_temperature_are_left_out_however_the_server_names_them() {
+    fn usage_and_sampling_are_left_out_however_the_server_names_them() {
         for body in [
             r#"{"error":{"message":"Unknown parameter: 'stream_options'.","param":"stream_options"}}"#,
             r#"{"error":{"message":"Unrecognized request argument supplied: stream_options","param":null}}"#,
@@ -303,6 +309,9 @@ mod tests {
         ] {
             assert!(!local(&[body]).0.temperature, "{body}");
         }
+        let body = r#"{"error":{"message":"Unsupported parameter: 'top_p' is not supported with this model.","param":"top_p"}}"#;
+        let (fields, learnt) = local(&[body]);
+        assert_eq!((fields.top_p, fields.temperature, learnt), (false, true, vec![true]));
     }
 
     #[test]
