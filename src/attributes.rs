@@ -74,6 +74,8 @@ attributes! {
     GEN_AI_REQUEST_STREAM = "gen_ai.request.stream" on REQUEST;
     /// GenAI: `llm.temperature`, where it is set. Double.
     GEN_AI_REQUEST_TEMPERATURE = "gen_ai.request.temperature" on REQUEST;
+    /// GenAI: `llm.top_p`, where it is set. Double.
+    GEN_AI_REQUEST_TOP_P = "gen_ai.request.top_p" on REQUEST;
     /// GenAI: `llm.max_tokens`, where it is set. Int.
     GEN_AI_REQUEST_MAX_TOKENS = "gen_ai.request.max_tokens" on REQUEST;
     /// GenAI and seed: the model that answered.

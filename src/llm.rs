@@ -196,6 +196,7 @@ impl Shared {
     fn parameters(&self) -> Vec<Attribute> {
         let set = [
             (key::GEN_AI_REQUEST_TEMPERATURE, self.config.temperature.map(Value::from)),
+            (key::GEN_AI_REQUEST_TOP_P, self.config.top_p.map(Value::from)),
             (key::GEN_AI_REQUEST_MAX_TOKENS, self.config.max_tokens.map(Value::from)),
         ];
         set.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
@@ -210,5 +211,20 @@ impl Shared {
     fn count_cut_reply(&self) -> u64 {
         self.metrics.reply_cut();
         self.cut_replies.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_names_the_parameters_that_are_set() {
+        let plain = config::Llm::at("http://llm.test/v1");
+        let of = |config: &config::Llm| OpenAi::new(config).unwrap().shared.parameters();
+        assert_eq!(of(&plain), []);
+        let set = config::Llm { top_p: Some(0.9), max_tokens: Some(50), ..plain };
+        let expected = [("gen_ai.request.top_p", 0.9.into()), ("gen_ai.request.max_tokens", 50_u32.into())];
+        assert_eq!(of(&set), expected);
     }
 }

@@ -36,6 +36,7 @@ const CONTRACT: [(&str, &[&str]); 3] = [
             "gen_ai.request.model",
             "gen_ai.request.stream",
             "gen_ai.request.temperature",
+            "gen_ai.request.top_p",
             "gen_ai.request.max_tokens",
             "gen_ai.response.model",
             "gen_ai.response.id",
