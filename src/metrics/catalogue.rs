@@ -124,6 +124,9 @@ catalogue! {
     TEXTS_REFUSED as texts_refused: Counter<Refusal>, by "reason" =
         Kind::Counter, "voiced.texts.refused", "voiced_texts_refused_total", "{text}",
         "Texts of people that were not taken as turns, by reason: too_long, not_utf8, idle, too_slow, broken, too_many, no_chat_message, stranger.";
+    MESSAGES_CORRECTED as messages_corrected: Counter<bool>, by "known" =
+        Kind::Counter, "voiced.messages.corrected", "voiced_messages_corrected_total", "{message}",
+        "Messages that their senders edited or deleted. known: true when the session remembers the message, so that the model is told.";
     LLM_REQUESTS as llm_requests: Counter<Outcome>, by "outcome" =
         Kind::Counter, "voiced.llm.requests", "voiced_llm_requests_total", "{request}",
         "Requests to the model, all attempts of one counted once, by outcome: complete, interrupted, failed, aborted.";

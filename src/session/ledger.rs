@@ -126,6 +126,7 @@ impl Ledger {
 
     /// Logs a correction; one that has no effect only once.
     pub(super) fn corrected(&mut self, speaker: &str, known: bool) {
+        self.metrics.instruments.messages_corrected.add(known);
         let speaker = self.tracer.privacy().user(speaker);
         if known {
             tracing::debug!(
@@ -326,6 +327,17 @@ mod tests {
             assert!(broken.is_err());
         });
         assert!(said.contains(&trace_id) && said.contains("turn=7"), "{said}");
+    }
+
+    #[test]
+    fn corrections_of_known_and_of_unknown_messages_are_counted_apart() {
+        let metrics = Metrics::default();
+        let mut ledger = Ledger::new(Tracer::default(), metrics.clone(), Keeper::nothing("RM_1"), None);
+        [true, false, false].into_iter().for_each(|known| ledger.corrected("ada", known));
+        for (known, count) in [("true", 1), ("false", 2)] {
+            let line = format!("voiced_messages_corrected_total{{known=\"{known}\"}} {count}\n");
+            assert!(metrics.text().contains(&line), "{}", metrics.text());
+        }
     }
 
     #[test]
