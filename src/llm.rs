@@ -142,8 +142,17 @@ impl OpenAi {
 
     /// As `new`, and counted by `metrics`.
     pub fn counted(config: &config::Llm, metrics: &Metrics) -> Result<Self, BuildError> {
+        Self::with(config, metrics, Box::new(openai::ApiKey::of(config)?))
+    }
+
+    /// The same with other credentials than the configuration's key.
+    fn with(
+        config: &config::Llm,
+        metrics: &Metrics,
+        credentials: Box<dyn openai::Credentials>,
+    ) -> Result<Self, BuildError> {
         let shared = Shared {
-            provider: openai::Provider::new(config)?,
+            provider: openai::Provider::new(config, credentials)?,
             url: outbound::web::shown(&config.base_url),
             config: Arc::new(config.clone()),
             cut_replies: AtomicU64::new(0),
