@@ -1,89 +1,112 @@
-//! Every attribute key that a span may carry, once, and the types of their values.
+//! Every attribute key that a span may carry, once, and the types of their values. `docs/traces.md` is written from here.
 //!
 //! Sources: **seed**, the columns OpenObserve's LiveKit page promises (`livekit_question` is the column of
 //! `livekit.question`); **GenAI**, the OpenTelemetry semantic conventions for generative AI, and **semconv** the
 //! general ones (1.42); **LiveKit**, the attributes of LiveKit's own agents. The crate of semantic conventions marks
 //! the GenAI keys deprecated because they moved to a repository of their own, so they are spelled out here.
 
-/// Seed: the user's question.
-pub const LIVEKIT_QUESTION: &str = "livekit.question";
-/// Seed: prompt tokens of the turn. Int.
-pub const LIVEKIT_INPUT_TOKENS: &str = "livekit.input_tokens";
-/// Seed: completion tokens of the turn. Int.
-pub const LIVEKIT_OUTPUT_TOKENS: &str = "livekit.output_tokens";
-/// Seed: the first [`ANSWER_PREVIEW_CHARS`] characters of the reply.
-pub const LIVEKIT_ANSWER_PREVIEW: &str = "livekit.answer_preview";
-/// Ours: the turn's place in its session, from 0. Int.
-pub const LIVEKIT_TURN_INDEX: &str = "livekit.turn_index";
-/// Ours: true when the provider reported no usage and the token counts are estimates. Bool.
-pub const LIVEKIT_USAGE_ESTIMATED: &str = "livekit.usage_estimated";
+/// A key that a span may carry.
+#[cfg(test)]
+struct Definition {
+    key: &'static str,
+    spans: &'static [&'static str],
+    /// The lines of its documentation.
+    doc: &'static [&'static str],
+}
 
-/// LiveKit: from the end of the user's message to the first word of the reply. Double, seconds.
-pub const LK_E2E_LATENCY: &str = "lk.e2e_latency";
-/// LiveKit: true when the user cut the reply short. Bool.
-pub const LK_INTERRUPTED: &str = "lk.interrupted";
-/// LiveKit: the number of the attempt, from 0. Int.
-pub const LK_RETRY_COUNT: &str = "lk.retry_count";
-/// LiveKit: the ids under which the provider knows the call. Strings.
-pub const LK_PROVIDER_REQUEST_IDS: &str = "lk.provider_request_ids";
+/// The keys, each with its source, its meaning and the spans that carry it.
+macro_rules! attributes {
+    ($($(#[doc = $doc:literal])+ $id:ident = $key:literal on $($span:ident)|+;)*) => {
+        $($(#[doc = $doc])+ pub const $id: &str = $key;)*
 
-/// GenAI: the id that a session view groups by; on every span.
-pub const GEN_AI_CONVERSATION_ID: &str = "gen_ai.conversation.id";
-/// Semconv: the same id under the name that OpenObserve and Phoenix prefer.
-pub const SESSION_ID: &str = "session.id";
-/// Semconv: the speaker.
-pub const USER_ID: &str = "user.id";
-/// Semconv: an HTTP status or a class of error.
-pub const ERROR_TYPE: &str = "error.type";
-/// Semconv. Int.
-pub const HTTP_RESPONSE_STATUS_CODE: &str = "http.response.status_code";
-/// Semconv: the host of the LLM's base URL.
-pub const SERVER_ADDRESS: &str = "server.address";
-/// Semconv. Int.
-pub const SERVER_PORT: &str = "server.port";
+        #[cfg(test)]
+        const ALL: &[Definition] = &[$(Definition { key: $key, spans: &[$(spans::$span),+], doc: &[$($doc),+] },)*];
+    };
+}
 
-/// GenAI: always `chat`. OpenObserve's LLM views filter on it.
-pub const GEN_AI_OPERATION_NAME: &str = "gen_ai.operation.name";
-/// GenAI: `openai`, the API that is spoken.
-pub const GEN_AI_PROVIDER_NAME: &str = "gen_ai.provider.name";
-/// Seed: the host of the base URL. GenAI deprecates it for [`GEN_AI_PROVIDER_NAME`]; it feeds the seed's column.
-pub const GEN_AI_SYSTEM: &str = "gen_ai.system";
-/// GenAI and seed: the model asked for.
-pub const GEN_AI_REQUEST_MODEL: &str = "gen_ai.request.model";
-/// GenAI. Bool.
-pub const GEN_AI_REQUEST_STREAM: &str = "gen_ai.request.stream";
-/// GenAI. Double.
-pub const GEN_AI_REQUEST_TEMPERATURE: &str = "gen_ai.request.temperature";
-/// GenAI. Int.
-pub const GEN_AI_REQUEST_MAX_TOKENS: &str = "gen_ai.request.max_tokens";
-/// GenAI and seed: the model that answered.
-pub const GEN_AI_RESPONSE_MODEL: &str = "gen_ai.response.model";
-/// GenAI: the completion's id.
-pub const GEN_AI_RESPONSE_ID: &str = "gen_ai.response.id";
-/// GenAI. Strings.
-pub const GEN_AI_RESPONSE_FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
-/// GenAI: time to first token. Double, seconds.
-pub const GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
-/// GenAI and seed: prompt tokens, cached ones included. Int.
-pub const GEN_AI_USAGE_INPUT_TOKENS: &str = "gen_ai.usage.input_tokens";
-/// GenAI and seed: completion tokens. Int.
-pub const GEN_AI_USAGE_OUTPUT_TOKENS: &str = "gen_ai.usage.output_tokens";
-/// OpenObserve: derived from the two above, so it is sent only as the 0 of a failed call. Int.
-pub const GEN_AI_USAGE_TOTAL_TOKENS: &str = "gen_ai.usage.total_tokens";
-/// GenAI: the part of the prompt that the provider had cached. Int.
-pub const GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS: &str = "gen_ai.usage.cache_read.input_tokens";
-/// OpenObserve: derived from its price list, so it is sent only as the 0 of a failed call. Double.
-pub const GEN_AI_USAGE_COST: &str = "gen_ai.usage.cost";
-/// GenAI: JSON, `[{"role":…,"parts":[{"type":"text","content":…}]}]`.
-pub const GEN_AI_INPUT_MESSAGES: &str = "gen_ai.input.messages";
-/// GenAI: JSON like the input's, with a `finish_reason` in each message.
-pub const GEN_AI_OUTPUT_MESSAGES: &str = "gen_ai.output.messages";
-/// Seed: JSON, `[{"role":…,"content":…}]`.
-pub const LLM_INPUT: &str = "llm.input";
-/// Seed: the whole reply.
-pub const LLM_OUTPUT_CONTENT: &str = "llm.output.content";
+attributes! {
+    /// Seed: the user's question.
+    LIVEKIT_QUESTION = "livekit.question" on TURN;
+    /// Seed: prompt tokens of the turn. Int.
+    LIVEKIT_INPUT_TOKENS = "livekit.input_tokens" on TURN;
+    /// Seed: completion tokens of the turn. Int.
+    LIVEKIT_OUTPUT_TOKENS = "livekit.output_tokens" on TURN;
+    /// Seed: the first 80 characters of the reply.
+    LIVEKIT_ANSWER_PREVIEW = "livekit.answer_preview" on TURN;
+    /// Ours: the turn's place in its session, from 0. Int.
+    LIVEKIT_TURN_INDEX = "livekit.turn_index" on TURN;
+    /// Ours: true when the provider reported no usage and the token counts are estimates. Bool.
+    LIVEKIT_USAGE_ESTIMATED = "livekit.usage_estimated" on TURN | REQUEST;
 
-/// Length of [`LIVEKIT_ANSWER_PREVIEW`] in Unicode scalar values.
+    /// LiveKit: from the end of the user's message to the first word of the reply. Double, seconds.
+    LK_E2E_LATENCY = "lk.e2e_latency" on TURN;
+    /// LiveKit: true when the user cut the reply short. Bool.
+    LK_INTERRUPTED = "lk.interrupted" on TURN;
+    /// LiveKit: the number of the attempt, from 0. Int.
+    LK_RETRY_COUNT = "lk.retry_count" on ATTEMPT;
+    /// LiveKit: the ids under which the provider knows the call. Strings.
+    LK_PROVIDER_REQUEST_IDS = "lk.provider_request_ids" on ATTEMPT;
+
+    /// GenAI: the id that a session view groups by, the room's SID.
+    GEN_AI_CONVERSATION_ID = "gen_ai.conversation.id" on EVERY;
+    /// Semconv: the conversation's id under the name that OpenObserve and Phoenix prefer.
+    SESSION_ID = "session.id" on EVERY;
+    /// Semconv: the speaker.
+    USER_ID = "user.id" on EVERY;
+    /// Semconv: an HTTP status or a class of error.
+    ERROR_TYPE = "error.type" on EVERY;
+    /// Semconv: the status of the provider's answer. Int.
+    HTTP_RESPONSE_STATUS_CODE = "http.response.status_code" on ATTEMPT;
+    /// Semconv: the host of the LLM's base URL.
+    SERVER_ADDRESS = "server.address" on REQUEST;
+    /// Semconv: the port of the base URL. Int.
+    SERVER_PORT = "server.port" on REQUEST;
+
+    /// GenAI: always `chat`. OpenObserve's LLM views filter on it.
+    GEN_AI_OPERATION_NAME = "gen_ai.operation.name" on REQUEST;
+    /// GenAI: `openai`, the API that is spoken.
+    GEN_AI_PROVIDER_NAME = "gen_ai.provider.name" on REQUEST;
+    /// Seed: the host of the base URL. GenAI deprecates it for `gen_ai.provider.name`; it feeds the seed's column.
+    GEN_AI_SYSTEM = "gen_ai.system" on REQUEST;
+    /// GenAI and seed: the model asked for.
+    GEN_AI_REQUEST_MODEL = "gen_ai.request.model" on REQUEST;
+    /// GenAI: always true. Bool.
+    GEN_AI_REQUEST_STREAM = "gen_ai.request.stream" on REQUEST;
+    /// GenAI: `llm.temperature`, where it is set. Double.
+    GEN_AI_REQUEST_TEMPERATURE = "gen_ai.request.temperature" on REQUEST;
+    /// GenAI: `llm.top_p`, where it is set. Double.
+    GEN_AI_REQUEST_TOP_P = "gen_ai.request.top_p" on REQUEST;
+    /// GenAI: `llm.max_tokens`, where it is set. Int.
+    GEN_AI_REQUEST_MAX_TOKENS = "gen_ai.request.max_tokens" on REQUEST;
+    /// GenAI and seed: the model that answered.
+    GEN_AI_RESPONSE_MODEL = "gen_ai.response.model" on REQUEST;
+    /// GenAI: the completion's id.
+    GEN_AI_RESPONSE_ID = "gen_ai.response.id" on REQUEST;
+    /// GenAI: why the model stopped, in the provider's words. Strings.
+    GEN_AI_RESPONSE_FINISH_REASONS = "gen_ai.response.finish_reasons" on REQUEST;
+    /// GenAI: time to first token. Double, seconds.
+    GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk" on REQUEST;
+    /// GenAI and seed: prompt tokens, cached ones included. Int.
+    GEN_AI_USAGE_INPUT_TOKENS = "gen_ai.usage.input_tokens" on REQUEST;
+    /// GenAI and seed: completion tokens. Int.
+    GEN_AI_USAGE_OUTPUT_TOKENS = "gen_ai.usage.output_tokens" on REQUEST;
+    /// OpenObserve: derived from input and output tokens, so it is sent only as the 0 of a failed call. Int.
+    GEN_AI_USAGE_TOTAL_TOKENS = "gen_ai.usage.total_tokens" on REQUEST;
+    /// GenAI: the part of the prompt that the provider had cached. Int.
+    GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS = "gen_ai.usage.cache_read.input_tokens" on REQUEST;
+    /// OpenObserve: derived from its price list, so it is sent only as the 0 of a failed call. Double.
+    GEN_AI_USAGE_COST = "gen_ai.usage.cost" on REQUEST;
+    /// GenAI: JSON, `[{"role":…,"parts":[{"type":"text","content":…}]}]`.
+    GEN_AI_INPUT_MESSAGES = "gen_ai.input.messages" on REQUEST;
+    /// GenAI: JSON like the input's, with a `finish_reason` in each message.
+    GEN_AI_OUTPUT_MESSAGES = "gen_ai.output.messages" on REQUEST;
+    /// Seed: JSON, `[{"role":…,"content":…}]`.
+    LLM_INPUT = "llm.input" on REQUEST;
+    /// Seed: the whole reply.
+    LLM_OUTPUT_CONTENT = "llm.output.content" on REQUEST;
+}
+
+/// Length of [`LIVEKIT_ANSWER_PREVIEW`], as its description says, in Unicode scalar values.
 pub const ANSWER_PREVIEW_CHARS: usize = 80;
 
 /// A span's attribute: a key of this file and its value.
@@ -138,6 +161,13 @@ impl From<f64> for Value {
     }
 }
 
+impl From<f32> for Value {
+    /// The double that prints like the float: 0.7 as a float is 0.699999988 as a double.
+    fn from(number: f32) -> Self {
+        Self::Double(number.to_string().parse().unwrap_or_else(|_| f64::from(number)))
+    }
+}
+
 impl From<bool> for Value {
     fn from(value: bool) -> Self {
         Self::Bool(value)
@@ -147,5 +177,50 @@ impl From<bool> for Value {
 impl From<&[String]> for Value {
     fn from(texts: &[String]) -> Self {
         Self::Texts(texts.to_vec())
+    }
+}
+
+/// The spans, as `docs/traces.md` names them.
+#[cfg(test)]
+mod spans {
+    pub(super) const EVERY: &str = "all";
+    pub(super) const TURN: &str = "turn";
+    pub(super) const REQUEST: &str = "request";
+    pub(super) const ATTEMPT: &str = "attempt";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table between the markers in docs/traces.md.
+    fn table() -> String {
+        let row = |Definition { key, spans, doc }: &Definition| {
+            let meaning: String = doc.concat().trim().replace('|', "\\|");
+            format!("| `{key}` | {} | {meaning} |\n", spans.join(", "))
+        };
+        let rows: String = ALL.iter().map(row).collect();
+        format!("| attribute | spans | meaning |\n|---|---|---|\n{rows}")
+    }
+
+    #[test]
+    fn the_document_of_the_traces_is_written_from_the_attributes() {
+        const BEGIN: &str = "<!-- attributes: BLESS=1 cargo test -p voiced --lib attributes -->\n";
+        const END: &str = "<!-- /attributes -->";
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/traces.md");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (before, rest) = text.split_once(BEGIN).unwrap();
+        let (written, after) = rest.split_once(END).unwrap();
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", table())).unwrap();
+        } else {
+            assert_eq!(written, table(), "docs/traces.md is out of date; the line above its table renews it");
+        }
+    }
+
+    #[test]
+    fn a_preview_is_as_long_as_its_description_says() {
+        let preview = ALL.iter().find(|definition| definition.key == LIVEKIT_ANSWER_PREVIEW).unwrap();
+        assert!(preview.doc.concat().contains(&format!("first {ANSWER_PREVIEW_CHARS} characters")));
     }
 }

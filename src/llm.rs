@@ -1,6 +1,6 @@
 //! The model behind one small trait: the answerers of turns.
 //!
-//! [`OpenAi`] is the only answerer: streamed chat completions of an OpenAI-compatible provider. A question becomes
+//! [`answerer`] chooses one. [`OpenAi`] is the only one: streamed chat completions of an OpenAI-compatible provider. A question becomes
 //! a `request`, which makes one `attempt` after the other as `machine` decides, until one passes words on.
 //!
 //! # Layout
@@ -37,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use warmth::Warmth;
 use words::{Habit, Memory};
 
+use crate::attributes::{self as key, Attribute, Value};
 use crate::config;
 use crate::metrics::{LlmMetrics, Metrics};
 use redaction::RecordedMessages;
@@ -69,7 +70,7 @@ pub struct Answer {
     pub time_to_first_token: Option<Duration>,
     /// The model as it named itself, else the one that was asked for. None when none was.
     pub model: Option<String>,
-    /// Attempts made, the first included. Empty when cancelled before the first; at most `llm.max_attempts`, and four
+    /// Attempts made, the first included. Empty when cancelled before the first; at most `llm.max_attempts`, and a few
     /// more in which the provider only refused optional fields.
     pub attempts: Vec<AttemptReport>,
     /// Why the model stopped, in the provider's word.
@@ -96,6 +97,14 @@ pub trait Answerer: Send + Sync + 'static {
     /// Answers one turn. Deltas go into `deltas` as they come; waiting for room in it is the back-pressure of a slow
     /// room. A closed `deltas` is a cancellation.
     fn answer(&self, question: Question, deltas: mpsc::Sender<Text>) -> BoxFuture<'static, Answer>;
+}
+
+/// The answerer that the configuration chooses, counted by `metrics`.
+///
+/// # Errors
+/// Those of [`OpenAi::new`].
+pub fn answerer(config: &config::Config, metrics: &Metrics) -> Result<Arc<dyn Answerer>, BuildError> {
+    Ok(Arc::new(OpenAi::counted(&config.llm, metrics)?))
 }
 
 /// Streamed chat completions of an OpenAI-compatible provider. Clones share the connections.
@@ -127,8 +136,17 @@ impl OpenAi {
 
     /// As `new`, and counted by `metrics`.
     pub fn counted(config: &config::Llm, metrics: &Metrics) -> Result<Self, BuildError> {
+        Self::with(config, metrics, Box::new(openai::ApiKey::of(config)?))
+    }
+
+    /// The same with other credentials than the configuration's key.
+    fn with(
+        config: &config::Llm,
+        metrics: &Metrics,
+        credentials: Box<dyn openai::Credentials>,
+    ) -> Result<Self, BuildError> {
         let shared = Shared {
-            provider: openai::Provider::new(config)?,
+            provider: openai::Provider::new(config, credentials)?,
             url: outbound::web::shown(&config.base_url),
             config: Arc::new(config.clone()),
             cut_replies: AtomicU64::new(0),
@@ -161,9 +179,18 @@ impl Shared {
             model: &self.config.model,
             server_address: url.host_str().unwrap_or_default(),
             server_port: url.port_or_known_default().unwrap_or_default(),
-            temperature: self.config.temperature,
-            max_tokens: self.config.max_tokens,
+            parameters: self.parameters(),
         }
+    }
+
+    /// The span's attributes for what the configuration asks the model for.
+    fn parameters(&self) -> Vec<Attribute> {
+        let set = [
+            (key::GEN_AI_REQUEST_TEMPERATURE, self.config.temperature.map(Value::from)),
+            (key::GEN_AI_REQUEST_TOP_P, self.config.top_p.map(Value::from)),
+            (key::GEN_AI_REQUEST_MAX_TOKENS, self.config.max_tokens.map(Value::from)),
+        ];
+        set.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
 
     /// The way in which the model begins its replies; None where thoughts are said as well.
@@ -175,5 +202,20 @@ impl Shared {
     fn count_cut_reply(&self) -> u64 {
         self.metrics.reply_cut();
         self.cut_replies.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_names_the_parameters_that_are_set() {
+        let plain = config::Llm::at("http://llm.test/v1");
+        let of = |config: &config::Llm| OpenAi::new(config).unwrap().shared.parameters();
+        assert_eq!(of(&plain), []);
+        let set = config::Llm { top_p: Some(0.9), max_tokens: Some(50), ..plain };
+        let expected = [("gen_ai.request.top_p", 0.9.into()), ("gen_ai.request.max_tokens", 50_u32.into())];
+        assert_eq!(of(&set), expected);
     }
 }

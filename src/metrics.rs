@@ -1,11 +1,11 @@
 //! The counts and measurements of the process: one set of instruments, read by `/metrics` and sent over OTLP.
 //!
-//! [`Metrics`] is passed as a value to every part that has something to count, and has a verb for each thing that
-//! happens. The state machines know nothing of it; their shells count. Every label has a closed set of values: no
+//! [`Metrics`] is passed as a value to every part that has something to count; its instruments come from the catalogue.
+//! The state machines know nothing of it; their shells count. Every label has a closed set of values: no
 //! room, session or person ever becomes one.
 //!
-//! - `catalogue`: every metric once, with both of its names
-//! - `label`: the closed sets
+//! - `catalogue`: every metric once, with both of its names, its instrument and its labels
+//! - `label`: the closed sets; `values`: the labels that they become
 //! - `llm`: the counts of requests to the model
 //! - `process`: the operating system's figures about the process; `observed`, beside this module, looks up the state of
 //!   the other parts
@@ -17,6 +17,7 @@ mod llm;
 mod meter;
 mod process;
 mod text;
+mod values;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,14 +27,16 @@ use conversation::TurnOutcome;
 use otlp_spool::{MetricsEncoder, RequestBody};
 use url::Url;
 
-use self::catalogue::Definition;
+use self::catalogue::{Definition, Instruments};
 #[cfg(test)]
 pub(crate) use self::label::error_class;
+use self::label::TurnLabel;
 pub use self::label::{Holding, Panicked, Phase, Refusal, Restored, Resumption};
 pub(crate) use self::llm::RequestEnd;
 pub use self::llm::{LlmMetrics, OpenRequest};
 pub use self::meter::Temporality;
-use self::meter::{Counter, Histogram, Label, Meter};
+use self::meter::{Label, Meter};
+use self::values::Values;
 
 /// The media type of [`Metrics::text`].
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -41,7 +44,7 @@ pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The process's instruments. Cheap to clone; the default ones are shared with no other part, for commands and tests.
 #[derive(Clone)]
 pub struct Metrics {
-    instruments: Arc<Instruments>,
+    pub(crate) instruments: Arc<Instruments>,
 }
 
 /// The form in which metrics are pushed.
@@ -50,24 +53,6 @@ pub struct Push {
     pub temporality: Temporality,
     /// The attributes of this process, `service.name` and the like.
     pub resource: Vec<(String, String)>,
-}
-
-struct Instruments {
-    meter: Meter,
-    dispatch_answer: Histogram<f64>,
-    jobs: Counter,
-    resumptions: Counter,
-    connects: Counter,
-    room_losses: Counter,
-    panics: Counter,
-    turns: Counter,
-    interruptions: Counter,
-    first_word: Histogram<f64>,
-    turn_duration: Histogram<f64>,
-    texts_refused: Counter,
-    http_closed: Counter,
-    http_refused: Counter,
-    llm: llm::Instruments,
 }
 
 // === impl Metrics ===
@@ -82,22 +67,12 @@ impl Metrics {
     /// With `push`, the metrics can also be taken by [`Metrics::otlp_request`].
     pub fn new(push: Option<Push>) -> Self {
         let instruments = Instruments::new(Meter::new(push));
-        instruments.start_at_zero();
         process::observe(&instruments.meter);
         Self { instruments: Arc::new(instruments) }
     }
 
-    pub(crate) fn session_resumed(&self, what: Resumption) {
-        self.instruments.resumptions.add(1, &[Label::new("result", what.as_str())]);
-    }
-
-    /// Counts the outcome of a broken connection to a room.
-    pub(crate) fn connection_restored(&self, how: Restored) {
-        self.instruments.room_losses.add(1, &[Label::new("result", how.as_str())]);
-    }
-
     pub fn panicked(&self, what: Panicked) {
-        self.instruments.panics.add(1, &[Label::new("task", what.as_str())]);
+        self.instruments.panics.add(what);
     }
 
     /// Counts a turn that is over. `first_word` is since its words were heard, `duration` since its call began; None:
@@ -111,31 +86,16 @@ impl Metrics {
     ) {
         let instruments = &self.instruments;
         if let TurnOutcome::Interrupted = outcome {
-            instruments.interruptions.add(1, &[Label::new("while", phase.as_str())]);
+            instruments.interruptions.add(phase);
         }
-        let outcome = Label::new("outcome", outcome.as_str());
+        let label = TurnLabel::from(outcome);
         if let Some(first_word) = first_word {
             instruments.first_word.record(first_word.as_secs_f64(), &[]);
         }
         if let Some(duration) = duration {
-            instruments.turn_duration.record(duration.as_secs_f64(), std::slice::from_ref(&outcome));
+            instruments.turn_duration.record(duration.as_secs_f64(), &label.labels("outcome"));
         }
-        instruments.turns.add(1, &[outcome]);
-    }
-
-    /// Counts a text of a person that was not taken as a turn.
-    pub fn text_refused(&self, refusal: Refusal) {
-        self.instruments.texts_refused.add(1, &[Label::new("reason", refusal.as_str())]);
-    }
-
-    /// Counts a connection to our HTTP endpoints that was closed because another client came and all were in use.
-    pub(crate) fn http_connection_closed(&self, what: Holding) {
-        self.instruments.http_closed.add(1, &[Label::new("state", what.as_str())]);
-    }
-
-    /// Counts a long answer that was refused because clients have not taken so many others.
-    pub(crate) fn http_answer_refused(&self) {
-        self.instruments.http_refused.add(1, &[]);
+        instruments.turns.add(label);
     }
 
     /// The counter of the requests to one model.
@@ -165,7 +125,7 @@ impl Metrics {
 
 impl Observer for Metrics {
     fn connecting(&self) {
-        self.instruments.connects.add(1, &[]);
+        self.instruments.connects.add(());
     }
 
     fn offer_answered(&self, answer: Answered, took: Duration) {
@@ -176,50 +136,13 @@ impl Observer for Metrics {
         if result == JobResult::Panicked {
             self.panicked(Panicked::Session);
         }
-        self.instruments.jobs.add(1, &[Label::new("result", result.as_str())]);
+        self.instruments.jobs.add(result);
     }
 }
 
 impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Metrics").finish_non_exhaustive()
-    }
-}
-
-// === impl Instruments ===
-
-impl Instruments {
-    fn new(meter: Meter) -> Self {
-        Self {
-            dispatch_answer: meter.seconds(&catalogue::DISPATCH_ANSWER),
-            jobs: meter.counter(&catalogue::JOBS),
-            resumptions: meter.counter(&catalogue::RESUMPTIONS),
-            connects: meter.counter(&catalogue::CONNECTS),
-            room_losses: meter.counter(&catalogue::ROOM_LOSSES),
-            panics: meter.counter(&catalogue::PANICS),
-            turns: meter.counter(&catalogue::TURNS),
-            interruptions: meter.counter(&catalogue::INTERRUPTIONS),
-            first_word: meter.seconds(&catalogue::FIRST_WORD),
-            turn_duration: meter.seconds(&catalogue::TURN_DURATION),
-            texts_refused: meter.counter(&catalogue::TEXTS_REFUSED),
-            http_closed: meter.counter(&catalogue::HTTP_CLOSED),
-            http_refused: meter.counter(&catalogue::HTTP_REFUSED),
-            llm: llm::Instruments::new(&meter),
-            meter,
-        }
-    }
-
-    /// A counter that does not exist until something goes wrong cannot be alerted on.
-    fn start_at_zero(&self) {
-        self.jobs.start("result", JobResult::ALL.map(JobResult::as_str));
-        self.resumptions.start("result", Resumption::ALL.map(Resumption::as_str));
-        self.room_losses.start("result", Restored::ALL.map(Restored::as_str));
-        self.panics.start("task", Panicked::ALL.map(Panicked::as_str));
-        self.turns.start("outcome", label::TURN_OUTCOMES);
-        self.interruptions.start("while", Phase::ALL.map(Phase::as_str));
-        self.texts_refused.start("reason", Refusal::ALL.map(Refusal::as_str));
-        self.http_closed.start("state", Holding::ALL.map(Holding::as_str));
-        self.llm.start_at_zero();
     }
 }
 

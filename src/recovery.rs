@@ -233,7 +233,7 @@ impl Recovery {
 
     async fn resumed(&self, asked: Asked, room_sid: &str, stop: CancellationToken) -> TrackedSession {
         let Asked { mut session, note, .. } = asked;
-        self.metrics.session_resumed(Resumption::Resumed);
+        self.metrics.instruments.resumptions.add(Resumption::Resumed);
         let chat_context = match self.suspended.take(&session.job_id) {
             Some(chat_context) => chat_context,
             None => self.memory.of(&session.room_sid).await,

@@ -315,7 +315,7 @@ impl Session<'_> {
     /// to know.
     fn lost(&mut self, why: &str) {
         tracing::error!("the connection to the room is lost for good: {why}");
-        self.parts.metrics.connection_restored(Restored::Not);
+        self.parts.metrics.instruments.room_losses.add(Restored::Not);
         self.transcript.away();
         for (segment, delivered) in self.segments.delivered() {
             self.machine.truncate_segment(segment, delivered);
@@ -325,7 +325,8 @@ impl Session<'_> {
     /// In a new stay the agent shows itself, and speaks as soon as a person can hear it.
     fn back(&mut self, rejoined: bool) {
         tracing::info!(rejoined, "the connection to the room is back");
-        self.parts.metrics.connection_restored(if rejoined { Restored::Rejoined } else { Restored::Resumed });
+        let restored = if rejoined { Restored::Rejoined } else { Restored::Resumed };
+        self.parts.metrics.instruments.room_losses.add(restored);
         if rejoined {
             self.transcript.show();
         }

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::models::Catalogue;
 use super::{Finding, Verdict};
 use crate::config::{CaptureContent, Config, Llm};
-use crate::llm::{Answer, Answerer, OpenAi, Question};
+use crate::llm::{self, Answer, Answerer, Question};
+use crate::metrics::Metrics;
 use crate::telemetry::spans::{Conversation, Tracer, TurnStart};
 
 const SAID: &str = "Answer with the one word: ready";
@@ -30,14 +31,14 @@ pub(super) async fn check(config: Arc<Config>) -> Finding {
     if let Err(error) = config.require_llm() {
         return error.into();
     }
-    let finding = match OpenAi::new(&tiny(&config.llm)) {
-        Ok(answerer) => judged(&answerer, &config.llm).await,
+    let finding = match llm::answerer(&tiny(&config), &Metrics::default()) {
+        Ok(answerer) => judged(answerer.as_ref(), &config.llm).await,
         Err(error) => Finding::new(Verdict::Misconfigured, error.to_string()),
     };
     finding.with("model", config.llm.model.as_str()).with("base_url", web::shown(&config.llm.base_url))
 }
 
-async fn judged(answerer: &OpenAi, config: &Llm) -> Finding {
+async fn judged(answerer: &dyn Answerer, config: &Llm) -> Finding {
     let catalogue = Catalogue::of(config);
     let (answer, shutdown) = tokio::join!(ask(answerer), catalogue.shutdown());
     let finding = judge(&answer, config);
@@ -53,17 +54,19 @@ async fn judged(answerer: &OpenAi, config: &Llm) -> Finding {
     }
 }
 
-fn tiny(config: &Llm) -> Llm {
-    Llm {
-        max_tokens: Some(config.max_tokens.unwrap_or(MAX_TOKENS).min(MAX_TOKENS)),
+fn tiny(config: &Config) -> Config {
+    let llm = &config.llm;
+    let llm = Llm {
+        max_tokens: Some(llm.max_tokens.unwrap_or(MAX_TOKENS).min(MAX_TOKENS)),
         max_attempts: 1,
-        cold_first_token_timeout: config.cold_first_token_timeout.min(LONGEST_COLD),
-        total_timeout: config.total_timeout.min(LONGEST),
-        ..config.clone()
-    }
+        cold_first_token_timeout: llm.cold_first_token_timeout.min(LONGEST_COLD),
+        total_timeout: llm.total_timeout.min(LONGEST),
+        ..llm.clone()
+    };
+    Config { llm, ..config.clone() }
 }
 
-async fn ask(answerer: &OpenAi) -> Answer {
+async fn ask(answerer: &dyn Answerer) -> Answer {
     let said = Text::from(SAID);
     let conversation = Conversation { id: "check".to_owned(), user: "check".to_owned() };
     // The words are ours, so everything that the provider says about them may be shown.

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::llm::{Answer, Answerer, OpenAi, Question};
+use crate::llm::{self, Answer, Answerer, Question};
 use crate::output::{self, StdoutError};
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
@@ -40,8 +40,8 @@ pub(super) async fn run(config: Config, args: AskArgs, logs: Option<LogQueue>) -
     let instance_id = super::random_identity("ask");
     let telemetry = Telemetry::start(&config.telemetry.settings(), &config.worker.agent_name, &instance_id)?;
     let signals = Signals::start(&config.telemetry.settings(), &instance_id, logs)?;
-    let answerer = OpenAi::counted(&config.llm, signals.metrics())?;
-    let asked = ask(&config, &answerer, &telemetry.tracer(), question, !args.json).await;
+    let answerer = llm::answerer(&config, signals.metrics())?;
+    let asked = ask(&config, answerer.as_ref(), &telemetry.tracer(), question, !args.json).await;
     let reported = report(asked, args.json);
     super::flush(telemetry, signals).await;
     reported
@@ -71,7 +71,13 @@ async fn read_stdin(max_bytes: usize) -> anyhow::Result<String> {
     String::from_utf8(text).context("the question on stdin is not UTF-8")
 }
 
-async fn ask(config: &Config, answerer: &OpenAi, tracer: &Tracer, question: Text, print: bool) -> Asked {
+async fn ask(
+    config: &Config,
+    answerer: &dyn Answerer,
+    tracer: &Tracer,
+    question: Text,
+    print: bool,
+) -> Asked {
     let started = Instant::now();
     // There is no room; the call has a session of its own.
     let conversation = Conversation { id: super::random_identity("ask"), user: "cli".to_owned() };

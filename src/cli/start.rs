@@ -11,7 +11,7 @@ use turn_store::Store;
 use crate::config::{Config, Loaded};
 use crate::http::{self, Access, Sessions};
 use crate::job::SessionJobs;
-use crate::llm::OpenAi;
+use crate::llm;
 use crate::metrics::Metrics;
 use crate::observed;
 use crate::recovery::Recovery;
@@ -94,7 +94,7 @@ pub(super) fn parts(
     metrics: &Metrics,
     store: &Store,
 ) -> anyhow::Result<Parts> {
-    let answerer = Arc::new(OpenAi::counted(&config.llm, metrics)?);
+    let answerer = llm::answerer(config, metrics)?;
     let metrics = metrics.clone();
     let (tracer, store, agent) = (telemetry.tracer(), store.clone(), config.agent.clone());
     Ok(Parts { answerer, tracer, metrics, store, agent })

@@ -1,8 +1,9 @@
 //! A configuration that was read again: its differences, and those of them that may take effect while the worker runs.
 
-use super::keys::{self, Key};
+use super::Loaded;
+use super::key::Key;
 use super::load::winner;
-use super::{Config, Loaded, Worker};
+use super::sections;
 
 /// Keys whose values differ between two configurations.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -17,27 +18,13 @@ impl Loaded {
     /// The keys, `section.key`, whose values differ in `next`.
     pub fn changes(&self, next: &Self) -> Changes {
         let differs = |key: &&Key| self.value(key) != next.value(key);
-        let (live, fixed): (Vec<_>, Vec<_>) = keys::all().filter(differs).partition(|key| key.is_live());
+        let (live, fixed): (Vec<_>, Vec<_>) = sections::all().filter(differs).partition(|key| key.is_live);
         let paths = |keys: Vec<&Key>| keys.into_iter().map(|key| key.path).collect();
         Changes { live: paths(live), fixed: paths(fixed) }
     }
 
     /// Compared by value alone: the source may have changed.
     fn value(&self, key: &Key) -> Option<&figment::value::Value> {
-        winner(&self.settings, key).and_then(|setting| setting.said.value())
-    }
-}
-
-impl Config {
-    /// This configuration with the values of `next` for the keys that may change while the worker runs: those that
-    /// [`Changes::live`] names.
-    pub fn renewed(&self, next: &Self) -> Self {
-        let Worker { max_sessions, drain_timeout, .. } = next.worker;
-        Self {
-            agent: next.agent.clone(),
-            llm: next.llm.clone(),
-            worker: Worker { max_sessions, drain_timeout, ..self.worker.clone() },
-            ..self.clone()
-        }
+        winner(&self.settings, key).and_then(|setting| setting.said.notation())
     }
 }

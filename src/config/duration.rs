@@ -2,17 +2,34 @@
 
 use std::time::Duration;
 
+use thiserror::Error;
+
 /// A longer one is surely a mistake, and a far longer one overflows when it is added to a clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The units and their seconds.
 const UNITS: [(&str, f64); 5] = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)];
 
-/// Reads one or more numbers, each with its unit (ms, s, m, h, d). The error tells the fault of the text.
-pub fn parse(text: &str) -> Result<Duration, String> {
+/// The fault of a text that is no duration.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum DurationError {
+    #[error("it is empty")]
+    Empty,
+    #[error("it is longer than a year")]
+    TooLong,
+    #[error("a number with a unit is missing")]
+    NoNumber,
+    #[error("{0} has no unit: ms, s, m, h or d")]
+    NoUnit(f64),
+    #[error("`{0}` is no unit: use ms, s, m, h or d")]
+    UnknownUnit(String),
+}
+
+/// Reads one or more numbers, each with its unit (ms, s, m, h, d).
+pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let mut rest = text.trim();
     if rest.is_empty() {
-        return Err("it is empty".to_owned());
+        return Err(DurationError::Empty);
     }
     let mut total = 0.0;
     while !rest.is_empty() {
@@ -21,24 +38,24 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         rest = behind.trim_start();
     }
     if total > LONGEST.as_secs_f64() {
-        return Err("it is longer than a year".to_owned());
+        return Err(DurationError::TooLong);
     }
     // Whole microseconds: 0.1 s must not become 99.999999 ms.
     Ok(Duration::from_micros((total * 1e6).round() as u64))
 }
 
 /// The seconds of the first number with its unit, and the text behind it.
-fn part(text: &str) -> Result<(f64, &str), String> {
+fn part(text: &str) -> Result<(f64, &str), DurationError> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, rest) = text.split_at(digits);
-    let number: f64 = number.parse().map_err(|_| "a number with a unit is missing".to_owned())?;
+    let number: f64 = number.parse().map_err(|_| DurationError::NoNumber)?;
     let rest = rest.trim_start();
     let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
     let (name, rest) = rest.split_at(letters);
     match UNITS.iter().find(|(unit, _)| *unit == name) {
         Some((_, seconds)) => Ok((number * seconds, rest)),
-        None if name.is_empty() => Err(format!("{number} has no unit: ms, s, m, h or d")),
-        None => Err(format!("`{name}` is no unit: use ms, s, m, h or d")),
+        None if name.is_empty() => Err(DurationError::NoUnit(number)),
+        None => Err(DurationError::UnknownUnit(name.to_owned())),
     }
 }
 
@@ -77,7 +94,7 @@ mod tests {
             ("9999999999999999999999h", "it is longer than a year"),
         ];
         for (text, reason) in cases {
-            assert_eq!(parse(text), Err(reason.to_owned()), "{text}");
+            assert_eq!(parse(text).unwrap_err().to_string(), reason, "{text}");
         }
     }
 }

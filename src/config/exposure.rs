@@ -6,7 +6,7 @@ use std::path::Path;
 use super::error::Problem;
 use super::origin::Origin;
 use super::setting::{Said, Setting};
-use super::{keys, load};
+use super::{load, sections};
 
 const OTHERS_READ: u32 = 0o004;
 const OTHERS_WRITE: u32 = 0o002;
@@ -23,7 +23,7 @@ pub(super) fn refusal(mode: Option<u32>, path: &Path, what: &str) -> Option<Prob
 /// The files that hold secrets that count and that every user of this machine can read, each once.
 pub(super) fn warnings(settings: &[Setting], agent_toml: Option<&Path>, dotenv: &Path) -> Vec<String> {
     let mut warnings: Vec<String> = Vec::new();
-    for key in keys::all().filter(|key| key.kind.is_secret()) {
+    for key in sections::all().filter(|key| key.kind.is_secret()) {
         let Some(setting) = load::winner(settings, key).filter(|setting| is_set(setting)) else { continue };
         let file = match &setting.origin {
             Origin::Content { file, .. } => Some(Path::new(file)),
@@ -41,7 +41,7 @@ pub(super) fn warnings(settings: &[Setting], agent_toml: Option<&Path>, dotenv: 
 }
 
 fn is_set(setting: &Setting) -> bool {
-    matches!(&setting.said, Said::Value(value) if value.as_str().is_some())
+    matches!(&setting.said, Said::Value(read) if read.notation.as_str().is_some())
 }
 
 /// The file, and its fault.

@@ -11,9 +11,9 @@ use toml::de::{DeTable, DeValue};
 use super::env::Env;
 use super::error::Problem;
 use super::hint;
-use super::keys::SECTIONS;
 use super::kind::Raw;
 use super::origin::Origin;
+use super::sections::SECTIONS;
 use super::setting::{Gathered, Said, Setting, Target, not_available, sections};
 use super::variables;
 

@@ -1,6 +1,7 @@
 //! The known name that is nearest to an unknown one.
 
-use super::keys::{self, Key, SECTIONS};
+use super::key::Key;
+use super::sections::{self, SECTIONS};
 
 /// The candidate that the operator who typed `word` most likely meant: at most one slip in three letters. None when no
 /// candidate is that near.
@@ -19,13 +20,14 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 /// section, else the nearest of all.
 pub(super) fn nearest_key(section: &str, name: &str) -> Option<&'static Key> {
     let name = name.strip_suffix("_file").unwrap_or(name);
-    let siblings = || keys::all().filter(|key| key.section() == section);
+    let siblings = || sections::all().filter(|key| key.section() == section);
     let by_name = |found: &str| siblings().find(|key| key.name() == found);
     nearest(name, siblings().map(Key::name))
         .and_then(by_name)
-        .or_else(|| keys::all().find(|key| key.name() == name))
+        .or_else(|| sections::all().find(|key| key.name() == name))
         .or_else(|| {
-            nearest(&format!("{section}.{name}"), keys::all().map(|key| key.path)).and_then(keys::by_path)
+            nearest(&format!("{section}.{name}"), sections::all().map(|key| key.path))
+                .and_then(sections::by_path)
         })
 }
 

@@ -3,11 +3,8 @@
 use figment::value::Value;
 use serde_json::json;
 
-use super::ProxyUrl;
-use super::keys::Key;
-use super::kind::Kind;
+use super::key::Key;
 use super::setting::{Said, Setting};
-use crate::telemetry::endpoint;
 
 /// One key of the effective configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,22 +45,16 @@ impl Listed {
 impl Shown {
     fn new(setting: &Setting) -> Self {
         match &setting.said {
-            Said::Value(Value::Empty(..)) => Self::Unset,
-            Said::Value(Value::String(_, text)) if setting.key.is_headers() => Self::headers(text),
             Said::Wrong(_) => Self::Unset,
             Said::File(_) => Self::Secret,
-            Said::Value(_) if setting.key.kind.is_secret() => Self::Secret,
-            Said::Value(Value::String(_, text)) if matches!(setting.key.kind, Kind::Proxy) => Self::Plain(
-                json!(ProxyUrl::parse(text).map_or_else(|_| text.clone(), |proxy| proxy.to_string())),
-            ),
-            Said::Value(value) => Self::Plain(plain(value)),
+            Said::Value(read) if matches!(read.notation, Value::Empty(..)) => Self::Unset,
+            Said::Value(read) => setting.key.kind.shown(&read.notation),
         }
     }
 
-    fn headers(text: &str) -> Self {
-        let names: Vec<String> =
-            endpoint::parse_headers(text).unwrap_or_default().into_iter().map(|(name, _)| name).collect();
-        if names.is_empty() { Self::Unset } else { Self::Headers(names) }
+    /// A value that is no secret.
+    pub(super) fn plain(notation: &Value) -> Self {
+        Self::Plain(plain(notation))
     }
 }
 

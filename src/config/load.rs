@@ -2,19 +2,22 @@
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::time::Duration;
 
+use conversation::Secret;
 use figment::Figment;
-use figment::value::Value;
 use outbound::trust;
+use redaction::UserId;
 
 use super::error::Problem;
-use super::keys::{self, Key};
-use super::kind::{self, Raw};
+use super::key::Key;
+use super::kind::Raw;
 use super::listing::Listed;
 use super::origin::{Layer, Origin};
 use super::otel::{Ignored, Judged, Unmet};
+use super::sections::{self, Config};
 use super::setting::{Gathered, Said, Setting, Target};
-use super::{Config, ConfigError, Env, duration, exposure, file, flags, needs, otel, state, template};
+use super::{ConfigError, Env, exposure, file, flags, needs, otel, state, template};
 
 /// A longer secret is some other file.
 const MAX_SECRET_BYTES: u64 = 64 << 10;
@@ -79,7 +82,7 @@ pub(super) fn settle(mut gathered: Gathered) -> Result<(Config, Vec<Setting>), C
 impl Loaded {
     /// Every key with its value, as it may be shown, and its source.
     pub fn listed(&self) -> impl Iterator<Item = Listed> {
-        keys::all().map(|key| Listed::new(key, winner(&self.settings, key)))
+        sections::all().map(|key| Listed::new(key, winner(&self.settings, key)))
     }
 }
 
@@ -103,7 +106,7 @@ pub(super) fn defaults() -> Vec<Setting> {
 fn credentials(env: &Env) -> Gathered {
     let mut gathered = Gathered::default();
     let Some(dir) = env.var("CREDENTIALS_DIRECTORY").map(PathBuf::from) else { return gathered };
-    for key in keys::all() {
+    for key in sections::all() {
         let Some(name) = key.credential() else { continue };
         let path = dir.join(&name);
         // A file that cannot be examined is not absent: reading it will tell the reason.
@@ -139,7 +142,7 @@ fn merge(settings: &[Setting]) -> Result<Config, ConfigError> {
 /// The secrets that stand in files. Only files that count are read: the file of an overridden secret need not exist.
 fn contents(settings: &[Setting]) -> Gathered {
     let mut gathered = Gathered::default();
-    for key in keys::all() {
+    for key in sections::all() {
         if let Some(Setting { said: Said::File(path), origin, .. }) = winner(settings, key) {
             let file = path.display().to_string();
             let origin = Origin::Content { file, named_by: Box::new(origin.clone()) };
@@ -167,9 +170,9 @@ fn content(key: &'static Key, path: &std::path::Path, origin: Origin) -> Result<
 
 /// A file of certificates that cannot be used.
 fn distrusted(settings: &[Setting]) -> Option<Problem> {
-    let setting = winner(settings, keys::by_path("network.ca_file")?)?;
-    let file = setting.said.value()?.as_str().filter(|file| *file != kind::OFF)?;
-    let error = trust::check_file(file.as_ref()).err()?;
+    let setting = winner(settings, sections::by_path("network.ca_file")?)?;
+    let file: Option<PathBuf> = setting.said.value()?;
+    let error = trust::check_file(&file?).err()?;
     Some(Problem::new(format!("`network.ca_file`: {error}")).at(setting.origin.to_string()))
 }
 
@@ -177,15 +180,12 @@ fn distrusted(settings: &[Setting]) -> Option<Problem> {
 
 /// Identities are to be hashed, and there is no key for that.
 fn nameless(settings: &[Setting]) -> Option<Problem> {
-    let said = |path: &str| keys::by_path(path).and_then(|key| winner(settings, key));
-    let hashed = said("telemetry.user_id").filter(|setting| is_text(setting, "hashed"))?;
-    let is_set = said(USER_ID_KEY).is_some_and(|key| !matches!(key.said, Said::Value(Value::Empty(..))));
+    let said = |path: &str| sections::by_path(path).and_then(|key| winner(settings, key));
+    let is_hashed = |setting: &&Setting| setting.said.value() == Some(UserId::Hashed);
+    let hashed = said("telemetry.user_id").filter(is_hashed)?;
+    let is_set = said(USER_ID_KEY).is_some_and(|key| key.said.value::<Option<Secret>>() != Some(None));
     let problem = || needs::missing(USER_ID_KEY, "`telemetry.user_id` = \"hashed\" wants one");
     (!is_set).then(|| problem().at(hashed.origin.to_string()))
-}
-
-fn is_text(setting: &Setting, text: &str) -> bool {
-    matches!(&setting.said, Said::Value(value) if value.as_str() == Some(text))
 }
 
 // === timeouts within a timeout ===
@@ -194,17 +194,17 @@ fn is_text(setting: &Setting, text: &str) -> bool {
 /// mistake; otherwise the stronger source is followed, and the weaker limit gives way.
 fn limits(settings: &[Setting]) -> Gathered {
     let mut gathered = Gathered::default();
-    let Some(total) = keys::by_path("llm.total_timeout").and_then(|key| winner(settings, key)) else {
+    let Some(total) = sections::by_path("llm.total_timeout").and_then(|key| winner(settings, key)) else {
         return gathered;
     };
     for path in ["llm.connect_timeout", "llm.first_token_timeout", "llm.stall_timeout"] {
-        let Some(part) = keys::by_path(path).and_then(|key| winner(settings, key)) else { continue };
+        let Some(part) = sections::by_path(path).and_then(|key| winner(settings, key)) else { continue };
         if length(part) > length(total) {
             gathered.push(limited(part, total));
         }
     }
     // An operator who lowers the whole limit in a copy of the reference file does not mean to keep this one.
-    let cold = keys::by_path("llm.cold_first_token_timeout").and_then(|key| winner(settings, key));
+    let cold = sections::by_path("llm.cold_first_token_timeout").and_then(|key| winner(settings, key));
     if let Some(cold) = cold.filter(|cold| length(cold) > length(total)) {
         gathered.push(Ok(gives_way(cold, total)));
     }
@@ -225,9 +225,6 @@ fn gives_way(part: &Setting, total: &Setting) -> Setting {
     Setting { key: part.key, said: total.said.clone(), origin }
 }
 
-fn length(setting: &Setting) -> Option<std::time::Duration> {
-    match &setting.said {
-        Said::Value(value) => duration::parse(value.as_str()?).ok(),
-        Said::File(_) | Said::Wrong(_) => None,
-    }
+fn length(setting: &Setting) -> Option<Duration> {
+    setting.said.value()
 }

@@ -5,7 +5,8 @@ use otlp_spool::Signal;
 use url::Url;
 
 use super::error::Problem;
-use super::keys::{self, Key};
+use super::key::Key;
+use super::sections;
 use super::{Config, ConfigError, ProxyUrl};
 
 /// The host that answers no request without a key.
@@ -66,7 +67,7 @@ impl Config {
 
 pub(super) fn missing(path: &str, why: &str) -> Problem {
     let problem = Problem::new(format!("`{path}` is not set, and {why}"));
-    match keys::by_path(path) {
+    match sections::by_path(path) {
         Some(key) => ways_to_set(key).into_iter().fold(problem, Problem::help),
         None => problem,
     }
@@ -98,7 +99,7 @@ mod tests {
     fn the_units_of_systemd_load_every_secret_and_nothing_else() {
         let units =
             [include_str!("../../systemd/voiced.service"), include_str!("../../systemd/voiced@.service")];
-        let secrets: Vec<String> = super::keys::all().filter_map(super::Key::credential).collect();
+        let secrets: Vec<String> = super::sections::all().filter_map(super::Key::credential).collect();
         for unit in units {
             let loaded = unit.lines().filter_map(|line| line.strip_prefix("LoadCredential="));
             let expected: Vec<String> = secrets.iter().map(|name| format!("{name}:voiced.{name}")).collect();
@@ -109,8 +110,8 @@ mod tests {
     #[test]
     fn every_key_that_is_a_secret_is_among_the_secrets() {
         // Headers have secrets for values, and a form of their own.
-        let is_plain = |key: &&super::Key| key.kind.is_secret() && !key.is_headers();
-        let secrets: Vec<_> = super::keys::all().filter(is_plain).collect();
+        let is_plain = |key: &&super::Key| key.kind.is_secret() && !key.name().ends_with("headers");
+        let secrets: Vec<_> = super::sections::all().filter(is_plain).collect();
         let of = |key: &super::Key| format!("hidden-{}", key.path.replace('.', "-"));
         let variables = secrets.iter().map(|key| (key.own_variable(), of(key)));
         let dir = tempfile::tempdir().unwrap();

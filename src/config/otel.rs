@@ -16,9 +16,10 @@ use std::fmt;
 use otlp_spool::Signal;
 
 use super::error::Problem;
-use super::keys::{self, Key};
+use super::key::Key;
 use super::load::{strongest, winner};
 use super::origin::{Layer, Origin};
+use super::sections;
 use super::setting::{Said, Setting};
 use super::{ConfigError, Env, Loaded, Telemetry};
 use crate::telemetry;
@@ -69,8 +70,9 @@ pub(super) fn judge(env: &Env, telemetry: &Telemetry, settings: &[Setting], told
     let mut judged = Judged { ignored: told, unmet: Vec::new() };
     settings.iter().for_each(|setting| judged.wrong(setting, settings, telemetry));
     protocol::judge(&mut judged, env, telemetry, settings);
-    let used: Vec<&str> = keys::all().filter_map(|key| winner(settings, key)?.origin.variable()).collect();
-    for key in keys::all() {
+    let used: Vec<&str> =
+        sections::all().filter_map(|key| winner(settings, key)?.origin.variable()).collect();
+    for key in sections::all() {
         judged.overruled(env, key, settings, &used);
     }
     let exports = Signal::ALL.iter().any(|signal| telemetry.exports(*signal));

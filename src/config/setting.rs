@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
+use serde::de::DeserializeOwned;
 
 use super::error::Problem;
 use super::hint;
-use super::keys::{self, Key, LATER, SECTIONS};
-use super::kind::{Raw, Reason};
+use super::key::Key;
+use super::kind::{Misfit, Raw, Read};
 use super::origin::Origin;
 use super::otel::Ignored;
+use super::sections::{self, LATER, SECTIONS};
 
 /// One key, set by one source.
 #[derive(Clone)]
@@ -23,7 +25,7 @@ pub(super) struct Setting {
 
 #[derive(Clone)]
 pub(super) enum Said {
-    Value(Value),
+    Value(Read),
     /// The value is the content of this file.
     File(PathBuf),
     /// It cannot be read, and a weaker setting counts unless something needs this one.
@@ -53,10 +55,10 @@ impl Target {
     pub(super) fn find(section: &str, name: &str, origin: &Origin) -> Result<Self, Problem> {
         let path = format!("{section}.{name}");
         let file_of = |key: &&Key| key.section() == section && key.file_key().as_deref() == Some(name);
-        if let Some(key) = keys::by_path(&path) {
+        if let Some(key) = sections::by_path(&path) {
             return Ok(Self::Value(key));
         }
-        if let Some(key) = keys::all().find(file_of) {
+        if let Some(key) = sections::all().find(file_of) {
             return Ok(Self::File(key));
         }
         Err(not_available(&path).unwrap_or_else(|| unknown_key(section, name, origin)).at(origin.to_string()))
@@ -102,10 +104,18 @@ pub(super) fn sections() -> String {
 // === impl Said ===
 
 impl Said {
-    /// None while it still stands in a file, and when it cannot be read.
-    pub(super) fn value(&self) -> Option<&Value> {
+    /// The value as one of its field's type. None while it still stands in a file, and when it cannot be read.
+    pub(super) fn value<T: DeserializeOwned>(&self) -> Option<T> {
         match self {
-            Self::Value(value) => Some(value),
+            Self::Value(read) => read.value.deserialize().ok(),
+            Self::File(_) | Self::Wrong(_) => None,
+        }
+    }
+
+    /// None while it still stands in a file, and when it cannot be read.
+    pub(super) fn notation(&self) -> Option<&Value> {
+        match self {
+            Self::Value(read) => Some(&read.notation),
             Self::File(_) | Self::Wrong(_) => None,
         }
     }
@@ -125,11 +135,9 @@ impl Setting {
     pub(super) fn read(target: Target, raw: &Raw, base: &Path, origin: Origin) -> Result<Self, Problem> {
         let key = target.key();
         let said = match target {
-            Target::Value(key) => key
-                .kind
-                .read(raw)
-                .map(|value| Said::Value(key.kind.placed(value, base)))
-                .map_err(|why| mistyped(key, raw, why)),
+            Target::Value(key) => {
+                key.kind.read(raw, base).map(Said::Value).map_err(|misfit| mistyped(key, raw, misfit))
+            }
             Target::File(key) => file_name(key, raw).map(|name| Said::File(base.join(name))),
         };
         match said {
@@ -139,11 +147,11 @@ impl Setting {
     }
 }
 
-fn mistyped(key: &Key, raw: &Raw, reason: Reason) -> Problem {
+fn mistyped(key: &Key, raw: &Raw, misfit: Misfit) -> Problem {
     let found = raw.found(key.kind.is_secret());
     let problem = Problem::new(format!("`{}` expects {}, found {found}", key.path, key.kind.expected()));
-    match reason {
-        Some(reason) => problem.help(reason),
+    match misfit.why {
+        Some(why) => problem.help(why),
         None => problem,
     }
 }
@@ -162,8 +170,8 @@ impl Provider for Setting {
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
         // A file that still counted was read before, and its content is a setting of its own.
-        let Said::Value(value) = &self.said else { return Ok(Map::new()) };
-        let section = Dict::from([(self.key.name().to_owned(), value.clone())]);
+        let Said::Value(read) = &self.said else { return Ok(Map::new()) };
+        let section = Dict::from([(self.key.name().to_owned(), read.value.clone())]);
         let whole = Dict::from([(self.key.section().to_owned(), section.into())]);
         Ok(Map::from([(Profile::Default, whole)]))
     }

@@ -3,21 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use super::Env;
-use super::keys;
 use super::kind::Raw;
 use super::origin::Origin;
+use super::sections;
 use super::setting::{Gathered, Setting, Target};
-
-/// The keys whose default is a file of the state directory, and the file.
-const FILES: [(&str, &str); 3] =
-    [("store.path", "record.sqlite"), ("telemetry.spool_dir", "spool"), ("worker.recovery_dir", "rooms")];
 
 /// The defaults of this environment. Without any directory there are none, and parts that need one are off.
 pub(super) fn settings(env: &Env) -> Gathered {
     let mut gathered = Gathered::default();
     let Some(directory) = directory(env) else { return gathered };
-    for (path, file) in FILES {
-        let Some(key) = keys::by_path(path) else { continue };
+    for key in sections::all() {
+        let Some(file) = key.state_file else { continue };
         let raw = Raw::Untyped(directory.join(file).to_string_lossy().into_owned());
         gathered.push(Setting::read(Target::Value(key), &raw, Path::new(""), Origin::Default));
     }

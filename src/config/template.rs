@@ -1,8 +1,9 @@
-//! The text of the reference agent.toml, made from the table of keys.
+//! The text of the reference agent.toml, made from the definitions of the keys.
 
 use std::fmt::Write;
 
-use super::keys::{Default, Key, SECTIONS, Section};
+use super::key::{Default, Key, Section};
+use super::sections::SECTIONS;
 
 const HEAD: &str = "\
 voiced: the whole configuration, with every default. Keep what you change and delete the rest, if you like.

@@ -1,15 +1,16 @@
 //! The environment variables that other programs define, and how each is read as a value of one of our keys.
 
 use otlp_spool::Signal;
+use thiserror::Error;
 
-use super::keys;
-use super::kind::{self, Raw};
+use super::kind::{self, AttributesError, Raw};
+use super::sections;
 
 /// A well-known environment variable that sets a key.
 pub(super) struct Variable {
     pub(super) name: &'static str,
     /// Reads the variable's own notation, or tells the expected one.
-    pub(super) read: fn(&str) -> Result<Reading, String>,
+    pub(super) read: fn(&str) -> Result<Reading, NotationError>,
 }
 
 /// A variable's value for a key.
@@ -21,6 +22,15 @@ pub(super) enum Reading {
     Nothing,
     /// The value is unknown where OpenTelemetry knows names only: its specification wants it ignored with a warning.
     Ignored(String),
+}
+
+/// The fault of a text that is not in its variable's notation.
+#[derive(Debug, Error)]
+pub(super) enum NotationError {
+    #[error("expected {0}")]
+    Expected(&'static str),
+    #[error(transparent)]
+    Attributes(#[from] AttributesError),
 }
 
 /// The prefix of variables that are set for every program: none of them may stop a command that does not need it.
@@ -66,7 +76,7 @@ pub(super) fn is_protocol(name: &str) -> bool {
 }
 
 pub(super) fn is_well_known(name: &str) -> bool {
-    keys::all().flat_map(|key| key.variables).any(|variable| variable.name == name)
+    sections::all().flat_map(|key| key.variables).any(|variable| variable.name == name)
 }
 
 // === impl Variable ===
@@ -77,7 +87,7 @@ impl Variable {
         Self { name, read: as_it_is }
     }
 
-    pub(super) const fn new(name: &'static str, read: fn(&str) -> Result<Reading, String>) -> Self {
+    pub(super) const fn new(name: &'static str, read: fn(&str) -> Result<Reading, NotationError>) -> Self {
         Self { name, read }
     }
 
@@ -88,62 +98,61 @@ impl Variable {
 
 // === how they read ===
 
-fn as_it_is(text: &str) -> Result<Reading, String> {
+fn as_it_is(text: &str) -> Result<Reading, NotationError> {
     Ok(Reading::Is(Raw::Untyped(text.to_owned())))
 }
 
 /// `OTEL_SDK_DISABLED`. The specification reads everything but "true" as false; an operator who writes "1" means to
 /// switch traces off, and sending them anyway would be the worse surprise, so that is refused.
-pub(super) fn not_disabled(text: &str) -> Result<Reading, String> {
+pub(super) fn not_disabled(text: &str) -> Result<Reading, NotationError> {
     match text.to_ascii_lowercase().as_str() {
         "true" => Ok(Reading::Is(Raw::Boolean(false))),
         "false" => Ok(Reading::Is(Raw::Boolean(true))),
-        _ => Err("expected true or false".to_owned()),
+        _ => Err(NotationError::Expected("true or false")),
     }
 }
 
 /// `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`: a boolean in older semantic conventions, the place of the
 /// content in newer ones. We write spans, no events.
-pub(super) fn capture_content(text: &str) -> Result<Reading, String> {
+pub(super) fn capture_content(text: &str) -> Result<Reading, NotationError> {
     let choice = match text.to_ascii_lowercase().as_str() {
         "true" | "span_only" | "span_and_event" => "full",
         "false" | "no_content" | "event_only" => "off",
         _ => {
-            return Err(
-                "expected true, false, SPAN_ONLY, SPAN_AND_EVENT, EVENT_ONLY or NO_CONTENT".to_owned()
-            );
+            let known = "true, false, SPAN_ONLY, SPAN_AND_EVENT, EVENT_ONLY or NO_CONTENT";
+            return Err(NotationError::Expected(known));
         }
     };
     Ok(Reading::Is(Raw::String(choice.to_owned())))
 }
 
 /// `OTEL_METRIC_EXPORT_INTERVAL` counts milliseconds.
-pub(super) fn milliseconds(text: &str) -> Result<Reading, String> {
+pub(super) fn milliseconds(text: &str) -> Result<Reading, NotationError> {
     match text.parse::<u64>() {
         Ok(number) => Ok(Reading::Is(Raw::String(format!("{number}ms")))),
-        Err(_) => Err("expected a number of milliseconds".to_owned()),
+        Err(_) => Err(NotationError::Expected("a number of milliseconds")),
     }
 }
 
 /// `OTEL_EXPORTER_OTLP_TIMEOUT`: milliseconds too, but zero is no limit, for which the specification allows a long
 /// time.
-pub(super) fn timeout(text: &str) -> Result<Reading, String> {
+pub(super) fn timeout(text: &str) -> Result<Reading, NotationError> {
     match milliseconds(text)? {
         Reading::Is(Raw::String(zero)) if zero == "0ms" => Ok(Reading::Is(Raw::String(NO_LIMIT.to_owned()))),
         other => Ok(other),
     }
 }
 
-pub(super) fn traces_exporter(text: &str) -> Result<Reading, String> {
+pub(super) fn traces_exporter(text: &str) -> Result<Reading, NotationError> {
     Ok(exporter(text, &["zipkin", "jaeger"], &[]))
 }
 
 /// Prometheus can read `/metrics` at any time.
-pub(super) fn metrics_exporter(text: &str) -> Result<Reading, String> {
+pub(super) fn metrics_exporter(text: &str) -> Result<Reading, NotationError> {
     Ok(exporter(text, &[], &["prometheus"]))
 }
 
-pub(super) fn logs_exporter(text: &str) -> Result<Reading, String> {
+pub(super) fn logs_exporter(text: &str) -> Result<Reading, NotationError> {
     Ok(exporter(text, &[], &[]))
 }
 
@@ -185,12 +194,12 @@ fn unknown(exporters: &[&str]) -> String {
 }
 
 /// `OTEL_EXPORTER_OTLP_COMPRESSION`.
-pub(super) fn compression(text: &str) -> Result<Reading, String> {
+pub(super) fn compression(text: &str) -> Result<Reading, NotationError> {
     Ok(one_of(text, &["gzip", "none"]))
 }
 
 /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
-pub(super) fn temporality(text: &str) -> Result<Reading, String> {
+pub(super) fn temporality(text: &str) -> Result<Reading, NotationError> {
     Ok(one_of(text, &["cumulative", "delta", "lowmemory"]))
 }
 
@@ -204,12 +213,12 @@ fn one_of(text: &str, known: &[&str]) -> Reading {
 }
 
 /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is the whole URL: nothing is appended to it.
-pub(super) fn traces_endpoint(text: &str) -> Result<Reading, String> {
+pub(super) fn traces_endpoint(text: &str) -> Result<Reading, NotationError> {
     Ok(Reading::Is(Raw::TracesUrl(text.to_owned())))
 }
 
 /// `OTEL_RESOURCE_ATTRIBUTES` may name the service too; `OTEL_SERVICE_NAME` is stronger.
-pub(super) fn service_name(text: &str) -> Result<Reading, String> {
+pub(super) fn service_name(text: &str) -> Result<Reading, NotationError> {
     let attributes = kind::attributes(text)?;
     let is_name = |(name, value): &(String, String)| name == kind::SERVICE_NAME && !value.is_empty();
     let name = attributes.into_iter().find(is_name);
@@ -217,7 +226,7 @@ pub(super) fn service_name(text: &str) -> Result<Reading, String> {
 }
 
 /// The rest of `OTEL_RESOURCE_ATTRIBUTES`.
-pub(super) fn other_attributes(text: &str) -> Result<Reading, String> {
+pub(super) fn other_attributes(text: &str) -> Result<Reading, NotationError> {
     // The whole is read, so that a fault in it is one mistake and not one of each key.
     kind::attributes(text)?;
     let names_service = |item: &&str| item.split('=').next().map(str::trim) == Some(kind::SERVICE_NAME);

@@ -113,7 +113,7 @@ impl Places {
         let Some(leaving) = first_to_leave(&seats, now) else { return AGAIN };
         let (origin, activity) = seats[leaving];
         state.taken.swap_remove(leaving).leave.cancel();
-        self.metrics.http_connection_closed(activity.holding());
+        self.metrics.instruments.http_closed.add(activity.holding());
         if let Some(closed) = state.closed.happened(now) {
             warn!(
                 closed, address = %origin, places = MAX_CONNECTIONS,

@@ -74,7 +74,7 @@ impl Untaken {
     }
 
     fn refuse(&self) -> Response {
-        self.metrics.http_answer_refused();
+        self.metrics.instruments.http_refused.add(());
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).happened(Instant::now());
         if let Some(refused) = refused {
             warn!(

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 
 use crate::config;
 use crate::llm::error::{Fault, Kind};
-use crate::llm::openai::{Ask, Chunk, Exchange, Finish, Provider, Reply, joined};
+use crate::llm::openai::{Ask, Chunk, Exchange, Finish, Parameters, Provider, Reply, joined};
 use crate::llm::usage::Reported;
 use crate::llm::words::{Habit, Piece, Words};
 
@@ -156,12 +156,7 @@ async fn open(
     messages: Arc<[Message]>,
     exchange: Arc<Exchange>,
 ) -> Result<Reply, Fault> {
-    let ask = Ask {
-        messages: &messages,
-        model: &config.model,
-        temperature: config.temperature,
-        max_tokens: config.max_tokens,
-    };
+    let ask = Ask { messages: &messages, model: &config.model, parameters: Parameters::of(&config) };
     provider.ask(&ask, exchange).await
 }
 

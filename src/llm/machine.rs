@@ -9,15 +9,13 @@ use bounded::{Backoff, Jitter};
 
 use crate::config;
 use crate::llm::error::{Fault, Kind};
+use crate::llm::openai::MAX_ADAPTATIONS;
 
 /// The waits between attempts.
 const RETRIES: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2), Jitter::Full);
 
 /// A provider that asks for more is not asked again: no caller waits longer for an answer.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
-
-/// The most fields that can be left out of a request or renamed, each with an attempt that does not count.
-const MAX_ADAPTATIONS: u32 = 4;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {

@@ -37,6 +37,7 @@ use async_openai::config::Config as OpenAiConfig;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
 use async_openai::types::stream::StreamResponse;
+use conversation::Secret;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use outbound::{
@@ -52,8 +53,9 @@ use url::Url;
 use crate::config;
 use crate::llm::error::{BuildError, Fault, Kind};
 
-pub(super) use body::Ask;
+pub(super) use body::{Ask, Parameters};
 pub(super) use chunk::{Chunk, Skipped, joined};
+pub(super) use fields::MAX_ADAPTATIONS;
 pub(super) use finish::Finish;
 
 use body::Body;
@@ -112,12 +114,21 @@ struct Sent {
     accepted: Arc<Accepted>,
 }
 
+/// What a request shows to be let in.
+pub(super) trait Credentials: Send + Sync {
+    /// The headers of one request.
+    fn headers(&self) -> HeaderMap;
+}
+
+/// The API key of the configuration, if it has one.
+pub(super) struct ApiKey(HeaderMap);
+
 /// The API's place and its credentials.
 struct Endpoint {
     base: String,
     query: Vec<(String, String)>,
-    headers: HeaderMap,
-    /// The library's trait demands a key. Ours is in `headers`, where it is marked as sensitive and cannot panic.
+    credentials: Box<dyn Credentials>,
+    /// The library's trait demands a key. Ours is in a header, where it is marked as sensitive and cannot panic.
     no_key: SecretString,
 }
 
@@ -132,10 +143,10 @@ struct Transport {
 // === impl Provider ===
 
 impl Provider {
-    pub(super) fn new(config: &config::Llm) -> Result<Self, BuildError> {
+    pub(super) fn new(config: &config::Llm, credentials: Box<dyn Credentials>) -> Result<Self, BuildError> {
         let http = network().http(Some(config.connect_timeout));
         let unsent = network().request_maker().map_err(|error| BuildError::Http(innermost(&error)))?;
-        let endpoint = Arc::new(Endpoint::new(config)?);
+        let endpoint = Arc::new(Endpoint::new(config, credentials)?);
         Ok(Self { http, unsent, endpoint, accepted: Arc::new(Accepted::new(config)) })
     }
 
@@ -276,10 +287,33 @@ impl Sent {
     }
 }
 
+// === impl ApiKey ===
+
+impl ApiKey {
+    pub(super) fn of(config: &config::Llm) -> Result<Self, BuildError> {
+        let key = config.api_key.as_ref().filter(|key| !key.is_empty());
+        let bearer = key.map(|key| bearer(key).ok_or(BuildError::ApiKey)).transpose()?;
+        Ok(Self(bearer.map(|bearer| (AUTHORIZATION, bearer)).into_iter().collect()))
+    }
+}
+
+impl Credentials for ApiKey {
+    fn headers(&self) -> HeaderMap {
+        self.0.clone()
+    }
+}
+
+/// None when no header can hold the token.
+pub(super) fn bearer(token: &Secret) -> Option<HeaderValue> {
+    let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
+    bearer.set_sensitive(true);
+    Some(bearer)
+}
+
 // === impl Endpoint ===
 
 impl Endpoint {
-    fn new(config: &config::Llm) -> Result<Self, BuildError> {
+    fn new(config: &config::Llm, credentials: Box<dyn Credentials>) -> Result<Self, BuildError> {
         if !matches!(config.base_url.scheme(), "http" | "https") || !config.base_url.has_host() {
             return Err(BuildError::BaseUrl(shown(&config.base_url)));
         }
@@ -287,21 +321,14 @@ impl Endpoint {
         let query = base.query_pairs().into_owned().collect();
         base.set_query(None);
         base.set_fragment(None);
-        let mut headers = HeaderMap::new();
-        if let Some(key) = config.api_key.as_ref().filter(|key| !key.is_empty()) {
-            let bearer = format!("Bearer {}", key.expose());
-            let mut bearer = HeaderValue::try_from(bearer).map_err(|_| BuildError::ApiKey)?;
-            bearer.set_sensitive(true);
-            headers.insert(AUTHORIZATION, bearer);
-        }
         let base = base.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { base, query, headers, no_key: SecretString::default() })
+        Ok(Self { base, query, credentials, no_key: SecretString::default() })
     }
 }
 
 impl OpenAiConfig for Endpoint {
     fn headers(&self) -> HeaderMap {
-        self.headers.clone()
+        self.credentials.headers()
     }
 
     fn url(&self, path: &str) -> String {
@@ -372,7 +399,6 @@ impl Transport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use conversation::Secret;
 
     fn config(base_url: &str) -> config::Llm {
         config::Llm {
@@ -386,19 +412,22 @@ mod tests {
     #[test]
     fn a_key_that_no_header_can_hold_is_refused_and_not_shown() {
         let config = config::Llm { api_key: Some(Secret::new("sk-1\n")), ..config("http://localhost/v1") };
-        let error = Provider::new(&config).unwrap_err().to_string();
+        let error = ApiKey::of(&config).err().unwrap().to_string();
         assert!(error.contains("[llm] api_key") && !error.contains("sk-1"), "{error}");
     }
 
     #[test]
     fn only_http_urls_are_called() {
-        let error = Provider::new(&config("ftp://host/v1")).unwrap_err().to_string();
+        let config = config("ftp://host/v1");
+        let key = ApiKey::of(&config).unwrap();
+        let error = Provider::new(&config, Box::new(key)).unwrap_err().to_string();
         assert!(error.contains("base_url") && error.contains("ftp://host/v1"), "{error}");
     }
 
     #[test]
     fn a_query_of_the_base_url_goes_along_with_each_call() {
-        let endpoint = Endpoint::new(&config("http://host/v1/?api-version=3")).unwrap();
+        let config = config("http://host/v1/?api-version=3");
+        let endpoint = Endpoint::new(&config, Box::new(ApiKey::of(&config).unwrap())).unwrap();
         assert_eq!(endpoint.url("/chat/completions"), "http://host/v1/chat/completions");
         assert_eq!(endpoint.query(), [("api-version", "3")]);
     }

@@ -1,8 +1,16 @@
-//! Every metric, once: its name over OTLP, its name for Prometheus, and its meaning.
+//! Every metric, once: its name over OTLP, its name for Prometheus, its labels and its meaning.
 //!
 //! Names over OTLP are those of the GenAI semantic conventions (in development; as they stood beside semantic
 //! conventions 1.42) and of the process conventions where there is one, else `voiced.*`. Prometheus' names follow its
 //! own rules: base units, `_total` for counters.
+
+use agent_worker::JobResult;
+
+use super::label::{
+    AttemptLabel, ErrorClass, Holding, Panicked, Phase, Refusal, RequestLabel, Restored, Resumption, Tokens,
+    TurnLabel,
+};
+use super::meter::{Counter, Histogram, Meter};
 
 /// One metric.
 #[derive(Debug)]
@@ -13,6 +21,8 @@ pub(crate) struct Definition {
     /// UCUM, as OTLP wants it.
     pub(crate) unit: &'static str,
     pub(crate) help: &'static str,
+    /// The label that tells the values of its counter apart; empty where there is none.
+    pub(crate) label: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,120 +48,167 @@ const ANSWER_SECONDS: Kind =
 const TOKENS_PER_SECOND: Kind =
     Kind::Histogram(&[1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0, 150.0, 200.0, 500.0, 1000.0]);
 
+/// Each metric, and of those that are counted or measured where they happen the instrument. The others are looked up, by
+/// `observed` and `process`.
 macro_rules! catalogue {
-    ($($id:ident: $kind:expr, $name:literal, $text_name:literal, $unit:literal, $help:literal;)*) => {
-        $(pub(crate) const $id: Definition =
-            Definition { name: $name, text_name: $text_name, kind: $kind, unit: $unit, help: $help };)*
+    ($($id:ident $(as $field:ident: $instrument:ty)? $(, by $label:literal)? =
+        $kind:expr, $name:literal, $text_name:literal, $unit:literal, $help:literal;)*) => {
+        $(pub(crate) const $id: Definition = Definition {
+            name: $name,
+            text_name: $text_name,
+            kind: $kind,
+            unit: $unit,
+            help: $help,
+            label: concat!($($label)?),
+        };)*
         const ALL: &[&Definition] = &[$(&$id),*];
+
+        /// Every instrument. Their counters are at zero: one that does not exist until something goes wrong cannot be
+        /// alerted on.
+        pub(crate) struct Instruments {
+            pub(super) meter: Meter,
+            $($(pub(crate) $field: $instrument,)?)*
+        }
+
+        impl Instruments {
+            pub(super) fn new(meter: Meter) -> Self {
+                Self { $($($field: <$instrument>::new(&meter, &$id),)?)* meter }
+            }
+        }
     };
 }
 
 catalogue! {
-    REGISTERED: Kind::Gauge, "voiced.worker.registered", "voiced_worker_registered", "1",
+    REGISTERED = Kind::Gauge, "voiced.worker.registered", "voiced_worker_registered", "1",
         "1 while the worker is registered with LiveKit, else 0.";
-    DRAINING: Kind::Gauge, "voiced.worker.draining", "voiced_worker_draining", "1",
+    DRAINING = Kind::Gauge, "voiced.worker.draining", "voiced_worker_draining", "1",
         "1 once the worker takes no more jobs because it is about to end.";
-    SLOTS: Kind::Gauge, "voiced.worker.slots", "voiced_worker_slots", "{slot}",
+    SLOTS = Kind::Gauge, "voiced.worker.slots", "voiced_worker_slots", "{slot}",
         "How many sessions the worker takes at the same time, worker.max_sessions.";
-    SLOTS_USED: Kind::Gauge, "voiced.worker.slots.used", "voiced_worker_slots_used", "{slot}",
+    SLOTS_USED = Kind::Gauge, "voiced.worker.slots.used", "voiced_worker_slots_used", "{slot}",
         "Slots that a running job or an offer that was taken occupies.";
-    JOBS_RUNNING: Kind::Gauge, "voiced.worker.jobs.running", "voiced_worker_jobs_running", "{job}",
+    JOBS_RUNNING = Kind::Gauge, "voiced.worker.jobs.running", "voiced_worker_jobs_running", "{job}",
         "Jobs that run now, each a session in a room.";
-    JOBS: Kind::Counter, "voiced.worker.jobs", "voiced_worker_jobs_total", "{job}",
+    JOBS as jobs: Counter<JobResult>, by "result" =
+        Kind::Counter, "voiced.worker.jobs", "voiced_worker_jobs_total", "{job}",
         "Jobs that ended, by result: success, failed, panicked, aborted (did not stop in time).";
-    DISPATCH_ANSWER: ANSWER_SECONDS, "voiced.worker.dispatch_answer.duration", "voiced_worker_dispatch_answer_seconds", "s",
+    DISPATCH_ANSWER as dispatch_answer: Histogram<f64> =
+        ANSWER_SECONDS, "voiced.worker.dispatch_answer.duration", "voiced_worker_dispatch_answer_seconds", "s",
         "From the offer of a job to our answer on the socket, by answer: taken, declined, superfluous.";
-    RESUMPTIONS: Kind::Counter, "voiced.worker.resumptions", "voiced_worker_resumptions_total", "{session}",
+    RESUMPTIONS as resumptions: Counter<Resumption>, by "result" =
+        Kind::Counter, "voiced.worker.resumptions", "voiced_worker_resumptions_total", "{session}",
         "Sessions that a worker was torn out of, by result: resumed, over (nobody waits), served (another of our agents is there), given_up.";
-    CONNECTS: Kind::Counter, "voiced.worker.connects", "voiced_worker_connects_total", "{attempt}",
+    CONNECTS as connects: Counter<()> =
+        Kind::Counter, "voiced.worker.connects", "voiced_worker_connects_total", "{attempt}",
         "Attempts to connect the worker to LiveKit, the first one included.";
-    CONNECT_WAIT: Kind::Gauge, "voiced.worker.connect_wait", "voiced_worker_connect_wait_seconds", "s",
+    CONNECT_WAIT = Kind::Gauge, "voiced.worker.connect_wait", "voiced_worker_connect_wait_seconds", "s",
         "How long the worker waits before its next attempt to connect to LiveKit; 0 while it is connected or trying.";
-    ROOM_LOSSES: Kind::Counter, "voiced.room.connection_losses", "voiced_room_connection_losses_total", "{loss}",
+    ROOM_LOSSES as room_losses: Counter<Restored>, by "result" =
+        Kind::Counter, "voiced.room.connection_losses", "voiced_room_connection_losses_total", "{loss}",
         "Connections to rooms that broke, by result: resumed (nothing was missed), rejoined (as a new participant), lost (recovery takes over).";
-    PANICS: Kind::Counter, "voiced.panics", "voiced_panics_total", "{panic}",
+    PANICS as panics: Counter<Panicked>, by "task" =
+        Kind::Counter, "voiced.panics", "voiced_panics_total", "{panic}",
         "Tasks that broke down by a defect of voiced, by task: a whole session, the answer to one turn, or the reading of one stream.";
-    TURNS: Kind::Counter, "voiced.turns", "voiced_turns_total", "{turn}",
+    TURNS as turns: Counter<TurnLabel>, by "outcome" =
+        Kind::Counter, "voiced.turns", "voiced_turns_total", "{turn}",
         "Turns that ended, by outcome: answered, interrupted, failed, aborted.";
-    INTERRUPTIONS: Kind::Counter, "voiced.turn.interruptions", "voiced_turn_interruptions_total", "{turn}",
+    INTERRUPTIONS as interruptions: Counter<Phase>, by "while" =
+        Kind::Counter, "voiced.turn.interruptions", "voiced_turn_interruptions_total", "{turn}",
         "Interrupted turns, by what they were cut in: waiting for their call, thinking, speaking.";
-    FIRST_WORD: CALL_SECONDS, "voiced.turn.first_word.duration", "voiced_turn_first_word_seconds", "s",
+    FIRST_WORD as first_word: Histogram<f64> =
+        CALL_SECONDS, "voiced.turn.first_word.duration", "voiced_turn_first_word_seconds", "s",
         "From the end of what a person said to the first word of the reply in the room.";
-    TURN_DURATION: CALL_SECONDS, "voiced.turn.duration", "voiced_turn_duration_seconds", "s",
+    TURN_DURATION as turn_duration: Histogram<f64> =
+        CALL_SECONDS, "voiced.turn.duration", "voiced_turn_duration_seconds", "s",
         "From the call to the model to the end of the turn, by outcome.";
-    TEXTS_REFUSED: Kind::Counter, "voiced.texts.refused", "voiced_texts_refused_total", "{text}",
+    TEXTS_REFUSED as texts_refused: Counter<Refusal>, by "reason" =
+        Kind::Counter, "voiced.texts.refused", "voiced_texts_refused_total", "{text}",
         "Texts of people that were not taken as turns, by reason: too_long, not_utf8, idle, too_slow, broken, too_many, no_chat_message, stranger.";
-    LLM_REQUESTS: Kind::Counter, "voiced.llm.requests", "voiced_llm_requests_total", "{request}",
+    MESSAGES_CORRECTED as messages_corrected: Counter<bool>, by "known" =
+        Kind::Counter, "voiced.messages.corrected", "voiced_messages_corrected_total", "{message}",
+        "Messages that their senders edited or deleted. known: true when the session remembers the message, so that the model is told.";
+    LLM_REQUESTS as llm_requests: Counter<RequestLabel>, by "outcome" =
+        Kind::Counter, "voiced.llm.requests", "voiced_llm_requests_total", "{request}",
         "Requests to the model, all attempts of one counted once, by outcome: complete, interrupted, failed, aborted.";
-    LLM_ATTEMPTS: Kind::Counter, "voiced.llm.attempts", "voiced_llm_attempts_total", "{attempt}",
+    LLM_ATTEMPTS as llm_attempts: Counter<AttemptLabel>, by "outcome" =
+        Kind::Counter, "voiced.llm.attempts", "voiced_llm_attempts_total", "{attempt}",
         "HTTP calls to the model, by outcome.";
-    LLM_ERRORS: Kind::Counter, "voiced.llm.attempt.errors", "voiced_llm_attempt_errors_total", "{attempt}",
+    LLM_ERRORS as llm_errors: Counter<ErrorClass>, by "class" =
+        Kind::Counter, "voiced.llm.attempt.errors", "voiced_llm_attempt_errors_total", "{attempt}",
         "Failed attempts by class of error: an HTTP status, or a class like first_token_timeout.";
-    LLM_DURATION: CALL_SECONDS, "gen_ai.client.operation.duration", "voiced_llm_request_duration_seconds", "s",
+    LLM_DURATION as llm_duration: Histogram<f64> =
+        CALL_SECONDS, "gen_ai.client.operation.duration", "voiced_llm_request_duration_seconds", "s",
         "How long requests to the model took, all attempts and waits included; failed ones by error_type.";
-    LLM_FIRST_TOKEN: CALL_SECONDS, "gen_ai.client.operation.time_to_first_chunk", "voiced_llm_time_to_first_token_seconds", "s",
+    LLM_FIRST_TOKEN as llm_first_token: Histogram<f64> =
+        CALL_SECONDS, "gen_ai.client.operation.time_to_first_chunk", "voiced_llm_time_to_first_token_seconds", "s",
         "From the question to the first token of the answer.";
-    LLM_TOKENS_USED: TOKENS_USED, "gen_ai.client.token.usage", "voiced_llm_request_tokens", "{token}",
+    LLM_TOKENS_USED as llm_tokens_used: Histogram<u64> =
+        TOKENS_USED, "gen_ai.client.token.usage", "voiced_llm_request_tokens", "{token}",
         "Tokens of a request as the provider measured them, by type: input, output. Estimates are not in here.";
-    LLM_TOKENS: Kind::Counter, "voiced.llm.tokens", "voiced_llm_tokens_total", "{token}",
+    LLM_TOKENS as llm_tokens: Counter<Tokens> =
+        Kind::Counter, "voiced.llm.tokens", "voiced_llm_tokens_total", "{token}",
         "Tokens by type: input, output, and cached_input, which is a part of input. estimated: the provider did not count.";
-    LLM_TOKEN_RATE: TOKENS_PER_SECOND, "voiced.llm.output.rate", "voiced_llm_output_tokens_per_second", "{token}/s",
+    LLM_TOKEN_RATE as llm_token_rate: Histogram<f64> =
+        TOKENS_PER_SECOND, "voiced.llm.output.rate", "voiced_llm_output_tokens_per_second", "{token}/s",
         "Output tokens a second between the first token and the end of a complete answer.";
-    LLM_CUT: Kind::Counter, "voiced.llm.replies.cut", "voiced_llm_replies_cut_total", "{reply}",
+    LLM_CUT as llm_cut: Counter<()> =
+        Kind::Counter, "voiced.llm.replies.cut", "voiced_llm_replies_cut_total", "{reply}",
         "Replies that were cut at llm.max_reply_bytes.";
-    SPANS_SENT: Kind::Counter, "voiced.export.spans.sent", "voiced_export_spans_sent_total", "{span}",
+    SPANS_SENT = Kind::Counter, "voiced.export.spans.sent", "voiced_export_spans_sent_total", "{span}",
         "Spans that the OTLP receiver took.";
-    SPANS_DROPPED: Kind::Counter, "voiced.export.spans.dropped", "voiced_export_spans_dropped_total", "{span}",
+    SPANS_DROPPED = Kind::Counter, "voiced.export.spans.dropped", "voiced_export_spans_dropped_total", "{span}",
         "Spans that are lost: there was no room for them, or they grew too old.";
-    SPANS_REJECTED: Kind::Counter, "voiced.export.spans.rejected", "voiced_export_spans_rejected_total", "{span}",
+    SPANS_REJECTED = Kind::Counter, "voiced.export.spans.rejected", "voiced_export_spans_rejected_total", "{span}",
         "Spans that the OTLP receiver will never take; kept apart in the spool, with its reason.";
-    SPANS_WAITING: Kind::Gauge, "voiced.export.spans.waiting", "voiced_export_spans_waiting", "{span}",
+    SPANS_WAITING = Kind::Gauge, "voiced.export.spans.waiting", "voiced_export_spans_waiting", "{span}",
         "Spans in the spool that the OTLP receiver has not taken yet.";
-    SPOOL_BYTES: Kind::Gauge, "voiced.export.spool.size", "voiced_export_spool_bytes", "By",
+    SPOOL_BYTES = Kind::Gauge, "voiced.export.spool.size", "voiced_export_spool_bytes", "By",
         "What the waiting spans take on the disk.";
-    SPOOL_AGE: Kind::Gauge, "voiced.export.spool.oldest_age", "voiced_export_spool_oldest_age_seconds", "s",
+    SPOOL_AGE = Kind::Gauge, "voiced.export.spool.oldest_age", "voiced_export_spool_oldest_age_seconds", "s",
         "Age of the oldest batch that waits; 0 while none does.";
-    BATCHES_FAILED: Kind::Counter, "voiced.export.batches.failed", "voiced_export_batches_failed_total", "{batch}",
+    BATCHES_FAILED = Kind::Counter, "voiced.export.batches.failed", "voiced_export_batches_failed_total", "{batch}",
         "Attempts to send a batch of spans that failed.";
-    EXPORT_FAILING: Kind::Gauge, "voiced.export.failing", "voiced_export_failing", "1",
+    EXPORT_FAILING = Kind::Gauge, "voiced.export.failing", "voiced_export_failing", "1",
         "1 while the latest batch of spans met with an error, else 0.";
-    PUSHES_FAILED: Kind::Counter, "voiced.export.metric_pushes.failed", "voiced_export_metric_pushes_failed_total", "{push}",
+    PUSHES_FAILED = Kind::Counter, "voiced.export.metric_pushes.failed", "voiced_export_metric_pushes_failed_total", "{push}",
         "Attempts to push metrics over OTLP that failed.";
-    LOGS_SENT: Kind::Counter, "voiced.export.logs.sent", "voiced_export_logs_sent_total", "{record}",
+    LOGS_SENT = Kind::Counter, "voiced.export.logs.sent", "voiced_export_logs_sent_total", "{record}",
         "Log records that the OTLP receiver took.";
-    LOGS_DROPPED: Kind::Counter, "voiced.export.logs.dropped", "voiced_export_logs_dropped_total", "{record}",
+    LOGS_DROPPED = Kind::Counter, "voiced.export.logs.dropped", "voiced_export_logs_dropped_total", "{record}",
         "Log records that were not exported; they stand in the log itself.";
-    RECORD_WRITTEN: Kind::Counter, "voiced.record.turns.written", "voiced_record_turns_written_total", "{turn}",
+    RECORD_WRITTEN = Kind::Counter, "voiced.record.turns.written", "voiced_record_turns_written_total", "{turn}",
         "Turns that are in the local record with their end; 0 while the record is off.";
-    RECORD_DROPPED: Kind::Counter, "voiced.record.turns.dropped", "voiced_record_turns_dropped_total", "{turn}",
+    RECORD_DROPPED = Kind::Counter, "voiced.record.turns.dropped", "voiced_record_turns_dropped_total", "{turn}",
         "Turns whose end is not in the local record and never will be.";
-    RECORD_WAITING: Kind::Gauge, "voiced.record.turns.waiting", "voiced_record_turns_waiting", "{turn}",
+    RECORD_WAITING = Kind::Gauge, "voiced.record.turns.waiting", "voiced_record_turns_waiting", "{turn}",
         "Turns that have ended and wait for the local record's file.";
-    RECORD_FAILING: Kind::Gauge, "voiced.record.failing", "voiced_record_failing", "1",
+    RECORD_FAILING = Kind::Gauge, "voiced.record.failing", "voiced_record_failing", "1",
         "1 while something is wrong with the local record's file, else 0.";
-    REDACTIONS_GIVEN_UP: Kind::Counter, "voiced.redactions.given_up", "voiced_redactions_given_up_total", "{text}",
+    REDACTIONS_GIVEN_UP = Kind::Counter, "voiced.redactions.given_up", "voiced_redactions_given_up_total", "{text}",
         "Texts that are recorded as [unsearched], because it took too long to redact them.";
-    HTTP_CLOSED: Kind::Counter, "voiced.http.connections.closed", "voiced_http_connections_closed_total", "{connection}",
+    HTTP_CLOSED as http_closed: Counter<Holding>, by "state" =
+        Kind::Counter, "voiced.http.connections.closed", "voiced_http_connections_closed_total", "{connection}",
         "Connections to the HTTP endpoints that were closed because all were in use and another client came, by state: idle, busy (an answer was cut).";
-    HTTP_REFUSED: Kind::Counter, "voiced.http.answers.refused", "voiced_http_answers_refused_total", "{answer}",
+    HTTP_REFUSED as http_refused: Counter<()> =
+        Kind::Counter, "voiced.http.answers.refused", "voiced_http_answers_refused_total", "{answer}",
         "Long answers of the HTTP endpoints that were refused with 503, because clients had not read so many others.";
-    BUILD: Kind::Gauge, "voiced.build", "voiced_build_info", "1",
+    BUILD = Kind::Gauge, "voiced.build", "voiced_build_info", "1",
         "Always 1; its labels say what runs.";
-    PROCESS_START: Kind::Gauge, "voiced.process.start_time", "process_start_time_seconds", "s",
+    PROCESS_START = Kind::Gauge, "voiced.process.start_time", "process_start_time_seconds", "s",
         "When the process started, in seconds since 1970.";
-    PROCESS_CPU: Kind::Counter, "process.cpu.time", "process_cpu_seconds_total", "s",
+    PROCESS_CPU = Kind::Counter, "process.cpu.time", "process_cpu_seconds_total", "s",
         "Processor time that the process has used, user and system.";
-    PROCESS_MEMORY: Kind::Gauge, "process.memory.usage", "process_resident_memory_bytes", "By",
+    PROCESS_MEMORY = Kind::Gauge, "process.memory.usage", "process_resident_memory_bytes", "By",
         "Memory of the process that is in RAM.";
-    PROCESS_VIRTUAL: Kind::Gauge, "process.memory.virtual", "process_virtual_memory_bytes", "By",
+    PROCESS_VIRTUAL = Kind::Gauge, "process.memory.virtual", "process_virtual_memory_bytes", "By",
         "Address space of the process.";
-    PROCESS_FDS: Kind::Gauge, "process.unix.file_descriptor.count", "process_open_fds", "{file_descriptor}",
+    PROCESS_FDS = Kind::Gauge, "process.unix.file_descriptor.count", "process_open_fds", "{file_descriptor}",
         "Open file descriptors.";
-    PROCESS_SOCKETS: Kind::Gauge, "voiced.process.sockets", "process_open_sockets", "{socket}",
+    PROCESS_SOCKETS = Kind::Gauge, "voiced.process.sockets", "process_open_sockets", "{socket}",
         "Open file descriptors that are sockets.";
-    PROCESS_THREADS: Kind::Gauge, "process.thread.count", "process_threads", "{thread}",
+    PROCESS_THREADS = Kind::Gauge, "process.thread.count", "process_threads", "{thread}",
         "Threads of the process.";
-    TASKS: Kind::Gauge, "voiced.tasks", "voiced_tasks", "{task}",
+    TASKS = Kind::Gauge, "voiced.tasks", "voiced_tasks", "{task}",
         "Tasks of the async runtime that have not ended: a few for the worker, and some for each session.";
 }
 

@@ -1,7 +1,7 @@
 //! The values that labels may have. They are closed sets, so the number of time series has a bound that no outsider can
 //! move.
 
-use conversation::{Failure, TurnOutcome};
+use conversation::{Failure, TurnOutcome, Usage};
 
 /// The outcome of a session that a worker left in the middle when it died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +37,6 @@ pub enum Panicked {
     Stream,
 }
 
-/// The outcomes of turns.
-pub(super) const TURN_OUTCOMES: [&str; 4] = ["answered", "interrupted", "failed", "aborted"];
-
-/// The outcomes of requests to the model; all but the last are those of attempts.
-pub(super) const REQUEST_OUTCOMES: [&str; 4] = ["complete", "interrupted", "failed", "aborted"];
-
 /// The stage of a turn when it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -77,6 +71,29 @@ pub enum Holding {
     Idle,
     /// Its answer was under way.
     Busy,
+}
+
+/// The outcome of a turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TurnLabel(pub(super) &'static str);
+
+/// The outcome of a request to the model.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestLabel(pub(super) &'static str);
+
+/// The outcome of one attempt at a request, which is never aborted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AttemptLabel(pub(super) &'static str);
+
+/// The class of an error, see [`error_class`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ErrorClass(pub(super) &'static str);
+
+/// Tokens of one type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tokens {
+    pub(super) kind: &'static str,
+    pub(super) estimated: bool,
 }
 
 /// The classes of error that have a label of their own: those that call for an action of their own. Providers answer
@@ -124,7 +141,7 @@ pub(crate) fn error_class(failure: &Failure) -> &'static str {
 }
 
 /// The outcome of a request, as its metrics have it.
-pub(super) fn request_outcome(outcome: &TurnOutcome) -> &'static str {
+fn request_outcome(outcome: &TurnOutcome) -> &'static str {
     match outcome {
         TurnOutcome::Answered => "complete",
         other => other.as_str(),
@@ -143,6 +160,75 @@ fn bounded_class(class: &str) -> &'static str {
         _ => None,
     };
     known(class).or_else(hundred).unwrap_or(OTHER)
+}
+
+// === impl TurnLabel ===
+
+impl TurnLabel {
+    pub(super) const ALL: [Self; 4] =
+        [Self("answered"), Self("interrupted"), Self("failed"), Self("aborted")];
+
+    pub(super) fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl From<&TurnOutcome> for TurnLabel {
+    fn from(outcome: &TurnOutcome) -> Self {
+        Self(outcome.as_str())
+    }
+}
+
+// === impl RequestLabel ===
+
+impl RequestLabel {
+    pub(super) const ALL: [Self; 4] =
+        [Self("complete"), Self("interrupted"), Self("failed"), Self("aborted")];
+
+    pub(super) fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl From<&TurnOutcome> for RequestLabel {
+    fn from(outcome: &TurnOutcome) -> Self {
+        Self(request_outcome(outcome))
+    }
+}
+
+// === impl AttemptLabel ===
+
+impl AttemptLabel {
+    pub(super) const ALL: [Self; 3] = [Self("complete"), Self("interrupted"), Self("failed")];
+
+    pub(super) fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl From<&TurnOutcome> for AttemptLabel {
+    fn from(outcome: &TurnOutcome) -> Self {
+        Self(request_outcome(outcome))
+    }
+}
+
+// === impl ErrorClass ===
+
+impl From<&Failure> for ErrorClass {
+    fn from(failure: &Failure) -> Self {
+        Self(error_class(failure))
+    }
+}
+
+// === impl Tokens ===
+
+impl Tokens {
+    /// The tokens of a request by their types, with their numbers.
+    pub(super) fn of(usage: Usage) -> [(Self, u64); 3] {
+        let of = |kind| Self { kind, estimated: usage.estimated };
+        let cached = usage.cached_input.unwrap_or_default();
+        [(of("input"), usage.input), (of("output"), usage.output), (of("cached_input"), cached)]
+    }
 }
 
 // === impl Resumption ===
@@ -258,8 +344,11 @@ mod tests {
             TurnOutcome::Failed(failure()),
             TurnOutcome::Aborted(failure()),
         ];
-        assert_eq!(outcomes.each_ref().map(TurnOutcome::as_str), TURN_OUTCOMES);
-        assert_eq!(outcomes.each_ref().map(request_outcome), REQUEST_OUTCOMES);
+        let turns = outcomes.each_ref().map(|outcome| TurnLabel::from(outcome).as_str());
+        assert_eq!(turns, TurnLabel::ALL.map(TurnLabel::as_str));
+        let requests = outcomes.each_ref().map(|outcome| RequestLabel::from(outcome).as_str());
+        assert_eq!(requests, RequestLabel::ALL.map(RequestLabel::as_str));
+        assert_eq!(requests[..3], AttemptLabel::ALL.map(AttemptLabel::as_str));
     }
 
     #[test]

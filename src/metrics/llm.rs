@@ -5,25 +5,14 @@ use std::time::{Duration, Instant};
 use conversation::{Failure, TurnOutcome, Usage};
 use url::Url;
 
-use super::label::{Panicked, REQUEST_OUTCOMES, error_class, request_outcome};
-use super::meter::{Counter, Histogram, Label, Meter};
-use super::{Metrics, catalogue};
+use super::Metrics;
+use super::catalogue::Instruments;
+use super::label::{AttemptLabel, Panicked, RequestLabel, Tokens, error_class};
+use super::meter::Label;
 use crate::attributes as key;
 
 /// GenAI: `input` or `output`.
 const GEN_AI_TOKEN_TYPE: &str = "gen_ai.token.type";
-
-pub(super) struct Instruments {
-    requests: Counter,
-    attempts: Counter,
-    errors: Counter,
-    duration: Histogram<f64>,
-    first_token: Histogram<f64>,
-    tokens_used: Histogram<u64>,
-    tokens: Counter,
-    token_rate: Histogram<f64>,
-    cut: Counter,
-}
 
 /// Counts the requests to one model. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -50,30 +39,6 @@ pub(crate) struct RequestEnd<'a> {
     pub(crate) time_to_first_token: Option<Duration>,
 }
 
-// === impl Instruments ===
-
-impl Instruments {
-    pub(super) fn new(meter: &Meter) -> Self {
-        Self {
-            requests: meter.counter(&catalogue::LLM_REQUESTS),
-            attempts: meter.counter(&catalogue::LLM_ATTEMPTS),
-            errors: meter.counter(&catalogue::LLM_ERRORS),
-            duration: meter.seconds(&catalogue::LLM_DURATION),
-            first_token: meter.seconds(&catalogue::LLM_FIRST_TOKEN),
-            tokens_used: meter.amounts(&catalogue::LLM_TOKENS_USED),
-            tokens: meter.counter(&catalogue::LLM_TOKENS),
-            token_rate: meter.seconds(&catalogue::LLM_TOKEN_RATE),
-            cut: meter.counter(&catalogue::LLM_CUT),
-        }
-    }
-
-    pub(super) fn start_at_zero(&self) {
-        self.requests.start("outcome", REQUEST_OUTCOMES);
-        self.attempts.start("outcome", REQUEST_OUTCOMES.into_iter().filter(|outcome| *outcome != "aborted"));
-        self.cut.add(0, &[]);
-    }
-}
-
 // === impl LlmMetrics ===
 
 impl LlmMetrics {
@@ -97,9 +62,9 @@ impl LlmMetrics {
 
     /// One attempt ended: well, by a failure, or because the turn did not want it any more.
     pub(crate) fn attempt_ended(&self, outcome: &TurnOutcome) {
-        self.instruments().attempts.add(1, &[Label::new("outcome", request_outcome(outcome))]);
+        self.instruments().llm_attempts.add(AttemptLabel::from(outcome));
         if let Some(failure) = outcome.failure() {
-            self.instruments().errors.add(1, &[Label::new("class", error_class(failure))]);
+            self.instruments().llm_errors.add(failure.into());
         }
     }
 
@@ -109,11 +74,11 @@ impl LlmMetrics {
     }
 
     pub(crate) fn reply_cut(&self) {
-        self.instruments().cut.add(1, &[]);
+        self.instruments().llm_cut.add(());
     }
 
     fn instruments(&self) -> &Instruments {
-        &self.metrics.instruments.llm
+        &self.metrics.instruments
     }
 
     fn target(&self, label: Option<Label>) -> Vec<Label> {
@@ -121,15 +86,8 @@ impl LlmMetrics {
     }
 
     fn count_tokens(&self, usage: Usage) {
-        let estimated = if usage.estimated { "true" } else { "false" };
-        let kinds = [
-            ("input", Some(usage.input)),
-            ("output", Some(usage.output)),
-            ("cached_input", usage.cached_input),
-        ];
-        for (kind, count) in kinds {
-            let labels = [Label::new("type", kind), Label::new("estimated", estimated)];
-            self.instruments().tokens.add(count.unwrap_or_default(), &labels);
+        for (tokens, count) in Tokens::of(usage) {
+            self.instruments().llm_tokens.add_many(count, tokens);
         }
         // The conventions forbid reporting counts that were not measured.
         if usage.estimated || usage == Usage::default() {
@@ -137,7 +95,7 @@ impl LlmMetrics {
         }
         for (kind, count) in [("input", usage.input), ("output", usage.output)] {
             let labels = self.target(Some(Label::new(GEN_AI_TOKEN_TYPE, kind)));
-            self.instruments().tokens_used.record(count, &labels);
+            self.instruments().llm_tokens_used.record(count, &labels);
         }
     }
 }
@@ -150,15 +108,15 @@ impl OpenRequest {
         let took = now.saturating_duration_since(self.started);
         self.llm.count_tokens(end.usage);
         let instruments = self.llm.instruments();
-        instruments.requests.add(1, &[Label::new("outcome", request_outcome(end.outcome))]);
+        instruments.llm_requests.add(RequestLabel::from(end.outcome));
         let error = end.outcome.failure().map(|failure| Label::new(key::ERROR_TYPE, error_class(failure)));
-        instruments.duration.record(took.as_secs_f64(), &self.llm.target(error));
+        instruments.llm_duration.record(took.as_secs_f64(), &self.llm.target(error));
         let Some(first) = end.time_to_first_token else { return };
-        instruments.first_token.record(first.as_secs_f64(), &self.llm.target);
+        instruments.llm_first_token.record(first.as_secs_f64(), &self.llm.target);
         if *end.outcome == TurnOutcome::Answered
             && let Some(rate) = token_rate(end.usage, took.saturating_sub(first))
         {
-            instruments.token_rate.record(rate, &[]);
+            instruments.llm_token_rate.record(rate, &[]);
         }
     }
 }
@@ -167,7 +125,7 @@ impl Drop for OpenRequest {
     fn drop(&mut self) {
         if !self.over {
             let outcome = TurnOutcome::Aborted(Failure::aborted("its caller did not wait for its end"));
-            self.llm.instruments().requests.add(1, &[Label::new("outcome", request_outcome(&outcome))]);
+            self.llm.instruments().llm_requests.add(RequestLabel::from(&outcome));
         }
     }
 }

@@ -4,10 +4,11 @@
 //! differences ("delta") does not disturb the scrapes. The SDK's periodic reader is not used: it keeps no differences
 //! while the receiver is away. [`MetricsEncoder`] is OpenTelemetry's exporter.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) use opentelemetry::KeyValue as Label;
+pub(crate) use opentelemetry::KeyValue as Label;
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -23,6 +24,7 @@ use otlp_spool::{MetricsEncoder, RequestBody};
 use super::Push;
 use super::catalogue::{self, Definition, Kind};
 use super::text::{Family, Series, Value};
+use super::values::Values;
 
 const SCOPE: &str = "voiced";
 /// Far more than the closed sets of labels can make; series beyond it would be summed up in one.
@@ -39,7 +41,7 @@ pub enum Temporality {
     LowMemory,
 }
 
-pub(super) struct Meter {
+pub(crate) struct Meter {
     meter: opentelemetry::metrics::Meter,
     /// Readers hold it weakly.
     _provider: SdkMeterProvider,
@@ -51,9 +53,14 @@ pub(super) struct Meter {
 #[derive(Clone, Debug)]
 pub(super) struct Reader(Arc<ManualReader>);
 
-pub(super) struct Counter(opentelemetry::metrics::Counter<u64>);
+/// A counter whose series these values tell apart.
+pub(crate) struct Counter<V> {
+    counter: opentelemetry::metrics::Counter<u64>,
+    label: &'static str,
+    of: PhantomData<fn(V)>,
+}
 
-pub(super) struct Histogram<T>(opentelemetry::metrics::Histogram<T>);
+pub(crate) struct Histogram<T>(opentelemetry::metrics::Histogram<T>);
 
 // === impl Meter ===
 
@@ -74,23 +81,6 @@ impl Meter {
         let scope =
             opentelemetry::InstrumentationScope::builder(SCOPE).with_version(env!("CARGO_PKG_VERSION"));
         Self { meter: provider.meter_with_scope(scope.build()), _provider: provider, scraped, pushed }
-    }
-
-    pub(super) fn counter(&self, definition: &'static Definition) -> Counter {
-        let counter = self.meter.u64_counter(definition.name);
-        Counter(counter.with_unit(definition.unit).with_description(definition.help).build())
-    }
-
-    /// A histogram of fractions: seconds, rates.
-    pub(super) fn seconds(&self, definition: &'static Definition) -> Histogram<f64> {
-        let histogram = self.meter.f64_histogram(definition.name).with_boundaries(definition.bounds());
-        Histogram(histogram.with_unit(definition.unit).with_description(definition.help).build())
-    }
-
-    /// A histogram of whole numbers.
-    pub(super) fn amounts(&self, definition: &'static Definition) -> Histogram<u64> {
-        let histogram = self.meter.u64_histogram(definition.name).with_boundaries(definition.bounds());
-        Histogram(histogram.with_unit(definition.unit).with_description(definition.help).build())
     }
 
     /// A value that is looked up by each reader; None leaves it out.
@@ -150,18 +140,42 @@ impl Definition {
 
 // === impl Counter ===
 
-impl Counter {
-    pub(super) fn add(&self, count: u64, labels: &[Label]) {
-        self.0.add(count, labels);
+impl<V: Values> Counter<V> {
+    /// A counter with every known series at zero.
+    pub(super) fn new(meter: &Meter, definition: &'static Definition) -> Self {
+        let counter = meter.meter.u64_counter(definition.name);
+        let counter = counter.with_unit(definition.unit).with_description(definition.help).build();
+        let counter = Self { counter, label: definition.label, of: PhantomData };
+        V::KNOWN.iter().for_each(|value| counter.add_many(0, *value));
+        counter
     }
 
-    /// Creates the series of these values at the start.
-    pub(super) fn start(&self, label: &'static str, values: impl IntoIterator<Item = &'static str>) {
-        values.into_iter().for_each(|value| self.add(0, &[Label::new(label, value)]));
+    pub(crate) fn add(&self, value: V) {
+        self.add_many(1, value);
+    }
+
+    pub(crate) fn add_many(&self, count: u64, value: V) {
+        self.counter.add(count, &value.labels(self.label));
     }
 }
 
 // === impl Histogram ===
+
+impl Histogram<f64> {
+    /// A histogram of fractions: seconds, rates.
+    pub(super) fn new(meter: &Meter, definition: &'static Definition) -> Self {
+        let histogram = meter.meter.f64_histogram(definition.name).with_boundaries(definition.bounds());
+        Self(histogram.with_unit(definition.unit).with_description(definition.help).build())
+    }
+}
+
+impl Histogram<u64> {
+    /// A histogram of whole numbers.
+    pub(super) fn new(meter: &Meter, definition: &'static Definition) -> Self {
+        let histogram = meter.meter.u64_histogram(definition.name).with_boundaries(definition.bounds());
+        Self(histogram.with_unit(definition.unit).with_description(definition.help).build())
+    }
+}
 
 impl<T> Histogram<T> {
     pub(super) fn record(&self, value: T, labels: &[Label]) {

@@ -118,7 +118,7 @@ impl Search {
                 // A new job has taken up the conversation.
                 Some(note) => {
                     note.remove();
-                    metrics.session_resumed(Resumption::Resumed);
+                    metrics.instruments.resumptions.add(Resumption::Resumed);
                     false
                 }
                 None => waiting.take_back(resuming),
@@ -248,7 +248,7 @@ impl Search {
             _ => tracing::info!(room, job, "not going back to a room: {}", why.as_str()),
         }
         self.recovery.suspended.take(job);
-        self.recovery.metrics.session_resumed(why);
+        self.recovery.metrics.instruments.resumptions.add(why);
         waiting.note.into_iter().for_each(SessionFile::remove);
     }
 

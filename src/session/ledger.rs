@@ -154,6 +154,7 @@ impl Ledger {
 
     /// Logs a correction; one that has no effect only once.
     pub(super) fn corrected(&mut self, speaker: &str, known: bool) {
+        self.metrics.instruments.messages_corrected.add(known);
         let speaker = self.tracer.privacy().user(speaker);
         if known {
             tracing::debug!(
@@ -170,7 +171,7 @@ impl Ledger {
 
     pub(super) fn refused(&mut self, sender: &str, refusal: Refusal, why: &str) {
         self.totals.refused += 1;
-        self.metrics.text_refused(refusal);
+        self.metrics.instruments.texts_refused.add(refusal);
         if self.totals.refused <= REFUSALS_LOGGED || self.is_new_flooder(sender, refusal) {
             let sender = self.tracer.privacy().user(sender);
             tracing::warn!(sender, refused = self.totals.refused, "a text was refused: {why}");
@@ -227,9 +228,13 @@ mod tests {
 
     /// The books of a session that records nothing.
     fn ledger() -> Ledger {
+        counted(Metrics::default())
+    }
+
+    fn counted(metrics: Metrics) -> Ledger {
         let place = Place { room: "room".into(), sid: "RM_1".into(), identity: "agent".into() };
         let store = StoreSink::new(Store::off(), &place, "agent");
-        Ledger::new(Tracer::default(), Metrics::default(), store, &place.sid, None)
+        Ledger::new(Tracer::default(), metrics, store, &place.sid, None)
     }
 
     #[test]
@@ -246,6 +251,17 @@ mod tests {
             assert!(broken.is_err());
         });
         assert!(said.contains(&trace_id) && said.contains("turn=7"), "{said}");
+    }
+
+    #[test]
+    fn corrections_of_known_and_of_unknown_messages_are_counted_apart() {
+        let metrics = Metrics::default();
+        let mut ledger = counted(metrics.clone());
+        [true, false, false].into_iter().for_each(|known| ledger.corrected("ada", known));
+        for (known, count) in [("true", 1), ("false", 2)] {
+            let line = format!("voiced_messages_corrected_total{{known=\"{known}\"}} {count}\n");
+            assert!(metrics.text().contains(&line), "{}", metrics.text());
+        }
     }
 
     #[test]

@@ -78,8 +78,8 @@ pub struct RequestStart<'a> {
     /// Host and port of the base URL: `server.address`, `server.port`, `gen_ai.system`.
     pub server_address: &'a str,
     pub server_port: u16,
-    pub temperature: Option<f32>,
-    pub max_tokens: Option<u32>,
+    /// What the model is asked for besides, under the keys `gen_ai.request.…`.
+    pub parameters: Vec<Attribute>,
 }
 
 /// The end of an LLM request.
@@ -254,8 +254,7 @@ impl TurnContext {
         span.set(key::SERVER_PORT, start.server_port);
         span.set(key::GEN_AI_REQUEST_MODEL, start.model);
         span.set(key::GEN_AI_REQUEST_STREAM, true);
-        span.set_if(key::GEN_AI_REQUEST_TEMPERATURE, start.temperature.map(shortest_double));
-        span.set_if(key::GEN_AI_REQUEST_MAX_TOKENS, start.max_tokens);
+        span.extend(&start.parameters);
         if let Some(messages) = start.messages.as_slice().filter(|_| span.is_recording()) {
             span.set(key::LLM_INPUT, content::json_array(messages.iter().map(Message::wire)));
             span.set(key::GEN_AI_INPUT_MESSAGES, content::json_array(messages.iter().map(Message::parts)));
@@ -263,11 +262,6 @@ impl TurnContext {
         span.opened();
         RequestSpan { span }
     }
-}
-
-/// The double that prints like the float: 0.7 as a float is 0.699999988 as a double.
-fn shortest_double(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }
 
 // === impl RequestSpan ===

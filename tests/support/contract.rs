@@ -36,6 +36,7 @@ const CONTRACT: [(&str, &[&str]); 3] = [
             "gen_ai.request.model",
             "gen_ai.request.stream",
             "gen_ai.request.temperature",
+            "gen_ai.request.top_p",
             "gen_ai.request.max_tokens",
             "gen_ai.response.model",
             "gen_ai.response.id",
@@ -118,8 +119,13 @@ pub(crate) fn nothing_used() -> Value {
 #[test]
 fn the_contract_is_what_the_source_declares() {
     let source = include_str!("../../src/attributes.rs").lines();
-    let declared: BTreeSet<&str> =
-        source.filter_map(|line| line.split_once(": &str = \"")?.1.strip_suffix("\";")).collect();
-    let known = CONTRACT.iter().flat_map(|(_, own)| own.iter()).chain(&EVERYWHERE);
-    assert_eq!(known.copied().collect::<BTreeSet<_>>(), declared);
+    // A line is like `USER_ID = "user.id" on EVERY;`.
+    let declared =
+        source.filter_map(|line| line.split_once(" = \"")?.1.strip_suffix(';')?.split_once("\" on "));
+    let declared: BTreeSet<(&str, &str)> =
+        declared.flat_map(|(key, spans)| spans.split(" | ").map(move |span| (key, span))).collect();
+    let spans = ["TURN", "REQUEST", "ATTEMPT"].into_iter().zip(CONTRACT);
+    let own = spans.flat_map(|(span, (_, keys))| keys.iter().map(move |key| (*key, span)));
+    let known: BTreeSet<(&str, &str)> = EVERYWHERE.map(|key| (key, "EVERY")).into_iter().chain(own).collect();
+    assert_eq!(known, declared);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use conversation::{Failure, Message, Role, Secret, TurnOutcome, Usage};
 use futures::FutureExt;
 use redaction::{Recorded, RecordedMessages};
+use voiced::attributes as key;
 use voiced::telemetry;
 use voiced::telemetry::spans::{
     AttemptEnd, Conversation, RequestEnd, RequestStart, Tracer, TurnEnd, TurnSpan, TurnStart,
@@ -55,8 +56,10 @@ pub(crate) fn request_start(messages: &RecordedMessages) -> RequestStart<'_> {
         model: "gpt-4o-mini",
         server_address: "api.openai.com",
         server_port: 443,
-        temperature: Some(0.7),
-        max_tokens: Some(256),
+        parameters: vec![
+            (key::GEN_AI_REQUEST_TEMPERATURE, 0.7.into()),
+            (key::GEN_AI_REQUEST_MAX_TOKENS, 256_u32.into()),
+        ],
     }
 }
 

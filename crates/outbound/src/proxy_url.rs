@@ -5,11 +5,27 @@ use std::fmt;
 
 use conversation::Secret;
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use thiserror::Error;
 use url::Url;
 
 /// An HTTP proxy, with the user and password that it wants, if any.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct ProxyUrl(Url);
+
+/// The reason why a text is no proxy of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ProxyUrlError {
+    #[error(transparent)]
+    Invalid(#[from] url::ParseError),
+    #[error("{0}:// is no proxy that we speak to; http:// is")]
+    Scheme(String),
+    #[error("{}", PLACE)]
+    Place,
+    #[error("the address of a proxy ends with its port")]
+    Path,
+}
 
 /// The error for a URL in whose host a place is left.
 pub const PLACE: &str =
@@ -25,18 +41,18 @@ pub fn has_place(url: &Url) -> bool {
 
 impl ProxyUrl {
     /// `http://[user:password@]host:port`; other programs write the variables without the scheme, so it may be missing.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, ProxyUrlError> {
         let text = text.trim();
         let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let url = Url::parse(&whole).map_err(|error| error.to_string())?;
+        let url = Url::parse(&whole)?;
         if url.scheme() != "http" {
-            return Err(format!("{}:// is no proxy that we speak to; http:// is", url.scheme()));
+            return Err(ProxyUrlError::Scheme(url.scheme().to_owned()));
         }
         if has_place(&url) {
-            return Err(PLACE.to_owned());
+            return Err(ProxyUrlError::Place);
         }
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return Err("the address of a proxy ends with its port".to_owned());
+            return Err(ProxyUrlError::Path);
         }
         Ok(Self(url))
     }
@@ -50,6 +66,14 @@ impl ProxyUrl {
         let password = self.0.password()?;
         let decoded = percent_decode_str(password).decode_utf8();
         Some(Secret::new(decoded.map_or_else(|_| password.to_owned(), Cow::into_owned)))
+    }
+}
+
+impl TryFrom<String> for ProxyUrl {
+    type Error = ProxyUrlError;
+
+    fn try_from(text: String) -> Result<Self, ProxyUrlError> {
+        Self::parse(&text)
     }
 }
 
@@ -85,7 +109,7 @@ mod tests {
             ("http://proxy.test/pac", "ends with its port"),
             ("http://", "empty host"),
         ] {
-            let refused = ProxyUrl::parse(text).unwrap_err();
+            let refused = ProxyUrl::parse(text).unwrap_err().to_string();
             assert!(refused.contains(why), "{text}: {refused}");
         }
     }

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use regex::{Regex, RegexBuilder};
+use serde::Deserialize;
 use thiserror::Error;
 
 use super::budget::{Budget, Spent};
@@ -16,7 +17,8 @@ const MAX_BYTES: usize = 1024;
 const MAX_COMPILED_BYTES: usize = 1 << 18;
 
 /// A compiled pattern.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Pattern(Regex);
 
 /// The reason why a pattern is refused, for the person who wrote it.
@@ -53,6 +55,14 @@ impl Pattern {
             places.extend((!found.is_empty()).then(|| found.range()));
         }
         Ok(places)
+    }
+}
+
+impl TryFrom<String> for Pattern {
+    type Error = PatternError;
+
+    fn try_from(text: String) -> Result<Self, PatternError> {
+        Self::new(&text)
     }
 }
 

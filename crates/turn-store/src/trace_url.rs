@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+use serde::Deserialize;
 use thiserror::Error;
 
 /// The names that may stand between braces.
@@ -12,7 +13,8 @@ const MARGIN_US: i64 = 60_000_000;
 const ENCODED: AsciiSet = NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 
 /// A URL with places, as text and places in turn.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct TraceUrl {
     parts: Vec<Part>,
 }
@@ -82,6 +84,14 @@ impl TraceUrl {
             };
         }
         url
+    }
+}
+
+impl TryFrom<String> for TraceUrl {
+    type Error = TraceUrlError;
+
+    fn try_from(text: String) -> Result<Self, TraceUrlError> {
+        Self::parse(&text)
     }
 }
 

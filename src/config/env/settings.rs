@@ -2,10 +2,11 @@
 
 use super::{Env, Found};
 use crate::config::error::Problem;
-use crate::config::keys::{self, Key};
+use crate::config::key::Key;
 use crate::config::kind::Raw;
 use crate::config::origin::Origin;
 use crate::config::otel::Ignored;
+use crate::config::sections;
 use crate::config::setting::{Gathered, Said, Setting, Target};
 use crate::config::variables::{self, OTEL, Reading, Variable};
 
@@ -13,7 +14,7 @@ impl Env {
     /// The settings of each key's variables, the strongest last.
     pub(in crate::config) fn settings(&self) -> Gathered {
         let mut gathered = Gathered::default();
-        for key in keys::all() {
+        for key in sections::all() {
             match self.own(key) {
                 Some(setting) => gathered.push(setting),
                 None => gathered.append(self.well_known(key)),
@@ -81,18 +82,19 @@ impl Env {
         let refused = |reason: String| {
             Problem::new(format!("{} is not valid", variable.name)).at(found.origin.to_string()).help(reason)
         };
-        let raw = match (variable.read)(filled(key, found)?.trim()).map_err(refused)? {
-            Reading::Is(raw) => raw,
-            Reading::Partly(raw, why) => {
-                gathered.ignored.push(Ignored::part(variable.name, &found.origin, why));
-                raw
-            }
-            Reading::Ignored(why) => {
-                gathered.ignored.push(Ignored::warned(variable.name, &found.origin, why));
-                return Ok(None);
-            }
-            Reading::Nothing => return Ok(None),
-        };
+        let raw =
+            match (variable.read)(filled(key, found)?.trim()).map_err(|error| refused(error.to_string()))? {
+                Reading::Is(raw) => raw,
+                Reading::Partly(raw, why) => {
+                    gathered.ignored.push(Ignored::part(variable.name, &found.origin, why));
+                    raw
+                }
+                Reading::Ignored(why) => {
+                    gathered.ignored.push(Ignored::warned(variable.name, &found.origin, why));
+                    return Ok(None);
+                }
+                Reading::Nothing => return Ok(None),
+            };
         Setting::read(Target::Value(key), &raw, &self.dir, found.origin.clone()).map(Some)
     }
 
@@ -110,7 +112,7 @@ impl Env {
     /// out of the names of services.
     pub(in crate::config) fn nearly_ours(&self) -> impl Iterator<Item = String> {
         self.variables.keys().filter(|name| self.get(name).is_some()).filter_map(|name| {
-            let key = keys::all().find(|key| key.own_variable().replace("__", "_") == *name)?;
+            let key = sections::all().find(|key| key.own_variable().replace("__", "_") == *name)?;
             Some(format!("{name} sets nothing; did you mean {}?", key.own_variable()))
         })
     }

@@ -3,12 +3,16 @@
 //! Traces are sent with `telemetry.otlp_…`, and the other signals with the same. A variable for traces alone changes
 //! that for traces alone: the others keep the key's value without it.
 
+use std::path::Path;
+
 use otlp_spool::Signal;
 
-use crate::config::keys::{self, Key};
+use crate::config::key::Key;
+use crate::config::kind::Raw;
 use crate::config::load::strongest;
 use crate::config::origin::{Layer, Origin};
-use crate::config::setting::{Said, Setting};
+use crate::config::sections;
+use crate::config::setting::{Said, Setting, Target};
 use crate::telemetry::endpoint;
 
 const ASPECTS: [(&str, &str); 4] = [
@@ -22,7 +26,7 @@ const ASPECTS: [(&str, &str); 4] = [
 /// The settings of metrics and logs that no source sets, and that differ from those of traces.
 pub(in crate::config) fn inherited(mut settings: Vec<Setting>) -> Vec<Setting> {
     for (aspect, variable) in ASPECTS {
-        let Some(traces) = keys::by_path(&format!("telemetry.otlp_{aspect}")) else { continue };
+        let Some(traces) = sections::by_path(&format!("telemetry.otlp_{aspect}")) else { continue };
         let is_for_traces = |setting: &Setting| setting.origin.variable() == Some(variable);
         if !strongest(&settings, traces).is_some_and(is_for_traces) {
             continue;
@@ -31,7 +35,7 @@ pub(in crate::config) fn inherited(mut settings: Vec<Setting>) -> Vec<Setting> {
             settings.iter().rfind(|setting| setting.key.path == traces.path && !is_for_traces(setting));
         let general = general.cloned();
         for signal in [Signal::Metrics, Signal::Logs] {
-            let key = keys::by_path(&format!("telemetry.{}_{aspect}", signal.name()));
+            let key = sections::by_path(&format!("telemetry.{}_{aspect}", signal.name()));
             let unset = |key: &&Key| !is_set(&settings, key);
             if let Some(setting) =
                 key.filter(unset).and_then(|key| of(key, signal, general.as_ref(), &settings))
@@ -49,7 +53,9 @@ fn of(key: &'static Key, signal: Signal, general: Option<&Setting>, settings: &[
     match (key.name().rsplit('_').next(), general) {
         (Some("endpoint"), Some(general)) if is_general => {
             let said = match &general.said {
-                Said::Value(value) => Said::Value(beside(value.as_str()?, signal)?.into()),
+                Said::Value(read) => {
+                    return read_as(key, beside(read.notation.as_str()?, signal)?, &general.origin);
+                }
                 other => other.clone(),
             };
             Some(Setting { key, said, origin: general.origin.clone() })
@@ -57,12 +63,15 @@ fn of(key: &'static Key, signal: Signal, general: Option<&Setting>, settings: &[
         // They go to the receiver of traces, so settings that were meant for that one are meant for them.
         (Some("endpoint"), _) => None,
         (Some("headers"), None) => {
-            let endpoint = keys::by_path(&format!("telemetry.{}_endpoint", signal.name()))?;
-            let said = Said::Value(String::new().into());
-            is_set(settings, endpoint).then_some(Setting { key, said, origin: Origin::Default })
+            let endpoint = sections::by_path(&format!("telemetry.{}_endpoint", signal.name()))?;
+            is_set(settings, endpoint).then(|| read_as(key, String::new(), &Origin::Default)).flatten()
         }
         (_, general) => general.map(|general| Setting { key, ..general.clone() }),
     }
+}
+
+fn read_as(key: &'static Key, text: String, origin: &Origin) -> Option<Setting> {
+    Setting::read(Target::Value(key), &Raw::String(text), Path::new(""), origin.clone()).ok()
 }
 
 fn is_set(settings: &[Setting], key: &Key) -> bool {

@@ -6,10 +6,10 @@ use otlp_spool::Signal;
 use super::{Ignored, Judged};
 use crate::config::Env;
 use crate::config::error::Problem;
-use crate::config::keys;
 use crate::config::kind;
 use crate::config::load::strongest;
 use crate::config::origin::{Layer, Origin};
+use crate::config::sections;
 use crate::config::setting::{Said, Setting};
 use crate::config::variables::{self, OTEL, PROTOCOL, SPOKEN};
 use crate::telemetry::Settings;
@@ -67,9 +67,9 @@ impl Judge<'_> {
     /// The source of a signal's endpoint.
     fn endpoint(&self, signal: Signal) -> Option<&Origin> {
         let set = |path: &str| {
-            let setting = strongest(self.settings, keys::by_path(path)?)?;
+            let setting = strongest(self.settings, sections::by_path(path)?)?;
             let says_something = match &setting.said {
-                Said::Value(value) => value.as_str().is_some_and(|text| !text.is_empty()),
+                Said::Value(read) => read.notation.as_str().is_some_and(|text| !text.is_empty()),
                 Said::File(_) | Said::Wrong(_) => true,
             };
             (says_something && setting.origin.layer() > Layer::Default).then_some(&setting.origin)

@@ -4,13 +4,21 @@ use conversation::Message;
 use serde::{Serialize, Serializer};
 
 use super::fields::{Fields, LimitField};
+use crate::config;
 
 /// The parameters of a chat completion. The shape is OpenAI's `POST /chat/completions`.
 pub(in crate::llm) struct Ask<'a> {
     pub(in crate::llm) messages: &'a [Message],
     pub(in crate::llm) model: &'a str,
-    pub(in crate::llm) temperature: Option<f32>,
-    pub(in crate::llm) max_tokens: Option<u32>,
+    pub(in crate::llm) parameters: Parameters,
+}
+
+/// The optional parameters, as the configuration has them.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::llm) struct Parameters {
+    pub(super) temperature: Option<f32>,
+    pub(super) top_p: Option<f32>,
+    pub(super) max_tokens: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -23,6 +31,8 @@ pub(super) struct Body<'a> {
     stream_options: Option<StreamOptions>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,7 +49,16 @@ struct StreamOptions {
 impl Ask<'_> {
     /// A copy that only shows which of the optional fields it has.
     pub(super) fn without_words(&self) -> Ask<'static> {
-        Ask { messages: &[], model: "", temperature: self.temperature, max_tokens: self.max_tokens }
+        Ask { messages: &[], model: "", parameters: self.parameters }
+    }
+}
+
+// === impl Parameters ===
+
+impl Parameters {
+    pub(in crate::llm) fn of(config: &config::Llm) -> Self {
+        let config::Llm { temperature, top_p, max_tokens, .. } = *config;
+        Self { temperature, top_p, max_tokens }
     }
 }
 
@@ -48,13 +67,15 @@ impl Ask<'_> {
 impl<'a> Body<'a> {
     /// `fields` are the optional fields that the server takes.
     pub(super) fn new(ask: &Ask<'a>, fields: Fields) -> Self {
-        let limit = |field| ask.max_tokens.filter(|_| fields.limit == Some(field));
+        let Parameters { temperature, top_p, max_tokens } = ask.parameters;
+        let limit = |field| max_tokens.filter(|_| fields.limit == Some(field));
         Self {
             model: ask.model,
             messages: ask.messages,
             stream: true,
             stream_options: fields.usage.then_some(StreamOptions { include_usage: true }),
-            temperature: ask.temperature.filter(|_| fields.temperature),
+            temperature: temperature.filter(|_| fields.temperature),
+            top_p: top_p.filter(|_| fields.top_p),
             max_tokens: limit(LimitField::MaxTokens),
             max_completion_tokens: limit(LimitField::MaxCompletionTokens),
         }
@@ -73,10 +94,12 @@ mod tests {
     use super::*;
     use conversation::Role;
 
-    const ALL: Fields = Fields { limit: Some(LimitField::MaxTokens), usage: true, temperature: true };
+    const ALL: Fields =
+        Fields { limit: Some(LimitField::MaxTokens), usage: true, temperature: true, top_p: true };
 
     fn body(fields: Fields, messages: &[Message]) -> String {
-        let ask = Ask { messages, model: "gpt-x", temperature: Some(0.7), max_tokens: Some(100) };
+        let parameters = Parameters { temperature: Some(0.7), top_p: Some(0.25), max_tokens: Some(100) };
+        let ask = Ask { messages, model: "gpt-x", parameters };
         serde_json::to_string(&Body::new(&ask, fields)).unwrap()
     }
 
@@ -90,6 +113,7 @@ mod tests {
             "stream": true,
             "stream_options": {"include_usage": true},
             "temperature": 0.7,
+            "top_p": 0.25,
             "max_tokens": 100,
         });
         assert_eq!(body, expected);
@@ -102,7 +126,7 @@ mod tests {
             named.contains("\"max_completion_tokens\":100") && !named.contains("\"max_tokens\""),
             "{named}"
         );
-        let least = body(Fields { limit: None, usage: false, temperature: false }, &[]);
+        let least = body(Fields { limit: None, usage: false, temperature: false, top_p: false }, &[]);
         assert_eq!(least, r#"{"model":"gpt-x","messages":[],"stream":true}"#);
     }
 

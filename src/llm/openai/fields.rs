@@ -8,6 +8,10 @@ use super::body::Ask;
 use super::error_body::Said;
 use crate::config::{self, MaxTokensField, UsageInStream};
 
+/// The most fields that can be left out of a request or renamed, each with an attempt that does not count: the limit
+/// twice, usage, temperature and top_p.
+pub(in crate::llm) const MAX_ADAPTATIONS: u32 = 5;
+
 /// A provider's name for the limit of a reply's tokens.
 ///
 /// OpenAI's newer models refuse `max_tokens`; many compatible servers know nothing else, and either refuse the newer
@@ -26,6 +30,7 @@ pub(super) struct Fields {
     /// `stream_options`.
     pub(super) usage: bool,
     pub(super) temperature: bool,
+    pub(super) top_p: bool,
 }
 
 /// The knowledge about one server, for all of its sessions.
@@ -106,6 +111,7 @@ impl Accepted {
             limit: Some(LimitField::of(config)),
             usage: config.usage_in_stream != UsageInStream::Never,
             temperature: true,
+            top_p: true,
         };
         Self {
             known: Mutex::new(Known {
@@ -173,7 +179,7 @@ impl Accepted {
 
     /// The same, where the refusal names a field.
     fn named(&self, known: &mut Known, ask: &Ask<'_>, said: &Said) -> Option<&'static str> {
-        let limit = known.fields.limit.filter(|_| ask.max_tokens.is_some() && !self.limit_is_set);
+        let limit = known.fields.limit.filter(|_| ask.parameters.max_tokens.is_some() && !self.limit_is_set);
         if let Some(limit) = limit.filter(|limit| said.refuses(limit.name())) {
             return Some(rename(known, limit));
         }
@@ -182,9 +188,13 @@ impl Accepted {
             known.fields.usage = false;
             return Some("no usage is asked for (stream_options), and tokens are estimated");
         }
-        if known.fields.temperature && ask.temperature.is_some() && said.refuses("temperature") {
+        if known.fields.temperature && ask.parameters.temperature.is_some() && said.refuses("temperature") {
             known.fields.temperature = false;
             return Some("[llm] temperature is left out");
+        }
+        if known.fields.top_p && ask.parameters.top_p.is_some() && said.refuses("top_p") {
+            known.fields.top_p = false;
+            return Some("[llm] top_p is left out");
         }
         None
     }
@@ -223,10 +233,15 @@ fn rename(known: &mut Known, limit: LimitField) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::body::Parameters;
     use super::super::error_body::explain;
     use super::*;
 
-    const ASK: Ask<'_> = Ask { messages: &[], model: "m", temperature: Some(0.2), max_tokens: Some(50) };
+    const ASK: Ask<'_> = Ask {
+        messages: &[],
+        model: "m",
+        parameters: Parameters { temperature: Some(0.2), top_p: Some(0.5), max_tokens: Some(50) },
+    };
 
     fn config(base_url: &str) -> config::Llm {
         config::Llm::at(base_url)
@@ -276,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn usage_and_temperature_are_left_out_however_the_server_names_them() {
+    fn usage_and_sampling_are_left_out_however_the_server_names_them() {
         for body in [
             r#"{"error":{"message":"Unknown parameter: 'stream_options'.","param":"stream_options"}}"#,
             r#"{"error":{"message":"Unrecognized request argument supplied: stream_options","param":null}}"#,
@@ -294,6 +309,9 @@ mod tests {
         ] {
             assert!(!local(&[body]).0.temperature, "{body}");
         }
+        let body = r#"{"error":{"message":"Unsupported parameter: 'top_p' is not supported with this model.","param":"top_p"}}"#;
+        let (fields, learnt) = local(&[body]);
+        assert_eq!((fields.top_p, fields.temperature, learnt), (false, true, vec![true]));
     }
 
     #[test]

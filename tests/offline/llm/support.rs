@@ -8,7 +8,7 @@ use scripted_model::{Script, ScriptedModel, Step};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use voiced::config::{self, CaptureContent, MaxTokensField, UsageInStream};
+use voiced::config::{self, CaptureContent};
 use voiced::llm::{Answer, Answerer, OpenAi, Question};
 use voiced::telemetry::Telemetry;
 use voiced::telemetry::spans::{Conversation, TurnStart};
@@ -41,11 +41,6 @@ pub(crate) fn config(base_url: &str) -> config::Llm {
         base_url: base_url.parse().unwrap(),
         api_key: Some(Secret::new(KEY)),
         model: "gpt-test".into(),
-        temperature: None,
-        max_tokens: None,
-        max_tokens_field: MaxTokensField::Auto,
-        usage_in_stream: UsageInStream::Auto,
-        show_thinking: false,
         connect_timeout: Duration::from_secs(20),
         first_token_timeout: Duration::from_secs(20),
         cold_first_token_timeout: Duration::from_millis(1),
@@ -53,6 +48,7 @@ pub(crate) fn config(base_url: &str) -> config::Llm {
         total_timeout: Duration::from_secs(60),
         max_attempts: 3,
         max_reply_bytes: 4 << 20,
+        ..config::Config::default().llm
     }
 }
 
