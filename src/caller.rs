@@ -143,7 +143,7 @@ impl Caller {
     pub async fn send(&mut self, text: &str) -> Result<(), CallError> {
         self.unread.clear();
         let room = self.name();
-        self.room.chat(text).await.map_err(|why| CallError::NotSent { room, why })
+        self.room.chat(text).await.map_err(|why| CallError::NotSent { room, why: why.to_string() })
     }
 
     async fn give_up<T>(self, error: CallError) -> Result<T, CallError> {

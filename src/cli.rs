@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use redaction::Privacy;
 use turn_store::Status;
@@ -147,6 +148,9 @@ struct CallArgs {
     identity: Option<String>,
 }
 
+/// A table of more sessions than this helps no reader.
+const MOST_LISTED: u64 = 10_000;
+
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 struct SessionsArgs {
@@ -162,7 +166,7 @@ struct SessionsArgs {
     #[arg(long)]
     status: Option<Status>,
     /// How many sessions at most, the newest first
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = list_length)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST_LISTED))]
     limit: usize,
     /// Print JSON
     #[arg(long)]
@@ -335,12 +339,6 @@ fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::
     // A blocked read of stdin must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_millis(200));
     done
-}
-
-/// A table of more sessions than this helps no reader.
-fn list_length(text: &str) -> Result<usize, String> {
-    let length = text.parse().ok().filter(|length| (1..=10_000).contains(length));
-    length.ok_or_else(|| "expected a number from 1 to 10000".to_owned())
 }
 
 fn finish(done: anyhow::Result<ExitCode>) -> ExitCode {

@@ -28,9 +28,9 @@ use otlp_spool::{MetricsEncoder, RequestBody};
 use url::Url;
 
 use self::catalogue::{Definition, Instruments};
+use self::label::TurnLabel;
 #[cfg(test)]
 pub(crate) use self::label::error_class;
-use self::label::TurnLabel;
 pub use self::label::{Holding, Panicked, Phase, Refusal, Restored, Resumption};
 pub(crate) use self::llm::RequestEnd;
 pub use self::llm::{LlmMetrics, OpenRequest};

@@ -31,7 +31,7 @@ use url::Url;
 pub use self::event::{RoomEvent, Segment, Unread};
 use self::people::{People, Written, agent_state, is_agent, is_person};
 use self::text::{CHAT_TOPIC, IncomingText};
-use self::transcript::TranscriptWriter;
+use self::transcript::{TranscriptWriter, WriteError};
 
 /// How long a join may take before it is given up.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -181,7 +181,7 @@ impl Room {
     }
 
     /// Writes one whole text on `lk.chat`, as a person does.
-    pub async fn chat(&self, text: &str) -> Result<(), String> {
+    pub async fn chat(&self, text: &str) -> Result<(), WriteError> {
         transcript::chat(&self.inner.local_participant(), text).await
     }
 

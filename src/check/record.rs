@@ -21,7 +21,7 @@ fn probe(path: &Path) -> Finding {
     if path.exists() {
         return match turn_store::probe(path, STORE_NAMES) {
             Ok(turns) => Finding::good(format!("{shown} can be written to and holds {turns} turns")),
-            Err(reason) => Finding::failed(reason),
+            Err(trouble) => Finding::failed(trouble.to_string()),
         };
     }
     // The parent of a bare name is the empty path.

@@ -1,7 +1,7 @@
 //! The query of a URL.
 
 use thiserror::Error;
-use turn_store::{Filter, NoTime, Place, Status, When};
+use turn_store::{Filter, NoTime, Place, Status, UnknownStatus, When};
 use url::form_urlencoded;
 
 use crate::config::parse_duration;
@@ -40,7 +40,7 @@ enum Fault {
     #[error(transparent)]
     Time(#[from] NoTime),
     #[error("{0}")]
-    Status(String),
+    Status(UnknownStatus),
     #[error("take it from `next` of an answer")]
     Cursor,
     #[error("expected a number from {SHORTEST_PAGE} to {LONGEST_PAGE}")]

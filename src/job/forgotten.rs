@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::room::roster::{Kind, Known, Member, Roster};
+use crate::room::roster::{Kind, Known, Member, Roster, RosterError};
 use crate::room::{Occupancy, Place};
 
 /// Pauses before the first questions; the room is lost in the moment of the join or not at all.
@@ -65,7 +65,7 @@ async fn ask(roster: &Roster, place: &Place, waited: Duration) -> Option<Forgott
     let answers = async {
         let room = roster.rooms(vec![place.room.clone()]).await?.remove(&place.room);
         let members = roster.members(&place.room).await?;
-        Ok::<_, String>((room, members))
+        Ok::<_, RosterError>((room, members))
     };
     match answers.await {
         Ok((room, members)) => judge(place, room.as_ref(), &members, waited),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::room::roster::{Kind, Known, Member, Roster};
+use crate::room::roster::{Kind, Known, Member, Roster, RosterError};
 use crate::room::{Occupancy, Place};
 use crate::session::EndReason;
 
@@ -86,7 +86,7 @@ impl Inquiry<'_> {
         }
     }
 
-    async fn ask(&self) -> Result<Answers, String> {
+    async fn ask(&self) -> Result<Answers, RosterError> {
         let room = self.roster.rooms(vec![self.place.room.clone()]).await?.remove(&self.place.room);
         let members = self.roster.members(&self.place.room).await?;
         Ok(Answers { room, members })

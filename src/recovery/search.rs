@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use agent_worker::{Assignment, Health};
+use bounded::{Change, Latch};
 use tokio::sync::{mpsc, watch};
 
 use super::decision::{Decision, RoomMembers, decide};
@@ -11,7 +12,7 @@ use super::session_files::{SessionFile, SessionFiles};
 use super::{InterruptedSession, Progress, Recovery, ResumableSession, Resuming};
 use crate::config::{Config, Credentials, Permission};
 use crate::metrics::Resumption;
-use crate::room::roster::Roster;
+use crate::room::roster::{Roster, RosterError};
 use crate::room::token::{self, AgentToken};
 
 /// The interval of the search. It costs a look into a directory, and questions to the server only while there is
@@ -33,8 +34,8 @@ pub(super) struct Search {
     waiting: Vec<Waiting>,
     /// Sessions of this process that were torn out of their rooms.
     interrupted: mpsc::Receiver<InterruptedSession>,
-    /// The server's last error; None when it answered.
-    trouble: Option<String>,
+    /// Whether the server answers.
+    server: Latch<()>,
 }
 
 /// A session that is to be looked at.
@@ -70,7 +71,7 @@ impl Search {
             permissions: config.worker.permissions.clone(),
             waiting: Vec::new(),
             interrupted,
-            trouble: None,
+            server: Latch::default(),
         };
         search.found(session);
         search
@@ -146,11 +147,11 @@ impl Search {
             return;
         }
         let asked = self.ask(&undecided).await;
-        self.hear(asked.as_ref().err());
+        self.note_answer(asked.as_ref().err());
         let rooms = asked.unwrap_or_default();
         for mut waiting in undecided {
             let room = rooms.get(&waiting.session.room_name);
-            if self.trouble.is_some() {
+            if !self.server.is_good() {
                 self.wait_on(waiting);
                 continue;
             }
@@ -177,7 +178,7 @@ impl Search {
     }
 
     /// The participants of the rooms of the sessions that wait.
-    async fn ask(&self, waiting: &[Waiting]) -> Result<HashMap<String, RoomMembers>, String> {
+    async fn ask(&self, waiting: &[Waiting]) -> Result<HashMap<String, RoomMembers>, RosterError> {
         let names = waiting.iter().map(|waiting| waiting.session.room_name.clone()).collect();
         let mut rooms = HashMap::new();
         for (name, room) in self.roster.rooms(names).await? {
@@ -188,13 +189,12 @@ impl Search {
     }
 
     /// Logs once when the server cannot be asked, and once when it can be again.
-    fn hear(&mut self, trouble: Option<&String>) {
-        let before = std::mem::replace(&mut self.trouble, trouble.cloned());
-        match (before, &self.trouble) {
-            (None, Some(trouble)) => tracing::warn!(
+    fn note_answer(&mut self, trouble: Option<&RosterError>) {
+        match (self.server.observe(trouble.map_or(Ok(()), |_| Err(())), 0), trouble) {
+            (Some(Change::Fails), Some(trouble)) => tracing::warn!(
                 "LiveKit cannot be asked who waits in the rooms of a dead worker: {trouble}; asking again every second"
             ),
-            (Some(_), None) => tracing::info!("LiveKit says again who waits in rooms"),
+            (Some(Change::Recovered { .. }), _) => tracing::info!("LiveKit says again who waits in rooms"),
             _ => {}
         }
     }

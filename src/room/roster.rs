@@ -13,13 +13,14 @@ use livekit_protocol::{
     ListAgentDispatchRequest, ListAgentDispatchResponse, ListParticipantsRequest, ListParticipantsResponse,
     ListRoomsRequest, ListRoomsResponse, ParticipantInfo, Room, participant_info,
 };
-use outbound::web::{Answer, Web, first_words};
+use outbound::web::{Answer, NoAnswer, Web, first_words};
 use prost::Message;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use thiserror::Error;
 use url::Url;
 
-use super::token::{self, AGENT_NAME_ATTRIBUTE};
+use super::token::{self, AGENT_NAME_ATTRIBUTE, TokenError};
 use crate::config::Credentials;
 
 /// How long the server may take to answer.
@@ -30,6 +31,30 @@ const PROTOBUF: HeaderValue = HeaderValue::from_static("application/protobuf");
 #[derive(Debug)]
 pub(crate) struct Roster {
     credentials: Credentials,
+}
+
+/// Why a question has no answer.
+#[derive(Debug, Error)]
+pub(crate) enum RosterError {
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error("the signed token is not a valid header")]
+    Header,
+    #[error("POST {url}: {error}")]
+    NoAnswer { url: Url, error: NoAnswer },
+    #[error("POST {url} was answered {answer}")]
+    Refused { url: Url, answer: Unwanted },
+    #[error("an answer that cannot be read: {0}")]
+    Unreadable(#[from] prost::DecodeError),
+}
+
+/// An answer that is none to the question.
+#[derive(Debug, Error)]
+pub(crate) enum Unwanted {
+    #[error("{0}")]
+    Status(u16),
+    #[error("{status}: {said}")]
+    Said { status: u16, said: String },
 }
 
 /// The outcome of a question.
@@ -73,8 +98,8 @@ impl Roster {
     }
 
     /// The rooms of these names that exist, by name.
-    pub(crate) async fn rooms(&self, names: Vec<String>) -> Result<HashMap<String, Known>, String> {
-        let token = token::room_list(&self.credentials).map_err(|error| error.to_string())?;
+    pub(crate) async fn rooms(&self, names: Vec<String>) -> Result<HashMap<String, Known>, RosterError> {
+        let token = token::room_list(&self.credentials)?;
         let reply = self.ask("RoomService/ListRooms", &token, &ListRoomsRequest { names }).await?;
         let ListRoomsResponse { rooms } = reply.decoded()?;
         let known = |room: Room| (room.name.clone(), Known::from(room));
@@ -82,8 +107,8 @@ impl Roster {
     }
 
     /// The participants of a room; none when it is gone.
-    pub(crate) async fn members(&self, room: &str) -> Result<Vec<Member>, String> {
-        let token = token::room_admin(&self.credentials, room).map_err(|error| error.to_string())?;
+    pub(crate) async fn members(&self, room: &str) -> Result<Vec<Member>, RosterError> {
+        let token = token::room_admin(&self.credentials, room)?;
         let question = ListParticipantsRequest { room: room.to_owned() };
         let reply = self.ask("RoomService/ListParticipants", &token, &question).await?;
         let ListParticipantsResponse { participants } = reply.decoded()?;
@@ -91,8 +116,8 @@ impl Roster {
     }
 
     /// Whether this dispatch of an agent exists; a server forgets a dispatch with its room, or when it is deleted.
-    pub(crate) async fn is_dispatched(&self, room: &str, dispatch_id: &str) -> Result<bool, String> {
-        let token = token::room_admin(&self.credentials, room).map_err(|error| error.to_string())?;
+    pub(crate) async fn is_dispatched(&self, room: &str, dispatch_id: &str) -> Result<bool, RosterError> {
+        let token = token::room_admin(&self.credentials, room)?;
         let (room, dispatch_id) = (room.to_owned(), dispatch_id.to_owned());
         let question = ListAgentDispatchRequest { dispatch_id, room };
         let reply = self.ask("AgentDispatchService/ListDispatch", &token, &question).await?;
@@ -100,17 +125,18 @@ impl Roster {
         Ok(agent_dispatches.iter().any(|dispatch| dispatch.id == question.dispatch_id))
     }
 
-    async fn ask(&self, method: &str, token: &Secret, question: &impl Message) -> Result<Reply, String> {
-        let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()))
-            .map_err(|_| "the signed token is not a valid header".to_owned())?;
+    async fn ask(&self, method: &str, token: &Secret, question: &impl Message) -> Result<Reply, RosterError> {
+        let mut bearer =
+            HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| RosterError::Header)?;
         bearer.set_sensitive(true);
         let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer), (CONTENT_TYPE, PROTOBUF)]);
         let url = service_url(&self.credentials.url, method);
         // Each question has a client of its own, since each has a token of its own; there are few of them.
         let web = Web::new(TIMEOUT, headers);
-        let answer = web.request(Method::POST, url.clone(), Some(question.encode_to_vec())).await;
-        Reply::read(answer.map_err(|error| format!("POST {url}: {error}"))?)
-            .map_err(|answered| format!("POST {url} was answered {answered}"))
+        match web.request(Method::POST, url.clone(), Some(question.encode_to_vec())).await {
+            Ok(answer) => Reply::read(answer).map_err(|answer| RosterError::Refused { url, answer }),
+            Err(error) => Err(RosterError::NoAnswer { url, error }),
+        }
     }
 }
 
@@ -124,26 +150,23 @@ fn service_url(base: &Url, method: &str) -> Url {
 // === impl Reply ===
 
 impl Reply {
-    fn read(answer: Answer) -> Result<Self, String> {
+    fn read(answer: Answer) -> Result<Self, Unwanted> {
         let json = answer.json();
         let code = json.as_ref().and_then(|json| json.get("code")?.as_str());
         match (answer.status, code) {
             (200, _) => Ok(Self::Answered(answer.body)),
             (404, Some("not_found")) => Ok(Self::NotFound),
             (status, _) => {
-                let message = json.as_ref().and_then(|json| json.get("msg")?.as_str());
-                Err(message
-                    .map_or_else(|| status.to_string(), |said| format!("{status}: {}", first_words(said))))
+                let said = json.as_ref().and_then(|json| Some(first_words(json.get("msg")?.as_str()?)));
+                Err(said.map_or(Unwanted::Status(status), |said| Unwanted::Said { status, said }))
             }
         }
     }
 
     /// An empty answer where the server found nothing.
-    fn decoded<T: Message + Default>(self) -> Result<T, String> {
+    fn decoded<T: Message + Default>(self) -> Result<T, RosterError> {
         match self {
-            Self::Answered(body) => {
-                T::decode(body.as_slice()).map_err(|error| format!("an answer that cannot be read: {error}"))
-            }
+            Self::Answered(body) => Ok(T::decode(body.as_slice())?),
             Self::NotFound => Ok(T::default()),
         }
     }
@@ -155,8 +178,8 @@ pub(crate) fn fuzzing(mut bytes: &[u8]) {
     let status = [crate::fuzzing::choice(&mut bytes), crate::fuzzing::choice(&mut bytes)];
     let status = status.into_iter().flatten().fold(0, |status, byte| status << 8 | u16::from(byte));
     let read = || Reply::read(Answer { status, body: bytes.to_vec(), ..Answer::default() });
-    let _ = read().and_then(Reply::decoded::<ListRoomsResponse>);
-    if let Ok(ListParticipantsResponse { participants }) = read().and_then(Reply::decoded) {
+    let _ = read().map(Reply::decoded::<ListRoomsResponse>);
+    if let Ok(Ok(ListParticipantsResponse { participants })) = read().map(Reply::decoded) {
         participants.into_iter().map(Member::from).for_each(drop);
     }
 }
@@ -207,7 +230,10 @@ mod tests {
         let gone = Reply::read(answer(404, r#"{"code":"not_found","msg":"no such room"}"#)).unwrap();
         assert!(gone.decoded::<ListParticipantsResponse>().unwrap().participants.is_empty());
         let refused = |status, body| Reply::read(answer(status, body)).map(drop).unwrap_err();
-        assert_eq!(refused(401, r#"{"code":"unauthenticated","msg":"bad\ntoken"}"#), "401: bad token");
-        assert_eq!(refused(404, "404 page not found"), "404");
+        assert_eq!(
+            refused(401, r#"{"code":"unauthenticated","msg":"bad\ntoken"}"#).to_string(),
+            "401: bad token"
+        );
+        assert_eq!(refused(404, "404 page not found").to_string(), "404");
     }
 }

@@ -15,6 +15,7 @@ use conversation::{AgentState, Fate, SegmentEnd, Text};
 use livekit::data_stream::api::SendTextOptions;
 use livekit::prelude::LocalParticipant;
 use livekit::webrtc::outbox::Outbox;
+use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::Instrument;
@@ -49,6 +50,19 @@ pub struct TranscriptWriter {
     writing: JoinHandle<()>,
     announcing: JoinHandle<()>,
     states_dropped: u64,
+}
+
+/// Why something could not be written to a room.
+#[derive(Debug, Error)]
+pub enum WriteError {
+    #[error("it took longer than {} s", .0.as_secs())]
+    TooSlow(Duration),
+    #[error("the connection was lost")]
+    Lost,
+    #[error("the connection to the room was lost, and newer replies took its place")]
+    Replaced,
+    #[error("{0}")]
+    Sdk(String),
 }
 
 /// The connection to the room.
@@ -174,6 +188,14 @@ impl TranscriptWriter {
     }
 }
 
+// === impl WriteError ===
+
+impl WriteError {
+    fn of_sdk(error: impl std::error::Error) -> Self {
+        Self::Sdk(error.to_string())
+    }
+}
+
 // === impl Opened ===
 
 impl Opened {
@@ -186,7 +208,7 @@ impl Opened {
 }
 
 /// Writes one whole text on `lk.chat`.
-pub(super) async fn chat(participant: &LocalParticipant, text: &str) -> Result<(), String> {
+pub(super) async fn chat(participant: &LocalParticipant, text: &str) -> Result<(), WriteError> {
     let options = SendTextOptions::new_with_topic(CHAT_TOPIC);
-    participant.send_text(text, options).await.map(drop).map_err(|error| error.to_string())
+    participant.send_text(text, options).await.map(drop).map_err(WriteError::of_sdk)
 }

@@ -2,10 +2,13 @@
 //! them, and the addresses and relays of STUN and TURN servers.
 
 use std::{
+    io,
     net::{IpAddr, SocketAddr},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
+
+use thiserror::Error;
 
 use str0m::{
     Candidate,
@@ -245,12 +248,28 @@ impl Packet {
     }
 }
 
-/// The addresses of a name, with a time limit. The error is a text for people.
-async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+/// Why a server cannot be reached.
+#[derive(Debug, Error)]
+enum Unreachable {
+    #[error("the name {host} has no address: {error}")]
+    NoAddress { host: String, error: io::Error },
+    #[error("the name {host} has no address: the name servers do not answer")]
+    NoNameServer { host: String },
+    #[error("its name has no address")]
+    Nowhere,
+    #[error("not a TURN server")]
+    NoTurn,
+    #[error("{address} cannot be reached: {error}")]
+    Address { address: SocketAddr, error: io::Error },
+}
+
+/// The addresses of a name, with a time limit.
+async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
+    let named = || host.to_owned();
     match tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host((host, port))).await {
         Ok(Ok(addresses)) => Ok(addresses.take(MAX_ADDRESSES).collect()),
-        Ok(Err(error)) => Err(format!("the name {host} has no address: {error}")),
-        Err(_) => Err(format!("the name {host} has no address: the name servers do not answer")),
+        Ok(Err(error)) => Err(Unreachable::NoAddress { host: named(), error }),
+        Err(_) => Err(Unreachable::NoNameServer { host: named() }),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The tokio runtime of the crate's tasks and timers.
 
+use std::io;
 use std::sync::OnceLock;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -7,7 +8,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::RtcError;
 
 /// For programs that call the crate outside of a runtime. It is created on first use and kept.
-static FALLBACK: OnceLock<Result<Runtime, String>> = OnceLock::new();
+static FALLBACK: OnceLock<io::Result<Runtime>> = OnceLock::new();
 
 pub(crate) fn handle() -> Result<Handle, RtcError> {
     if let Ok(handle) = Handle::try_current() {
@@ -21,11 +22,6 @@ pub(crate) fn handle() -> Result<Handle, RtcError> {
     }
 }
 
-fn build() -> Result<Runtime, String> {
-    Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("libwebrtc")
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())
+fn build() -> io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(1).thread_name("libwebrtc").enable_all().build()
 }

@@ -45,6 +45,8 @@ pub use self::find::{
 pub use self::length::{length, length_or_dash};
 pub use self::sqlite::Reader;
 pub use self::trace_url::{Linked, TraceUrl, TraceUrlError};
+pub use self::trouble::Trouble;
+pub use self::turn::UnknownStatus;
 pub use self::turn::{Attempt, End, Stage, Status, Turn, length_us, micros};
 pub use self::when::{NoTime, When};
 use self::writer::Writer;
@@ -117,8 +119,8 @@ struct Counters {
 }
 
 /// The number of turns in an existing record, if it could be written to; otherwise the trouble with it and the remedy.
-pub fn probe(path: &Path, names: &Names) -> Result<u64, String> {
-    sqlite::probe(path, names).map_err(|trouble| trouble.message)
+pub fn probe(path: &Path, names: &Names) -> Result<u64, Trouble> {
+    sqlite::probe(path, names)
 }
 
 // === impl Store ===

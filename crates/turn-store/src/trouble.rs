@@ -1,10 +1,12 @@
 //! The trouble with the file, and the log line for each change of its state.
 
 use bounded::Change;
+use thiserror::Error;
 
 /// The trouble with the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Trouble {
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct Trouble {
     pub(super) kind: TroubleKind,
     /// The event, its place, and the remedy.
     pub(super) message: String,

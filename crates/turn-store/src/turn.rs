@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use conversation::{Failure, TurnOutcome, Usage};
 use redaction::Recorded;
+use thiserror::Error;
 
 /// One turn: complete in itself, so that its end can be written whether or not its beginning was.
 #[derive(Clone, Debug)]
@@ -76,6 +77,11 @@ pub enum Status {
     Failed,
     Aborted,
 }
+
+/// A text names no status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a turn is one of {}", Status::ALL.map(Status::as_str).join(", "))]
+pub struct UnknownStatus;
 
 // === impl Turn ===
 
@@ -183,11 +189,10 @@ impl From<&TurnOutcome> for Status {
 }
 
 impl std::str::FromStr for Status {
-    type Err = String;
+    type Err = UnknownStatus;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::ALL.map(Self::as_str).join(", ");
-        Self::parse(text).ok_or_else(|| format!("a turn is one of {known}"))
+    fn from_str(text: &str) -> Result<Self, UnknownStatus> {
+        Self::parse(text).ok_or(UnknownStatus)
     }
 }
 

@@ -11,7 +11,7 @@ use conversation::AgentState;
 use livekit::prelude::{DataPacket, LocalParticipant};
 use tokio::sync::mpsc;
 
-use super::STATE_ATTRIBUTE;
+use super::{STATE_ATTRIBUTE, WriteError};
 
 const NAME_ATTRIBUTE: &str = "lk.agent.name";
 /// How long the server's confirmation of a state is waited for before the next one is sent.
@@ -105,12 +105,12 @@ impl Announcer {
 
 /// Sends an empty packet on each data channel, which the SDK does as soon as the channel is open. The server brings no
 /// packet to its sender.
-async fn packets_to_ourselves(participant: &LocalParticipant) -> Result<(), String> {
+async fn packets_to_ourselves(participant: &LocalParticipant) -> Result<(), WriteError> {
     let deadline = Instant::now() + CHANNELS_PATIENCE;
     for reliable in [true, false] {
         while !packet_to_ourselves(participant, reliable).await? {
             if Instant::now() > deadline {
-                return Err(format!("not within {} s", CHANNELS_PATIENCE.as_secs()));
+                return Err(WriteError::TooSlow(CHANNELS_PATIENCE));
             }
             tokio::time::sleep(CHANNEL_TRY).await;
         }
@@ -120,9 +120,9 @@ async fn packets_to_ourselves(participant: &LocalParticipant) -> Result<(), Stri
 
 /// False when the channel is not open yet. The SDK would wait for that, and hold on to what it needs to restore the
 /// connection.
-async fn packet_to_ourselves(participant: &LocalParticipant, reliable: bool) -> Result<bool, String> {
+async fn packet_to_ourselves(participant: &LocalParticipant, reliable: bool) -> Result<bool, WriteError> {
     let destination_identities = vec![participant.identity()];
     let packet = DataPacket { reliable, destination_identities, ..DataPacket::default() };
     let sent = tokio::time::timeout(CHANNEL_TRY, participant.publish_data(packet)).await;
-    sent.map_or(Ok(false), |sent| sent.map(|()| true).map_err(|error| error.to_string()))
+    sent.map_or(Ok(false), |sent| sent.map(|()| true).map_err(WriteError::of_sdk))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::fmt::Display;
+use std::error::Error;
 use std::time::{Duration, Instant};
 
 use conversation::{Fate, SegmentEnd};
@@ -13,8 +13,8 @@ use livekit::webrtc::outbox::Outbox;
 use livekit_protocol as proto;
 use tokio::sync::oneshot;
 
-use super::UNDER_WAY;
 use super::progress::Progress;
+use super::{UNDER_WAY, WriteError};
 use crate::room::packet::{self, CHAT_PACKET_TOPIC, Copy};
 use crate::room::text::{FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TRANSCRIPTION_TOPIC};
 
@@ -62,16 +62,16 @@ impl Outlet {
 
     /// Waits until there is room for a write. The SDK would wait as well, but would meanwhile hold on to the parts
     /// that it needs to restore the connection.
-    async fn room(&self) -> Result<(), String> {
+    async fn room(&self) -> Result<(), WriteError> {
         bounded(self.outbox.at_most(UNDER_WAY).map(Ok::<_, Infallible>)).await
     }
 
-    async fn write<T, E: Display>(&self, write: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    async fn write<T, E: Error>(&self, write: impl Future<Output = Result<T, E>>) -> Result<T, WriteError> {
         self.room().await?;
         bounded(write).await
     }
 
-    async fn open(&self, id: &str, only: &[String]) -> Result<TextStreamWriter, String> {
+    async fn open(&self, id: &str, only: &[String]) -> Result<TextStreamWriter, WriteError> {
         let options = StreamTextOptions::new_with_topic(TRANSCRIPTION_TOPIC)
             .with_attributes(final_attribute("false"))
             .with_attribute(SEGMENT_ATTRIBUTE, id.to_owned())
@@ -80,7 +80,7 @@ impl Outlet {
     }
 
     /// Writes one chat message in both forms that frontends read.
-    async fn chat(&self, copy: Copy, readers: &[String]) -> Result<(), String> {
+    async fn chat(&self, copy: Copy, readers: &[String]) -> Result<(), WriteError> {
         let data = DataPacket {
             payload: copy.payload,
             topic: Some(CHAT_PACKET_TOPIC.to_owned()),
@@ -153,13 +153,13 @@ impl Segment {
     }
 
     /// Gives the segment up, and reports how much of it the server has taken.
-    pub(super) fn fail(&mut self, why: String) {
+    pub(super) fn fail(&mut self, why: &WriteError) {
         self.done = true;
-        self.tell(self.progress.delivered(), Fate::Failed(why));
+        self.tell(self.progress.delivered(), Fate::Failed(why.to_string()));
     }
 
     /// Writes the text that this stay has not got yet.
-    pub(super) async fn write(&mut self, outlet: &Outlet) -> Result<(), String> {
+    pub(super) async fn write(&mut self, outlet: &Outlet) -> Result<(), WriteError> {
         if self.stream.is_none() && self.progress.is_cut_at() == Some(0) {
             // The room has not heard of it, and does not need to.
             self.done = true;
@@ -178,7 +178,7 @@ impl Segment {
         Ok(())
     }
 
-    async fn write_stream(&mut self, outlet: &Outlet) -> Result<(), String> {
+    async fn write_stream(&mut self, outlet: &Outlet) -> Result<(), WriteError> {
         let stream = match &self.stream {
             Some(stream) => stream,
             None => self.stream.insert(outlet.open(&self.id, &self.only).await?),
@@ -201,7 +201,7 @@ impl Segment {
     }
 
     /// Writes the whole text as chat messages to the people who read these.
-    async fn copy(&mut self, outlet: &Outlet) -> Result<(), String> {
+    async fn copy(&mut self, outlet: &Outlet) -> Result<(), WriteError> {
         if self.chat.is_empty() {
             return Ok(());
         }
@@ -227,10 +227,10 @@ fn piece(text: &str, written: usize) -> Option<&str> {
     rest.get(..end)
 }
 
-async fn bounded<T, E: Display>(write: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+async fn bounded<T, E: Error>(write: impl Future<Output = Result<T, E>>) -> Result<T, WriteError> {
     match tokio::time::timeout(WRITE_TIMEOUT, write).await {
-        Ok(written) => written.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("it took longer than {} s", WRITE_TIMEOUT.as_secs())),
+        Ok(written) => written.map_err(WriteError::of_sdk),
+        Err(_) => Err(WriteError::TooSlow(WRITE_TIMEOUT)),
     }
 }
 

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use tokio::sync::{mpsc, watch};
 
 use super::segment::{Outlet, Segment};
-use super::{Line, Word};
+use super::{Line, Word, WriteError};
 
 /// Segments that are kept for another stay. Each is at most as long as a reply may be.
 const KEPT: usize = 4;
@@ -68,7 +68,7 @@ impl Writer {
             && !oldest.done
         {
             tracing::warn!("a reply that waited for the connection to the room is dropped for newer ones");
-            oldest.fail("the connection to the room was lost, and newer replies took its place".to_owned());
+            oldest.fail(&WriteError::Replaced);
         }
         self.segments.push_back(segment);
     }
@@ -82,15 +82,15 @@ impl Writer {
             let written = tokio::select! {
                 biased;
                 written = segment.write(&self.outlet) => written,
-                () = down(self.line.clone()) => Err("the connection was lost".to_owned()),
+                () = down(self.line.clone()) => Err(WriteError::Lost),
             };
-            if let Err(why) = written {
+            if let Err(error) = written {
                 if self.line.borrow().up {
                     tracing::warn!(
-                        error = why,
+                        %error,
                         "a reply could not be written to the room; the rest of this segment is skipped"
                     );
-                    segment.fail(why);
+                    segment.fail(&error);
                 }
                 segment.lose();
             }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{SinkExt, StreamExt};
+use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_tungstenite::tungstenite::{self, Bytes, Message};
 use tracing::{debug, warn};
 
 use super::{Incoming, Outgoing, Socket};
@@ -25,6 +26,19 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_millis(500);
 /// Offers that wait for their answer, as far as their time is taken.
 const TIMED_OFFERS: usize = 256;
+
+/// Why the socket closed.
+#[derive(Debug, Error)]
+enum Closed {
+    #[error("the connection to LiveKit broke: {0}")]
+    Broken(#[from] tungstenite::Error),
+    #[error("LiveKit took no data for {WRITE_TIMEOUT:?}")]
+    Stuck,
+    #[error("{0}")]
+    ByServer(String),
+    #[error("LiveKit closed the connection")]
+    Ended,
+}
 
 /// Moves frames between the socket and the two queues.
 pub(super) struct Pump<'a> {
@@ -73,12 +87,12 @@ impl<'a> Pump<'a> {
                 frame = self.socket.next() => self.read(frame).await,
             };
             if let Err(reason) = step {
-                return reason;
+                return reason.to_string();
             }
         }
     }
 
-    async fn write(&mut self, outgoing: Outgoing) -> Result<(), String> {
+    async fn write(&mut self, outgoing: Outgoing) -> Result<(), Closed> {
         let (frame, written) = match outgoing {
             Outgoing::Ping => (Message::Ping(Bytes::new()), None),
             Outgoing::Message(message) => {
@@ -88,8 +102,8 @@ impl<'a> Pump<'a> {
         };
         match timeout(WRITE_TIMEOUT, self.socket.send(frame)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(format!("the connection to LiveKit broke: {error}")),
-            Err(_) => return Err(format!("LiveKit took no data for {WRITE_TIMEOUT:?}")),
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => return Err(Closed::Stuck),
         }
         match written {
             Some(Written::End { job_id }) => self.tell(Incoming::EndWritten { job_id }).await,
@@ -99,7 +113,7 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    async fn read(&mut self, frame: Option<Result<Message, Error>>) -> Result<(), String> {
+    async fn read(&mut self, frame: Option<Result<Message, tungstenite::Error>>) -> Result<(), Closed> {
         match frame {
             Some(Ok(Message::Binary(frame))) => match protocol::decode(&frame) {
                 Ok(message) => {
@@ -110,10 +124,10 @@ impl<'a> Pump<'a> {
             },
             // The server writes text only to workers that write text.
             Some(Ok(Message::Text(text))) => self.ignore(text.len(), "it is text").await,
-            Some(Ok(Message::Close(close))) => return Err(describe_close(close)),
+            Some(Ok(Message::Close(close))) => return Err(Closed::ByServer(describe_close(close))),
             Some(Ok(_)) => self.tell(Incoming::Alive).await,
-            Some(Err(error)) => return Err(format!("the connection to LiveKit broke: {error}")),
-            None => return Err("LiveKit closed the connection".to_owned()),
+            Some(Err(error)) => return Err(error.into()),
+            None => return Err(Closed::Ended),
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::{
     configuration::{IceServer, IceTransportsType},
     connection_state::IceCandidateError,
     net::{
-        Happening, Packet, UNREACHABLE, candidates, interfaces, resolve,
+        Happening, Packet, UNREACHABLE, Unreachable, candidates, interfaces, resolve,
         stun::bindings::{Action, Bindings, Event},
         turn::{
             Credentials,
@@ -82,7 +82,7 @@ struct TurnServer {
 }
 
 pub(super) enum ServerReport {
-    Resolved { id: u64, result: Result<Vec<SocketAddr>, String> },
+    Resolved { id: u64, result: Result<Vec<SocketAddr>, Unreachable> },
     Relay { id: u64, report: Report },
 }
 
@@ -271,12 +271,12 @@ impl Servers {
         self.stun.push(Stun { id, url: url.clone(), quiet, resolving: true, addresses: Vec::new() });
     }
 
-    fn resolved(&mut self, id: u64, result: Result<Vec<SocketAddr>, String>, udp: &mut UdpSockets) {
+    fn resolved(&mut self, id: u64, result: Result<Vec<SocketAddr>, Unreachable>, udp: &mut UdpSockets) {
         let Some(index) = self.stun.iter().position(|stun| stun.id == id) else { return };
         self.stun[index].resolving = false;
         match result {
             Ok(addresses) => self.ask_addresses(index, &addresses, udp),
-            Err(why) => self.stun_failed(index, None, UNREACHABLE, why),
+            Err(why) => self.stun_failed(index, None, UNREACHABLE, why.to_string()),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, net::Ipv6Addr};
 
+use thiserror::Error;
+
 const PLAIN_PORT: u16 = 3478;
 const TLS_PORT: u16 = 5349;
 
@@ -20,6 +22,29 @@ pub(crate) enum ServerKind {
     Turn(TurnTransport),
 }
 
+/// Why a URL is not used: completes the sentence "the ICE server `text` is not used: ...".
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum UrlError {
+    #[error("it has no scheme, write stun:HOST or turn:HOST")]
+    NoScheme,
+    #[error("its scheme {0:?} is none of stun, turn and turns")]
+    Scheme(String),
+    #[error("TURN over DTLS is not spoken, use transport=tcp")]
+    TurnOverDtls,
+    #[error("STUN over TLS tells no UDP address, use stun: or turns:")]
+    StunOverTls,
+    #[error("{0:?} is not transport=udp or tcp")]
+    Query(String),
+    #[error("its IPv6 address has no closing bracket")]
+    Bracket,
+    #[error("{0:?} is no IPv6 address")]
+    Ipv6(String),
+    #[error("{0:?} is no host name")]
+    Host(String),
+    #[error("{0:?} is no port")]
+    Port(String),
+}
+
 /// The transport between us and the TURN server; between server and peer it is always UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TurnTransport {
@@ -29,9 +54,8 @@ pub(crate) enum TurnTransport {
 }
 
 impl ServerUrl {
-    /// The error completes the sentence "the ICE server `text` is not used: ...".
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let (scheme, rest) = text.split_once(':').ok_or("it has no scheme, write stun:HOST or turn:HOST")?;
+    pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
+        let (scheme, rest) = text.split_once(':').ok_or(UrlError::NoScheme)?;
         let (authority, query) = match rest.split_once('?') {
             Some((authority, query)) => (authority, Some(query)),
             None => (rest, None),
@@ -50,24 +74,24 @@ impl fmt::Display for ServerUrl {
     }
 }
 
-fn kind_of(scheme: &str, query: Option<&str>) -> Result<ServerKind, String> {
+fn kind_of(scheme: &str, query: Option<&str>) -> Result<ServerKind, UrlError> {
     match (scheme, query) {
         ("stun", None) => Ok(ServerKind::Stun),
         ("turn", None | Some("transport=udp")) => Ok(ServerKind::Turn(TurnTransport::Udp)),
         ("turn", Some("transport=tcp")) => Ok(ServerKind::Turn(TurnTransport::Tcp)),
         ("turns", None | Some("transport=tcp")) => Ok(ServerKind::Turn(TurnTransport::Tls)),
-        ("turns", Some("transport=udp")) => Err("TURN over DTLS is not spoken, use transport=tcp".to_owned()),
-        ("stuns", _) => Err("STUN over TLS tells no UDP address, use stun: or turns:".to_owned()),
-        ("stun" | "turn" | "turns", Some(query)) => Err(format!("{query:?} is not transport=udp or tcp")),
-        _ => Err(format!("its scheme {scheme:?} is none of stun, turn and turns")),
+        ("turns", Some("transport=udp")) => Err(UrlError::TurnOverDtls),
+        ("stuns", _) => Err(UrlError::StunOverTls),
+        ("stun" | "turn" | "turns", Some(query)) => Err(UrlError::Query(query.to_owned())),
+        _ => Err(UrlError::Scheme(scheme.to_owned())),
     }
 }
 
-fn host_and_port(authority: &str) -> Result<(String, Option<u16>), String> {
+fn host_and_port(authority: &str) -> Result<(String, Option<u16>), UrlError> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
-            let (host, rest) = rest.split_once(']').ok_or("its IPv6 address has no closing bracket")?;
-            host.parse::<Ipv6Addr>().map_err(|_| format!("{host:?} is no IPv6 address"))?;
+            let (host, rest) = rest.split_once(']').ok_or(UrlError::Bracket)?;
+            host.parse::<Ipv6Addr>().map_err(|_| UrlError::Ipv6(host.to_owned()))?;
             let port = rest.strip_prefix(':').or((!rest.is_empty()).then_some("?"));
             (host, port)
         }
@@ -77,10 +101,10 @@ fn host_and_port(authority: &str) -> Result<(String, Option<u16>), String> {
         },
     };
     if host.is_empty() || host.contains(['/', '@', ' ']) {
-        return Err(format!("{host:?} is no host name"));
+        return Err(UrlError::Host(host.to_owned()));
     }
     let port = port.map(|port| match port.parse() {
-        Ok(0) | Err(_) => Err(format!("{port:?} is no port")),
+        Ok(0) | Err(_) => Err(UrlError::Port(port.to_owned())),
         Ok(port) => Ok(port),
     });
     Ok((host.to_owned(), port.transpose()?))
@@ -124,7 +148,7 @@ mod tests {
             ("turns:example.org?transport=udp", "DTLS"),
             ("stuns:example.org", "TLS"),
         ] {
-            let error = ServerUrl::parse(text).unwrap_err();
+            let error = ServerUrl::parse(text).unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");
         }
     }

@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::{
     net::{
-        MAX_DATAGRAM, resolve,
+        MAX_DATAGRAM, Unreachable, resolve,
         turn::framing::Framer,
         url::{ServerKind, ServerUrl, TurnTransport},
     },
@@ -59,14 +59,14 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 // === impl Link ===
 
 impl Link {
-    /// Tries the addresses of the server one after another. The error is a text for people.
-    pub(super) async fn open(url: &ServerUrl) -> Result<Self, String> {
-        let ServerKind::Turn(transport) = url.kind else { return Err("not a TURN server".to_owned()) };
-        let mut last = "its name has no address".to_owned();
+    /// Tries the addresses of the server one after another.
+    pub(super) async fn open(url: &ServerUrl) -> Result<Self, Unreachable> {
+        let ServerKind::Turn(transport) = url.kind else { return Err(Unreachable::NoTurn) };
+        let mut last = Unreachable::Nowhere;
         for address in resolve(&url.host, url.port).await? {
             match Self::open_at(address, transport, &url.host).await {
                 Ok(link) => return Ok(link),
-                Err(error) => last = format!("{address} cannot be reached: {error}"),
+                Err(error) => last = Unreachable::Address { address, error },
             }
         }
         Err(last)

@@ -96,8 +96,8 @@ where
             let client = Client::new(credentials, link.is_stream());
             Task { url, link, client, report }.run(inbox).await;
         }
-        Err(text) => {
-            report(Report::Ended { local: None, code: UNREACHABLE, text }).await;
+        Err(error) => {
+            report(Report::Ended { local: None, code: UNREACHABLE, text: error.to_string() }).await;
         }
     }
 }
