@@ -41,8 +41,9 @@
 //!
 //! # Logs
 //!
-//! The crate logs by `tracing`, a line for each change of the export's state. Such a
-//! line about the receiver reaches a log that goes to the same receiver only once that works again.
+//! The crate logs by `tracing`, a line for each change of the export's state. Such a line about the receiver reaches a
+//! log that goes to the same receiver only once that works again. [`is_exporting`] tells a log's exporter the lines of
+//! libraries that an export causes, which it has to leave out.
 
 mod answer;
 pub mod asked_wait;

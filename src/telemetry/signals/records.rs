@@ -12,6 +12,8 @@ use tracing::Level;
 use crate::telemetry::StartError;
 use crate::telemetry::attributes::Value;
 
+/// The SDK wants a name. A record's own scope is its module.
+const SCOPE: &str = "voiced";
 /// The weight of a record in the queue besides its texts.
 const RECORD_BYTES: usize = 256;
 
@@ -43,10 +45,10 @@ pub(super) struct Requests {
 impl Requests {
     pub(super) fn new(resource: Vec<(String, String)>) -> Result<Self, StartError> {
         let attributes = resource.into_iter().map(|(key, value)| KeyValue::new(key, value));
-        // Both resources are built empty: the SDK's detectors would read variables past the configuration.
+        // Neither resource has what the SDK's detectors read in variables, past the configuration.
         let resource = Resource::builder_empty().with_attributes(attributes).build();
         let provider = SdkLoggerProvider::builder().with_resource(Resource::builder_empty().build()).build();
-        Ok(Self { logger: provider.logger(""), encoder: LogsEncoder::new(&resource)? })
+        Ok(Self { logger: provider.logger(SCOPE), encoder: LogsEncoder::new(&resource)? })
     }
 
     /// The body of a request with these records.
