@@ -38,7 +38,7 @@ use warmth::Warmth;
 use words::{Habit, Memory};
 
 use crate::attributes::{self as key, Attribute, Value};
-use crate::config;
+use crate::config::{self, LlmProvider};
 use crate::metrics::{LlmMetrics, Metrics};
 use redaction::RecordedMessages;
 
@@ -102,9 +102,11 @@ pub trait Answerer: Send + Sync + 'static {
 /// The answerer that the configuration chooses, counted by `metrics`.
 ///
 /// # Errors
-/// Those of [`OpenAi::new`].
+/// Those of [`OpenAi::new`], or the provider's credentials cannot be used.
 pub fn answerer(config: &config::Config, metrics: &Metrics) -> Result<Arc<dyn Answerer>, BuildError> {
-    Ok(Arc::new(OpenAi::counted(&config.llm, metrics)?))
+    Ok(match config.llm.provider {
+        LlmProvider::Openai => Arc::new(OpenAi::counted(&config.llm, metrics)?),
+    })
 }
 
 /// Streamed chat completions of an OpenAI-compatible provider. Clones share the connections.

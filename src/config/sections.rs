@@ -14,7 +14,7 @@ use serde::Deserialize;
 pub use self::agent::Agent;
 pub use self::http::Http;
 pub use self::livekit::Livekit;
-pub use self::llm::{Llm, MaxTokensField, UsageInStream};
+pub use self::llm::{Llm, LlmProvider, MaxTokensField, UsageInStream};
 pub use self::network::Network;
 pub use self::store::Store;
 pub use self::telemetry::Telemetry;

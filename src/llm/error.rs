@@ -77,6 +77,8 @@ pub enum BuildError {
     ApiKey,
     #[error("[llm] base_url = \"{0}\" is no http or https URL with a host")]
     BaseUrl(String),
+    #[error("{0}")]
+    Credentials(&'static str),
     #[error("cannot set up HTTPS for the LLM: {0}")]
     Http(String),
 }

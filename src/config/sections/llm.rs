@@ -30,10 +30,20 @@ pub enum UsageInStream {
     Never,
 }
 
+/// The answerer of turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LlmProvider {
+    Openai,
+}
+
 section! {
     /// `[llm]`: the model that answers, and the limits of the wait for it.
     Llm, "llm",
         "The model that answers, and how long we wait for it.";
+
+    provider: LlmProvider = of(&choice(&["openai"]), r#""openai""#).live()
+        .doc("openai: a server that speaks OpenAI's chat completions, at base_url with api_key.");
 
     base_url: Url = of(&BaseUrl { schemes: &["http", "https"] }, r#""https://api.openai.com/v1""#)
         .variables(&[Variable::plain("OPENAI_BASE_URL")])

@@ -65,7 +65,7 @@ pub(crate) fn question(cancel: CancellationToken) -> Question {
 }
 
 /// Begins a question with room for so many deltas.
-pub(crate) fn begin(answerer: &OpenAi, room: usize) -> Asking {
+pub(crate) fn begin(answerer: &dyn Answerer, room: usize) -> Asking {
     let cancel = CancellationToken::new();
     let (sender, deltas) = mpsc::channel(room);
     let task = tokio::spawn(answerer.answer(question(cancel.clone()), sender));
@@ -73,7 +73,7 @@ pub(crate) fn begin(answerer: &OpenAi, room: usize) -> Asking {
 }
 
 /// Asks and listens to the end.
-pub(crate) async fn ask_of(answerer: &OpenAi) -> Asked {
+pub(crate) async fn ask_of(answerer: &dyn Answerer) -> Asked {
     let Asking { mut deltas, task, .. } = begin(answerer, 8);
     let mut heard = Vec::new();
     while let Some(delta) = deltas.recv().await {
