@@ -1,12 +1,14 @@
 //! The model behind one small trait: the answerers of turns.
 //!
-//! [`answerer`] chooses one. [`OpenAi`] is the only one: streamed chat completions of an OpenAI-compatible provider. A question becomes
-//! a `request`, which makes one `attempt` after the other as `machine` decides, until one passes words on.
+//! [`answerer`] chooses one. [`OpenAi`] is the only type of them: streamed chat completions of an OpenAI-compatible
+//! provider, such as LiveKit Inference. A question becomes a `request`, which makes one `attempt` after the other as
+//! `machine` decides, until one passes words on.
 //!
 //! # Layout
 //! - `request`: `llm_request`, the asynchronous shell around `machine`; `attempt`: `llm_request_run`.
 //! - `machine`: when to try, wait and give up, without clocks and sockets.
-//! - `openai`: the seam to the provider and the only place that names `async-openai`.
+//! - `openai`: the seam to the provider and the only place that names `async-openai`. `livekit`: the tokens that
+//!   LiveKit Inference wants.
 //! - `words`: the part of a reply that is passed on, and when; `thinking`: the part of it that is thought. `warmth`:
 //!   whether a model may have to be loaded first.
 //! - `usage`: measured or estimated tokens. `error`, `excerpt`: the reports to the operator, and the words that are
@@ -17,6 +19,7 @@ mod attempt;
 mod corpus_tests;
 mod error;
 mod excerpt;
+mod livekit;
 mod machine;
 mod openai;
 mod request;
@@ -106,6 +109,7 @@ pub trait Answerer: Send + Sync + 'static {
 pub fn answerer(config: &config::Config, metrics: &Metrics) -> Result<Arc<dyn Answerer>, BuildError> {
     Ok(match config.llm.provider {
         LlmProvider::Openai => Arc::new(OpenAi::counted(&config.llm, metrics)?),
+        LlmProvider::Livekit => Arc::new(livekit::answerer(config, metrics)?),
     })
 }
 

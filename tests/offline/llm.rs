@@ -2,6 +2,7 @@
 
 mod cancel;
 mod faults;
+mod livekit;
 mod replies;
 mod retry;
 mod spans;

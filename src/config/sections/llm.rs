@@ -35,6 +35,7 @@ pub enum UsageInStream {
 #[serde(rename_all = "snake_case")]
 pub enum LlmProvider {
     Openai,
+    Livekit,
 }
 
 section! {
@@ -42,8 +43,9 @@ section! {
     Llm, "llm",
         "The model that answers, and how long we wait for it.";
 
-    provider: LlmProvider = of(&choice(&["openai"]), r#""openai""#).live()
-        .doc("openai: a server that speaks OpenAI's chat completions, at base_url with api_key.");
+    provider: LlmProvider = of(&choice(&["openai", "livekit"]), r#""openai""#).live()
+        .doc("openai: a server that speaks OpenAI's chat completions, at base_url with api_key.\n\
+             livekit: LiveKit Inference, at its gateway with the key pair of [livekit]; model is like \"openai/gpt-5.4-mini\".");
 
     base_url: Url = of(&BaseUrl { schemes: &["http", "https"] }, r#""https://api.openai.com/v1""#)
         .variables(&[Variable::plain("OPENAI_BASE_URL")])
