@@ -26,6 +26,7 @@ mod file;
 mod flags;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod gateway;
 mod hint;
 mod key;
 mod kind;

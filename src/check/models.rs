@@ -13,7 +13,7 @@ use turn_store::When;
 use url::Url;
 
 use super::{Finding, Verdict};
-use crate::config::{Llm, parse_duration};
+use crate::config::{Llm, LlmProvider, parse_duration};
 use crate::terminal;
 
 /// The time for all requests together.
@@ -105,7 +105,8 @@ impl<'a> Catalogue<'a> {
 }
 
 fn headers(config: &Llm) -> HeaderMap {
-    let key = config.api_key.as_ref().filter(|key| !key.is_empty());
+    // The key is not for LiveKit, where that answers.
+    let key = config.api_key.as_ref().filter(|key| !key.is_empty() && config.provider == LlmProvider::Openai);
     let bearer = key.and_then(|key| HeaderValue::try_from(format!("Bearer {}", key.expose())).ok());
     bearer.map(|bearer| (AUTHORIZATION, bearer)).into_iter().collect()
 }

@@ -17,7 +17,7 @@ use super::origin::{Layer, Origin};
 use super::otel::{Ignored, Judged, Unmet};
 use super::sections::{self, Config};
 use super::setting::{Gathered, Said, Setting, Target};
-use super::{ConfigError, Env, exposure, file, flags, needs, otel, state, template};
+use super::{ConfigError, Env, exposure, file, flags, gateway, needs, otel, state, template};
 
 /// A longer secret is some other file.
 const MAX_SECRET_BYTES: u64 = 64 << 10;
@@ -73,6 +73,7 @@ pub fn load(args: &LoadArgs, env: &Env) -> Result<Loaded, ConfigError> {
 
 /// The values of all sources as one configuration; or all faults in it.
 pub(super) fn settle(mut gathered: Gathered) -> Result<(Config, Vec<Setting>), ConfigError> {
+    gathered.settings.extend(gateway::base_url(&gathered.settings));
     gathered.append(limits(&gathered.settings));
     gathered.problems.extend(nameless(&gathered.settings));
     ConfigError::check(gathered.problems)?;

@@ -7,7 +7,7 @@ use url::Url;
 use super::error::Problem;
 use super::key::Key;
 use super::sections;
-use super::{Config, ConfigError, ProxyUrl};
+use super::{Config, ConfigError, LlmProvider, ProxyUrl};
 
 /// The host that answers no request without a key.
 const OPENAI_HOST: &str = "api.openai.com";
@@ -52,9 +52,12 @@ impl Config {
         keys.into_iter().flatten().chain(headers).cloned().chain(passwords).collect()
     }
 
-    /// The API key of the model for `start`, `connect` and `ask`, where one is surely needed: other servers than
+    /// The credentials for the model for `start`, `connect` and `ask`, where some are surely needed: other servers than
     /// OpenAI's may want none.
     pub fn require_llm(&self) -> Result<(), ConfigError> {
+        if self.llm.provider == LlmProvider::Livekit {
+            return self.livekit_credentials().map(drop);
+        }
         if self.llm.api_key.is_some() || self.llm.base_url.host_str() != Some(OPENAI_HOST) {
             return Ok(());
         }

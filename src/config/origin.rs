@@ -43,6 +43,10 @@ pub(super) enum Origin {
     Limited {
         by: &'static str,
     },
+    /// A default that follows from this other key.
+    Implied {
+        by: &'static str,
+    },
 }
 
 impl Layer {
@@ -60,7 +64,7 @@ impl Layer {
 impl Origin {
     pub(super) fn layer(&self) -> Layer {
         match self {
-            Self::Default | Self::Limited { .. } => Layer::Default,
+            Self::Default | Self::Limited { .. } | Self::Implied { .. } => Layer::Default,
             Self::Content { named_by, .. } => named_by.layer(),
             Self::File { .. } => Layer::File,
             Self::Credential(_) => Layer::Credential,
@@ -111,6 +115,7 @@ impl fmt::Display for Origin {
             Self::Flag(key) => write!(f, "--set {key}"),
             Self::Content { file, named_by } => write!(f, "{file}, named by {named_by}"),
             Self::Limited { by } => write!(f, "at most {by}"),
+            Self::Implied { by } => write!(f, "default for {by}"),
         }
     }
 }

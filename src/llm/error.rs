@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use conversation::Failure;
 
-use crate::config;
+use crate::config::{self, LlmProvider};
 
 /// One attempt's failure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -206,6 +206,11 @@ impl Kind {
     /// The remedy. None where the reason is not known. `detail` holds the provider's words about it.
     fn what_to_do(self, detail: Option<&str>, account: &Account<'_>) -> Option<String> {
         let advice = match self {
+            Kind::Status(401 | 403) | Kind::Reported(401 | 403)
+                if account.config.provider == LlmProvider::Livekit =>
+            {
+                "check [livekit] api_key and api_secret, and that their project has LiveKit Inference"
+            }
             Kind::Status(401 | 403) | Kind::Reported(401 | 403) if account.config.api_key.is_none() => {
                 "set [llm] api_key or OPENAI_API_KEY"
             }

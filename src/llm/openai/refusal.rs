@@ -16,7 +16,8 @@ const MAX_BODY_BYTES: usize = 16 << 10;
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
 /// The names of OpenAI and its compatible servers, Anthropic, Azure and Amazon.
-const REQUEST_ID_HEADERS: [&str; 4] = ["x-request-id", "request-id", "apim-request-id", "x-amzn-requestid"];
+const REQUEST_ID_HEADERS: [&str; 5] =
+    ["x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "x-livekit-request-id"];
 
 /// An answer that is no reply.
 #[derive(Debug)]

@@ -43,3 +43,29 @@ async fn each_request_has_a_token_of_its_own_that_may_use_inference() {
     }
     assert_ne!(tokens[0], tokens[1]);
 }
+
+#[tokio::test]
+async fn a_refused_token_points_to_the_key_pair() {
+    let model = model([Step::status(401)]).await;
+    let config = Place::new()
+        .set("llm.provider=livekit")
+        .set(&format!("llm.base_url={}", model.base_url()))
+        .var("LIVEKIT_API_KEY", "devkey")
+        .var("LIVEKIT_API_SECRET", SECRET)
+        .loaded()
+        .config;
+    let answerer = llm::answerer(&config, &Metrics::default()).unwrap();
+    let asked = ask_of(answerer.as_ref()).await;
+    assert_eq!(asked.class(), "401");
+    assert!(asked.message().contains("[livekit] api_key and api_secret"), "{}", asked.message());
+}
+
+#[test]
+fn without_a_key_pair_the_commands_that_ask_name_what_is_missing() {
+    let config = Place::new().set("llm.provider=livekit").var("OPENAI_API_KEY", "sk-1").loaded().config;
+    let error = config.require_llm().unwrap_err().to_string();
+    assert!(
+        error.contains("`livekit.api_key` is not set") && error.contains("`livekit.api_secret`"),
+        "{error}"
+    );
+}
