@@ -5,8 +5,8 @@
 pub struct Latch<K> {
     /// None before the first outcome.
     last: Option<Result<(), K>>,
-    /// The losses that were reported.
-    reported: u64,
+    /// The losses before the present failure began.
+    lost_before: u64,
 }
 
 /// A change that is worth a line in the log.
@@ -16,7 +16,7 @@ pub enum Change {
     Works,
     /// It fails, or fails in another way.
     Fails,
-    /// It works again; so much was lost since it worked last.
+    /// It works again; so much was lost since the failure began.
     Recovered { lost: u64 },
 }
 
@@ -24,7 +24,7 @@ pub enum Change {
 
 impl<K> Default for Latch<K> {
     fn default() -> Self {
-        Self { last: None, reported: 0 }
+        Self { last: None, lost_before: 0 }
     }
 }
 
@@ -34,14 +34,14 @@ impl<K: PartialEq> Latch<K> {
         if self.last.as_ref() == Some(&outcome) {
             return None;
         }
-        let works = outcome.is_ok();
-        let before = self.last.replace(outcome);
-        Some(match before {
+        let (worked, works) = (self.is_good(), outcome.is_ok());
+        if worked {
+            self.lost_before = lost;
+        }
+        Some(match self.last.replace(outcome) {
             _ if !works => Change::Fails,
             None => Change::Works,
-            Some(_) => {
-                Change::Recovered { lost: lost - std::mem::replace(&mut self.reported, lost).min(lost) }
-            }
+            Some(_) => Change::Recovered { lost: lost.saturating_sub(self.lost_before) },
         })
     }
 
@@ -65,8 +65,8 @@ mod tests {
             (Err("busy"), 2, None),
             (Err("full"), 3, Some(Change::Fails)),
             (Ok(()), 5, Some(Change::Recovered { lost: 5 })),
-            (Err("full"), 5, Some(Change::Fails)),
-            (Ok(()), 6, Some(Change::Recovered { lost: 1 })),
+            (Err("full"), 7, Some(Change::Fails)),
+            (Ok(()), 8, Some(Change::Recovered { lost: 1 })),
         ];
         for (step, (outcome, lost, expected)) in steps.into_iter().enumerate() {
             assert_eq!(latch.observe(outcome, lost), expected, "step {step}");

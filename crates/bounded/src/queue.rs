@@ -35,6 +35,9 @@ struct State<T> {
     dropped: u64,
     /// Set until the queue is empty again.
     overflowing: bool,
+    /// No item is waited for any more.
+    draining: bool,
+    /// No item is taken any more.
     closed: bool,
     finished: bool,
 }
@@ -107,7 +110,7 @@ impl<T> Queue<T> {
             if !state.items.is_empty() {
                 return Next::Work;
             }
-            if state.closed {
+            if state.draining {
                 return Next::End;
             }
             match self.wait_until(state, deadline) {
@@ -122,7 +125,7 @@ impl<T> Queue<T> {
     pub fn wait_for_batch(&self, items: usize, delay: Duration) -> bool {
         let mut state = self.lock();
         loop {
-            if state.closed || state.items.len() >= items {
+            if state.draining || state.items.len() >= items {
                 return !state.items.is_empty();
             }
             let due = state.since.map(|since| since + delay);
@@ -159,10 +162,10 @@ impl<T> Queue<T> {
         let deadline = Instant::now() + length;
         let mut state = self.lock();
         state.in_hand = 0;
-        while !state.closed {
+        while !state.draining {
             match self.wait_until(state, Some(deadline)) {
                 Ok(woken) => state = woken,
-                Err(late) => return late.closed,
+                Err(late) => return late.draining,
             }
         }
         true
@@ -170,14 +173,22 @@ impl<T> Queue<T> {
 
     /// Lets the waiting items out at once, and takes no more.
     pub fn close(&self) {
-        self.lock().closed = true;
+        let mut state = self.lock();
+        (state.draining, state.closed) = (true, true);
+        drop(state);
+        self.arrived.notify_all();
+    }
+
+    /// Lets the waiting items out at once. Items that are pushed until [`Queue::finish`] still come after these.
+    pub fn drain(&self) {
+        self.lock().draining = true;
         self.arrived.notify_all();
     }
 
     /// The thread has ended, and takes nothing more.
     pub fn finish(&self) {
         let mut state = self.lock();
-        (state.closed, state.finished) = (true, true);
+        (state.draining, state.closed, state.finished) = (true, true, true);
         drop(state);
         self.finished.notify_all();
     }
@@ -232,6 +243,7 @@ impl<T> Default for State<T> {
             since: None,
             dropped: 0,
             overflowing: false,
+            draining: false,
             closed: false,
             finished: false,
         }
@@ -336,6 +348,17 @@ mod tests {
         assert_eq!((queue.wait(None), queue.wait_for_batch(9, SOON)), (Next::End, false));
         queue.finish();
         assert!(queue.wait_until_finished(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn a_draining_queue_waits_for_nothing_and_takes_until_its_end() {
+        let queue = queue(9);
+        queue.push(1, 0);
+        queue.drain();
+        assert_eq!((queue.push(2, 0), queue.take(Limits::items(9))), (Pushed::Taken, vec![1, 2]));
+        assert_eq!((queue.wait(None), queue.wait_for_batch(9, SOON)), (Next::End, false));
+        queue.finish();
+        assert_eq!((queue.push(3, 0), queue.dropped()), (Pushed::Closed, 1));
     }
 
     #[test]

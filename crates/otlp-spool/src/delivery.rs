@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use bounded::{Change, Latch};
+
 /// The outcome of handing over one batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
@@ -12,23 +14,23 @@ pub enum Delivery {
     /// warning.
     Partial {
         rejected: u64,
-        trouble: Trouble,
+        trouble: ExportError,
     },
     /// The receiver will never take this batch as it is.
-    Refused(Trouble),
+    Refused(ExportError),
     /// It may take it later.
     Later {
-        trouble: Trouble,
+        trouble: ExportError,
         /// The wait that the receiver asked for.
         after: Option<Duration>,
         /// Whether this very batch may be the one that breaks the receiver.
-        blame: bool,
+        strike: bool,
     },
 }
 
 /// The reason why spans did not arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct ExportError {
     pub class: Class,
     /// The event, its place, and the remedy.
     pub message: String,
@@ -51,9 +53,8 @@ pub enum Class {
 
 /// The last known state of the export, by which any number of equal outcomes make one line of log.
 #[derive(Debug, Default)]
-pub struct Standing {
-    /// None before the first batch.
-    last: Option<Result<(), Class>>,
+pub struct ExportState {
+    latch: Latch<Class>,
     lost: u64,
 }
 
@@ -95,7 +96,7 @@ impl Delivery {
         }
     }
 
-    pub fn trouble(&self) -> Option<&Trouble> {
+    pub fn trouble(&self) -> Option<&ExportError> {
         match self {
             Self::Accepted => None,
             Self::Partial { trouble, .. } | Self::Later { trouble, .. } | Self::Refused(trouble) => {
@@ -105,22 +106,21 @@ impl Delivery {
     }
 }
 
-// === impl Standing ===
+// === impl ExportState ===
 
-impl Standing {
-    /// Takes in the trouble of the latest delivery, and the number of spans that were lost since the one before.
-    pub fn observe(&mut self, trouble: Option<&Trouble>, lost: u64) -> Option<Notice> {
+impl ExportState {
+    /// Takes in the error of the latest delivery, and the number of spans that were lost since the one before.
+    pub fn observe(&mut self, error: Option<&ExportError>, lost: u64) -> Option<Notice> {
+        let before = self.lost;
         self.lost += lost;
-        let now = trouble.map_or(Ok(()), |trouble| Err(trouble.class));
-        if self.last.as_ref() == Some(&now) {
-            return None;
-        }
-        let before = self.last.replace(now);
-        match (trouble, before) {
-            (Some(trouble), _) => Some(Notice::Trouble(trouble.message.clone())),
-            (None, None) => Some(Notice::Working),
-            (None, Some(_)) => Some(Notice::Recovered { lost: std::mem::take(&mut self.lost) }),
-        }
+        // What was lost by the first failure belongs to it.
+        let lost = if error.is_some() { before } else { self.lost };
+        let change = self.latch.observe(error.map_or(Ok(()), |error| Err(error.class)), lost)?;
+        Some(match (change, error) {
+            (Change::Fails, Some(error)) => Notice::Trouble(error.message.clone()),
+            (Change::Recovered { lost }, _) => Notice::Recovered { lost },
+            (Change::Works | Change::Fails, _) => Notice::Working,
+        })
     }
 }
 
@@ -143,13 +143,13 @@ impl fmt::Display for Notice {
 mod tests {
     use super::*;
 
-    fn trouble(class: Class) -> Trouble {
-        Trouble { class, message: format!("it was {class:?}") }
+    fn trouble(class: Class) -> ExportError {
+        ExportError { class, message: format!("it was {class:?}") }
     }
 
     #[test]
     fn what_passes_by_itself_is_told_from_what_waits_for_an_operator() {
-        let later = |class| Delivery::Later { trouble: trouble(class), after: None, blame: false };
+        let later = |class| Delivery::Later { trouble: trouble(class), after: None, strike: false };
         let passing = [408, 429, 500, 502, 503, 504].map(Class::Status);
         for class in passing.into_iter().chain([Class::Unreachable]) {
             assert!(later(class).is_transient(), "{class:?}");
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn each_change_of_state_is_said_once() {
         let (unreachable, refused) = (trouble(Class::Unreachable), trouble(Class::Status(401)));
-        let said = |what: &Trouble| Some(Notice::Trouble(what.message.clone()));
+        let said = |what: &ExportError| Some(Notice::Trouble(what.message.clone()));
         let steps = [
             (None, 0, Some(Notice::Working)),
             (None, 0, None),
@@ -176,9 +176,9 @@ mod tests {
             (Some(&refused), 1, said(&refused)),
             (None, 0, Some(Notice::Recovered { lost: 1 })),
         ];
-        let mut standing = Standing::default();
+        let mut state = ExportState::default();
         for (step, (trouble, lost, expected)) in steps.into_iter().enumerate() {
-            assert_eq!(standing.observe(trouble, lost), expected, "step {step}");
+            assert_eq!(state.observe(trouble, lost), expected, "step {step}");
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio::runtime::{self, Runtime};
 use url::Url;
 
 use crate::exporter::mark_exporting;
-use crate::{Class, Delivery, Names, Receiver, Signal, StartError, Trouble, answer};
+use crate::{Class, Delivery, ExportError, Names, Receiver, Signal, StartError, answer};
 
 /// No OTLP response is longer; bytes past this are not read.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
@@ -81,14 +81,14 @@ impl Http {
     }
 
     /// The reason why an attempt did not deliver; None when it did, as far as HTTP tells.
-    pub(super) fn explain(&self, attempt: &Attempt) -> Option<Trouble> {
+    pub(super) fn explain(&self, attempt: &Attempt) -> Option<ExportError> {
         let url = self.shown_url();
         match attempt {
-            Err(cause) => Some(Trouble {
+            Err(cause) => Some(ExportError {
                 class: Class::Unreachable,
                 message: format!("cannot post to {url}: {cause}; {}", self.advice.unreachable(&self.url)),
             }),
-            Ok(reply) if reply.is_web_page() => Some(Trouble {
+            Ok(reply) if reply.is_web_page() => Some(ExportError {
                 class: Class::WebPage,
                 message: format!(
                     "POST {url} was answered with a web page: check the path of {}",
@@ -96,7 +96,7 @@ impl Http {
                 ),
             }),
             Ok(reply) if reply.status.is_success() => None,
-            Ok(reply) => Some(Trouble {
+            Ok(reply) => Some(ExportError {
                 class: Class::Status(reply.status.as_u16()),
                 message: format!(
                     "POST {url} was answered {}{}; {}",
@@ -111,7 +111,7 @@ impl Http {
     /// The outcome of an attempt, as far as HTTP tells.
     pub(super) fn delivery(&self, attempt: &Attempt) -> Delivery {
         let Some(trouble) = self.explain(attempt) else { return Delivery::Accepted };
-        let Ok(reply) = attempt else { return Delivery::Later { trouble, after: None, blame: false } };
+        let Ok(reply) = attempt else { return Delivery::Later { trouble, after: None, strike: false } };
         match reply.status.as_u16() {
             // The request itself is at fault, and sending it once more would not mend it.
             400 | 406 | 409..=414 | 416..=424 => Delivery::Refused(trouble),
@@ -119,7 +119,7 @@ impl Http {
             status => Delivery::Later {
                 trouble,
                 after: retry_after(&reply.headers, SystemTime::now()),
-                blame: status >= 500 && !matches!(status, 502..=504),
+                strike: status >= 500 && !matches!(status, 502..=504),
             },
         }
     }
@@ -315,7 +315,7 @@ mod tests {
     fn only_what_a_receiver_will_never_take_is_given_up() {
         let receiver = receiver(&[]);
         let kept = |status| match receiver.delivery(&reply(status, "text/plain", b"")) {
-            Delivery::Later { blame, .. } => Some(blame),
+            Delivery::Later { strike, .. } => Some(strike),
             Delivery::Refused(_) => None,
             other => panic!("{other:?}"),
         };

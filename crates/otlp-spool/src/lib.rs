@@ -61,12 +61,12 @@ mod wire;
 
 use thiserror::Error;
 
-pub use self::delivery::{Class, Delivery, Notice, Standing, Trouble};
+pub use self::delivery::{Class, Delivery, ExportError, ExportState, Notice};
 pub use self::exporter::{LogsEncoder, MetricsEncoder, RequestBody, is_exporting, mark_exporting};
 pub use self::post::Post;
 pub use self::receiver::{Names, Receiver};
 pub use self::signal::Signal;
-pub use self::spool::{Carrier, ExportStatus, Flushed, Settings, Spool, Survey};
+pub use self::spool::{ExportStatus, Flushed, Settings, Spool, Survey, Transport};
 pub use self::wire::Envelope;
 
 /// The reason why an export could not be started.

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::answer::{self, PartialSuccess};
 use crate::http::{Http, Reply};
-use crate::{Class, Delivery, Receiver, Signal, StartError, Trouble};
+use crate::{Class, Delivery, ExportError, Receiver, Signal, StartError};
 
 /// Posts requests of one signal. Like the client in it, it must be made, used and dropped on a thread of its own.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl Post {
                  (OpenObserve: ZO_INGEST_ALLOWED_UPTO)"
             ),
         };
-        Delivery::Partial { rejected, trouble: Trouble { class: Class::Partial, message } }
+        Delivery::Partial { rejected, trouble: ExportError { class: Class::Partial, message } }
     }
 }
 

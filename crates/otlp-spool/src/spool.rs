@@ -1,28 +1,28 @@
 //! The way of spans out of the process, which no crash and no outage interrupts.
 //!
-//! Opening or ending a span puts a record into a bounded queue ([`intake`]); no task that answers a turn ever waits
+//! Opening or ending a span puts a record into a bounded queue ([`span_queue`]); no task that answers a turn ever waits
 //! for a disk or the network. One thread ([`writer`]) appends each record to a [`journal`] and makes [`batch`] files
 //! of ended spans; another ([`sender`]) posts the files, oldest first, and removes those that the receiver took. The
-//! [`shelf`] decides which batch goes when, and which falls off. After a crash the journal's open spans are ended as
+//! [`delivery_queue`] decides which batch goes when, and which falls off. After a crash the journal's open spans are ended as
 //! `aborted`.
 //!
 //! Delivery is at least once: a receiver that took a batch and died before it said so gets it again.
 
 mod batch;
-mod carrier;
-mod delivering;
+mod deliveries;
+mod delivery_queue;
 mod disk;
+mod disk_state;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod intake;
 mod journal;
 mod live;
 mod rejected;
+mod scan;
 mod sender;
-mod shelf;
 mod slot;
-mod standing;
-mod survey;
+mod span_queue;
+mod transport;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -35,14 +35,14 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanProcessor};
 use statedir::Slots;
 
-pub use self::carrier::Carrier;
-use self::delivering::{Delivering, unix_micros};
+use self::deliveries::{Deliveries, unix_micros};
+use self::delivery_queue::Bounds;
 use self::disk::Disk;
-use self::intake::{Intake, LIMITS};
 use self::journal::Record;
+pub use self::scan::Survey;
 use self::sender::Sender;
-use self::shelf::Bounds;
-pub use self::survey::Survey;
+use self::span_queue::{LIMITS, SpanQueue};
+pub use self::transport::Transport;
 use self::writer::{BatchLimits, State, Writer};
 use crate::exporter::Spans;
 use crate::wire::WireSpan;
@@ -100,8 +100,8 @@ pub struct Flushed {
 /// The way out of the process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Spool {
-    intake: Arc<Intake>,
-    delivering: Arc<Delivering>,
+    span_queue: Arc<SpanQueue>,
+    deliveries: Arc<Deliveries>,
     directory: Option<Arc<Path>>,
     opened: Arc<Spans>,
     ended: Arc<Spans>,
@@ -126,28 +126,29 @@ impl Settings {
 // === impl Spool ===
 
 impl Spool {
-    /// Starts the threads. The carrier is made on its own, because a blocking HTTP client must neither be made nor
+    /// Starts the threads. The transport is made on its own, because a blocking HTTP client must neither be made nor
     /// dropped inside an async runtime.
-    pub fn start<C: Carrier>(
+    pub fn start<C: Transport>(
         settings: &Settings,
         envelope: Envelope,
         make: impl FnOnce() -> Result<C, StartError> + Send + 'static,
     ) -> Result<Self, StartError> {
-        let intake = Arc::new(Intake::new(LIMITS));
-        let (opened, ended) = (into(&intake, Record::Opened)?, into(&intake, Record::Ended)?);
+        let span_queue = Arc::new(SpanQueue::new(LIMITS));
+        let (opened, ended) = (into(&span_queue, Record::Opened)?, into(&span_queue, Record::Ended)?);
         let bounds = Bounds { bytes: settings.max_bytes, memory_bytes: MEMORY_BYTES, age: settings.max_age };
-        let delivering = Arc::new(Delivering::new(bounds, settings.names[1]));
+        let deliveries = Arc::new(Deliveries::new(bounds, settings.names[1]));
         let disk = settings.directory.as_deref().and_then(|path| open_disk(settings, path, &envelope));
         let directory = disk.as_ref().map(|disk| Arc::from(disk.path()));
         let places = disk.as_ref().map(|disk| (disk.batches().clone(), disk.rejected().clone()));
         if let Some(disk) = &disk {
-            put_up(disk, &delivering);
+            put_up(disk, &deliveries);
         }
-        start_sender(delivering.clone(), places, make)?;
+        start_sender(deliveries.clone(), places, make)?;
         let state = State::new(envelope.clone());
         let limits = BatchLimits::default();
-        let spool = Self { intake: intake.clone(), delivering: delivering.clone(), directory, opened, ended };
-        let writer = Writer { limits, envelope, intake, delivering, disk, state };
+        let spool =
+            Self { span_queue: span_queue.clone(), deliveries: deliveries.clone(), directory, opened, ended };
+        let writer = Writer { limits, envelope, span_queue, deliveries, disk, state };
         thread::Builder::new().name("trace-spool".to_owned()).spawn(move || writer.run())?;
         Ok(spool)
     }
@@ -162,16 +163,16 @@ impl Spool {
     }
 
     pub fn status(&self) -> ExportStatus {
-        let shelf = self.delivering.snapshot();
+        let queue = self.deliveries.snapshot();
         ExportStatus {
-            exported: shelf.tally.taken,
-            dropped: shelf.tally.dropped + self.intake.dropped(),
-            rejected: shelf.tally.rejected,
-            failed_batches: shelf.tally.failures,
-            queued_spans: shelf.spans,
-            queued_bytes: shelf.bytes,
-            oldest: shelf.oldest.map(|micros| UNIX_EPOCH + Duration::from_micros(micros)),
-            last_error: shelf.last_error,
+            exported: queue.stats.taken,
+            dropped: queue.stats.dropped + self.span_queue.dropped(),
+            rejected: queue.stats.rejected,
+            failed_batches: queue.stats.failures,
+            queued_spans: queue.spans,
+            queued_bytes: queue.bytes,
+            oldest: queue.oldest.map(|micros| UNIX_EPOCH + Duration::from_micros(micros)),
+            last_error: queue.last_error,
         }
     }
 
@@ -182,17 +183,17 @@ impl Spool {
 
     /// Takes no more spans and lets the threads end when every queued span was tried once more.
     pub fn close(&self) {
-        self.intake.close();
+        self.span_queue.close();
     }
 
     /// Closes, then waits until everything was delivered or put to disk, but not past `patience`.
     pub fn flush(&self, patience: Duration) -> Flushed {
         let before = self.status();
         self.close();
-        let (on_disk, in_memory) = self.delivering.wait(Instant::now() + patience);
+        let (on_disk, in_memory) = self.deliveries.wait(Instant::now() + patience);
         let now = self.status();
         let gone = (now.dropped - before.dropped) + (now.rejected - before.rejected);
-        Flushed { lost: gone + in_memory + self.intake.ended(), kept: on_disk }
+        Flushed { lost: gone + in_memory + self.span_queue.ended(), kept: on_disk }
     }
 }
 
@@ -215,9 +216,10 @@ impl SpanProcessor for Spool {
 }
 
 /// An exporter whose spans become records in the queue.
-fn into(intake: &Arc<Intake>, record: fn(WireSpan) -> Record) -> Result<Arc<Spans>, StartError> {
-    let intake = intake.clone();
-    let take = move |request| WireSpan::all(request).into_iter().map(record).for_each(|it| intake.push(it));
+fn into(span_queue: &Arc<SpanQueue>, record: fn(WireSpan) -> Record) -> Result<Arc<Spans>, StartError> {
+    let span_queue = span_queue.clone();
+    let take =
+        move |request| WireSpan::all(request).into_iter().map(record).for_each(|it| span_queue.push(it));
     Spans::new(take).map(Arc::new)
 }
 
@@ -225,8 +227,8 @@ fn into(intake: &Arc<Intake>, record: fn(WireSpan) -> Record) -> Result<Arc<Span
 fn open_disk(settings: &Settings, path: &Path, envelope: &Envelope) -> Option<Disk> {
     let slots = Slots::new(path, &settings.service, &settings.agent);
     match Disk::open(slots, envelope, unix_micros()) {
-        Ok((disk, salvaged)) => {
-            writer::tell(salvaged);
+        Ok((disk, recovered)) => {
+            writer::tell(recovered);
             tracing::debug!(path = %disk.path().display(), "traces are spooled");
             Some(disk)
         }
@@ -242,32 +244,32 @@ fn open_disk(settings: &Settings, path: &Path, envelope: &Envelope) -> Option<Di
 }
 
 /// Puts up the batches that an earlier process left.
-fn put_up(disk: &Disk, delivering: &Delivering) {
+fn put_up(disk: &Disk, deliveries: &Deliveries) {
     let batches = disk.batches().list().unwrap_or_else(|error| {
         let path = disk.batches().path().display();
         tracing::error!("cannot list {path}: {error}; what is in it waits for the next start");
         Vec::new()
     });
-    for name in batches.into_iter().flat_map(|(name, bytes)| delivering.store(name, bytes)) {
+    for name in batches.into_iter().flat_map(|(name, bytes)| deliveries.store(name, bytes)) {
         drop(disk.batches().remove(name));
     }
 }
 
-fn start_sender<C: Carrier>(
-    delivering: Arc<Delivering>,
+fn start_sender<C: Transport>(
+    deliveries: Arc<Deliveries>,
     places: Option<(batch::BatchDir, rejected::RejectedDir)>,
     make: impl FnOnce() -> Result<C, StartError> + Send + 'static,
 ) -> Result<(), StartError> {
     let (made, outcome) = std::sync::mpsc::sync_channel(1);
     let thread = thread::Builder::new().name("otlp-export".to_owned()).spawn(move || {
-        let carrier = match make() {
-            Ok(carrier) => carrier,
+        let transport = match make() {
+            Ok(transport) => transport,
             Err(error) => return drop(made.send(Err(error))),
         };
         let _ = made.send(Ok(()));
-        Sender { carrier, delivering, places }.run();
+        Sender { transport, deliveries, places }.run();
     })?;
-    // The sender ends without a message only when making the carrier panicked.
+    // The sender ends without a message only when making the transport panicked.
     outcome.recv().unwrap_or_else(|_| Err(std::io::Error::other(panic_of(thread)).into()))
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bounded::{Backoff, Jitter};
 use otlp_spool::Signal;
 use url::Url;
 
@@ -14,8 +15,8 @@ use super::records::Requests;
 use crate::telemetry::StartError;
 use crate::telemetry::settings::Settings;
 
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The waits after failures.
+const RETRIES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30), Jitter::Half);
 
 /// A handle to the thread. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -90,17 +91,17 @@ impl Sender {
     fn send(&mut self, batch: Batch) {
         let count = batch.records.len() as u64;
         let request = self.requests.with(batch.records);
-        let mut pause = FIRST_PAUSE;
+        let (mut failures, mut random) = (0, fastrand::Rng::new());
         let delivery = loop {
             let delivery = self.poster.post(&request, count);
             if !delivery.is_transient() {
                 break delivery;
             }
-            let wait = self.poster.wait(&delivery, pause);
+            failures += 1;
+            let wait = self.poster.wait(&delivery, RETRIES.wait(failures, &mut random));
             if !self.queue.pause(wait) {
                 break delivery;
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         };
         let lost = delivery.lost(count);
         self.counts.logs_sent.fetch_add(count - lost, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use otlp_spool::asked_wait::{self, AskedWaits};
-use otlp_spool::{Delivery, Notice, Post, Signal, Standing};
+use otlp_spool::{Delivery, ExportState, Notice, Post, Signal};
 
 use crate::telemetry::StartError;
 use crate::telemetry::settings::Settings;
@@ -15,7 +15,7 @@ use crate::telemetry::settings::Settings;
 pub(super) struct Poster {
     post: Post,
     signal: Signal,
-    standing: Standing,
+    state: ExportState,
     asked_waits: AskedWaits,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn probe(config: &Settings, url: Url, signal: Signal) -> Result<Optio
 impl Poster {
     fn new(config: &Settings, url: Url, signal: Signal) -> Result<Self, StartError> {
         let post = Post::new(&config.receiver(signal, url))?;
-        Ok(Self { post, signal, standing: Standing::default(), asked_waits: AskedWaits::default() })
+        Ok(Self { post, signal, state: ExportState::default(), asked_waits: AskedWaits::default() })
     }
 
     /// Posts a request with `items` in it, and logs a change in the receiver's answers.
@@ -64,7 +64,7 @@ impl Poster {
         let delivery = self.post.deliver(request);
         let lost = if delivery.is_transient() { 0 } else { delivery.lost(items) };
         let signal = self.signal.name();
-        match self.standing.observe(delivery.trouble(), lost) {
+        match self.state.observe(delivery.trouble(), lost) {
             Some(Notice::Trouble(trouble)) => tracing::error!("export of {signal}: {trouble}"),
             Some(Notice::Recovered { lost }) => tracing::warn!(lost, "the receiver takes our {signal} again"),
             Some(Notice::Working) => tracing::info!("the first {signal} were exported"),
@@ -77,8 +77,8 @@ impl Poster {
     pub(super) fn wait(&mut self, delivery: &Delivery, pause: Duration) -> Duration {
         let Some(asked) = delivery.asked_wait() else { return pause };
         let wait = asked.clamp(pause, asked_wait::LONGEST.max(pause));
-        if let Some(told) = self.asked_waits.wait(asked, wait) {
-            tracing::warn!("export of {}: {told}", self.signal.name());
+        if let Some(asked_for) = self.asked_waits.wait(asked, wait) {
+            tracing::warn!("export of {}: {asked_for}", self.signal.name());
         }
         wait
     }

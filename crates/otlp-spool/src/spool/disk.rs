@@ -22,7 +22,7 @@ pub(super) struct Disk {
 
 /// The spans that were found of processes that died.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Salvaged {
+pub(super) struct Recovered {
     /// Spans that had ended and were in no batch yet.
     pub(super) ended: usize,
     /// Spans that were open, and are closed as aborted.
@@ -33,11 +33,11 @@ pub(super) struct Salvaged {
 
 impl Disk {
     /// Takes a slot, and puts the spans that an earlier process left in it into batches.
-    pub(super) fn open(slots: Slots, envelope: &Envelope, now: u64) -> io::Result<(Self, Salvaged)> {
+    pub(super) fn open(slots: Slots, envelope: &Envelope, now: u64) -> io::Result<(Self, Recovered)> {
         let slot = SpoolSlot::open(slots.acquire()?)?;
-        let (mut journal, salvaged) = salvage(&slot, envelope, now)?;
+        let (mut journal, recovered) = recover(&slot, envelope, now)?;
         journal.rewrite(&[Record::Envelope(envelope.clone())])?;
-        Ok((Self { slots, slot, journal }, salvaged))
+        Ok((Self { slots, slot, journal }, recovered))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -86,29 +86,29 @@ impl Disk {
         &mut self,
         envelope: &Envelope,
         now: u64,
-    ) -> io::Result<(Vec<(BatchName, u64)>, Salvaged)> {
-        let (mut batches, mut salvaged) = (Vec::new(), Salvaged::default());
+    ) -> io::Result<(Vec<(BatchName, u64)>, Recovered)> {
+        let (mut batches, mut recovered) = (Vec::new(), Recovered::default());
         for left in self.slots.abandoned(self.slot.slot())? {
             let left = SpoolSlot::open(left)?;
-            let (mut journal, found) = salvage(&left, envelope, now)?;
+            let (mut journal, found) = recover(&left, envelope, now)?;
             journal.rewrite(&[])?;
             batches.extend(self.slot.batches.take_all(&left.batches)?);
             self.slot.rejected.take_all(&left.rejected)?;
-            salvaged.ended += found.ended;
-            salvaged.aborted += found.aborted;
+            recovered.ended += found.ended;
+            recovered.aborted += found.aborted;
         }
-        Ok((batches, salvaged))
+        Ok((batches, recovered))
     }
 }
 
 /// Completes the work of a dead process in this slot: its open spans are closed, and all spans of its journal go into a
 /// batch. Each step is in the journal before the next, so that dying on the way loses and doubles nothing.
-fn salvage(slot: &SpoolSlot, ours: &Envelope, now: u64) -> io::Result<(Journal, Salvaged)> {
+fn recover(slot: &SpoolSlot, ours: &Envelope, now: u64) -> io::Result<(Journal, Recovered)> {
     let (mut journal, records) = Journal::open(&slot.journal())?;
     let mut live = Live::replay(records);
     slot.batches.recover(live.batched)?;
     let aborted = live.aborted();
-    let salvaged = Salvaged { ended: live.ended.len(), aborted: aborted.len() };
+    let recovered = Recovered { ended: live.ended.len(), aborted: aborted.len() };
     journal.append(&aborted)?;
     aborted.into_iter().for_each(|record| live.apply(record));
     if !live.ended.is_empty() {
@@ -116,7 +116,7 @@ fn salvage(slot: &SpoolSlot, ours: &Envelope, now: u64) -> io::Result<(Journal, 
         let name = BatchName::new(now, live.ended.len());
         store(&mut journal, &slot.batches, name, &envelope.batch(live.ended))?;
     }
-    Ok((journal, salvaged))
+    Ok((journal, recovered))
 }
 
 /// The journal knows of a batch when it is whole, and before the sender can send it: else a crash in between would
@@ -137,9 +137,9 @@ mod tests {
     use crate::wire::tests::{envelope, span};
     use crate::wire::{WireSpan, count};
 
-    struct Place(tempfile::TempDir);
+    struct Location(tempfile::TempDir);
 
-    impl Place {
+    impl Location {
         fn new() -> Self {
             Self(tempfile::tempdir().unwrap())
         }
@@ -148,13 +148,13 @@ mod tests {
             Slots::new(self.0.path(), "voiced", "ada")
         }
 
-        fn open(&self) -> (Disk, Salvaged) {
+        fn open(&self) -> (Disk, Recovered) {
             Disk::open(self.slots(), &envelope(), 77).unwrap()
         }
 
         /// Opens the slot that `disk` held. A program that another test starts at this moment holds a copy of the lock
         /// until it runs.
-        fn reopen(&self, disk: Disk) -> (Disk, Salvaged) {
+        fn reopen(&self, disk: Disk) -> (Disk, Recovered) {
             let path = disk.path().to_owned();
             drop(disk);
             loop {
@@ -176,7 +176,7 @@ mod tests {
         span(1, id).ended_at(5_000)
     }
 
-    /// Drops `dead`, and waits until its lock is free: see [`Place::reopen`].
+    /// Drops `dead`, and waits until its lock is free: see [`Location::reopen`].
     fn free(ours: &mut Disk, dead: Disk) {
         drop(dead);
         while ours.slots.abandoned(ours.slot.slot()).unwrap().is_empty() {}
@@ -184,15 +184,15 @@ mod tests {
 
     #[test]
     fn a_killed_process_s_spans_come_back_ended_or_aborted() {
-        let place = Place::new();
-        let (mut disk, nothing) = place.open();
-        assert_eq!(nothing, Salvaged::default());
+        let location = Location::new();
+        let (mut disk, nothing) = location.open();
+        assert_eq!(nothing, Recovered::default());
         let records = [Record::Opened(span(1, 1)), Record::Opened(span(1, 2)), Record::Ended(ended(2))];
         disk.append(&records).unwrap();
-        let (disk, salvaged) = place.reopen(disk);
-        assert_eq!(salvaged, Salvaged { ended: 1, aborted: 1 });
+        let (disk, recovered) = location.reopen(disk);
+        assert_eq!(recovered, Recovered { ended: 1, aborted: 1 });
         assert_eq!(spans(disk.batches()), 2);
-        assert_eq!(place.reopen(disk).1, Salvaged::default(), "once");
+        assert_eq!(location.reopen(disk).1, Recovered::default(), "once");
     }
 
     /// Dies after each step of storing a batch, in the states that the file system would show.
@@ -200,8 +200,8 @@ mod tests {
     fn dying_while_a_batch_is_stored_neither_loses_nor_doubles_it() {
         let content = envelope().batch(vec![ended(2)]);
         for steps in 0..4 {
-            let place = Place::new();
-            let (mut disk, _) = place.open();
+            let location = Location::new();
+            let (mut disk, _) = location.open();
             disk.append(&[Record::Opened(span(1, 2)), Record::Ended(ended(2))]).unwrap();
             let name = BatchName::new(5, 1);
             if steps > 0 {
@@ -213,33 +213,33 @@ mod tests {
             if steps > 2 {
                 disk.batches().publish(name).unwrap();
             }
-            assert_eq!(spans(place.reopen(disk).0.batches()), 1, "after {steps} steps");
+            assert_eq!(spans(location.reopen(disk).0.batches()), 1, "after {steps} steps");
         }
     }
 
     #[test]
     fn a_batch_that_was_sent_before_the_crash_stays_away() {
-        let place = Place::new();
-        let (mut disk, _) = place.open();
+        let location = Location::new();
+        let (mut disk, _) = location.open();
         disk.append(&[Record::Ended(ended(2))]).unwrap();
         let name = BatchName::new(5, 1);
         disk.store(name, &envelope().batch(vec![ended(2)])).unwrap();
         disk.batches().remove(name).unwrap();
-        assert_eq!(spans(place.reopen(disk).0.batches()), 0);
+        assert_eq!(spans(location.reopen(disk).0.batches()), 0);
     }
 
     #[test]
     fn a_living_worker_takes_over_what_a_dead_one_left_and_nothing_of_the_living() {
-        let place = Place::new();
-        let (mut ours, mut dead, mut alive) = (place.open().0, place.open().0, place.open().0);
+        let location = Location::new();
+        let (mut ours, mut dead, mut alive) = (location.open().0, location.open().0, location.open().0);
         dead.append(&[Record::Opened(span(1, 1)), Record::Ended(ended(2))]).unwrap();
         alive.append(&[Record::Ended(span(3, 3))]).unwrap();
         free(&mut ours, dead);
-        let (batches, salvaged) = ours.adopt(&envelope(), 99).unwrap();
-        assert_eq!(salvaged, Salvaged { ended: 1, aborted: 1 });
+        let (batches, recovered) = ours.adopt(&envelope(), 99).unwrap();
+        assert_eq!(recovered, Recovered { ended: 1, aborted: 1 });
         assert_eq!((batches.len(), spans(ours.batches())), (1, 2));
         assert_eq!(ours.adopt(&envelope(), 99).unwrap().0, []);
         free(&mut ours, alive);
-        assert_eq!(ours.adopt(&envelope(), 99).unwrap().1, Salvaged { ended: 1, aborted: 0 });
+        assert_eq!(ours.adopt(&envelope(), 99).unwrap().1, Recovered { ended: 1, aborted: 0 });
     }
 }

@@ -4,42 +4,42 @@ use std::io;
 use std::sync::Arc;
 
 use super::batch::{BatchDir, BatchName, on_disk};
-use super::carrier::Carrier;
-use super::delivering::{Delivering, Job};
+use super::deliveries::{Deliveries, Job};
+use super::delivery_queue::Outcome;
 use super::rejected::RejectedDir;
-use super::shelf::Outcome;
-use crate::delivery::{Class, Delivery, Trouble};
+use super::transport::Transport;
+use crate::delivery::{Class, Delivery, ExportError};
 use crate::wire;
 
 pub(super) struct Sender<C> {
-    pub(super) carrier: C,
-    pub(super) delivering: Arc<Delivering>,
+    pub(super) transport: C,
+    pub(super) deliveries: Arc<Deliveries>,
     /// None: batches are in memory only.
     pub(super) places: Option<(BatchDir, RejectedDir)>,
 }
 
-impl<C: Carrier> Sender<C> {
+impl<C: Transport> Sender<C> {
     pub(super) fn run(mut self) {
-        while let Some(job) = self.delivering.next() {
+        while let Some(job) = self.deliveries.next() {
             let (outcome, trouble) = self.send(&job);
             let gone = outcome_ends(&outcome);
-            let fallen = self.delivering.settle(outcome, trouble.as_ref());
-            fallen.into_iter().for_each(|name| self.remove(name));
+            let evicted = self.deliveries.settle(outcome, trouble.as_ref());
+            evicted.into_iter().for_each(|name| self.remove(name));
             if gone {
                 self.discard(&job);
             }
         }
-        self.delivering.end();
+        self.deliveries.end();
     }
 
-    fn send(&mut self, job: &Job) -> (Outcome, Option<Trouble>) {
+    fn send(&mut self, job: &Job) -> (Outcome, Option<ExportError>) {
         let content = match self.content(job) {
             Ok(Some(content)) => content,
             // Another process or the operator removed it: there is nothing left to report.
             Ok(None) => return (Outcome::Unreadable, None),
             Err(error) => return (Outcome::Unreadable, Some(self.disk_trouble("read", job.name, &error))),
         };
-        match self.carrier.carry(&content) {
+        match self.transport.carry(&content) {
             Delivery::Accepted => (Outcome::Taken, None),
             Delivery::Partial { rejected: 0, trouble } => (Outcome::Taken, Some(trouble)),
             Delivery::Partial { rejected, trouble } => {
@@ -47,17 +47,17 @@ impl<C: Carrier> Sender<C> {
                 (Outcome::Refused { spans: rejected }, Some(trouble))
             }
             Delivery::Refused(trouble) => (self.refused(job, &content, &trouble), Some(trouble)),
-            Delivery::Later { trouble, after, blame } => (Outcome::Later { after, blame }, Some(trouble)),
+            Delivery::Later { trouble, after, strike } => (Outcome::Later { after, strike }, Some(trouble)),
         }
     }
 
     /// A batch that is refused as a whole is halved until the trace is found that the receiver cannot take.
-    fn refused(&self, job: &Job, content: &[u8], trouble: &Trouble) -> Outcome {
+    fn refused(&self, job: &Job, content: &[u8], trouble: &ExportError) -> Outcome {
         if let Some(parts) = wire::cut(content) {
             let [first, second] = parts.map(|part| self.store_part(job, part));
             return match (first, second) {
                 (Ok(first), Ok(second)) => Outcome::Cut([first, second]),
-                _ => Outcome::Later { after: None, blame: true },
+                _ => Outcome::Later { after: None, strike: true },
             };
         }
         self.keep_apart(job.name, content, trouble);
@@ -74,7 +74,7 @@ impl<C: Carrier> Sender<C> {
                 Ok((name, on_disk(bytes)))
             }
             _ => {
-                self.delivering.remember(name, content);
+                self.deliveries.remember(name, content);
                 Ok((name, bytes))
             }
         }
@@ -88,7 +88,7 @@ impl<C: Carrier> Sender<C> {
         }
     }
 
-    fn keep_apart(&self, name: BatchName, content: &[u8], trouble: &Trouble) {
+    fn keep_apart(&self, name: BatchName, content: &[u8], trouble: &ExportError) {
         let Some((_, rejected)) = &self.places else { return };
         if let Err(error) = rejected.keep(name, content, &trouble.message) {
             let path = rejected.path().display();
@@ -97,7 +97,7 @@ impl<C: Carrier> Sender<C> {
     }
 
     fn discard(&self, job: &Job) {
-        if job.in_memory.is_some() { self.delivering.forget(job.name) } else { self.remove(job.name) }
+        if job.in_memory.is_some() { self.deliveries.forget(job.name) } else { self.remove(job.name) }
     }
 
     /// A batch that stays behind is sent once more at the next start.
@@ -108,10 +108,10 @@ impl<C: Carrier> Sender<C> {
         }
     }
 
-    fn disk_trouble(&self, verb: &str, name: BatchName, error: &io::Error) -> Trouble {
+    fn disk_trouble(&self, verb: &str, name: BatchName, error: &io::Error) -> ExportError {
         let directory = self.places.as_ref().map(|(batches, _)| batches.path().display().to_string());
         let message = format!("cannot {verb} the batch {name} in {}: {error}", directory.unwrap_or_default());
-        Trouble { class: Class::Disk(error.kind()), message }
+        ExportError { class: Class::Disk(error.kind()), message }
     }
 }
 

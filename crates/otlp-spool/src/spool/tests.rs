@@ -1,7 +1,7 @@
 use std::sync::mpsc;
 
 use super::*;
-use crate::delivery::{Class, Delivery, Trouble};
+use crate::delivery::{Class, Delivery, ExportError};
 use crate::wire::tests::{envelope, ids, span};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,7 +23,7 @@ struct Spooled {
     batches: mpsc::Receiver<Vec<Ids>>,
 }
 
-impl Carrier for Scripted {
+impl Transport for Scripted {
     fn carry(&mut self, batch: &[u8]) -> Delivery {
         let spans = ids(batch);
         let delivery = (self.answer)(&spans);
@@ -43,11 +43,11 @@ impl Spooled {
 
     fn record(&self, trace: u8, id: u8) {
         self.open(trace, id);
-        self.spool.intake.push(Record::Ended(span(trace, id)));
+        self.spool.span_queue.push(Record::Ended(span(trace, id)));
     }
 
     fn open(&self, trace: u8, id: u8) {
-        self.spool.intake.push(Record::Opened(span(trace, id)));
+        self.spool.span_queue.push(Record::Opened(span(trace, id)));
     }
 
     fn sent(&self) -> Vec<Ids> {
@@ -61,12 +61,12 @@ impl Spooled {
     }
 }
 
-fn trouble() -> Trouble {
-    Trouble { class: Class::Status(503), message: "it was overloaded".to_owned() }
+fn trouble() -> ExportError {
+    ExportError { class: Class::Status(503), message: "it was overloaded".to_owned() }
 }
 
 fn later() -> Delivery {
-    Delivery::Later { trouble: trouble(), after: None, blame: false }
+    Delivery::Later { trouble: trouble(), after: None, strike: false }
 }
 
 /// The files below a directory whose names end in `ending`.
@@ -85,13 +85,13 @@ fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
 
 #[test]
 fn spans_of_one_moment_leave_in_one_batch_and_nothing_is_left_of_them() {
-    let place = tempfile::tempdir().unwrap();
-    let spooled = Spooled::start(Some(place.path()), |_| Delivery::Accepted);
+    let location = tempfile::tempdir().unwrap();
+    let spooled = Spooled::start(Some(location.path()), |_| Delivery::Accepted);
     (1..=3).for_each(|id| spooled.record(1, id));
     assert_eq!(spooled.next_batch(), [(1, 1), (1, 2), (1, 3)]);
     assert_eq!(spooled.spool.flush(PATIENCE), Flushed::default());
     assert_eq!(spooled.spool.status(), ExportStatus { exported: 3, ..ExportStatus::default() });
-    assert_eq!(files(place.path(), ".otlp"), [] as [PathBuf; 0]);
+    assert_eq!(files(location.path(), ".otlp"), [] as [PathBuf; 0]);
 }
 
 #[test]
@@ -113,21 +113,21 @@ fn a_receiver_that_comes_back_gets_everything_oldest_first() {
 
 #[test]
 fn what_the_receiver_does_not_take_before_the_exit_is_sent_after_the_next_start() {
-    let place = tempfile::tempdir().unwrap();
-    let first = Spooled::start(Some(place.path()), |_| later());
+    let location = tempfile::tempdir().unwrap();
+    let first = Spooled::start(Some(location.path()), |_| later());
     first.record(1, 1);
     assert_eq!(first.spool.flush(PATIENCE), Flushed { lost: 0, kept: 1 });
     assert_eq!(first.spool.status().queued_spans, 1);
-    let second = Spooled::start(Some(place.path()), |_| Delivery::Accepted);
+    let second = Spooled::start(Some(location.path()), |_| Delivery::Accepted);
     assert_eq!(second.next_batch(), [(1, 1)]);
     assert_eq!(second.spool.flush(PATIENCE), Flushed::default());
 }
 
 #[test]
 fn a_receiver_that_hangs_costs_nothing_but_the_deadline() {
-    let place = tempfile::tempdir().unwrap();
+    let location = tempfile::tempdir().unwrap();
     let (release, held) = mpsc::channel::<()>();
-    let spooled = Spooled::start(Some(place.path()), move |_| {
+    let spooled = Spooled::start(Some(location.path()), move |_| {
         let _ = held.recv();
         later()
     });
@@ -145,8 +145,8 @@ fn without_a_disk_what_cannot_be_delivered_in_time_is_lost_and_counted() {
 
 #[test]
 fn of_a_refused_batch_only_the_bad_trace_is_kept_apart_with_the_reason() {
-    let place = tempfile::tempdir().unwrap();
-    let spooled = Spooled::start(Some(place.path()), |spans| {
+    let location = tempfile::tempdir().unwrap();
+    let spooled = Spooled::start(Some(location.path()), |spans| {
         if spans.iter().any(|(trace, _)| *trace == 2) {
             Delivery::Refused(trouble())
         } else {
@@ -157,7 +157,7 @@ fn of_a_refused_batch_only_the_bad_trace_is_kept_apart_with_the_reason() {
     assert_eq!(spooled.spool.flush(PATIENCE), Flushed { lost: 2, kept: 0 });
     let status = spooled.spool.status();
     assert_eq!((status.exported, status.rejected, status.queued_spans), (3, 2, 0));
-    let [rejected] = files(place.path(), ".otlp").try_into().unwrap();
+    let [rejected] = files(location.path(), ".otlp").try_into().unwrap();
     assert_eq!(ids(&std::fs::read(&rejected).unwrap()), [(2, 2), (2, 3)]);
     let reason = std::fs::read_to_string(rejected.with_extension("txt")).unwrap();
     assert_eq!(reason, "it was overloaded\n");
@@ -165,21 +165,21 @@ fn of_a_refused_batch_only_the_bad_trace_is_kept_apart_with_the_reason() {
 
 #[test]
 fn a_batch_of_which_some_spans_were_rejected_is_not_sent_again() {
-    let place = tempfile::tempdir().unwrap();
+    let location = tempfile::tempdir().unwrap();
     let spooled =
-        Spooled::start(Some(place.path()), |_| Delivery::Partial { rejected: 1, trouble: trouble() });
+        Spooled::start(Some(location.path()), |_| Delivery::Partial { rejected: 1, trouble: trouble() });
     [(1, 1), (2, 2), (3, 3)].into_iter().for_each(|(trace, id)| spooled.record(trace, id));
     assert_eq!(spooled.spool.flush(PATIENCE), Flushed { lost: 1, kept: 0 });
     let status = spooled.spool.status();
     assert_eq!((status.exported, status.rejected), (2, 1));
     assert_eq!(spooled.sent(), [(1, 1), (2, 2), (3, 3)]);
-    assert_eq!(files(place.path(), ".txt").len(), 1);
+    assert_eq!(files(location.path(), ".txt").len(), 1);
 }
 
 #[test]
 fn a_directory_that_cannot_be_used_costs_safety_but_no_spans() {
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("file");
+    let location = tempfile::tempdir().unwrap();
+    let file = location.path().join("file");
     std::fs::write(&file, "no directory").unwrap();
     let spooled = Spooled::start(Some(&file), |_| Delivery::Accepted);
     assert_eq!(spooled.spool.directory(), None);
@@ -189,8 +189,8 @@ fn a_directory_that_cannot_be_used_costs_safety_but_no_spans() {
 
 #[test]
 fn a_disk_that_fails_later_costs_safety_but_no_spans() {
-    let place = tempfile::tempdir().unwrap();
-    let spooled = Spooled::start(Some(place.path()), |_| Delivery::Accepted);
+    let location = tempfile::tempdir().unwrap();
+    let spooled = Spooled::start(Some(location.path()), |_| Delivery::Accepted);
     std::fs::remove_dir_all(spooled.spool.directory().unwrap()).unwrap();
     (1..=3).for_each(|id| spooled.record(1, id));
     assert_eq!(spooled.next_batch().len(), 3);
@@ -199,8 +199,8 @@ fn a_disk_that_fails_later_costs_safety_but_no_spans() {
 
 #[test]
 fn a_disk_that_works_again_gets_what_was_in_memory_and_a_whole_journal() {
-    let place = tempfile::tempdir().unwrap();
-    let spooled = Spooled::start(Some(place.path()), |_| later());
+    let location = tempfile::tempdir().unwrap();
+    let spooled = Spooled::start(Some(location.path()), |_| later());
     let slot = spooled.spool.directory().unwrap().to_owned();
     let (batches, away) = (slot.join("batches"), slot.join("away"));
     std::fs::rename(&batches, &away).unwrap();
@@ -212,7 +212,7 @@ fn a_disk_that_works_again_gets_what_was_in_memory_and_a_whole_journal() {
     std::fs::rename(&away, &batches).unwrap();
     spooled.record(4, 4);
     wait_until(|| files(&batches, ".otlp").len() >= 2);
-    let journal = place.path().join("journal");
+    let journal = location.path().join("journal");
     std::fs::copy(slot.join("journal"), &journal).unwrap();
     let (_, records) = journal::Journal::open(&journal).unwrap();
     assert!(records.contains(&Record::Opened(span(3, 3))), "{records:?}");
@@ -224,10 +224,10 @@ fn a_disk_that_works_again_gets_what_was_in_memory_and_a_whole_journal() {
 
 #[test]
 fn a_batch_whose_file_is_gone_holds_up_nothing() {
-    let place = tempfile::tempdir().unwrap();
+    let location = tempfile::tempdir().unwrap();
     let (release, held) = mpsc::channel::<()>();
     let mut first = true;
-    let spooled = Spooled::start(Some(place.path()), move |_| {
+    let spooled = Spooled::start(Some(location.path()), move |_| {
         if std::mem::take(&mut first) {
             let _ = held.recv();
         }
@@ -237,7 +237,7 @@ fn a_batch_whose_file_is_gone_holds_up_nothing() {
     wait_until(|| spooled.spool.status().queued_spans == 1);
     spooled.record(2, 2);
     wait_until(|| spooled.spool.status().queued_spans == 2);
-    let batches = files(place.path(), ".otlp");
+    let batches = files(location.path(), ".otlp");
     batches.iter().for_each(|path| std::fs::remove_file(path).unwrap());
     spooled.record(3, 3);
     wait_until(|| spooled.spool.status().queued_spans == 3);
@@ -249,7 +249,7 @@ fn a_batch_whose_file_is_gone_holds_up_nothing() {
 }
 
 #[test]
-fn a_carrier_that_cannot_be_made_is_the_callers_error() {
+fn a_transport_that_cannot_be_made_is_the_callers_error() {
     let settings = Settings { max_bytes: 0, max_age: DAY, ..Settings::new("", "") };
     let broken = Spool::start::<Scripted>(&settings, envelope(), || {
         Err(StartError::Header { setting: "headers", name: "odd".to_owned() })

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::batch::{BatchName, on_disk};
-use super::delivering::{Delivering, unix_micros};
-use super::disk::{Disk, Salvaged};
-use super::intake::{Intake, Taken};
+use super::deliveries::{Deliveries, unix_micros};
+use super::disk::{Disk, Recovered};
+use super::disk_state::{DiskState, Notice};
 use super::journal::Record;
 use super::live::Live;
-use super::standing::{Notice, Standing};
+use super::span_queue::{SpanQueue, Taken};
 use crate::wire::Envelope;
 
 /// How long an ended span waits for company. Each batch costs two syncs of the disk and a request; the journal has
@@ -30,8 +30,8 @@ pub(super) struct BatchLimits {
 pub(super) struct Writer {
     pub(super) limits: BatchLimits,
     pub(super) envelope: Envelope,
-    pub(super) intake: Arc<Intake>,
-    pub(super) delivering: Arc<Delivering>,
+    pub(super) span_queue: Arc<SpanQueue>,
+    pub(super) deliveries: Arc<Deliveries>,
     /// None: spans are not written down.
     pub(super) disk: Option<Disk>,
     pub(super) state: State,
@@ -43,7 +43,7 @@ pub(super) struct State {
     /// When the oldest ended span came.
     waiting_since: Option<Instant>,
     next_adoption: Instant,
-    standing: Standing,
+    disk_state: DiskState,
     /// The error that kept this worker from taking over the slots of dead workers; None when there was none.
     adoption_trouble: Option<io::ErrorKind>,
 }
@@ -64,7 +64,7 @@ impl State {
             live: Live::new(envelope),
             waiting_since: None,
             next_adoption: Instant::now(),
-            standing: Standing::default(),
+            disk_state: DiskState::default(),
             adoption_trouble: None,
         }
     }
@@ -77,7 +77,7 @@ impl Writer {
         loop {
             let room = self.limits.spans.saturating_sub(self.state.live.ended.len()).max(1);
             let bytes = self.limits.bytes.saturating_sub(self.state.live.ended_bytes() as usize);
-            let Taken { records, last } = self.intake.take(self.wakes_at(), room, bytes);
+            let Taken { records, last } = self.span_queue.take(self.wakes_at(), room, bytes);
             self.write(records);
             if last || self.batch_is_due() {
                 self.batch();
@@ -89,7 +89,7 @@ impl Writer {
             self.tidy();
             self.adopt();
         }
-        self.delivering.close();
+        self.deliveries.close();
     }
 
     fn write(&mut self, records: Vec<Record>) {
@@ -97,7 +97,7 @@ impl Writer {
             return;
         }
         // A journal that lacks a record is written anew before it is continued: see `store`.
-        if let Some(disk) = self.disk.as_mut().filter(|_| self.state.standing.is_good())
+        if let Some(disk) = self.disk.as_mut().filter(|_| self.state.disk_state.is_good())
             && let Err(error) = disk.append(&records)
         {
             self.disk_failed(&error);
@@ -131,11 +131,11 @@ impl Writer {
         let content = self.envelope.batch(ended);
         self.state.live.apply(Record::Batched(name));
         let stored = self.store(name, &content);
-        let fallen = match &stored {
-            Some(Ok(())) => self.delivering.store(name, on_disk(content.len() as u64)),
-            Some(Err(_)) | None => self.delivering.store_in_memory(name, content),
+        let evicted = match &stored {
+            Some(Ok(())) => self.deliveries.store(name, on_disk(content.len() as u64)),
+            Some(Err(_)) | None => self.deliveries.store_in_memory(name, content),
         };
-        self.remove(&fallen);
+        self.remove(&evicted);
         match stored.map(|stored| stored.and_then(|()| self.rescue())) {
             Some(Ok(())) => self.disk_worked(),
             Some(Err(error)) => self.disk_failed(&error),
@@ -146,16 +146,16 @@ impl Writer {
     /// None without a disk. After a failure the journal is made whole first.
     fn store(&mut self, name: BatchName, content: &[u8]) -> Option<io::Result<()>> {
         let disk = self.disk.as_mut()?;
-        let readied = if self.state.standing.is_good() { Ok(()) } else { disk.rewrite(&self.state.live) };
+        let readied = if self.state.disk_state.is_good() { Ok(()) } else { disk.rewrite(&self.state.live) };
         Some(readied.and_then(|()| disk.store(name, content)))
     }
 
     /// Puts batches that are only in memory on a disk that takes them again.
     fn rescue(&mut self) -> io::Result<()> {
         let Some(disk) = &mut self.disk else { return Ok(()) };
-        while let Some((name, content)) = self.delivering.in_memory() {
+        while let Some((name, content)) = self.deliveries.in_memory() {
             disk.rescue(name, &content)?;
-            if !self.delivering.moved_to_disk(name, on_disk(content.len() as u64)) {
+            if !self.deliveries.moved_to_disk(name, on_disk(content.len() as u64)) {
                 disk.batches().withdraw(name);
             }
         }
@@ -163,7 +163,7 @@ impl Writer {
     }
 
     fn tidy(&mut self) {
-        if let Some(disk) = self.disk.as_mut().filter(|_| self.state.standing.is_good())
+        if let Some(disk) = self.disk.as_mut().filter(|_| self.state.disk_state.is_good())
             && let Err(error) = disk.tidy(&self.state.live)
         {
             self.disk_failed(&error);
@@ -176,20 +176,20 @@ impl Writer {
         let Some(disk) = self.disk.as_mut().filter(|_| due) else { return };
         self.state.next_adoption = now + ADOPT_EVERY;
         match disk.adopt(&self.envelope, unix_micros()) {
-            Ok((batches, salvaged)) => {
-                tell(salvaged);
+            Ok((batches, recovered)) => {
+                tell(recovered);
                 self.state.adoption_trouble = None;
-                let put_up = |(name, bytes): &(BatchName, u64)| self.delivering.store(*name, *bytes);
-                let fallen: Vec<_> = batches.iter().flat_map(put_up).collect();
-                self.remove(&fallen);
+                let put_up = |(name, bytes): &(BatchName, u64)| self.deliveries.store(*name, *bytes);
+                let evicted: Vec<_> = batches.iter().flat_map(put_up).collect();
+                self.remove(&evicted);
             }
             Err(error) => self.adoption_failed(&error),
         }
     }
 
-    fn remove(&self, fallen: &[BatchName]) {
+    fn remove(&self, evicted: &[BatchName]) {
         let Some(disk) = &self.disk else { return };
-        for name in fallen {
+        for name in evicted {
             // A file that stays behind is counted and dropped again at the next start.
             drop(disk.batches().remove(*name));
         }
@@ -199,21 +199,21 @@ impl Writer {
 
     fn disk_failed(&mut self, error: &io::Error) {
         let lost = self.lost();
-        let notice = self.state.standing.failed(error, lost);
+        let notice = self.state.disk_state.failed(error, lost);
         self.say(notice);
     }
 
     fn disk_worked(&mut self) {
-        if !self.state.standing.is_good() {
+        if !self.state.disk_state.is_good() {
             let lost = self.lost();
-            let notice = self.state.standing.worked(lost);
+            let notice = self.state.disk_state.worked(lost);
             self.say(notice);
         }
     }
 
     /// Spans that were lost so far.
     fn lost(&self) -> u64 {
-        self.delivering.snapshot().tally.dropped + self.intake.dropped()
+        self.deliveries.snapshot().stats.dropped + self.span_queue.dropped()
     }
 
     fn say(&self, notice: Option<Notice>) {
@@ -233,8 +233,8 @@ impl Writer {
 }
 
 /// Logs the spans that dead workers left.
-pub(super) fn tell(salvaged: Salvaged) {
-    let Salvaged { ended, aborted } = salvaged;
+pub(super) fn tell(recovered: Recovered) {
+    let Recovered { ended, aborted } = recovered;
     if ended + aborted > 0 {
         tracing::warn!(ended, aborted, "spans of a worker that was killed were found and will be sent");
     }

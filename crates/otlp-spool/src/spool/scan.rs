@@ -21,20 +21,20 @@ pub struct Survey {
 impl Survey {
     /// A directory that does not exist holds nothing.
     pub fn of(root: &Path) -> io::Result<Self> {
-        let mut survey = Self::default();
+        let mut scan = Self::default();
         for slot in entries(root)? {
             for (name, bytes) in batches(&slot?.path().join("batches"))? {
-                survey.spans += u64::from(name.spans);
-                survey.bytes += bytes;
+                scan.spans += u64::from(name.spans);
+                scan.bytes += bytes;
                 let created = UNIX_EPOCH + Duration::from_micros(name.created);
-                survey.oldest = Some(survey.oldest.map_or(created, |oldest| oldest.min(created)));
+                scan.oldest = Some(scan.oldest.map_or(created, |oldest| oldest.min(created)));
             }
         }
         for slot in entries(root)? {
             let rejected = batches(&slot?.path().join("rejected"))?;
-            survey.rejected += rejected.iter().map(|(name, _)| u64::from(name.spans)).sum::<u64>();
+            scan.rejected += rejected.iter().map(|(name, _)| u64::from(name.spans)).sum::<u64>();
         }
-        Ok(survey)
+        Ok(scan)
     }
 }
 
@@ -73,17 +73,17 @@ mod tests {
         let spool = root.path().join("spool");
         assert_eq!(Survey::of(&spool).unwrap(), Survey::default());
         assert!(!spool.exists());
-        for (place, created, spans) in
+        for (location, created, spans) in
             [("a.0/batches", 2_000, 5), ("b.0/batches", 1_000, 7), ("b.0/rejected", 500, 2)]
         {
-            let directory = spool.join(place);
+            let directory = spool.join(location);
             fs::create_dir_all(&directory).unwrap();
             fs::write(directory.join(BatchName::new(created, spans).to_string()), "x").unwrap();
             fs::write(directory.join("other.txt"), "x").unwrap();
         }
-        let survey = Survey::of(&spool).unwrap();
-        assert_eq!((survey.spans, survey.rejected), (12, 2));
-        assert_eq!(survey.bytes, 2 * on_disk(1));
-        assert_eq!(survey.oldest, Some(UNIX_EPOCH + Duration::from_millis(1)));
+        let scan = Survey::of(&spool).unwrap();
+        assert_eq!((scan.spans, scan.rejected), (12, 2));
+        assert_eq!(scan.bytes, 2 * on_disk(1));
+        assert_eq!(scan.oldest, Some(UNIX_EPOCH + Duration::from_millis(1)));
     }
 }

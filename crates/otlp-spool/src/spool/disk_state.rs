@@ -3,17 +3,12 @@
 use std::fmt;
 use std::io;
 
+use bounded::{Change, Latch};
+
 /// The last known state of the disk.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
-    trouble: Option<Trouble>,
-}
-
-#[derive(Debug)]
-struct Trouble {
-    kind: io::ErrorKind,
-    /// The spans that were lost before the trouble began.
-    lost_before: u64,
+pub(super) struct DiskState {
+    latch: Latch<io::ErrorKind>,
 }
 
 /// A change that is worth a line in the log.
@@ -23,30 +18,26 @@ pub(super) enum Notice {
     Works { lost: u64 },
 }
 
-// === impl Standing ===
+// === impl DiskState ===
 
-impl Standing {
+impl DiskState {
     /// Whether the last write to the disk succeeded.
     pub(super) fn is_good(&self) -> bool {
-        self.trouble.is_none()
+        self.latch.is_good()
     }
 
     /// Takes note of a failed write. `lost` counts the spans that were lost so far.
     pub(super) fn failed(&mut self, error: &io::Error, lost: u64) -> Option<Notice> {
-        let before = self.trouble.as_ref();
-        if before.is_some_and(|trouble| trouble.kind == error.kind()) {
-            return None;
-        }
-        let lost_before = before.map_or(lost, |trouble| trouble.lost_before);
-        self.trouble = Some(Trouble { kind: error.kind(), lost_before });
-        Some(Notice::Fails(error.to_string()))
+        self.latch.observe(Err(error.kind()), lost).map(|_| Notice::Fails(error.to_string()))
     }
 
     /// Takes note of a whole batch that was written. Only that proves it: a short record may fit where a batch does
     /// not.
     pub(super) fn worked(&mut self, lost: u64) -> Option<Notice> {
-        let trouble = self.trouble.take()?;
-        Some(Notice::Works { lost: lost.saturating_sub(trouble.lost_before) })
+        match self.latch.observe(Ok(()), lost)? {
+            Change::Recovered { lost } => Some(Notice::Works { lost }),
+            Change::Works | Change::Fails => None,
+        }
     }
 }
 
@@ -76,14 +67,14 @@ mod tests {
         let error = |kind: io::ErrorKind| io::Error::from(kind);
         let (full, denied) = (error(io::ErrorKind::StorageFull), error(io::ErrorKind::PermissionDenied));
         let said = |error: &io::Error| Some(Notice::Fails(error.to_string()));
-        let mut standing = Standing::default();
-        assert_eq!((standing.worked(0), standing.is_good()), (None, true));
-        assert_eq!(standing.failed(&full, 3), said(&full));
-        assert_eq!((standing.failed(&full, 4), standing.is_good()), (None, false));
-        assert_eq!(standing.failed(&denied, 5), said(&denied));
-        assert_eq!(standing.worked(9), Some(Notice::Works { lost: 6 }));
-        assert_eq!((standing.worked(9), standing.is_good()), (None, true));
-        assert_eq!(standing.failed(&full, 9), said(&full));
-        assert_eq!(standing.worked(9), Some(Notice::Works { lost: 0 }));
+        let mut state = DiskState::default();
+        assert_eq!((state.worked(0), state.is_good()), (None, true));
+        assert_eq!(state.failed(&full, 3), said(&full));
+        assert_eq!((state.failed(&full, 4), state.is_good()), (None, false));
+        assert_eq!(state.failed(&denied, 5), said(&denied));
+        assert_eq!(state.worked(9), Some(Notice::Works { lost: 6 }));
+        assert_eq!((state.worked(9), state.is_good()), (None, true));
+        assert_eq!(state.failed(&full, 9), said(&full));
+        assert_eq!(state.worked(9), Some(Notice::Works { lost: 0 }));
     }
 }

@@ -1,16 +1,16 @@
-//! The state that the writer and the sender of a spool share: the shelf, and the batches that are in memory.
+//! The state that the writer and the sender of a spool share: the queue, and the batches that are in memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::batch::BatchName;
-use super::shelf::{Bounds, Next, Now, Outcome, Place, Shelf, Tally};
+use super::delivery_queue::{Bounds, DeliveryQueue, Location, Next, Now, Outcome, Stats};
 use crate::asked_wait::AskedWaits;
-use crate::delivery::{Notice, Standing, Trouble};
+use crate::delivery::{ExportError, ExportState, Notice};
 
 #[derive(Debug)]
-pub(super) struct Delivering {
+pub(super) struct Deliveries {
     started: Instant,
     state: Mutex<State>,
     /// A batch was stored, or the end has come.
@@ -21,15 +21,15 @@ pub(super) struct Delivering {
 
 #[derive(Debug)]
 struct State {
-    shelf: Shelf,
+    queue: DeliveryQueue,
     /// The batches that the disk did not take.
     memory: HashMap<BatchName, Arc<[u8]>>,
-    standing: Standing,
+    export: ExportState,
     asked_waits: AskedWaits,
     last_error: Option<String>,
     /// Spans that fell off since the receiver was last heard of.
-    untold: u64,
-    /// Set until the receiver takes a batch: a full shelf is logged once and counted always.
+    unreported: u64,
+    /// Set until the receiver takes a batch: a full queue is logged once and counted always.
     full: bool,
     phase: Phase,
     /// What the settings of the limits are called.
@@ -54,27 +54,27 @@ pub(super) struct Job {
     pub(super) in_memory: Option<Arc<[u8]>>,
 }
 
-/// A view of the shelf's state.
+/// A view of the queue's state.
 #[derive(Clone, Debug)]
 pub(super) struct Snapshot {
-    pub(super) tally: Tally,
+    pub(super) stats: Stats,
     pub(super) spans: u64,
     pub(super) bytes: u64,
     pub(super) oldest: Option<u64>,
     pub(super) last_error: Option<String>,
 }
 
-// === impl Delivering ===
+// === impl Deliveries ===
 
-impl Delivering {
+impl Deliveries {
     pub(super) fn new(bounds: Bounds, limits: &'static str) -> Self {
         let state = State {
-            shelf: Shelf::new(bounds, fastrand::Rng::new()),
+            queue: DeliveryQueue::new(bounds, fastrand::Rng::new()),
             memory: HashMap::new(),
-            standing: Standing::default(),
+            export: ExportState::default(),
             asked_waits: AskedWaits::default(),
             last_error: None,
-            untold: 0,
+            unreported: 0,
             full: false,
             phase: Phase::Running,
             limits,
@@ -89,24 +89,24 @@ impl Delivering {
 
     /// Puts up a batch that is on the disk; returns the batches whose files have to go for it.
     pub(super) fn store(&self, name: BatchName, bytes: u64) -> Vec<BatchName> {
-        self.shelve(name, bytes, None)
+        self.enqueue(name, bytes, None)
     }
 
     /// Puts up a batch that the disk did not take.
     pub(super) fn store_in_memory(&self, name: BatchName, content: Vec<u8>) -> Vec<BatchName> {
-        self.shelve(name, content.len() as u64, Some(content.into()))
+        self.enqueue(name, content.len() as u64, Some(content.into()))
     }
 
     /// A batch that only memory holds and that is not under way.
     pub(super) fn in_memory(&self) -> Option<(BatchName, Arc<[u8]>)> {
         let state = self.lock();
-        state.shelf.in_memory().find_map(|name| Some((name, state.memory.get(&name)?.clone())))
+        state.queue.in_memory().find_map(|name| Some((name, state.memory.get(&name)?.clone())))
     }
 
     /// Forgets the content of a batch that is on the disk now; false when it was sent, or is about to be, from memory.
     pub(super) fn moved_to_disk(&self, name: BatchName, bytes: u64) -> bool {
         let mut state = self.lock();
-        let moved = state.shelf.moved_to_disk(name, bytes);
+        let moved = state.queue.moved_to_disk(name, bytes);
         if moved {
             state.memory.remove(&name);
         }
@@ -119,7 +119,7 @@ impl Delivering {
         if state.phase == Phase::Running {
             state.phase = Phase::Closing;
         }
-        state.shelf.hurry();
+        state.queue.hurry();
         self.changed.notify_all();
     }
 
@@ -136,14 +136,14 @@ impl Delivering {
             }
             state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.shelf.left()
+        state.queue.left()
     }
 
     /// The next batch, when it is time for it. None when the spool has ended.
     pub(super) fn next(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
-            let next = state.shelf.next(self.now());
+            let next = state.queue.next(self.now());
             let wait = match (state.phase, next) {
                 (Phase::Abandoned | Phase::Ended, _) | (Phase::Closing, Next::Idle) => return None,
                 (_, Next::Send(name, _)) => {
@@ -161,16 +161,16 @@ impl Delivering {
     }
 
     /// Books the outcome of a batch, and logs what is worth a line; returns the batches whose files have to go.
-    pub(super) fn settle(&self, outcome: Outcome, trouble: Option<&Trouble>) -> Vec<BatchName> {
+    pub(super) fn settle(&self, outcome: Outcome, trouble: Option<&ExportError>) -> Vec<BatchName> {
         let mut state = self.lock();
         let asked = outcome.asked_wait();
-        let fallen = state.shelf.settle(self.now(), outcome);
-        let pause = state.shelf.pause(self.now());
+        let evicted = state.queue.settle(self.now(), outcome);
+        let pause = state.queue.pause(self.now());
         let wait = asked.and_then(|asked| state.asked_waits.wait(asked, pause));
         state.last_error = trouble.map(|trouble| trouble.message.clone());
-        let fallen = state.let_go(fallen);
-        let untold = std::mem::take(&mut state.untold);
-        let notice = state.standing.observe(trouble, untold);
+        let evicted = state.evict(evicted);
+        let unreported = std::mem::take(&mut state.unreported);
+        let notice = state.export.observe(trouble, unreported);
         state.full &= trouble.is_some();
         drop(state);
         if let Some(notice) = notice {
@@ -179,10 +179,10 @@ impl Delivering {
         if let Some(wait) = wait {
             tracing::warn!("trace export: {wait}");
         }
-        fallen
+        evicted
     }
 
-    /// Puts up parts of the batch under way that are in memory. The shelf hears of them when it is settled.
+    /// Puts up parts of the batch under way that are in memory. The queue hears of them when it is settled.
     pub(super) fn remember(&self, name: BatchName, content: Vec<u8>) {
         self.lock().memory.insert(name, content.into());
     }
@@ -200,12 +200,12 @@ impl Delivering {
 
     pub(super) fn snapshot(&self) -> Snapshot {
         let state = self.lock();
-        let shelf = &state.shelf;
+        let queue = &state.queue;
         Snapshot {
-            tally: shelf.tally(),
-            spans: shelf.spans(),
-            bytes: shelf.bytes(),
-            oldest: shelf.oldest(),
+            stats: queue.stats(),
+            spans: queue.spans(),
+            bytes: queue.bytes(),
+            oldest: queue.oldest(),
             last_error: state.last_error.clone(),
         }
     }
@@ -214,20 +214,20 @@ impl Delivering {
         Now { elapsed: self.started.elapsed(), unix: unix_micros() }
     }
 
-    fn shelve(&self, name: BatchName, bytes: u64, content: Option<Arc<[u8]>>) -> Vec<BatchName> {
+    fn enqueue(&self, name: BatchName, bytes: u64, content: Option<Arc<[u8]>>) -> Vec<BatchName> {
         let mut state = self.lock();
-        let place = if content.is_some() { Place::Memory } else { Place::Disk };
+        let location = if content.is_some() { Location::Memory } else { Location::Disk };
         if let Some(content) = content {
             state.memory.insert(name, content);
         }
-        let fallen = state.shelf.store(self.now(), name, bytes, place);
-        let fallen = state.let_go(fallen);
+        let evicted = state.queue.store(self.now(), name, bytes, location);
+        let evicted = state.evict(evicted);
         drop(state);
         self.changed.notify_all();
-        fallen
+        evicted
     }
 
-    /// A panic elsewhere leaves the shelf as it was.
+    /// A panic elsewhere leaves the queue as it was.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -235,19 +235,23 @@ impl Delivering {
 
 impl State {
     /// Books batches that fell off; returns those that have a file.
-    fn let_go(&mut self, fallen: Vec<(BatchName, Place)>) -> Vec<BatchName> {
-        let spans: u64 = fallen.iter().map(|(name, _)| u64::from(name.spans)).sum();
+    fn evict(&mut self, evicted: Vec<(BatchName, Location)>) -> Vec<BatchName> {
+        let spans: u64 = evicted.iter().map(|(name, _)| u64::from(name.spans)).sum();
         if spans > 0 && !std::mem::replace(&mut self.full, true) {
             tracing::error!(
                 "the trace spool is full: the oldest traces are dropped until the receiver takes them again; see {}",
                 self.limits
             );
         }
-        self.untold += spans;
-        for (name, _) in fallen.iter().filter(|(_, place)| *place == Place::Memory) {
+        self.unreported += spans;
+        for (name, _) in evicted.iter().filter(|(_, location)| *location == Location::Memory) {
             self.memory.remove(name);
         }
-        fallen.into_iter().filter(|(_, place)| *place == Place::Disk).map(|(name, _)| name).collect()
+        evicted
+            .into_iter()
+            .filter(|(_, location)| *location == Location::Disk)
+            .map(|(name, _)| name)
+            .collect()
     }
 }
 

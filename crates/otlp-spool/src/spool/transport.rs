@@ -1,14 +1,14 @@
-//! The carrier that takes batches to the receiver.
+//! The transport that takes batches to the receiver.
 
 use crate::delivery::Delivery;
 use crate::post::Post;
 
 /// Takes batches away, on a thread that may block.
-pub trait Carrier: 'static {
+pub trait Transport: 'static {
     fn carry(&mut self, batch: &[u8]) -> Delivery;
 }
 
-impl Carrier for Post {
+impl Transport for Post {
     fn carry(&mut self, batch: &[u8]) -> Delivery {
         self.deliver(batch)
     }

@@ -12,7 +12,7 @@ use super::journal::Record;
 pub(super) const LIMITS: Limits = Limits { items: 16_384, weight: 64 << 20 };
 
 #[derive(Debug)]
-pub(super) struct Intake {
+pub(super) struct SpanQueue {
     queue: Queue<Record>,
     /// Spans that ended and found no room.
     dropped: AtomicU64,
@@ -26,9 +26,9 @@ pub(super) struct Taken {
     pub(super) last: bool,
 }
 
-// === impl Intake ===
+// === impl SpanQueue ===
 
-impl Intake {
+impl SpanQueue {
     pub(super) fn new(limits: Limits) -> Self {
         Self { queue: Queue::new(limits), dropped: AtomicU64::new(0) }
     }
@@ -84,41 +84,44 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_dropped_and_only_ended_spans_count() {
-        let intake = Intake::new(Limits { items: 2, ..LIMITS });
+        let span_queue = SpanQueue::new(Limits { items: 2, ..LIMITS });
         [opened(1), ended(1), opened(2), ended(2), ended(3)]
             .into_iter()
-            .for_each(|record| intake.push(record));
-        assert_eq!((intake.dropped(), intake.ended()), (2, 1));
-        let taken = intake.take(None, 10, 10_000);
+            .for_each(|record| span_queue.push(record));
+        assert_eq!((span_queue.dropped(), span_queue.ended()), (2, 1));
+        let taken = span_queue.take(None, 10, 10_000);
         assert_eq!(taken, Taken { records: vec![opened(1), ended(1)], last: false });
-        intake.push(ended(2));
-        assert_eq!(intake.dropped(), 2);
+        span_queue.push(ended(2));
+        assert_eq!(span_queue.dropped(), 2);
     }
 
     #[test]
     fn bytes_are_bounded_too_and_one_record_always_goes() {
         let weight = ended(1).weight();
-        let intake = Intake::new(Limits { weight: 2 * weight, ..LIMITS });
-        (1..=3).for_each(|id| intake.push(ended(id)));
-        assert_eq!(intake.dropped(), 1);
-        assert_eq!(intake.take(None, 10, weight).records, [ended(1)]);
-        assert_eq!(intake.take(None, 10, 1).records, [ended(2)]);
+        let span_queue = SpanQueue::new(Limits { weight: 2 * weight, ..LIMITS });
+        (1..=3).for_each(|id| span_queue.push(ended(id)));
+        assert_eq!(span_queue.dropped(), 1);
+        assert_eq!(span_queue.take(None, 10, weight).records, [ended(1)]);
+        assert_eq!(span_queue.take(None, 10, 1).records, [ended(2)]);
     }
 
     #[test]
     fn a_closed_queue_gives_what_it_has_and_takes_no_more() {
-        let intake = Intake::new(LIMITS);
-        intake.push(ended(1));
-        intake.close();
-        intake.push(ended(2));
-        assert_eq!(intake.take(None, 10, 10_000), Taken { records: vec![ended(1)], last: true });
-        assert_eq!(intake.take(None, 10, 10_000), Taken { records: Vec::new(), last: true });
-        assert_eq!(intake.dropped(), 1);
+        let span_queue = SpanQueue::new(LIMITS);
+        span_queue.push(ended(1));
+        span_queue.close();
+        span_queue.push(ended(2));
+        assert_eq!(span_queue.take(None, 10, 10_000), Taken { records: vec![ended(1)], last: true });
+        assert_eq!(span_queue.take(None, 10, 10_000), Taken { records: Vec::new(), last: true });
+        assert_eq!(span_queue.dropped(), 1);
     }
 
     #[test]
     fn a_deadline_ends_the_wait() {
-        let intake = Intake::new(LIMITS);
-        assert_eq!(intake.take(Some(Instant::now()), 10, 10_000), Taken { records: Vec::new(), last: false });
+        let span_queue = SpanQueue::new(LIMITS);
+        assert_eq!(
+            span_queue.take(Some(Instant::now()), 10, 10_000),
+            Taken { records: Vec::new(), last: false }
+        );
     }
 }

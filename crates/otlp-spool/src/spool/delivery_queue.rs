@@ -14,7 +14,7 @@ const RETRIES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from
 /// How often batches that are only in memory are tried at the end.
 const LAST_TRIES: u32 = 4;
 /// A batch that breaks the receiver this often goes after all the others, so that it cannot hold them back.
-const BLAMES: u32 = 10;
+const MOST_STRIKES: u32 = 10;
 
 /// The limits of the waiting batches.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ pub(super) struct Now {
 
 /// The place of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Location {
     Disk,
     Memory,
 }
@@ -43,7 +43,7 @@ pub(super) enum Place {
 /// The sender's next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    Send(BatchName, Place),
+    Send(BatchName, Location),
     /// Nothing is sent before this much time has passed, unless a new batch comes.
     Wait(Duration),
     /// Nothing waits, or only batches for the next start do.
@@ -66,13 +66,13 @@ pub(super) enum Outcome {
         /// The wait that the receiver asked for.
         after: Option<Duration>,
         /// Whether the batch itself may be the one that breaks the receiver.
-        blame: bool,
+        strike: bool,
     },
 }
 
 /// The outcomes of spans so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(super) struct Stats {
     pub(super) taken: u64,
     pub(super) rejected: u64,
     /// The spans that fell off: too many or too old, or their file was damaged.
@@ -82,11 +82,11 @@ pub(super) struct Tally {
 }
 
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct DeliveryQueue {
     bounds: Bounds,
     waiting: BTreeMap<BatchName, Held>,
     /// The batches of `waiting` that go after the others.
-    demoted: BTreeSet<BatchName>,
+    deprioritized: BTreeSet<BatchName>,
     sending: Option<BatchName>,
     disk_bytes: u64,
     memory_bytes: u64,
@@ -95,15 +95,15 @@ pub(super) struct Shelf {
     failures: u32,
     not_before: Duration,
     ending: Ending,
-    tally: Tally,
+    stats: Stats,
     random: fastrand::Rng,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Held {
     bytes: u64,
-    place: Place,
-    blames: u32,
+    location: Location,
+    strikes: u32,
 }
 
 /// The stages of the end.
@@ -130,14 +130,14 @@ impl Outcome {
     }
 }
 
-// === impl Shelf ===
+// === impl DeliveryQueue ===
 
-impl Shelf {
+impl DeliveryQueue {
     pub(super) fn new(bounds: Bounds, random: fastrand::Rng) -> Self {
         Self {
             bounds,
             waiting: BTreeMap::new(),
-            demoted: BTreeSet::new(),
+            deprioritized: BTreeSet::new(),
             sending: None,
             disk_bytes: 0,
             memory_bytes: 0,
@@ -145,7 +145,7 @@ impl Shelf {
             failures: 0,
             not_before: Duration::ZERO,
             ending: Ending::NotYet,
-            tally: Tally::default(),
+            stats: Stats::default(),
             random,
         }
     }
@@ -157,9 +157,9 @@ impl Shelf {
         now: Now,
         name: BatchName,
         bytes: u64,
-        place: Place,
-    ) -> Vec<(BatchName, Place)> {
-        self.insert(name, Held { bytes, place, blames: 0 });
+        location: Location,
+    ) -> Vec<(BatchName, Location)> {
+        self.insert(name, Held { bytes, location, strikes: 0 });
         self.make_room(now)
     }
 
@@ -167,30 +167,30 @@ impl Shelf {
         if self.sending.is_some() {
             return Next::Idle;
         }
-        let Some((name, place)) = self.candidate() else { return Next::Idle };
+        let Some((name, location)) = self.candidate() else { return Next::Idle };
         let wait = self.pause(now);
         if !wait.is_zero() {
             return Next::Wait(wait);
         }
         self.sending = Some(name);
-        Next::Send(name, place)
+        Next::Send(name, location)
     }
 
     /// Books the outcome of the batch under way; returns the batches that have to go for its parts, when it was cut.
     #[must_use]
-    pub(super) fn settle(&mut self, now: Now, outcome: Outcome) -> Vec<(BatchName, Place)> {
+    pub(super) fn settle(&mut self, now: Now, outcome: Outcome) -> Vec<(BatchName, Location)> {
         let Some(name) = self.sending.take() else { return Vec::new() };
         let spans = u64::from(name.spans);
         match outcome {
-            Outcome::Taken => self.tally.taken += spans,
+            Outcome::Taken => self.stats.taken += spans,
             Outcome::Refused { spans: refused } => {
-                self.tally.rejected += refused.min(spans);
-                self.tally.taken += spans.saturating_sub(refused);
+                self.stats.rejected += refused.min(spans);
+                self.stats.taken += spans.saturating_sub(refused);
             }
-            Outcome::Unreadable => self.tally.dropped += spans,
+            Outcome::Unreadable => self.stats.dropped += spans,
             Outcome::Cut(_) => {}
-            Outcome::Later { after, blame } => {
-                self.fail(now, name, after, blame);
+            Outcome::Later { after, strike } => {
+                self.fail(now, name, after, strike);
                 return Vec::new();
             }
         }
@@ -210,8 +210,9 @@ impl Shelf {
 
     /// The batches that are only in memory and not under way.
     pub(super) fn in_memory(&self) -> impl Iterator<Item = BatchName> {
-        let resting =
-            |(name, held): &(&BatchName, &Held)| held.place == Place::Memory && self.sending != Some(**name);
+        let resting = |(name, held): &(&BatchName, &Held)| {
+            held.location == Location::Memory && self.sending != Some(**name)
+        };
         self.waiting.iter().filter(resting).map(|(name, _)| *name)
     }
 
@@ -219,7 +220,7 @@ impl Shelf {
     pub(super) fn moved_to_disk(&mut self, name: BatchName, bytes: u64) -> bool {
         let resting = self.sending != Some(name);
         let Some(held) = self.waiting.get(&name).copied().filter(|_| resting) else { return false };
-        self.insert(name, Held { bytes, place: Place::Disk, ..held });
+        self.insert(name, Held { bytes, location: Location::Disk, ..held });
         true
     }
 
@@ -233,13 +234,13 @@ impl Shelf {
 
     /// Spans that are not delivered: on the disk, and in memory.
     pub(super) fn left(&self) -> (u64, u64) {
-        let memory = self.waiting.iter().filter(|(_, held)| held.place == Place::Memory);
+        let memory = self.waiting.iter().filter(|(_, held)| held.location == Location::Memory);
         let memory = memory.map(|(name, _)| u64::from(name.spans)).sum();
         (self.spans - memory, memory)
     }
 
-    pub(super) fn tally(&self) -> Tally {
-        self.tally
+    pub(super) fn stats(&self) -> Stats {
+        self.stats
     }
 
     pub(super) fn spans(&self) -> u64 {
@@ -255,18 +256,19 @@ impl Shelf {
         self.waiting.keys().next().map(|name| name.created)
     }
 
-    fn candidate(&self) -> Option<(BatchName, Place)> {
+    fn candidate(&self) -> Option<(BatchName, Location)> {
         let wanted = |held: &Held| match self.ending {
             Ending::NotYet | Ending::Hurrying => true,
-            Ending::MemoryOnly { tries } => held.place == Place::Memory && tries > 0,
+            Ending::MemoryOnly { tries } => held.location == Location::Memory && tries > 0,
         };
         let mut batches = self.waiting.iter().filter(|(_, held)| wanted(held));
-        let first = batches.clone().find(|(name, _)| !self.demoted.contains(name)).or_else(|| batches.next());
-        first.map(|(name, held)| (*name, held.place))
+        let first =
+            batches.clone().find(|(name, _)| !self.deprioritized.contains(name)).or_else(|| batches.next());
+        first.map(|(name, held)| (*name, held.location))
     }
 
-    fn fail(&mut self, now: Now, name: BatchName, after: Option<Duration>, blame: bool) {
-        self.tally.failures += 1;
+    fn fail(&mut self, now: Now, name: BatchName, after: Option<Duration>, strike: bool) {
+        self.stats.failures += 1;
         self.failures = self.failures.saturating_add(1);
         let wait = RETRIES.wait(self.failures, &mut self.random);
         self.not_before = now.elapsed + after.map_or(wait, |asked| asked.clamp(wait, asked_wait::LONGEST));
@@ -275,63 +277,63 @@ impl Shelf {
             Ending::Hurrying => Ending::MemoryOnly { tries: LAST_TRIES - 1 },
             Ending::MemoryOnly { tries } => Ending::MemoryOnly { tries: tries.saturating_sub(1) },
         };
-        let Some(held) = self.waiting.get_mut(&name).filter(|_| blame) else { return };
-        held.blames += 1;
-        if held.blames == BLAMES {
-            self.demoted.insert(name);
+        let Some(held) = self.waiting.get_mut(&name).filter(|_| strike) else { return };
+        held.strikes += 1;
+        if held.strikes == MOST_STRIKES {
+            self.deprioritized.insert(name);
         }
     }
 
-    fn make_room(&mut self, now: Now) -> Vec<(BatchName, Place)> {
-        let mut fallen = Vec::new();
-        while let Some((name, place)) = self.must_go(now) {
+    fn make_room(&mut self, now: Now) -> Vec<(BatchName, Location)> {
+        let mut evicted = Vec::new();
+        while let Some((name, location)) = self.must_go(now) {
             self.remove(name);
-            self.tally.dropped += u64::from(name.spans);
-            fallen.push((name, place));
+            self.stats.dropped += u64::from(name.spans);
+            evicted.push((name, location));
         }
-        fallen
+        evicted
     }
 
     /// The oldest batch that is too old, or of a place that is too full. The one under way is left alone, because its
     /// outcome is about to be known.
-    fn must_go(&self, now: Now) -> Option<(BatchName, Place)> {
+    fn must_go(&self, now: Now) -> Option<(BatchName, Location)> {
         let horizon = now.unix.saturating_sub(self.bounds.age.as_micros().try_into().unwrap_or(u64::MAX));
-        let full = |place| match place {
-            Place::Disk => self.disk_bytes > self.bounds.bytes,
-            Place::Memory => self.memory_bytes > self.bounds.memory_bytes,
+        let full = |location| match location {
+            Location::Disk => self.disk_bytes > self.bounds.bytes,
+            Location::Memory => self.memory_bytes > self.bounds.memory_bytes,
         };
         let (oldest, held) = self.waiting.iter().find(|(name, _)| Some(**name) != self.sending)?;
         if oldest.created < horizon {
-            return Some((*oldest, held.place));
+            return Some((*oldest, held.location));
         }
-        if !full(Place::Disk) && !full(Place::Memory) {
+        if !full(Location::Disk) && !full(Location::Memory) {
             return None;
         }
         let mut others = self.waiting.iter().filter(|(name, _)| Some(**name) != self.sending);
-        others.find(|(_, held)| full(held.place)).map(|(name, held)| (*name, held.place))
+        others.find(|(_, held)| full(held.location)).map(|(name, held)| (*name, held.location))
     }
 
     fn insert(&mut self, name: BatchName, held: Held) {
-        *self.bytes_of(held.place) += held.bytes;
+        *self.bytes_of(held.location) += held.bytes;
         self.spans += u64::from(name.spans);
         if let Some(before) = self.waiting.insert(name, held) {
-            *self.bytes_of(before.place) -= before.bytes;
+            *self.bytes_of(before.location) -= before.bytes;
             self.spans -= u64::from(name.spans);
         }
     }
 
     fn remove(&mut self, name: BatchName) -> Option<Held> {
         let held = self.waiting.remove(&name)?;
-        self.demoted.remove(&name);
-        *self.bytes_of(held.place) -= held.bytes;
+        self.deprioritized.remove(&name);
+        *self.bytes_of(held.location) -= held.bytes;
         self.spans -= u64::from(name.spans);
         Some(held)
     }
 
-    fn bytes_of(&mut self, place: Place) -> &mut u64 {
-        match place {
-            Place::Disk => &mut self.disk_bytes,
-            Place::Memory => &mut self.memory_bytes,
+    fn bytes_of(&mut self, location: Location) -> &mut u64 {
+        match location {
+            Location::Disk => &mut self.disk_bytes,
+            Location::Memory => &mut self.memory_bytes,
         }
     }
 }
