@@ -106,6 +106,11 @@ attributes! {
     LLM_OUTPUT_CONTENT = "llm.output.content" on REQUEST;
 }
 
+#[cfg(test)]
+pub(crate) fn keys() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|definition| definition.key)
+}
+
 /// Length of [`LIVEKIT_ANSWER_PREVIEW`], as its description says, in Unicode scalar values.
 pub const ANSWER_PREVIEW_CHARS: usize = 80;
 

@@ -109,10 +109,15 @@ impl Caller {
         Ok(heard.into())
     }
 
-    /// The agent's words without a question, if any came within `patience`.
+    /// The agent's words without a question, if all of them came within `patience`.
     pub async fn greeting(&mut self, patience: Duration) -> Option<Text> {
+        self.listen(patience, |_| ()).await
+    }
+
+    /// As [`Caller::greeting`]; `words` gets them piece by piece as they come.
+    pub async fn listen(&mut self, patience: Duration, words: impl FnMut(&str)) -> Option<Text> {
         let sent = Instant::now();
-        let greeting = tokio::time::timeout(patience, self.reply(sent, |_| ())).await;
+        let greeting = tokio::time::timeout(patience, self.reply(sent, words)).await;
         greeting.ok()?.ok().map(|reply| reply.text)
     }
 

@@ -162,11 +162,6 @@ impl OpenAi {
         };
         Ok(Self { shared: Arc::new(shared) })
     }
-
-    /// Replies that were cut at `max_reply_bytes` so far.
-    pub fn cut_replies(&self) -> u64 {
-        self.shared.cut_replies.load(Ordering::Relaxed)
-    }
 }
 
 impl Answerer for OpenAi {

@@ -178,7 +178,7 @@ impl Recovery {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::error!(
-                    "[worker] recovery_dir: {} cannot be used: {error}; after a crash nobody goes back to the rooms",
+                    "[worker] recovery_dir: {} cannot be used: {error}; after a crash no worker goes back to the rooms",
                     path.display()
                 );
                 return Ok((Self::off(), assignments));

@@ -9,7 +9,7 @@ use crate::config::Config;
 pub(super) async fn check(config: Arc<Config>) -> Finding {
     let Some(path) = config.worker.recovery_dir.clone() else {
         return Finding::skipped(
-            "worker.recovery_dir is off, or there is no directory for it: after a crash nobody goes back to the rooms",
+            "worker.recovery_dir is off, or there is no directory for it: after a crash no worker goes back to the rooms",
         );
     };
     let shown = path.display().to_string();

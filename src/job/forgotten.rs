@@ -95,10 +95,10 @@ impl Forgotten {
     fn warn(self) {
         match self {
             Self::Unknown => tracing::warn!(
-                "nobody came, and the server knows no such room with us in it: leaving what is left of it"
+                "no person came, and the server knows no such room with us in it: leaving what is left of it"
             ),
             Self::NotClosed => tracing::warn!(
-                "nobody came, and the server has not closed the room when its time was over: leaving what is left of it"
+                "no person came, and the server has not closed the room when its time was over: leaving what is left of it"
             ),
         }
     }

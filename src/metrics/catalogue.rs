@@ -97,7 +97,7 @@ catalogue! {
         "From the offer of a job to our answer on the socket, by answer: taken, declined, superfluous.";
     RESUMPTIONS as resumptions: Counter<Resumption>, by "result" =
         Kind::Counter, "voiced.worker.resumptions", "voiced_worker_resumptions_total", "{session}",
-        "Sessions that a worker was torn out of, by result: resumed, over (nobody waits), served (another of our agents is there), given_up.";
+        "Sessions that a worker was torn out of, by result: resumed, over (no person waits), served (another of our agents is there), given_up.";
     CONNECTS as connects: Counter<()> =
         Kind::Counter, "voiced.worker.connects", "voiced_worker_connects_total", "{attempt}",
         "Attempts to connect the worker to LiveKit, the first one included.";

@@ -200,7 +200,7 @@ impl Api {
                 "name one that is there with --destination, or have one made with --webhook".to_owned()
             }
             404 => "this OpenObserve may be too old, or --url not its address".to_owned(),
-            409 => "somebody changed it at the same time: look at it, then install again".to_owned(),
+            409 => "it was changed at the same time: look at it, then install again".to_owned(),
             400 | 422 if words.contains("version") => "this OpenObserve is too old for it".to_owned(),
             429 | 500.. => "see OpenObserve's own log, then install again: what is done is not done twice".to_owned(),
             _ => "see OpenObserve's own log".to_owned(),

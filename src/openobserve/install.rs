@@ -153,7 +153,7 @@ impl Installation {
         let name = text(ours, "name");
         let done = match only(listed.clone(), "list", "name", name)? {
             None if self.destinations.is_empty() => {
-                Done::Skipped("an alert needs somebody to tell: --destination NAME, or --webhook URL")
+                Done::Skipped("an alert needs a destination: --destination NAME, or --webhook URL")
             }
             None => {
                 let path = ["api", "v2", self.api.org(), "alerts"];

@@ -32,8 +32,8 @@ pub(super) fn decide(
     room: Option<&RoomMembers>,
     agent_name: &str,
 ) -> Decision {
-    let nobody = if met.is_some() { Decision::Wait } else { Decision::Over };
-    let Some(room) = room else { return nobody };
+    let absent = if met.is_some() { Decision::Wait } else { Decision::Over };
+    let Some(room) = room else { return absent };
     let same = room.room_sid == session.room_sid;
     let knows = |identity: &String| met.is_some_and(|met| met.contains(identity));
     let waits = |member: &&Member| member.kind == Kind::Person && (same || knows(&member.identity));
@@ -41,7 +41,7 @@ pub(super) fn decide(
     let ours = |name: &String, member: &Member| name == agent_name && member.identity != session.identity;
     let is_ours = |member: &Member| matches!(&member.kind, Kind::Agent { name } if ours(name, member));
     match room.members.iter().find(waits) {
-        None => nobody,
+        None => absent,
         Some(_) if room.members.iter().any(is_ours) => Decision::Served,
         Some(_) => Decision::GoBack,
     }

@@ -78,7 +78,7 @@ async fn the_collector_gets_metrics_and_logs_that_agree_with_the_traces() {
     let [late, broken] = traces.as_slice() else { panic!("two traces") };
     let turn = said(&logs, "turn answered");
     assert_eq!((&turn.trace_id, &turn.span_id), (&late.root.trace_id, &late.root.span_id));
-    assert_eq!((turn.severity, turn.scope.as_str()), (INFO, "voiced::session::ledger"));
+    assert_eq!((turn.severity, turn.scope.as_str()), (INFO, "voiced::session::sinks::log"));
     assert_eq!(turn.attributes["room"], "a-room");
     assert_eq!(Some(&turn.attributes["session"]), late.root.attribute("session.id"));
     assert!(turn.attributes["total_ms"].is_i64() && !turn.attributes.contains_key("trace_id"));

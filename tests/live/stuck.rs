@@ -162,9 +162,15 @@ fn a_write_that_is_stuck_does_not_keep_the_connection_from_being_restored() {
 
 /// The long reply is heard as a whole, at the latest when it is written once more.
 async fn hear_to_the_end(caller: &mut Caller, worker: &Worker) {
-    let deadline = Instant::now() + 2 * PATIENCE;
-    while caller.greeting(PATIENCE).await.is_none_or(|text| text.expose().len() != LONG) {
-        assert!(Instant::now() < deadline, "the reply is not heard as a whole:\n{}", worker.log());
+    let (deadline, mut heard) = (Instant::now() + 2 * PATIENCE, Vec::new());
+    loop {
+        let mut bytes = 0;
+        let text = caller.listen(PATIENCE, |words| bytes += words.len()).await;
+        if text.as_ref().is_some_and(|text| text.len() == LONG) {
+            return;
+        }
+        heard.push(format!("{bytes} bytes, whole: {}", text.is_some()));
+        assert!(Instant::now() < deadline, "of {LONG} bytes came {heard:?}:\n{}", worker.log());
     }
 }
 

@@ -221,25 +221,25 @@ fn own_variables() -> Vec<(String, String)> {
     let keys: Vec<_> = loaded.listed().collect();
     let own = keys.iter().filter_map(|key| {
         let name = format!("VOICED_{}__{}", key.section, key.name).to_ascii_uppercase();
-        let voiced::config::Shown::Plain(value) = &key.value else { return Some((name, "9s".to_owned())) };
+        let voiced::config::Shown::Plain(value) = &key.value else {
+            return Some((name, example(key.section, key.name)));
+        };
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         (!text.is_empty() && !text.starts_with('[')).then_some((name, text))
     });
-    // A valid value where the default is none.
-    let fitting = |name: &str| match name {
-        "VOICED_HTTP__TRACE_URL" => Some("http://h/{trace_id}"),
-        name if name.ends_with("_HEADERS") => Some("a=b"),
-        name if name.ends_with("_ENDPOINT") => Some("http://h/x"),
-        name if name.ends_with("_COMPRESSION") => Some("none"),
-        name if name.ends_with("TEMPERATURE") || name.ends_with("MAX_TOKENS") => Some("1"),
-        name if name.ends_with("CA_FILE") || name.ends_with("_PROXY") => Some("off"),
-        _ => None,
-    };
-    own.map(|(name, text)| {
-        let text = fitting(&name).map_or(text, str::to_owned);
-        (name, text)
-    })
-    .collect()
+    own.collect()
+}
+
+/// The value that agent.toml shows for a key that is unset.
+fn example(section: &str, name: &str) -> String {
+    // A file of certificates has to be there.
+    if name == "ca_file" {
+        return "off".to_owned();
+    }
+    let text = voiced::config::agent_toml();
+    let (_, keys) = text.split_once(&format!("\n[{section}]\n")).unwrap();
+    let example = keys.lines().find_map(|line| line.strip_prefix(&format!("# {name} = ")));
+    example.unwrap().trim_matches('"').to_owned()
 }
 
 fn with(name: &str, value: &str) -> Place {

@@ -174,7 +174,7 @@ async fn a_change_by_another_meanwhile_is_not_overwritten() {
         state.meddle = true;
     }
     let said = install(&server, &[]).await;
-    said.assert_refused(&["answered 409", "concurrent changes", "somebody changed it at the same time"]);
+    said.assert_refused(&["answered 409", "concurrent changes", "it was changed at the same time"]);
     assert!(server.state().dashboards.values().all(|one| one["description"] == "old"));
 }
 

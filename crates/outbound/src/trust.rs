@@ -108,7 +108,7 @@ pub(super) fn advice(refusal: &rustls::Error, system: &SystemRoots, names: &Name
             }
             Why::UnknownIssuer => {
                 return format!(
-                    "this machine does not trust whoever signed it: name a private CA's PEM file in {}",
+                    "this machine does not trust its issuer: name a private CA's PEM file in {}",
                     names.ca_file
                 );
             }

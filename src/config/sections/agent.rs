@@ -22,7 +22,7 @@ section! {
             .doc("The system message at the start of every conversation.");
 
     greeting: String = of(&Text, r#""""#).live()
-        .doc("Said when a session starts. Empty: we wait until somebody says something.");
+        .doc("Said when a session starts. Empty: the agent waits until a person says something.");
 
     apology: String = of(&Text, r#""Sorry, I could not answer that. Please try again.""#).live()
         .doc("Said when the model gave no answer. Empty: nothing is said.");
@@ -41,5 +41,5 @@ section! {
         .doc("What a person says at once may be this long, in bytes of UTF-8. A longer turn is refused.");
 
     leave_grace: Duration = of(&Length::any(), r#""10s""#).live()
-        .doc("A session ends this long after the last person left; whoever comes back in time goes on with it.");
+        .doc("A session ends this long after the last person left; a person who comes back in time goes on with it.");
 }

@@ -21,8 +21,8 @@ section! {
     /// The token that a client must send to see sessions. None: clients on loopback need none, and clients beyond it
     /// see no sessions.
     token: Option<Secret> = unset(&secret(), r#""a-long-random-text""#)
-        .doc("Whoever wants to see /sessions or /api must send this: in a form once, or as `Authorization: Bearer`.\n\
-             Unset: open to whoever reaches a loopback address, and closed to everybody on any other.");
+        .doc("To see /sessions or /api a client must send this: in a form once, or as `Authorization: Bearer`.\n\
+             Unset: open to clients that reach a loopback address, and closed on any other.");
 
     trace_url: Option<TraceUrl> =
         unset(&TraceLink, r#""https://traces.example.com/trace/{trace_id}?from={start_us}&to={end_us}""#)

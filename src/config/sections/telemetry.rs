@@ -119,8 +119,8 @@ section! {
              of it (user.id = u_…). Names of rooms stay as they are.");
 
     user_id_key: Option<Secret> = unset(&secret(), r#""<openssl rand -hex 32>""#)
-        .doc("The key of that hash. With the same key a person has the same name everywhere; whoever has it can find out who\n\
-             that is, by trying identities.");
+        .doc("The key of that hash. With the same key a person has the same name everywhere; a reader who has it can find\n\
+             out who that is, by trying identities.");
 
     metrics: bool = of(&Boolean, "false")
         .variables(&[Variable::new("OTEL_METRICS_EXPORTER", variables::metrics_exporter)])

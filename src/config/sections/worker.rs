@@ -35,6 +35,6 @@ section! {
     recovery_dir: Option<PathBuf> = unset(&FilePath, r#""/var/lib/voiced/rooms""#)
         .state_file("rooms")
         .doc("The directory where running sessions are noted, so that after a crash the next start goes back to the rooms\n\
-             where people still wait. Workers that share it take over the rooms of one that died. \"off\": nobody goes back.\n\
-             Unset: rooms in $STATE_DIRECTORY, else $XDG_STATE_HOME/voiced, else ~/.local/state/voiced.");
+             where people still wait. Workers that share it take over the rooms of one that died. \"off\": no worker\n\
+             goes back. Unset: rooms in $STATE_DIRECTORY, else $XDG_STATE_HOME/voiced, else ~/.local/state/voiced.");
 }

@@ -7,8 +7,6 @@ use regex::Regex;
 
 use super::*;
 
-/// Every key that a span of ours may carry.
-const ATTRIBUTES: &str = include_str!("../../attributes.rs");
 /// Columns of OpenObserve's own, of every span.
 const OWN_COLUMNS: [&str; 8] = [
     "_timestamp",
@@ -95,8 +93,7 @@ fn column(attribute: &str) -> String {
 }
 
 fn columns_of_attributes() -> BTreeSet<String> {
-    let key = Regex::new(r#"pub const [A-Z_]+: &str = "([^"]+)";"#).unwrap();
-    key.captures_iter(ATTRIBUTES).map(|found| column(&found[1])).collect()
+    crate::attributes::keys().map(column).collect()
 }
 
 /// The names in a query besides the words of SQL, without the texts in it.

@@ -89,8 +89,12 @@ fn journals(state: &Path) -> Vec<PathBuf> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_place_for_rooms_that_cannot_be_used() {
-    unusable("recovery-dir-unusable", "worker.recovery_dir", "after a crash nobody goes back to the rooms")
-        .await;
+    unusable(
+        "recovery-dir-unusable",
+        "worker.recovery_dir",
+        "after a crash no worker goes back to the rooms",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ use scripted_model::{Ended, Ending, Reply, Script, ScriptedModel, Step};
 use serde_json::json;
 use voiced::config;
 use voiced::llm::OpenAi;
+use voiced::metrics::Metrics;
 
 use crate::llm::support::{KEY, SAID, ask, ask_of, config, model};
 
@@ -70,11 +71,13 @@ async fn a_reply_of_a_megabyte_arrives_whole() {
 async fn a_reply_is_cut_at_the_limit_between_two_characters_and_the_call_ends() {
     let step = Step { reply: Reply::Text("äöü".repeat(100)), ending: Ending::Stall, ..Step::default() };
     let model = model([step]).await;
-    let answerer = OpenAi::new(&config::Llm { max_reply_bytes: 5, ..config(&model.base_url()) }).unwrap();
+    let config = config::Llm { max_reply_bytes: 5, ..config(&model.base_url()) };
+    let metrics = Metrics::default();
+    let answerer = OpenAi::counted(&config, &metrics).unwrap();
     let asked = ask_of(&answerer).await;
     asked.check();
     assert_eq!((asked.class(), asked.text()), ("complete", "äö"));
-    assert_eq!(answerer.cut_replies(), 1);
+    assert!(metrics.text().contains("voiced_llm_replies_cut_total 1\n"), "{}", metrics.text());
     model.wait(|requests| requests[0].ended == Ended::Cut).await.unwrap();
 }
 
