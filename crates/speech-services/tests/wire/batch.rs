@@ -1,0 +1,209 @@
+//! The session that is made of requests: what the caller's marks bring about.
+
+use std::time::Duration;
+
+use scripted_model::{Ended, Script, ScriptedModel, Step};
+use speech_services::hearing::{Batch, Event, Events, Hearing, Settings, Sink, Transcriber, Voice};
+
+use crate::{loud, server};
+
+struct Session {
+    sink: Sink,
+    events: Events,
+    server: ScriptedModel,
+}
+
+async fn session(steps: impl IntoIterator<Item = Step>) -> Session {
+    let (server, service) = server(Script::default().transcriptions(steps)).await;
+    let batch = Batch::new(Transcriber::new(&Settings::new(service)).unwrap());
+    let (sink, events) = batch.open(16_000, Some("en")).await.unwrap();
+    Session { sink, events, server }
+}
+
+// === impl Session ===
+
+impl Session {
+    fn hear(&mut self, milliseconds: usize) {
+        for frame in loud(milliseconds).chunks(320) {
+            assert!(self.sink.audio(frame));
+        }
+    }
+
+    fn mark(&mut self, voice: Voice) {
+        assert!(self.sink.voice(voice));
+    }
+
+    /// The next event that is not about costs.
+    async fn event(&mut self) -> Option<Event> {
+        loop {
+            match self.events.next().await {
+                Some(Event::Request(_) | Event::Usage { .. }) => {}
+                event => return event,
+            }
+        }
+    }
+
+    async fn text(&mut self) -> String {
+        match self.event().await {
+            Some(Event::Final(said)) => said.text.expose().to_owned(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn requests(&self, count: usize) -> Vec<u64> {
+        let all = self.server.wait_transcriptions(|all| all.len() == count).await.unwrap();
+        all.iter().map(|request| request.body["samples"].as_u64().unwrap() / 16).collect()
+    }
+}
+
+#[tokio::test]
+async fn the_request_begins_at_the_pause_and_the_text_is_told_early() {
+    let mut session = session([Step::reply("Good morning.")]).await;
+    session.hear(1000);
+    session.mark(Voice::Began);
+    session.hear(600);
+    session.mark(Voice::Paused);
+    assert_eq!(session.event().await, Some(Event::EagerEnd { text: "Good morning.".into() }));
+    session.hear(300);
+    session.mark(Voice::Ended);
+    assert_eq!(session.text().await, "Good morning.");
+    assert_eq!(session.requests(1).await, [1100], "half a second before it belongs to an utterance");
+    assert_eq!(session.server.transcriptions()[0].body["language"], "en");
+}
+
+#[tokio::test]
+async fn speech_that_goes_on_drops_the_request() {
+    let mut session = session([Step::reply("Good").delay_ms(200), Step::reply("Good morning.")]).await;
+    session.mark(Voice::Began);
+    session.hear(400);
+    session.mark(Voice::Paused);
+    session.requests(1).await;
+    session.mark(Voice::Resumed);
+    session.hear(400);
+    session.mark(Voice::Paused);
+    session.mark(Voice::Ended);
+    assert_eq!(session.text().await, "Good morning.");
+    assert_eq!(session.requests(2).await, [400, 800]);
+}
+
+#[tokio::test]
+async fn a_text_that_was_told_early_is_taken_back() {
+    let mut session = session([Step::reply("Good"), Step::reply("Good morning.")]).await;
+    session.mark(Voice::Began);
+    session.hear(400);
+    session.mark(Voice::Paused);
+    assert_eq!(session.event().await, Some(Event::EagerEnd { text: "Good".into() }));
+    session.mark(Voice::Resumed);
+    assert_eq!(session.event().await, Some(Event::Resumed));
+    session.hear(400);
+    session.mark(Voice::Ended);
+    assert_eq!(session.text().await, "Good morning.");
+}
+
+#[tokio::test]
+async fn texts_keep_the_order_of_their_utterances() {
+    let steps = [Step::reply("one").delay_ms(200), Step::reply("two"), Step::reply("three")];
+    let mut session = session(steps).await;
+    for _ in 0..3 {
+        session.mark(Voice::Began);
+        session.hear(300);
+        session.mark(Voice::Paused);
+        session.mark(Voice::Ended);
+    }
+    session.sink.close();
+    let mut texts = Vec::new();
+    while let Some(event) = session.events.next().await {
+        if let Event::Final(said) = event {
+            texts.push(said.text.expose().to_owned());
+        }
+    }
+    assert_eq!(texts, ["one", "two", "three"]);
+}
+
+#[tokio::test]
+async fn silence_is_an_event_and_a_failure_is_one_too() {
+    let mut session = session([Step::reply(""), Step::status(401)]).await;
+    for _ in 0..2 {
+        session.mark(Voice::Began);
+        session.hear(300);
+        session.mark(Voice::Ended);
+    }
+    assert_eq!(session.event().await, Some(Event::NothingSaid));
+    let failed = session.event().await;
+    assert!(matches!(&failed, Some(Event::Failed(trouble)) if trouble.status == Some(401)), "{failed:?}");
+}
+
+#[tokio::test]
+async fn closing_hears_what_was_put_in() {
+    let mut session = session([Step::reply("hi").delay_ms(100)]).await;
+    session.mark(Voice::Began);
+    session.hear(300);
+    session.sink.close();
+    let mut kinds = Vec::new();
+    while let Some(event) = session.events.next().await {
+        kinds.push(match event {
+            Event::Request(report) => format!("request of {:?}", report.0.audio),
+            Event::Usage { audio, .. } => format!("usage {audio:?}"),
+            Event::Final(said) => said.text.expose().to_owned(),
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(kinds, ["request of 300ms", "usage 1s", "hi"]);
+}
+
+#[tokio::test]
+async fn finalize_cuts_an_utterance_that_goes_on() {
+    let mut session = session([Step::reply("one"), Step::reply("two")]).await;
+    session.mark(Voice::Began);
+    session.hear(300);
+    assert!(session.sink.finalize());
+    session.hear(500);
+    session.mark(Voice::Ended);
+    assert_eq!((session.text().await, session.text().await), ("one".into(), "two".into()));
+    assert_eq!(session.requests(2).await, [300, 500]);
+}
+
+#[tokio::test]
+async fn an_utterance_without_end_is_cut() {
+    let mut session = session([Step::reply("one"), Step::reply("two")]).await;
+    session.mark(Voice::Began);
+    for _ in 0..13 {
+        session.hear(5000);
+        // The session takes the frames before more come.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    session.mark(Voice::Ended);
+    assert_eq!((session.text().await, session.text().await), ("one".into(), "two".into()));
+    assert_eq!(session.requests(2).await, [60_000, 5000]);
+}
+
+#[tokio::test]
+async fn marks_out_of_order_do_no_harm() {
+    let mut session = session([Step::reply("hi")]).await;
+    for voice in [Voice::Ended, Voice::Resumed, Voice::Paused, Voice::Began, Voice::Began, Voice::Resumed] {
+        session.mark(voice);
+    }
+    session.hear(300);
+    for voice in [Voice::Paused, Voice::Paused, Voice::Ended, Voice::Ended] {
+        session.mark(voice);
+    }
+    assert_eq!(session.text().await, "hi");
+    session.sink.close();
+    assert_eq!(session.events.next().await, None);
+}
+
+#[tokio::test]
+async fn dropping_the_events_ends_the_session() {
+    let mut session = session([Step::hang()]).await;
+    session.mark(Voice::Began);
+    session.hear(300);
+    session.mark(Voice::Ended);
+    session.requests(1).await;
+    let Session { mut sink, events, server } = session;
+    drop(events);
+    while sink.voice(Voice::Began) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // The request itself is bounded by its time limit, for the sake of its connection.
+    server.wait_transcriptions(|all| all[0].ended == Ended::Cut).await.unwrap();
+}
