@@ -62,9 +62,8 @@ pub(crate) struct Open {
 // === impl Recorded ===
 
 impl Recorded {
-    fn new(headers: BTreeMap<String, String>, body: Value, connection: u64) -> Self {
-        let (came, ended) = (Instant::now(), Ended::Open);
-        Self { headers, body, connection, ended, came, first_byte: None, ended_at: None }
+    fn new(headers: BTreeMap<String, String>, body: Value, connection: u64, came: Instant) -> Self {
+        Self { headers, body, connection, ended: Ended::Open, came, first_byte: None, ended_at: None }
     }
 }
 
@@ -77,11 +76,18 @@ impl Default for Journal {
 }
 
 impl Journal {
-    pub(crate) fn open(&self, headers: BTreeMap<String, String>, body: Value, connection: u64) -> Open {
+    /// A request that was here as a whole at the time `came`.
+    pub(crate) fn open(
+        &self,
+        headers: BTreeMap<String, String>,
+        body: Value,
+        connection: u64,
+        came: Instant,
+    ) -> Open {
         let mut requests = self.lock();
         let index = Some(requests.len()).filter(|index| *index < MOST_RECORDED);
         if index.is_some() {
-            requests.push(Recorded::new(headers, body, connection));
+            requests.push(Recorded::new(headers, body, connection, came));
         }
         drop(requests);
         self.changed.send_replace(());

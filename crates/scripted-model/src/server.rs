@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -190,11 +190,12 @@ async fn chat_completions(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    let came = Instant::now();
     let request: Value = serde_json::from_slice(&body).unwrap_or_default();
     let step = shared.step(&headers, &request);
     let number = shared.number();
     let answer = Answer::new(step, &request, number);
-    let open = shared.open_chat(&headers, request, connection.number);
+    let open = shared.open_chat(&headers, request, connection.number, came);
     respond(answer, connection, open, number).await
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
@@ -71,16 +72,28 @@ impl Shared {
         refusal.map_or_else(|| script.speeches.next(), SpeechStep::answered)
     }
 
-    pub(crate) fn open_chat(&self, headers: &HeaderMap, body: Value, connection: u64) -> Open {
-        self.journal.open(readable(headers), body, connection)
+    pub(crate) fn open_chat(&self, headers: &HeaderMap, body: Value, connection: u64, came: Instant) -> Open {
+        self.journal.open(readable(headers), body, connection, came)
     }
 
-    pub(crate) fn open_transcription(&self, headers: &HeaderMap, body: Value, connection: u64) -> Open {
-        self.transcriptions.open(readable(headers), body, connection)
+    pub(crate) fn open_transcription(
+        &self,
+        headers: &HeaderMap,
+        body: Value,
+        connection: u64,
+        came: Instant,
+    ) -> Open {
+        self.transcriptions.open(readable(headers), body, connection, came)
     }
 
-    pub(crate) fn open_speech(&self, headers: &HeaderMap, body: Value, connection: u64) -> Open {
-        self.speeches.open(readable(headers), body, connection)
+    pub(crate) fn open_speech(
+        &self,
+        headers: &HeaderMap,
+        body: Value,
+        connection: u64,
+        came: Instant,
+    ) -> Open {
+        self.speeches.open(readable(headers), body, connection, came)
     }
 
     /// The number of the next answer.

@@ -1,7 +1,7 @@
 //! `/v1/audio/transcriptions`: what is answered to audio.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, State};
@@ -26,6 +26,7 @@ pub(crate) async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    let came = Instant::now();
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let (request, fault) = match read(content_type.unwrap_or_default(), &body) {
         Ok(request) => (request, None),
@@ -34,7 +35,7 @@ pub(crate) async fn answer(
     let step = shared.transcription(&headers, request["model"].as_str().unwrap_or_default());
     // A wrong request is refused whatever the script says.
     let step = if step.status == 401 { step } else { fault.unwrap_or(step) };
-    let open = shared.open_transcription(&headers, request.clone(), connection.number);
+    let open = shared.open_transcription(&headers, request.clone(), connection.number, came);
     let headers = response_headers(&step, shared.number());
     begin(&step, &connection).await;
     let mut response = if step.status != 200 && step.body.is_none() {

@@ -4,6 +4,7 @@
 
 mod batch;
 mod check;
+mod figures;
 mod hearing;
 mod privacy;
 mod speaking;
