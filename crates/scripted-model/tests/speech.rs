@@ -75,6 +75,17 @@ async fn speech_without_a_voice_is_refused() {
 }
 
 #[tokio::test]
+async fn a_script_in_json_knows_both_endpoints() {
+    let script = r#"{"transcriptions": {"steps": [{"reply": {"text": "Hi"}}]},
+        "speeches": {"otherwise": {"form": "wav", "rate": 16000, "answer": {"after": 1}}}}"#;
+    let model = ScriptedModel::start(serde_json::from_str(script).unwrap()).await.unwrap();
+    assert!(transcribed(&model, &wav(&[0; 160], 16_000)).await.unwrap().contains(r#""text":"Hi""#));
+    let request = json!({"model": "m", "input": "hello", "voice": "v"});
+    let answer = spoken(&model, &request).await.unwrap();
+    assert!(String::from_utf8_lossy(&answer).contains("content-type: audio/wav"));
+}
+
+#[tokio::test]
 async fn the_log_has_each_request_with_its_times() {
     let model = ScriptedModel::start(Script::default()).await.unwrap();
     spoken(&model, &json!({"model": "m", "input": "hello", "voice": "v"})).await.unwrap();

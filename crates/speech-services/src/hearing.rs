@@ -5,7 +5,7 @@
 //! closed and everything in it is heard, or when the events are dropped.
 //!
 //! Providers differ in what they decide themselves, which [`Abilities`] tells. One with [`Endpointing::None`] gives a
-//! text for each utterance that the caller marks by [`Voice`]; one with [`Endpointing::Turn`] tells by
+//! text for each utterance that the caller marks by a [`Mark`]; one with [`Endpointing::Turn`] tells by
 //! [`Event::EndOfTurn`] when the person has finished, and needs no marks. A caller that marks utterances in any case can
 //! use all of them.
 //!
@@ -61,7 +61,7 @@ pub struct Abilities {
 /// Who decides when an utterance has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpointing {
-    /// The caller, by [`Voice`].
+    /// The caller, by [`Mark`].
     None,
     /// The provider cuts speech into segments.
     Segment,
@@ -71,10 +71,10 @@ pub enum Endpointing {
 
 /// A verdict of the caller's voice activity detection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Voice {
+pub enum Mark {
     /// An utterance began; the audio of the moments before it belongs to it.
     Began,
-    /// The first silence: the utterance may have ended.
+    /// The first silence: the utterance may have ended. Providers of single requests make one for each pause.
     Paused,
     /// It had not.
     Resumed,

@@ -21,7 +21,7 @@ pub(crate) struct Format {
 }
 
 /// Finds the samples in a stream of bytes.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Reader {
     /// The header as far as it has come.
     header: Vec<u8>,

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use conversation::Text;
-use speech_services::hearing::{Batch, Hearing, Settings, Transcriber, Voice as Mark};
+use speech_services::hearing::{Batch, Hearing, Mark, Settings, Transcriber};
 use speech_services::speaking::{self, OpenAi, Speaking, Voice};
 use speech_services::{Service, check, hearing};
 use testbed::Speechd;
@@ -68,9 +68,9 @@ async fn a_session_hears_sentences_in_a_stream() {
     let mut texts = Vec::new();
     for sentence in SENTENCES {
         let (samples, _) = said(&mouth, sentence).await;
-        assert!(sink.voice(Mark::Began));
+        assert!(sink.mark(Mark::Began));
         assert!(samples.chunks(480).all(|frame| sink.audio(frame)));
-        assert!(sink.voice(Mark::Paused) && sink.audio(&[0; 4800]) && sink.voice(Mark::Ended));
+        assert!(sink.mark(Mark::Paused) && sink.audio(&[0; 4800]) && sink.mark(Mark::Ended));
         loop {
             match events.next().await.unwrap() {
                 hearing::Event::Final(said) => break texts.push(said.text.expose().to_owned()),

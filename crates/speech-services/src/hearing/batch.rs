@@ -1,6 +1,6 @@
 //! A session made of requests, for a provider that takes whole utterances.
 //!
-//! The caller's [`Voice`] marks the utterances. A request begins at the first silence and is dropped when speech goes on,
+//! The caller's [`Mark`] marks the utterances. A request begins at the first silence and is dropped when speech goes on,
 //! so that the text is often there when the utterance is known to have ended: it is told as [`Event::EagerEnd`] before,
 //! and as [`Event::Final`] then. Texts keep the order of their utterances.
 
@@ -13,8 +13,7 @@ use futures::future::{BoxFuture, ready};
 
 use super::sink::{EventSender, Events, Input, Inputs, Sink, channel};
 use super::{
-    Abilities, Endpointing, Event, Final, Hearing, RequestReport, Transcriber, Transcribing, Transcript,
-    Voice,
+    Abilities, Endpointing, Event, Final, Hearing, Mark, RequestReport, Transcriber, Transcribing, Transcript,
 };
 use crate::report::Report;
 use crate::trouble::Trouble;
@@ -157,10 +156,10 @@ impl Session {
     async fn take(&mut self, input: Input) -> Result<(), Gone> {
         match input {
             Input::Audio(frame) => self.hear(&frame),
-            Input::Voice(Voice::Began) => self.begin(),
-            Input::Voice(Voice::Paused) => self.pause(),
-            Input::Voice(Voice::Resumed) => return self.resume().await,
-            Input::Voice(Voice::Ended) => self.finish(),
+            Input::Mark(Mark::Began) => self.begin(),
+            Input::Mark(Mark::Paused) => self.pause(),
+            Input::Mark(Mark::Resumed) => return self.resume().await,
+            Input::Mark(Mark::Ended) => self.finish(),
             Input::Finalize => self.cut(),
         }
         Ok(())
@@ -205,6 +204,8 @@ impl Session {
     }
 
     async fn resume(&mut self) -> Result<(), Gone> {
+        // The utterance may have been cut during its pause.
+        self.begin();
         let pause = self.utterance.as_mut().and_then(|utterance| utterance.pause.take());
         let Some(Pause { asked, is_told, .. }) = pause else { return Ok(()) };
         self.account(asked.request.report(), asked.usage()).await?;

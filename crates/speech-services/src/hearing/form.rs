@@ -6,7 +6,7 @@ use reqwest::header::HeaderValue;
 use crate::wav;
 
 /// A form with its `Content-Type`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Form {
     pub(super) content_type: HeaderValue,
     pub(super) body: Bytes,

@@ -65,7 +65,7 @@ struct Request {
 }
 
 /// What came of one attempt.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Exchange {
     head: Head,
     first_byte: Option<Instant>,

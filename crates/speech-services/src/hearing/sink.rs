@@ -1,8 +1,10 @@
 //! The two ends of a session.
 
+use std::fmt;
+
 use tokio::sync::mpsc;
 
-use super::{Event, Voice};
+use super::{Event, Mark};
 
 /// The inputs that wait for a provider: ten seconds of frames of 20 ms.
 const INPUTS: usize = 512;
@@ -23,11 +25,11 @@ pub struct Sink {
 pub struct Events(mpsc::Receiver<Event>);
 
 /// What comes out of a sink, for a provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Input {
     /// Samples of one channel.
     Audio(Box<[i16]>),
-    Voice(Voice),
+    Mark(Mark),
     /// The text so far is wanted now.
     Finalize,
 }
@@ -60,8 +62,8 @@ impl Sink {
     }
 
     /// A verdict about the audio so far. False: the session has ended.
-    pub fn voice(&mut self, voice: Voice) -> bool {
-        self.inputs.try_send(Input::Voice(voice)).is_ok()
+    pub fn mark(&mut self, mark: Mark) -> bool {
+        self.inputs.try_send(Input::Mark(mark)).is_ok()
     }
 
     /// Asks for the text so far as a final one. False: the session has ended.
@@ -84,6 +86,19 @@ impl Events {
     /// The next event. None: the session has ended. Safe to drop and call again.
     pub async fn next(&mut self) -> Option<Event> {
         self.0.recv().await
+    }
+}
+
+// === impl Input ===
+
+impl fmt::Debug for Input {
+    /// What people say is not printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Audio(frame) => write!(f, "{} samples", frame.len()),
+            Self::Mark(mark) => mark.fmt(f),
+            Self::Finalize => f.write_str("Finalize"),
+        }
     }
 }
 
@@ -120,7 +135,7 @@ mod tests {
         let taken = (0..INPUTS).filter(|_| sink.audio(&[0; 320])).count();
         assert_eq!(taken, INPUTS - FOR_VERDICTS);
         assert_eq!(sink.dropped(), 320 * FOR_VERDICTS as u64);
-        assert!(sink.voice(Voice::Ended) && sink.finalize());
+        assert!(sink.mark(Mark::Ended) && sink.finalize());
         sink.close();
         let mut last = None;
         while let Some(input) = inputs.next().await {
@@ -133,6 +148,6 @@ mod tests {
     async fn a_sink_whose_session_has_ended_says_so() {
         let (mut sink, _events, inputs, _sender) = channel();
         drop(inputs);
-        assert!(!sink.audio(&[0; 320]) && !sink.voice(Voice::Began) && !sink.finalize());
+        assert!(!sink.audio(&[0; 320]) && !sink.mark(Mark::Began) && !sink.finalize());
     }
 }

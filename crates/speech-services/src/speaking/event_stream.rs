@@ -5,7 +5,7 @@ const MAX_EVENT_BYTES: usize = 4 << 20;
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Cuts a body into events. Bytes may come in pieces of any size.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct EventStream {
     /// The line that has not ended.
     line: Vec<u8>,

@@ -30,7 +30,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Reads the body of an answer.
-#[derive(Debug)]
 pub(crate) struct Decoder {
     body: Body,
     /// The tokens that the provider counted.
@@ -39,7 +38,6 @@ pub(crate) struct Decoder {
     is_done: bool,
 }
 
-#[derive(Debug)]
 enum Body {
     /// The first bytes are awaited.
     Unknown {
@@ -56,7 +54,6 @@ enum Body {
 }
 
 /// Bytes of audio in either form.
-#[derive(Debug)]
 struct Samples {
     /// None: the first bytes decide.
     wav: Option<Reader>,

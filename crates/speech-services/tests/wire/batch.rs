@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scripted_model::{Ended, Script, ScriptedModel, Step};
-use speech_services::hearing::{Batch, Event, Events, Hearing, Settings, Sink, Transcriber, Voice};
+use speech_services::hearing::{Batch, Event, Events, Hearing, Mark, Settings, Sink, Transcriber};
 
 use crate::{loud, server};
 
@@ -29,8 +29,8 @@ impl Session {
         }
     }
 
-    fn mark(&mut self, voice: Voice) {
-        assert!(self.sink.voice(voice));
+    fn mark(&mut self, mark: Mark) {
+        assert!(self.sink.mark(mark));
     }
 
     /// The next event that is not about costs.
@@ -60,12 +60,12 @@ impl Session {
 async fn the_request_begins_at_the_pause_and_the_text_is_told_early() {
     let mut session = session([Step::reply("Good morning.")]).await;
     session.hear(1000);
-    session.mark(Voice::Began);
+    session.mark(Mark::Began);
     session.hear(600);
-    session.mark(Voice::Paused);
+    session.mark(Mark::Paused);
     assert_eq!(session.event().await, Some(Event::EagerEnd { text: "Good morning.".into() }));
     session.hear(300);
-    session.mark(Voice::Ended);
+    session.mark(Mark::Ended);
     assert_eq!(session.text().await, "Good morning.");
     assert_eq!(session.requests(1).await, [1100], "half a second before it belongs to an utterance");
     assert_eq!(session.server.transcriptions()[0].body["language"], "en");
@@ -74,14 +74,14 @@ async fn the_request_begins_at_the_pause_and_the_text_is_told_early() {
 #[tokio::test]
 async fn speech_that_goes_on_drops_the_request() {
     let mut session = session([Step::reply("Good").delay_ms(200), Step::reply("Good morning.")]).await;
-    session.mark(Voice::Began);
+    session.mark(Mark::Began);
     session.hear(400);
-    session.mark(Voice::Paused);
+    session.mark(Mark::Paused);
     session.requests(1).await;
-    session.mark(Voice::Resumed);
+    session.mark(Mark::Resumed);
     session.hear(400);
-    session.mark(Voice::Paused);
-    session.mark(Voice::Ended);
+    session.mark(Mark::Paused);
+    session.mark(Mark::Ended);
     assert_eq!(session.text().await, "Good morning.");
     assert_eq!(session.requests(2).await, [400, 800]);
 }
@@ -89,14 +89,14 @@ async fn speech_that_goes_on_drops_the_request() {
 #[tokio::test]
 async fn a_text_that_was_told_early_is_taken_back() {
     let mut session = session([Step::reply("Good"), Step::reply("Good morning.")]).await;
-    session.mark(Voice::Began);
+    session.mark(Mark::Began);
     session.hear(400);
-    session.mark(Voice::Paused);
+    session.mark(Mark::Paused);
     assert_eq!(session.event().await, Some(Event::EagerEnd { text: "Good".into() }));
-    session.mark(Voice::Resumed);
+    session.mark(Mark::Resumed);
     assert_eq!(session.event().await, Some(Event::Resumed));
     session.hear(400);
-    session.mark(Voice::Ended);
+    session.mark(Mark::Ended);
     assert_eq!(session.text().await, "Good morning.");
 }
 
@@ -105,10 +105,10 @@ async fn texts_keep_the_order_of_their_utterances() {
     let steps = [Step::reply("one").delay_ms(200), Step::reply("two"), Step::reply("three")];
     let mut session = session(steps).await;
     for _ in 0..3 {
-        session.mark(Voice::Began);
+        session.mark(Mark::Began);
         session.hear(300);
-        session.mark(Voice::Paused);
-        session.mark(Voice::Ended);
+        session.mark(Mark::Paused);
+        session.mark(Mark::Ended);
     }
     session.sink.close();
     let mut texts = Vec::new();
@@ -124,9 +124,9 @@ async fn texts_keep_the_order_of_their_utterances() {
 async fn silence_is_an_event_and_a_failure_is_one_too() {
     let mut session = session([Step::reply(""), Step::status(401)]).await;
     for _ in 0..2 {
-        session.mark(Voice::Began);
+        session.mark(Mark::Began);
         session.hear(300);
-        session.mark(Voice::Ended);
+        session.mark(Mark::Ended);
     }
     assert_eq!(session.event().await, Some(Event::NothingSaid));
     let failed = session.event().await;
@@ -136,7 +136,7 @@ async fn silence_is_an_event_and_a_failure_is_one_too() {
 #[tokio::test]
 async fn closing_hears_what_was_put_in() {
     let mut session = session([Step::reply("hi").delay_ms(100)]).await;
-    session.mark(Voice::Began);
+    session.mark(Mark::Began);
     session.hear(300);
     session.sink.close();
     let mut kinds = Vec::new();
@@ -154,25 +154,40 @@ async fn closing_hears_what_was_put_in() {
 #[tokio::test]
 async fn finalize_cuts_an_utterance_that_goes_on() {
     let mut session = session([Step::reply("one"), Step::reply("two")]).await;
-    session.mark(Voice::Began);
+    session.mark(Mark::Began);
     session.hear(300);
     assert!(session.sink.finalize());
     session.hear(500);
-    session.mark(Voice::Ended);
+    session.mark(Mark::Ended);
     assert_eq!((session.text().await, session.text().await), ("one".into(), "two".into()));
     assert_eq!(session.requests(2).await, [300, 500]);
 }
 
 #[tokio::test]
+async fn speech_that_goes_on_after_a_cut_pause_is_heard() {
+    let mut session = session([Step::reply("one"), Step::reply("two")]).await;
+    session.mark(Mark::Began);
+    session.hear(300);
+    session.mark(Mark::Paused);
+    session.hear(100);
+    assert!(session.sink.finalize());
+    session.mark(Mark::Resumed);
+    session.hear(500);
+    session.mark(Mark::Ended);
+    assert_eq!((session.text().await, session.text().await), ("one".into(), "two".into()));
+    assert_eq!(session.requests(2).await, [300, 600]);
+}
+
+#[tokio::test]
 async fn an_utterance_without_end_is_cut() {
     let mut session = session([Step::reply("one"), Step::reply("two")]).await;
-    session.mark(Voice::Began);
+    session.mark(Mark::Began);
     for _ in 0..13 {
         session.hear(5000);
         // The session takes the frames before more come.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    session.mark(Voice::Ended);
+    session.mark(Mark::Ended);
     assert_eq!((session.text().await, session.text().await), ("one".into(), "two".into()));
     assert_eq!(session.requests(2).await, [60_000, 5000]);
 }
@@ -180,12 +195,12 @@ async fn an_utterance_without_end_is_cut() {
 #[tokio::test]
 async fn marks_out_of_order_do_no_harm() {
     let mut session = session([Step::reply("hi")]).await;
-    for voice in [Voice::Ended, Voice::Resumed, Voice::Paused, Voice::Began, Voice::Began, Voice::Resumed] {
-        session.mark(voice);
+    for mark in [Mark::Ended, Mark::Resumed, Mark::Paused, Mark::Began, Mark::Began, Mark::Resumed] {
+        session.mark(mark);
     }
     session.hear(300);
-    for voice in [Voice::Paused, Voice::Paused, Voice::Ended, Voice::Ended] {
-        session.mark(voice);
+    for mark in [Mark::Paused, Mark::Paused, Mark::Ended, Mark::Ended] {
+        session.mark(mark);
     }
     assert_eq!(session.text().await, "hi");
     session.sink.close();
@@ -195,13 +210,13 @@ async fn marks_out_of_order_do_no_harm() {
 #[tokio::test]
 async fn dropping_the_events_ends_the_session() {
     let mut session = session([Step::hang()]).await;
-    session.mark(Voice::Began);
+    session.mark(Mark::Began);
     session.hear(300);
-    session.mark(Voice::Ended);
+    session.mark(Mark::Ended);
     session.requests(1).await;
     let Session { mut sink, events, server } = session;
     drop(events);
-    while sink.voice(Voice::Began) {
+    while sink.mark(Mark::Began) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     // The request itself is bounded by its time limit, for the sake of its connection.
