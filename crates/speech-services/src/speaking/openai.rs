@@ -188,9 +188,7 @@ impl Speech {
         let mut retries = Retries::new(self.until, self.settings.service.max_attempts, fastrand::Rng::new());
         loop {
             self.record.begin_attempt();
-            let ended = self.attempt().await;
-            self.record.head(&self.head);
-            let fault = match ended {
+            let fault = match self.attempt().await {
                 Err(Stop::Fault(fault)) => fault,
                 ended => {
                     self.record.end_attempt(None);
@@ -213,6 +211,7 @@ impl Speech {
         let request = self.client.post(["audio", "speech"], json, self.body.clone());
         self.head = Head::default();
         let sent = timeout_at(first_by.into(), self.client.send(request, &mut self.head)).await;
+        self.record.head(&self.head);
         let mut response = sent.map_err(|_| self.late())??;
         let mut decoder = Decoder::new(&content_type(&response), self.settings.rate())?;
         self.receive(&mut response, &mut decoder, first_by).await?;

@@ -66,7 +66,8 @@ struct Samples {
 // === impl Decoder ===
 
 impl Decoder {
-    /// `content_type` in lower case. `rate` is that of raw samples, unless the type names one.
+    /// `content_type` in lower case. `rate` is that of raw samples, unless the type names one. Raw samples are
+    /// little-endian, also as `audio/L16`: that is what servers of this API mean by pcm, whatever RFC 2586 says.
     ///
     /// # Errors
     /// The type is one that cannot be played.
@@ -214,6 +215,7 @@ fn compressed(essence: &str) -> Option<&'static str> {
         "audio/webm" | "video/webm" => Some("WebM"),
         "audio/aac" | "audio/aacp" | "audio/mp4" | "audio/x-m4a" => Some("AAC"),
         "audio/flac" | "audio/x-flac" => Some("FLAC"),
+        "audio/basic" | "audio/pcmu" | "audio/mulaw" | "audio/x-mulaw" => Some("µ-law"),
         _ => None,
     }
 }

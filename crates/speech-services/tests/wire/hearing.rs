@@ -141,7 +141,7 @@ async fn a_server_that_says_nothing_is_given_up_in_time() {
     let heard = heard(service).await;
     assert_eq!(trouble(&heard).failure.class, "answer_timeout");
     assert!(trouble(&heard).failure.message.contains("within 200ms"), "{:?}", heard.0);
-    assert!(since(started) < Duration::from_secs(1), "{:?}", since(started));
+    assert!(since(started) < Duration::from_secs(3), "{:?}", since(started));
     assert!(!heard.1.attempts.is_empty());
 }
 
@@ -182,7 +182,7 @@ async fn a_dropped_request_leaves_its_connection_to_the_next() {
     drop(request);
     server.wait_transcriptions(|all| all[0].ended == Ended::Answered).await.unwrap();
     // The client reads the answer a moment after the server has sent it.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     let next = transcriber.transcribe(&loud(500), 16_000, None).await.unwrap();
     assert_eq!((next.text.expose(), server.connections()), ("new", 1));
 }

@@ -132,7 +132,7 @@ async fn the_report_tells_times_audio_and_characters() {
     assert_eq!((report.characters, report.audio), (13, Duration::from_millis(200)));
     assert_eq!((report.tokens, report.outcome), (Some(7), Outcome::Complete));
     let first = report.time_to_first_byte.unwrap();
-    assert!((80..400).contains(&first.as_millis()), "{first:?}");
+    assert!(first >= Duration::from_millis(80) && first <= report.ended - report.started, "{first:?}");
     let [attempt] = report.attempts.as_slice() else { panic!("{:?}", report.attempts) };
     assert_eq!((attempt.http_status, attempt.request_id.as_deref()), (Some(200), Some("req_scripted_0")));
     assert!(attempt.first_byte.is_some() && attempt.failure.is_none());
@@ -140,16 +140,16 @@ async fn the_report_tells_times_audio_and_characters() {
 
 #[tokio::test]
 async fn the_first_piece_is_there_long_before_the_last() {
-    let step = SpeechStep::samples(tone(24_000)).pieces(100, 1.0);
+    let step = SpeechStep::samples(tone(48_000)).pieces(100, 1.0);
     let (_server, service) = server(Script::default().speeches([step])).await;
     let provider = OpenAi::new(&settings(service)).unwrap();
     let started = Instant::now();
     let mut utterance = provider.speak(&TEXT.into(), &Voice::default());
     let Some(Event::Audio(first)) = utterance.next().await else { panic!("no audio") };
-    assert!(since(started) < Duration::from_millis(400), "{:?}", since(started));
+    assert!(since(started) < Duration::from_secs(1), "{:?}", since(started));
     assert_eq!(first.samples.len(), 2400);
     while utterance.next().await.is_some() {}
-    assert!(since(started) >= Duration::from_millis(950), "{:?}", since(started));
+    assert!(since(started) >= Duration::from_millis(1900), "{:?}", since(started));
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn a_slow_reader_is_no_stall() {
     let step = SpeechStep::samples(tone(1_200_000)).pieces(10_000, 0.0);
     let (_server, service) = server(Script::default().speeches([step])).await;
     let limits = Settings {
-        stall_timeout: Duration::from_millis(200),
+        stall_timeout: Duration::from_secs(1),
         total_timeout: Duration::from_secs(2),
         ..settings(service)
     };
@@ -258,26 +258,23 @@ async fn a_refusal_is_not_tried_again() {
 
 #[tokio::test]
 async fn each_time_limit_is_told_by_its_name() {
-    let stalls = SpeechStep::samples(tone(24_000)).answer(Step::default().after(2).ending(Ending::Stall));
-    let slow = SpeechStep::samples(tone(48_000)).pieces(100, 1.5);
-    for (step, expected, audio) in [
-        (SpeechStep::answered(Step::hang()), "first_audio_timeout", 0),
-        (
-            SpeechStep::default().answer(Step::default().after(0).ending(Ending::Stall)),
-            "first_audio_timeout",
-            0,
-        ),
-        (stalls, "stall_timeout", 200),
-        (slow, "total_timeout", 200),
+    let after = |pieces, ending| Step::default().after(pieces).ending(ending);
+    let stalls = SpeechStep::samples(tone(24_000)).answer(after(2, Ending::Stall));
+    let slow = SpeechStep::samples(tone(48_000)).pieces(100, 3.0);
+    for (step, total, class_told, audio) in [
+        (SpeechStep::answered(Step::hang()), 20, "first_audio_timeout", 0..=0),
+        (SpeechStep::default().answer(after(0, Ending::Stall)), 20, "first_audio_timeout", 0..=0),
+        (stalls, 20, "stall_timeout", 200..=200),
+        (slow, 1, "total_timeout", 100..=300),
     ] {
         let (_server, mut service) = server(Script::default().speeches([step])).await;
-        service.timeout = Duration::from_millis(250);
+        service.timeout = Duration::from_secs(1);
         service.max_attempts = 1;
-        let total = Duration::from_millis(if expected == "total_timeout" { 400 } else { 5000 });
-        let stall_timeout = Duration::from_millis(250);
-        let limits = Settings { stall_timeout, total_timeout: total, ..settings(service) };
+        let (stall_timeout, total_timeout) = (Duration::from_secs(1), Duration::from_secs(total));
+        let limits = Settings { stall_timeout, total_timeout, ..settings(service) };
         let spoken = spoken_by(&OpenAi::new(&limits).unwrap(), TEXT).await;
-        assert_eq!((class(&spoken), spoken.audio), (expected, Duration::from_millis(audio)));
+        assert_eq!(class(&spoken), class_told);
+        assert!(audio.contains(&spoken.audio.as_millis()), "{class_told} after {:?}", spoken.audio);
     }
 }
 
@@ -289,10 +286,11 @@ async fn dropping_an_utterance_ends_the_request() {
     assert!(matches!(utterance.next().await, Some(Event::Audio(_))));
     let report = utterance.report();
     assert_eq!((report.outcome, report.attempts.len()), (Outcome::Interrupted, 1));
+    assert_eq!(report.attempts[0].http_status, Some(200));
     let dropped = Instant::now();
     drop(utterance);
     server.wait_speeches(|all| all[0].ended == Ended::Cut).await.unwrap();
-    assert!(since(dropped) < Duration::from_millis(500), "{:?}", since(dropped));
+    assert!(since(dropped) < Duration::from_secs(5), "{:?}", since(dropped));
 }
 
 #[tokio::test]

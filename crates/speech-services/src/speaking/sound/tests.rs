@@ -105,6 +105,7 @@ fn what_cannot_be_played_is_told_by_its_name() {
     let noise = raw(&tone());
     assert_eq!(kind("audio/mpeg", &noise), Kind::NotPlayable("mp3"));
     assert_eq!(kind("audio/ogg; codecs=opus", &noise), Kind::NotPlayable("Opus in Ogg"));
+    assert_eq!(kind("audio/basic", &noise), Kind::NotPlayable("µ-law"));
     for (start, form) in
         [(&b"ID3\x04"[..], "mp3"), (b"\xff\xfb\x90\x64", "mp3"), (b"OggS", "Opus in Ogg"), (b"fLaC", "FLAC")]
     {
