@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use conversation::Text;
@@ -15,7 +16,11 @@ const SENTENCES: [&str; 3] =
     ["good morning how are you today", "please open the window", "what is the time in london"];
 
 fn speechd() -> Option<Speechd> {
-    let speechd = Speechd::start(None).unwrap();
+    started(None)
+}
+
+fn started(grammar: Option<&Path>) -> Option<Speechd> {
+    let speechd = Speechd::start(grammar).unwrap();
     if speechd.is_none() {
         let reason = "SKIPPED: flite is missing, which speaks (`cargo xtask setup`, or apt install flite)\n";
         std::io::stderr().write_all(reason.as_bytes()).unwrap();
@@ -80,6 +85,26 @@ async fn a_session_hears_sentences_in_a_stream() {
         }
     }
     assert_eq!(texts, SENTENCES);
+}
+
+#[tokio::test]
+async fn with_a_grammar_only_its_sentences_are_heard() {
+    let directory = tempfile::tempdir().unwrap();
+    let grammar = directory.path().join("sentences.gram");
+    let sentences =
+        "#JSGF V1.0;\ngrammar sentences;\npublic <sentence> = close the door | open the window;\n";
+    std::fs::write(&grammar, sentences).unwrap();
+    let Some(speechd) = started(Some(&grammar)) else { return };
+    let mouth = OpenAi::new(&speaking::Settings::new(service(&speechd), "rms")).unwrap();
+    let ear = Transcriber::new(&Settings::new(service(&speechd))).unwrap();
+    for (sentence, possible) in [
+        ("close the door", &["close the door"][..]),
+        ("good morning how are you today", &["", "close the door", "open the window"]),
+    ] {
+        let (samples, rate) = said(&mouth, sentence).await;
+        let heard = ear.transcribe(&samples, rate, None).await.unwrap();
+        assert!(possible.contains(&heard.text.expose()), "{sentence}: {}", heard.text.expose());
+    }
 }
 
 #[tokio::test]
