@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 const LAYERS: [&[&str]; 4] = [
     &["bounded", "conversation", "libwebrtc", "livekit-transport", "statedir"],
     &["outbound", "redaction"],
-    &["agent-worker", "otlp-spool", "turn-store"],
+    &["agent-worker", "otlp-spool", "speech-services", "turn-store"],
     &["voiced"],
 ];
 
