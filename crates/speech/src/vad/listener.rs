@@ -1,0 +1,152 @@
+//! Frames become windows, and windows become the answer to one question: is this the person's speech?
+//!
+//! The model is not asked where the answer is known: in silence, below the gate, and while nothing but the steady
+//! background is heard. When sound comes back the last window is heard again first, so that the model knows how the
+//! sound began.
+
+use super::gate::{Gate, probability_of_level};
+use super::level::{Floor, Meter};
+use super::silero::{Silero, WINDOW};
+use super::{Level, Provider, Settings};
+
+/// What is less far above the steady background is the background, in dB.
+const STEADY: f32 = 3.0;
+/// The probability below which a window is clearly no speech.
+const CLEAR: f32 = 0.1;
+/// The windows after which the model forgets: one second unheard, five of clearly no speech. It drifts in music.
+const FORGETS_UNHEARD: u32 = 31;
+const FORGETS_CALM: u32 = 156;
+
+pub(super) struct Listener {
+    model: Model,
+    start: f32,
+    stop: f32,
+    window: [f32; WINDOW],
+    filled: usize,
+    previous: [f32; WINDOW],
+    meter: Meter,
+    floor: Floor,
+    gate: Gate,
+    level: f32,
+    probability: f32,
+    /// The windows in a row that the model was not asked about, and those that it was sure of.
+    unheard: u32,
+    calm: u32,
+    passes: u64,
+}
+
+#[expect(clippy::large_enum_variant, reason = "one a session, and the larger one is the usual one")]
+enum Model {
+    Silero(Silero),
+    Energy,
+}
+
+// === impl Listener ===
+
+impl Listener {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            model: match settings.provider {
+                Provider::Silero => Model::Silero(Silero::new()),
+                Provider::Energy => Model::Energy,
+            },
+            start: settings.start,
+            stop: settings.stop,
+            window: [0.0; WINDOW],
+            filled: 0,
+            previous: [0.0; WINDOW],
+            meter: Meter::default(),
+            floor: Floor::new(),
+            gate: Gate::new(settings.below_person),
+            level: super::level::SILENCE,
+            probability: 0.0,
+            unheard: 0,
+            calm: 0,
+            passes: 0,
+        }
+    }
+
+    /// Takes samples until a window is full; what is left of them then is to be given again.
+    pub(super) fn fill<'a>(&mut self, samples: &'a [i16]) -> (bool, &'a [i16]) {
+        let (taken, rest) = samples.split_at(samples.len().min(WINDOW - self.filled));
+        for (to, sample) in self.window[self.filled..].iter_mut().zip(taken) {
+            *to = f32::from(*sample) / 32_768.0;
+        }
+        self.filled += taken.len();
+        let full = self.filled == WINDOW;
+        self.filled %= WINDOW;
+        (full, rest)
+    }
+
+    /// Whether the full window is the person's speech. `goes_on` while it follows speech.
+    pub(super) fn is_speech(&mut self, goes_on: bool) -> bool {
+        self.level = self.meter.level(&self.window);
+        self.floor.hear(self.level);
+        self.probability = if self.is_known_to_be_none(goes_on) { self.pass_over() } else { self.ask() };
+        self.previous = self.window;
+        let enough = if goes_on { self.stop } else { self.start };
+        self.gate.counts(self.probability >= enough, self.level, goes_on)
+    }
+
+    /// Forgets the stream, as after a gap, but not the person.
+    pub(super) fn reset(&mut self) {
+        self.filled = 0;
+        self.unheard = 0;
+        self.probability = 0.0;
+        self.previous = [0.0; WINDOW];
+        self.forget();
+    }
+
+    pub(super) fn level(&self) -> Level {
+        Level { now: self.level, person: self.gate.person(), background: self.floor.level() }
+    }
+
+    pub(super) fn probability(&self) -> f32 {
+        self.probability
+    }
+
+    pub(super) fn passes(&self) -> u64 {
+        self.passes
+    }
+
+    fn is_known_to_be_none(&self, goes_on: bool) -> bool {
+        if goes_on || self.probability >= CLEAR {
+            return false;
+        }
+        let background = self.floor.level().is_some_and(|floor| self.level < floor + STEADY);
+        background || self.level < self.gate.audible()
+    }
+
+    fn pass_over(&mut self) -> f32 {
+        self.unheard = self.unheard.saturating_add(1);
+        if self.unheard == FORGETS_UNHEARD {
+            self.forget();
+        }
+        0.0
+    }
+
+    fn ask(&mut self) -> f32 {
+        self.passes += 1;
+        let Model::Silero(model) = &mut self.model else {
+            return probability_of_level(self.level, self.floor.level());
+        };
+        if self.unheard > 0 {
+            model.probability(&self.previous);
+            self.passes += 1;
+            self.unheard = 0;
+        }
+        let probability = model.probability(&self.window);
+        self.calm = if probability < CLEAR { self.calm + 1 } else { 0 };
+        if self.calm >= FORGETS_CALM {
+            self.forget();
+        }
+        probability
+    }
+
+    fn forget(&mut self) {
+        self.calm = 0;
+        if let Model::Silero(model) = &mut self.model {
+            model.reset();
+        }
+    }
+}

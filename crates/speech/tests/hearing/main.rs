@@ -1,0 +1,10 @@
+//! The detector on sound: against the published model, on speech of a synthesiser, and on all that is no speech.
+
+mod babble;
+mod gaps;
+mod silero;
+mod sound;
+mod steps;
+mod telephone;
+mod unspoken;
+mod voice;
