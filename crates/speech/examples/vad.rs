@@ -45,9 +45,13 @@ fn mono(file: &[u8]) -> Result<Vec<i16>, String> {
     }
     let (mut at, mut format) = (12, None);
     loop {
-        let (name, length) = (file.get(at..at + 4).ok_or("no samples in the file")?, number(at + 4, 4)? as usize);
+        let (name, length) =
+            (file.get(at..at + 4).ok_or("no samples in the file")?, number(at + 4, 4)? as usize);
         match name {
-            b"fmt " => format = Some((number(at + 8, 2)?, number(at + 10, 2)?, number(at + 12, 4)?, number(at + 22, 2)?)),
+            b"fmt " => {
+                format =
+                    Some((number(at + 8, 2)?, number(at + 10, 2)?, number(at + 12, 4)?, number(at + 22, 2)?))
+            }
             b"data" => {
                 let Some((1, channels @ 1..=2, rate, 16)) = format else {
                     return Err("not 16-bit PCM with one or two channels".to_owned());

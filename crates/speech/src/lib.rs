@@ -7,10 +7,18 @@
 //! - [`resample`]: mono sound from one sample rate to another, in a stream
 //! - [`text`]: the words of a streamed reply as a voice can say them, without markdown and emoji
 //! - [`pieces`]: a reply cut into what is spoken at a time
+//! - [`turn`]: when a person's turn has ended, from speech and transcripts
+//! - [`pace`]: how much of a piece has been spoken after a part of its sound
+//! - [`echo`]: whether what was heard is our own voice
+//!
+//! Machines take the time as an argument and tell when they want to be asked again (`deadline`).
 
 #![forbid(unsafe_code)]
 
+pub mod echo;
+pub mod pace;
 pub mod pieces;
 pub mod resample;
 pub mod text;
+pub mod turn;
 pub mod vad;

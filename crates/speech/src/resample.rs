@@ -180,7 +180,8 @@ fn filters(up: usize, down: usize, taps: usize) -> Vec<f32> {
     let mut filters = Vec::with_capacity(up * taps);
     for phase in 0..up {
         let middle = half - 1.0 + phase as f64 / up as f64;
-        let filter: Vec<f64> = (0..taps).map(|tap| windowed_sinc(tap as f64 - middle, cutoff, half)).collect();
+        let filter: Vec<f64> =
+            (0..taps).map(|tap| windowed_sinc(tap as f64 - middle, cutoff, half)).collect();
         let sum: f64 = filter.iter().sum();
         filters.extend(filter.iter().map(|value| (value / sum) as f32));
     }

@@ -213,6 +213,7 @@ impl Speakable {
                 self.inline.emit(' ', offset + start, output);
             }
             let mut at = 0;
+            self.inline.before = None;
             while at < cell.len() {
                 at += self.inline.step(&cell[at..], offset + start + at, true, output);
             }
@@ -222,7 +223,6 @@ impl Speakable {
         if said && self.inline.last.is_some_and(char::is_alphanumeric) {
             self.inline.emit('.', offset + line.len(), output);
         }
-        output.extend_source(offset + line.len());
     }
 }
 
@@ -235,10 +235,6 @@ impl Inline {
             Token::Unfinished => return 0,
             Token::Letter => return self.literal(text, offset, output),
             Token::Dropped { bytes } => bytes,
-            Token::Emoji { bytes } => {
-                self.skipped_emoji = true;
-                bytes
-            }
             Token::Escaped { bytes } => {
                 let letter = text[1..].chars().next();
                 letter.into_iter().for_each(|letter| self.emit(letter, offset + bytes, output));
@@ -252,8 +248,12 @@ impl Inline {
                 return self.marks(&text[..bytes], offset, mark, (opens, closes), output);
             }
             Token::Text { bytes, said } => {
+                let before = output.text.len();
                 self.part(&text[said.clone()], offset + said.start, output);
-                output.extend_source(offset + bytes);
+                if output.text.len() > before {
+                    output.extend_source(offset + bytes);
+                }
+                self.space = self.space.map(|_| offset + bytes);
                 bytes
             }
         };
@@ -294,7 +294,11 @@ impl Inline {
 
     fn literal(&mut self, text: &str, offset: usize, output: &mut Mapped) -> usize {
         let Some(letter) = text.chars().next() else { return 0 };
-        self.emit(letter, offset + letter.len_utf8(), output);
+        if inline::is_emoji(letter) {
+            self.skipped_emoji = true;
+        } else {
+            self.emit(letter, offset + letter.len_utf8(), output);
+        }
         self.before = Some(letter);
         letter.len_utf8()
     }
@@ -326,4 +330,4 @@ impl Inline {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

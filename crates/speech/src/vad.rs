@@ -10,13 +10,14 @@
 //! - `silero`: Silero VAD's model in safe Rust; `weights` are its weights, one copy for the process
 //! - `listener`: windows, and where the model need not be asked; a silent microphone costs next to nothing
 //! - `gate`: only what is near the person's own level counts, so a crowd 30 dB below does not
-//! - `level`: loudness and the background
+//! - `level`: loudness and the background; `onset`: what was struck rather than spoken
 //!
 //! A step allocates nothing but the list of what has happened, which is empty nearly always.
 
 mod gate;
 mod level;
 mod listener;
+mod onset;
 mod silero;
 mod weights;
 
@@ -240,7 +241,11 @@ impl Vad {
 
     fn hear(&mut self, window: &Heard) -> Option<Event> {
         let goes_on = !matches!(self.state, State::Idle);
-        if self.listener.is_speech(goes_on) { self.speech(window) } else { self.silence() }
+        if self.listener.is_speech(goes_on, self.is_speaking()) {
+            self.speech(window)
+        } else {
+            self.silence()
+        }
     }
 
     fn speech(&mut self, window: &Heard) -> Option<Event> {

@@ -6,16 +6,17 @@
 
 /// What stands before a full stop that ends no sentence. In small letters, without the last full stop.
 const ABBREVIATIONS: &[&str] = &[
-    "mr", "mrs", "ms", "mx", "dr", "prof", "st", "sr", "jr", "gen", "col", "sgt", "capt", "lt", "rev", "hon", "inc",
-    "ltd", "co", "corp", "vs", "etc", "approx", "apt", "dept", "est", "fig", "no", "vol", "ed", "al", "ave", "blvd",
-    "rd", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "mon", "tue", "wed",
-    "thu", "fri", "sat", "sun", "e.g", "i.e", "a.k.a", "u.s", "u.k", "ph.d", "m.d", "b.a", "m.a", "cf", "viz", "hrs",
-    "min", "sec", "tel", "ext", "bzw", "ca", "evtl", "ggf", "inkl", "exkl", "nr", "str", "usw", "vgl", "z.b", "d.h",
-    "u.a", "o.ä", "s.o", "s.u", "i.d.r", "u.s.w", "fr", "hr", "frl", "abs", "art", "bspw", "sog", "tgl", "zzgl", "mme",
-    "mlle", "sra", "srta", "p.ex", "av", "núm", "pág",
+    "mr", "mrs", "ms", "mx", "dr", "prof", "st", "sr", "jr", "gen", "col", "sgt", "capt", "lt", "rev", "hon",
+    "inc", "ltd", "co", "corp", "vs", "etc", "approx", "apt", "dept", "est", "fig", "no", "vol", "ed", "al",
+    "ave", "blvd", "rd", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
+    "mon", "tue", "wed", "thu", "fri", "sat", "sun", "e.g", "i.e", "a.k.a", "u.s", "u.k", "ph.d", "m.d",
+    "b.a", "m.a", "cf", "viz", "hrs", "min", "sec", "tel", "ext", "bzw", "ca", "evtl", "ggf", "inkl", "exkl",
+    "nr", "str", "usw", "vgl", "z.b", "d.h", "u.a", "o.ä", "s.o", "s.u", "i.d.r", "u.s.w", "fr", "hr", "frl",
+    "abs", "art", "bspw", "sog", "tgl", "zzgl", "mme", "mlle", "sra", "srta", "p.ex", "av", "núm", "pág",
 ];
 /// Behind these a sentence may end all the same, if a capital letter follows.
-const OFTEN_LAST: &[&str] = &["a.m", "p.m", "etc", "usw", "inc", "ltd", "co", "jr", "sr", "no", "min", "sun", "sat"];
+const OFTEN_LAST: &[&str] =
+    &["a.m", "p.m", "etc", "usw", "inc", "ltd", "co", "jr", "sr", "no", "min", "sun", "sat"];
 
 /// The end of the first piece of `text`, in bytes. `first` is the length of a clause that suffices, `shortest` that of
 /// a piece of sentences.
@@ -85,7 +86,8 @@ fn is_clause_end(text: &str, at: usize, letter: char) -> bool {
 fn is_word_end(text: &str, at: usize, letter: char) -> bool {
     let is_digit = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_digit());
     letter.is_whitespace()
-        && !(is_digit(text[..at].chars().next_back()) && is_digit(text[at + letter.len_utf8()..].chars().next()))
+        && !(is_digit(text[..at].chars().next_back())
+            && is_digit(text[at + letter.len_utf8()..].chars().next()))
 }
 
 /// The end of the sentence whose last mark stands at `at`, with the quotes and brackets that it closes.

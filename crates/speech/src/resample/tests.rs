@@ -25,7 +25,8 @@ fn resampled<S: Sample>(input: &[S], from: u32, to: u32, frames: &[usize]) -> Ve
 }
 
 fn decibels(of: impl Iterator<Item = f32>) -> f64 {
-    let (sum, count) = of.fold((0.0, 0.0), |(sum, count), value| (sum + f64::from(value).powi(2), count + 1.0));
+    let (sum, count) =
+        of.fold((0.0, 0.0), |(sum, count), value| (sum + f64::from(value).powi(2), count + 1.0));
     10.0 * (sum / count).max(1e-20).log10()
 }
 
@@ -46,7 +47,11 @@ fn output_is_as_long_as_the_input_to_the_sample() {
     for (from, to) in RATES.iter().flat_map(|from| RATES.map(|to| (*from, to))) {
         for samples in [1_usize, 7, 441, 5000] {
             let expected = (samples as u64 * u64::from(to)).div_ceil(u64::from(from));
-            assert_eq!(resampled(&vec![0.5; samples], from, to, &[160]).len() as u64, expected, "{from} to {to}");
+            assert_eq!(
+                resampled(&vec![0.5; samples], from, to, &[160]).len() as u64,
+                expected,
+                "{from} to {to}"
+            );
         }
     }
 }
@@ -64,7 +69,8 @@ fn output_does_not_depend_on_how_the_input_is_cut() {
 
 #[test]
 fn what_the_lower_rate_cannot_carry_is_gone() {
-    for (from, to, hertz) in [(48_000, 16_000, 9_000.0), (44_100, 8_000, 5_000.0), (24_000, 16_000, 8_800.0)] {
+    for (from, to, hertz) in [(48_000, 16_000, 9_000.0), (44_100, 8_000, 5_000.0), (24_000, 16_000, 8_800.0)]
+    {
         let output = resampled(&tone(hertz, from, 0.5), from, to, &[480]);
         let left = decibels(output[400..output.len() - 400].iter().copied());
         assert!(left < -65.0, "{left} dB of {hertz} Hz are left from {from} to {to}");

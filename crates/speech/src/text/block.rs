@@ -36,12 +36,17 @@ pub(super) fn start(text: &str, in_fence: bool, force: bool) -> Start {
     let rest = &line[indent..];
     let plain = Start::Line { marker: 0, kind: Kind::Text, indented: indent > 0 };
     let Some(first) = rest.chars().next() else {
-        return if is_whole { Start::Line { marker: indent, kind: Kind::Blank, indented: false } } else { Start::Unknown };
+        return if is_whole {
+            Start::Line { marker: indent, kind: Kind::Blank, indented: false }
+        } else {
+            Start::Unknown
+        };
     };
     if matches!(first, '`' | '~') && is_fence(rest, first) {
         return if is_whole { Start::Fence(line.len()) } else { Start::Unknown };
     }
-    if !is_whole && matches!(first, '`' | '~') && rest.len() < 3 && rest.chars().all(|letter| letter == first) {
+    if !is_whole && matches!(first, '`' | '~') && rest.len() < 3 && rest.chars().all(|letter| letter == first)
+    {
         return Start::Unknown;
     }
     if in_fence {
@@ -49,7 +54,8 @@ pub(super) fn start(text: &str, in_fence: bool, force: bool) -> Start {
     }
     let marked = |bytes, kind| Start::Line { marker: indent + bytes, kind, indented: indent > 0 };
     match first {
-        '>' => Start::Quote(indent + 1),
+        '>' if rest.len() == 1 && !is_whole => Start::Unknown,
+        '>' => Start::Quote(indent + if rest[1..].starts_with(' ') { 2 } else { 1 }),
         '|' if is_whole => Start::Row(line.len()),
         '|' => Start::Unknown,
         '-' | '*' | '_' | '=' | '+' if is_rule(rest, first) => {

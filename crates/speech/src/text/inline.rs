@@ -19,9 +19,6 @@ pub(super) enum Token {
     Dropped {
         bytes: usize,
     },
-    Emoji {
-        bytes: usize,
-    },
     /// A backslash and the letter that stands for itself behind it.
     Escaped {
         bytes: usize,
@@ -58,7 +55,6 @@ pub(super) fn next(text: &str, before: Option<char>, in_code: bool, force: bool)
         '!' if text.len() == 1 && !force => return Token::Unfinished,
         '!' if text[1..].starts_with('[') => link(text, 1, force),
         '<' => tag(text, force),
-        _ if is_emoji(first) => Some(Token::Emoji { bytes: first.len_utf8() }),
         'h' | 'H' | 'w' | 'W' if !before.is_some_and(char::is_alphanumeric) => url(text, force),
         _ => return Token::Letter,
     };
@@ -70,7 +66,9 @@ pub(super) fn next(text: &str, before: Option<char>, in_code: bool, force: bool)
 }
 
 pub(super) fn begins_url(text: &str) -> bool {
-    SCHEMES.iter().any(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
+    SCHEMES
+        .iter()
+        .any(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
 }
 
 // Each of these returns `None` when more has to come.
@@ -111,26 +109,33 @@ fn struck(text: &str, force: bool) -> Option<Token> {
     let closed = inner.find("~~").filter(|end| *end <= LONGEST_STRUCK && !inner[..*end].contains('\n'));
     match closed {
         Some(end) => Some(Token::Dropped { bytes: end + 4 }),
-        None if force || inner.len() > LONGEST_STRUCK + 2 || inner.contains('\n') => Some(Token::Dropped { bytes: 2 }),
+        None if force || inner.len() > LONGEST_STRUCK + 2 || inner.contains('\n') => {
+            Some(Token::Dropped { bytes: 2 })
+        }
         None => None,
     }
 }
 
 /// `[text](target)` or `[text][target]`, after so many bytes.
 fn link(text: &str, skip: usize, force: bool) -> Option<Token> {
-    let Some(text_end) = closing(&text[skip..], '[', ']').map(|end| end + skip) else {
-        return (force || text.contains("\n\n")).then_some(Token::Letter);
+    // It ends with its paragraph.
+    let paragraph = text.split("\n\n").next().unwrap_or_default();
+    let force = force || paragraph.len() < text.len();
+    let Some(text_end) = closing(&paragraph[skip..], '[', ']').map(|end| end + skip) else {
+        return force.then_some(Token::Letter);
     };
+    let text = paragraph;
     let behind = &text[text_end + 1..];
+    let line = behind.split('\n').next().unwrap_or_default();
     let target = match behind.chars().next() {
-        Some('(') => closing(behind, '(', ')'),
-        Some('[') => closing(behind, '[', ']'),
+        Some('(') => closing(line, '(', ')'),
+        Some('[') => closing(line, '[', ']'),
         None if !force => return None,
         _ => return Some(Token::Letter),
     };
     match target {
         Some(end) => Some(Token::Text { bytes: text_end + 1 + end + 1, said: skip + 1..text_end }),
-        None => (force || behind.contains('\n')).then_some(Token::Letter),
+        None => (force || line.len() < behind.len()).then_some(Token::Letter),
     }
 }
 
@@ -161,11 +166,14 @@ fn tag(text: &str, force: bool) -> Option<Token> {
     if !may_be {
         return Some(Token::Letter);
     }
-    let Some(end) = inner.find('>') else {
-        let is_url = begins_url(inner) && !inner.contains(char::is_whitespace);
-        return (force || !is_url && text.len() > LONGEST_TAG || inner.contains('\n')).then_some(Token::Letter);
-    };
-    let (bytes, inner) = (end + 2, &inner[..end]);
+    let known = inner.find(['>', '\n']);
+    let within = &inner[..known.unwrap_or(inner.len())];
+    let is_url = begins_url(within) && !within.contains(char::is_whitespace);
+    if !is_url && within.len() > LONGEST_TAG || known.is_some_and(|at| inner[at..].starts_with('\n')) {
+        return Some(Token::Letter);
+    }
+    let Some(end) = known else { return force.then_some(Token::Letter) };
+    let (bytes, inner) = (end + 2, within);
     if begins_url(inner) {
         let host = host(inner);
         return Some(Token::Text { bytes, said: host.start + 1..host.end + 1 });
@@ -204,7 +212,7 @@ fn host(url: &str) -> Range<usize> {
     start..end
 }
 
-fn is_emoji(letter: char) -> bool {
+pub(super) fn is_emoji(letter: char) -> bool {
     matches!(letter, '\u{1F000}'..='\u{1FBFF}' | '\u{2600}'..='\u{27BF}' | '\u{2B00}'..='\u{2BFF}'
         | '\u{FE00}'..='\u{FE0F}' | '\u{200D}' | '\u{20E3}' | '\u{E0020}'..='\u{E007F}')
 }

@@ -15,7 +15,7 @@ const FIRST: f32 = -38.0;
 /// What is quieter is never a person.
 pub(super) const INAUDIBLE: f32 = -62.0;
 /// How much lower the gate is while speech goes on.
-const STAY: f32 = 3.0;
+const STAY: f32 = 2.0;
 /// The windows after which a person counts as unknown again: half a minute without speech.
 const FORGOTTEN: u32 = 940;
 /// A quiet voice: windows that it has to go on, windows at its beginning that do not count, and how far it has to rise
@@ -104,13 +104,14 @@ impl Gate {
 impl QuietVoice {
     /// Takes a window in; true while what was heard rises and falls as one voice does.
     fn hear(&mut self, is_speech: bool, level: f32) -> bool {
-        if !is_speech || level < INAUDIBLE {
+        if !is_speech {
             self.gap += 1;
             if self.gap > VOICE_GAP {
                 *self = Self::default();
             }
             return false;
         }
+        let level = level.max(INAUDIBLE - STAY);
         self.gap = 0;
         self.windows += 1;
         self.smoothed = if self.windows == 1 { level } else { 0.5 * (self.smoothed + level) };
@@ -121,7 +122,9 @@ impl QuietVoice {
             self.lowest = self.lowest.min(self.smoothed);
             self.highest = self.highest.max(self.smoothed);
         }
-        self.windows >= VOICE_WINDOWS && self.highest - self.lowest >= VOICE_RANGE
+        // Where a crowd falls silent the level falls as well, and does not come back.
+        let is_back = level > self.highest - VOICE_RANGE / 2.0;
+        self.windows >= VOICE_WINDOWS && is_back && self.highest - self.lowest >= VOICE_RANGE
     }
 }
 
@@ -155,8 +158,8 @@ mod tests {
     #[test]
     fn a_word_20_db_below_the_person_counts() {
         let mut gate = Gate::new(24.0);
-        speech(&mut gate, -20.0, 12.0, 200);
-        assert!(speech(&mut gate, -40.0, 8.0, 8) >= 6);
+        speech(&mut gate, -20.0, 6.0, 200);
+        assert!(speech(&mut gate, -40.0, 2.0, 8) >= 6);
     }
 
     #[test]
@@ -167,9 +170,16 @@ mod tests {
     #[test]
     fn a_quiet_voice_counts_after_a_second_and_from_then_on_at_once() {
         let mut gate = Gate::new(24.0);
-        let counted = speech(&mut gate, -50.0, 22.0, 100);
-        assert!((40..75).contains(&counted), "{counted}");
-        assert!(speech(&mut gate, -50.0, 22.0, 20) > 15);
+        let counted = speech(&mut gate, -50.0, 34.0, 100);
+        assert!((20..75).contains(&counted), "{counted}");
+        assert!(speech(&mut gate, -50.0, 34.0, 20) > 8);
+    }
+
+    #[test]
+    fn a_crowd_that_falls_silent_is_no_voice() {
+        let mut gate = Gate::new(24.0);
+        assert_eq!(speech(&mut gate, -46.0, 8.0, 100), 0);
+        assert!((0..5).all(|_| !gate.counts(true, -90.0, false)));
     }
 
     #[test]
@@ -184,9 +194,9 @@ mod tests {
     fn a_person_unheard_for_half_a_minute_may_speak_more_quietly() {
         let mut gate = Gate::new(24.0);
         speech(&mut gate, -12.0, 12.0, 200);
-        assert_eq!(speech(&mut gate, -48.0, 22.0, 100), 0);
+        assert_eq!(speech(&mut gate, -51.0, 34.0, 100), 0);
         (0..FORGOTTEN).for_each(|_| _ = gate.counts(false, -80.0, false));
-        assert!(speech(&mut gate, -48.0, 22.0, 100) > 30);
+        assert!(speech(&mut gate, -51.0, 34.0, 100) > 20);
     }
 
     #[test]

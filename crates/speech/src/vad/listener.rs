@@ -45,7 +45,7 @@ enum Model {
 
 impl Listener {
     pub(super) fn new(settings: &Settings) -> Self {
-        Self {
+        let mut listener = Self {
             model: match settings.provider {
                 Provider::Silero => Model::Silero(Silero::new()),
                 Provider::Energy => Model::Energy,
@@ -63,7 +63,9 @@ impl Listener {
             unheard: 0,
             calm: 0,
             passes: 0,
-        }
+        };
+        listener.forget();
+        listener
     }
 
     /// Takes samples until a window is full; what is left of them then is to be given again.
@@ -78,14 +80,16 @@ impl Listener {
         (full, rest)
     }
 
-    /// Whether the full window is the person's speech. `goes_on` while it follows speech.
-    pub(super) fn is_speech(&mut self, goes_on: bool) -> bool {
+    /// Whether the full window is the person's speech. `goes_on` while it follows what may be speech, `is_certain`
+    /// once that is.
+    pub(super) fn is_speech(&mut self, goes_on: bool, is_certain: bool) -> bool {
         self.level = self.meter.level(&self.window);
         self.floor.hear(self.level);
         self.probability = if self.is_known_to_be_none(goes_on) { self.pass_over() } else { self.ask() };
         self.previous = self.window;
         let enough = if goes_on { self.stop } else { self.start };
-        self.gate.counts(self.probability >= enough, self.level, goes_on)
+        let is_speech = self.probability >= enough && (is_certain || !self.meter.is_struck());
+        self.gate.counts(is_speech, self.level, goes_on)
     }
 
     /// Forgets the stream, as after a gap, but not the person.
@@ -146,7 +150,7 @@ impl Listener {
     fn forget(&mut self) {
         self.calm = 0;
         if let Model::Silero(model) = &mut self.model {
-            model.reset();
+            model.settle();
         }
     }
 }

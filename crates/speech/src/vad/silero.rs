@@ -5,7 +5,7 @@
 //! 1e-5 (`tests/hearing/silero.rs`), allocates nothing after [`Silero::new`], and is safe Rust that the compiler vectorises.
 
 use std::array;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
@@ -22,6 +22,15 @@ const HOP: usize = 128;
 /// The spectra of one window.
 const SPECTRA: usize = 4;
 const INPUT: usize = CONTEXT + WINDOW + CONTEXT;
+/// The windows of silence after which the memory changes no more.
+const SETTLING: usize = 94;
+
+/// The memory after silence: hidden values and cell.
+static SETTLED: LazyLock<[[f32; HIDDEN]; 2]> = LazyLock::new(|| {
+    let mut model = Silero::new();
+    (0..SETTLING).for_each(|_| _ = model.probability(&[0.0; WINDOW]));
+    [model.hidden, model.cell]
+});
 
 /// The model with the memory of one stream.
 pub struct Silero {
@@ -67,11 +76,11 @@ impl Silero {
         }
     }
 
-    /// Forgets what was heard.
-    pub fn reset(&mut self) {
+    /// Forgets what was heard, as if it had been silence for long. A new model, which has heard nothing at all, takes
+    /// its time: it misses a short word at once.
+    pub fn settle(&mut self) {
         self.context = [0.0; CONTEXT];
-        self.hidden = [0.0; HIDDEN];
-        self.cell = [0.0; HIDDEN];
+        [self.hidden, self.cell] = *SETTLED;
     }
 
     /// The probability that this window, which follows the one before, is speech. Samples are in -1..1.
@@ -80,7 +89,8 @@ impl Silero {
         self.spectra();
         self.encode();
         self.advance_cell();
-        let terms = self.weights.output.iter().zip(&self.hidden).map(|(weight, value)| weight * value.max(0.0));
+        let terms =
+            self.weights.output.iter().zip(&self.hidden).map(|(weight, value)| weight * value.max(0.0));
         sigmoid(self.weights.output_bias + terms.sum::<f32>())
     }
 

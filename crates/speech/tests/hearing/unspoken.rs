@@ -57,6 +57,10 @@ fn measured_cost_of_each_sound() {
         let begun = Instant::now();
         let told = steps.hear(&samples);
         let cost = begun.elapsed().as_secs_f64() * 1000.0 / 20.0;
-        println!("{name}: {cost:.3} ms a second, {} of 625 windows asked, {} events", steps.vad.passes(), told.len());
+        println!(
+            "{name}: {cost:.3} ms a second, {} of 625 windows asked, {} events",
+            steps.vad.passes(),
+            told.len()
+        );
     }
 }
