@@ -24,13 +24,14 @@ mod weights;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use self::gate::Said;
 use self::listener::Listener;
 pub use self::silero::{Silero, WINDOW};
 
 /// The sample rate of frames.
 pub const RATE: u32 = 16_000;
 /// The sound that is kept besides the prefix: the longest frame, and the speech before it counts.
-const KEPT: Duration = Duration::from_secs(1);
+const KEPT: Duration = Duration::from_millis(2500);
 
 /// What tells speech from other sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -203,7 +204,7 @@ impl Vad {
     }
 
     /// The sound of the speech under way from [`Settings::prefix`] before it, in two parts. Right after
-    /// `SpeechStarted` it is whole; the oldest of it is gone a second later.
+    /// `SpeechStarted` it is whole; the oldest of it is gone within a second.
     pub fn prefix(&self) -> (&[i16], &[i16]) {
         let from = self.began.saturating_sub(samples(self.settings.prefix) as u64);
         let oldest = self.heard - self.recent.len() as u64;
@@ -241,11 +242,19 @@ impl Vad {
 
     fn hear(&mut self, window: &Heard) -> Option<Event> {
         let goes_on = !matches!(self.state, State::Idle);
-        if self.listener.is_speech(goes_on, self.is_speaking()) {
-            self.speech(window)
-        } else {
-            self.silence()
+        match self.listener.judge(goes_on, self.is_speaking()) {
+            Said::Nothing => self.silence(),
+            Said::Speech => self.speech(window),
+            Said::Word { began, silent } => Some(self.word(window, began as usize, silent)),
         }
+    }
+
+    /// A word that is known to be one at its end.
+    fn word(&mut self, window: &Heard, began: usize, silent: u32) -> Event {
+        self.began = (window.began + WINDOW as u64).saturating_sub((began * WINDOW) as u64);
+        let last = earlier(window.to, silent as usize * WINDOW);
+        self.state = State::Pausing { last, windows: silent, told: false };
+        Event::SpeechStarted { at: earlier(window.to, began * WINDOW) }
     }
 
     fn speech(&mut self, window: &Heard) -> Option<Event> {

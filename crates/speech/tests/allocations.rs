@@ -32,11 +32,11 @@ fn a_frame_without_an_event_allocates_nothing() {
 }
 
 #[test]
-fn a_session_holds_less_than_100_kilobytes_besides_the_weights_of_all() {
+fn a_session_holds_less_than_150_kilobytes_besides_the_weights_of_all() {
     let weights = allocation_counter::measure(|| drop(Vad::new(Settings::default())));
     let mut held = None;
     let session = allocation_counter::measure(|| held = Some(Vad::new(Settings::default())));
-    assert!(session.bytes_current < 100_000, "{session:?}");
+    assert!(session.bytes_current < 150_000, "{session:?}");
     assert!(weights.bytes_current < 1_300_000, "{weights:?}");
 }
 

@@ -4,9 +4,9 @@
 //! microphone, so a window counts only within [`Settings::below_person`](super::Settings) of the level that this person
 //! speaks at. That level is the upper seventh of what counted, so a word in a low voice, 20 dB below, counts.
 //!
-//! Before a person was heard the gate is at [`FIRST`]. What is quieter counts after a second, if it rises and falls as
-//! one voice does: many voices at a time leave no gaps. So a person with a quiet microphone is heard from the first
-//! sentence on, if not from the first word.
+//! Before a person was heard the gate is at [`FIRST`]. What is quieter counts once it has fallen silent for a moment
+//! ([`QuietVoice`]): one voice does that after a word, and many voices at a time do not. So a first "yes" on a quiet
+//! microphone is heard at its end.
 
 use super::level::SILENCE;
 
@@ -18,13 +18,12 @@ pub(super) const INAUDIBLE: f32 = -62.0;
 const STAY: f32 = 2.0;
 /// The windows after which a person counts as unknown again: half a minute without speech.
 const FORGOTTEN: u32 = 940;
-/// A quiet voice: windows that it has to go on, windows at its beginning that do not count, and how far it has to rise
-/// and fall, in dB.
-const VOICE_WINDOWS: u32 = 31;
-const VOICE_ONSET: u32 = 5;
-const VOICE_RANGE: f32 = 18.0;
-/// The windows without speech that end a run of a quiet voice.
-const VOICE_GAP: u32 = 8;
+/// A quiet voice: how far it falls behind a word, in dB, for how many windows, and within how many from its beginning.
+const WORD_FALL: f32 = 15.0;
+const WORD_GAP: u32 = 3;
+const WORD_LONGEST: u32 = 47;
+/// The windows of speech that a word has at least.
+const WORD_SHORTEST: u32 = 2;
 /// How many windows of a person's speech the level is learned from in large steps.
 const FIRST_WINDOWS: u32 = 30;
 
@@ -38,14 +37,26 @@ pub(super) struct Gate {
     voice: QuietVoice,
 }
 
-/// A run of speech below the gate.
+/// What a window is to the person's speech.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Nothing,
+    Speech,
+    /// Nothing, but what was heard before was a word: it began so many windows ago, and since so many it is silent.
+    Word {
+        began: u32,
+        silent: u32,
+    },
+}
+
+/// Speech below the gate, from its first window to the silence behind it.
 #[derive(Default)]
 struct QuietVoice {
+    /// The windows since it began, those of speech, and the silent ones since the last of them.
     windows: u32,
-    gap: u32,
-    lowest: f32,
+    spoken: u32,
+    silent: u32,
     highest: f32,
-    smoothed: f32,
 }
 
 // === impl Gate ===
@@ -65,17 +76,24 @@ impl Gate {
         if self.is_strict() { self.threshold(true).max(INAUDIBLE) } else { INAUDIBLE }
     }
 
-    /// Whether speech at this level is the person's. `goes_on` while it follows speech that was.
-    pub(super) fn counts(&mut self, is_speech: bool, level: f32, goes_on: bool) -> bool {
-        let loud = level >= self.threshold(goes_on).max(INAUDIBLE);
-        let quiet_voice = self.voice.hear(is_speech, level) && !self.is_strict();
-        let counts = is_speech && (loud || quiet_voice);
-        if counts {
-            self.learn(level, quiet_voice && !loud);
-        } else {
-            self.unheard = self.unheard.saturating_add(1);
+    /// What a window at this level is. `goes_on` while it follows speech that counts.
+    pub(super) fn judge(&mut self, is_speech: bool, level: f32, goes_on: bool) -> Said {
+        if is_speech && level >= self.threshold(goes_on).max(INAUDIBLE) {
+            self.voice = QuietVoice::default();
+            self.learn(level);
+            return Said::Speech;
         }
-        counts
+        self.unheard = self.unheard.saturating_add(1);
+        if goes_on || self.is_strict() {
+            return Said::Nothing;
+        }
+        let word = self.voice.hear(is_speech, level);
+        if let Said::Word { .. } = word {
+            (self.person, self.learned) = (None, 0);
+            self.learn(self.voice.highest);
+            self.voice = QuietVoice::default();
+        }
+        word
     }
 
     /// Whether the person was heard of late, so that only the distance to this level counts.
@@ -89,42 +107,36 @@ impl Gate {
     }
 
     /// Steps of these sizes end where one window in seven is louder.
-    fn learn(&mut self, level: f32, anew: bool) {
+    fn learn(&mut self, level: f32) {
         self.unheard = 0;
         let step = if self.learned < FIRST_WINDOWS { 4.0 } else { 1.0 };
-        let person = if anew { level } else { self.person.unwrap_or(level) };
+        let person = self.person.unwrap_or(level);
         let moved = if level > person { person + 0.6 * step } else { person - 0.1 * step };
         self.person = Some(moved.clamp(INAUDIBLE, 0.0));
-        self.learned = if anew { 0 } else { self.learned.saturating_add(1) };
+        self.learned = self.learned.saturating_add(1);
     }
 }
 
 // === impl QuietVoice ===
 
 impl QuietVoice {
-    /// Takes a window in; true while what was heard rises and falls as one voice does.
-    fn hear(&mut self, is_speech: bool, level: f32) -> bool {
-        if !is_speech {
-            self.gap += 1;
-            if self.gap > VOICE_GAP {
-                *self = Self::default();
-            }
-            return false;
+    fn hear(&mut self, is_speech: bool, level: f32) -> Said {
+        if self.windows == 0 && (!is_speech || level < INAUDIBLE) {
+            return Said::Nothing;
         }
-        let level = level.max(INAUDIBLE - STAY);
-        self.gap = 0;
         self.windows += 1;
-        self.smoothed = if self.windows == 1 { level } else { 0.5 * (self.smoothed + level) };
-        if self.windows == VOICE_ONSET {
-            (self.lowest, self.highest) = (self.smoothed, self.smoothed);
+        self.spoken += u32::from(is_speech);
+        self.highest = if self.windows == 1 { level } else { self.highest.max(level) };
+        self.silent = if level <= self.highest - WORD_FALL { self.silent + 1 } else { 0 };
+        if self.silent < WORD_GAP {
+            return Said::Nothing;
         }
-        if self.windows >= VOICE_ONSET {
-            self.lowest = self.lowest.min(self.smoothed);
-            self.highest = self.highest.max(self.smoothed);
-        }
-        // Where a crowd falls silent the level falls as well, and does not come back.
-        let is_back = level > self.highest - VOICE_RANGE / 2.0;
-        self.windows >= VOICE_WINDOWS && is_back && self.highest - self.lowest >= VOICE_RANGE
+        let word = Said::Word { began: self.windows, silent: self.silent };
+        let is_word = self.windows <= WORD_LONGEST && self.spoken >= WORD_SHORTEST;
+        let highest = self.highest;
+        *self = Self::default();
+        self.highest = highest;
+        if is_word { word } else { Said::Nothing }
     }
 }
 
@@ -141,10 +153,19 @@ pub(super) fn probability_of_level(level: f32, floor: Option<f32>) -> f32 {
 mod tests {
     use super::*;
 
-    /// Speech whose level swings by `range` dB around `mean`, four times a second.
+    /// How much counts of speech whose level swings by `range` dB around `mean`, four times a second.
     fn speech(gate: &mut Gate, mean: f32, range: f32, windows: u32) -> u32 {
         let level = |at: u32| mean + range / 2.0 * (at as f32 * 0.785).sin();
-        (0..windows).filter(|at| gate.counts(true, level(*at), false)).count() as u32
+        (0..windows).filter(|at| gate.judge(true, level(*at), false) != Said::Nothing).count() as u32
+    }
+
+    /// What becomes of a word of so many windows, and of the silence behind it.
+    fn word(gate: &mut Gate, level: f32, windows: u32) -> Vec<Said> {
+        let spoken = (0..windows).map(|_| (true, level)).chain([(false, -90.0); 8]);
+        spoken
+            .map(|(is_speech, level)| gate.judge(is_speech, level, false))
+            .filter(|said| *said != Said::Nothing)
+            .collect()
     }
 
     #[test]
@@ -168,18 +189,17 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_voice_counts_after_a_second_and_from_then_on_at_once() {
+    fn a_quiet_first_word_counts_once_it_has_ended_and_the_next_at_once() {
         let mut gate = Gate::new(24.0);
-        let counted = speech(&mut gate, -50.0, 34.0, 100);
-        assert!((20..75).contains(&counted), "{counted}");
-        assert!(speech(&mut gate, -50.0, 34.0, 20) > 8);
+        assert_eq!(word(&mut gate, -50.0, 6), [Said::Word { began: 9, silent: 3 }]);
+        assert_eq!(word(&mut gate, -52.0, 6), [Said::Speech; 6]);
     }
 
     #[test]
-    fn a_crowd_that_falls_silent_is_no_voice() {
+    fn a_crowd_that_falls_silent_is_no_word() {
         let mut gate = Gate::new(24.0);
-        assert_eq!(speech(&mut gate, -46.0, 8.0, 100), 0);
-        assert!((0..5).all(|_| !gate.counts(true, -90.0, false)));
+        assert_eq!(word(&mut gate, -46.0, 100), []);
+        assert_eq!(word(&mut gate, -80.0, 6), [], "nor is what can hardly be heard");
     }
 
     #[test]
@@ -194,9 +214,9 @@ mod tests {
     fn a_person_unheard_for_half_a_minute_may_speak_more_quietly() {
         let mut gate = Gate::new(24.0);
         speech(&mut gate, -12.0, 12.0, 200);
-        assert_eq!(speech(&mut gate, -51.0, 34.0, 100), 0);
-        (0..FORGOTTEN).for_each(|_| _ = gate.counts(false, -80.0, false));
-        assert!(speech(&mut gate, -51.0, 34.0, 100) > 20);
+        assert_eq!(word(&mut gate, -45.0, 6), []);
+        (0..FORGOTTEN).for_each(|_| _ = gate.judge(false, -80.0, false));
+        assert_eq!(word(&mut gate, -45.0, 6).len(), 1);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! background is heard. When sound comes back the last window is heard again first, so that the model knows how the
 //! sound began.
 
-use super::gate::{Gate, probability_of_level};
+use super::gate::{Gate, Said, probability_of_level};
 use super::level::{Floor, Meter};
 use super::silero::{Silero, WINDOW};
 use super::{Level, Provider, Settings};
@@ -13,9 +13,9 @@ use super::{Level, Provider, Settings};
 const STEADY: f32 = 3.0;
 /// The probability below which a window is clearly no speech.
 const CLEAR: f32 = 0.1;
-/// The windows after which the model forgets: one second unheard, five of clearly no speech. It drifts in music.
-const FORGETS_UNHEARD: u32 = 31;
-const FORGETS_CALM: u32 = 156;
+/// The windows in a row without the model after which it forgets: a second. In the middle of music it may not forget, as
+/// it takes music for speech when it begins.
+const FORGETS: u32 = 31;
 
 pub(super) struct Listener {
     model: Model,
@@ -29,9 +29,8 @@ pub(super) struct Listener {
     gate: Gate,
     level: f32,
     probability: f32,
-    /// The windows in a row that the model was not asked about, and those that it was sure of.
+    /// The windows in a row that the model was not asked about.
     unheard: u32,
-    calm: u32,
     passes: u64,
 }
 
@@ -61,7 +60,6 @@ impl Listener {
             level: super::level::SILENCE,
             probability: 0.0,
             unheard: 0,
-            calm: 0,
             passes: 0,
         };
         listener.forget();
@@ -80,16 +78,16 @@ impl Listener {
         (full, rest)
     }
 
-    /// Whether the full window is the person's speech. `goes_on` while it follows what may be speech, `is_certain`
-    /// once that is.
-    pub(super) fn is_speech(&mut self, goes_on: bool, is_certain: bool) -> bool {
+    /// What the full window is to the person's speech. `goes_on` while it follows what may be speech, `is_certain` once
+    /// that is.
+    pub(super) fn judge(&mut self, goes_on: bool, is_certain: bool) -> Said {
         self.level = self.meter.level(&self.window);
         self.floor.hear(self.level);
         self.probability = if self.is_known_to_be_none(goes_on) { self.pass_over() } else { self.ask() };
         self.previous = self.window;
         let enough = if goes_on { self.stop } else { self.start };
         let is_speech = self.probability >= enough && (is_certain || !self.meter.is_struck());
-        self.gate.counts(is_speech, self.level, goes_on)
+        self.gate.judge(is_speech, self.level, goes_on)
     }
 
     /// Forgets the stream, as after a gap, but not the person.
@@ -123,7 +121,7 @@ impl Listener {
 
     fn pass_over(&mut self) -> f32 {
         self.unheard = self.unheard.saturating_add(1);
-        if self.unheard == FORGETS_UNHEARD {
+        if self.unheard == FORGETS {
             self.forget();
         }
         0.0
@@ -139,16 +137,10 @@ impl Listener {
             self.passes += 1;
             self.unheard = 0;
         }
-        let probability = model.probability(&self.window);
-        self.calm = if probability < CLEAR { self.calm + 1 } else { 0 };
-        if self.calm >= FORGETS_CALM {
-            self.forget();
-        }
-        probability
+        model.probability(&self.window)
     }
 
     fn forget(&mut self) {
-        self.calm = 0;
         if let Model::Silero(model) = &mut self.model {
             model.settle();
         }
