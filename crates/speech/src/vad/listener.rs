@@ -13,9 +13,9 @@ use super::{Level, Provider, Settings};
 const STEADY: f32 = 3.0;
 /// The probability below which a window is clearly no speech.
 const CLEAR: f32 = 0.1;
-/// The windows in a row without the model after which it forgets: a second. In the middle of music it may not forget, as
-/// it takes music for speech when it begins.
-const FORGETS: u32 = 31;
+/// The silent windows in a row after which the model forgets: 160 ms. Music makes it hard of hearing for the word behind
+/// it; in the middle of music it may not forget, as it takes music that begins for speech.
+const FORGETS: u32 = 5;
 
 pub(super) struct Listener {
     model: Model,
@@ -29,8 +29,9 @@ pub(super) struct Listener {
     gate: Gate,
     level: f32,
     probability: f32,
-    /// The windows in a row that the model was not asked about.
-    unheard: u32,
+    /// Whether the model was not asked about the last window, and the silent ones in a row.
+    is_behind: bool,
+    silent: u32,
     passes: u64,
 }
 
@@ -59,7 +60,8 @@ impl Listener {
             gate: Gate::new(settings.below_person),
             level: super::level::SILENCE,
             probability: 0.0,
-            unheard: 0,
+            is_behind: false,
+            silent: 0,
             passes: 0,
         };
         listener.forget();
@@ -93,7 +95,7 @@ impl Listener {
     /// Forgets the stream, as after a gap, but not the person.
     pub(super) fn reset(&mut self) {
         self.filled = 0;
-        self.unheard = 0;
+        self.is_behind = false;
         self.probability = 0.0;
         self.previous = [0.0; WINDOW];
         self.forget();
@@ -112,16 +114,18 @@ impl Listener {
     }
 
     fn is_known_to_be_none(&self, goes_on: bool) -> bool {
-        if goes_on || self.probability >= CLEAR {
-            return false;
-        }
-        let background = self.floor.level().is_some_and(|floor| self.level < floor + STEADY);
-        background || self.level < self.gate.audible()
+        let background = || self.floor.level().is_some_and(|floor| self.level < floor + STEADY);
+        !goes_on && self.probability < CLEAR && (self.is_silent() || background())
+    }
+
+    fn is_silent(&self) -> bool {
+        self.level < self.gate.audible()
     }
 
     fn pass_over(&mut self) -> f32 {
-        self.unheard = self.unheard.saturating_add(1);
-        if self.unheard == FORGETS {
+        self.is_behind = true;
+        self.silent = if self.is_silent() { self.silent.saturating_add(1) } else { 0 };
+        if self.silent == FORGETS {
             self.forget();
         }
         0.0
@@ -132,11 +136,11 @@ impl Listener {
         let Model::Silero(model) = &mut self.model else {
             return probability_of_level(self.level, self.floor.level());
         };
-        if self.unheard > 0 {
+        if std::mem::take(&mut self.is_behind) {
             model.probability(&self.previous);
             self.passes += 1;
-            self.unheard = 0;
         }
+        self.silent = 0;
         model.probability(&self.window)
     }
 
