@@ -14,14 +14,13 @@
 
 mod block;
 mod inline;
+mod line;
 
 use self::block::{Kind, Start};
-use self::inline::Token;
+use self::line::Line;
 
 /// The most that is held back of an unfinished pattern, in bytes.
 pub const LONGEST_HELD: usize = 2048;
-/// The most emphases that are open at a time; a further one is not seen as emphasis.
-const MAX_OPEN: usize = 8;
 
 /// Text, and for each byte of it the place in the reply up to which is said once that byte is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,24 +36,11 @@ pub struct Speakable {
     held: String,
     offset: usize,
     in_line: bool,
-    line: Kind,
+    kind: Kind,
     in_fence: bool,
     /// The end of the line break before this line.
     line_break: Option<usize>,
-    inline: Inline,
-}
-
-/// What is known of the line so far.
-#[derive(Debug, Default)]
-struct Inline {
-    /// The last letter of the reply.
-    before: Option<char>,
-    in_code: bool,
-    open: Vec<char>,
-    /// The last letter that was given out, and the space that waits for the next one.
-    last: Option<char>,
-    space: Option<usize>,
-    skipped_emoji: bool,
+    line: Line,
 }
 
 // === impl Mapped ===
@@ -156,13 +142,13 @@ impl Speakable {
         if text.starts_with('\n') {
             self.in_line = false;
             self.line_break = Some(offset + 1);
-            self.inline.before = None;
+            self.line.before = None;
             return 1;
         }
         if self.in_fence {
-            return self.inline.literal(text, offset, output);
+            return self.line.literal(text, offset, output);
         }
-        self.inline.step(text, offset, force, output)
+        self.line.step(text, offset, force, output)
     }
 
     fn begin_line(&mut self, text: &str, offset: usize, force: bool, output: &mut Mapped) -> usize {
@@ -194,13 +180,13 @@ impl Speakable {
 
     /// Gives out the line break before a line of this kind.
     fn break_line(&mut self, kind: Kind, indented: bool, output: &mut Mapped) {
-        let before = std::mem::replace(&mut self.line, kind);
+        let before = std::mem::replace(&mut self.kind, kind);
         let Some(end) = self.line_break.take() else { return };
         let continues = kind == Kind::Text && (before == Kind::Text || before == Kind::Item && indented);
         if continues {
-            self.inline.emit(' ', end, output);
+            self.line.emit(' ', end, output);
         } else {
-            self.inline.end_line(end, output);
+            self.line.end_line(end, output);
         }
     }
 
@@ -209,122 +195,19 @@ impl Speakable {
         let mut said = false;
         for (start, cell) in block::cells(line) {
             if said && cell.chars().any(char::is_alphanumeric) {
-                self.inline.emit(',', offset + start, output);
-                self.inline.emit(' ', offset + start, output);
+                self.line.emit(',', offset + start, output);
+                self.line.emit(' ', offset + start, output);
             }
             let mut at = 0;
-            self.inline.before = None;
+            self.line.before = None;
             while at < cell.len() {
-                at += self.inline.step(&cell[at..], offset + start + at, true, output);
+                at += self.line.step(&cell[at..], offset + start + at, true, output);
             }
-            self.inline.space = None;
+            self.line.space = None;
             said |= cell.chars().any(char::is_alphanumeric);
         }
-        if said && self.inline.last.is_some_and(char::is_alphanumeric) {
-            self.inline.emit('.', offset + line.len(), output);
-        }
-    }
-}
-
-// === impl Inline ===
-
-impl Inline {
-    fn step(&mut self, text: &str, offset: usize, force: bool, output: &mut Mapped) -> usize {
-        let token = inline::next(text, self.before, self.in_code, force);
-        let taken = match token {
-            Token::Unfinished => return 0,
-            Token::Letter => return self.literal(text, offset, output),
-            Token::Dropped { bytes } => bytes,
-            Token::Escaped { bytes } => {
-                let letter = text[1..].chars().next();
-                letter.into_iter().for_each(|letter| self.emit(letter, offset + bytes, output));
-                bytes
-            }
-            Token::Code { bytes } => {
-                self.in_code = !self.in_code;
-                bytes
-            }
-            Token::Marks { bytes, mark, opens, closes } => {
-                return self.marks(&text[..bytes], offset, mark, (opens, closes), output);
-            }
-            Token::Text { bytes, said } => {
-                let before = output.text.len();
-                self.part(&text[said.clone()], offset + said.start, output);
-                if output.text.len() > before {
-                    output.extend_source(offset + bytes);
-                }
-                self.space = self.space.map(|_| offset + bytes);
-                bytes
-            }
-        };
-        self.before = text[..taken].chars().next_back();
-        taken
-    }
-
-    /// The text of a link: all of what it holds but links.
-    fn part(&mut self, text: &str, offset: usize, output: &mut Mapped) {
-        let mut at = 0;
-        while at < text.len() {
-            let rest = &text[at..];
-            let is_link = rest.starts_with(['[', '!', '<']) || inline::begins_url(rest);
-            at += match is_link {
-                true => self.literal(rest, offset + at, output),
-                false => self.step(rest, offset + at, true, output),
-            };
-        }
-    }
-
-    fn marks(
-        &mut self,
-        marks: &str,
-        offset: usize,
-        mark: char,
-        (opens, closes): (bool, bool),
-        output: &mut Mapped,
-    ) -> usize {
-        let open = self.open.iter().rposition(|open| *open == mark).filter(|_| closes);
-        match open {
-            Some(at) => self.open.truncate(at),
-            None if opens && self.open.len() < MAX_OPEN => self.open.push(mark),
-            None => marks.chars().for_each(|letter| self.emit(letter, offset + marks.len(), output)),
-        }
-        self.before = Some(mark);
-        marks.len()
-    }
-
-    fn literal(&mut self, text: &str, offset: usize, output: &mut Mapped) -> usize {
-        let Some(letter) = text.chars().next() else { return 0 };
-        if inline::is_emoji(letter) {
-            self.skipped_emoji = true;
-        } else {
-            self.emit(letter, offset + letter.len_utf8(), output);
-        }
-        self.before = Some(letter);
-        letter.len_utf8()
-    }
-
-    /// Gives a letter out. Of several spaces one is left, and none at the ends of lines.
-    fn emit(&mut self, letter: char, end: usize, output: &mut Mapped) {
-        if letter.is_whitespace() {
-            self.space = self.last.is_some_and(|last| last != '\n').then_some(end);
-            return;
-        }
-        let closes = self.skipped_emoji && matches!(letter, '.' | ',' | '!' | '?' | ';' | ':');
-        if let Some(space) = self.space.take().filter(|_| !closes) {
-            output.push(' ', space);
-        }
-        self.skipped_emoji = false;
-        self.last = Some(letter);
-        output.push(letter, end);
-    }
-
-    fn end_line(&mut self, end: usize, output: &mut Mapped) {
-        self.space = None;
-        self.in_code = false;
-        self.open.clear();
-        if self.last.is_some_and(|last| last != '\n') {
-            self.last = Some('\n');
-            output.push('\n', end);
+        if said && self.line.last.is_some_and(char::is_alphanumeric) {
+            self.line.emit('.', offset + line.len(), output);
         }
     }
 }

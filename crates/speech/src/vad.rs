@@ -18,6 +18,7 @@ mod gate;
 mod level;
 mod listener;
 mod onset;
+mod settings;
 mod silero;
 mod weights;
 
@@ -26,43 +27,13 @@ use std::time::{Duration, Instant};
 
 use self::gate::Said;
 use self::listener::Listener;
+pub use self::settings::{Provider, Settings};
 pub use self::silero::{Silero, WINDOW};
 
 /// The sample rate of frames.
 pub const RATE: u32 = 16_000;
 /// The sound that is kept besides the prefix: the longest frame, and the speech before it counts.
 const KEPT: Duration = Duration::from_millis(2500);
-
-/// What tells speech from other sound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Provider {
-    /// Silero's model: about 2 ms of processor time for a second of sound.
-    #[default]
-    Silero,
-    /// Loudness above the background: nearly free, and music, tones and clicks are speech to it.
-    Energy,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    pub provider: Provider,
-    /// The probability from which a window begins speech: 0.5.
-    pub start: f32,
-    /// The probability below which a window is silence: 0.35.
-    pub stop: f32,
-    /// How long speech has to last before it counts: 50 ms.
-    pub min_speech: Duration,
-    /// The silence after which a pause is told, when a batch recogniser can be asked: 64 ms.
-    pub pause: Duration,
-    /// The silence after which speech has ended: 250 ms.
-    pub min_silence: Duration,
-    /// The sound before the speech that belongs to it: 500 ms.
-    pub prefix: Duration,
-    /// The time without a frame after which speech has ended, as when the person is muted in a word: 400 ms.
-    pub missing: Duration,
-    /// How far below the person's own level sound still counts, in dB: 24.
-    pub below_person: f32,
-}
 
 /// What happened to speech. `SpeechStarted` begins, `SpeechEnded` ends, and between them are pauses: each
 /// `SpeechPaused` is followed by `SpeechResumed` or `SpeechEnded`.
@@ -129,24 +100,6 @@ struct Heard {
     from: Instant,
     to: Instant,
     began: u64,
-}
-
-// === impl Settings ===
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            provider: Provider::Silero,
-            start: 0.5,
-            stop: 0.35,
-            min_speech: Duration::from_millis(50),
-            pause: Duration::from_millis(64),
-            min_silence: Duration::from_millis(250),
-            prefix: Duration::from_millis(500),
-            missing: Duration::from_millis(400),
-            below_person: 24.0,
-        }
-    }
 }
 
 // === impl Vad ===

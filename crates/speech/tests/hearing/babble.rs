@@ -2,7 +2,7 @@
 
 use speech::vad::Settings;
 
-use crate::sound::{SECOND, at_level, mixed, pink, to_floats, to_integers};
+use crate::sound::{SECOND, at_level, mixed, pink, to_floats, to_integers, whispered};
 use crate::steps::{Steps, segments};
 use crate::voice::{self, SENTENCES, VOICES, between_silence, say};
 
@@ -90,4 +90,24 @@ fn speech_10_db_above_noise_has_the_segments_of_clean_speech() {
     for ((from, to), (clean_from, clean_to)) in noisy.iter().zip(&expected) {
         assert!(from.abs_diff(*clean_from) < 200 && to.abs_diff(*clean_to) < 200, "{noisy:?}, {expected:?}");
     }
+}
+
+#[test]
+fn a_whisper_20_db_below_the_persons_voice_is_heard() {
+    let (mut heard, mut all) = (0, 0);
+    for voice in VOICES {
+        for sentence in SENTENCES {
+            let Some(spoken) = say(voice, sentence) else { return };
+            let mut steps = Steps::new(Settings::default());
+            let loud = voice::at_level(&between_silence(&spoken, SECOND, SECOND), -20.0);
+            assert!(!segments(&steps.hear(&loud)).is_empty());
+            let whisper = at_level(whispered(&to_floats(&spoken)), -40.0);
+            let told = steps.hear(&between_silence(&to_integers(&whisper), SECOND, SECOND));
+            let spoken_for: u64 = segments(&told).iter().map(|(from, to)| to - from).sum();
+            all += 1;
+            heard += usize::from(spoken_for * 32 > spoken.len() as u64);
+        }
+    }
+    println!("{heard} of {all} whispered sentences are heard for half their length or more");
+    assert!(heard * 4 >= all * 3, "{heard} of {all}");
 }

@@ -157,3 +157,36 @@ fn mu_law(sample: i16) -> i16 {
     let decoded = (256_f32.powf(coded) - 1.0) / 255.0;
     (decoded.copysign(value) * 32_767.0) as i16
 }
+
+/// A voice as a whisper: the vocal tract of each 16 ms, excited by noise in place of the vocal cords.
+pub(crate) fn whispered(voice: &[f32]) -> Vec<f32> {
+    const ORDER: usize = 16;
+    let mut random = Random::new(9);
+    let mut output = vec![0.0; voice.len()];
+    for start in (0..voice.len()).step_by(SECOND / 62) {
+        let end = (start + SECOND / 62).min(voice.len());
+        let around = &voice[start.saturating_sub(128)..(end + 128).min(voice.len())];
+        let (tract, gain) = tract::<ORDER>(around);
+        for at in start..end {
+            let past: f32 = (0..ORDER.min(at)).map(|back| tract[back] * output[at - 1 - back]).sum();
+            output[at] = gain * 1.7 * random.next() + past;
+        }
+    }
+    output
+}
+
+/// The predictor of a sound after Levinson and Durbin, and the level of what it does not predict.
+fn tract<const ORDER: usize>(sound: &[f32]) -> ([f32; ORDER], f32) {
+    let lag = |lag: usize| sound.iter().zip(&sound[lag.min(sound.len())..]).map(|(a, b)| a * b).sum::<f32>();
+    let mut predictor = [0.0; ORDER];
+    let mut error = lag(0) * 1.0001 + 1e-9;
+    for order in 0..ORDER {
+        let predicted: f32 = (0..order).map(|at| predictor[at] * lag(order - at)).sum();
+        let reflection = (lag(order + 1) - predicted) / error;
+        let before = predictor;
+        predictor[order] = reflection;
+        (0..order).for_each(|at| predictor[at] = before[at] - reflection * before[order - 1 - at]);
+        error *= 1.0 - reflection * reflection;
+    }
+    (predictor, (error / sound.len() as f32).sqrt())
+}
