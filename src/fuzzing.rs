@@ -27,6 +27,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("redaction", redaction),
     ("retry_after", retry_after),
     ("room_service", room::fuzzing::service),
+    ("speech_sound", speech_services::fuzzing::sound),
+    ("speech_transcript", speech_services::fuzzing::transcript),
     ("spool_journal", otlp_spool::fuzzing::journal),
     ("text_stream", room::fuzzing::text),
     ("traceparent", telemetry::fuzzing::traceparent),

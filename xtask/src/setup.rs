@@ -77,7 +77,8 @@ fn ensure_redis() {
     }
 }
 
-/// The synthesiser that speaks to the recogniser. Without it the tests of speech say that they are skipped.
+/// The synthesiser that speaks to the recogniser, also within `tools/speechd`, whose packages are in the Python
+/// environment. Without it the tests of speech say that they are skipped.
 fn ensure_speech() {
     if find_on_path("flite").is_some() {
         return;

@@ -5,14 +5,17 @@
 //! - [`Utterance`], [`Correction`]: what a person said, and what they changed of it later
 //! - [`Text`]: what people and models say; [`Secret`]: a key. Neither is shown by `Debug` or `Display`
 //! - [`AgentState`], which frontends read as `lk.agent.state`
-//! - [`TurnOutcome`], [`Failure`], [`Usage`], [`SegmentEnd`]: what became of a turn
+//! - [`TurnOutcome`], [`Failure`], [`Usage`], [`SegmentEnd`]: what became of a turn; [`Attempt`]: one request
+//!   to a provider, for telemetry
 
+mod attempt;
 mod message;
 mod outcome;
 mod secret;
 mod text;
 mod utterance;
 
+pub use self::attempt::Attempt;
 pub use self::message::{Message, Role, estimate_tokens};
 pub use self::outcome::{Failure, TurnOutcome};
 pub use self::secret::{Secret, Secrets};

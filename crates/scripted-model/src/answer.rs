@@ -72,22 +72,19 @@ impl Answer {
     pub(crate) fn streamed(self, connection: ConnectionHandle, open: Open) -> Body {
         let writes = self.writes();
         let pause = Duration::from_millis(self.step.pause_ms);
-        let rest = Rest { writes, pause, ending: self.step.ending, connection, open };
-        Body::from_stream(stream::unfold(Some(rest), |rest| async { rest?.next().await }))
+        body(writes, pause, self.step.ending, connection, open)
     }
 
     /// The writes before the ending.
     fn writes(&self) -> VecDeque<Bytes> {
         if let Some(body) = &self.step.body {
-            let size = if self.step.split_bytes == 0 { body.len().max(1) } else { self.step.split_bytes };
-            return body.chunks(size).map(Bytes::copy_from_slice).collect();
+            return pieces_of(body, self.step.split_bytes);
         }
         let events = self.events();
         if self.step.split_bytes == 0 {
             return events.into_iter().map(Bytes::from).collect();
         }
-        let all = events.concat().into_bytes();
-        all.chunks(self.step.split_bytes).map(Bytes::copy_from_slice).collect()
+        pieces_of(&events.concat().into_bytes(), self.step.split_bytes)
     }
 
     fn events(&self) -> Vec<String> {
@@ -128,6 +125,24 @@ impl Answer {
     fn chunk(&self) -> Value {
         json!({"id": self.id, "object": "chat.completion.chunk", "created": 0, "model": self.model})
     }
+}
+
+/// A body of these writes, each after a pause, with this end.
+pub(crate) fn body(
+    writes: VecDeque<Bytes>,
+    pause: Duration,
+    ending: Ending,
+    connection: ConnectionHandle,
+    open: Open,
+) -> Body {
+    let rest = Rest { writes, pause, ending, connection, open };
+    Body::from_stream(stream::unfold(Some(rest), |rest| async { rest?.next().await }))
+}
+
+/// The bytes in pieces of this size; 0: in one.
+pub(crate) fn pieces_of(bytes: &[u8], size: usize) -> VecDeque<Bytes> {
+    let size = if size == 0 { bytes.len().max(1) } else { size };
+    bytes.chunks(size).map(Bytes::copy_from_slice).collect()
 }
 
 /// `{"error": …}` as OpenAI writes it.
@@ -199,6 +214,7 @@ impl Rest {
         match self.writes.pop_front() {
             Some(bytes) => {
                 self.wait().await;
+                self.open.first_byte();
                 Some((Ok(bytes), Some(self)))
             }
             None => self.end().await,

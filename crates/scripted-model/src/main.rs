@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use scripted_model::{BEHAVIOURS, Script, ScriptedModel};
 
-/// A small OpenAI-compatible chat completions server that answers from rules, not from a language model.
+/// A small OpenAI-compatible server that answers from rules, not from a language model. Its speech is a tone, and its
+/// transcripts are those of its script, else "hello".
 ///
 /// It is the model of `cargo xtask demo` when no real one is configured. The first line on stdout is
 /// `listening on http://ADDRESS/v1`: the base URL to give to a client.
@@ -20,7 +21,8 @@ struct Arguments {
     listen: SocketAddr,
 
     /// What to do with each request, as JSON: {"steps": [{"status": 500}, {"reply": {"text": "Hi"}, "ending": "stall",
-    /// "after": 1}], "rules": [{"contains": "bye", "step": {"status": 429}}], "otherwise": {"reply": "echo"}}.
+    /// "after": 1}], "rules": [{"contains": "bye", "step": {"status": 429}}], "otherwise": {"reply": "echo"},
+    /// "transcriptions": {"steps": [{"reply": {"text": "Hi"}}]}, "speeches": {"otherwise": {"form": "wav", "pace": 1}}}.
     #[arg(long, env = "SCRIPTED_MODEL_SCRIPT", value_name = "FILE")]
     script: Option<PathBuf>,
 

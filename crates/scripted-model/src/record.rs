@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::watch;
@@ -11,16 +11,23 @@ use tokio::sync::watch;
 /// Further requests are answered but not recorded, so that a process can run without end.
 const MOST_RECORDED: usize = 10_000;
 
-/// One request to the chat completions endpoint.
+/// One request to an endpoint.
 #[derive(Clone, Debug)]
 pub struct Recorded {
     /// Names in lower case. A repeated header keeps its last value.
     pub headers: BTreeMap<String, String>,
-    /// Null when the body was not JSON.
+    /// Null when the body was not JSON. Of a transcription: the fields of the form, and `rate`, `samples` and `peak` of its
+    /// audio.
     pub body: Value,
     /// The number of the TCP connection of the request, counted from 0.
     pub connection: u64,
     pub ended: Ended,
+    /// The time at which the whole request was here.
+    pub came: Instant,
+    /// The time of the first byte of a streamed body.
+    pub first_byte: Option<Instant>,
+    /// The time of the answer's end.
+    pub ended_at: Option<Instant>,
 }
 
 /// How the answer to a request ended.
@@ -52,6 +59,14 @@ pub(crate) struct Open {
     index: Option<usize>,
 }
 
+// === impl Recorded ===
+
+impl Recorded {
+    fn new(headers: BTreeMap<String, String>, body: Value, connection: u64, came: Instant) -> Self {
+        Self { headers, body, connection, ended: Ended::Open, came, first_byte: None, ended_at: None }
+    }
+}
+
 // === impl Journal ===
 
 impl Default for Journal {
@@ -61,11 +76,18 @@ impl Default for Journal {
 }
 
 impl Journal {
-    pub(crate) fn open(&self, headers: BTreeMap<String, String>, body: Value, connection: u64) -> Open {
+    /// A request that was here as a whole at the time `came`.
+    pub(crate) fn open(
+        &self,
+        headers: BTreeMap<String, String>,
+        body: Value,
+        connection: u64,
+        came: Instant,
+    ) -> Open {
         let mut requests = self.lock();
         let index = Some(requests.len()).filter(|index| *index < MOST_RECORDED);
         if index.is_some() {
-            requests.push(Recorded { headers, body, connection, ended: Ended::Open });
+            requests.push(Recorded::new(headers, body, connection, came));
         }
         drop(requests);
         self.changed.send_replace(());
@@ -105,8 +127,16 @@ impl Journal {
             && request.ended == Ended::Open
         {
             request.ended = ended;
+            request.ended_at = Some(Instant::now());
             drop(requests);
             self.changed.send_replace(());
+        }
+    }
+
+    fn first_byte(&self, index: Option<usize>) {
+        let mut requests = self.lock();
+        if let Some(request) = index.and_then(|index| requests.get_mut(index)) {
+            request.first_byte.get_or_insert_with(Instant::now);
         }
     }
 
@@ -118,6 +148,10 @@ impl Journal {
 // === impl Open ===
 
 impl Open {
+    pub(crate) fn first_byte(&self) {
+        self.journal.first_byte(self.index);
+    }
+
     pub(crate) fn answered(self) {
         self.journal.end(self.index, Ended::Answered);
     }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::Deserialize;
 
+use crate::speech::SpeechStep;
+
 /// The behaviour of a server: the first steps in order, then the step that the request itself selects.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -22,6 +24,18 @@ pub struct Script {
     pub api_key: Option<String>,
     /// A request with one of these fields is a 400 that names it.
     pub refused_fields: Vec<String>,
+    /// Requests for transcripts. The reply of a step is the transcript.
+    pub transcriptions: Steps<Step>,
+    /// Requests for speech.
+    pub speeches: Steps<SpeechStep>,
+}
+
+/// The steps of an endpoint: the first in order, then the last one again and again.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Steps<S: Default> {
+    pub steps: VecDeque<S>,
+    pub otherwise: S,
 }
 
 /// A step for the requests whose last user message contains a text.
@@ -157,9 +171,29 @@ impl Script {
         self
     }
 
+    /// The next requests for transcripts.
+    pub fn transcriptions(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
+        self.transcriptions.steps.extend(steps);
+        self
+    }
+
+    /// The next requests for speech.
+    pub fn speeches(mut self, steps: impl IntoIterator<Item = SpeechStep>) -> Self {
+        self.speeches.steps.extend(steps);
+        self
+    }
+
     pub fn refusing<'a>(mut self, fields: impl IntoIterator<Item = &'a str>) -> Self {
         self.refused_fields = fields.into_iter().map(str::to_owned).collect();
         self
+    }
+}
+
+// === impl Steps ===
+
+impl<S: Clone + Default> Steps<S> {
+    pub(crate) fn next(&mut self) -> S {
+        self.steps.pop_front().unwrap_or_else(|| self.otherwise.clone())
     }
 }
 

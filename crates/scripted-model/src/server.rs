@@ -1,11 +1,10 @@
 //! The HTTP routes.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -18,10 +17,12 @@ use tokio::task::JoinHandle;
 
 use crate::answer::{Answer, error_object};
 use crate::listener::{ConnectionHandle, Door};
-use crate::named::Named;
-use crate::record::{Journal, Open, Recorded, TimedOut};
+use crate::log::entries;
+use crate::record::{Open, Recorded, TimedOut};
 use crate::script::{Ending, Script, Step};
-use crate::talk;
+use crate::shared::{Shared, lock, unknown_model, wrong_key};
+use crate::speech::SpeechStep;
+use crate::{speech, transcription};
 
 /// A larger request is refused with 413.
 const MAX_REQUEST_BYTES: usize = 16 << 20;
@@ -35,15 +36,6 @@ pub struct ScriptedModel {
     address: SocketAddr,
     shared: Arc<Shared>,
     serving: JoinHandle<io::Result<()>>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    script: Mutex<Script>,
-    named: Mutex<Named>,
-    journal: Journal,
-    connections: Arc<AtomicU64>,
-    answers: AtomicU64,
 }
 
 // === impl ScriptedModel ===
@@ -89,6 +81,42 @@ impl ScriptedModel {
         lock(&self.shared.script).steps.extend(steps);
     }
 
+    /// The requests for transcripts so far.
+    pub fn transcriptions(&self) -> Vec<Recorded> {
+        self.shared.transcriptions.requests()
+    }
+
+    /// The requests for speech so far.
+    pub fn speeches(&self) -> Vec<Recorded> {
+        self.shared.speeches.requests()
+    }
+
+    /// Adds steps for requests for transcripts.
+    pub fn push_transcriptions(&self, steps: impl IntoIterator<Item = Step>) {
+        lock(&self.shared.script).transcriptions.steps.extend(steps);
+    }
+
+    /// Adds steps for requests for speech.
+    pub fn push_speeches(&self, steps: impl IntoIterator<Item = SpeechStep>) {
+        lock(&self.shared.script).speeches.steps.extend(steps);
+    }
+
+    /// As `wait`, of the requests for transcripts.
+    pub async fn wait_transcriptions(
+        &self,
+        wanted: impl Fn(&[Recorded]) -> bool,
+    ) -> Result<Vec<Recorded>, TimedOut> {
+        self.shared.transcriptions.wait(wanted, WAIT_LIMIT).await
+    }
+
+    /// As `wait`, of the requests for speech.
+    pub async fn wait_speeches(
+        &self,
+        wanted: impl Fn(&[Recorded]) -> bool,
+    ) -> Result<Vec<Recorded>, TimedOut> {
+        self.shared.speeches.wait(wanted, WAIT_LIMIT).await
+    }
+
     /// Waits until the requests are as `wanted`.
     ///
     /// # Errors
@@ -104,72 +132,23 @@ impl Drop for ScriptedModel {
     }
 }
 
-// === impl Shared ===
-
-impl Shared {
-    fn new(script: Script) -> Self {
-        Self {
-            script: Mutex::new(script),
-            named: Mutex::default(),
-            journal: Journal::default(),
-            connections: Arc::default(),
-            answers: AtomicU64::new(0),
-        }
-    }
-
-    fn step(&self, headers: &HeaderMap, request: &Value) -> Step {
-        let model = request["model"].as_str().unwrap_or_default();
-        let mut script = lock(&self.script);
-        if let Some(refusal) = refusal(&script, headers, request, model) {
-            return refusal;
-        }
-        if let Some(step) = script.steps.pop_front() {
-            return step;
-        }
-        let said =
-            talk::last_user_text(request["messages"].as_array().map(Vec::as_slice).unwrap_or_default());
-        if let Some(rule) = script.rules.iter().find(|rule| said.contains(&rule.contains)) {
-            return rule.step.clone();
-        }
-        lock(&self.named).step(model).unwrap_or_else(|| script.otherwise.clone())
-    }
-}
-
-/// The error that any provider returns for this request, whatever the script says.
-fn refusal(script: &Script, headers: &HeaderMap, request: &Value, model: &str) -> Option<Step> {
-    let no_messages = || {
-        let step = Step::status(400).error("invalid_request", "The request has no list of messages.");
-        (!request["messages"].is_array()).then_some(step)
-    };
-    let refused_field = || {
-        let field = script.refused_fields.iter().find(|field| !request[field.as_str()].is_null())?;
-        let message = format!("Unsupported parameter: '{field}' is not supported with this model.");
-        Some(Step::status(400).error("unsupported_parameter", message))
-    };
-    let wrong = wrong_key(script, headers).or_else(no_messages).or_else(refused_field);
-    wrong.or_else(|| unknown_model(script, model))
-}
-
-fn wrong_key(script: &Script, headers: &HeaderMap) -> Option<Step> {
-    let wanted = format!("Bearer {}", script.api_key.as_ref()?);
-    let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-    let step = Step::status(401).error("invalid_api_key", "Incorrect API key provided.");
-    (given != Some(wanted.as_bytes())).then_some(step)
-}
-
-fn unknown_model(script: &Script, name: &str) -> Option<Step> {
-    let known = script.models.is_empty() || script.models.iter().any(|known| known == name);
-    let message = format!("The model `{name}` does not exist or you do not have access to it.");
-    (!known).then(|| Step::status(404).error("model_not_found", message))
-}
-
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(chat_completions))
+        .route("/v1/audio/transcriptions", post(transcription::answer))
+        .route("/v1/audio/speech", post(speech::answer))
+        .route("/v1/log", get(log))
         .route("/v1/models", get(models))
         .route("/v1/models/{*name}", get(model))
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
         .with_state(shared)
+}
+
+/// Every request with its times, for programs that measure.
+async fn log(State(shared): State<Arc<Shared>>) -> Json<Vec<Value>> {
+    let journals =
+        [("chat", &shared.journal), ("transcription", &shared.transcriptions), ("speech", &shared.speeches)];
+    Json(journals.iter().flat_map(|(endpoint, journal)| entries(endpoint, &journal.requests())).collect())
 }
 
 async fn models(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
@@ -197,11 +176,11 @@ fn described(script: &Script, name: &str) -> Value {
     json!({"id": name, "object": "model", "created": 0, "owned_by": "scripted-model", "shutdown_date": shutdown_date})
 }
 
-fn refused(step: &Step) -> Response {
+pub(crate) fn refused(step: &Step) -> Response {
     (status(step), Json(error_object(step))).into_response()
 }
 
-fn status(step: &Step) -> StatusCode {
+pub(crate) fn status(step: &Step) -> StatusCode {
     StatusCode::from_u16(step.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
@@ -211,21 +190,17 @@ async fn chat_completions(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    let came = Instant::now();
     let request: Value = serde_json::from_slice(&body).unwrap_or_default();
     let step = shared.step(&headers, &request);
-    let number = shared.answers.fetch_add(1, Ordering::Relaxed) as usize;
+    let number = shared.number();
     let answer = Answer::new(step, &request, number);
-    let open = shared.journal.open(readable(&headers), request, connection.number);
+    let open = shared.open_chat(&headers, request, connection.number, came);
     respond(answer, connection, open, number).await
 }
 
 async fn respond(answer: Answer, connection: ConnectionHandle, open: Open, number: usize) -> Response {
-    tokio::time::sleep(Duration::from_millis(answer.step.delay_ms)).await;
-    match answer.step.ending {
-        Ending::Hang => std::future::pending().await,
-        Ending::Drop => connection.reset(),
-        _ => {}
-    }
+    begin(&answer.step, &connection).await;
     let headers = response_headers(&answer.step, number);
     let mut response = if answer.step.body.is_some() {
         (status(&answer.step), answer.streamed(connection, open)).into_response()
@@ -242,8 +217,18 @@ async fn respond(answer: Answer, connection: ConnectionHandle, open: Open, numbe
     response
 }
 
+/// What happens in front of an answer.
+pub(crate) async fn begin(step: &Step, connection: &ConnectionHandle) {
+    tokio::time::sleep(Duration::from_millis(step.delay_ms)).await;
+    match step.ending {
+        Ending::Hang => std::future::pending().await,
+        Ending::Drop => connection.reset(),
+        _ => {}
+    }
+}
+
 /// The step's headers, and a request id in OpenAI's format.
-fn response_headers(step: &Step, number: usize) -> HeaderMap {
+pub(crate) fn response_headers(step: &Step, number: usize) -> HeaderMap {
     let request_id = ("x-request-id".to_owned(), format!("req_scripted_{number}"));
     let named = step.headers.iter().map(|(name, value)| (name.clone(), value.clone()));
     std::iter::once(request_id)
@@ -252,13 +237,4 @@ fn response_headers(step: &Step, number: usize) -> HeaderMap {
             Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(&value).ok()?))
         })
         .collect()
-}
-
-fn readable(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -15,6 +15,7 @@
 //! - [`venv`]: a Python environment with LiveKit's own SDK in `target/venv/`
 //! - [`Process`]: one child, which never outlives us
 //! - [`LivekitServer`], [`OtelCollector`]: the two servers; [`Redis`] makes several of the first one cluster, `rooms` asks it to make and delete rooms
+//! - [`Speechd`]: a server that speaks and listens
 //! - [`spans`], [`signals`]: what the collector wrote, decoded
 //!
 //! Everything here blocks. A server is up within half a second once its program is built, so an async test may call it
@@ -30,6 +31,7 @@ mod redis;
 mod rooms;
 pub mod signals;
 pub mod spans;
+mod speechd;
 pub mod tools;
 pub mod venv;
 mod workspace;
@@ -40,6 +42,7 @@ pub use ports::{free_port, free_ports};
 pub use process::Process;
 pub use redis::Redis;
 pub use spans::Span;
+pub use speechd::Speechd;
 pub use workspace::{cargo, root, target_dir};
 
 use std::hash::{BuildHasher, RandomState};

@@ -1,0 +1,80 @@
+//! Prints where a WAV file (16-bit PCM, mono or stereo, of a usual sample rate) has speech:
+//! `cargo run --release -p speech --example vad FILE.wav`.
+
+use std::time::{Duration, Instant};
+use std::{env, fs, io, io::Write};
+
+use speech::resample::{Resampler, mix_stereo};
+use speech::vad::{Event, RATE, Settings, Vad};
+
+/// 20 ms.
+const FRAME: usize = RATE as usize / 50;
+
+fn main() -> io::Result<()> {
+    let path = env::args().nth(1).ok_or_else(|| io::Error::other("name a WAV file: vad FILE.wav"))?;
+    let samples = mono(&fs::read(&path)?).map_err(io::Error::other)?;
+    let mut vad = Vad::new(Settings::default());
+    let start = Instant::now();
+    let mut out = io::stdout().lock();
+    let mut began = Duration::ZERO;
+    // Silence behind the end lets the last segment end.
+    for (number, frame) in samples.chunks(FRAME).chain([&[0; FRAME][..]; 50]).enumerate() {
+        for event in vad.step(start + Duration::from_millis(20) * (number as u32 + 1), frame) {
+            match event {
+                Event::SpeechStarted { at } => began = at - start,
+                Event::SpeechEnded { at } => {
+                    let (from, to) = (began.as_secs_f64(), (at - start).as_secs_f64());
+                    writeln!(out, "{from:8.2} to {to:8.2} s")?;
+                }
+                Event::SpeechPaused { .. } | Event::SpeechResumed { .. } => {}
+            }
+        }
+    }
+    let level = vad.level();
+    writeln!(out, "speaks at {:?} dB, background {:?} dB", level.person, level.background)
+}
+
+/// The samples of a file at the rate of the detector.
+fn mono(file: &[u8]) -> Result<Vec<i16>, String> {
+    let number = |at: usize, bytes: usize| {
+        let field = file.get(at..at + bytes).ok_or("the file ends within its header")?;
+        Ok::<u32, String>(field.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
+    };
+    if file.get(..4) != Some(b"RIFF") || file.get(8..12) != Some(b"WAVE") {
+        return Err("not a WAV file".to_owned());
+    }
+    let (mut at, mut format) = (12, None);
+    loop {
+        let (name, length) =
+            (file.get(at..at + 4).ok_or("no samples in the file")?, number(at + 4, 4)? as usize);
+        match name {
+            b"fmt " => {
+                format =
+                    Some((number(at + 8, 2)?, number(at + 10, 2)?, number(at + 12, 4)?, number(at + 22, 2)?))
+            }
+            b"data" => {
+                let Some((1, channels @ 1..=2, rate, 16)) = format else {
+                    return Err("not 16-bit PCM with one or two channels".to_owned());
+                };
+                let data = &file[at + 8..file.len().min((at + 8).saturating_add(length))];
+                return resampled(data, channels, rate);
+            }
+            _ => {}
+        }
+        at += 8 + length + length % 2;
+    }
+}
+
+fn resampled(data: &[u8], channels: u32, rate: u32) -> Result<Vec<i16>, String> {
+    let samples: Vec<i16> = data.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+    let mut mono = samples.clone();
+    if channels == 2 {
+        mono.clear();
+        mix_stereo(&samples, &mut mono);
+    }
+    let mut resampler = Resampler::new(rate, RATE).map_err(|error| error.to_string())?;
+    let mut output = Vec::new();
+    resampler.push(&mono, &mut output);
+    resampler.finish(&mut output);
+    Ok(output)
+}

@@ -1,0 +1,24 @@
+//! The pure parts of hearing and speaking, for any voice agent.
+//!
+//! Nothing here knows a room, a socket, a thread or a clock: sound, text and times go in, and what they mean comes out.
+//! Each part has its own `Settings`, whose documentation names the defaults.
+//!
+//! - [`vad`]: where a person's speech begins, pauses and ends; Silero's model in safe Rust
+//! - [`resample`]: mono sound from one sample rate to another, in a stream
+//! - [`text`]: the words of a streamed reply as a voice can say them, without markdown and emoji
+//! - [`pieces`]: a reply cut into what is spoken at a time
+//! - [`turn`]: when a person's turn has ended, from speech and transcripts
+//! - [`pace`]: how much of a piece has been spoken after a part of its sound
+//! - [`echo`]: whether what was heard is our own voice
+//!
+//! Machines take the time as an argument and tell when they want to be asked again (`deadline`).
+
+#![forbid(unsafe_code)]
+
+pub mod echo;
+pub mod pace;
+pub mod pieces;
+pub mod resample;
+pub mod text;
+pub mod turn;
+pub mod vad;
