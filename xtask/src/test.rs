@@ -27,7 +27,7 @@ use crate::terminal::{Style, Terminal};
 
 /// The number of working tests that run at the same time, and of waiting ones beside them, on two processors. A working
 /// test uses a third of one: it waits for its servers to start, and for time limits.
-const LANES: [(Pace, usize); 2] = [(Pace::Works, 4), (Pace::Waits, 8)];
+const LANES: [(Pace, usize); 2] = [(Pace::Works, 3), (Pace::Waits, 8)];
 /// The number of failed tests that run again by themselves; where more fail, it is not for the moods of the machine.
 const MOST_REPEATED: usize = 3;
 /// What `--all` runs after the tests.
