@@ -5,7 +5,7 @@ use std::time::Duration;
 /// What tells speech from other sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Provider {
-    /// Silero's model: about 2 ms of processor time for a second of sound.
+    /// Silero's model: about 3 ms of processor time for a second of sound.
     #[default]
     Silero,
     /// Loudness above the background: nearly free, and music, tones and clicks are speech to it.
