@@ -26,7 +26,7 @@
 //!
 //! // A third of the sound of the piece was heard when the person interrupted.
 //! let spoken = Pace::new(&first.text).spoken(Duration::from_millis(700), Duration::from_millis(2100));
-//! assert_eq!(&reply[..first.source_at(spoken)], "**Yes**, there ");
+//! assert_eq!(&reply[..first.source_at(spoken)], "**Yes**, there is ");
 //! ```
 
 #![forbid(unsafe_code)]

@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_voice_of_a_known_person_counts_and_babble_30_db_below_does_not() {
-        let mut gate = Gate::new(24.0);
+        let mut gate = Gate::new(23.0);
         assert!(speech(&mut gate, -20.0, 20.0, 200) > 190);
         assert_eq!(speech(&mut gate, -50.0, 8.0, 600), 0);
         assert!(speech(&mut gate, -20.0, 20.0, 20) > 18);
@@ -178,33 +178,33 @@ mod tests {
 
     #[test]
     fn a_word_20_db_below_the_person_counts() {
-        let mut gate = Gate::new(24.0);
+        let mut gate = Gate::new(23.0);
         speech(&mut gate, -20.0, 6.0, 200);
         assert!(speech(&mut gate, -40.0, 2.0, 8) >= 6);
     }
 
     #[test]
     fn babble_before_the_first_word_does_not_count_at_42_db_below_full_scale() {
-        assert_eq!(speech(&mut Gate::new(24.0), -46.0, 8.0, 600), 0);
+        assert_eq!(speech(&mut Gate::new(23.0), -46.0, 8.0, 600), 0);
     }
 
     #[test]
     fn a_quiet_first_word_counts_once_it_has_ended_and_the_next_at_once() {
-        let mut gate = Gate::new(24.0);
+        let mut gate = Gate::new(23.0);
         assert_eq!(word(&mut gate, -50.0, 6), [Said::Word { began: 9, silent: 3 }]);
         assert_eq!(word(&mut gate, -52.0, 6), [Said::Speech; 6]);
     }
 
     #[test]
     fn a_crowd_that_falls_silent_is_no_word() {
-        let mut gate = Gate::new(24.0);
+        let mut gate = Gate::new(23.0);
         assert_eq!(word(&mut gate, -46.0, 100), []);
         assert_eq!(word(&mut gate, -80.0, 6), [], "nor is what can hardly be heard");
     }
 
     #[test]
     fn the_level_follows_a_person_who_speaks_up_after_a_crowd_was_taken_for_them() {
-        let mut gate = Gate::new(24.0);
+        let mut gate = Gate::new(23.0);
         speech(&mut gate, -36.0, 2.0, 100);
         speech(&mut gate, -12.0, 10.0, 120);
         assert!(gate.person().unwrap() > -20.0, "{:?}", gate.person());
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_person_unheard_for_half_a_minute_may_speak_more_quietly() {
-        let mut gate = Gate::new(24.0);
+        let mut gate = Gate::new(23.0);
         speech(&mut gate, -12.0, 12.0, 200);
         assert_eq!(word(&mut gate, -45.0, 6), []);
         (0..FORGOTTEN).for_each(|_| _ = gate.judge(false, -80.0, false));
