@@ -12,6 +12,22 @@
 //! - [`echo`]: whether what was heard is our own voice
 //!
 //! Machines take the time as an argument and tell when they want to be asked again (`deadline`).
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use speech::pace::Pace;
+//! use speech::pieces::{Pieces, Settings};
+//!
+//! let reply = "**Yes**, there is a [table](https://example.com) at seven. Shall I book it?";
+//! let mut pieces = Pieces::new(Settings::default());
+//! let first = pieces.push(reply).remove(0);
+//! assert_eq!(first.text, "Yes, there is a table at seven.");
+//!
+//! // A third of the sound of the piece was heard when the person interrupted.
+//! let spoken = Pace::new(&first.text).spoken(Duration::from_millis(700), Duration::from_millis(2100));
+//! assert_eq!(&reply[..first.source_at(spoken)], "**Yes**, there is ");
+//! ```
 
 #![forbid(unsafe_code)]
 

@@ -185,6 +185,8 @@ impl Turn {
 
     fn started(&mut self, at: Instant) {
         self.is_speaking = true;
+        // A verdict without text was of what came before.
+        self.verdict = false;
         let before = self.heard.last_speech.filter(|_| !self.heard.is_empty());
         // Speech right behind a turn says that the turn was ended in the middle of it.
         let before = before.or_else(|| self.ended.as_ref()?.last_speech);

@@ -73,21 +73,27 @@ fn ends<'a>(
         .map(|(at, letter)| at + letter.len_utf8())
 }
 
-/// A clause ends at a comma, semicolon or colon that a space follows.
+/// A clause ends at a comma, semicolon or colon that a space follows, but not in "May 3, 2026".
 fn is_clause_end(text: &str, at: usize, letter: char) -> bool {
+    let behind = &text[at + letter.len_utf8()..];
     match letter {
         '，' | '、' | '；' | '：' => true,
-        ',' | ';' | ':' | '–' | '—' => text[at + letter.len_utf8()..].starts_with(char::is_whitespace),
+        ',' | ';' | ':' | '–' | '—' => {
+            let in_number = text[..at].ends_with(is_digit) && behind.trim_start().starts_with(is_digit);
+            behind.starts_with(char::is_whitespace) && !in_number
+        }
         _ => false,
     }
 }
 
 /// A word ends at a space, but not at one between the digits of a number.
 fn is_word_end(text: &str, at: usize, letter: char) -> bool {
-    let is_digit = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_digit());
-    letter.is_whitespace()
-        && !(is_digit(text[..at].chars().next_back())
-            && is_digit(text[at + letter.len_utf8()..].chars().next()))
+    let in_number = text[..at].ends_with(is_digit) && text[at + letter.len_utf8()..].starts_with(is_digit);
+    letter.is_whitespace() && !in_number
+}
+
+fn is_digit(letter: char) -> bool {
+    letter.is_ascii_digit()
 }
 
 /// The end of the sentence whose last mark stands at `at`, with the quotes and brackets that it closes.

@@ -64,6 +64,14 @@ fn numbers_abbreviations_initials_and_addresses_are_whole() {
 }
 
 #[test]
+fn a_clause_does_not_end_within_a_date() {
+    assert_eq!(
+        texts("The next one will be on May 3, 2026, if nothing changes."),
+        ["The next one will be on May 3, 2026,", "if nothing changes."]
+    );
+}
+
+#[test]
 fn sentences_end_at_marks_of_any_script_and_behind_quotes() {
     assert_eq!(
         texts("He said \"no.\" Then he left us alone."),

@@ -161,6 +161,16 @@ fn the_providers_end_of_turn_is_the_verdict_before_or_behind_its_text() {
 }
 
 #[test]
+fn a_verdict_without_text_does_not_end_the_next_turn_early() {
+    let mut machine = Machine::new();
+    machine.speech(0, 1000);
+    assert_eq!(machine.step(1260, Event::EndOfTurn), None);
+    let started = machine.at(5000);
+    machine.step(5064, Event::SpeechStarted { at: started });
+    assert_eq!(machine.step(5500, Event::Final("I want tea.")), None);
+}
+
+#[test]
 fn partial_text_without_a_final_ends_two_seconds_later() {
     let mut machine = Machine::new();
     machine.speech(0, 1000);

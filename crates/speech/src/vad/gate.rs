@@ -5,8 +5,9 @@
 //! speaks at. That level is the upper seventh of what counted, so a word in a low voice, 20 dB below, counts.
 //!
 //! Before a person was heard the gate is at [`FIRST`]. What is quieter counts once it has fallen silent for a moment
-//! ([`QuietVoice`]): one voice does that after a word, and many voices at a time do not. So a first "yes" on a quiet
-//! microphone is heard at its end.
+//! ([`Doubtful`]): one voice does that after a word, and many voices at a time do not. So a first "yes" on a quiet
+//! microphone is heard at its end. So is a word that began as hard as what is struck: a string goes on sounding when it
+//! no longer sounds like speech.
 
 use super::level::SILENCE;
 
@@ -18,12 +19,13 @@ pub(super) const INAUDIBLE: f32 = -62.0;
 const STAY: f32 = 2.0;
 /// The windows after which a person counts as unknown again: half a minute without speech.
 const FORGOTTEN: u32 = 940;
-/// A quiet voice: how far it falls behind a word, in dB, for how many windows, and within how many from its beginning.
+/// A doubtful word: how far it falls at its end, in dB, for how many windows, and within how many from its beginning.
 const WORD_FALL: f32 = 15.0;
 const WORD_GAP: u32 = 3;
 const WORD_LONGEST: u32 = 47;
-/// The windows of speech that a word has at least.
+/// The windows of speech that a word has at least, and how many behind the last of them it is known to have ended.
 const WORD_SHORTEST: u32 = 2;
+const WORD_END: u32 = 6;
 /// How many windows of a person's speech the level is learned from in large steps.
 const FIRST_WINDOWS: u32 = 30;
 
@@ -34,7 +36,16 @@ pub(super) struct Gate {
     learned: u32,
     /// The windows since speech was last counted.
     unheard: u32,
-    voice: QuietVoice,
+    doubtful: Doubtful,
+}
+
+/// What a window sounds like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sound {
+    Speech,
+    /// Speech, but it began as what is struck does.
+    Struck,
+    Other,
 }
 
 /// What a window is to the person's speech.
@@ -49,13 +60,15 @@ pub(super) enum Said {
     },
 }
 
-/// Speech below the gate, from its first window to the silence behind it.
+/// Speech that does not count yet, from its first window to the silence behind it.
 #[derive(Default)]
-struct QuietVoice {
+struct Doubtful {
     /// The windows since it began, those of speech, and the silent ones since the last of them.
     windows: u32,
     spoken: u32,
     silent: u32,
+    /// The windows since the last one of speech.
+    behind: u32,
     highest: f32,
 }
 
@@ -63,7 +76,7 @@ struct QuietVoice {
 
 impl Gate {
     pub(super) fn new(below_person: f32) -> Self {
-        Self { below_person, person: None, learned: 0, unheard: 0, voice: QuietVoice::default() }
+        Self { below_person, person: None, learned: 0, unheard: 0, doubtful: Doubtful::default() }
     }
 
     /// The level that the person speaks at, once it is known.
@@ -77,21 +90,24 @@ impl Gate {
     }
 
     /// What a window at this level is. `goes_on` while it follows speech that counts.
-    pub(super) fn judge(&mut self, is_speech: bool, level: f32, goes_on: bool) -> Said {
-        if is_speech && level >= self.threshold(goes_on).max(INAUDIBLE) {
-            self.voice = QuietVoice::default();
+    pub(super) fn judge(&mut self, sound: Sound, level: f32, goes_on: bool) -> Said {
+        let is_loud = level >= self.threshold(goes_on).max(INAUDIBLE);
+        if is_loud && sound == Sound::Speech {
+            self.doubtful = Doubtful::default();
             self.learn(level);
             return Said::Speech;
         }
         self.unheard = self.unheard.saturating_add(1);
-        if goes_on || self.is_strict() {
+        if goes_on {
             return Said::Nothing;
         }
-        let word = self.voice.hear(is_speech, level);
+        let word = self.doubtful.hear(sound != Sound::Other && (is_loud || !self.is_strict()), level);
         if let Said::Word { .. } = word {
-            (self.person, self.learned) = (None, 0);
-            self.learn(self.voice.highest);
-            self.voice = QuietVoice::default();
+            if !self.is_strict() {
+                (self.person, self.learned) = (None, 0);
+            }
+            self.learn(self.doubtful.highest);
+            self.doubtful = Doubtful::default();
         }
         word
     }
@@ -117,22 +133,23 @@ impl Gate {
     }
 }
 
-// === impl QuietVoice ===
+// === impl Doubtful ===
 
-impl QuietVoice {
+impl Doubtful {
     fn hear(&mut self, is_speech: bool, level: f32) -> Said {
         if self.windows == 0 && (!is_speech || level < INAUDIBLE) {
             return Said::Nothing;
         }
         self.windows += 1;
         self.spoken += u32::from(is_speech);
+        self.behind = if is_speech { 0 } else { self.behind + 1 };
         self.highest = if self.windows == 1 { level } else { self.highest.max(level) };
         self.silent = if level <= self.highest - WORD_FALL { self.silent + 1 } else { 0 };
         if self.silent < WORD_GAP {
             return Said::Nothing;
         }
         let word = Said::Word { began: self.windows, silent: self.silent };
-        let is_word = self.windows <= WORD_LONGEST && self.spoken >= WORD_SHORTEST;
+        let is_word = self.windows <= WORD_LONGEST && self.spoken >= WORD_SHORTEST && self.behind <= WORD_END;
         let highest = self.highest;
         *self = Self::default();
         self.highest = highest;
@@ -156,21 +173,21 @@ mod tests {
     /// How much counts of speech whose level swings by `range` dB around `mean`, four times a second.
     fn speech(gate: &mut Gate, mean: f32, range: f32, windows: u32) -> u32 {
         let level = |at: u32| mean + range / 2.0 * (at as f32 * 0.785).sin();
-        (0..windows).filter(|at| gate.judge(true, level(*at), false) != Said::Nothing).count() as u32
+        (0..windows).filter(|at| gate.judge(Sound::Speech, level(*at), false) != Said::Nothing).count() as u32
     }
 
     /// What becomes of a word of so many windows, and of the silence behind it.
     fn word(gate: &mut Gate, level: f32, windows: u32) -> Vec<Said> {
-        let spoken = (0..windows).map(|_| (true, level)).chain([(false, -90.0); 8]);
+        let spoken = (0..windows).map(|_| (Sound::Speech, level)).chain([(Sound::Other, -90.0); 8]);
         spoken
-            .map(|(is_speech, level)| gate.judge(is_speech, level, false))
+            .map(|(sound, level)| gate.judge(sound, level, false))
             .filter(|said| *said != Said::Nothing)
             .collect()
     }
 
     #[test]
     fn the_voice_of_a_known_person_counts_and_babble_30_db_below_does_not() {
-        let mut gate = Gate::new(24.0);
+        let mut gate = Gate::new(23.0);
         assert!(speech(&mut gate, -20.0, 20.0, 200) > 190);
         assert_eq!(speech(&mut gate, -50.0, 8.0, 600), 0);
         assert!(speech(&mut gate, -20.0, 20.0, 20) > 18);
@@ -178,33 +195,53 @@ mod tests {
 
     #[test]
     fn a_word_20_db_below_the_person_counts() {
-        let mut gate = Gate::new(24.0);
+        let mut gate = Gate::new(23.0);
         speech(&mut gate, -20.0, 6.0, 200);
         assert!(speech(&mut gate, -40.0, 2.0, 8) >= 6);
     }
 
     #[test]
     fn babble_before_the_first_word_does_not_count_at_42_db_below_full_scale() {
-        assert_eq!(speech(&mut Gate::new(24.0), -46.0, 8.0, 600), 0);
+        assert_eq!(speech(&mut Gate::new(23.0), -46.0, 8.0, 600), 0);
     }
 
     #[test]
     fn a_quiet_first_word_counts_once_it_has_ended_and_the_next_at_once() {
-        let mut gate = Gate::new(24.0);
+        let mut gate = Gate::new(23.0);
         assert_eq!(word(&mut gate, -50.0, 6), [Said::Word { began: 9, silent: 3 }]);
         assert_eq!(word(&mut gate, -52.0, 6), [Said::Speech; 6]);
     }
 
     #[test]
     fn a_crowd_that_falls_silent_is_no_word() {
-        let mut gate = Gate::new(24.0);
+        let mut gate = Gate::new(23.0);
         assert_eq!(word(&mut gate, -46.0, 100), []);
         assert_eq!(word(&mut gate, -80.0, 6), [], "nor is what can hardly be heard");
     }
 
     #[test]
+    fn what_began_hard_is_a_word_if_it_ends_as_one() {
+        let mut gate = Gate::new(23.0);
+        speech(&mut gate, -20.0, 6.0, 200);
+        let word = |behind: f32| [(Sound::Struck, -20.0); 6].into_iter().chain([(Sound::Other, behind); 20]);
+        let mut said = |windows: &mut dyn Iterator<Item = (Sound, f32)>| {
+            windows
+                .map(|(sound, level)| gate.judge(sound, level, false))
+                .filter(|said| *said != Said::Nothing)
+                .count()
+        };
+        assert_eq!(said(&mut word(-70.0)), 1);
+        let string = (0..40).map(|at| (Sound::Other, -20.0 - at as f32));
+        assert_eq!(
+            said(&mut word(-24.0).chain(string)),
+            0,
+            "a string fades when it no longer sounds like speech"
+        );
+    }
+
+    #[test]
     fn the_level_follows_a_person_who_speaks_up_after_a_crowd_was_taken_for_them() {
-        let mut gate = Gate::new(24.0);
+        let mut gate = Gate::new(23.0);
         speech(&mut gate, -36.0, 2.0, 100);
         speech(&mut gate, -12.0, 10.0, 120);
         assert!(gate.person().unwrap() > -20.0, "{:?}", gate.person());
@@ -212,10 +249,10 @@ mod tests {
 
     #[test]
     fn a_person_unheard_for_half_a_minute_may_speak_more_quietly() {
-        let mut gate = Gate::new(24.0);
+        let mut gate = Gate::new(23.0);
         speech(&mut gate, -12.0, 12.0, 200);
         assert_eq!(word(&mut gate, -45.0, 6), []);
-        (0..FORGOTTEN).for_each(|_| _ = gate.judge(false, -80.0, false));
+        (0..FORGOTTEN).for_each(|_| _ = gate.judge(Sound::Other, -80.0, false));
         assert_eq!(word(&mut gate, -45.0, 6).len(), 1);
     }
 

@@ -4,7 +4,7 @@
 //! background is heard. When sound comes back the last window is heard again first, so that the model knows how the
 //! sound began.
 
-use super::gate::{Gate, Said, probability_of_level};
+use super::gate::{Gate, Said, Sound, probability_of_level};
 use super::level::{Floor, Meter};
 use super::silero::{Silero, WINDOW};
 use super::{Level, Provider, Settings};
@@ -88,8 +88,12 @@ impl Listener {
         self.probability = if self.is_known_to_be_none(goes_on) { self.pass_over() } else { self.ask() };
         self.previous = self.window;
         let enough = if goes_on { self.stop } else { self.start };
-        let is_speech = self.probability >= enough && (is_certain || !self.meter.is_struck());
-        self.gate.judge(is_speech, self.level, goes_on)
+        let sound = match self.probability >= enough {
+            false => Sound::Other,
+            true if !is_certain && self.meter.is_struck() => Sound::Struck,
+            true => Sound::Speech,
+        };
+        self.gate.judge(sound, self.level, goes_on)
     }
 
     /// Forgets the stream, as after a gap, but not the person.

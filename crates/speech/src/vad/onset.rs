@@ -2,16 +2,16 @@
 //!
 //! The model takes the first chord of a guitar after silence for a syllable. A string is at its loudest within
 //! milliseconds and only decays from there; a voice needs longer, and grows louder after its first pulse. What was
-//! struck is not believed to be speech for [`DOUBT`] blocks, unless it grows louder.
+//! struck is doubtful speech for [`DOUBT`] blocks, unless it grows louder.
 
 /// The samples of a block: 4 ms.
 pub(super) const BLOCK: usize = 64;
 /// How much louder than the sound before it an attack is, as energy: 20 dB.
 const JUMP: f32 = 100.0;
-/// How much louder a voice grows, as energy: 1 dB.
-const GROWTH: f32 = 1.26;
-/// The blocks of an attack, and the blocks for which it is remembered: 8 and 384 ms.
-const ATTACK: u32 = 2;
+/// How much louder a voice grows, as energy: 2 dB.
+const GROWTH: f32 = 1.6;
+/// The blocks of an attack, and the blocks for which it is remembered: 12 and 384 ms.
+const ATTACK: u32 = 3;
 const DOUBT: u32 = 96;
 /// The energy below which an attack is none: -70 dB.
 const INAUDIBLE: f32 = 1e-7;
@@ -65,7 +65,7 @@ mod tests {
     fn what_grows_louder_is_no_longer_struck() {
         let silence = [0.0; 20].into_iter();
         let voice = (1..200).map(|block| 0.01 * (block as f32 / 10.0).min(1.0));
-        assert!(struck_for(silence.chain(voice)) <= 3);
+        assert!(struck_for(silence.chain(voice)) <= 4);
     }
 
     #[test]

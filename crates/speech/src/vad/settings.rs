@@ -5,7 +5,7 @@ use std::time::Duration;
 /// What tells speech from other sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Provider {
-    /// Silero's model: about 2 ms of processor time for a second of sound.
+    /// Silero's model: about 3 ms of processor time for a second of sound.
     #[default]
     Silero,
     /// Loudness above the background: nearly free, and music, tones and clicks are speech to it.
@@ -29,7 +29,7 @@ pub struct Settings {
     pub prefix: Duration,
     /// The time without a frame after which speech has ended, as when the person is muted in a word: 400 ms.
     pub missing: Duration,
-    /// How far below the person's own level sound still counts, in dB: 24.
+    /// How far below the person's own level sound still counts, in dB: 23.
     pub below_person: f32,
 }
 
@@ -46,7 +46,7 @@ impl Default for Settings {
             min_silence: Duration::from_millis(250),
             prefix: Duration::from_millis(500),
             missing: Duration::from_millis(400),
-            below_person: 24.0,
+            below_person: 23.0,
         }
     }
 }

@@ -130,3 +130,18 @@ fn sentences_of_all_voices_are_segments_without_a_gap_of_a_second() {
         assert!(heard * 16 > spoken.len() as u64 * 6 / 10, "{voice}: {segments:?} of {}", spoken.len() / 16);
     }
 }
+
+/// Also when the microphone is opened in the middle of its first sound.
+#[test]
+fn short_words_that_begin_hard_are_heard() {
+    for (voice, word) in
+        crate::voice::VOICES.iter().flat_map(|voice| ["oh", "eight", "bye", "done"].map(|word| (voice, word)))
+    {
+        let Some(spoken) = say(voice, word) else { return };
+        let first = spoken.iter().position(|sample| sample.abs() > 600).unwrap();
+        for cut in [0, first] {
+            let told = Steps::new(Settings::default()).hear(&between_silence(&spoken[cut..], SECOND, SECOND));
+            assert_eq!(segments(&told).len(), 1, "{word} of {voice} from sample {cut}");
+        }
+    }
+}
