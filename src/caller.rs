@@ -9,7 +9,7 @@ use conversation::Text;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use crate::room::text::{IncomingText, SEGMENT_ATTRIBUTE, TRANSCRIPTION_TOPIC};
+use crate::room::text::{FINAL_ATTRIBUTE, IncomingText, SEGMENT_ATTRIBUTE, TRANSCRIPTION_TOPIC};
 use crate::room::{JoinError, JoinOptions, Room, RoomEvent};
 
 /// Replies that came without a question, such as a greeting, and were not read yet. Older ones are dropped.
@@ -192,19 +192,24 @@ impl Caller {
     }
 
     async fn reply(&mut self, sent: Instant, mut words: impl FnMut(&str)) -> Result<Reply, CallError> {
-        let mut stream = self.next_text().await?;
-        let mut text = String::new();
         let mut first_word = None;
-        while let Some(chunk) = stream.chunk().await {
-            let chunk =
-                chunk.map_err(|error| CallError::Broken { room: self.name(), why: error.to_string() })?;
-            first_word.get_or_insert_with(|| sent.elapsed());
-            words(chunk.expose());
-            text.push_str(chunk.expose());
+        loop {
+            let mut stream = self.next_text().await?;
+            let mut text = String::new();
+            while let Some(chunk) = stream.chunk().await {
+                let chunk =
+                    chunk.map_err(|error| CallError::Broken { room: self.name(), why: error.to_string() })?;
+                first_word.get_or_insert_with(|| sent.elapsed());
+                words(chunk.expose());
+                text.push_str(chunk.expose());
+            }
+            if is_given_up(&stream) {
+                continue;
+            }
+            self.remember(&stream);
+            let total = sent.elapsed();
+            return Ok(Reply { text: text.into(), first_word: first_word.unwrap_or(total), total });
         }
-        self.remember(&stream);
-        let total = sent.elapsed();
-        Ok(Reply { text: text.into(), first_word: first_word.unwrap_or(total), total })
     }
 
     fn remember(&mut self, text: &IncomingText) {
@@ -248,6 +253,12 @@ impl Caller {
     fn name(&self) -> String {
         self.room.place().room.clone()
     }
+}
+
+/// The agent gave this stream up when its connection broke, and writes the segment once more. The SDK ends a stream that its
+/// writer drops as if it were whole, but for this attribute.
+fn is_given_up(text: &IncomingText) -> bool {
+    text.attribute(FINAL_ATTRIBUTE).is_some_and(|value| value == "false")
 }
 
 /// Before `listening` the agent is still joining; frontends wait for the same.
