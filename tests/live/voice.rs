@@ -1,0 +1,148 @@
+//! Turns that are spoken: a person's voice in, the agent's voice out.
+
+use std::time::Duration;
+
+use scripted_model::{Script, SpeechStep, Step};
+
+use crate::support::contract::assert_keys;
+use crate::support::voice::{Person, RATE, spoken};
+use crate::support::world::World;
+
+const QUESTION: &str = "what will the weather be tomorrow";
+const REPLY: &str = "It will be sunny all day. Take a hat with you.";
+/// The length of the scripted voice's sound for a text.
+const TONE: Duration = Duration::from_millis(60);
+
+/// A world whose server of models also hears and speaks.
+async fn world(script: Script) -> World {
+    World::start(script.otherwise(Step::reply(REPLY))).await
+}
+
+/// The settings of a worker that hears and speaks there, and says nothing by itself.
+fn settings(world: &World) -> Vec<String> {
+    let url = world.model.base_url();
+    [
+        "stt.provider=openai",
+        "stt.model=whisper",
+        "tts.provider=openai",
+        "tts.model=kokoro",
+        "agent.greeting=",
+        "agent.apology=That did not work.",
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .chain([format!("stt.base_url={url}"), format!("tts.base_url={url}")])
+    .collect()
+}
+
+fn borrowed(settings: &[String]) -> Vec<&str> {
+    settings.iter().map(String::as_str).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spoken_question_gets_a_spoken_answer_and_one_trace() {
+    let Some(question) = spoken(QUESTION) else { return };
+    let world =
+        world(Script::default().transcriptions([Step::reply("What will the weather be tomorrow?")])).await;
+    let worker = world.worker(&borrowed(&settings(&world)));
+    let ada = Person::join(&world, "weather").await;
+    let said = ada.say(&question).await;
+    let sounds = ada.sounds(1).await;
+    ada.wait_until("the agent listens again", |seen| {
+        seen.states.last().is_some_and(|(_, state)| state == "listening")
+    })
+    .await;
+
+    // The sound of the question went out, with half a second in front of it, and none of the silence behind it.
+    let heard = world.model.transcriptions();
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    let sent = heard[0].body["samples"].as_u64().unwrap() as f64 / f64::from(RATE);
+    let length = question.len() as f64 / f64::from(RATE);
+    assert!((length - 0.7..length + 0.7).contains(&sent), "{sent} s of {length} s were sent");
+    assert!(heard[0].body["peak"].as_i64().unwrap() > 3_000, "{:?}", heard[0].body);
+
+    let asked = world.model.requests().pop().unwrap().body;
+    assert_eq!(
+        asked["messages"].as_array().unwrap().last().unwrap()["content"],
+        "What will the weather be tomorrow?"
+    );
+    let speeches: Vec<_> = world
+        .model
+        .speeches()
+        .iter()
+        .map(|speech| speech.body["input"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(speeches.join(" "), REPLY);
+
+    // The person hears all of the voice, without a gap of a second.
+    assert_eq!(sounds.len(), 1);
+    let expected = TONE * REPLY.replace(' ', "_").len() as u32;
+    let length = sounds[0].length();
+    let most = expected + Duration::from_millis(300);
+    assert!((expected - Duration::from_millis(300)..most).contains(&length), "{length:?} of {expected:?}");
+    println!("mouth to ear: {:?}", sounds[0].began.saturating_duration_since(said));
+
+    let texts = ada.look(|seen| seen.texts.clone());
+    let mine: Vec<_> = texts.iter().filter(|text| text.sender == "ada").collect();
+    assert!(mine.iter().all(|text| text.text == "What will the weather be tomorrow?"), "{texts:?}");
+    assert!(
+        mine.last().unwrap().is_final && mine.iter().all(|text| text.segment == mine[0].segment),
+        "{texts:?}"
+    );
+    let states: Vec<String> = ada.look(|seen| seen.states.iter().map(|(_, state)| state.clone()).collect());
+    assert!(states.ends_with(&["thinking".into(), "speaking".into(), "listening".into()]), "{states:?}");
+
+    ada.leave().await;
+    let traces = world.traces(1);
+    let spans = world.collector.spans().unwrap();
+    assert_keys(&spans);
+    for (name, count) in [("stt_request", 1), ("stt_request_run", 1), ("tts_request_run", speeches.len())] {
+        let named: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
+        assert_eq!(named.len(), count, "{name}");
+        assert!(named.iter().all(|span| span.trace_id == traces[0].root.trace_id), "{name}");
+    }
+    let root = &traces[0].root;
+    println!("{:?}", root.attributes);
+    for key in ["lk.e2e_latency", "lk.transcription_delay", "lk.end_of_turn_delay", "lk.tts_ttfb"] {
+        let seconds = root.attributes[key].as_f64().unwrap();
+        assert!((0.0..5.0).contains(&seconds), "{key} {seconds}");
+    }
+    assert!(root.attributes["lk.end_of_turn_delay"].as_f64().unwrap() >= 0.499, "the turn's delay");
+    drop(worker);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_and_speech_without_words_are_no_turns() {
+    let Some(question) = spoken(QUESTION) else { return };
+    let world = world(Script::default().transcriptions([Step::reply("")])).await;
+    let _worker = world.worker(&borrowed(&settings(&world)));
+    let ada = Person::join(&world, "quiet").await;
+    ada.say(&vec![0; RATE as usize * 3]).await;
+    assert!(world.model.transcriptions().is_empty(), "silence was transcribed");
+    ada.say(&question).await;
+    ada.say(&vec![0; RATE as usize * 3]).await;
+    assert_eq!(world.model.transcriptions().len(), 1);
+    assert!(world.model.requests().is_empty(), "the model was asked");
+    ada.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voice_that_is_refused_leaves_the_reply_in_text() {
+    let Some(question) = spoken(QUESTION) else { return };
+    let refused = SpeechStep::answered(Step::status(401));
+    let script = Script::default()
+        .transcriptions([Step::reply("Weather?"), Step::reply("Weather?")])
+        .speeches([refused.clone(), refused]);
+    let world = world(script).await;
+    let worker = world.worker(&borrowed(&settings(&world)));
+    let ada = Person::join(&world, "refused").await;
+    ada.say(&question).await;
+    let is_reply = |text: &crate::support::voice::Written| text.sender != "ada" && text.text == REPLY;
+    ada.wait_until("the reply is written", |seen| seen.texts.iter().any(is_reply)).await;
+    worker.wait_for_log("a reply is not spoken, and stays text");
+    assert!(ada.look(|seen| seen.sounds.is_empty()), "something sounded");
+    // The next turn is spoken again.
+    ada.say(&question).await;
+    assert_eq!(ada.sounds(1).await.len(), 1);
+    ada.leave().await;
+}
