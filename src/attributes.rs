@@ -197,6 +197,10 @@ mod spans {
     pub(super) const TURN: &str = "turn";
     pub(super) const REQUEST: &str = "request";
     pub(super) const ATTEMPT: &str = "attempt";
+    pub(super) const STT_REQUEST: &str = "stt request";
+    pub(super) const STT_ATTEMPT: &str = "stt attempt";
+    pub(super) const TTS_REQUEST: &str = "tts request";
+    pub(super) const TTS_ATTEMPT: &str = "tts attempt";
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ impl Session<'_> {
 
     /// Opens the turn's trace. What the agent still says of its own is silenced.
     pub(super) async fn begin_turn(&mut self, turn: u64, said: UserTurn) -> TurnContext {
-        self.silence(u64::MAX).await;
+        self.silence(None).await;
         let spoken = self.speech.take(&said.utterance);
         let began = spoken.as_ref().and_then(SpokenTurn::began);
         let context = self.ledger.begin(turn, said, began);
@@ -95,10 +95,10 @@ impl Session<'_> {
     }
 
     /// Silences all that is said. Returns the bytes of this segment that were heard; None: no more of it was to come.
-    pub(super) async fn silence(&mut self, segment: u64) -> Option<usize> {
+    pub(super) async fn silence(&mut self, segment: Option<u64>) -> Option<usize> {
         let mut heard = None;
         for (silenced, delivered) in self.speech.silence().await {
-            if silenced == segment {
+            if Some(silenced) == segment {
                 heard = Some(delivered);
             } else {
                 let end = SegmentEnd { delivered, fate: Fate::Cut };

@@ -26,8 +26,6 @@ use crate::telemetry::spans::{SpeechPart, SpeechRequest, TurnContext};
 const COMMANDS: usize = 64;
 /// News for the session.
 const NEWS: usize = 32;
-/// Requests under way: the piece that sounds and the next one.
-const REQUESTS: usize = 2;
 
 /// What became of the sound of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,10 +215,11 @@ impl Speaker {
         }
     }
 
-    /// Asks for the speech of the next pieces.
+    /// Asks for the speech of the next piece, once sound of the one before has come: a slow server makes the first words
+    /// first.
     fn ask(&mut self) {
         let Some(segment) = self.segments.front_mut().filter(|segment| !segment.has_failed) else { return };
-        while segment.requests.len() < REQUESTS
+        while segment.may_ask()
             && let Some(piece) = segment.waiting.pop_front()
         {
             let text = Text::from(piece.text.as_str());
@@ -323,6 +322,14 @@ impl Segment {
             has_begun: false,
             time_to_first_byte: None,
             ended: Some(ended),
+        }
+    }
+
+    /// Whether the next piece may be asked for.
+    fn may_ask(&self) -> bool {
+        match self.requests.front() {
+            Some(request) => request.piece.is_none() && self.requests.len() == 1,
+            None => true,
         }
     }
 

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use scripted_model::{Script, SpeechStep, Step};
+use speech_services::Service;
+use speech_services::hearing::{Settings, Transcriber};
+use testbed::Speechd;
 
 use crate::support::contract::assert_keys;
 use crate::support::voice::{Person, RATE, spoken};
@@ -132,7 +135,7 @@ async fn a_voice_that_is_refused_leaves_the_reply_in_text() {
     let refused = SpeechStep::answered(Step::status(401));
     let script = Script::default()
         .transcriptions([Step::reply("Weather?"), Step::reply("Weather?")])
-        .speeches([refused.clone(), refused]);
+        .speeches([refused]);
     let world = world(script).await;
     let worker = world.worker(&borrowed(&settings(&world)));
     let ada = Person::join(&world, "refused").await;
@@ -144,5 +147,98 @@ async fn a_voice_that_is_refused_leaves_the_reply_in_text() {
     // The next turn is spoken again.
     ada.say(&question).await;
     assert_eq!(ada.sounds(1).await.len(), 1);
+    ada.leave().await;
+}
+
+/// What the person says into the reply.
+const INTERJECTION: &str = "stop that please and be quiet";
+/// A reply of seven seconds of the scripted voice.
+const LONG: &str =
+    "This is a long story about a town. It has a river and a bridge. Many people live there and are happy.";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_cut_the_reply_and_the_model_learns_how_far_it_came() {
+    let (Some(question), Some(interjection)) = (spoken(QUESTION), spoken(INTERJECTION)) else { return };
+    let script = Script::new([Step::reply(LONG), Step::reply("As you like.")])
+        .transcriptions([Step::reply("Tell me a story."), Step::reply("Stop that, please.")]);
+    let world = world(script).await;
+    let _worker = world.worker(&borrowed(&settings(&world)));
+    let ada = Person::join(&world, "story").await;
+    ada.say(&question).await;
+    ada.wait_until("the story has begun", |seen| !seen.sounds.is_empty()).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    ada.say(&interjection).await;
+    let sounds = ada.sounds(2).await;
+    let whole = TONE * LONG.len() as u32;
+    assert!(sounds[0].length() < whole / 2, "{:?} of {whole:?} were heard", sounds[0].length());
+    let asked = world.model.requests().pop().unwrap().body;
+    let said =
+        asked["messages"].as_array().unwrap().iter().rfind(|message| message["role"] == "assistant").unwrap();
+    let said = said["content"].as_str().unwrap();
+    let said = said.split_once(" … [").expect("a mark of the interruption").0;
+    assert!(said.len() > 5 && said.len() < LONG.len() / 2 && LONG.starts_with(said), "{said:?}");
+    ada.leave().await;
+    let traces = world.traces(2);
+    assert_eq!(traces[0].root.attributes["lk.interrupted"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_without_words_pauses_the_reply_and_loses_nothing() {
+    let (Some(question), Some(cough)) = (spoken(QUESTION), spoken("hum")) else { return };
+    let script =
+        Script::new([Step::reply(LONG)]).transcriptions([Step::reply("Tell me a story."), Step::reply("")]);
+    let world = world(script).await;
+    let _worker = world.worker(&borrowed(&settings(&world)));
+    let ada = Person::join(&world, "cough").await;
+    ada.say(&question).await;
+    ada.wait_until("the story has begun", |seen| !seen.sounds.is_empty()).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    ada.say(&cough).await;
+    ada.wait_until("the agent listens again", |seen| {
+        seen.states.last().is_some_and(|(_, state)| state == "listening")
+    })
+    .await;
+    assert_eq!(world.model.requests().len(), 1, "the cough was a turn");
+    assert_eq!(world.model.transcriptions().len(), 2, "the cough was not heard");
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    // Silence within the sound is left out.
+    let loud = |sound: &crate::support::voice::Sound| {
+        sound.samples.chunks(160).filter(|part| part.iter().any(|sample| sample.unsigned_abs() > 300)).count()
+    };
+    let heard =
+        Duration::from_millis(10) * ada.look(|seen| seen.sounds.iter().map(loud).sum::<usize>()) as u32;
+    let whole = TONE * LONG.len() as u32;
+    assert!(heard + Duration::from_millis(300) > whole, "{heard:?} of {whole:?} were heard");
+    ada.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_real_speech_server_the_question_and_the_reply_are_understood() {
+    const ASKED: &str = "close the door";
+    const ANSWERED: &str = "open the window";
+    let Some(question) = spoken(ASKED) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let grammar = directory.path().join("sentences.gram");
+    let sentences = format!("#JSGF V1.0;\ngrammar sentences;\npublic <sentence> = {ASKED} | {ANSWERED};\n");
+    std::fs::write(&grammar, sentences).unwrap();
+    let speechd = Speechd::start(Some(&grammar)).unwrap().expect("flite is here, and so the server starts");
+    let world = World::start(Script::default().otherwise(Step::reply(ANSWERED))).await;
+    let url = speechd.base_url();
+    let mut settings = settings(&world);
+    settings.extend([
+        format!("stt.base_url={url}"),
+        format!("tts.base_url={url}"),
+        "tts.voice=rms".to_owned(),
+    ]);
+    let _worker = world.worker(&borrowed(&settings));
+    let ada = Person::join(&world, "door").await;
+    let said = ada.say(&question).await;
+    let sounds = ada.sounds(1).await;
+    println!("mouth to ear, real parts: {:?}", sounds[0].began.saturating_duration_since(said));
+    let asked = world.model.requests().pop().unwrap().body;
+    assert_eq!(asked["messages"].as_array().unwrap().last().unwrap()["content"], ASKED);
+    let recogniser = Transcriber::new(&Settings::new(Service::new(url.parse().unwrap(), "any"))).unwrap();
+    let understood = recogniser.transcribe(&sounds[0].samples, RATE, None).await.unwrap();
+    assert_eq!(understood.text.expose(), ANSWERED);
     ada.leave().await;
 }
