@@ -131,6 +131,23 @@ mod tests {
     }
 
     #[test]
+    fn speech_without_a_model_is_refused_and_off_needs_none() {
+        let refused = |variables: &[(&str, &str)]| {
+            let dir = tempfile::tempdir().unwrap();
+            let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let env = Env::new(dir.path(), variables).with_system_file(dir.path().join("none"));
+            let config = config::load(&LoadArgs::default(), &env).unwrap().config;
+            config.require_speech().map_err(|error| error.to_string()).err()
+        };
+        assert_eq!(refused(&[]), None);
+        let error =
+            refused(&[("VOICED_STT__PROVIDER", "openai"), ("VOICED_TTS__PROVIDER", "openai")]).unwrap();
+        assert!(error.contains("stt.model") && error.contains("VOICED_TTS__MODEL"), "{error}");
+        let model = [("VOICED_STT__PROVIDER", "openai"), ("VOICED_STT__MODEL", "whisper")];
+        assert_eq!(refused(&model), None);
+    }
+
+    #[test]
     fn every_key_that_is_a_secret_is_among_the_secrets() {
         // Headers have secrets for values, and a form of their own.
         let is_plain = |key: &&super::Key| key.kind.is_secret() && !key.name().ends_with("headers");
