@@ -153,7 +153,8 @@ fn the_contract_is_what_the_source_declares() {
         source.filter_map(|line| line.split_once(" = \"")?.1.strip_suffix(';')?.split_once("\" on "));
     let declared: BTreeSet<(&str, &str)> =
         declared.flat_map(|(key, spans)| spans.split(" | ").map(move |span| (key, span))).collect();
-    let spans = ["TURN", "REQUEST", "ATTEMPT"].into_iter().zip(CONTRACT);
+    let spans = ["TURN", "REQUEST", "ATTEMPT", "STT_REQUEST", "STT_ATTEMPT", "TTS_REQUEST", "TTS_ATTEMPT"];
+    let spans = spans.into_iter().zip(CONTRACT);
     let own = spans.flat_map(|(span, (_, keys))| keys.iter().map(move |key| (*key, span)));
     let known: BTreeSet<(&str, &str)> = EVERYWHERE.map(|key| (key, "EVERY")).into_iter().chain(own).collect();
     assert_eq!(known, declared);

@@ -95,7 +95,7 @@ fn column(attribute: &str) -> String {
 }
 
 fn columns_of_attributes() -> BTreeSet<String> {
-    let key = Regex::new(r#"pub const [A-Z_]+: &str = "([^"]+)";"#).unwrap();
+    let key = Regex::new(r#"[A-Z_]+ = "([^"]+)" on "#).unwrap();
     key.captures_iter(ATTRIBUTES).map(|found| column(&found[1])).collect()
 }
 
