@@ -38,14 +38,24 @@ attributes! {
     /// Ours: true when the provider reported no usage and the token counts are estimates. Bool.
     LIVEKIT_USAGE_ESTIMATED = "livekit.usage_estimated" on TURN | REQUEST;
 
-    /// LiveKit: from the end of the user's message to the first word of the reply. Double, seconds.
+    /// LiveKit: from the end of the user's message or speech to the first word of the reply, or to its first sound. Double, seconds.
     LK_E2E_LATENCY = "lk.e2e_latency" on TURN;
+    /// LiveKit: from the last moment of the user's speech to its last transcript. Double, seconds.
+    LK_TRANSCRIPTION_DELAY = "lk.transcription_delay" on TURN;
+    /// LiveKit: from the last moment of the user's speech to the end of the turn. Double, seconds.
+    LK_END_OF_TURN_DELAY = "lk.end_of_turn_delay" on TURN;
+    /// LiveKit: from the first text sent to the voice to its first sound. Double, seconds.
+    LK_TTS_TTFB = "lk.tts_ttfb" on TURN;
+    /// Ours: the length of the sound that was transcribed, or that came of the text. Double, seconds.
+    LIVEKIT_AUDIO_DURATION = "livekit.audio_duration" on STT_REQUEST | TTS_REQUEST;
+    /// Ours: the characters of the transcript, or of the text that was spoken. Int.
+    LIVEKIT_CHARACTERS = "livekit.characters" on STT_REQUEST | TTS_REQUEST;
     /// LiveKit: true when the user cut the reply short. Bool.
     LK_INTERRUPTED = "lk.interrupted" on TURN;
     /// LiveKit: the number of the attempt, from 0. Int.
-    LK_RETRY_COUNT = "lk.retry_count" on ATTEMPT;
+    LK_RETRY_COUNT = "lk.retry_count" on ATTEMPT | STT_ATTEMPT | TTS_ATTEMPT;
     /// LiveKit: the ids under which the provider knows the call. Strings.
-    LK_PROVIDER_REQUEST_IDS = "lk.provider_request_ids" on ATTEMPT;
+    LK_PROVIDER_REQUEST_IDS = "lk.provider_request_ids" on ATTEMPT | STT_ATTEMPT | TTS_ATTEMPT;
 
     /// GenAI: the id that a session view groups by, the room's SID.
     GEN_AI_CONVERSATION_ID = "gen_ai.conversation.id" on EVERY;
@@ -56,11 +66,11 @@ attributes! {
     /// Semconv: an HTTP status or a class of error.
     ERROR_TYPE = "error.type" on EVERY;
     /// Semconv: the status of the provider's answer. Int.
-    HTTP_RESPONSE_STATUS_CODE = "http.response.status_code" on ATTEMPT;
+    HTTP_RESPONSE_STATUS_CODE = "http.response.status_code" on ATTEMPT | STT_ATTEMPT | TTS_ATTEMPT;
     /// Semconv: the host of the LLM's base URL.
-    SERVER_ADDRESS = "server.address" on REQUEST;
+    SERVER_ADDRESS = "server.address" on REQUEST | STT_REQUEST | TTS_REQUEST;
     /// Semconv: the port of the base URL. Int.
-    SERVER_PORT = "server.port" on REQUEST;
+    SERVER_PORT = "server.port" on REQUEST | STT_REQUEST | TTS_REQUEST;
 
     /// GenAI: always `chat`. OpenObserve's LLM views filter on it.
     GEN_AI_OPERATION_NAME = "gen_ai.operation.name" on REQUEST;
@@ -69,7 +79,7 @@ attributes! {
     /// Seed: the host of the base URL. GenAI deprecates it for `gen_ai.provider.name`; it feeds the seed's column.
     GEN_AI_SYSTEM = "gen_ai.system" on REQUEST;
     /// GenAI and seed: the model asked for.
-    GEN_AI_REQUEST_MODEL = "gen_ai.request.model" on REQUEST;
+    GEN_AI_REQUEST_MODEL = "gen_ai.request.model" on REQUEST | STT_REQUEST | TTS_REQUEST;
     /// GenAI: always true. Bool.
     GEN_AI_REQUEST_STREAM = "gen_ai.request.stream" on REQUEST;
     /// GenAI: `llm.temperature`, where it is set. Double.
@@ -85,7 +95,7 @@ attributes! {
     /// GenAI: why the model stopped, in the provider's words. Strings.
     GEN_AI_RESPONSE_FINISH_REASONS = "gen_ai.response.finish_reasons" on REQUEST;
     /// GenAI: time to first token. Double, seconds.
-    GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk" on REQUEST;
+    GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk" on REQUEST | TTS_REQUEST;
     /// GenAI and seed: prompt tokens, cached ones included. Int.
     GEN_AI_USAGE_INPUT_TOKENS = "gen_ai.usage.input_tokens" on REQUEST;
     /// GenAI and seed: completion tokens. Int.
@@ -192,6 +202,10 @@ mod spans {
     pub(super) const TURN: &str = "turn";
     pub(super) const REQUEST: &str = "request";
     pub(super) const ATTEMPT: &str = "attempt";
+    pub(super) const STT_REQUEST: &str = "stt request";
+    pub(super) const STT_ATTEMPT: &str = "stt attempt";
+    pub(super) const TTS_REQUEST: &str = "tts request";
+    pub(super) const TTS_ATTEMPT: &str = "tts attempt";
 }
 
 #[cfg(test)]

@@ -51,8 +51,8 @@ pub use self::load::{LoadArgs, Loaded, load};
 pub use self::needs::Credentials;
 pub use self::otel::{Ignored, Purpose};
 pub use self::sections::{
-    Agent, Config, Http, Livekit, Llm, LlmProvider, MaxTokensField, Network, Store, Telemetry, UsageInStream,
-    Worker,
+    Agent, Config, Http, Interruption, Livekit, Llm, LlmProvider, MaxTokensField, Network, SpeechProvider,
+    Store, Stt, Telemetry, Tts, Turn, UsageInStream, Vad, VadProvider, Worker,
 };
 pub(crate) use self::settings::STORE_NAMES;
 pub use self::settings::WORKER_NAMES;

@@ -12,7 +12,8 @@
 //! - [`room`]: a joined room: the texts of its people, and the agent's words and states
 //! - [`session`]: one conversation; its rules are a pure state machine
 //! - [`llm`]: the answerer of a turn, behind the trait [`llm::Answerer`]
-//! - [`telemetry`]: the three spans of a turn, and their way out; [`attributes`]: every key that a span or metric carries
+//! - [`voice`]: what hears a person and speaks the replies, beside the session
+//! - [`telemetry`]: the spans of a turn, and their way out; [`attributes`]: every key that a span or metric carries
 //! - [`metrics`]: what the process counts, for `/metrics` and OTLP; `observed`: the state of the other parts as metrics
 //! - [`runtime`]: the threads that everything asynchronous shares
 //! - [`http`], [`systemd`], [`shutdown`], [`log`], [`panics`]: the other needs of a daemon
@@ -61,3 +62,4 @@ pub mod shutdown;
 pub mod systemd;
 pub mod telemetry;
 mod terminal;
+pub mod voice;

@@ -75,6 +75,7 @@ impl Source {
         let loaded = tokio::task::spawn_blocking(move || config::load(&args, &env)).await??;
         let loaded = loaded.used_for(Purpose::Export)?;
         loaded.config.require_llm()?;
+        loaded.config.require_speech()?;
         Ok(loaded)
     }
 }

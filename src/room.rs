@@ -2,6 +2,7 @@
 //!
 //! With its submodules this is the only code that names the crates `livekit` and `livekit_net`.
 
+pub mod audio;
 mod envelope;
 mod event;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
@@ -28,9 +29,11 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use self::audio::{Ears, Loudspeaker};
 pub use self::event::{RoomEvent, Segment, Unread};
 use self::people::{People, Written, agent_state, is_agent, is_person};
 use self::text::{CHAT_TOPIC, IncomingText};
+pub(crate) use self::transcript::Scribe;
 use self::transcript::{TranscriptWriter, WriteError};
 
 /// How long a join may take before it is given up.
@@ -60,6 +63,7 @@ pub struct Room {
     /// The packets that were sent and not acknowledged.
     outbox: Outbox,
     people: People,
+    ears: Ears,
     /// The SID of our own participant; the server gives a new one when we rejoin.
     ourselves: String,
     /// No event comes any more.
@@ -180,6 +184,21 @@ impl Room {
         TranscriptWriter::start(self.inner.local_participant(), self.outbox.clone(), agent_name)
     }
 
+    /// Hears the first person who joined, from now on; when they leave, the next.
+    pub(crate) fn hear(&mut self) {
+        self.ears.open(&self.inner);
+    }
+
+    /// The agent's track, to be published.
+    pub(crate) fn loudspeaker(&self) -> Loudspeaker {
+        Loudspeaker::new(self.inner.local_participant(), self.ears.is_heard())
+    }
+
+    /// Writes what people said.
+    pub(crate) fn scribe(&self) -> Scribe {
+        Scribe::start(self.inner.local_participant())
+    }
+
     /// Writes one whole text on `lk.chat`, as a person does.
     pub async fn chat(&self, text: &str) -> Result<(), WriteError> {
         transcript::chat(&self.inner.local_participant(), text).await
@@ -242,9 +261,26 @@ impl Room {
             }
             lk::RoomEvent::ParticipantConnected(who) | lk::RoomEvent::ParticipantActive(who) => {
                 self.people.meet(&who);
+                self.ears.published(&who);
                 people::arrived(&who)
             }
-            lk::RoomEvent::ParticipantDisconnected(who) => people::left(&who),
+            lk::RoomEvent::ParticipantDisconnected(who) => {
+                self.ears.left(&who, &self.inner);
+                people::left(&who)
+            }
+            lk::RoomEvent::TrackPublished { participant, .. } => {
+                self.ears.published(&participant);
+                None
+            }
+            lk::RoomEvent::TrackSubscribed {
+                track: lk::RemoteTrack::Audio(track),
+                publication,
+                participant,
+            } => self.ears.subscribed(&track, &publication, &participant),
+            lk::RoomEvent::LocalTrackSubscribed { .. } => {
+                self.ears.heard_us();
+                None
+            }
             lk::RoomEvent::ParticipantAttributesChanged { participant: Participant::Remote(who), .. } => {
                 people::is_agent(&who).then(|| people::agent(&who))
             }
@@ -364,6 +400,7 @@ async fn connect(options: JoinOptions) -> Result<Room, JoinError> {
         place,
         outbox,
         people: People::default(),
+        ears: Ears::default(),
         closed: false,
         reconnecting: false,
         liveness_probe,

@@ -17,6 +17,7 @@ mod presence;
 mod seen_messages;
 mod segments;
 mod sinks;
+mod spoken;
 mod turn_record;
 
 use std::collections::VecDeque;
@@ -32,6 +33,7 @@ use crate::metrics::{Metrics, Refusal, Restored};
 use crate::room::transcript::TranscriptWriter;
 use crate::room::{Room, RoomEvent};
 use crate::telemetry::spans::Tracer;
+use crate::voice::Voice;
 
 use self::arrivals::{Arrivals, Arrived};
 use self::call::Call;
@@ -42,6 +44,7 @@ pub use self::machine::EndReason;
 use self::machine::{Action, Event, Machine, Rules};
 use self::segments::Segments;
 use self::sinks::StoreSink;
+use self::spoken::{Speech, speech_end};
 use self::turn_record::Unasked;
 
 /// What all sessions share.
@@ -53,6 +56,8 @@ pub struct Parts {
     /// The local record.
     pub store: turn_store::Store,
     pub agent: config::Agent,
+    /// What hears and speaks, where that is on.
+    pub voice: Voice,
 }
 
 /// What one session begins with.
@@ -95,6 +100,7 @@ struct Session<'a> {
     arrivals: Arrivals,
     call: Option<Call>,
     segments: Segments,
+    speech: Speech,
     /// Events that are still to be fed to the machine.
     happened: VecDeque<(Instant, Event)>,
     ledger: Ledger,
@@ -130,6 +136,7 @@ pub async fn run(
         tracing::info!("the room was deleted before we joined, and this is another one of its name");
         machine.in_other_room();
     }
+    let speech = Speech::open(room, &parts.voice);
     let (arrivals, call, words_wait) = (Arrivals::default(), None, false);
     let (segments, happened) = (Segments::default(), VecDeque::new());
     let session = Session {
@@ -141,6 +148,7 @@ pub async fn run(
         arrivals,
         call,
         segments,
+        speech,
         happened,
         ledger,
         words_wait,
@@ -183,32 +191,46 @@ impl Session<'_> {
         if let Event::UserTurn(said) = &event {
             self.claim(&said.utterance.speaker);
         }
+        let is_turn = matches!(event, Event::UserTurn(_));
         for action in self.machine.step(at, event) {
             match action {
-                Action::SetState(state) => self.transcript.announce(state),
+                Action::SetState(state) => self.set_state(state),
                 Action::Ask { turn, said, messages } => {
-                    let span = self.ledger.begin(turn, said);
+                    let span = self.begin_turn(turn, said).await;
                     self.call = Some(Call::start(&self.parts, turn, messages, span));
                 }
                 Action::Cancel { turn } => {
                     self.call.iter_mut().filter(|call| call.turn() == turn).for_each(Call::cancel)
                 }
                 Action::OpenSegment { segment, only } => {
-                    self.segments.opened(segment, self.transcript.open_segment(only).await);
+                    // What few may read is not spoken to all.
+                    let sound = self.speech.open_segment(segment, only.is_empty()).await;
+                    self.segments.opened(segment, self.transcript.open_segment(only).await, sound);
                 }
-                Action::Say(text) => self.transcript.say(text).await,
-                Action::CloseSegment { chat } => self.transcript.close_segment(chat).await,
+                Action::Say(text) => {
+                    self.speech.say(&text).await;
+                    self.transcript.say(text).await;
+                }
+                Action::CloseSegment { chat } => {
+                    self.speech.close_segment().await;
+                    self.transcript.close_segment(chat).await;
+                }
                 Action::CutSegment { segment, chat } => self.cut(segment, chat).await,
                 Action::Corrected { speaker, known } => self.ledger.corrected(&speaker, known),
-                Action::Finish { turn, result } => {
+                Action::Finish { turn, mut result } => {
                     let answer = self.parts.tracer.privacy().record(&result.answer.text).await;
-                    self.ledger.finish(turn, result, answer);
+                    let spoken = self.speech.end_turn(turn, &mut result.latency);
+                    self.ledger.finish(turn, result, answer, spoken);
                 }
                 Action::Overtaken { turn, said } => self.ledger.unasked(turn, said, Unasked::Overtaken),
                 Action::Deleted { turn, said } => self.ledger.unasked(turn, said, Unasked::Deleted),
                 Action::End(reason) => return Some(reason),
             }
         }
+        if is_turn {
+            self.speech.resume();
+        }
+        self.show_state();
         None
     }
 
@@ -226,7 +248,9 @@ impl Session<'_> {
 
     async fn cut(&mut self, segment: u64, chat: Vec<String>) {
         // The end of a segment that is not known any more has been reported already.
+        let heard = self.silence(Some(segment)).await;
         if let Some(end) = self.segments.cut(segment, &self.transcript) {
+            let end = speech_end(end, heard);
             self.happened.push_back(now(Event::SegmentEnded { segment, end }));
         }
         self.transcript.close_segment(chat).await;
@@ -250,6 +274,7 @@ impl Session<'_> {
                 },
                 Some((segment, end)) = self.segments.next() => return now(Event::SegmentEnded { segment, end }),
                 event = reply(&mut self.call, &self.transcript) => return now(self.reply_event(event)),
+                news = self.speech.next() => self.told(news),
                 _ = sleep_until(deadline) => return now(Event::Tick),
             }
         }
@@ -287,6 +312,10 @@ impl Session<'_> {
                 None
             }
             RoomEvent::Agent { .. } | RoomEvent::AgentLeft(_) => None,
+            RoomEvent::Microphone(microphone) => {
+                self.speech.listen(*microphone);
+                None
+            }
             RoomEvent::Reconnecting => {
                 tracing::warn!("the connection to the room is lost; the SDK is restoring it");
                 self.transcript.away();

@@ -72,7 +72,8 @@ async fn ask(answerer: &dyn Answerer) -> Answer {
     // The words are ours, so everything that the provider says about them may be shown.
     let tracer = Tracer::silent(CaptureContent::Full.into());
     let recorded = tracer.privacy().record(&said).await;
-    let turn = tracer.turn(&conversation, TurnStart { index: 0, question: &recorded, traceparent: None });
+    let turn = tracer
+        .turn(&conversation, TurnStart { index: 0, question: &recorded, traceparent: None, began: None });
     let messages = [Message::new(Role::User, said.clone())];
     let question =
         Question { messages: messages.into(), context: turn.context(), cancel: CancellationToken::new() };

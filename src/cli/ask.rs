@@ -17,7 +17,7 @@ use crate::llm::{self, Answer, Answerer, Question};
 use crate::output::{self, StdoutError};
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
-use crate::telemetry::spans::{Conversation, Tracer, TurnEnd, TurnStart};
+use crate::telemetry::spans::{Conversation, SpokenTimes, Tracer, TurnEnd, TurnStart};
 use crate::terminal;
 
 use super::AskArgs;
@@ -82,7 +82,8 @@ async fn ask(
     // There is no room; the call has a session of its own.
     let conversation = Conversation { id: super::random_identity("ask"), user: "cli".to_owned() };
     let recorded = tracer.privacy().record(&question).await;
-    let turn = tracer.turn(&conversation, TurnStart { index: 0, question: &recorded, traceparent: None });
+    let turn = tracer
+        .turn(&conversation, TurnStart { index: 0, question: &recorded, traceparent: None, began: None });
     let (trace_id, span_id) = (turn.trace_id(), turn.span_id());
     let (sender, mut deltas) = mpsc::channel(DELTAS);
     let cancel = CancellationToken::new();
@@ -121,6 +122,7 @@ async fn ask(
         answer: &tracer.privacy().record(&answer.text).await,
         usage: answer.usage,
         e2e_latency: first,
+        spoken: SpokenTimes::default(),
     });
     Asked { answer, trace_id, span_id, total, printed }
 }

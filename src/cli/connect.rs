@@ -24,6 +24,7 @@ pub(super) async fn run(
     logs: Option<LogQueue>,
 ) -> anyhow::Result<ExitCode> {
     config.require_llm()?;
+    config.require_speech()?;
     let credentials = config.livekit_credentials()?;
     let shutdown = shutdown::on_signals()?;
     let identity = args.identity.unwrap_or_else(|| super::random_identity("agent"));

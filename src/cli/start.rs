@@ -21,11 +21,13 @@ use crate::shutdown::{self, Hangups};
 use crate::systemd::{self, Reload, Sources, Watchdog};
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
+use crate::voice::Voice;
 
 pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) -> anyhow::Result<ExitCode> {
     let config = loaded.config.clone();
     // Every step that can refuse does so before the first socket is opened.
     config.require_llm()?;
+    config.require_speech()?;
     let mut settings = config.worker_settings()?;
     let shutdown = shutdown::on_signals()?;
     let hangups = Hangups::listen()?;
@@ -97,7 +99,8 @@ pub(super) fn parts(
     let answerer = llm::answerer(config, metrics)?;
     let metrics = metrics.clone();
     let (tracer, store, agent) = (telemetry.tracer(), store.clone(), config.agent.clone());
-    Ok(Parts { answerer, tracer, metrics, store, agent })
+    let voice = Voice::new(config)?;
+    Ok(Parts { answerer, tracer, metrics, store, agent, voice })
 }
 
 async fn serve_http(

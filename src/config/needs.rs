@@ -45,8 +45,14 @@ impl Config {
         let telemetry = self.telemetry.settings();
         let headers = Signal::ALL.into_iter().flat_map(|signal| telemetry.headers(signal));
         let headers = headers.map(|(_, value)| value);
-        let keys =
-            [&self.livekit.api_secret, &self.llm.api_key, &self.telemetry.user_id_key, &self.http.token];
+        let keys = [
+            &self.livekit.api_secret,
+            &self.llm.api_key,
+            &self.stt.api_key,
+            &self.tts.api_key,
+            &self.telemetry.user_id_key,
+            &self.http.token,
+        ];
         let proxies = [&self.network.https_proxy, &self.network.http_proxy].into_iter().flatten();
         let passwords = proxies.filter_map(ProxyUrl::password);
         keys.into_iter().flatten().chain(headers).cloned().chain(passwords).collect()
@@ -65,6 +71,20 @@ impl Config {
             "another server: llm.base_url or OPENAI_BASE_URL, such as http://127.0.0.1:11434/v1 for Ollama",
         );
         Err(problem.into())
+    }
+
+    /// What the parts that hear and speak need, where they are on.
+    pub fn require_speech(&self) -> Result<(), ConfigError> {
+        let needs = [
+            ("stt.model", self.stt.is_on() && self.stt.model.is_none(), "no model listens by default"),
+            ("tts.model", self.tts.is_on() && self.tts.model.is_none(), "no model speaks by default"),
+        ];
+        let problems: Vec<_> = needs
+            .into_iter()
+            .filter(|(_, lacks, _)| *lacks)
+            .map(|(path, _, why)| missing(path, why))
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::of(problems)) }
     }
 }
 
@@ -108,6 +128,23 @@ mod tests {
             let expected: Vec<String> = secrets.iter().map(|name| format!("{name}:voiced.{name}")).collect();
             assert_eq!(loaded.collect::<Vec<_>>(), expected);
         }
+    }
+
+    #[test]
+    fn speech_without_a_model_is_refused_and_off_needs_none() {
+        let refused = |variables: &[(&str, &str)]| {
+            let dir = tempfile::tempdir().unwrap();
+            let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let env = Env::new(dir.path(), variables).with_system_file(dir.path().join("none"));
+            let config = config::load(&LoadArgs::default(), &env).unwrap().config;
+            config.require_speech().map_err(|error| error.to_string()).err()
+        };
+        assert_eq!(refused(&[]), None);
+        let error =
+            refused(&[("VOICED_STT__PROVIDER", "openai"), ("VOICED_TTS__PROVIDER", "openai")]).unwrap();
+        assert!(error.contains("stt.model") && error.contains("VOICED_TTS__MODEL"), "{error}");
+        let model = [("VOICED_STT__PROVIDER", "openai"), ("VOICED_STT__MODEL", "whisper")];
+        assert_eq!(refused(&model), None);
     }
 
     #[test]

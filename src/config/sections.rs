@@ -5,6 +5,7 @@ mod http;
 mod livekit;
 mod llm;
 mod network;
+mod speech;
 mod store;
 mod telemetry;
 mod worker;
@@ -16,6 +17,7 @@ pub use self::http::Http;
 pub use self::livekit::Livekit;
 pub use self::llm::{Llm, LlmProvider, MaxTokensField, UsageInStream};
 pub use self::network::Network;
+pub use self::speech::{Interruption, SpeechProvider, Stt, Tts, Turn, Vad, VadProvider};
 pub use self::store::Store;
 pub use self::telemetry::Telemetry;
 pub use self::worker::Worker;
@@ -27,10 +29,7 @@ pub(super) struct Later {
     pub(super) feature: &'static str,
 }
 
-pub(super) const LATER: &[Later] = &[
-    Later { path: "speech", feature: "speech" },
-    Later { path: "llm.fallback", feature: "a fallback model" },
-];
+pub(super) const LATER: &[Later] = &[Later { path: "llm.fallback", feature: "a fallback model" }];
 
 macro_rules! configuration {
     ($($field:ident: $section:ident,)*) => {
@@ -59,6 +58,11 @@ configuration! {
     worker: Worker,
     agent: Agent,
     llm: Llm,
+    stt: Stt,
+    tts: Tts,
+    vad: Vad,
+    turn: Turn,
+    interruption: Interruption,
     telemetry: Telemetry,
     store: Store,
     http: Http,

@@ -1,10 +1,13 @@
 //! The settings of each part of the program, made from the configuration. The parts do not know the configuration
 //! itself.
 
-use agent_worker::Terms;
+use agent_worker::{Permission, Terms};
+use conversation::Secret;
 use outbound::Names;
+use speech_services::{Quoting, Service, hearing, speaking};
+use url::Url;
 
-use super::{Config, ConfigError, Credentials, Network, Store, Telemetry};
+use super::{Config, ConfigError, Credentials, Network, Store, Stt, Telemetry, Tts, Turn, Vad, VadProvider};
 use crate::telemetry;
 
 /// For servers and for messages about connections.
@@ -22,6 +25,27 @@ pub(crate) const STORE_NAMES: &turn_store::Names = &turn_store::Names {
     sessions: "voiced sessions",
     path: "[store] path",
     path_in_full: "[store] path (VOICED_STORE__PATH)",
+};
+
+/// The API of providers without a base URL.
+const OPENAI: &str = "https://api.openai.com/v1";
+
+const STT_NAMES: speech_services::Names = speech_services::Names {
+    base_url: "stt.base_url",
+    api_key: "stt.api_key",
+    model: "stt.model",
+    voice: "stt.model",
+    timeout: "stt.timeout",
+    ca_file: NAMES.ca_file,
+};
+
+const TTS_NAMES: speech_services::Names = speech_services::Names {
+    base_url: "tts.base_url",
+    api_key: "tts.api_key",
+    model: "tts.model",
+    voice: "tts.voice",
+    timeout: "tts.timeout",
+    ca_file: NAMES.ca_file,
 };
 
 /// For messages of the worker.
@@ -42,10 +66,19 @@ impl Config {
             agent_name: self.worker.agent_name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             terms: self.worker_terms().fixed(),
-            permissions: self.worker.permissions.clone(),
+            permissions: self.permissions(),
             names: WORKER_NAMES,
             ..agent_worker::Settings::new(url, key, secret)
         })
+    }
+
+    /// A voice needs a track.
+    fn permissions(&self) -> Vec<Permission> {
+        let mut permissions = self.worker.permissions.clone();
+        if self.tts.is_on() && !permissions.contains(&Permission::Publish) {
+            permissions.push(Permission::Publish);
+        }
+        permissions
     }
 
     pub fn worker_terms(&self) -> Terms {
@@ -55,6 +88,79 @@ impl Config {
             drain_timeout: self.worker.drain_timeout,
         }
     }
+}
+
+// === speech ===
+
+impl Config {
+    /// The provider of transcripts. None: it is off, or has no model.
+    pub fn hearing(&self) -> Option<hearing::Settings> {
+        let Stt { base_url, api_key, model, language, timeout, max_attempts, .. } = self.stt.clone();
+        let service = Service {
+            api_key: api_key.or_else(|| self.key_of_openai(base_url.as_ref())),
+            timeout,
+            max_attempts,
+            quoting: unquoted(),
+            names: STT_NAMES,
+            ..Service::new(or_openai(base_url)?, model.filter(|_| self.stt.is_on())?)
+        };
+        Some(hearing::Settings { language, ..hearing::Settings::new(service) })
+    }
+
+    /// The provider of speech. None: it is off, or has no model.
+    pub fn speaking(&self) -> Option<speaking::Settings> {
+        let Tts {
+            base_url, api_key, model, voice, language, sample_rate, speed, timeout, max_attempts, ..
+        } = self.tts.clone();
+        let service = Service {
+            api_key: api_key.or_else(|| self.key_of_openai(base_url.as_ref())),
+            timeout,
+            max_attempts,
+            quoting: unquoted(),
+            names: TTS_NAMES,
+            ..Service::new(or_openai(base_url)?, model.filter(|_| self.tts.is_on())?)
+        };
+        Some(speaking::Settings { language, sample_rate, speed, ..speaking::Settings::new(service, voice) })
+    }
+
+    /// The model's key is OpenAI's only where the model is asked there; another server's key is not for OpenAI.
+    fn key_of_openai(&self, base_url: Option<&Url>) -> Option<Secret> {
+        let is_openai = self.llm.base_url.as_str().trim_end_matches('/') == OPENAI;
+        self.llm.api_key.clone().filter(|_| base_url.is_none() && is_openai)
+    }
+}
+
+impl Vad {
+    pub fn settings(&self) -> speech::vad::Settings {
+        speech::vad::Settings {
+            provider: match self.provider {
+                VadProvider::Silero => speech::vad::Provider::Silero,
+                VadProvider::Energy => speech::vad::Provider::Energy,
+            },
+            start: self.threshold,
+            stop: (self.threshold - 0.15).max(0.01),
+            min_speech: self.min_speech,
+            min_silence: self.min_silence,
+            prefix: self.prefix,
+            ..speech::vad::Settings::default()
+        }
+    }
+}
+
+impl Turn {
+    pub fn settings(&self) -> speech::turn::Settings {
+        let Self { min_delay, max_delay } = self.clone();
+        speech::turn::Settings { min_delay, max_delay: max_delay.max(min_delay), ..Default::default() }
+    }
+}
+
+fn or_openai(base_url: Option<Url>) -> Option<Url> {
+    base_url.or_else(|| OPENAI.parse().ok())
+}
+
+/// A provider's own words may hold what people said.
+fn unquoted() -> Quoting {
+    Quoting::new(|_| None)
 }
 
 // === impl Telemetry ===

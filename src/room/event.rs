@@ -5,6 +5,7 @@ use std::fmt;
 use conversation::Text;
 use livekit::prelude::TranscriptionSegment;
 
+use super::audio::Microphone;
 use super::text::{CHAT_TOPIC, IncomingText, Reading, TextError};
 
 pub enum RoomEvent {
@@ -36,6 +37,8 @@ pub enum RoomEvent {
         /// How many more segments there were that are too long.
         refused: usize,
     },
+    /// The person whom we hear has a microphone.
+    Microphone(Box<Microphone>),
     /// The connection is lost and being restored; text that is written meanwhile waits or is lost.
     Reconnecting,
     /// The connection is back. `rejoined`: as a new participant under our identity, to whom the server brings nothing

@@ -6,6 +6,7 @@
 
 mod announcer;
 mod progress;
+mod scribe;
 mod segment;
 mod writer;
 
@@ -22,6 +23,7 @@ use tracing::Instrument;
 
 use self::announcer::{Announcement, Announcer};
 pub use self::progress::Progress;
+pub(crate) use self::scribe::{Scribe, Words};
 use self::segment::Outlet;
 use self::writer::Writer;
 use super::text::CHAT_TOPIC;

@@ -10,7 +10,7 @@ use turn_store::micros;
 
 use crate::metrics::{Metrics, Refusal};
 use crate::room::Unread;
-use crate::telemetry::spans::{Conversation, Tracer, TurnContext, TurnSpan, TurnStart};
+use crate::telemetry::spans::{Conversation, SpokenTimes, Tracer, TurnContext, TurnSpan, TurnStart};
 
 use super::machine::{TurnResult, UserTurn};
 use super::sinks::{SpanSink, StoreSink, TurnLog};
@@ -85,8 +85,9 @@ impl Ledger {
     }
 
     /// Opens the turn's trace; the returned context is the parent of everything that answering it does.
-    pub(super) fn begin(&mut self, turn: u64, said: UserTurn) -> TurnContext {
-        let span = self.span(turn, &said);
+    /// `began` is the last moment of the turn's speech, where it was spoken.
+    pub(super) fn begin(&mut self, turn: u64, said: UserTurn, began: Option<Instant>) -> TurnContext {
+        let span = self.span(turn, &said, began);
         let context = span.context();
         let record = self.record(turn, said, &span);
         self.spans.opened(turn, span);
@@ -96,15 +97,15 @@ impl Ledger {
     }
 
     /// `answer` is the recordable form of the result's text.
-    pub(super) fn finish(&mut self, turn: u64, result: TurnResult, answer: Recorded) {
+    pub(super) fn finish(&mut self, turn: u64, result: TurnResult, answer: Recorded, spoken: SpokenTimes) {
         let end = TurnEnd::new(result, answer, self.tracer.privacy());
-        self.end(turn, &end);
+        self.end(turn, &TurnEnd { spoken, ..end });
     }
 
     /// Records a turn that was never put to the model.
     pub(super) fn unasked(&mut self, turn: u64, said: UserTurn, why: Unasked) {
         let answer = said.recorded.replaced_by("");
-        self.begin(turn, said);
+        self.begin(turn, said, None);
         self.end(turn, &TurnEnd::unasked(why, answer));
     }
 
@@ -119,10 +120,15 @@ impl Ledger {
         [&mut self.metrics, &mut self.log, &mut self.store, &mut self.spans]
     }
 
-    fn span(&self, turn: u64, UserTurn { utterance, recorded }: &UserTurn) -> TurnSpan {
+    fn span(
+        &self,
+        turn: u64,
+        UserTurn { utterance, recorded }: &UserTurn,
+        began: Option<Instant>,
+    ) -> TurnSpan {
         let conversation = Conversation { id: self.session_id.clone(), user: utterance.speaker.clone() };
         let traceparent = utterance.traceparent.as_deref().or(self.traceparent.as_deref());
-        self.tracer.turn(&conversation, TurnStart { index: turn, question: recorded, traceparent })
+        self.tracer.turn(&conversation, TurnStart { index: turn, question: recorded, traceparent, began })
     }
 
     fn record(&mut self, index: u64, said: UserTurn, span: &TurnSpan) -> TurnRecord {
@@ -243,7 +249,8 @@ mod tests {
         let said = log::said(|| {
             let mut ledger = ledger();
             let utterance = Utterance { speaker: "ada".into(), text: "hi".into(), ..Default::default() };
-            trace_id = ledger.begin(7, UserTurn { utterance, recorded: Recorded::default() }).trace_id();
+            let said = UserTurn { utterance, recorded: Recorded::default() };
+            trace_id = ledger.begin(7, said, None).trace_id();
             let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
                 let _ledger = ledger;
                 panic!("a defect");

@@ -86,10 +86,10 @@ impl Session<'_> {
         }
     }
 
-    fn take_whole(&mut self, sender: &str, reading: Reading) {
-        if let Err(full) = self.arrivals.take_whole(sender, reading) {
-            self.refuse(sender, full);
-        }
+    /// Whether the text has a place among those that arrive.
+    pub(super) fn take_whole(&mut self, sender: &str, reading: Reading) -> bool {
+        let taken = self.arrivals.take_whole(sender, reading);
+        taken.inspect_err(|full| self.refuse(sender, *full)).is_ok()
     }
 
     fn refuse(&mut self, sender: &str, full: Full) {

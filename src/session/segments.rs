@@ -7,7 +7,10 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 
+use tokio::sync::oneshot;
+
 use crate::room::transcript::{Opened, Progress, TranscriptWriter};
+use crate::voice::SoundEnd;
 
 /// How many of the latest segments can be cut, and corrected when the connection is lost. The room keeps no more
 /// either.
@@ -22,12 +25,25 @@ pub(super) struct Segments {
 // === impl Segments ===
 
 impl Segments {
-    pub(super) fn opened(&mut self, segment: u64, opened: Opened) {
+    /// `sound` is told when the segment was spoken, which it is over only then.
+    pub(super) fn opened(
+        &mut self,
+        segment: u64,
+        opened: Opened,
+        sound: Option<oneshot::Receiver<SoundEnd>>,
+    ) {
         if self.latest.len() == KEPT {
             self.latest.pop_front();
         }
         self.latest.push_back((segment, opened.progress.clone()));
-        self.ends.push(Box::pin(async move { (segment, opened.ended().await) }));
+        self.ends.push(Box::pin(async move {
+            let end = opened.ended().await;
+            if let Some(sound) = sound {
+                // A mouth that broke down leaves the text.
+                let _ = sound.await;
+            }
+            (segment, end)
+        }));
     }
 
     /// Stops a segment, and returns its fate.

@@ -10,6 +10,7 @@ use redaction::{Privacy, Recorded};
 
 use crate::llm::{Answer, AttemptReport};
 use crate::metrics::Phase;
+use crate::telemetry::spans::SpokenTimes;
 
 use super::machine::TurnResult;
 
@@ -46,6 +47,7 @@ pub(super) struct TurnEnd {
     pub(super) answer: Recorded,
     /// From the end of the utterance to the first word of the reply.
     pub(super) latency: Option<Duration>,
+    pub(super) spoken: SpokenTimes,
     pub(super) usage: Usage,
     /// From the question to the first word of the model.
     pub(super) time_to_first_token: Option<Duration>,
@@ -81,6 +83,7 @@ impl TurnEnd {
             unasked: None,
             answer,
             latency: result.latency,
+            spoken: SpokenTimes::default(),
             attempts: attempts.collect(),
             usage: result.answer.usage,
             time_to_first_token: result.answer.time_to_first_token,
@@ -117,6 +120,7 @@ impl TurnEnd {
             unasked: None,
             answer: Recorded::default(),
             latency: None,
+            spoken: SpokenTimes::default(),
             usage: Usage::default(),
             time_to_first_token: None,
             model: None,

@@ -6,15 +6,17 @@
 mod clock;
 mod content;
 mod open;
+mod speech;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use conversation::{Failure, Message, TurnOutcome, Usage};
 use redaction::{CaptureContent, Privacy, Recorded, RecordedMessages};
 
 use self::clock::Clock;
 use self::open::OpenSpan;
+pub use self::speech::{SpeechPart, SpeechRequest, SpokenTimes};
 use super::attributes::{self as key, Attribute, Value};
 use super::otel::{Kind, Parent, SpanSource};
 use super::traceparent::TraceParent;
@@ -25,9 +27,16 @@ pub const TURN: &str = "livekit.llm_call";
 pub const REQUEST: &str = "llm_request";
 /// The span of one attempt.
 pub const ATTEMPT: &str = "llm_request_run";
+/// The span of a request for a transcript, and of one attempt at it.
+pub const STT_REQUEST: &str = "stt_request";
+pub const STT_ATTEMPT: &str = "stt_request_run";
+/// The span of a request for the speech of a piece of the reply, and of one attempt at it.
+pub const TTS_REQUEST: &str = "tts_request";
+pub const TTS_ATTEMPT: &str = "tts_request_run";
 /// The spans of a turn, from the outside in.
 #[cfg(test)]
-pub(crate) const KINDS: [&str; 3] = [TURN, REQUEST, ATTEMPT];
+pub(crate) const KINDS: [&str; 7] =
+    [TURN, REQUEST, ATTEMPT, STT_REQUEST, STT_ATTEMPT, TTS_REQUEST, TTS_ATTEMPT];
 /// The one span of `voiced check`. It is no turn: a search for [`TURN`] does not find it.
 pub const PROBE: &str = "voiced.check";
 
@@ -59,6 +68,8 @@ pub struct TurnStart<'a> {
     pub question: &'a Recorded,
     /// W3C `traceparent` of the caller, if the job or message carried one. An invalid one is ignored.
     pub traceparent: Option<&'a str>,
+    /// When the turn began, where that was before now: at the last moment of its speech.
+    pub began: Option<Instant>,
 }
 
 /// The end of a turn.
@@ -68,6 +79,7 @@ pub struct TurnEnd<'a> {
     pub usage: Usage,
     /// From the end of the user's message to the first word of the reply in the room.
     pub e2e_latency: Option<Duration>,
+    pub spoken: SpokenTimes,
 }
 
 /// The start of an LLM request.
@@ -165,9 +177,10 @@ impl Tracer {
     }
 
     pub fn turn(&self, conversation: &Conversation, start: TurnStart<'_>) -> TurnSpan {
-        let turn = self.begin(conversation);
+        let clock = start.began.map_or_else(Clock::start, Clock::started_at);
+        let turn = self.begin(conversation, clock);
         let caller = start.traceparent.and_then(TraceParent::parse);
-        let root = self.source.root(TURN, caller, turn.clock.now());
+        let root = self.source.root(TURN, caller, turn.clock.start_of_turn());
         let mut span = OpenSpan::new(Arc::new(turn), root, &NOTHING_SAID);
         span.set(key::LIVEKIT_TURN_INDEX, start.index);
         span.set_if(key::LIVEKIT_QUESTION, start.question.as_str());
@@ -185,7 +198,7 @@ impl Tracer {
         trace_id
     }
 
-    fn begin(&self, conversation: &Conversation) -> Turn {
+    fn begin(&self, conversation: &Conversation, clock: Clock) -> Turn {
         Turn {
             source: self.source.clone(),
             conversation: Conversation {
@@ -193,7 +206,7 @@ impl Tracer {
                 user: self.privacy.user(&conversation.user),
             },
             privacy: self.privacy.clone(),
-            clock: Clock::start(),
+            clock,
         }
     }
 }
@@ -222,6 +235,7 @@ impl TurnSpan {
         span.set_if(key::LIVEKIT_USAGE_ESTIMATED, end.usage.estimated.then_some(true));
         span.set_if(key::LIVEKIT_ANSWER_PREVIEW, end.answer.as_str().map(content::preview));
         span.set_if(key::LK_E2E_LATENCY, end.e2e_latency.map(|latency| latency.as_secs_f64()));
+        end.spoken.put(span);
         match end.outcome {
             TurnOutcome::Answered => self.span.end(None),
             TurnOutcome::Interrupted => {

@@ -43,6 +43,7 @@ fn parts() -> Parts {
         metrics: Metrics::default(),
         store: Store::off(),
         agent: config.agent,
+        voice: Default::default(),
     }
 }
 

@@ -37,4 +37,5 @@ mod systemd;
 mod terminated;
 mod traces;
 mod turn;
+mod voice;
 mod worker;

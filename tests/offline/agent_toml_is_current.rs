@@ -50,10 +50,17 @@ fn every_key_that_is_commented_out_is_valid_when_it_is_not() {
         let text = text.replace("/etc/voiced/private-ca.pem", "ca.pem");
         let place =
             Place::with_agent_toml(&text).file("headers", "a=b").file(file, "x").file("ca.pem", &authority);
-        let place =
-            ["http_token", "livekit_api_key", "livekit_api_secret", "llm_api_key", "telemetry_user_id_key"]
-                .iter()
-                .fold(place, |place, name| place.file(&format!("secrets/{name}"), "content"));
+        let secrets = [
+            "http_token",
+            "livekit_api_key",
+            "livekit_api_secret",
+            "llm_api_key",
+            "stt_api_key",
+            "tts_api_key",
+            "telemetry_user_id_key",
+        ];
+        let with = |place: Place, name: &&str| place.file(&format!("secrets/{name}"), "content");
+        let place = secrets.iter().fold(place, with);
         place.loaded();
     }
 }

@@ -26,7 +26,7 @@ fn recorded(record: impl FnOnce(&Tracer)) -> Vec<FinishedSpan> {
 fn turn_under(traceparent: &str) -> Vec<FinishedSpan> {
     recorded(|tracer| {
         let question = turns::recorded(tracer, QUESTION);
-        let start = TurnStart { index: 0, question: &question, traceparent: Some(traceparent) };
+        let start = TurnStart { index: 0, question: &question, traceparent: Some(traceparent), began: None };
         let turn = tracer.turn(&turns::conversation("RM_1"), start);
         turn.end(turns::turn_end(TurnOutcome::Answered, &question, USAGE));
     })

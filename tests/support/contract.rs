@@ -11,7 +11,7 @@ const EVERYWHERE: [&str; 4] = ["session.id", "gen_ai.conversation.id", "user.id"
 
 /// Each span of a turn, and its further attributes. Usage, model and content stand on the request only, so that a sum
 /// over all spans counts no turn twice.
-const CONTRACT: [(&str, &[&str]); 3] = [
+const CONTRACT: [(&str, &[&str]); 7] = [
     (
         "livekit.llm_call",
         &[
@@ -23,6 +23,9 @@ const CONTRACT: [(&str, &[&str]); 3] = [
             "livekit.usage_estimated",
             "lk.e2e_latency",
             "lk.interrupted",
+            "lk.transcription_delay",
+            "lk.end_of_turn_delay",
+            "lk.tts_ttfb",
         ],
     ),
     (
@@ -54,8 +57,34 @@ const CONTRACT: [(&str, &[&str]); 3] = [
             "livekit.usage_estimated",
         ],
     ),
-    ("llm_request_run", &["lk.retry_count", "http.response.status_code", "lk.provider_request_ids"]),
+    ("llm_request_run", &ATTEMPT),
+    (
+        "stt_request",
+        &[
+            "server.address",
+            "server.port",
+            "gen_ai.request.model",
+            "livekit.audio_duration",
+            "livekit.characters",
+        ],
+    ),
+    ("stt_request_run", &ATTEMPT),
+    (
+        "tts_request",
+        &[
+            "server.address",
+            "server.port",
+            "gen_ai.request.model",
+            "gen_ai.response.time_to_first_chunk",
+            "livekit.audio_duration",
+            "livekit.characters",
+        ],
+    ),
+    ("tts_request_run", &ATTEMPT),
 ];
+
+/// The attributes of one attempt at any request.
+const ATTEMPT: [&str; 3] = ["lk.retry_count", "http.response.status_code", "lk.provider_request_ids"];
 
 /// The parties of a turn.
 pub(crate) struct Talk<'a> {
@@ -124,7 +153,8 @@ fn the_contract_is_what_the_source_declares() {
         source.filter_map(|line| line.split_once(" = \"")?.1.strip_suffix(';')?.split_once("\" on "));
     let declared: BTreeSet<(&str, &str)> =
         declared.flat_map(|(key, spans)| spans.split(" | ").map(move |span| (key, span))).collect();
-    let spans = ["TURN", "REQUEST", "ATTEMPT"].into_iter().zip(CONTRACT);
+    let spans = ["TURN", "REQUEST", "ATTEMPT", "STT_REQUEST", "STT_ATTEMPT", "TTS_REQUEST", "TTS_ATTEMPT"];
+    let spans = spans.into_iter().zip(CONTRACT);
     let own = spans.flat_map(|(span, (_, keys))| keys.iter().map(move |key| (*key, span)));
     let known: BTreeSet<(&str, &str)> = EVERYWHERE.map(|key| (key, "EVERY")).into_iter().chain(own).collect();
     assert_eq!(known, declared);

@@ -25,6 +25,7 @@ pub(crate) mod settings;
 pub(crate) mod small_disk;
 pub(crate) mod tls;
 pub(crate) mod turns;
+pub(crate) mod voice;
 pub(crate) mod world;
 
 use std::io::Write;

@@ -36,7 +36,7 @@ pub(crate) fn conversation(id: &str) -> Conversation {
 
 pub(crate) fn start(tracer: &Tracer, session: &str, index: u64) -> TurnSpan {
     let question = &recorded(tracer, QUESTION);
-    tracer.turn(&conversation(session), TurnStart { index, question, traceparent: None })
+    tracer.turn(&conversation(session), TurnStart { index, question, traceparent: None, began: None })
 }
 
 /// A text as the tracer's rules let it be recorded. It is short, so that takes no time.
@@ -96,5 +96,11 @@ pub(crate) fn good(tracer: &Tracer, session: &str, index: u64) {
 }
 
 pub(crate) fn turn_end(outcome: TurnOutcome, answer: &Recorded, usage: Usage) -> TurnEnd<'_> {
-    TurnEnd { outcome, answer, usage, e2e_latency: Some(Duration::from_millis(375)) }
+    TurnEnd {
+        outcome,
+        answer,
+        usage,
+        e2e_latency: Some(Duration::from_millis(375)),
+        spoken: Default::default(),
+    }
 }

@@ -28,8 +28,8 @@ section! {
 
     permissions: Vec<Permission> =
         of(&set(&["subscribe", "publish", "publish_data", "update_metadata"]), r#"["subscribe", "publish_data", "update_metadata"]"#)
-            .doc("What the agent may do in a room: \"subscribe\" to tracks, \"publish\" tracks, \"publish_data\" (its text\n\
-                 replies), \"update_metadata\" (its name and state).");
+            .doc("What the agent may do in a room: \"subscribe\" to tracks, \"publish\" tracks (added where tts is on), \"publish_data\"\n\
+                 (its text replies), \"update_metadata\" (its name and state).");
 
     /// The directory in which running sessions are written down for the next process; None: they are not.
     recovery_dir: Option<PathBuf> = unset(&FilePath, r#""/var/lib/voiced/rooms""#)

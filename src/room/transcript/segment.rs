@@ -227,7 +227,7 @@ fn piece(text: &str, written: usize) -> Option<&str> {
     rest.get(..end)
 }
 
-async fn bounded<T, E: Error>(write: impl Future<Output = Result<T, E>>) -> Result<T, WriteError> {
+pub(super) async fn bounded<T, E: Error>(write: impl Future<Output = Result<T, E>>) -> Result<T, WriteError> {
     match tokio::time::timeout(WRITE_TIMEOUT, write).await {
         Ok(written) => written.map_err(WriteError::of_sdk),
         Err(_) => Err(WriteError::TooSlow(WRITE_TIMEOUT)),

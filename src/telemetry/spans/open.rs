@@ -1,6 +1,7 @@
 //! A span that has not ended yet, and its fate when it is dropped without an end.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use conversation::Failure;
 
@@ -80,13 +81,22 @@ impl OpenSpan {
         self.close(failure);
     }
 
+    /// Ends the span at a time that is past.
+    pub(super) fn end_at(mut self, failure: Option<&Failure>, at: SystemTime) {
+        self.close_at(failure, at);
+    }
+
     fn close(&mut self, failure: Option<&Failure>) {
+        self.close_at(failure, self.turn.clock.now());
+    }
+
+    fn close_at(&mut self, failure: Option<&Failure>, at: SystemTime) {
         let Some(mut span) = self.span.take() else { return };
         if let Some(failure) = failure {
             span.set((key::ERROR_TYPE, failure.class.as_str().into()));
         }
         let outcome = failure.map_or(Ok(()), |failure| Err(self.turn.privacy.message(&failure.message)));
-        span.end(outcome, self.turn.clock.now());
+        span.end(outcome, at);
     }
 }
 

@@ -87,6 +87,7 @@ impl Inside {
             metrics: metrics.clone(),
             store: Store::off(),
             agent: config.agent.clone(),
+            voice: Default::default(),
         };
         let broken = CancellationToken::new();
         let jobs = SessionJobs::new(watch::channel(parts).1, Recovery::off());

@@ -22,7 +22,7 @@ async fn spans(base_url: &str, cancel_after: Option<usize>) -> Vec<FinishedSpan>
     let conversation = Conversation { id: "RM_test".into(), user: "ada".into() };
     let tracer = telemetry.tracer();
     let recorded = turns::recorded(&tracer, SAID);
-    let start = TurnStart { index: 0, question: &recorded, traceparent: None };
+    let start = TurnStart { index: 0, question: &recorded, traceparent: None, began: None };
     let turn = tracer.turn(&conversation, start);
     let cancel = CancellationToken::new();
     let messages = Arc::new([Message::new(Role::User, SAID)]);

@@ -58,7 +58,7 @@ pub(crate) fn question(cancel: CancellationToken) -> Question {
     // These rules allow quoting the provider.
     let tracer = Telemetry::in_memory(CaptureContent::Full).0.tracer();
     let recorded = turns::recorded(&tracer, SAID);
-    let start = TurnStart { index: 0, question: &recorded, traceparent: None };
+    let start = TurnStart { index: 0, question: &recorded, traceparent: None, began: None };
     let turn = tracer.turn(&conversation, start);
     let messages = [Message::new(Role::System, "Be brief."), Message::new(Role::User, said.clone())];
     Question { messages: Arc::new(messages), context: turn.context(), cancel }

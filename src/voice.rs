@@ -1,0 +1,111 @@
+//! What hears a person and speaks the replies, in tasks beside a session.
+//!
+//! ```text
+//! microphone > ear (vad, speech to text, end of turn) > Heard > session
+//! session > Mouth > pieces > text to speech > playout > player > the agent's track
+//! ```
+//!
+//! # Layout
+//! - `ear`: one microphone, until its track ends
+//! - `mouth`: the texts of the session on their way to sound; `playout`: the sound and how far it has come, pure;
+//!   `player`: gives it to the room at its pace
+//!
+//! Sessions know both by what they send and receive here; neither knows a session.
+
+mod ear;
+mod mouth;
+mod player;
+mod playout;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use speech_services::BuildError;
+use speech_services::hearing::{self, Hearing};
+use speech_services::speaking::{self, Speaking};
+use url::Url;
+
+use crate::config::Config;
+
+pub(crate) use self::ear::{Ear, Heard, SpokenTurn};
+pub(crate) use self::mouth::{Mouth, Said, SoundEnd};
+
+/// What the sessions of a worker hear and speak with.
+#[derive(Clone, Default)]
+pub struct Voice {
+    pub(crate) hearing: Option<Listening>,
+    pub(crate) speaking: Option<Speech>,
+}
+
+/// How people are heard.
+#[derive(Clone)]
+pub(crate) struct Listening {
+    pub(crate) provider: Arc<dyn Hearing>,
+    pub(crate) vad: speech::vad::Settings,
+    pub(crate) turn: speech::turn::Settings,
+    pub(crate) resume_after: Duration,
+    pub(crate) server: Server,
+}
+
+/// How replies are spoken.
+#[derive(Clone)]
+pub(crate) struct Speech {
+    pub(crate) provider: Arc<dyn Speaking>,
+    pub(crate) server: Server,
+}
+
+/// A provider's API and model, for spans.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) model: String,
+    pub(crate) address: String,
+    pub(crate) port: u16,
+}
+
+// === impl Voice ===
+
+impl Voice {
+    /// # Errors
+    /// A key cannot be sent, or a URL cannot be called.
+    pub fn new(config: &Config) -> Result<Self, BuildError> {
+        let hearing = config.hearing().map(|settings| Listening::new(&settings, config)).transpose()?;
+        let speaking = config.speaking().map(|settings| Speech::new(&settings)).transpose()?;
+        Ok(Self { hearing, speaking })
+    }
+}
+
+// === impl Listening ===
+
+impl Listening {
+    fn new(settings: &hearing::Settings, config: &Config) -> Result<Self, BuildError> {
+        let transcriber = hearing::Transcriber::new(settings)?;
+        Ok(Self {
+            provider: Arc::new(hearing::Batch::new(transcriber).prefix(config.vad.prefix)),
+            vad: config.vad.settings(),
+            turn: config.turn.settings(),
+            resume_after: config.interruption.resume_after,
+            server: Server::new(&settings.service.base_url, &settings.service.model),
+        })
+    }
+}
+
+// === impl Speech ===
+
+impl Speech {
+    fn new(settings: &speaking::Settings) -> Result<Self, BuildError> {
+        let server = Server::new(&settings.service.base_url, &settings.service.model);
+        Ok(Self { provider: Arc::new(speaking::OpenAi::new(settings)?), server })
+    }
+}
+
+// === impl Server ===
+
+impl Server {
+    fn new(base_url: &Url, model: &str) -> Self {
+        Self {
+            model: model.to_owned(),
+            address: base_url.host_str().unwrap_or_default().to_owned(),
+            port: base_url.port_or_known_default().unwrap_or_default(),
+        }
+    }
+}

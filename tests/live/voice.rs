@@ -1,0 +1,244 @@
+//! Turns that are spoken: a person's voice in, the agent's voice out.
+
+use std::time::Duration;
+
+use scripted_model::{Script, SpeechStep, Step};
+use speech_services::Service;
+use speech_services::hearing::{Settings, Transcriber};
+use testbed::Speechd;
+
+use crate::support::contract::assert_keys;
+use crate::support::voice::{Person, RATE, spoken};
+use crate::support::world::World;
+
+const QUESTION: &str = "what will the weather be tomorrow";
+const REPLY: &str = "It will be sunny all day. Take a hat with you.";
+/// The length of the scripted voice's sound for a text.
+const TONE: Duration = Duration::from_millis(60);
+
+/// A world whose server of models also hears and speaks.
+async fn world(script: Script) -> World {
+    World::start(script.otherwise(Step::reply(REPLY))).await
+}
+
+/// The settings of a worker that hears and speaks there, and says nothing by itself.
+fn settings(world: &World) -> Vec<String> {
+    let url = world.model.base_url();
+    [
+        "stt.provider=openai",
+        "stt.model=whisper",
+        "tts.provider=openai",
+        "tts.model=kokoro",
+        "agent.greeting=",
+        "agent.apology=That did not work.",
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .chain([format!("stt.base_url={url}"), format!("tts.base_url={url}")])
+    .collect()
+}
+
+fn borrowed(settings: &[String]) -> Vec<&str> {
+    settings.iter().map(String::as_str).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spoken_question_gets_a_spoken_answer_and_one_trace() {
+    let Some(question) = spoken(QUESTION) else { return };
+    let world =
+        world(Script::default().transcriptions([Step::reply("What will the weather be tomorrow?")])).await;
+    let worker = world.worker(&borrowed(&settings(&world)));
+    let ada = Person::join(&world, "weather").await;
+    let said = ada.say(&question).await;
+    let sounds = ada.sounds(1).await;
+    ada.wait_until("the agent listens again", |seen| {
+        seen.states.last().is_some_and(|(_, state)| state == "listening")
+    })
+    .await;
+
+    // The sound of the question went out, with half a second in front of it, and none of the silence behind it.
+    let heard = world.model.transcriptions();
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    let sent = heard[0].body["samples"].as_u64().unwrap() as f64 / f64::from(RATE);
+    let length = question.len() as f64 / f64::from(RATE);
+    assert!((length - 0.7..length + 0.7).contains(&sent), "{sent} s of {length} s were sent");
+    assert!(heard[0].body["peak"].as_i64().unwrap() > 3_000, "{:?}", heard[0].body);
+
+    let asked = world.model.requests().pop().unwrap().body;
+    assert_eq!(
+        asked["messages"].as_array().unwrap().last().unwrap()["content"],
+        "What will the weather be tomorrow?"
+    );
+    let speeches: Vec<_> = world
+        .model
+        .speeches()
+        .iter()
+        .map(|speech| speech.body["input"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(speeches.join(" "), REPLY);
+
+    // The person hears all of the voice, without a gap of a second.
+    assert_eq!(sounds.len(), 1);
+    let expected = TONE * REPLY.replace(' ', "_").len() as u32;
+    let length = sounds[0].length();
+    let most = expected + Duration::from_millis(300);
+    assert!((expected - Duration::from_millis(300)..most).contains(&length), "{length:?} of {expected:?}");
+    println!("mouth to ear: {:?}", sounds[0].began.saturating_duration_since(said));
+
+    let texts = ada.look(|seen| seen.texts.clone());
+    let mine: Vec<_> = texts.iter().filter(|text| text.sender == "ada").collect();
+    assert!(mine.iter().all(|text| text.text == "What will the weather be tomorrow?"), "{texts:?}");
+    assert!(
+        mine.last().unwrap().is_final && mine.iter().all(|text| text.segment == mine[0].segment),
+        "{texts:?}"
+    );
+    let states: Vec<String> = ada.look(|seen| seen.states.iter().map(|(_, state)| state.clone()).collect());
+    assert!(states.ends_with(&["thinking".into(), "speaking".into(), "listening".into()]), "{states:?}");
+
+    ada.leave().await;
+    let traces = world.traces(1);
+    let spans = world.collector.spans().unwrap();
+    assert_keys(&spans);
+    for (name, count) in [("stt_request", 1), ("stt_request_run", 1), ("tts_request_run", speeches.len())] {
+        let named: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
+        assert_eq!(named.len(), count, "{name}");
+        assert!(named.iter().all(|span| span.trace_id == traces[0].root.trace_id), "{name}");
+    }
+    let root = &traces[0].root;
+    println!("{:?}", root.attributes);
+    for key in ["lk.e2e_latency", "lk.transcription_delay", "lk.end_of_turn_delay", "lk.tts_ttfb"] {
+        let seconds = root.attributes[key].as_f64().unwrap();
+        assert!((0.0..5.0).contains(&seconds), "{key} {seconds}");
+    }
+    assert!(root.attributes["lk.end_of_turn_delay"].as_f64().unwrap() >= 0.499, "the turn's delay");
+    drop(worker);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_and_speech_without_words_are_no_turns() {
+    let Some(question) = spoken(QUESTION) else { return };
+    let world = world(Script::default().transcriptions([Step::reply("")])).await;
+    let _worker = world.worker(&borrowed(&settings(&world)));
+    let ada = Person::join(&world, "quiet").await;
+    ada.say(&vec![0; RATE as usize * 3]).await;
+    assert!(world.model.transcriptions().is_empty(), "silence was transcribed");
+    ada.say(&question).await;
+    ada.say(&vec![0; RATE as usize * 3]).await;
+    assert_eq!(world.model.transcriptions().len(), 1);
+    assert!(world.model.requests().is_empty(), "the model was asked");
+    ada.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voice_that_is_refused_leaves_the_reply_in_text() {
+    let Some(question) = spoken(QUESTION) else { return };
+    let refused = SpeechStep::answered(Step::status(401));
+    let script = Script::default()
+        .transcriptions([Step::reply("Weather?"), Step::reply("Weather?")])
+        .speeches([refused]);
+    let world = world(script).await;
+    let worker = world.worker(&borrowed(&settings(&world)));
+    let ada = Person::join(&world, "refused").await;
+    ada.say(&question).await;
+    let is_reply = |text: &crate::support::voice::Written| text.sender != "ada" && text.text == REPLY;
+    ada.wait_until("the reply is written", |seen| seen.texts.iter().any(is_reply)).await;
+    worker.wait_for_log("a reply is not spoken, and stays text");
+    assert!(ada.look(|seen| seen.sounds.is_empty()), "something sounded");
+    // The next turn is spoken again.
+    ada.say(&question).await;
+    assert_eq!(ada.sounds(1).await.len(), 1);
+    ada.leave().await;
+}
+
+/// What the person says into the reply.
+const INTERJECTION: &str = "stop that please and be quiet";
+/// A reply of seven seconds of the scripted voice.
+const LONG: &str =
+    "This is a long story about a town. It has a river and a bridge. Many people live there and are happy.";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_cut_the_reply_and_the_model_learns_how_far_it_came() {
+    let (Some(question), Some(interjection)) = (spoken(QUESTION), spoken(INTERJECTION)) else { return };
+    let script = Script::new([Step::reply(LONG), Step::reply("As you like.")])
+        .transcriptions([Step::reply("Tell me a story."), Step::reply("Stop that, please.")]);
+    let world = world(script).await;
+    let _worker = world.worker(&borrowed(&settings(&world)));
+    let ada = Person::join(&world, "story").await;
+    ada.say(&question).await;
+    ada.wait_until("the story has begun", |seen| !seen.sounds.is_empty()).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    ada.say(&interjection).await;
+    let sounds = ada.sounds(2).await;
+    let whole = TONE * LONG.len() as u32;
+    assert!(sounds[0].length() < whole / 2, "{:?} of {whole:?} were heard", sounds[0].length());
+    let asked = world.model.requests().pop().unwrap().body;
+    let said =
+        asked["messages"].as_array().unwrap().iter().rfind(|message| message["role"] == "assistant").unwrap();
+    let said = said["content"].as_str().unwrap();
+    let said = said.split_once(" … [").expect("a mark of the interruption").0;
+    assert!(said.len() > 5 && said.len() < LONG.len() / 2 && LONG.starts_with(said), "{said:?}");
+    ada.leave().await;
+    let traces = world.traces(2);
+    assert_eq!(traces[0].root.attributes["lk.interrupted"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_without_words_pauses_the_reply_and_loses_nothing() {
+    let (Some(question), Some(cough)) = (spoken(QUESTION), spoken("hum")) else { return };
+    let script =
+        Script::new([Step::reply(LONG)]).transcriptions([Step::reply("Tell me a story."), Step::reply("")]);
+    let world = world(script).await;
+    let _worker = world.worker(&borrowed(&settings(&world)));
+    let ada = Person::join(&world, "cough").await;
+    ada.say(&question).await;
+    ada.wait_until("the story has begun", |seen| !seen.sounds.is_empty()).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    ada.say(&cough).await;
+    ada.wait_until("the agent listens again", |seen| {
+        seen.states.last().is_some_and(|(_, state)| state == "listening")
+    })
+    .await;
+    assert_eq!(world.model.requests().len(), 1, "the cough was a turn");
+    assert_eq!(world.model.transcriptions().len(), 2, "the cough was not heard");
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    // Silence within the sound is left out.
+    let loud = |sound: &crate::support::voice::Sound| {
+        sound.samples.chunks(160).filter(|part| part.iter().any(|sample| sample.unsigned_abs() > 300)).count()
+    };
+    let heard =
+        Duration::from_millis(10) * ada.look(|seen| seen.sounds.iter().map(loud).sum::<usize>()) as u32;
+    let whole = TONE * LONG.len() as u32;
+    assert!(heard + Duration::from_millis(300) > whole, "{heard:?} of {whole:?} were heard");
+    ada.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_real_speech_server_the_question_and_the_reply_are_understood() {
+    const ASKED: &str = "close the door";
+    const ANSWERED: &str = "open the window";
+    let Some(question) = spoken(ASKED) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let grammar = directory.path().join("sentences.gram");
+    let sentences = format!("#JSGF V1.0;\ngrammar sentences;\npublic <sentence> = {ASKED} | {ANSWERED};\n");
+    std::fs::write(&grammar, sentences).unwrap();
+    let speechd = Speechd::start(Some(&grammar)).unwrap().expect("flite is here, and so the server starts");
+    let world = World::start(Script::default().otherwise(Step::reply(ANSWERED))).await;
+    let url = speechd.base_url();
+    let mut settings = settings(&world);
+    settings.extend([
+        format!("stt.base_url={url}"),
+        format!("tts.base_url={url}"),
+        "tts.voice=rms".to_owned(),
+    ]);
+    let _worker = world.worker(&borrowed(&settings));
+    let ada = Person::join(&world, "door").await;
+    let said = ada.say(&question).await;
+    let sounds = ada.sounds(1).await;
+    println!("mouth to ear, real parts: {:?}", sounds[0].began.saturating_duration_since(said));
+    let asked = world.model.requests().pop().unwrap().body;
+    assert_eq!(asked["messages"].as_array().unwrap().last().unwrap()["content"], ASKED);
+    let recogniser = Transcriber::new(&Settings::new(Service::new(url.parse().unwrap(), "any"))).unwrap();
+    let understood = recogniser.transcribe(&sounds[0].samples, RATE, None).await.unwrap();
+    assert_eq!(understood.text.expose(), ANSWERED);
+    ada.leave().await;
+}

@@ -1,0 +1,226 @@
+//! A person who speaks and listens in a room.
+
+use std::collections::VecDeque;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use livekit::options::TrackPublishOptions;
+use livekit::prelude as lk;
+use livekit::webrtc::audio_frame::AudioFrame;
+use livekit::webrtc::audio_source::native::NativeAudioSource;
+use livekit::webrtc::audio_source::{AudioSourceOptions, RtcAudioSource};
+use livekit::webrtc::audio_stream::native::NativeAudioStream;
+use livekit_api::access_token::{AccessToken, VideoGrants};
+use livekit_protocol::{RoomAgentDispatch, RoomConfiguration};
+use testbed::tools::find_on_path;
+use tokio::sync::mpsc;
+
+use crate::support::skipped;
+use crate::support::world::{AGENT_NAME, PATIENCE, World};
+
+/// Samples a second, said and heard.
+pub(crate) const RATE: u32 = 16_000;
+/// Louder samples are sound.
+const AUDIBLE: u16 = 300;
+
+/// A person in a room with the agent.
+pub(crate) struct Person {
+    room: lk::Room,
+    source: NativeAudioSource,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What a person has seen and heard so far.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// When sound came first, of those that are one stretch, and its samples.
+    pub(crate) sounds: Vec<Sound>,
+    /// All states of the agent.
+    pub(crate) states: Vec<(Instant, String)>,
+    pub(crate) texts: Vec<Written>,
+}
+
+/// A stretch of sound with less than a second of silence in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Sound {
+    pub(crate) began: Instant,
+    pub(crate) samples: Vec<i16>,
+    silent: usize,
+}
+
+/// A transcription.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    pub(crate) sender: String,
+    pub(crate) segment: String,
+    pub(crate) is_final: bool,
+    pub(crate) text: String,
+}
+
+// === impl Person ===
+
+impl Person {
+    /// Joins a room with a microphone; the agent is dispatched and listens when this returns.
+    pub(crate) async fn join(world: &World, room: &str) -> Self {
+        crate::support::sdk::install_transport(&world.livekit).await;
+        let token = token(world, room);
+        let joined = lk::Room::connect(world.livekit.url(), &token, lk::RoomOptions::default()).await;
+        let (room, events) = joined.expect("the room can be joined");
+        let seen = Arc::<Mutex<Seen>>::default();
+        tokio::spawn(follow(events, seen.clone()));
+        let source = NativeAudioSource::new(AudioSourceOptions::default(), RATE, 1, 100);
+        let track = lk::LocalAudioTrack::create_audio_track("voice", RtcAudioSource::Native(source.clone()));
+        let options = TrackPublishOptions { source: lk::TrackSource::Microphone, ..Default::default() };
+        room.local_participant().publish_track(lk::LocalTrack::Audio(track), options).await.unwrap();
+        let person = Self { room, source, seen };
+        person
+            .wait_until("the agent listens", |seen| seen.states.iter().any(|(_, state)| state == "listening"))
+            .await;
+        // The agent's subscription to the microphone is on its way.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        person
+    }
+
+    /// Says these samples in real time; returns when the last of them was said.
+    pub(crate) async fn say(&self, samples: &[i16]) -> Instant {
+        for part in samples.chunks(RATE as usize / 100) {
+            let mut data = part.to_vec();
+            data.resize(RATE as usize / 100, 0);
+            let frame = AudioFrame {
+                data: data.into(),
+                sample_rate: RATE,
+                num_channels: 1,
+                samples_per_channel: RATE / 100,
+            };
+            self.source.capture_frame(&frame).await.unwrap();
+        }
+        Instant::now()
+    }
+
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
+        look(&self.seen.lock().unwrap())
+    }
+
+    pub(crate) async fn wait_until(&self, what: &str, done: impl Fn(&Seen) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.look(&done) {
+            let seen = self.look(|seen| format!("{:?} {:?}", seen.states, seen.texts));
+            assert!(Instant::now() < deadline, "waited in vain until {what}: {seen}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The sound of the agent, once so many stretches of it have ended.
+    pub(crate) async fn sounds(&self, count: usize) -> Vec<Sound> {
+        let ended = |sound: &Sound| sound.silent > RATE as usize;
+        self.wait_until("the agent has spoken", |seen| {
+            seen.sounds.iter().filter(|sound| ended(sound)).count() >= count
+        })
+        .await;
+        self.look(|seen| seen.sounds.clone())
+    }
+
+    pub(crate) async fn leave(self) {
+        self.room.close().await.unwrap();
+    }
+}
+
+// === impl Sound ===
+
+impl Sound {
+    /// Its length without the silence at its end.
+    pub(crate) fn length(&self) -> Duration {
+        Duration::from_secs_f64((self.samples.len() - self.silent) as f64 / f64::from(RATE))
+    }
+}
+
+// === impl Seen ===
+
+impl Seen {
+    fn hear(&mut self, samples: &[i16]) {
+        let is_loud = samples.iter().any(|sample| sample.unsigned_abs() > AUDIBLE);
+        let open = self.sounds.last_mut().filter(|sound| sound.silent <= RATE as usize);
+        match open {
+            Some(sound) => {
+                sound.samples.extend(samples);
+                sound.silent = if is_loud { 0 } else { sound.silent + samples.len() };
+            }
+            None if is_loud => {
+                self.sounds.push(Sound { began: Instant::now(), samples: samples.to_vec(), silent: 0 });
+            }
+            None => {}
+        }
+    }
+}
+
+async fn follow(mut events: mpsc::UnboundedReceiver<lk::RoomEvent>, seen: Arc<Mutex<Seen>>) {
+    let mut tasks = VecDeque::new();
+    while let Some(event) = events.recv().await {
+        match event {
+            lk::RoomEvent::TrackSubscribed { track: lk::RemoteTrack::Audio(track), .. } => {
+                tasks.push_back(tokio::spawn(listen(track, seen.clone())));
+            }
+            lk::RoomEvent::TextStreamOpened { reader, topic, participant_identity }
+                if topic == "lk.transcription" =>
+            {
+                let Some(reader) = reader.take() else { continue };
+                tasks.push_back(tokio::spawn(read(reader, participant_identity.to_string(), seen.clone())));
+            }
+            lk::RoomEvent::ParticipantAttributesChanged { changed_attributes, .. } => {
+                if let Some(state) = changed_attributes.get("lk.agent.state") {
+                    seen.lock().unwrap().states.push((Instant::now(), state.clone()));
+                }
+            }
+            lk::RoomEvent::ParticipantConnected(who) => {
+                if let Some(state) = who.attributes().get("lk.agent.state") {
+                    seen.lock().unwrap().states.push((Instant::now(), state.clone()));
+                }
+            }
+            _ => {}
+        }
+    }
+    tasks.into_iter().for_each(|task| task.abort());
+}
+
+async fn listen(track: lk::RemoteAudioTrack, seen: Arc<Mutex<Seen>>) {
+    let mut stream = NativeAudioStream::new(track.rtc_track(), RATE.cast_signed(), 1);
+    while let Some(frame) = stream.next().await {
+        seen.lock().unwrap().hear(&frame.data);
+    }
+}
+
+async fn read(reader: livekit::data_stream::api::TextStreamReader, sender: String, seen: Arc<Mutex<Seen>>) {
+    use livekit::data_stream::api::StreamReader;
+    let attribute = |name: &str| reader.info().attributes().get(name).cloned().unwrap_or_default();
+    let (segment, is_final) = (attribute("lk.segment_id"), attribute("lk.transcription_final") == "true");
+    let text = reader.read_all().await.unwrap_or_default();
+    seen.lock().unwrap().texts.push(Written { sender, segment, is_final, text });
+}
+
+/// A token with which the agent is dispatched.
+fn token(world: &World, room: &str) -> String {
+    let grants = VideoGrants { room_join: true, room: room.to_owned(), ..Default::default() };
+    let agent = RoomAgentDispatch { agent_name: AGENT_NAME.to_owned(), ..Default::default() };
+    let token = AccessToken::with_api_key(world.livekit.api_key(), world.livekit.api_secret());
+    let token = token.with_identity("ada").with_grants(grants);
+    token.with_room_config(RoomConfiguration { agents: vec![agent], ..Default::default() }).to_jwt().unwrap()
+}
+
+/// The samples that the synthesiser makes of a text, with silence at its ends. None where it is missing.
+pub(crate) fn spoken(text: &str) -> Option<Vec<i16>> {
+    let Some(flite) = find_on_path("flite") else {
+        skipped("flite is missing, which speaks (`cargo xtask setup`, or apt install flite)");
+        return None;
+    };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let status =
+        Command::new(flite).args(["-voice", "rms", "-t", text, "-o"]).arg(file.path()).status().unwrap();
+    assert!(status.success(), "flite ended with {status}");
+    let bytes = std::fs::read(file.path()).unwrap();
+    let data = bytes.windows(4).position(|name| name == b"data").expect("a wave file") + 8;
+    let silence = std::iter::repeat_n(0, RATE as usize / 5);
+    let samples = bytes[data..].as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair));
+    Some(silence.clone().chain(samples).chain(silence).collect())
+}
