@@ -11,6 +11,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
     cargo build --release --locked --bin voiced \
     && install -D -m 755 target/release/voiced /out/usr/bin/voiced \
     && install -D -m 644 LICENSE /out/usr/share/doc/voiced/LICENSE \
+    && install -D -m 644 crates/speech/weights/LICENSE /out/usr/share/doc/voiced/LICENSE.silero-vad \
     && install -d -m 700 /out/var/lib/voiced
 
 # A C library, root certificates and a user without rights: no shell, no package manager.
