@@ -137,7 +137,8 @@ impl Suite {
                 documentation.join().unwrap_or_else(|_| bail!("the run of the examples panicked"));
             Ok::<_, anyhow::Error>((runs?, documentation?))
         })?;
-        runs.extend(self.run_alone(alone)?);
+        let alone: Result<Vec<_>> = alone.into_iter().map(|job| self.done(job)).collect();
+        runs.extend(alone?);
         let mut runs = self.repeat_failed(runs)?;
         runs.push(documentation);
         Ok(runs)
@@ -151,17 +152,6 @@ impl Suite {
         };
         let lanes = LANES.into_iter().flat_map(|(pace, count)| std::iter::repeat_n(pace, count));
         Ok(side_by_side(lanes.map(lane).collect())?.concat())
-    }
-
-    /// Runs the tests that compare speeds or listen: first those that take little of the machine, a group of them at a time,
-    /// then those that fill it, one after the other.
-    fn run_alone(&self, jobs: Vec<Job>) -> Result<Vec<(Job, Run)>> {
-        let (fill, listen): (Vec<_>, Vec<_>) = jobs.into_iter().partition(Job::fills_the_machine);
-        let (text, speech) = listen.into_iter().partition::<Vec<_>, _>(|job| job.name.contains("lossy_text"));
-        let lane = |jobs: Vec<Job>| || jobs.into_iter().map(|job| self.done(job)).collect::<Result<Vec<_>>>();
-        let mut runs = side_by_side(vec![lane(text), lane(speech)])?.concat();
-        runs.extend(lane(fill)()?);
-        Ok(runs)
     }
 
     fn done(&self, job: Job) -> Result<(Job, Run)> {

@@ -37,9 +37,6 @@ const WAITING: [&str; 18] = [
     "informational",
 ];
 
-/// Modules of that program whose tests take all processors.
-const FILLING: [&str; 1] = ["attacks"];
-
 /// The reason why a test is ignored begins so when it runs with `--all`.
 const WITH_ALL: &str = "--all: ";
 
@@ -161,11 +158,6 @@ impl Job {
         };
         let name = format!("{}::{test}", program.target);
         Self { name, program: program.clone(), test: Some(test.to_owned()), pace, left_to_all }
-    }
-
-    /// Whether the test takes all processors, so that no other can run beside it.
-    pub(super) fn fills_the_machine(&self) -> bool {
-        self.test.as_ref().is_some_and(|test| FILLING.contains(&module(test)))
     }
 
     /// The arguments of the program for this job.

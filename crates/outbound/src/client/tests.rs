@@ -11,7 +11,7 @@ use crate::network;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server whose connections are handled by `serve`, once a request's head has come; returns the result of each.
-fn server<T: Send + 'static>(serve: fn(TcpStream) -> T) -> (Url, JoinHandle<Vec<T>>) {
+fn server<T: Send + 'static>(serve: impl Fn(TcpStream) -> T + Send + 'static) -> (Url, JoinHandle<Vec<T>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
     let serving = thread::spawn(move || {
@@ -157,8 +157,11 @@ async fn a_switch_of_protocols_is_an_answer_like_any_other() {
 /// The exporters use it in this way: between two requests nothing runs that would notice the end of the connection.
 #[test]
 fn a_connection_that_was_closed_meanwhile_is_replaced() {
-    let (url, serving) = server(|mut stream: TcpStream| {
+    let (closed, closes) = std::sync::mpsc::channel();
+    let (url, serving) = server(move |mut stream: TcpStream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
+        drop(stream);
+        closed.send(()).unwrap();
     });
     let client = network().http(None);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -167,7 +170,7 @@ fn a_connection_that_was_closed_meanwhile_is_replaced() {
             client.send(Request::new(Method::GET, url.clone())).await.unwrap().text().await.unwrap()
         });
         assert_eq!(text, "hi");
-        thread::sleep(Duration::from_millis(100));
+        closes.recv_timeout(PATIENCE).unwrap();
     }
     assert_eq!(serving.join().unwrap().len(), 3);
 }
