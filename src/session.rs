@@ -247,8 +247,8 @@ impl Session<'_> {
     }
 
     async fn cut(&mut self, segment: u64, chat: Vec<String>) {
-        // The end of a segment that is not known any more has been reported already.
         let heard = self.silence(Some(segment)).await;
+        // The end of a segment that is not known any more has been reported already.
         if let Some(end) = self.segments.cut(segment, &self.transcript) {
             let end = speech_end(end, heard);
             self.happened.push_back(now(Event::SegmentEnded { segment, end }));

@@ -1,8 +1,8 @@
 //! The part of people's words and identities that may leave the process.
 //!
 //! All recorded content goes through a [`Privacy`] before it is cut, joined or made JSON: what was said as a
-//! [`Recorded`], the texts of errors, panics, and the identities in log lines. Redaction finds data that has a shape: addresses, numbers, tokens. It
-//! knows no names and no street addresses.
+//! [`Recorded`], the texts of errors, panics, and the identities in log lines. Redaction finds data that has a shape:
+//! addresses, numbers, tokens. It knows no names and no street addresses.
 //!
 //! - `redactor`: all finders over one text, and the text that replaces their finds
 //! - `email`, `phone`, `card`, `iban`, `token`: the built-in finders; `digits` reads numbers for two of them
