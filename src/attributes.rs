@@ -226,15 +226,7 @@ mod tests {
     fn the_document_of_the_traces_is_written_from_the_attributes() {
         const BEGIN: &str = "<!-- attributes: BLESS=1 cargo test -p voiced --lib attributes -->\n";
         const END: &str = "<!-- /attributes -->";
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/traces.md");
-        let text = std::fs::read_to_string(&path).unwrap();
-        let (before, rest) = text.split_once(BEGIN).unwrap();
-        let (written, after) = rest.split_once(END).unwrap();
-        if std::env::var_os("BLESS").is_some() {
-            std::fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", table())).unwrap();
-        } else {
-            assert_eq!(written, table(), "docs/traces.md is out of date; the line above its table renews it");
-        }
+        crate::generated_table::assert_current("docs/traces.md", [BEGIN, END], &table());
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub mod config;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(test)]
+mod generated_table;
 pub mod http;
 pub mod job;
 pub mod llm;

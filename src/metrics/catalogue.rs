@@ -266,18 +266,6 @@ mod tests {
     fn the_document_of_the_metrics_is_written_from_the_catalogue() {
         const BEGIN: &str = "<!-- metrics: BLESS=1 cargo test -p voiced --lib metrics::catalogue -->\n";
         const END: &str = "<!-- /metrics -->";
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
-        let text = std::fs::read_to_string(&path).unwrap();
-        let (before, rest) = text.split_once(BEGIN).unwrap();
-        let (written, after) = rest.split_once(END).unwrap();
-        if std::env::var_os("BLESS").is_some() {
-            std::fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", table())).unwrap();
-        } else {
-            assert_eq!(
-                written,
-                table(),
-                "docs/metrics.md is out of date; the line above its table renews it"
-            );
-        }
+        crate::generated_table::assert_current("docs/metrics.md", [BEGIN, END], &table());
     }
 }
