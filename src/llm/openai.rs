@@ -41,8 +41,9 @@ use conversation::Secret;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use outbound::{
-    client::{HttpClient, SendError},
-    network, trust,
+    client::{HttpClient, SendError, SendErrorKind},
+    network,
+    request_id::request_id,
     web::{innermost, shown},
 };
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -186,11 +187,11 @@ fn fault(error: OpenAIError) -> Fault {
 
 /// The reason why no head of an answer came.
 fn send_fault(url: &Url, error: &SendError) -> Fault {
-    let kind = match (error.is_connect(), error.is_timeout()) {
-        (true, true) => return Kind::ConnectTimeout.into(),
-        (true, false) if trust::is_distrust(error) => Kind::Certificate,
-        (true, false) => Kind::Connect,
-        (false, _) => Kind::ConnectionLost,
+    let kind = match error.kind() {
+        SendErrorKind::ConnectTimeout => return Kind::ConnectTimeout.into(),
+        SendErrorKind::Certificate => Kind::Certificate,
+        SendErrorKind::Connect => Kind::Connect,
+        SendErrorKind::Lost => Kind::ConnectionLost,
     };
     Fault::with_detail(kind, network().cause(url, error))
 }
@@ -383,7 +384,7 @@ impl Transport {
             }
         };
         let status = response.status();
-        let head = Head { status: status.as_u16(), request_id: refusal::request_id(response.headers()) };
+        let head = Head { status: status.as_u16(), request_id: request_id(response.headers()) };
         let _ = self.exchange.head.set(head);
         if refusal::is_refusal(&response) {
             let _ = self.exchange.refusal.set(refusal::read(response).await);

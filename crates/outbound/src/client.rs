@@ -25,6 +25,7 @@ use url::Url;
 use self::connector::Connector;
 use super::Network;
 use super::proxy::Proxies;
+use super::trust;
 use super::web::chain;
 
 /// An idle connection is kept this long: the next request is then spared the TCP and TLS handshakes.
@@ -53,6 +54,19 @@ pub enum SendError {
     /// The causes tell more than this.
     #[error(transparent)]
     Http(#[from] legacy::Error),
+}
+
+/// How far a request came that has no head of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendErrorKind {
+    /// There was no connection in time.
+    ConnectTimeout,
+    /// The server's certificate is not to be trusted.
+    Certificate,
+    /// There was no connection.
+    Connect,
+    /// The connection broke off, or what came through it was no answer.
+    Lost,
 }
 
 /// Counts informational heads, and reports when there are too many.
@@ -138,13 +152,16 @@ impl Heads {
 // === impl SendError ===
 
 impl SendError {
-    /// Whether there was no connection yet.
-    pub fn is_connect(&self) -> bool {
-        matches!(self, Self::Http(error) if error.is_connect())
+    pub fn kind(&self) -> SendErrorKind {
+        match self {
+            Self::Http(error) if error.is_connect() && self.is_late() => SendErrorKind::ConnectTimeout,
+            Self::Http(error) if error.is_connect() && trust::is_distrust(self) => SendErrorKind::Certificate,
+            Self::Http(error) if error.is_connect() => SendErrorKind::Connect,
+            _ => SendErrorKind::Lost,
+        }
     }
 
-    /// Whether the connection took too long.
-    pub fn is_timeout(&self) -> bool {
+    fn is_late(&self) -> bool {
         let is_late = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
         chain(self).any(|error| error.downcast_ref().is_some_and(is_late))
     }

@@ -5,12 +5,13 @@
 //! - `trust`: the authorities, and what to do about a certificate that is not accepted
 //! - `proxy`: which URL goes through which proxy
 //! - `client`: HTTP; `web`: bounded requests that are made now and then
-//! - `retry_after`: when a server asks to be asked again
+//! - `request_id`: what a server calls a request; `retry_after`: when it asks to be asked again
 //! - `websocket`: the sockets
 
 pub mod client;
 mod proxy;
 mod proxy_url;
+pub mod request_id;
 pub mod retry_after;
 mod tls;
 pub mod trust;

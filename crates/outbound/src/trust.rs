@@ -93,7 +93,7 @@ pub(super) fn found<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::
 }
 
 /// Whether a certificate that is not to be trusted is the cause.
-pub fn is_distrust(error: &(dyn Error + 'static)) -> bool {
+pub(super) fn is_distrust(error: &(dyn Error + 'static)) -> bool {
     matches!(found(error), Some(rustls::Error::InvalidCertificate(_)))
 }
 

@@ -123,6 +123,20 @@ async fn read(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, NoAn
     Ok(body)
 }
 
+/// The first `most_bytes` of an answer's body, or as much as comes of it: what a refusal says, where its end is not
+/// needed.
+pub async fn beginning(mut response: Response, most_bytes: usize) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(bytes)) = response.chunk().await {
+        let room = most_bytes - body.len();
+        body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if bytes.len() >= room {
+            break;
+        }
+    }
+    body
+}
+
 // === impl Answer ===
 
 impl Answer {

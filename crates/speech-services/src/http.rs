@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use outbound::client::{HttpClient, SendError};
+use outbound::client::{HttpClient, SendError, SendErrorKind};
+use outbound::network;
+use outbound::request_id::request_id;
 use outbound::retry_after::retry_after;
-use outbound::web::{innermost, shown};
-use outbound::{network, trust};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use outbound::web::{beginning, innermost, shown};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Method, Request, Response};
 use url::Url;
 
@@ -27,11 +28,6 @@ use crate::words;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The most bytes of a refusal that are read.
 const MAX_REFUSAL_BYTES: usize = 16 << 10;
-/// A longer request id is cut: it goes into spans.
-const MAX_REQUEST_ID_CHARS: usize = 128;
-/// The names of OpenAI and its compatible servers, Deepgram, Azure and Amazon.
-const REQUEST_ID_HEADERS: [&str; 5] =
-    ["x-request-id", "request-id", "dg-request-id", "apim-request-id", "x-amzn-requestid"];
 
 /// A provider with its pool of connections. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -128,11 +124,11 @@ pub(crate) fn content_type(response: &Response) -> String {
 
 /// The reason why no head of an answer came.
 fn send_fault(url: &Url, error: &SendError) -> Fault {
-    let kind = match (error.is_connect(), error.is_timeout()) {
-        (true, true) => return Kind::ConnectTimeout.into(),
-        (true, false) if trust::is_distrust(error) => Kind::Certificate,
-        (true, false) => Kind::Connect,
-        (false, _) => Kind::ConnectionLost,
+    let kind = match error.kind() {
+        SendErrorKind::ConnectTimeout => return Kind::ConnectTimeout.into(),
+        SendErrorKind::Certificate => Kind::Certificate,
+        SendErrorKind::Connect => Kind::Connect,
+        SendErrorKind::Lost => Kind::ConnectionLost,
     };
     Fault::with_words(kind, network().cause(url, error))
 }
@@ -148,28 +144,10 @@ async fn refused(response: Response) -> Fault {
     let redirect = headers.get(LOCATION).filter(|_| status.is_redirection());
     let redirect = redirect.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let retry_after = retry_after(headers, SystemTime::now());
-    let body = read_some(response).await;
+    let body = beginning(response, MAX_REFUSAL_BYTES).await;
     let kind = match status.as_u16() {
         429 if refusal::is_quota(&body) => Kind::Quota,
         status => Kind::Status(status),
     };
     Fault { kind, words: redirect.or_else(|| words_of(&body)), retry_after }
-}
-
-async fn read_some(mut response: Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    while let Ok(Some(bytes)) = response.chunk().await {
-        let room = MAX_REFUSAL_BYTES - body.len();
-        body.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        if bytes.len() >= room {
-            break;
-        }
-    }
-    body
-}
-
-/// The provider's id of the request, if it sends one that is fit to be shown.
-fn request_id(headers: &HeaderMap) -> Option<String> {
-    let value = REQUEST_ID_HEADERS.iter().find_map(|name| headers.get(*name))?;
-    Some(value.to_str().ok()?.chars().take(MAX_REQUEST_ID_CHARS).collect())
 }
