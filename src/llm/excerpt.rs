@@ -3,6 +3,7 @@
 //! They often are the only useful hint ("use 'max_completion_tokens' instead"), yet some servers echo the request, and
 //! with it the key or what people said.
 
+use bounded::text::within_chars;
 use conversation::{Message, Role, Secret};
 
 const MAX_CHARS: usize = 200;
@@ -32,7 +33,7 @@ pub(super) fn safe(
         return None;
     }
     // The line is redacted before it is cut: half a number would not be recognised.
-    allowed(&line).map(|line| shortened(&line))
+    allowed(&line).map(|line| within_chars(&line, MAX_CHARS).into_owned())
 }
 
 /// The beginning of a long text, to the end of a word where there is one.
@@ -67,13 +68,6 @@ fn unescaped(line: &str) -> String {
         rest = &escape[length..];
     }
     plain + rest
-}
-
-fn shortened(line: &str) -> String {
-    match line.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
-    }
 }
 
 fn quotes(line: &str, said: &str) -> bool {

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bounded::text::within_bytes;
 use conversation::{Failure, Message, Text, TurnOutcome, Usage};
 use redaction::{Privacy, RecordedMessages};
 use tokio::sync::mpsc;
@@ -229,8 +230,7 @@ impl Request {
         let room = self.shared.config.max_reply_bytes.saturating_sub(self.text.len());
         let is_too_long = words.len() > room;
         if is_too_long {
-            let end = (0..=room).rev().find(|end| words.is_char_boundary(*end));
-            words.truncate(end.unwrap_or_default());
+            words.truncate(within_bytes(&words, room).len());
         }
         if !words.is_empty() {
             self.asker.send(&words, self.machine.until()).await?;

@@ -7,6 +7,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bounded::text::within_bytes;
 use conversation::{Correction, Text, Utterance, Way};
 use livekit_protocol::ChatMessage;
 use serde_json::{Map, Value, json};
@@ -151,9 +152,9 @@ fn is_set(message: &Map<String, Value>, key: &str) -> bool {
 fn parts(mut text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     while text.len() > MAX_PART {
-        let longest = (0..=MAX_PART).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(text.len());
-        let space = text[..longest].rfind(char::is_whitespace).filter(|end| *end > 0);
-        let (part, rest) = text.split_at(space.unwrap_or(longest));
+        let longest = within_bytes(text, MAX_PART);
+        let space = longest.rfind(char::is_whitespace).filter(|end| *end > 0);
+        let (part, rest) = text.split_at(space.unwrap_or(longest.len()));
         parts.push(part);
         text = rest;
     }

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use bounded::text::within_chars;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Request, Response};
 use thiserror::Error;
@@ -160,11 +161,7 @@ impl Answer {
 /// repeats.
 pub fn first_words(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    let words = words.collect::<Vec<_>>().join(" ");
-    match words.char_indices().nth(QUOTED_CHARS) {
-        Some((end, _)) => format!("{}…", &words[..end]),
-        None => words,
-    }
+    within_chars(&words.collect::<Vec<_>>().join(" "), QUOTED_CHARS).into_owned()
 }
 
 /// A URL as it may be shown: without user, password, query and the last slash.

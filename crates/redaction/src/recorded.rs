@@ -1,5 +1,6 @@
 //! Texts in the form in which they may be recorded.
 
+use bounded::text::within_bytes;
 use conversation::{Message, Text};
 
 /// A text as the rules let it be recorded. Only [`Privacy::record`](crate::Privacy::record) makes one of what was said,
@@ -50,8 +51,7 @@ impl Recorded {
 }
 
 fn cut(text: &str, most: usize) -> Text {
-    let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
-    format!("{}…", &text[..end]).into()
+    format!("{}…", within_bytes(text, most)).into()
 }
 
 // === impl RecordedMessages ===

@@ -3,6 +3,7 @@
 //! They often are the only useful hint ("model_not_found"), yet some servers echo the request, and with it the key or
 //! the text that was to be spoken.
 
+use bounded::text::within_chars;
 use conversation::Secret;
 
 use crate::service::Quoting;
@@ -24,19 +25,12 @@ pub(crate) fn shown(words: &str, key: Option<&Secret>, said: &str, quoting: &Quo
         return None;
     }
     // The line is redacted before it is cut: half a number would not be recognised.
-    quoting.allowed(&line).map(|line| shortened(&line))
+    quoting.allowed(&line).map(|line| within_chars(&line, MAX_CHARS).into_owned())
 }
 
 fn one_line(text: &str) -> String {
     let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-fn shortened(line: &str) -> String {
-    match line.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
-    }
 }
 
 /// Whether a line holds the whole text, or a long part of it, whatever stands between the letters.

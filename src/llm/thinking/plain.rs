@@ -1,5 +1,7 @@
 //! Thoughts that are marked by words alone, at the very beginning of a reply.
 
+use bounded::text::within_bytes;
+
 /// The beginning and the end of a thought, in lower case.
 struct Marks {
     opening: &'static str,
@@ -77,11 +79,8 @@ impl Ends {
             return Found::End(at, length);
         }
         let longest = self.ends.iter().map(|end| end.len()).max().unwrap_or_default();
-        let mut clear = text.len().saturating_sub(longest.saturating_sub(1));
-        while !text.is_char_boundary(clear) {
-            clear -= 1;
-        }
-        Found::None(clear)
+        let clear = text.len().saturating_sub(longest.saturating_sub(1));
+        Found::None(within_bytes(text, clear).len())
     }
 }
 

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
+use bounded::text::within_bytes;
 use conversation::{Fate, SegmentEnd};
 use futures::FutureExt;
 use livekit::data_stream::api::{StreamTextOptions, StreamWriter, TextStreamWriter};
@@ -223,8 +224,7 @@ impl Segment {
 /// The next piece of a text of which this much is written.
 fn piece(text: &str, written: usize) -> Option<&str> {
     let rest = text.get(written..).filter(|rest| !rest.is_empty())?;
-    let end = (0..=PIECE.min(rest.len())).rev().find(|&end| rest.is_char_boundary(end))?;
-    rest.get(..end)
+    Some(within_bytes(rest, PIECE))
 }
 
 pub(super) async fn bounded<T, E: Error>(write: impl Future<Output = Result<T, E>>) -> Result<T, WriteError> {

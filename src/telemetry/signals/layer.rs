@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
+use bounded::text::within_bytes;
 use conversation::Secrets;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record as Recorded};
@@ -167,13 +168,10 @@ fn hex(text: &str, digits: usize) -> Option<u128> {
 }
 
 fn cut(text: Cow<'_, str>) -> String {
-    let mut text = text.into_owned();
-    if text.len() > MAX_TEXT {
-        let end = (0..=MAX_TEXT).rev().find(|end| text.is_char_boundary(*end));
-        text.truncate(end.unwrap_or_default());
-        text.push('…');
+    match within_bytes(&text, MAX_TEXT) {
+        start if start.len() < text.len() => format!("{start}…"),
+        _ => text.into_owned(),
     }
-    text
 }
 
 #[cfg(test)]

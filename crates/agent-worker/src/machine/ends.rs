@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use bounded::text::within_bytes;
 use tracing::warn;
 
 use crate::JobEnd;
@@ -80,13 +81,7 @@ impl Ends {
 
 fn bounded(end: JobEnd) -> JobEnd {
     match end {
-        JobEnd::Failed(mut error) => {
-            if error.len() > MAX_ERROR_BYTES {
-                let cut = (0..=MAX_ERROR_BYTES).rev().find(|&cut| error.is_char_boundary(cut));
-                error.truncate(cut.unwrap_or(0));
-            }
-            JobEnd::Failed(error)
-        }
+        JobEnd::Failed(error) => JobEnd::Failed(within_bytes(&error, MAX_ERROR_BYTES).to_owned()),
         JobEnd::Success => JobEnd::Success,
     }
 }

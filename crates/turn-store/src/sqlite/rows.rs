@@ -1,5 +1,6 @@
 //! Rows read back into turns.
 
+use bounded::text::within_chars;
 use conversation::{Failure, TurnOutcome, Usage};
 use redaction::Recorded;
 use rusqlite::{Connection, Row};
@@ -63,10 +64,7 @@ fn end(row: &Row<'_>, max_text: usize) -> rusqlite::Result<Option<End>> {
 /// A text that is longer than asked for ends in a sign that it goes on.
 fn excerpt(row: &Row<'_>, index: usize, max_text: usize) -> rusqlite::Result<Recorded> {
     let text: Option<String> = row.get(index)?;
-    Ok(Recorded::restored(text.map(|text| match text.char_indices().nth(max_text) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    })))
+    Ok(Recorded::restored(text.map(|text| within_chars(&text, max_text).into_owned())))
 }
 
 fn number(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
