@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -77,17 +78,11 @@ impl Default for Journal {
 
 impl Journal {
     /// A request that was here as a whole at the time `came`.
-    pub(crate) fn open(
-        &self,
-        headers: BTreeMap<String, String>,
-        body: Value,
-        connection: u64,
-        came: Instant,
-    ) -> Open {
+    pub(crate) fn open(&self, headers: &HeaderMap, body: Value, connection: u64, came: Instant) -> Open {
         let mut requests = self.lock();
         let index = Some(requests.len()).filter(|index| *index < MOST_RECORDED);
         if index.is_some() {
-            requests.push(Recorded::new(headers, body, connection, came));
+            requests.push(Recorded::new(readable(headers), body, connection, came));
         }
         drop(requests);
         self.changed.send_replace(());
@@ -143,6 +138,11 @@ impl Journal {
     fn lock(&self) -> MutexGuard<'_, Vec<Recorded>> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn readable(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }
 
 // === impl Open ===

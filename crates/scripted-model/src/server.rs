@@ -195,7 +195,7 @@ async fn chat_completions(
     let step = shared.step(&headers, &request);
     let number = shared.number();
     let answer = Answer::new(step, &request, number);
-    let open = shared.open_chat(&headers, request, connection.number, came);
+    let open = shared.journal.open(&headers, request, connection.number, came);
     respond(answer, connection, open, number).await
 }
 

@@ -1,15 +1,13 @@
 //! What the routes share: the script, and the requests so far.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
 
 use crate::named::Named;
-use crate::record::{Journal, Open};
+use crate::record::Journal;
 use crate::script::{Script, Step};
 use crate::speech::SpeechStep;
 use crate::talk;
@@ -72,30 +70,6 @@ impl Shared {
         refusal.map_or_else(|| script.speeches.next(), SpeechStep::answered)
     }
 
-    pub(crate) fn open_chat(&self, headers: &HeaderMap, body: Value, connection: u64, came: Instant) -> Open {
-        self.journal.open(readable(headers), body, connection, came)
-    }
-
-    pub(crate) fn open_transcription(
-        &self,
-        headers: &HeaderMap,
-        body: Value,
-        connection: u64,
-        came: Instant,
-    ) -> Open {
-        self.transcriptions.open(readable(headers), body, connection, came)
-    }
-
-    pub(crate) fn open_speech(
-        &self,
-        headers: &HeaderMap,
-        body: Value,
-        connection: u64,
-        came: Instant,
-    ) -> Open {
-        self.speeches.open(readable(headers), body, connection, came)
-    }
-
     /// The number of the next answer.
     pub(crate) fn number(&self) -> usize {
         self.answers.fetch_add(1, Ordering::Relaxed) as usize
@@ -129,11 +103,6 @@ pub(crate) fn unknown_model(script: &Script, name: &str) -> Option<Step> {
     let known = script.models.is_empty() || script.models.iter().any(|known| known == name);
     let message = format!("The model `{name}` does not exist or you do not have access to it.");
     (!known).then(|| Step::status(404).error("model_not_found", message))
-}
-
-fn readable(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

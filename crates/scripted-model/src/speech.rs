@@ -167,7 +167,7 @@ pub(crate) async fn answer(
     let request: Value = serde_json::from_slice(&body).unwrap_or_default();
     let step = shared.speech(&headers, request["model"].as_str().unwrap_or_default());
     let step = fault(&request).filter(|_| step.answer.status != 401).map_or(step, SpeechStep::answered);
-    let open = shared.open_speech(&headers, request.clone(), connection.number, came);
+    let open = shared.speeches.open(&headers, request.clone(), connection.number, came);
     let headers = response_headers(&step.answer, shared.number());
     begin(&step.answer, &connection).await;
     let mut response = if step.answer.status != 200 && step.answer.body.is_none() {

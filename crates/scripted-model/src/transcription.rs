@@ -35,7 +35,7 @@ pub(crate) async fn answer(
     let step = shared.transcription(&headers, request["model"].as_str().unwrap_or_default());
     // A wrong request is refused whatever the script says.
     let step = if step.status == 401 { step } else { fault.unwrap_or(step) };
-    let open = shared.open_transcription(&headers, request.clone(), connection.number, came);
+    let open = shared.transcriptions.open(&headers, request.clone(), connection.number, came);
     let headers = response_headers(&step, shared.number());
     begin(&step, &connection).await;
     let mut response = if step.status != 200 && step.body.is_none() {
