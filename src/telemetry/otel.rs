@@ -173,9 +173,9 @@ impl Span {
         Parent(self.span.span_context().clone())
     }
 
-    /// Ends the span: Ok, or Error with a message.
-    pub(super) fn end(mut self, outcome: Result<(), String>, end: SystemTime) {
-        self.span.set_status(outcome.map_or_else(Status::error, |()| Status::Ok));
+    /// Ends the span: as Ok, or as Error with the message of the failure.
+    pub(super) fn end(mut self, failure: Option<String>, end: SystemTime) {
+        self.span.set_status(failure.map_or(Status::Ok, Status::error));
         self.span.end_with_timestamp(end);
     }
 }

@@ -95,8 +95,7 @@ impl OpenSpan {
         if let Some(failure) = failure {
             span.set((key::ERROR_TYPE, failure.class.as_str().into()));
         }
-        let outcome = failure.map_or(Ok(()), |failure| Err(self.turn.privacy.message(&failure.message)));
-        span.end(outcome, at);
+        span.end(failure.map(|failure| self.turn.privacy.message(&failure.message)), at);
     }
 }
 
