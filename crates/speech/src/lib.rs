@@ -9,6 +9,7 @@
 //! - [`pieces`]: a reply cut into what is spoken at a time
 //! - [`turn`]: when a person's turn has ended, from speech and transcripts
 //! - [`pace`]: how much of a piece has been spoken after a part of its sound
+//! - [`playout`]: sound on its way out in frames, with its holds, and how much of a reply was heard
 //! - [`echo`]: whether what was heard is our own voice
 //!
 //! Machines take the time as an argument and tell when they want to be asked again (`deadline`).
@@ -34,6 +35,7 @@
 pub mod echo;
 pub mod pace;
 pub mod pieces;
+pub mod playout;
 pub mod resample;
 pub mod text;
 pub mod turn;
