@@ -3,19 +3,20 @@
 //! ```text
 //! microphone > ear (vad, speech to text, end of turn) > Heard > session
 //! session > Mouth > pieces > text to speech > playout > player > the agent's track
+//!                   how much was heard > Grant > the transcript
 //! ```
 //!
 //! # Layout
 //! - `ear`: one microphone, until its track ends
-//! - `mouth`: the texts of the session on their way to sound; `playout`: the sound and how far it has come, pure;
-//!   `player`: gives it to the room at its pace
+//! - `mouth`: the texts of the session on their way to sound; `patience`: how long they wait for it, pure; `player`: gives
+//!   the sound to the room at its pace
 //!
 //! Sessions know both by what they send and receive here; neither knows a session.
 
 mod ear;
 mod mouth;
+mod patience;
 mod player;
-mod playout;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,12 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use conversation::{AgentState, Fate, SegmentEnd, Text, Utterance, Way};
+use conversation::{AgentState, Text, Utterance, Way};
 use tokio::sync::oneshot;
 
 use crate::room::audio::Microphone;
 use crate::room::text::Reading;
-use crate::room::transcript::Words;
+use crate::room::transcript::{Allowance, TranscriptWriter, Words};
 use crate::room::{Room, Scribe};
 use crate::telemetry::spans::{SpeechPart, SpeechRequest, SpokenTimes, TurnContext};
 use crate::voice::{Ear, Heard, Listening, Mouth, Said, SoundEnd, SpokenTurn, Voice};
@@ -31,6 +31,8 @@ pub(super) struct Speech {
     turn: Option<Turn>,
     /// The segments that are to be heard and are not over.
     sounding: Vec<u64>,
+    /// The segment that was opened last is to be heard.
+    is_spoken: bool,
     shown: Shown,
 }
 
@@ -86,7 +88,7 @@ impl Session<'_> {
 
     /// Opens the turn's trace. What the agent still says of its own is silenced.
     pub(super) async fn begin_turn(&mut self, turn: u64, said: UserTurn) -> TurnContext {
-        self.silence(None).await;
+        self.silence().await;
         let spoken = self.speech.take(&said.utterance);
         let began = spoken.as_ref().and_then(SpokenTurn::began);
         let context = self.ledger.begin(turn, said, began);
@@ -94,18 +96,23 @@ impl Session<'_> {
         context
     }
 
-    /// Silences all that is said. Returns the bytes of this segment that were heard; None: no more of it was to come.
-    pub(super) async fn silence(&mut self, segment: Option<u64>) -> Option<usize> {
-        let mut heard = None;
-        for (silenced, delivered) in self.speech.silence().await {
-            if Some(silenced) == segment {
-                heard = Some(delivered);
-            } else {
-                let end = SegmentEnd { delivered, fate: Fate::Cut };
-                self.happened.push_back(super::now(Event::SegmentEnded { segment: silenced, end }));
-            }
+    /// Silences all that is said, and cuts its text where it was heard. Returns which segments that were.
+    pub(super) async fn silence(&mut self) -> Vec<u64> {
+        let silenced = self.speech.silence();
+        for (segment, heard) in &silenced {
+            self.cut_text(*segment, Some(*heard));
         }
-        heard
+        if !silenced.is_empty() {
+            self.speech.cut().await;
+        }
+        silenced.into_iter().map(|(segment, _)| segment).collect()
+    }
+
+    /// Cuts the text of a segment. The end of one that is not known any more has been reported already.
+    pub(super) fn cut_text(&mut self, segment: u64, heard: Option<usize>) {
+        if let Some(end) = self.segments.cut(segment, heard, &self.transcript) {
+            self.happened.push_back(super::now(Event::SegmentEnded { segment, end }));
+        }
     }
 
     pub(super) fn told(&mut self, news: News) {
@@ -167,14 +174,6 @@ impl Session<'_> {
     }
 }
 
-/// The end of a segment of which so many bytes were heard; None: it was not spoken.
-pub(super) fn speech_end(end: SegmentEnd, heard: Option<usize>) -> SegmentEnd {
-    match heard {
-        Some(heard) if heard < end.delivered => SegmentEnd { delivered: heard, fate: Fate::Cut },
-        _ => end,
-    }
-}
-
 async fn heard(ear: &mut Option<Ear>) -> Option<Heard> {
     match ear {
         Some(ear) => ear.next().await,
@@ -206,6 +205,7 @@ impl Speech {
             spoken: Vec::new(),
             turn: None,
             sounding: Vec::new(),
+            is_spoken: false,
             shown: Shown::default(),
         }
     }
@@ -224,39 +224,59 @@ impl Speech {
         }
     }
 
-    /// Opens a segment; the receiver is told when it was spoken. None: it is text only.
+    /// Opens a segment, whose text waits for its sound. The receiver is told when it was spoken. None: it is text only.
     pub(super) async fn open_segment(
         &mut self,
         segment: u64,
         is_for_all: bool,
-    ) -> Option<oneshot::Receiver<SoundEnd>> {
+        transcript: &TranscriptWriter,
+    ) -> Option<(oneshot::Receiver<SoundEnd>, Allowance)> {
+        self.is_spoken = is_for_all;
         let mouth = self.mouth.as_ref().filter(|_| is_for_all)?;
         let context = self.turn.as_ref().map(|turn| turn.context.clone());
         self.sounding.push(segment);
-        Some(mouth.begin(segment, context).await)
+        let (grant, allowance) = transcript.allowance();
+        Some((mouth.begin(segment, context, grant).await, allowance))
     }
 
     pub(super) async fn say(&self, text: &Text) {
-        if let Some(mouth) = &self.mouth {
+        if let Some(mouth) = self.mouth.as_ref().filter(|_| self.is_spoken) {
             mouth.say(text.clone()).await;
         }
     }
 
     pub(super) async fn close_segment(&self) {
-        if let Some(mouth) = &self.mouth {
+        if let Some(mouth) = self.mouth.as_ref().filter(|_| self.is_spoken) {
             mouth.close().await;
         }
     }
 
-    /// Silences all that is under way. Returns the bytes of each segment that were heard.
-    async fn silence(&mut self) -> Vec<(u64, usize)> {
+    /// Silences all that is under way. Returns the bytes of each segment that were heard. [`Speech::cut`] is to follow.
+    fn silence(&mut self) -> Vec<(u64, usize)> {
         let Some(mouth) = self.mouth.as_ref().filter(|_| !self.sounding.is_empty()) else {
             return Vec::new();
         };
         let segments = std::mem::take(&mut self.sounding);
         self.shown.is_sounding = false;
-        let heard = mouth.cut(&segments).await;
+        let heard = mouth.silence(&segments);
         segments.into_iter().zip(heard).collect()
+    }
+
+    /// Ends all that was silenced, once its text is cut.
+    async fn cut(&self) {
+        if let Some(mouth) = &self.mouth {
+            mouth.cut().await;
+        }
+    }
+
+    /// The connection is lost: sound waits.
+    pub(super) fn away(&self) {
+        self.mouth.iter().for_each(Mouth::away);
+    }
+
+    /// The connection is back; `rejoined` with another track.
+    pub(super) fn back(&self, rejoined: bool) {
+        self.mouth.iter().for_each(|mouth| mouth.back(rejoined));
     }
 
     fn pause(&self) {
@@ -424,13 +444,5 @@ mod tests {
         let mut shown = Shown::default();
         shown.want(AgentState::Speaking);
         assert_eq!(shown.changed(false), Some(AgentState::Speaking));
-    }
-
-    #[test]
-    fn a_cut_reply_ends_where_it_was_heard() {
-        let whole = SegmentEnd { delivered: 20, fate: Fate::Whole };
-        assert_eq!(speech_end(whole.clone(), Some(8)), SegmentEnd { delivered: 8, fate: Fate::Cut });
-        assert_eq!(speech_end(whole.clone(), Some(20)), whole);
-        assert_eq!(speech_end(whole.clone(), None), whole, "it was text only");
     }
 }

@@ -205,6 +205,13 @@ impl Playout {
         pieces.map(|piece| piece.heard(played, voice, rate)).find(|heard| *heard > 0).unwrap_or_default()
     }
 
+    /// The length of the segment's sound that was played.
+    pub fn sounded(&self, segment: u64) -> Duration {
+        let pieces = self.pieces.iter().filter(|piece| piece.segment() == segment);
+        let samples: u64 = pieces.map(|piece| piece.sounded(self.played)).sum();
+        Duration::from_secs_f64(samples as f64 / f64::from(self.settings.rate))
+    }
+
     /// Whether any of the segment has sounded.
     pub fn has_begun(&self, segment: u64) -> bool {
         let mut pieces = self.pieces.iter().filter(|piece| piece.segment() == segment);

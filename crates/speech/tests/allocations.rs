@@ -62,7 +62,8 @@ fn a_frame_is_resampled_without_allocations() {
 #[test]
 fn a_frame_is_played_without_allocations() {
     let mut pieces = Pieces::new(pieces::Settings::default());
-    let pieces: Vec<_> = pieces.push("A word to begin with. And another one, to go on with it.").into_iter().collect();
+    let pieces: Vec<_> =
+        pieces.push("A word to begin with. And another one, to go on with it.").into_iter().collect();
     let mut playout = Playout::new(playout::Settings::new(24_000));
     let (part, mut frame) = (vec![1000; 2 * playout.frame()], vec![0; playout.frame()]);
     playout.begin(0, pieces[0].clone());

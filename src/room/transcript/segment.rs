@@ -120,10 +120,11 @@ impl Segment {
         }
     }
 
-    /// Adds more of the text, unless the segment is done or cut.
+    /// Adds more of the text, unless the segment is done, up to where it is cut.
     pub(super) fn say(&mut self, text: &str) {
-        if !self.done && self.progress.is_cut_at().is_none() {
+        if !self.done {
             self.text.push_str(text);
+            self.trim();
         }
     }
 
@@ -167,6 +168,9 @@ impl Segment {
             self.tell(0, Fate::Cut);
             return Ok(());
         }
+        if self.stream.is_none() && !self.text.is_empty() && allowed(&self.text, &self.progress).is_empty() {
+            return Ok(());
+        }
         if !self.closed {
             self.write_stream(outlet).await?;
         }
@@ -187,18 +191,26 @@ impl Segment {
         loop {
             outlet.room().await?;
             // The session may have cut it meanwhile.
-            if let Some(end) = self.progress.is_cut_at() {
-                self.text.truncate(end);
-            }
-            let Some(piece) = piece(&self.text, self.progress.written()) else { break };
+            let Some(piece) = piece(allowed(&self.text, &self.progress), self.progress.written()) else {
+                break;
+            };
             bounded(stream.write(piece)).await?;
             self.progress.wrote(piece.len());
         }
-        if let Some(stream) = self.stream.take_if(|_| self.finished.is_some()) {
+        self.trim();
+        let is_whole = self.finished.is_some() && self.progress.written() >= self.text.len();
+        if let Some(stream) = self.stream.take_if(|_| is_whole) {
             bounded(stream.close_with_options(None, Some(final_attribute("true")))).await?;
             self.closed = true;
         }
         Ok(())
+    }
+
+    /// Forgets the text behind a cut.
+    fn trim(&mut self) {
+        if let Some(end) = self.progress.is_cut_at() {
+            self.text.truncate(within_bytes(&self.text, end).len());
+        }
     }
 
     /// Writes the whole text as chat messages to the people who read these.
@@ -219,6 +231,11 @@ impl Segment {
             let _ = ended.send(SegmentEnd { delivered, fate });
         }
     }
+}
+
+/// The part of a text that may be written by now.
+fn allowed<'a>(text: &'a str, progress: &Progress) -> &'a str {
+    within_bytes(text, progress.is_cut_at().unwrap_or(usize::MAX).min(progress.allowed()))
 }
 
 /// The next piece of a text of which this much is written.

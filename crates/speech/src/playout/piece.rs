@@ -67,6 +67,11 @@ impl Sounding {
         self.length
     }
 
+    /// The samples of it that were played once so many were in all.
+    pub(super) fn sounded(&self, played: u64) -> u64 {
+        played.saturating_sub(self.start).min(self.length)
+    }
+
     pub(super) fn has_begun(&self, played: u64) -> bool {
         played > self.start
     }
@@ -81,7 +86,7 @@ impl Sounding {
         if self.state == State::Whole && self.is_over(played) {
             self.heard = self.piece.source.end;
         }
-        let sounded = played.saturating_sub(self.start).min(self.length);
+        let sounded = self.sounded(played);
         if sounded == 0 {
             return self.heard;
         }

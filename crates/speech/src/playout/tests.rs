@@ -61,6 +61,7 @@ fn half_the_sound_is_half_the_words() {
     let mut playout = whole();
     assert_eq!(play(&mut playout, 50).len(), SECOND / 2);
     assert_eq!(playout.heard(7), "one two ".len());
+    assert_eq!((playout.sounded(7), playout.sounded(8)), (Duration::from_millis(500), Duration::ZERO));
     assert!(playout.has_begun(7) && !playout.is_played(7));
     play(&mut playout, 100);
     assert_eq!(playout.heard(7), TEXT.len());
