@@ -182,7 +182,8 @@ impl Room {
 
     /// The agent's voice in this room.
     pub fn transcript_writer(&self, agent_name: &str) -> TranscriptWriter {
-        TranscriptWriter::start(self.inner.local_participant(), self.outbox.clone(), agent_name)
+        let us = self.inner.local_participant();
+        TranscriptWriter::start(us, self.outbox.clone(), self.own_track.clone(), agent_name)
     }
 
     /// Hears the first person who joined, from now on; when they leave, the next.

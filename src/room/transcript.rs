@@ -29,6 +29,7 @@ pub use self::progress::Progress;
 pub(crate) use self::scribe::{Scribe, Words};
 use self::segment::Outlet;
 use self::writer::Writer;
+use super::audio::OwnTrack;
 use super::text::CHAT_TOPIC;
 
 pub(super) const STATE_ATTRIBUTE: &str = "lk.agent.state";
@@ -103,12 +104,18 @@ enum Word {
 // === impl TranscriptWriter ===
 
 impl TranscriptWriter {
-    pub(super) fn start(participant: LocalParticipant, outbox: Outbox, agent_name: &str) -> Self {
+    pub(super) fn start(
+        participant: LocalParticipant,
+        outbox: Outbox,
+        own_track: OwnTrack,
+        agent_name: &str,
+    ) -> Self {
         let (words, words_rx) = mpsc::channel(WORDS);
         let (states, states_rx) = mpsc::channel(STATES);
         let (line, line_rx) = watch::channel(Line { up: true, stay: 0, lost: None });
         let raised = Arc::<Notify>::default();
-        let writer = Writer::new(Outlet::new(participant.clone(), outbox.clone()), line_rx, raised.clone());
+        let outlet = Outlet::new(participant.clone(), outbox.clone(), own_track);
+        let writer = Writer::new(outlet, line_rx, raised.clone());
         let writing = tokio::spawn(writer.run(words_rx).in_current_span());
         let announcer = Announcer::new(participant, agent_name.to_owned());
         let announcing = tokio::spawn(announcer.run(states_rx).in_current_span());

@@ -39,6 +39,11 @@ impl Progress {
         Self { outbox, allowance, stand: Arc::default() }
     }
 
+    /// Whether it is spoken as well.
+    pub(super) fn is_spoken(&self) -> bool {
+        self.allowance.is_some()
+    }
+
     /// The bytes that may be written by now.
     pub(super) fn allowed(&self) -> usize {
         self.allowance.as_ref().map_or(usize::MAX, Allowance::bytes)

@@ -16,8 +16,9 @@ use tokio::sync::oneshot;
 
 use super::progress::Progress;
 use super::{UNDER_WAY, WriteError};
+use crate::room::audio::OwnTrack;
 use crate::room::packet::{self, CHAT_PACKET_TOPIC, Copy};
-use crate::room::text::{FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TRANSCRIPTION_TOPIC};
+use crate::room::text::{FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TRACK_ATTRIBUTE, TRANSCRIPTION_TOPIC};
 
 /// A write that takes longer than this is given up, and the rest of its segment with it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,6 +31,7 @@ const PIECE: usize = 15_000;
 pub(super) struct Outlet {
     participant: LocalParticipant,
     outbox: Outbox,
+    own_track: OwnTrack,
 }
 
 /// A segment, and its progress in this stay.
@@ -57,8 +59,8 @@ pub(super) struct Segment {
 // === impl Outlet ===
 
 impl Outlet {
-    pub(super) fn new(participant: LocalParticipant, outbox: Outbox) -> Self {
-        Self { participant, outbox }
+    pub(super) fn new(participant: LocalParticipant, outbox: Outbox, own_track: OwnTrack) -> Self {
+        Self { participant, outbox, own_track }
     }
 
     /// Waits until there is room for a write. The SDK would wait as well, but would meanwhile hold on to the parts
@@ -72,10 +74,14 @@ impl Outlet {
         bounded(write).await
     }
 
-    async fn open(&self, id: &str, only: &[String]) -> Result<TextStreamWriter, WriteError> {
+    /// `is_spoken`: it is said on our track as well.
+    async fn open(&self, id: &str, only: &[String], is_spoken: bool) -> Result<TextStreamWriter, WriteError> {
+        let mut attributes = final_attribute("false");
+        attributes.insert(SEGMENT_ATTRIBUTE.to_owned(), id.to_owned());
+        let track = self.own_track.sid().filter(|_| is_spoken);
+        attributes.extend(track.map(|track| (TRACK_ATTRIBUTE.to_owned(), track)));
         let options = StreamTextOptions::new_with_topic(TRANSCRIPTION_TOPIC)
-            .with_attributes(final_attribute("false"))
-            .with_attribute(SEGMENT_ATTRIBUTE, id.to_owned())
+            .with_attributes(attributes)
             .with_destination_identities(only.iter().cloned().map(Into::into).collect());
         self.write(self.participant.stream_text(options)).await
     }
@@ -186,7 +192,7 @@ impl Segment {
     async fn write_stream(&mut self, outlet: &Outlet) -> Result<(), WriteError> {
         let stream = match &self.stream {
             Some(stream) => stream,
-            None => self.stream.insert(outlet.open(&self.id, &self.only).await?),
+            None => self.stream.insert(outlet.open(&self.id, &self.only, self.progress.is_spoken()).await?),
         };
         loop {
             outlet.room().await?;
