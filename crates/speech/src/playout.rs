@@ -161,8 +161,8 @@ impl Playout {
 
     /// Fills the next frame, which has [`Playout::frame`] samples; false while there is none.
     pub fn next(&mut self, frame: &mut [i16]) -> bool {
-        let is_ready = self.is_ready();
-        if !is_ready && !(self.is_held() && self.is_sounding) {
+        let (is_ready, ends) = (self.is_ready(), self.is_held() && self.is_sounding);
+        if !is_ready && !ends {
             self.is_sounding = false;
             return false;
         }

@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 
 /// Clones share it: the room tells, and the loudspeaker and the transcripts read.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(in crate::room) struct OwnTrack(watch::Sender<Sids>);
 
 #[derive(Default)]
@@ -14,12 +14,6 @@ struct Sids {
 }
 
 // === impl OwnTrack ===
-
-impl Default for OwnTrack {
-    fn default() -> Self {
-        Self(watch::Sender::default())
-    }
-}
 
 impl OwnTrack {
     pub(in crate::room) fn published(&self, sid: String) {
