@@ -180,10 +180,10 @@ impl Room {
             .collect()
     }
 
-    /// The agent's voice in this room.
-    pub fn transcript_writer(&self, agent_name: &str) -> TranscriptWriter {
+    /// The agent's words in this room, in this language where it is known.
+    pub(crate) fn transcript_writer(&self, agent_name: &str, language: Option<String>) -> TranscriptWriter {
         let us = self.inner.local_participant();
-        TranscriptWriter::start(us, self.outbox.clone(), self.own_track.clone(), agent_name)
+        TranscriptWriter::start(us, self.outbox.clone(), self.own_track.clone(), agent_name, language)
     }
 
     /// Hears the first person who joined, from now on; when they leave, the next.
@@ -197,8 +197,8 @@ impl Room {
     }
 
     /// Writes what people said.
-    pub(crate) fn scribe(&self) -> Scribe {
-        Scribe::start(self.inner.local_participant())
+    pub(crate) fn scribe(&self, language: Option<String>) -> Scribe {
+        Scribe::start(self.inner.local_participant(), language)
     }
 
     /// Writes one whole text on `lk.chat`, as a person does.

@@ -119,7 +119,7 @@ pub async fn run(
     tracing::Span::current().record("session", &room.place().sid);
     let joined_ms = room.joined_in().as_millis();
     tracing::info!(people = room.people().len(), joined_ms, "session started");
-    let transcript = room.transcript_writer(&parts.agent.name);
+    let transcript = room.transcript_writer(&parts.agent.name, parts.voice.language());
     let Parts { tracer, metrics, store, .. } = parts.clone();
     let Opening { traceparent, chat_context, claims, in_other_room } = opening;
     let sink = StoreSink::new(store, room.place(), &parts.agent.name);

@@ -45,6 +45,8 @@ pub(crate) struct Listening {
     pub(crate) vad: speech::vad::Settings,
     pub(crate) turn: speech::turn::Settings,
     pub(crate) resume_after: Duration,
+    /// The language of what people say, where it is known.
+    pub(crate) language: Option<String>,
     pub(crate) server: Server,
 }
 
@@ -52,6 +54,8 @@ pub(crate) struct Listening {
 #[derive(Clone)]
 pub(crate) struct Speech {
     pub(crate) provider: Arc<dyn Speaking>,
+    /// The language of the replies, where it is known.
+    pub(crate) language: Option<String>,
     pub(crate) server: Server,
 }
 
@@ -73,6 +77,11 @@ impl Voice {
         let speaking = config.speaking().map(|settings| Speech::new(&settings)).transpose()?;
         Ok(Self { hearing, speaking })
     }
+
+    /// The language of the replies, where it is known.
+    pub(crate) fn language(&self) -> Option<String> {
+        self.speaking.as_ref()?.language.clone()
+    }
 }
 
 // === impl Listening ===
@@ -85,6 +94,7 @@ impl Listening {
             vad: config.vad.settings(),
             turn: config.turn.settings(),
             resume_after: config.interruption.resume_after,
+            language: config.stt.language.clone(),
             server: Server::new(&settings.service.base_url, &settings.service.model),
         })
     }
@@ -95,7 +105,8 @@ impl Listening {
 impl Speech {
     fn new(settings: &speaking::Settings) -> Result<Self, BuildError> {
         let server = Server::new(&settings.service.base_url, &settings.service.model);
-        Ok(Self { provider: Arc::new(speaking::OpenAi::new(settings)?), server })
+        let language = settings.language.clone();
+        Ok(Self { provider: Arc::new(speaking::OpenAi::new(settings)?), language, server })
     }
 }
 

@@ -55,11 +55,13 @@ pub(super) fn read(letter: Letter, among: Option<Vec<String>>, max_bytes: usize)
 pub(super) fn copies(id: &str, text: &str) -> Vec<Copy> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-    let numbered = |(number, text)| {
-        let id = if number == 0 { id.to_owned() } else { format!("{id}-{}", number + 1) };
-        Copy::new(id, now, text)
-    };
-    parts(text).into_iter().enumerate().map(numbered).collect()
+    numbered(id, text).into_iter().map(|(id, text)| Copy::new(id, now, text)).collect()
+}
+
+/// Pieces of a text that each fit into a packet, at least one, with ids of their own.
+pub(super) fn numbered<'a>(id: &str, text: &'a str) -> Vec<(String, &'a str)> {
+    let id = |number| if number == 0 { id.to_owned() } else { format!("{id}-{}", number + 1) };
+    parts(text).into_iter().enumerate().map(|(number, text)| (id(number), text)).collect()
 }
 
 // === impl Post ===

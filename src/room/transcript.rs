@@ -9,6 +9,7 @@ mod announcer;
 mod progress;
 mod scribe;
 mod segment;
+mod transcription_packet;
 mod writer;
 
 use std::sync::Arc;
@@ -104,17 +105,20 @@ enum Word {
 // === impl TranscriptWriter ===
 
 impl TranscriptWriter {
+    /// `language` is that of the agent's words, where it is known.
     pub(super) fn start(
         participant: LocalParticipant,
         outbox: Outbox,
         own_track: OwnTrack,
         agent_name: &str,
+        language: Option<String>,
     ) -> Self {
         let (words, words_rx) = mpsc::channel(WORDS);
         let (states, states_rx) = mpsc::channel(STATES);
         let (line, line_rx) = watch::channel(Line { up: true, stay: 0, lost: None });
         let raised = Arc::<Notify>::default();
-        let outlet = Outlet::new(participant.clone(), outbox.clone(), own_track);
+        let outlet =
+            Outlet::new(participant.clone(), outbox.clone(), own_track, language.unwrap_or_default());
         let writer = Writer::new(outlet, line_rx, raised.clone());
         let writing = tokio::spawn(writer.run(words_rx).in_current_span());
         let announcer = Announcer::new(participant, agent_name.to_owned());

@@ -200,7 +200,7 @@ impl Speech {
         Self {
             listening: voice.hearing.clone(),
             ear: None,
-            scribe: voice.hearing.is_some().then(|| room.scribe()),
+            scribe: voice.hearing.as_ref().map(|hearing| room.scribe(hearing.language.clone())),
             mouth: voice.speaking.as_ref().map(|speech| Mouth::open(speech, room.loudspeaker())),
             spoken: Vec::new(),
             turn: None,

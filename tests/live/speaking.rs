@@ -41,3 +41,35 @@ async fn a_reply_is_written_as_it_is_heard() {
     }
     ada.leave().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_sides_of_a_talk_come_as_transcription_packets_too() {
+    let Some(question) = spoken(QUESTION) else { return };
+    let world = story().await;
+    let _worker = world.worker(&borrowed(&settings(&world)));
+    let ada = Person::join(&world, "packets").await;
+    ada.say(&question).await;
+    ada.wait_until("the story is told", |seen| {
+        seen.packets.iter().any(|packet| packet.speaker != "ada" && packet.is_final)
+    })
+    .await;
+    let (packets, texts) = ada.look(|seen| (seen.packets.clone(), seen.texts.clone()));
+    let (hers, ours): (Vec<_>, Vec<_>) = packets.into_iter().partition(|packet| packet.speaker == "ada");
+    for (packets, sender_is_ada, whole) in [(&hers, true, "Tell me a story."), (&ours, false, LONG)] {
+        let text = texts.iter().find(|text| (text.sender == "ada") == sender_is_ada).unwrap();
+        for packet in packets {
+            assert_eq!(
+                (&packet.segment, &packet.track),
+                (&text.segment, &text.track),
+                "as the stream has it"
+            );
+            assert!(
+                whole.starts_with(&packet.text) && packet.is_final == (packet == packets.last().unwrap())
+            );
+        }
+        assert_eq!(packets.last().unwrap().text, whole);
+    }
+    assert!(ours.len() > 10 && ours.windows(2).all(|two| two[0].text.len() <= two[1].text.len()), "{ours:?}");
+    assert_eq!(world.model.requests().len(), 1, "the agent answered its own packets");
+    ada.leave().await;
+}

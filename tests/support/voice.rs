@@ -41,6 +41,8 @@ pub(crate) struct Seen {
     /// All states of the agent.
     pub(crate) states: Vec<(Instant, String)>,
     pub(crate) texts: Vec<Written>,
+    /// The segments of transcription packets.
+    pub(crate) packets: Vec<Packet>,
 }
 
 /// A stretch of sound with less than a second of silence in it.
@@ -62,6 +64,16 @@ pub(crate) struct Written {
     pub(crate) text: String,
     /// How much of it was there, and since when.
     pub(crate) progress: Vec<(Instant, usize)>,
+}
+
+/// A segment of a transcription packet, with its speaker and the SID of the track that it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Packet {
+    pub(crate) speaker: String,
+    pub(crate) track: String,
+    pub(crate) segment: String,
+    pub(crate) text: String,
+    pub(crate) is_final: bool,
 }
 
 // === impl Person ===
@@ -172,6 +184,18 @@ async fn follow(mut events: mpsc::UnboundedReceiver<lk::RoomEvent>, seen: Arc<Mu
             {
                 let Some(reader) = reader.take() else { continue };
                 tasks.push_back(tokio::spawn(read(reader, participant_identity.to_string(), seen.clone())));
+            }
+            lk::RoomEvent::TranscriptionReceived { participant, track_publication, segments } => {
+                let speaker = participant.map(|who| who.identity().to_string()).unwrap_or_default();
+                let track = track_publication.map(|track| track.sid().to_string()).unwrap_or_default();
+                let packets = segments.into_iter().map(|segment| Packet {
+                    speaker: speaker.clone(),
+                    track: track.clone(),
+                    segment: segment.id,
+                    text: segment.text,
+                    is_final: segment.r#final,
+                });
+                seen.lock().unwrap().packets.extend(packets);
             }
             lk::RoomEvent::ParticipantAttributesChanged { changed_attributes, .. } => {
                 if let Some(state) = changed_attributes.get("lk.agent.state") {

@@ -1,6 +1,8 @@
-//! What people said, written into the room in their names: `lk.transcription` with the speaker as its sender.
+//! What people said, written into the room in their names: `lk.transcription` with the speaker as its sender, and packets
+//! for frontends that do not read that.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use conversation::Text;
 use livekit::data_stream::api::SendTextOptions;
@@ -10,6 +12,7 @@ use tracing::Instrument;
 
 use super::WriteError;
 use super::segment::bounded;
+use super::transcription_packet::{Packets, Source, publish};
 use crate::room::text::{FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TRACK_ATTRIBUTE, TRANSCRIPTION_TOPIC};
 
 /// Transcripts that wait to be written. More of them are dropped: they are for the eye only.
@@ -32,11 +35,13 @@ pub(crate) struct Words {
 // === impl Scribe ===
 
 impl Scribe {
-    pub(in crate::room) fn start(participant: LocalParticipant) -> Self {
+    /// `language` is that of what people say, where it is known.
+    pub(in crate::room) fn start(participant: LocalParticipant, language: Option<String>) -> Self {
         let (sender, mut waiting) = mpsc::channel(WAITING);
+        let language = language.unwrap_or_default();
         let write = async move {
             while let Some(words) = waiting.recv().await {
-                if let Err(error) = write(&participant, words).await {
+                if let Err(error) = write(&participant, &language, words).await {
                     tracing::debug!(%error, "a transcript could not be written to the room");
                 }
             }
@@ -52,15 +57,25 @@ impl Scribe {
     }
 }
 
-async fn write(participant: &LocalParticipant, words: Words) -> Result<(), WriteError> {
+async fn write(participant: &LocalParticipant, language: &str, words: Words) -> Result<(), WriteError> {
+    write_stream(participant, &words).await?;
+    let Words { speaker, track, segment, text, is_final } = words;
+    let segments = Packets::default().step(Instant::now(), &segment, text.expose(), is_final);
+    for packet in (Source { speaker, track, language: language.to_owned() }).packets(segments) {
+        publish(participant, packet).await?;
+    }
+    Ok(())
+}
+
+async fn write_stream(participant: &LocalParticipant, words: &Words) -> Result<(), WriteError> {
     let is_final = if words.is_final { "true" } else { "false" };
     let attributes = HashMap::from([
-        (SEGMENT_ATTRIBUTE.to_owned(), words.segment),
+        (SEGMENT_ATTRIBUTE.to_owned(), words.segment.clone()),
         (FINAL_ATTRIBUTE.to_owned(), is_final.to_owned()),
-        (TRACK_ATTRIBUTE.to_owned(), words.track),
+        (TRACK_ATTRIBUTE.to_owned(), words.track.clone()),
     ]);
     let options = SendTextOptions::new_with_topic(TRANSCRIPTION_TOPIC)
         .with_attributes(attributes)
-        .with_sender_identity(words.speaker);
+        .with_sender_identity(words.speaker.clone());
     bounded(participant.send_text(words.text.expose(), options)).await.map(drop)
 }

@@ -15,6 +15,7 @@ use livekit_protocol as proto;
 use tokio::sync::oneshot;
 
 use super::progress::Progress;
+use super::transcription_packet::{Packets, Source, publish};
 use super::{UNDER_WAY, WriteError};
 use crate::room::audio::OwnTrack;
 use crate::room::packet::{self, CHAT_PACKET_TOPIC, Copy};
@@ -32,6 +33,8 @@ pub(super) struct Outlet {
     participant: LocalParticipant,
     outbox: Outbox,
     own_track: OwnTrack,
+    /// The language of our words; empty when it is not known.
+    language: String,
 }
 
 /// A segment, and its progress in this stay.
@@ -50,6 +53,7 @@ pub(super) struct Segment {
     /// The number of chat messages that are written.
     copied: usize,
     progress: Progress,
+    packets: Packets,
     /// The receiver of the segment's fate.
     ended: Option<oneshot::Sender<SegmentEnd>>,
     /// Nothing more of it is to be written: it is whole, or given up.
@@ -59,8 +63,13 @@ pub(super) struct Segment {
 // === impl Outlet ===
 
 impl Outlet {
-    pub(super) fn new(participant: LocalParticipant, outbox: Outbox, own_track: OwnTrack) -> Self {
-        Self { participant, outbox, own_track }
+    pub(super) fn new(
+        participant: LocalParticipant,
+        outbox: Outbox,
+        own_track: OwnTrack,
+        language: String,
+    ) -> Self {
+        Self { participant, outbox, own_track, language }
     }
 
     /// Waits until there is room for a write. The SDK would wait as well, but would meanwhile hold on to the parts
@@ -84,6 +93,21 @@ impl Outlet {
             .with_attributes(attributes)
             .with_destination_identities(only.iter().cloned().map(Into::into).collect());
         self.write(self.participant.stream_text(options)).await
+    }
+
+    /// Writes what came of our words, for frontends that read no text streams. They do without it where that fails.
+    async fn packets(&self, segments: Vec<proto::TranscriptionSegment>) {
+        let Some(track) = self.own_track.sid() else { return };
+        let (speaker, language) = (self.participant.identity().to_string(), self.language.clone());
+        for packet in (Source { speaker, track, language }).packets(segments) {
+            let written = match self.room().await {
+                Ok(()) => publish(&self.participant, packet).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = written {
+                return tracing::debug!(%error, "a transcription packet could not be written to the room");
+            }
+        }
     }
 
     /// Writes one chat message in both forms that frontends read.
@@ -121,6 +145,7 @@ impl Segment {
             closed: false,
             copied: 0,
             progress,
+            packets: Packets::default(),
             ended: Some(ended),
             done: false,
         }
@@ -156,7 +181,7 @@ impl Segment {
 
     /// The text that was written in this stay counts for nothing any more.
     pub(super) fn lose(&mut self) {
-        (self.stream, self.closed, self.copied) = (None, false, 0);
+        (self.stream, self.closed, self.copied, self.packets) = (None, false, 0, Packets::default());
         self.progress.lose();
     }
 
@@ -209,7 +234,16 @@ impl Segment {
             bounded(stream.close_with_options(None, Some(final_attribute("true")))).await?;
             self.closed = true;
         }
+        self.write_packets(outlet).await;
         Ok(())
+    }
+
+    /// Writes the same as packets, where it is spoken.
+    async fn write_packets(&mut self, outlet: &Outlet) {
+        let written = within_bytes(&self.text, self.progress.written());
+        if self.progress.is_spoken() && !written.is_empty() {
+            outlet.packets(self.packets.step(Instant::now(), &self.id, written, self.closed)).await;
+        }
     }
 
     /// Forgets the text behind a cut.
