@@ -31,6 +31,10 @@ attributes! {
     LIVEKIT_INPUT_TOKENS = "livekit.input_tokens" on TURN;
     /// Seed: completion tokens of the turn. Int.
     LIVEKIT_OUTPUT_TOKENS = "livekit.output_tokens" on TURN;
+    /// Ours: prompt tokens of calls that were made before a spoken turn had ended, and whose answers were not used. Int.
+    LIVEKIT_DISCARDED_INPUT_TOKENS = "livekit.discarded_input_tokens" on TURN;
+    /// Ours: completion tokens of the same. Int.
+    LIVEKIT_DISCARDED_OUTPUT_TOKENS = "livekit.discarded_output_tokens" on TURN;
     /// Seed: the first 80 characters of the reply.
     LIVEKIT_ANSWER_PREVIEW = "livekit.answer_preview" on TURN;
     /// Ours: the turn's place in its session, from 0. Int.

@@ -28,6 +28,7 @@ use otlp_spool::{MetricsEncoder, RequestBody};
 use url::Url;
 
 use self::catalogue::{Definition, Instruments};
+pub(crate) use self::label::Tokens;
 use self::label::TurnLabel;
 #[cfg(test)]
 pub(crate) use self::label::error_class;

@@ -13,6 +13,7 @@ mod history;
 mod ledger;
 mod listening;
 mod machine;
+mod preemption;
 mod presence;
 mod seen_messages;
 mod segments;
@@ -25,7 +26,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use conversation::AgentState;
+use conversation::{AgentState, Usage};
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 
 use crate::config;
 use crate::llm::Answerer;
@@ -99,6 +103,8 @@ struct Session<'a> {
     transcript: TranscriptWriter,
     arrivals: Arrivals,
     call: Option<Call>,
+    /// Calls whose turns ended otherwise, on their way to their costs.
+    discarded: FuturesUnordered<BoxFuture<'static, Usage>>,
     segments: Segments,
     speech: Speech,
     /// Events that are still to be fed to the machine.
@@ -147,6 +153,7 @@ pub async fn run(
         transcript,
         arrivals,
         call,
+        discarded: FuturesUnordered::new(),
         segments,
         speech,
         happened,
@@ -170,6 +177,7 @@ impl Session<'_> {
         let (mut end, mut ending) = (pin!(end), false);
         loop {
             if let Some(reason) = self.step(next).await {
+                self.count_discarded().await;
                 self.transcript.finish().await;
                 let (totals, chat_context, people) =
                     (self.ledger.totals(), self.machine.chat_context(), self.machine.met());
@@ -199,6 +207,12 @@ impl Session<'_> {
                     let span = self.begin_turn(turn, said).await;
                     self.call = Some(Call::start(&self.parts, turn, messages, span));
                 }
+                Action::AskPreemptively { turn, said, messages } => {
+                    self.ask_preemptively(turn, &said, messages)
+                }
+                Action::Adopt { turn, said } => self.adopt(turn, said).await,
+                Action::Discard => self.discard(),
+                Action::Unheard { turn, said, failure } => self.unheard(turn, said, failure),
                 Action::Cancel { turn } => {
                     self.call.iter_mut().filter(|call| call.turn() == turn).for_each(Call::cancel)
                 }
@@ -228,7 +242,7 @@ impl Session<'_> {
             }
         }
         if is_turn {
-            self.speech.resume();
+            self.speech.turn_ended();
         }
         self.show_state();
         None
@@ -274,7 +288,8 @@ impl Session<'_> {
                 },
                 Some((segment, end)) = self.segments.next() => return now(Event::SegmentEnded { segment, end }),
                 event = reply(&mut self.call, &self.transcript) => return now(self.reply_event(event)),
-                news = self.speech.next() => self.told(news),
+                news = self.speech.next() => self.told(news).await,
+                Some(usage) = self.discarded.next() => self.ledger.discarded(usage),
                 _ = sleep_until(deadline) => return now(Event::Tick),
             }
         }
@@ -396,6 +411,7 @@ fn now(event: Event) -> (Instant, Event) {
 /// cancelled and only its end is awaited.
 async fn reply(call: &mut Option<Call>, transcript: &TranscriptWriter) -> Event {
     match call {
+        Some(call) if call.is_held() => std::future::pending().await,
         Some(call) => {
             if !call.is_cancelled() {
                 transcript.ready().await;

@@ -6,19 +6,22 @@
 //! ```
 //!
 //! # Layout
-//! - `ear`: one microphone, until its track ends
+//! - `ear`: one microphone, until its track ends, as the session sees it; `listener`: its task; `loudness` and
+//!   `spoken_lately`: what tells the agent's echo from a person
 //! - `mouth`: the texts of the session on their way to sound; `playout`: the sound and how far it has come, pure;
 //!   `player`: gives it to the room at its pace
 //!
 //! Sessions know both by what they send and receive here; neither knows a session.
 
 mod ear;
+mod listener;
+mod loudness;
 mod mouth;
 mod player;
 mod playout;
+mod spoken_lately;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use speech_services::BuildError;
 use speech_services::hearing::{self, Hearing};
@@ -29,12 +32,14 @@ use crate::config::Config;
 
 pub(crate) use self::ear::{Ear, Heard, SpokenTurn};
 pub(crate) use self::mouth::{Mouth, Said, SoundEnd};
+pub(crate) use self::spoken_lately::SpokenLately;
 
 /// What the sessions of a worker hear and speak with.
 #[derive(Clone, Default)]
 pub struct Voice {
     pub(crate) hearing: Option<Listening>,
     pub(crate) speaking: Option<Speech>,
+    pub(crate) interruption: speech::interruption::Settings,
 }
 
 /// How people are heard.
@@ -43,7 +48,8 @@ pub(crate) struct Listening {
     pub(crate) provider: Arc<dyn Hearing>,
     pub(crate) vad: speech::vad::Settings,
     pub(crate) turn: speech::turn::Settings,
-    pub(crate) resume_after: Duration,
+    /// Whether the model is asked before a turn is known to have ended.
+    pub(crate) preemptive: bool,
     pub(crate) server: Server,
 }
 
@@ -70,7 +76,7 @@ impl Voice {
     pub fn new(config: &Config) -> Result<Self, BuildError> {
         let hearing = config.hearing().map(|settings| Listening::new(&settings, config)).transpose()?;
         let speaking = config.speaking().map(|settings| Speech::new(&settings)).transpose()?;
-        Ok(Self { hearing, speaking })
+        Ok(Self { hearing, speaking, interruption: config.interruption.settings() })
     }
 }
 
@@ -83,7 +89,7 @@ impl Listening {
             provider: Arc::new(hearing::Batch::new(transcriber).prefix(config.vad.prefix)),
             vad: config.vad.settings(),
             turn: config.turn.settings(),
-            resume_after: config.interruption.resume_after,
+            preemptive: config.turn.preemptive,
             server: Server::new(&settings.service.base_url, &settings.service.model),
         })
     }

@@ -121,6 +121,7 @@ async fn ask(
         outcome: answer.outcome.clone(),
         answer: &tracer.privacy().record(&answer.text).await,
         usage: answer.usage,
+        discarded: Usage::default(),
         e2e_latency: first,
         spoken: SpokenTimes::default(),
     });

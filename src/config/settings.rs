@@ -7,7 +7,10 @@ use outbound::Names;
 use speech_services::{Quoting, Service, hearing, speaking};
 use url::Url;
 
-use super::{Config, ConfigError, Credentials, Network, Store, Stt, Telemetry, Tts, Turn, Vad, VadProvider};
+use super::{
+    Config, ConfigError, Credentials, Interruption, Network, Store, Stt, Telemetry, Tts, Turn, Vad,
+    VadProvider,
+};
 use crate::telemetry;
 
 /// For servers and for messages about connections.
@@ -149,8 +152,20 @@ impl Vad {
 
 impl Turn {
     pub fn settings(&self) -> speech::turn::Settings {
-        let Self { min_delay, max_delay } = self.clone();
+        let Self { min_delay, max_delay, .. } = self.clone();
         speech::turn::Settings { min_delay, max_delay: max_delay.max(min_delay), ..Default::default() }
+    }
+}
+
+impl Interruption {
+    pub fn settings(&self) -> speech::interruption::Settings {
+        speech::interruption::Settings {
+            enabled: self.enabled,
+            min_duration: self.min_duration,
+            min_words: self.min_words as usize,
+            resume_after: self.resume_after,
+            warm_up: self.warm_up,
+        }
     }
 }
 

@@ -148,6 +148,12 @@ catalogue! {
     LLM_TOKENS as llm_tokens: Counter<Tokens> =
         Kind::Counter, "voiced.llm.tokens", "voiced_llm_tokens_total", "{token}",
         "Tokens by type: input, output, and cached_input, which is a part of input. estimated: the provider did not count.";
+    PREEMPTIVE_CALLS as preemptive_calls: Counter<bool>, by "adopted" =
+        Kind::Counter, "voiced.llm.preemptive_calls", "voiced_llm_preemptive_calls_total", "{call}",
+        "Calls to the model that were made before a spoken turn had ended. adopted: false when the turn ended with other words.";
+    DISCARDED_TOKENS as discarded_tokens: Counter<Tokens> =
+        Kind::Counter, "voiced.llm.tokens.discarded", "voiced_llm_tokens_discarded_total", "{token}",
+        "Tokens of such calls that were not adopted, by type; they are in voiced_llm_tokens_total as well.";
     LLM_TOKEN_RATE as llm_token_rate: Histogram<f64> =
         TOKENS_PER_SECOND, "voiced.llm.output.rate", "voiced_llm_output_tokens_per_second", "{token}/s",
         "Output tokens a second between the first token and the end of a complete answer.";

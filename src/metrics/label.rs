@@ -224,7 +224,7 @@ impl From<&Failure> for ErrorClass {
 
 impl Tokens {
     /// The tokens of a request by their types, with their numbers.
-    pub(super) fn of(usage: Usage) -> [(Self, u64); 3] {
+    pub(crate) fn of(usage: Usage) -> [(Self, u64); 3] {
         let of = |kind| Self { kind, estimated: usage.estimated };
         let cached = usage.cached_input.unwrap_or_default();
         [(of("input"), usage.input), (of("output"), usage.output), (of("cached_input"), cached)]

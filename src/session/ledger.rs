@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::{Instant, SystemTime};
 
-use conversation::TurnOutcome;
+use conversation::{Failure, TurnOutcome, Usage};
 use redaction::Recorded;
 use turn_store::micros;
 
-use crate::metrics::{Metrics, Refusal};
+use crate::metrics::{Metrics, Refusal, Tokens};
 use crate::room::Unread;
 use crate::telemetry::spans::{Conversation, SpokenTimes, Tracer, TurnContext, TurnSpan, TurnStart};
 
@@ -45,6 +45,10 @@ pub(super) struct Ledger {
     spans: SpanSink,
     /// The turns under way: at most the one that is being answered.
     open: HashMap<u64, TurnRecord>,
+    /// The turn that was put to the model before it has ended.
+    preemptive: Option<PreemptiveTurn>,
+    /// What calls cost whose turns ended otherwise, since the last turn ended.
+    discarded: Usage,
     /// When the latest turn started.
     latest_us: i64,
     totals: Totals,
@@ -54,6 +58,12 @@ pub(super) struct Ledger {
     flooders: HashSet<String>,
     /// It was logged that a participant corrected a message that is not known.
     logged_unknown: bool,
+}
+
+/// A turn that may not have ended: its trace is open, its record is not.
+struct PreemptiveTurn {
+    segment: Option<String>,
+    span: TurnSpan,
 }
 
 // === impl Ledger ===
@@ -76,6 +86,8 @@ impl Ledger {
             store,
             spans: SpanSink::default(),
             open: HashMap::new(),
+            preemptive: None,
+            discarded: Usage::default(),
             latest_us: 0,
             totals: Totals::default(),
             unread: Vec::new(),
@@ -87,7 +99,14 @@ impl Ledger {
     /// Opens the turn's trace; the returned context is the parent of everything that answering it does.
     /// `began` is the last moment of the turn's speech, where it was spoken.
     pub(super) fn begin(&mut self, turn: u64, said: UserTurn, began: Option<Instant>) -> TurnContext {
-        let span = self.span(turn, &said, began);
+        let is_same = |early: &mut PreemptiveTurn| early.segment == said.utterance.segment;
+        let span = match self.preemptive.take_if(is_same) {
+            Some(PreemptiveTurn { mut span, .. }) => {
+                span.ask(turn, &said.recorded);
+                span
+            }
+            None => self.span(turn, &said, began),
+        };
         let context = span.context();
         let record = self.record(turn, said, &span);
         self.spans.opened(turn, span);
@@ -96,10 +115,34 @@ impl Ledger {
         context
     }
 
+    /// Opens the trace of a turn that may not have ended. A later [`Ledger::begin`] of the same segment goes on with it.
+    pub(super) fn preempt(&mut self, said: &UserTurn, began: Option<Instant>) -> TurnContext {
+        let segment = said.utterance.segment.clone();
+        let open = self.preemptive.take().filter(|early| early.segment == segment);
+        let span = open.map_or_else(|| self.preemptive_span(said, began), |early| early.span);
+        let context = span.context();
+        self.preemptive = Some(PreemptiveTurn { segment, span });
+        context
+    }
+
+    /// Counts what a call cost that was made before its turn had ended, and in vain.
+    pub(super) fn discarded(&mut self, usage: Usage) {
+        self.discarded = self.discarded.plus(usage);
+        for (tokens, count) in Tokens::of(usage) {
+            self.metrics.instruments.discarded_tokens.add_many(count, tokens);
+        }
+    }
+
+    /// Records a turn whose words are not known.
+    pub(super) fn unheard(&mut self, turn: u64, failure: Failure) {
+        self.end(turn, &TurnEnd::failed(failure));
+    }
+
     /// `answer` is the recordable form of the result's text.
     pub(super) fn finish(&mut self, turn: u64, result: TurnResult, answer: Recorded, spoken: SpokenTimes) {
         let end = TurnEnd::new(result, answer, self.tracer.privacy());
-        self.end(turn, &TurnEnd { spoken, ..end });
+        let discarded = std::mem::take(&mut self.discarded);
+        self.end(turn, &TurnEnd { spoken, discarded, ..end });
     }
 
     /// Records a turn that was never put to the model.
@@ -120,13 +163,17 @@ impl Ledger {
         [&mut self.metrics, &mut self.log, &mut self.store, &mut self.spans]
     }
 
-    fn span(
-        &self,
-        turn: u64,
-        UserTurn { utterance, recorded }: &UserTurn,
-        began: Option<Instant>,
-    ) -> TurnSpan {
-        let conversation = Conversation { id: self.session_id.clone(), user: utterance.speaker.clone() };
+    fn conversation(&self, UserTurn { utterance, .. }: &UserTurn) -> Conversation {
+        Conversation { id: self.session_id.clone(), user: utterance.speaker.clone() }
+    }
+
+    fn preemptive_span(&self, said: &UserTurn, began: Option<Instant>) -> TurnSpan {
+        self.tracer.preemptive_turn(&self.conversation(said), self.traceparent.as_deref(), began)
+    }
+
+    fn span(&self, turn: u64, said: &UserTurn, began: Option<Instant>) -> TurnSpan {
+        let UserTurn { utterance, recorded } = said;
+        let conversation = self.conversation(said);
         let traceparent = utterance.traceparent.as_deref().or(self.traceparent.as_deref());
         self.tracer.turn(&conversation, TurnStart { index: turn, question: recorded, traceparent, began })
     }

@@ -1,9 +1,14 @@
 //! How a session hears and speaks: what the ear tells becomes turns and transcripts, and what the machine says is
 //! spoken as well as written.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conversation::{AgentState, Fate, SegmentEnd, Text, Utterance, Way};
+use redaction::Privacy;
+use speech::interruption::{self, Interruption, Verdict};
+use speech_services::Trouble;
 use tokio::sync::oneshot;
 
 use crate::room::audio::Microphone;
@@ -11,12 +16,12 @@ use crate::room::text::Reading;
 use crate::room::transcript::Words;
 use crate::room::{Room, Scribe};
 use crate::telemetry::spans::{SpeechPart, SpeechRequest, SpokenTimes, TurnContext};
-use crate::voice::{Ear, Heard, Listening, Mouth, Said, SoundEnd, SpokenTurn, Voice};
+use crate::voice::{Ear, Heard, Listening, Mouth, Said, SoundEnd, SpokenLately, SpokenTurn, Voice};
 
 use super::Session;
 use super::machine::{Event, UserTurn};
 
-/// Spoken turns on their way through the machine.
+/// Spoken turns on their way through the machine, and those that wait for the end of a reply.
 const KEPT: usize = 16;
 
 /// The ear and the mouth of a session; without both, nothing here costs anything.
@@ -25,6 +30,13 @@ pub(super) struct Speech {
     ear: Option<Ear>,
     scribe: Option<Scribe>,
     mouth: Option<Mouth>,
+    spoken_lately: Arc<SpokenLately>,
+    interruption: Interruption,
+    voice: interruption::Voice,
+    /// The turns that came during a reply that is not to be interrupted.
+    waiting: VecDeque<SpokenTurn>,
+    /// The last moment of the speech that may have been a turn.
+    last_speech: Option<Instant>,
     /// The spoken turns that the machine has not asked about yet.
     spoken: Vec<SpokenTurn>,
     /// The turn under way.
@@ -39,6 +51,8 @@ pub(super) enum News {
     /// None: the microphone is gone.
     Heard(Option<Heard>),
     Said(Said),
+    /// The voice may have to pause or to go on.
+    Tick,
 }
 
 /// The turn under way.
@@ -55,7 +69,7 @@ struct Turn {
 struct Times {
     last_speech: Option<Instant>,
     final_at: Option<Instant>,
-    ended: Instant,
+    ended: Option<Instant>,
 }
 
 /// The state that people see: it follows the sound.
@@ -108,30 +122,29 @@ impl Session<'_> {
         heard
     }
 
-    pub(super) fn told(&mut self, news: News) {
+    pub(super) async fn told(&mut self, news: News) {
         match news {
-            News::Heard(heard) => self.heard(heard),
+            News::Heard(Some(heard)) => self.heard(heard).await,
+            News::Heard(None) => self.speech.deafen(),
             News::Said(said) => self.said(said),
+            News::Tick => self.speech.step(interruption::Event::Tick),
         }
+        self.take_waiting().await;
     }
 
-    fn heard(&mut self, heard: Option<Heard>) {
-        let Some(heard) = heard else {
-            self.speech.ear = None;
-            return self.speech.resume();
-        };
+    async fn heard(&mut self, heard: Heard) {
         match heard {
-            Heard::Speech => self.speech.pause(),
-            Heard::Nothing => self.speech.resume(),
-            Heard::Words { segment, text } => self.speech.write(segment, text, false),
-            Heard::Turn(turn) => self.spoken(*turn),
-            Heard::Failed(trouble) => {
-                let why = trouble.failure.message;
-                tracing::warn!(
-                    class = trouble.failure.class,
-                    "what a person said could not be transcribed: {why}"
-                );
+            Heard::Speech { at } => self.speech.step(interruption::Event::SpeechStarted { at }),
+            Heard::Silence { at } => self.speech.step(interruption::Event::SpeechEnded { at }),
+            Heard::Nothing => self.speech.step(interruption::Event::Nothing),
+            Heard::Words { segment, text } => {
+                self.speech.step(interruption::Event::Words(text.expose()));
+                self.speech.write(segment, text, false);
             }
+            Heard::MayHaveEnded(turn) => self.may_have_ended(*turn).await,
+            Heard::Turn(turn) => self.spoken(*turn),
+            Heard::Grown(turn) => self.grown(*turn).await,
+            Heard::Failed(turn, trouble) => self.not_understood(*turn, trouble).await,
         }
     }
 
@@ -149,22 +162,73 @@ impl Session<'_> {
         self.show_state();
     }
 
-    /// A turn that was spoken takes the way of those that are written.
-    fn spoken(&mut self, turn: SpokenTurn) {
-        let Some(speaker) = self.speech.ear.as_ref().map(|ear| ear.speaker().to_owned()) else { return };
-        let utterance = Utterance {
-            speaker: speaker.clone(),
-            text: turn.text.clone(),
-            segment: Some(turn.segment.clone()),
-            way: Way::Transcription,
-            ..Utterance::default()
-        };
-        self.speech.write(turn.segment.clone(), turn.text.clone(), true);
-        self.speech.keep(turn);
-        if !self.take_whole(&speaker, Reading::Turn(utterance)) {
-            self.speech.resume();
+    /// A turn that may have ended is put to the model, unless the agent is about to say something.
+    async fn may_have_ended(&mut self, turn: SpokenTurn) {
+        let Some(utterance) = self.speech.utterance(&turn) else { return };
+        if self.speech.voice() == interruption::Voice::Silent {
+            self.speech.last_speech = turn.last_speech;
+            let said = user_turn(utterance, self.parts.tracer.privacy().clone()).await;
+            self.happened.push_back(super::now(Event::Preemptive(said)));
         }
     }
+
+    /// A turn that was spoken takes the way of those that are written.
+    fn spoken(&mut self, turn: SpokenTurn) {
+        self.speech.write(turn.segment.clone(), turn.text.clone(), true);
+        match self.speech.interruption.verdict(turn.text.expose()) {
+            Verdict::Interrupts => self.take_turn(turn),
+            Verdict::Waits => self.speech.wait(turn),
+            Verdict::Backchannel => {
+                tracing::debug!("a person showed that they listen; the reply goes on");
+                self.speech.turn_ended();
+            }
+        }
+    }
+
+    fn take_turn(&mut self, turn: SpokenTurn) {
+        let Some(utterance) = self.speech.utterance(&turn) else { return };
+        let speaker = utterance.speaker.clone();
+        self.speech.keep(turn);
+        if !self.take_whole(&speaker, Reading::Turn(utterance)) {
+            self.speech.turn_ended();
+        }
+    }
+
+    /// Takes a turn that waited for the end of a reply.
+    async fn take_waiting(&mut self) {
+        if self.speech.voice() != interruption::Voice::Silent {
+            return;
+        }
+        if let Some(turn) = self.speech.waiting.pop_front() {
+            self.take_turn(turn);
+        }
+    }
+
+    /// Words came late: they belong to the turn before.
+    async fn grown(&mut self, turn: SpokenTurn) {
+        let Some(utterance) = self.speech.utterance(&turn) else { return };
+        self.speech.write(turn.segment.clone(), turn.text.clone(), true);
+        self.speech.keep(turn);
+        let said = user_turn(utterance, self.parts.tracer.privacy().clone()).await;
+        self.happened.push_back(super::now(Event::Grown(said)));
+    }
+
+    async fn not_understood(&mut self, turn: SpokenTurn, trouble: Trouble) {
+        let failure = trouble.failure;
+        let (class, why) = (&failure.class, &failure.message);
+        tracing::warn!(class, "what a person said could not be transcribed: {why}");
+        self.speech.step(interruption::Event::Nothing);
+        self.speech.turn_ended();
+        let Some(utterance) = self.speech.utterance(&turn) else { return };
+        self.speech.keep(turn);
+        let said = user_turn(utterance, self.parts.tracer.privacy().clone()).await;
+        self.happened.push_back(super::now(Event::Unheard(said, failure)));
+    }
+}
+
+async fn user_turn(utterance: Utterance, privacy: Privacy) -> UserTurn {
+    let recorded = privacy.record(&utterance.text).await;
+    UserTurn { utterance, recorded }
 }
 
 /// The end of a segment of which so many bytes were heard; None: it was not spoken.
@@ -198,11 +262,20 @@ impl Speech {
         if voice.hearing.is_some() {
             room.hear();
         }
+        let spoken_lately = Arc::<SpokenLately>::default();
         Self {
             listening: voice.hearing.clone(),
             ear: None,
             scribe: voice.hearing.is_some().then(|| room.scribe()),
-            mouth: voice.speaking.as_ref().map(|speech| Mouth::open(speech, room.loudspeaker())),
+            mouth: voice
+                .speaking
+                .as_ref()
+                .map(|speech| Mouth::open(speech, room.loudspeaker(), spoken_lately.clone())),
+            spoken_lately,
+            interruption: Interruption::new(voice.interruption.clone()),
+            voice: interruption::Voice::Silent,
+            waiting: VecDeque::new(),
+            last_speech: None,
             spoken: Vec::new(),
             turn: None,
             sounding: Vec::new(),
@@ -213,14 +286,17 @@ impl Speech {
     /// Hears this microphone from now on.
     pub(super) fn listen(&mut self, microphone: Microphone) {
         tracing::info!(track = microphone.track(), "a person is heard");
-        self.ear = self.listening.as_ref().map(|listening| Ear::open(microphone, listening));
+        let spoken = &self.spoken_lately;
+        self.ear = self.listening.as_ref().map(|listening| Ear::open(microphone, listening, spoken.clone()));
     }
 
     /// What is heard or was said next. Pending without an ear and a mouth.
     pub(super) async fn next(&mut self) -> News {
+        let deadline = self.interruption.deadline();
         tokio::select! {
             heard = heard(&mut self.ear) => News::Heard(heard),
             said = said(&mut self.mouth) => News::Said(said),
+            () = super::sleep_until(deadline) => News::Tick,
         }
     }
 
@@ -233,7 +309,9 @@ impl Speech {
         let mouth = self.mouth.as_ref().filter(|_| is_for_all)?;
         let context = self.turn.as_ref().map(|turn| turn.context.clone());
         self.sounding.push(segment);
-        Some(mouth.begin(segment, context).await)
+        let end = mouth.begin(segment, context).await;
+        self.voice_changed();
+        Some(end)
     }
 
     pub(super) async fn say(&self, text: &Text) {
@@ -256,19 +334,70 @@ impl Speech {
         let segments = std::mem::take(&mut self.sounding);
         self.shown.is_sounding = false;
         let heard = mouth.cut(&segments).await;
+        self.voice_changed();
         segments.into_iter().zip(heard).collect()
     }
 
-    fn pause(&self) {
-        if let Some(mouth) = &self.mouth {
-            mouth.pause();
+    /// The microphone is gone.
+    fn deafen(&mut self) {
+        self.ear = None;
+        self.step(interruption::Event::Nothing);
+        self.turn_ended();
+    }
+
+    /// A turn has ended, and is answered or dismissed.
+    pub(super) fn turn_ended(&mut self) {
+        self.step(interruption::Event::TurnEnded);
+    }
+
+    fn step(&mut self, event: interruption::Event<'_>) {
+        let action = self.interruption.step(Instant::now(), event);
+        match (action, &self.mouth) {
+            (Some(interruption::Action::Pause), Some(mouth)) => mouth.pause(),
+            (Some(interruption::Action::Resume), Some(mouth)) => mouth.resume(),
+            _ => {}
         }
     }
 
-    pub(super) fn resume(&self) {
-        if let Some(mouth) = &self.mouth {
-            mouth.resume();
+    /// The agent's voice, as it is for people.
+    fn voice(&self) -> interruption::Voice {
+        match self.shown.is_sounding {
+            true => interruption::Voice::Sounding,
+            false if self.sounding.is_empty() => interruption::Voice::Silent,
+            false => interruption::Voice::Coming,
         }
+    }
+
+    fn voice_changed(&mut self) {
+        let voice = self.voice();
+        if std::mem::replace(&mut self.voice, voice) != voice {
+            self.step(interruption::Event::Voice(voice));
+        }
+    }
+
+    pub(super) fn last_speech(&self) -> Option<Instant> {
+        self.last_speech
+    }
+
+    /// What was said, in the name of the person who is heard.
+    fn utterance(&self, turn: &SpokenTurn) -> Option<Utterance> {
+        Some(Utterance {
+            speaker: self.ear.as_ref()?.speaker().to_owned(),
+            text: turn.text.clone(),
+            segment: Some(turn.segment.clone()),
+            way: Way::Transcription,
+            ..Utterance::default()
+        })
+    }
+
+    /// Keeps a turn until the reply is over. Of too many the oldest is dropped.
+    fn wait(&mut self, turn: SpokenTurn) {
+        if self.waiting.len() == KEPT {
+            tracing::warn!("a person said more than {KEPT} turns during a reply; the oldest is not answered");
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back(turn);
+        self.turn_ended();
     }
 
     /// Writes what the person said into the room.
@@ -287,23 +416,15 @@ impl Speech {
         self.spoken.push(turn);
     }
 
-    fn take(&mut self, utterance: &Utterance) -> Option<SpokenTurn> {
+    pub(super) fn take(&mut self, utterance: &Utterance) -> Option<SpokenTurn> {
         let segment = utterance.segment.as_ref()?;
         let at = self.spoken.iter().position(|turn| turn.segment == *segment)?;
         Some(self.spoken.remove(at))
     }
 
     fn begin_turn(&mut self, number: u64, context: TurnContext, spoken: Option<SpokenTurn>) {
-        if let (Some(turn), Some(listening)) = (&spoken, &self.listening) {
-            for report in &turn.requests {
-                context.speech(&SpeechRequest {
-                    part: SpeechPart::Stt,
-                    model: &listening.server.model,
-                    server_address: &listening.server.address,
-                    server_port: listening.server.port,
-                    report,
-                });
-            }
+        if let Some(spoken) = &spoken {
+            self.trace(&context, spoken);
         }
         let spoken = spoken.map(|turn| Times {
             last_speech: turn.last_speech,
@@ -311,6 +432,20 @@ impl Speech {
             ended: turn.ended,
         });
         self.turn = Some(Turn { number, context, spoken, first_sound: None, tts_ttfb: None });
+    }
+
+    /// Traces the requests for a turn's transcripts.
+    pub(super) fn trace(&self, context: &TurnContext, spoken: &SpokenTurn) {
+        let Some(Listening { server, .. }) = &self.listening else { return };
+        for report in &spoken.requests {
+            context.speech(&SpeechRequest {
+                part: SpeechPart::Stt,
+                model: &server.model,
+                server_address: &server.address,
+                server_port: server.port,
+                report,
+            });
+        }
     }
 
     /// The times of a turn that is over; its latency counts from the last speech, and to the first sound.
@@ -324,7 +459,7 @@ impl Speech {
         let since = |at: Option<Instant>| at?.checked_duration_since(last?);
         SpokenTimes {
             transcription_delay: since(spoken.and_then(|times| times.final_at)),
-            end_of_turn_delay: since(spoken.map(|times| times.ended)),
+            end_of_turn_delay: since(spoken.and_then(|times| times.ended)),
             tts_ttfb: turn.tts_ttfb,
         }
     }
@@ -335,11 +470,13 @@ impl Speech {
             turn.first_sound.get_or_insert(at);
             turn.tts_ttfb = turn.tts_ttfb.or(time_to_first_byte);
         }
+        self.voice_changed();
     }
 
     fn ended(&mut self, segment: u64) {
         self.sounding.retain(|sounding| *sounding != segment);
         self.shown.is_sounding &= !self.sounding.is_empty();
+        self.voice_changed();
     }
 
     /// The state to announce, where it has changed.
@@ -355,10 +492,8 @@ impl Turn {
     /// `written` is from the end of the turn to the first word.
     fn latency(&self, written: Duration) -> Duration {
         let Some(Times { last_speech: Some(last), ended, .. }) = self.spoken else { return written };
-        match self.first_sound {
-            Some(first) => first.saturating_duration_since(last),
-            None => written + ended.saturating_duration_since(last),
-        }
+        let waited = ended.map_or(Duration::ZERO, |ended| ended.saturating_duration_since(last));
+        self.first_sound.map_or(written + waited, |first| first.saturating_duration_since(last))
     }
 }
 
@@ -394,7 +529,7 @@ impl Shown {
 
 impl SpokenTurn {
     /// The beginning of the turn's trace: its last speech, or its first request where that is earlier.
-    fn began(&self) -> Option<Instant> {
+    pub(super) fn began(&self) -> Option<Instant> {
         let requests = self.requests.iter().map(|report| report.started);
         self.last_speech.into_iter().chain(requests).min()
     }

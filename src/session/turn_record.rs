@@ -49,6 +49,8 @@ pub(super) struct TurnEnd {
     pub(super) latency: Option<Duration>,
     pub(super) spoken: SpokenTimes,
     pub(super) usage: Usage,
+    /// What calls cost that were made before the turn had ended, and in vain.
+    pub(super) discarded: Usage,
     /// From the question to the first word of the model.
     pub(super) time_to_first_token: Option<Duration>,
     pub(super) model: Option<String>,
@@ -86,6 +88,7 @@ impl TurnEnd {
             spoken: SpokenTimes::default(),
             attempts: attempts.collect(),
             usage: result.answer.usage,
+            discarded: Usage::default(),
             time_to_first_token: result.answer.time_to_first_token,
             model: result.answer.model,
             finish_reason: result.answer.finish_reason,
@@ -96,6 +99,11 @@ impl TurnEnd {
     /// `answer` is the recordable form of an empty text.
     pub(super) fn unasked(why: Unasked, answer: Recorded) -> Self {
         Self { unasked: Some(why), answer, ..Self::without_answer(TurnOutcome::Interrupted) }
+    }
+
+    /// The end of a turn that was never put to the model, since its words are not known.
+    pub(super) fn failed(failure: Failure) -> Self {
+        Self::without_answer(TurnOutcome::Failed(failure))
     }
 
     /// The end of a turn whose session broke down.
@@ -122,6 +130,7 @@ impl TurnEnd {
             latency: None,
             spoken: SpokenTimes::default(),
             usage: Usage::default(),
+            discarded: Usage::default(),
             time_to_first_token: None,
             model: None,
             finish_reason: None,

@@ -19,6 +19,7 @@ use tracing::Instrument;
 use super::Speech;
 use super::player::{Shared, play};
 use super::playout::Playout;
+use super::spoken_lately::SpokenLately;
 use crate::room::audio::{Loudspeaker, SPOKEN_RATE};
 use crate::telemetry::spans::{SpeechPart, SpeechRequest, TurnContext};
 
@@ -77,6 +78,7 @@ struct Speaker {
     commands: mpsc::Receiver<Command>,
     news: mpsc::Sender<Said>,
     shared: Arc<Shared>,
+    spoken: Arc<SpokenLately>,
     segments: VecDeque<Segment>,
 }
 
@@ -103,7 +105,7 @@ struct Request {
 // === impl Mouth ===
 
 impl Mouth {
-    pub(crate) fn open(speech: &Speech, loudspeaker: Loudspeaker) -> Self {
+    pub(crate) fn open(speech: &Speech, loudspeaker: Loudspeaker, spoken: Arc<SpokenLately>) -> Self {
         let (commands, taken) = mpsc::channel(COMMANDS);
         let (sender, news) = mpsc::channel(NEWS);
         let shared = Arc::new(Shared::default());
@@ -112,6 +114,7 @@ impl Mouth {
             commands: taken,
             news: sender,
             shared: shared.clone(),
+            spoken,
             segments: VecDeque::new(),
         };
         let player = tokio::spawn(play(shared.clone(), loudspeaker).in_current_span()).abort_handle();
@@ -234,6 +237,7 @@ impl Speaker {
         if let Some(piece) =
             request.piece.take_if(|_| matches!(event, Some(Event::Audio(_) | Event::Done { .. })))
         {
+            self.spoken.add(Instant::now(), &piece.text);
             self.shared.lock().begin(segment.number, piece);
         }
         match event {

@@ -1,5 +1,8 @@
 //! Turns that are spoken: a person's voice in, the agent's voice out.
 
+mod interrupted;
+mod preemptive;
+
 use std::time::Duration;
 
 use scripted_model::{Script, SpeechStep, Step};
@@ -36,6 +39,12 @@ fn settings(world: &World) -> Vec<String> {
     .into_iter()
     .chain([format!("stt.base_url={url}"), format!("tts.base_url={url}")])
     .collect()
+}
+
+/// The same, for an agent that pauses at any sound.
+fn impatient(world: &World) -> Vec<String> {
+    let interruption = ["interruption.warm_up=0s", "interruption.min_duration=100ms"].map(str::to_owned);
+    settings(world).into_iter().chain(interruption).collect()
 }
 
 fn borrowed(settings: &[String]) -> Vec<&str> {
@@ -162,7 +171,7 @@ async fn words_cut_the_reply_and_the_model_learns_how_far_it_came() {
     let script = Script::new([Step::reply(LONG), Step::reply("As you like.")])
         .transcriptions([Step::reply("Tell me a story."), Step::reply("Stop that, please.")]);
     let world = world(script).await;
-    let _worker = world.worker(&borrowed(&settings(&world)));
+    let _worker = world.worker(&borrowed(&impatient(&world)));
     let ada = Person::join(&world, "story").await;
     ada.say(&question).await;
     ada.wait_until("the story has begun", |seen| !seen.sounds.is_empty()).await;
@@ -188,7 +197,7 @@ async fn a_sound_without_words_pauses_the_reply_and_loses_nothing() {
     let script =
         Script::new([Step::reply(LONG)]).transcriptions([Step::reply("Tell me a story."), Step::reply("")]);
     let world = world(script).await;
-    let _worker = world.worker(&borrowed(&settings(&world)));
+    let _worker = world.worker(&borrowed(&impatient(&world)));
     let ada = Person::join(&world, "cough").await;
     ada.say(&question).await;
     ada.wait_until("the story has begun", |seen| !seen.sounds.is_empty()).await;

@@ -19,6 +19,8 @@ const CONTRACT: [(&str, &[&str]); 7] = [
             "livekit.answer_preview",
             "livekit.input_tokens",
             "livekit.output_tokens",
+            "livekit.discarded_input_tokens",
+            "livekit.discarded_output_tokens",
             "livekit.turn_index",
             "livekit.usage_estimated",
             "lk.e2e_latency",
