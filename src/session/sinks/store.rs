@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use turn_store::{Attempt, End, Stage, Store, Turn, length_us};
+use turn_store::{Attempt, End, Speech, Stage, Store, Turn, length_us};
 
 use crate::llm::AttemptReport;
 use crate::room::Place;
@@ -54,6 +54,7 @@ impl TurnSink for StoreSink {
             usage: end.usage,
             ttft_us: end.time_to_first_token.map(length_us),
             e2e_us: end.latency.map(length_us),
+            speech: Speech::default(),
             attempts: attempts.map(|(report, number)| turn.attempt(report, number)).collect(),
         };
         self.put(turn, Some(end));
@@ -74,6 +75,7 @@ impl TurnRecord {
             number,
             started_us: self.at_us(report.started),
             ended_us: self.at_us(report.ended),
+            first_us: None,
             http_status: report.http_status,
             error: report.failure.clone(),
         }
