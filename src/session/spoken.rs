@@ -1,7 +1,7 @@
 //! How a session hears and speaks: what the ear tells becomes turns and transcripts, and what the machine says is
 //! spoken as well as written.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use conversation::{AgentState, Fate, SegmentEnd, Text, Utterance, Way};
 use tokio::sync::oneshot;
@@ -10,17 +10,20 @@ use crate::room::audio::Microphone;
 use crate::room::text::Reading;
 use crate::room::transcript::Words;
 use crate::room::{Room, Scribe};
-use crate::telemetry::spans::{SpeechPart, SpeechRequest, SpokenTimes, TurnContext};
-use crate::voice::{Ear, Heard, Listening, Mouth, Said, SoundEnd, SpokenTurn, Voice};
+use crate::metrics::{Metrics, Pause};
+use crate::telemetry::spans::{SpeechPart, SpeechRequest, TurnContext};
+use crate::voice::{Cut, Ear, Heard, Listening, Mouth, ReplyRecord, Said, SoundEnd, SpokenTo, SpokenTurn, Voice};
 
 use super::Session;
 use super::machine::{Event, UserTurn};
+use super::spoken_record::{SpokenQuestion, SpokenRecord};
 
 /// Spoken turns on their way through the machine.
 const KEPT: usize = 16;
 
 /// The ear and the mouth of a session; without both, nothing here costs anything.
 pub(super) struct Speech {
+    metrics: Metrics,
     listening: Option<Listening>,
     ear: Option<Ear>,
     scribe: Option<Scribe>,
@@ -31,6 +34,8 @@ pub(super) struct Speech {
     turn: Option<Turn>,
     /// The segments that are to be heard and are not over.
     sounding: Vec<u64>,
+    /// The reply pauses for a sound.
+    is_paused: bool,
     shown: Shown,
 }
 
@@ -46,16 +51,11 @@ struct Turn {
     number: u64,
     context: TurnContext,
     /// None: it was written.
-    spoken: Option<Times>,
+    question: Option<SpokenQuestion>,
+    /// The segment of the reply.
+    segment: Option<u64>,
+    reply: ReplyRecord,
     first_sound: Option<Instant>,
-    tts_ttfb: Option<Duration>,
-}
-
-#[derive(Clone, Copy)]
-struct Times {
-    last_speech: Option<Instant>,
-    final_at: Option<Instant>,
-    ended: Instant,
 }
 
 /// The state that people see: it follows the sound.
@@ -97,11 +97,11 @@ impl Session<'_> {
     /// Silences all that is said. Returns the bytes of this segment that were heard; None: no more of it was to come.
     pub(super) async fn silence(&mut self, segment: Option<u64>) -> Option<usize> {
         let mut heard = None;
-        for (silenced, delivered) in self.speech.silence().await {
+        for (silenced, cut) in self.speech.silence().await {
             if Some(silenced) == segment {
-                heard = Some(delivered);
+                heard = Some(cut.heard);
             } else {
-                let end = SegmentEnd { delivered, fate: Fate::Cut };
+                let end = SegmentEnd { delivered: cut.heard, fate: Fate::Cut };
                 self.happened.push_back(super::now(Event::SegmentEnded { segment: silenced, end }));
             }
         }
@@ -137,9 +137,7 @@ impl Session<'_> {
 
     fn said(&mut self, said: Said) {
         match said {
-            Said::Began { segment, at, time_to_first_byte } => {
-                self.speech.began(segment, at, time_to_first_byte)
-            }
+            Said::Began { segment, at } => self.speech.began(segment, at),
             Said::Ended { segment } => self.speech.ended(segment),
             Said::Failed(trouble) => {
                 let why = trouble.failure.message;
@@ -194,18 +192,20 @@ async fn said(mouth: &mut Option<Mouth>) -> Said {
 // === impl Speech ===
 
 impl Speech {
-    pub(super) fn open(room: &mut Room, voice: &Voice) -> Self {
+    pub(super) fn open(room: &mut Room, voice: &Voice, metrics: &Metrics) -> Self {
         if voice.hearing.is_some() {
             room.hear();
         }
         Self {
+            metrics: metrics.clone(),
             listening: voice.hearing.clone(),
             ear: None,
             scribe: voice.hearing.is_some().then(|| room.scribe()),
-            mouth: voice.speaking.as_ref().map(|speech| Mouth::open(speech, room.loudspeaker())),
+            mouth: voice.speaking.as_ref().map(|speech| Mouth::open(speech, metrics, room.loudspeaker())),
             spoken: Vec::new(),
             turn: None,
             sounding: Vec::new(),
+            is_paused: false,
             shown: Shown::default(),
         }
     }
@@ -213,7 +213,7 @@ impl Speech {
     /// Hears this microphone from now on.
     pub(super) fn listen(&mut self, microphone: Microphone) {
         tracing::info!(track = microphone.track(), "a person is heard");
-        self.ear = self.listening.as_ref().map(|listening| Ear::open(microphone, listening));
+        self.ear = self.listening.as_ref().map(|listening| Ear::open(microphone, listening, &self.metrics));
     }
 
     /// What is heard or was said next. Pending without an ear and a mouth.
@@ -231,9 +231,9 @@ impl Speech {
         is_for_all: bool,
     ) -> Option<oneshot::Receiver<SoundEnd>> {
         let mouth = self.mouth.as_ref().filter(|_| is_for_all)?;
-        let context = self.turn.as_ref().map(|turn| turn.context.clone());
+        let turn = self.turn.as_mut().map(|turn| turn.replied(segment));
         self.sounding.push(segment);
-        Some(mouth.begin(segment, context).await)
+        Some(mouth.begin(segment, turn).await)
     }
 
     pub(super) async fn say(&self, text: &Text) {
@@ -248,26 +248,38 @@ impl Speech {
         }
     }
 
-    /// Silences all that is under way. Returns the bytes of each segment that were heard.
-    async fn silence(&mut self) -> Vec<(u64, usize)> {
+    /// Silences all that is under way. Returns how far each segment had come.
+    async fn silence(&mut self) -> Vec<(u64, Cut)> {
         let Some(mouth) = self.mouth.as_ref().filter(|_| !self.sounding.is_empty()) else {
             return Vec::new();
         };
         let segments = std::mem::take(&mut self.sounding);
         self.shown.is_sounding = false;
-        let heard = mouth.cut(&segments).await;
-        segments.into_iter().zip(heard).collect()
+        let cut: Vec<(u64, Cut)> = segments.iter().copied().zip(mouth.cut(&segments).await).collect();
+        if let Some(turn) = &self.turn {
+            cut.iter().for_each(|(segment, cut)| turn.cut(*segment, *cut));
+        }
+        self.end_pause(Pause::Interrupted);
+        cut
     }
 
-    fn pause(&self) {
+    fn pause(&mut self) {
         if let Some(mouth) = &self.mouth {
             mouth.pause();
+            self.is_paused = !self.sounding.is_empty();
         }
     }
 
-    pub(super) fn resume(&self) {
+    pub(super) fn resume(&mut self) {
         if let Some(mouth) = &self.mouth {
             mouth.resume();
+        }
+        self.end_pause(Pause::Resumed);
+    }
+
+    fn end_pause(&mut self, how: Pause) {
+        if std::mem::take(&mut self.is_paused) {
+            self.metrics.instruments.speech_pauses.add(how);
         }
     }
 
@@ -305,35 +317,21 @@ impl Speech {
                 });
             }
         }
-        let spoken = spoken.map(|turn| Times {
-            last_speech: turn.last_speech,
-            final_at: turn.final_at,
-            ended: turn.ended,
-        });
-        self.turn = Some(Turn { number, context, spoken, first_sound: None, tts_ttfb: None });
+        let question = spoken.map(SpokenQuestion::from);
+        let reply = ReplyRecord::default();
+        self.turn = Some(Turn { number, context, question, segment: None, reply, first_sound: None });
     }
 
-    /// The times of a turn that is over; its latency counts from the last speech, and to the first sound.
-    pub(super) fn end_turn(&mut self, number: u64, latency: &mut Option<Duration>) -> SpokenTimes {
-        let Some(turn) = self.turn.take_if(|turn| turn.number == number) else {
-            return SpokenTimes::default();
-        };
-        *latency = latency.map(|latency| turn.latency(latency));
-        let spoken = turn.spoken;
-        let last = spoken.and_then(|times| times.last_speech);
-        let since = |at: Option<Instant>| at?.checked_duration_since(last?);
-        SpokenTimes {
-            transcription_delay: since(spoken.and_then(|times| times.final_at)),
-            end_of_turn_delay: since(spoken.map(|times| times.ended)),
-            tts_ttfb: turn.tts_ttfb,
-        }
+    /// What is recorded of the speech of a turn that is over.
+    pub(super) fn end_turn(&mut self, number: u64) -> SpokenRecord {
+        let turn = self.turn.take_if(|turn| turn.number == number);
+        turn.map(Turn::record).unwrap_or_default()
     }
 
-    fn began(&mut self, segment: u64, at: Instant, time_to_first_byte: Option<Duration>) {
+    fn began(&mut self, segment: u64, at: Instant) {
         self.shown.is_sounding = true;
-        if let Some(turn) = self.turn.as_mut().filter(|_| self.sounding.contains(&segment)) {
+        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.segment == Some(segment)) {
             turn.first_sound.get_or_insert(at);
-            turn.tts_ttfb = turn.tts_ttfb.or(time_to_first_byte);
         }
     }
 
@@ -352,13 +350,21 @@ impl Speech {
 // === impl Turn ===
 
 impl Turn {
-    /// `written` is from the end of the turn to the first word.
-    fn latency(&self, written: Duration) -> Duration {
-        let Some(Times { last_speech: Some(last), ended, .. }) = self.spoken else { return written };
-        match self.first_sound {
-            Some(first) => first.saturating_duration_since(last),
-            None => written + ended.saturating_duration_since(last),
+    /// Its reply is said in this segment.
+    fn replied(&mut self, segment: u64) -> SpokenTo {
+        self.segment = Some(segment);
+        SpokenTo { context: self.context.clone(), record: self.reply.clone() }
+    }
+
+    fn cut(&self, segment: u64, cut: Cut) {
+        if self.segment == Some(segment) {
+            self.reply.played(cut.played);
+            self.reply.cut(cut.heard);
         }
+    }
+
+    fn record(self) -> SpokenRecord {
+        SpokenRecord::new(self.question, self.reply.reply(), self.first_sound)
     }
 }
 

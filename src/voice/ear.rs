@@ -12,6 +12,9 @@ use tokio::task::AbortHandle;
 use tracing::Instrument;
 
 use super::Listening;
+use super::hearing_account::HearingAccount;
+use super::speech_time::SpeechTime;
+use crate::metrics::Metrics;
 use crate::room::audio::{Microphone, RATE};
 
 /// What was heard and waits for the session. Frames wait with it, in the SDK's bounded queue.
@@ -45,6 +48,8 @@ pub(crate) struct SpokenTurn {
     pub(crate) final_at: Option<Instant>,
     /// When it was decided that the turn has ended.
     pub(crate) ended: Instant,
+    /// The length of its speech.
+    pub(crate) heard: Duration,
     /// The requests for its transcripts.
     pub(crate) requests: Vec<Report>,
 }
@@ -68,6 +73,8 @@ struct Listener {
     /// The id of the turn under way, once words of it were understood.
     segment: Option<String>,
     requests: Vec<Report>,
+    spoken: SpeechTime,
+    account: HearingAccount,
     /// When speech without words counts as nothing.
     nothing_at: Option<Instant>,
     out: mpsc::Sender<Heard>,
@@ -79,14 +86,14 @@ struct Gone;
 // === impl Ear ===
 
 impl Ear {
-    pub(crate) fn open(microphone: Microphone, listening: &Listening) -> Self {
+    pub(crate) fn open(microphone: Microphone, listening: &Listening, metrics: &Metrics) -> Self {
         let (out, heard) = mpsc::channel(HEARD);
         let (speaker, track) = (microphone.speaker().to_owned(), microphone.track().to_owned());
-        let listening = listening.clone();
+        let (listening, account) = (listening.clone(), HearingAccount::new(metrics));
         let listen = async move {
             match listening.provider.open(RATE, None).await {
                 Ok((sink, texts)) => {
-                    drop(Listener::new(microphone, sink, texts, &listening, out).run().await)
+                    drop(Listener::new(microphone, sink, texts, &listening, account, out).run().await)
                 }
                 Err(trouble) => drop(out.send(Heard::Failed(trouble)).await),
             }
@@ -123,6 +130,7 @@ impl Listener {
         sink: Sink,
         texts: Events,
         listening: &Listening,
+        account: HearingAccount,
         out: mpsc::Sender<Heard>,
     ) -> Self {
         Self {
@@ -134,6 +142,8 @@ impl Listener {
             resume_after: listening.resume_after,
             segment: None,
             requests: Vec::new(),
+            spoken: SpeechTime::default(),
+            account,
             nothing_at: None,
             out,
         }
@@ -155,14 +165,17 @@ impl Listener {
     /// A frame takes some microseconds of processor time, and Silero's windows a tenth of a millisecond.
     async fn hear(&mut self, frame: &[i16]) -> Result<(), Gone> {
         let now = Instant::now();
-        self.sink.audio(frame);
+        let is_taken = self.sink.audio(frame);
+        self.account.frame(is_taken);
         for event in self.vad.step(now, frame) {
             self.detected(now, event).await?;
         }
+        self.account.passed_over(self.vad.passed_over(), self.vad.level());
         Ok(())
     }
 
     async fn detected(&mut self, now: Instant, event: vad::Event) -> Result<(), Gone> {
+        self.spoken.step(event);
         let (mark, event) = match event {
             vad::Event::SpeechStarted { at } => (Mark::Began, turn::Event::SpeechStarted { at }),
             vad::Event::SpeechPaused { at } => (Mark::Paused, turn::Event::SpeechPaused { at }),
@@ -193,12 +206,16 @@ impl Listener {
             hearing::Event::EndOfTurn { .. } => self.judge(now, turn::Event::EndOfTurn).await,
             hearing::Event::Request(report) => {
                 let RequestReport(report) = *report;
+                self.account.request(&report);
                 if self.requests.len() < REQUESTS {
                     self.requests.push(report);
                 }
                 Ok(())
             }
-            hearing::Event::NothingSaid => self.nothing().await,
+            hearing::Event::NothingSaid => {
+                self.account.no_words();
+                self.nothing().await
+            }
             hearing::Event::Failed(trouble) => {
                 self.tell(Heard::Failed(trouble)).await?;
                 self.nothing().await
@@ -229,6 +246,7 @@ impl Listener {
             return Ok(());
         }
         self.requests.clear();
+        self.spoken.take();
         self.tell(Heard::Nothing).await
     }
 
@@ -246,6 +264,7 @@ impl Listener {
             last_speech: ended.last_speech,
             final_at: ended.final_at,
             ended: now,
+            heard: self.spoken.take(),
             requests: std::mem::take(&mut self.requests),
         };
         self.tell(Heard::Turn(Box::new(turn))).await

@@ -37,7 +37,7 @@ impl TurnSink for SpanSink {
             answer: &end.answer,
             usage: end.usage,
             e2e_latency: end.latency,
-            spoken: end.spoken,
+            spoken: end.spoken.figures,
         });
     }
 }
