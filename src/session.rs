@@ -19,6 +19,7 @@ mod seen_messages;
 mod segments;
 mod sinks;
 mod spoken;
+mod spoken_record;
 mod turn_record;
 
 use std::collections::VecDeque;
@@ -142,7 +143,7 @@ pub async fn run(
         tracing::info!("the room was deleted before we joined, and this is another one of its name");
         machine.in_other_room();
     }
-    let speech = Speech::open(room, &parts.voice);
+    let speech = Speech::open(room, &parts.voice, &parts.metrics);
     let (arrivals, call, words_wait) = (Arrivals::default(), None, false);
     let (segments, happened) = (Segments::default(), VecDeque::new());
     let session = Session {
@@ -231,9 +232,9 @@ impl Session<'_> {
                 }
                 Action::CutSegment { segment, chat } => self.cut(segment, chat).await,
                 Action::Corrected { speaker, known } => self.ledger.corrected(&speaker, known),
-                Action::Finish { turn, mut result } => {
+                Action::Finish { turn, result } => {
                     let answer = self.parts.tracer.privacy().record(&result.answer.text).await;
-                    let spoken = self.speech.end_turn(turn, &mut result.latency);
+                    let spoken = self.speech.end_turn(turn);
                     self.ledger.finish(turn, result, answer, spoken);
                 }
                 Action::Overtaken { turn, said } => self.ledger.unasked(turn, said, Unasked::Overtaken),

@@ -9,16 +9,22 @@
 //! - `ear`: one microphone, until its track ends, as the session sees it; `listener`: its task; `loudness` and
 //!   `spoken_lately`: what tells the agent's echo from a person
 //! - `mouth`: the texts of the session on their way to sound; `playout`: the sound and how far it has come, pure;
-//!   `player`: gives it to the room at its pace
+//!   `player`: gives it to the room at its pace; `piece_request`: a request for speech, `reply_record`: what became of
+//!   those of a reply
+//! - `hearing_account`: what is counted of a microphone; `speech_time`: how long a person spoke, pure
 //!
 //! Sessions know both by what they send and receive here; neither knows a session.
 
 mod ear;
+mod hearing_account;
 mod listener;
 mod loudness;
 mod mouth;
+mod piece_request;
 mod player;
 mod playout;
+mod reply_record;
+mod speech_time;
 mod spoken_lately;
 
 use std::sync::Arc;
@@ -31,7 +37,9 @@ use url::Url;
 use crate::config::Config;
 
 pub(crate) use self::ear::{Ear, Heard, SpokenTurn};
-pub(crate) use self::mouth::{Mouth, Said, SoundEnd};
+pub(crate) use self::mouth::{Cut, Mouth, Said, SoundEnd};
+pub(crate) use self::piece_request::SpokenTo;
+pub(crate) use self::reply_record::{ReplyRecord, SpokenReply};
 pub(crate) use self::spoken_lately::SpokenLately;
 
 /// What the sessions of a worker hear and speak with.

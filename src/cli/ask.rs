@@ -17,7 +17,7 @@ use crate::llm::{self, Answer, Answerer, Question};
 use crate::output::{self, StdoutError};
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
-use crate::telemetry::spans::{Conversation, SpokenTimes, Tracer, TurnEnd, TurnStart};
+use crate::telemetry::spans::{Conversation, SpokenFigures, Tracer, TurnEnd, TurnStart};
 use crate::terminal;
 
 use super::AskArgs;
@@ -123,7 +123,7 @@ async fn ask(
         usage: answer.usage,
         discarded: Usage::default(),
         e2e_latency: first,
-        spoken: SpokenTimes::default(),
+        spoken: SpokenFigures::default(),
     });
     Asked { answer, trace_id, span_id, total, printed }
 }

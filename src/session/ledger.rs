@@ -6,14 +6,15 @@ use std::time::{Instant, SystemTime};
 
 use conversation::{Failure, TurnOutcome, Usage};
 use redaction::Recorded;
-use turn_store::micros;
+use turn_store::{length_us, micros};
 
 use crate::metrics::{Metrics, Refusal, Tokens};
 use crate::room::Unread;
-use crate::telemetry::spans::{Conversation, SpokenTimes, Tracer, TurnContext, TurnSpan, TurnStart};
+use crate::telemetry::spans::{Conversation, Tracer, TurnContext, TurnSpan, TurnStart};
 
 use super::machine::{TurnResult, UserTurn};
 use super::sinks::{SpanSink, StoreSink, TurnLog};
+use super::spoken_record::SpokenRecord;
 use super::turn_record::{TurnEnd, TurnRecord, TurnSink, Unasked};
 
 /// A refused text is logged for each of the first few, then only counted, so that no participant can fill the log.
@@ -108,7 +109,7 @@ impl Ledger {
             None => self.span(turn, &said, began),
         };
         let context = span.context();
-        let record = self.record(turn, said, &span);
+        let record = self.record(turn, said, began, &span);
         self.spans.opened(turn, span);
         self.sinks().into_iter().for_each(|sink| sink.began(&record));
         self.open.insert(turn, record);
@@ -139,10 +140,10 @@ impl Ledger {
     }
 
     /// `answer` is the recordable form of the result's text.
-    pub(super) fn finish(&mut self, turn: u64, result: TurnResult, answer: Recorded, spoken: SpokenTimes) {
-        let end = TurnEnd::new(result, answer, self.tracer.privacy());
+    pub(super) fn finish(&mut self, turn: u64, result: TurnResult, answer: Recorded, spoken: SpokenRecord) {
+        let end = TurnEnd::new(result, answer, spoken, self.tracer.privacy());
         let discarded = std::mem::take(&mut self.discarded);
-        self.end(turn, &TurnEnd { spoken, discarded, ..end });
+        self.end(turn, &TurnEnd { discarded, ..end });
     }
 
     /// Records a turn that was never put to the model.
@@ -178,15 +179,19 @@ impl Ledger {
         self.tracer.turn(&conversation, TurnStart { index: turn, question: recorded, traceparent, began })
     }
 
-    fn record(&mut self, index: u64, said: UserTurn, span: &TurnSpan) -> TurnRecord {
+    fn record(&mut self, index: u64, said: UserTurn, began: Option<Instant>, span: &TurnSpan) -> TurnRecord {
+        let started = Instant::now();
+        let began = began.unwrap_or(started);
+        let now_us = micros(SystemTime::now()).saturating_sub(length_us(started.duration_since(began)));
         TurnRecord {
             index,
             trace_id: span.trace_id(),
             span_id: span.span_id(),
             speaker: self.tracer.privacy().user(&said.utterance.speaker),
             question: said.recorded,
-            started: Instant::now(),
-            started_us: self.start(micros(SystemTime::now())),
+            started,
+            began,
+            began_us: self.start(now_us),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use conversation::{AgentState, Fate, SegmentEnd, Text, Utterance, Way};
 use redaction::Privacy;
@@ -11,21 +11,26 @@ use speech::interruption::{self, Interruption, Verdict};
 use speech_services::Trouble;
 use tokio::sync::oneshot;
 
+use crate::metrics::{Metrics, Pause};
 use crate::room::audio::Microphone;
 use crate::room::text::Reading;
 use crate::room::transcript::Words;
 use crate::room::{Room, Scribe};
-use crate::telemetry::spans::{SpeechPart, SpeechRequest, SpokenTimes, TurnContext};
-use crate::voice::{Ear, Heard, Listening, Mouth, Said, SoundEnd, SpokenLately, SpokenTurn, Voice};
+use crate::telemetry::spans::{SpeechPart, SpeechRequest, TurnContext};
+use crate::voice::{
+    Cut, Ear, Heard, Listening, Mouth, ReplyRecord, Said, SoundEnd, SpokenLately, SpokenTo, SpokenTurn, Voice,
+};
 
 use super::Session;
 use super::machine::{Event, UserTurn};
+use super::spoken_record::{SpokenQuestion, SpokenRecord};
 
 /// Spoken turns on their way through the machine, and those that wait for the end of a reply.
 const KEPT: usize = 16;
 
 /// The ear and the mouth of a session; without both, nothing here costs anything.
 pub(super) struct Speech {
+    metrics: Metrics,
     listening: Option<Listening>,
     ear: Option<Ear>,
     scribe: Option<Scribe>,
@@ -43,6 +48,8 @@ pub(super) struct Speech {
     turn: Option<Turn>,
     /// The segments that are to be heard and are not over.
     sounding: Vec<u64>,
+    /// The reply pauses for a sound.
+    is_paused: bool,
     shown: Shown,
 }
 
@@ -60,16 +67,11 @@ struct Turn {
     number: u64,
     context: TurnContext,
     /// None: it was written.
-    spoken: Option<Times>,
+    question: Option<SpokenQuestion>,
+    /// The segment of the reply.
+    segment: Option<u64>,
+    reply: ReplyRecord,
     first_sound: Option<Instant>,
-    tts_ttfb: Option<Duration>,
-}
-
-#[derive(Clone, Copy)]
-struct Times {
-    last_speech: Option<Instant>,
-    final_at: Option<Instant>,
-    ended: Option<Instant>,
 }
 
 /// The state that people see: it follows the sound.
@@ -111,11 +113,11 @@ impl Session<'_> {
     /// Silences all that is said. Returns the bytes of this segment that were heard; None: no more of it was to come.
     pub(super) async fn silence(&mut self, segment: Option<u64>) -> Option<usize> {
         let mut heard = None;
-        for (silenced, delivered) in self.speech.silence().await {
+        for (silenced, cut) in self.speech.silence().await {
             if Some(silenced) == segment {
-                heard = Some(delivered);
+                heard = Some(cut.heard);
             } else {
-                let end = SegmentEnd { delivered, fate: Fate::Cut };
+                let end = SegmentEnd { delivered: cut.heard, fate: Fate::Cut };
                 self.happened.push_back(super::now(Event::SegmentEnded { segment: silenced, end }));
             }
         }
@@ -150,9 +152,7 @@ impl Session<'_> {
 
     fn said(&mut self, said: Said) {
         match said {
-            Said::Began { segment, at, time_to_first_byte } => {
-                self.speech.began(segment, at, time_to_first_byte)
-            }
+            Said::Began { segment, at } => self.speech.began(segment, at),
             Said::Ended { segment } => self.speech.ended(segment),
             Said::Failed(trouble) => {
                 let why = trouble.failure.message;
@@ -258,19 +258,20 @@ async fn said(mouth: &mut Option<Mouth>) -> Said {
 // === impl Speech ===
 
 impl Speech {
-    pub(super) fn open(room: &mut Room, voice: &Voice) -> Self {
+    pub(super) fn open(room: &mut Room, voice: &Voice, metrics: &Metrics) -> Self {
         if voice.hearing.is_some() {
             room.hear();
         }
         let spoken_lately = Arc::<SpokenLately>::default();
         Self {
+            metrics: metrics.clone(),
             listening: voice.hearing.clone(),
             ear: None,
             scribe: voice.hearing.is_some().then(|| room.scribe()),
             mouth: voice
                 .speaking
                 .as_ref()
-                .map(|speech| Mouth::open(speech, room.loudspeaker(), spoken_lately.clone())),
+                .map(|speech| Mouth::open(speech, metrics, room.loudspeaker(), spoken_lately.clone())),
             spoken_lately,
             interruption: Interruption::new(voice.interruption.clone()),
             voice: interruption::Voice::Silent,
@@ -279,6 +280,7 @@ impl Speech {
             spoken: Vec::new(),
             turn: None,
             sounding: Vec::new(),
+            is_paused: false,
             shown: Shown::default(),
         }
     }
@@ -286,8 +288,9 @@ impl Speech {
     /// Hears this microphone from now on.
     pub(super) fn listen(&mut self, microphone: Microphone) {
         tracing::info!(track = microphone.track(), "a person is heard");
-        let spoken = &self.spoken_lately;
-        self.ear = self.listening.as_ref().map(|listening| Ear::open(microphone, listening, spoken.clone()));
+        let spoken = self.spoken_lately.clone();
+        self.ear =
+            self.listening.as_ref().map(|listening| Ear::open(microphone, listening, spoken, &self.metrics));
     }
 
     /// What is heard or was said next. Pending without an ear and a mouth.
@@ -307,9 +310,9 @@ impl Speech {
         is_for_all: bool,
     ) -> Option<oneshot::Receiver<SoundEnd>> {
         let mouth = self.mouth.as_ref().filter(|_| is_for_all)?;
-        let context = self.turn.as_ref().map(|turn| turn.context.clone());
+        let turn = self.turn.as_mut().map(|turn| turn.replied(segment));
         self.sounding.push(segment);
-        let end = mouth.begin(segment, context).await;
+        let end = mouth.begin(segment, turn).await;
         self.voice_changed();
         Some(end)
     }
@@ -326,16 +329,20 @@ impl Speech {
         }
     }
 
-    /// Silences all that is under way. Returns the bytes of each segment that were heard.
-    async fn silence(&mut self) -> Vec<(u64, usize)> {
+    /// Silences all that is under way. Returns how far each segment had come.
+    async fn silence(&mut self) -> Vec<(u64, Cut)> {
         let Some(mouth) = self.mouth.as_ref().filter(|_| !self.sounding.is_empty()) else {
             return Vec::new();
         };
         let segments = std::mem::take(&mut self.sounding);
         self.shown.is_sounding = false;
-        let heard = mouth.cut(&segments).await;
+        let cut: Vec<(u64, Cut)> = segments.iter().copied().zip(mouth.cut(&segments).await).collect();
+        if let Some(turn) = &self.turn {
+            cut.iter().for_each(|(segment, cut)| turn.cut(*segment, *cut));
+        }
+        self.end_pause(Pause::Interrupted);
         self.voice_changed();
-        segments.into_iter().zip(heard).collect()
+        cut
     }
 
     /// The microphone is gone.
@@ -353,9 +360,21 @@ impl Speech {
     fn step(&mut self, event: interruption::Event<'_>) {
         let action = self.interruption.step(Instant::now(), event);
         match (action, &self.mouth) {
-            (Some(interruption::Action::Pause), Some(mouth)) => mouth.pause(),
-            (Some(interruption::Action::Resume), Some(mouth)) => mouth.resume(),
+            (Some(interruption::Action::Pause), Some(mouth)) => {
+                mouth.pause();
+                self.is_paused = true;
+            }
+            (Some(interruption::Action::Resume), Some(mouth)) => {
+                mouth.resume();
+                self.end_pause(Pause::Resumed);
+            }
             _ => {}
+        }
+    }
+
+    fn end_pause(&mut self, how: Pause) {
+        if std::mem::take(&mut self.is_paused) {
+            self.metrics.instruments.speech_pauses.add(how);
         }
     }
 
@@ -426,12 +445,9 @@ impl Speech {
         if let Some(spoken) = &spoken {
             self.trace(&context, spoken);
         }
-        let spoken = spoken.map(|turn| Times {
-            last_speech: turn.last_speech,
-            final_at: turn.final_at,
-            ended: turn.ended,
-        });
-        self.turn = Some(Turn { number, context, spoken, first_sound: None, tts_ttfb: None });
+        let question = spoken.map(SpokenQuestion::from);
+        let reply = ReplyRecord::default();
+        self.turn = Some(Turn { number, context, question, segment: None, reply, first_sound: None });
     }
 
     /// Traces the requests for a turn's transcripts.
@@ -448,27 +464,16 @@ impl Speech {
         }
     }
 
-    /// The times of a turn that is over; its latency counts from the last speech, and to the first sound.
-    pub(super) fn end_turn(&mut self, number: u64, latency: &mut Option<Duration>) -> SpokenTimes {
-        let Some(turn) = self.turn.take_if(|turn| turn.number == number) else {
-            return SpokenTimes::default();
-        };
-        *latency = latency.map(|latency| turn.latency(latency));
-        let spoken = turn.spoken;
-        let last = spoken.and_then(|times| times.last_speech);
-        let since = |at: Option<Instant>| at?.checked_duration_since(last?);
-        SpokenTimes {
-            transcription_delay: since(spoken.and_then(|times| times.final_at)),
-            end_of_turn_delay: since(spoken.and_then(|times| times.ended)),
-            tts_ttfb: turn.tts_ttfb,
-        }
+    /// What is recorded of the speech of a turn that is over.
+    pub(super) fn end_turn(&mut self, number: u64) -> SpokenRecord {
+        let turn = self.turn.take_if(|turn| turn.number == number);
+        turn.map(Turn::record).unwrap_or_default()
     }
 
-    fn began(&mut self, segment: u64, at: Instant, time_to_first_byte: Option<Duration>) {
+    fn began(&mut self, segment: u64, at: Instant) {
         self.shown.is_sounding = true;
-        if let Some(turn) = self.turn.as_mut().filter(|_| self.sounding.contains(&segment)) {
+        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.segment == Some(segment)) {
             turn.first_sound.get_or_insert(at);
-            turn.tts_ttfb = turn.tts_ttfb.or(time_to_first_byte);
         }
         self.voice_changed();
     }
@@ -489,11 +494,21 @@ impl Speech {
 // === impl Turn ===
 
 impl Turn {
-    /// `written` is from the end of the turn to the first word.
-    fn latency(&self, written: Duration) -> Duration {
-        let Some(Times { last_speech: Some(last), ended, .. }) = self.spoken else { return written };
-        let waited = ended.map_or(Duration::ZERO, |ended| ended.saturating_duration_since(last));
-        self.first_sound.map_or(written + waited, |first| first.saturating_duration_since(last))
+    /// Its reply is said in this segment.
+    fn replied(&mut self, segment: u64) -> SpokenTo {
+        self.segment = Some(segment);
+        SpokenTo { context: self.context.clone(), record: self.reply.clone() }
+    }
+
+    fn cut(&self, segment: u64, cut: Cut) {
+        if self.segment == Some(segment) {
+            self.reply.played(cut.played);
+            self.reply.cut(cut.heard);
+        }
+    }
+
+    fn record(self) -> SpokenRecord {
+        SpokenRecord::new(self.question, self.reply.reply(), self.first_sound)
     }
 }
 

@@ -16,7 +16,7 @@ use redaction::{CaptureContent, Privacy, Recorded, RecordedMessages};
 
 use self::clock::Clock;
 use self::open::OpenSpan;
-pub use self::speech::{SpeechPart, SpeechRequest, SpokenTimes};
+pub use self::speech::{SpeechPart, SpeechRequest, SpeechUsage, SpokenFigures};
 use super::attributes::{self as key, Attribute, Value};
 use super::otel::{Kind, Parent, SpanSource};
 use super::traceparent::TraceParent;
@@ -81,7 +81,7 @@ pub struct TurnEnd<'a> {
     pub discarded: Usage,
     /// From the end of the user's message to the first word of the reply in the room.
     pub e2e_latency: Option<Duration>,
-    pub spoken: SpokenTimes,
+    pub spoken: SpokenFigures,
 }
 
 /// The start of an LLM request.

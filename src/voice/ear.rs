@@ -1,7 +1,7 @@
 //! What a session is told of one microphone.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conversation::Text;
 use speech_services::{Report, Trouble};
@@ -10,8 +10,10 @@ use tokio::task::AbortHandle;
 use tracing::Instrument;
 
 use super::Listening;
+use super::hearing_account::HearingAccount;
 use super::listener::{Gone, Listener};
 use super::spoken_lately::SpokenLately;
+use crate::metrics::Metrics;
 use crate::room::audio::{Microphone, RATE};
 
 /// What was heard and waits for the session. Frames wait with it, in the SDK's bounded queue.
@@ -44,7 +46,6 @@ pub(crate) enum Heard {
 }
 
 /// A turn that was spoken.
-#[derive(Default)]
 pub(crate) struct SpokenTurn {
     pub(crate) segment: String,
     pub(crate) text: Text,
@@ -53,7 +54,9 @@ pub(crate) struct SpokenTurn {
     /// When the last transcript came.
     pub(crate) final_at: Option<Instant>,
     /// When it was decided that the turn has ended.
-    pub(crate) ended: Option<Instant>,
+    pub(crate) ended: Instant,
+    /// The length of its speech.
+    pub(crate) heard: Duration,
     /// The requests for its transcripts.
     pub(crate) requests: Vec<Report>,
 }
@@ -66,13 +69,30 @@ pub(crate) struct Ear {
     task: AbortHandle,
 }
 
+// === impl SpokenTurn ===
+
+impl SpokenTurn {
+    /// A turn that ends now and made no request.
+    pub(super) fn new(now: Instant, segment: String, text: Text) -> Self {
+        let (last_speech, final_at, heard, requests) = (None, None, Duration::ZERO, Vec::new());
+        Self { segment, text, last_speech, final_at, ended: now, heard, requests }
+    }
+}
+
 // === impl Ear ===
 
 impl Ear {
-    pub(crate) fn open(microphone: Microphone, listening: &Listening, spoken: Arc<SpokenLately>) -> Self {
+    pub(crate) fn open(
+        microphone: Microphone,
+        listening: &Listening,
+        spoken: Arc<SpokenLately>,
+        metrics: &Metrics,
+    ) -> Self {
         let (out, heard) = mpsc::channel(HEARD);
         let (speaker, track) = (microphone.speaker().to_owned(), microphone.track().to_owned());
-        let task = tokio::spawn(listen(microphone, listening.clone(), spoken, out).in_current_span());
+        let account = HearingAccount::new(metrics);
+        let task =
+            tokio::spawn(listen(microphone, listening.clone(), spoken, account, out).in_current_span());
         Self { speaker, track, heard, task: task.abort_handle() }
     }
 
@@ -99,14 +119,19 @@ impl Drop for Ear {
 async fn listen(
     microphone: Microphone,
     listening: Listening,
-    spoken: Arc<SpokenLately>,
+    lately: Arc<SpokenLately>,
+    account: HearingAccount,
     out: mpsc::Sender<Heard>,
 ) {
     match listening.provider.open(RATE, None).await {
         Ok(ends) => {
-            let _: Result<(), Gone> = Listener::new(microphone, ends, &listening, spoken, out).run().await;
+            let listener = Listener::new(microphone, ends, &listening, lately, account, out);
+            let _: Result<(), Gone> = listener.run().await;
         }
-        // The session may be gone.
-        Err(trouble) => drop(out.send(Heard::Failed(Box::default(), trouble)).await),
+        Err(trouble) => {
+            let nothing = SpokenTurn::new(Instant::now(), String::new(), Text::default());
+            // The session may be gone.
+            let _ = out.send(Heard::Failed(Box::new(nothing), trouble)).await;
+        }
     }
 }

@@ -14,7 +14,9 @@ use tokio::sync::mpsc;
 
 use super::Listening;
 use super::ear::{Heard, SpokenTurn};
+use super::hearing_account::HearingAccount;
 use super::loudness::Loudness;
+use super::speech_time::SpeechTime;
 use super::spoken_lately::SpokenLately;
 use crate::room::audio::Microphone;
 
@@ -32,7 +34,9 @@ pub(super) struct Listener {
     vad: Vad,
     turn: Turn,
     preemptive: bool,
-    spoken: Arc<SpokenLately>,
+    lately: Arc<SpokenLately>,
+    spoken: SpeechTime,
+    account: HearingAccount,
     loudness: Loudness,
     /// The speech under way that the session was not told of: since when.
     untold: Option<Instant>,
@@ -53,7 +57,8 @@ impl Listener {
         microphone: Microphone,
         (sink, texts): (Sink, Events),
         listening: &Listening,
-        spoken: Arc<SpokenLately>,
+        lately: Arc<SpokenLately>,
+        account: HearingAccount,
         out: mpsc::Sender<Heard>,
     ) -> Self {
         Self {
@@ -63,7 +68,9 @@ impl Listener {
             vad: Vad::new(listening.vad.clone()),
             turn: Turn::new(listening.turn.clone()),
             preemptive: listening.preemptive,
-            spoken,
+            lately,
+            spoken: SpeechTime::default(),
+            account,
             loudness: Loudness::default(),
             untold: None,
             segment: None,
@@ -91,9 +98,8 @@ impl Listener {
     /// A frame takes some microseconds of processor time, and Silero's windows a tenth of a millisecond.
     async fn hear(&mut self, frame: &[i16]) -> Result<(), Gone> {
         let now = Instant::now();
-        if let Some(sink) = &mut self.sink {
-            sink.audio(frame);
-        }
+        let is_taken = self.sink.as_mut().is_none_or(|sink| sink.audio(frame));
+        self.account.frame(is_taken);
         for event in self.vad.step(now, frame) {
             self.detected(now, event).await?;
         }
@@ -101,10 +107,12 @@ impl Listener {
             self.loudness.hear(self.vad.level().now);
             self.tell_speech().await?;
         }
+        self.account.passed_over(self.vad.passed_over(), self.vad.level());
         Ok(())
     }
 
     async fn detected(&mut self, now: Instant, event: vad::Event) -> Result<(), Gone> {
+        self.spoken.step(event);
         let (mark, event) = match event {
             vad::Event::SpeechStarted { at } => (Mark::Began, turn::Event::SpeechStarted { at }),
             vad::Event::SpeechPaused { at } => (Mark::Paused, turn::Event::SpeechPaused { at }),
@@ -148,12 +156,16 @@ impl Listener {
             hearing::Event::EndOfTurn { .. } => self.judge(now, turn::Event::EndOfTurn).await,
             hearing::Event::Request(report) => {
                 let RequestReport(report) = *report;
+                self.account.request(&report);
                 if self.requests.len() < REQUESTS {
                     self.requests.push(report);
                 }
                 Ok(())
             }
-            hearing::Event::NothingSaid => self.nothing().await,
+            hearing::Event::NothingSaid => {
+                self.account.no_words();
+                self.nothing().await
+            }
             hearing::Event::Failed(trouble) => self.failed(now, trouble).await,
             hearing::Event::SpeechStarted { .. } | hearing::Event::Resumed | hearing::Event::Usage { .. } => {
                 Ok(())
@@ -187,7 +199,7 @@ impl Listener {
             return Ok(());
         }
         let (segment, last_speech) = (self.segment(), self.turn.last_speech());
-        let turn = SpokenTurn { segment, text, last_speech, ended: Some(now), ..SpokenTurn::default() };
+        let turn = SpokenTurn { last_speech, ..SpokenTurn::new(now, segment, text) };
         self.tell(Heard::MayHaveEnded(Box::new(turn))).await
     }
 
@@ -204,7 +216,7 @@ impl Listener {
 
     fn is_echo(&self, now: Instant, text: &Text) -> bool {
         let heard = echo::Heard { text: text.expose(), level: self.loudness.relative() };
-        is_echo(heard, &self.spoken.text(now))
+        is_echo(heard, &self.lately.text(now))
     }
 
     async fn tick(&mut self) -> Result<(), Gone> {
@@ -219,6 +231,7 @@ impl Listener {
     async fn nothing(&mut self) -> Result<(), Gone> {
         if self.turn.text().is_empty() {
             self.requests.clear();
+            self.spoken.take();
             self.segment = None;
         }
         self.tell(Heard::Nothing).await
@@ -256,7 +269,8 @@ impl Listener {
             text: heard.text.into(),
             last_speech: heard.last_speech,
             final_at: heard.final_at,
-            ended: Some(now),
+            ended: now,
+            heard: self.spoken.take(),
             requests: std::mem::take(&mut self.requests),
         }
     }

@@ -11,17 +11,18 @@ use conversation::Text;
 use speech::pieces::{Piece, Pieces};
 use speech::resample::Resampler;
 use speech_services::Trouble;
-use speech_services::speaking::{Event, Sound, Utterance, Voice};
+use speech_services::speaking::{Event, Sound};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tracing::Instrument;
 
 use super::Speech;
+use super::piece_request::{PieceRequest, SpokenTo};
 use super::player::{Shared, play};
 use super::playout::Playout;
 use super::spoken_lately::SpokenLately;
+use crate::metrics::Metrics;
 use crate::room::audio::{Loudspeaker, SPOKEN_RATE};
-use crate::telemetry::spans::{SpeechPart, SpeechRequest, TurnContext};
 
 /// Commands that wait for the mouth, which never waits with one.
 const COMMANDS: usize = 64;
@@ -37,13 +38,21 @@ pub(crate) enum SoundEnd {
     Silent,
 }
 
+/// How far a segment had come when it was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// The bytes of its text that were heard.
+    pub(crate) heard: usize,
+    /// The length of its sound that was played.
+    pub(crate) played: Duration,
+}
+
 /// News of the sound.
 pub(crate) enum Said {
     /// The first sample of a segment was played.
     Began {
         segment: u64,
         at: Instant,
-        time_to_first_byte: Option<Duration>,
     },
     Ended {
         segment: u64,
@@ -63,7 +72,7 @@ pub(crate) struct Mouth {
 enum Command {
     Open {
         segment: u64,
-        context: Option<TurnContext>,
+        turn: Option<SpokenTo>,
         ended: oneshot::Sender<SoundEnd>,
     },
     Say(Text),
@@ -75,6 +84,7 @@ enum Command {
 /// The task.
 struct Speaker {
     speech: Speech,
+    metrics: Metrics,
     commands: mpsc::Receiver<Command>,
     news: mpsc::Sender<Said>,
     shared: Arc<Shared>,
@@ -84,33 +94,38 @@ struct Speaker {
 
 struct Segment {
     number: u64,
-    context: Option<TurnContext>,
+    turn: Option<SpokenTo>,
     pieces: Pieces,
     waiting: VecDeque<Piece>,
     requests: VecDeque<Request>,
     is_closed: bool,
     has_failed: bool,
     has_begun: bool,
-    time_to_first_byte: Option<Duration>,
     ended: Option<oneshot::Sender<SoundEnd>>,
 }
 
 struct Request {
     /// None once its sound has begun.
     piece: Option<Piece>,
-    utterance: Utterance,
+    utterance: PieceRequest,
     resampler: Option<Resampler>,
 }
 
 // === impl Mouth ===
 
 impl Mouth {
-    pub(crate) fn open(speech: &Speech, loudspeaker: Loudspeaker, spoken: Arc<SpokenLately>) -> Self {
+    pub(crate) fn open(
+        speech: &Speech,
+        metrics: &Metrics,
+        loudspeaker: Loudspeaker,
+        spoken: Arc<SpokenLately>,
+    ) -> Self {
         let (commands, taken) = mpsc::channel(COMMANDS);
         let (sender, news) = mpsc::channel(NEWS);
         let shared = Arc::new(Shared::default());
         let speaker = Speaker {
             speech: speech.clone(),
+            metrics: metrics.clone(),
             commands: taken,
             news: sender,
             shared: shared.clone(),
@@ -123,13 +138,9 @@ impl Mouth {
     }
 
     /// Begins a segment; the receiver gets its end.
-    pub(crate) async fn begin(
-        &self,
-        segment: u64,
-        context: Option<TurnContext>,
-    ) -> oneshot::Receiver<SoundEnd> {
+    pub(crate) async fn begin(&self, segment: u64, turn: Option<SpokenTo>) -> oneshot::Receiver<SoundEnd> {
         let (ended, end) = oneshot::channel();
-        self.put(Command::Open { segment, context, ended }).await;
+        self.put(Command::Open { segment, turn, ended }).await;
         end
     }
 
@@ -150,15 +161,17 @@ impl Mouth {
         self.shared.change(Playout::resume);
     }
 
-    /// Silences all segments. Returns how many bytes of each of these texts were heard.
-    pub(crate) async fn cut(&self, segments: &[u64]) -> Vec<usize> {
-        let heard = self.shared.change(|playout| {
-            let heard = segments.iter().map(|segment| playout.heard(*segment)).collect();
+    /// Silences all segments. Returns how far each of these had come.
+    pub(crate) async fn cut(&self, segments: &[u64]) -> Vec<Cut> {
+        let cut = self.shared.change(|playout| {
+            let cut =
+                |segment: &u64| Cut { heard: playout.heard(*segment), played: playout.sounded(*segment) };
+            let cut = segments.iter().map(cut).collect();
             playout.clear();
-            heard
+            cut
         });
         self.put(Command::Cut).await;
-        heard
+        cut
     }
 
     /// The next news. Safe to drop and call again.
@@ -200,8 +213,8 @@ impl Speaker {
 
     fn take(&mut self, command: Command) {
         match (command, self.segments.back_mut()) {
-            (Command::Open { segment, context, ended }, _) => {
-                self.segments.push_back(Segment::new(segment, context, ended));
+            (Command::Open { segment, turn, ended }, _) => {
+                self.segments.push_back(Segment::new(segment, turn, ended));
             }
             (Command::Say(text), Some(segment)) => segment.waiting.extend(segment.pieces.push(text.expose())),
             (Command::Close, Some(segment)) if !segment.is_closed => {
@@ -226,7 +239,7 @@ impl Speaker {
             && let Some(piece) = segment.waiting.pop_front()
         {
             let text = Text::from(piece.text.as_str());
-            let utterance = self.speech.provider.speak(&text, &Voice::default());
+            let utterance = PieceRequest::begin(&self.speech, &self.metrics, segment.turn.as_ref(), &text);
             segment.requests.push_back(Request { piece: Some(piece), utterance, resampler: None });
         }
     }
@@ -243,8 +256,6 @@ impl Speaker {
         match event {
             Some(Event::Audio(sound)) => {
                 let samples = request.samples(&sound);
-                let first = request.utterance.report().time_to_first_byte;
-                segment.time_to_first_byte = segment.time_to_first_byte.or(first);
                 self.shared.change(|playout| playout.add(&samples));
             }
             Some(Event::Words(_)) => {}
@@ -265,7 +276,7 @@ impl Speaker {
                 playout.whole();
             }
         });
-        trace(segment.context.as_ref(), &self.speech, &request.utterance);
+        drop(request);
         if let Some(trouble) = trouble {
             segment.fail();
             self.tell(Said::Failed(trouble));
@@ -281,8 +292,7 @@ impl Speaker {
             };
             let (number, is_over) = (segment.number, segment.is_spoken() && is_played);
             if has_begun && !std::mem::replace(&mut segment.has_begun, true) {
-                let time_to_first_byte = segment.time_to_first_byte;
-                self.tell(Said::Began { segment: number, at: Instant::now(), time_to_first_byte });
+                self.tell(Said::Began { segment: number, at: Instant::now() });
             }
             if !is_over {
                 return;
@@ -294,10 +304,17 @@ impl Speaker {
     }
 
     fn end(&self, mut segment: Segment, end: SoundEnd) {
-        for request in segment.requests.drain(..) {
-            trace(segment.context.as_ref(), &self.speech, &request.utterance);
+        // The session reads the record once it knows of the end.
+        segment.requests.clear();
+        let played = {
+            let mut playout = self.shared.lock();
+            let played = playout.sounded(segment.number);
+            playout.forget(segment.number);
+            played
+        };
+        if let Some(turn) = &segment.turn {
+            turn.record.played(played);
         }
-        self.shared.lock().forget(segment.number);
         self.tell(Said::Ended { segment: segment.number });
         if let Some(ended) = segment.ended.take() {
             // The session may have forgotten the segment.
@@ -314,17 +331,16 @@ impl Speaker {
 // === impl Segment ===
 
 impl Segment {
-    fn new(number: u64, context: Option<TurnContext>, ended: oneshot::Sender<SoundEnd>) -> Self {
+    fn new(number: u64, turn: Option<SpokenTo>, ended: oneshot::Sender<SoundEnd>) -> Self {
         Self {
             number,
-            context,
+            turn,
             pieces: Pieces::new(speech::pieces::Settings::default()),
             waiting: VecDeque::new(),
             requests: VecDeque::new(),
             is_closed: false,
             has_failed: false,
             has_begun: false,
-            time_to_first_byte: None,
             ended: Some(ended),
         }
     }
@@ -384,18 +400,5 @@ async fn sounding(segments: &mut VecDeque<Segment>) -> Option<Event> {
     match segments.front_mut().and_then(|segment| segment.requests.front_mut()) {
         Some(request) => request.utterance.next().await,
         None => std::future::pending().await,
-    }
-}
-
-fn trace(context: Option<&TurnContext>, speech: &Speech, utterance: &Utterance) {
-    if let Some(context) = context {
-        let server = &speech.server;
-        context.speech(&SpeechRequest {
-            part: SpeechPart::Tts,
-            model: &server.model,
-            server_address: &server.address,
-            server_port: server.port,
-            report: &utterance.report(),
-        });
     }
 }

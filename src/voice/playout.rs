@@ -138,6 +138,12 @@ impl Playout {
         heard
     }
 
+    /// The length of the segment's sound that was played.
+    pub(super) fn sounded(&self, segment: u64) -> Duration {
+        let pieces = self.pieces.iter().filter(|piece| piece.segment == segment);
+        length(pieces.map(|piece| piece.sounded(self.played)).sum())
+    }
+
     /// Whether any of the segment has sounded.
     pub(super) fn has_begun(&self, segment: u64) -> bool {
         self.pieces
@@ -193,9 +199,14 @@ impl Playout {
 // === impl Sounding ===
 
 impl Sounding {
+    /// The samples of it that were played once so many were in all.
+    fn sounded(&self, played: u64) -> u64 {
+        played.saturating_sub(self.start).min(self.length)
+    }
+
     /// The bytes of the reply that are heard once so much was played.
     fn heard(&self, played: u64) -> usize {
-        let sounded = played.saturating_sub(self.start).min(self.length);
+        let sounded = self.sounded(played);
         if sounded == 0 {
             return if self.is_whole && self.length == 0 && played >= self.start {
                 self.piece.source.end
@@ -257,6 +268,7 @@ mod tests {
         let mut playout = playout("one two three four");
         assert_eq!(play(&mut playout, 50), SECOND / 2);
         assert_eq!(playout.heard(7), "one two ".len());
+        assert_eq!((playout.sounded(7), playout.sounded(8)), (Duration::from_millis(500), Duration::ZERO));
         assert!(playout.has_begun(7) && !playout.is_played(7));
         play(&mut playout, 100);
         assert_eq!(playout.heard(7), "one two three four".len());

@@ -38,7 +38,7 @@ impl TurnSink for SpanSink {
             usage: end.usage,
             discarded: end.discarded,
             e2e_latency: end.latency,
-            spoken: end.spoken,
+            spoken: end.spoken.figures,
         });
     }
 }
