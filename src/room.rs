@@ -29,7 +29,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use self::audio::{Ears, Loudspeaker};
+use self::audio::{Ears, Loudspeaker, OwnTrack};
 pub use self::event::{RoomEvent, Segment, Unread};
 use self::people::{People, Written, agent_state, is_agent, is_person};
 use self::text::{CHAT_TOPIC, IncomingText};
@@ -64,6 +64,7 @@ pub struct Room {
     outbox: Outbox,
     people: People,
     ears: Ears,
+    own_track: OwnTrack,
     /// The SID of our own participant; the server gives a new one when we rejoin.
     ourselves: String,
     /// No event comes any more.
@@ -181,7 +182,8 @@ impl Room {
 
     /// The agent's voice in this room.
     pub fn transcript_writer(&self, agent_name: &str) -> TranscriptWriter {
-        TranscriptWriter::start(self.inner.local_participant(), self.outbox.clone(), agent_name)
+        let us = self.inner.local_participant();
+        TranscriptWriter::start(us, self.outbox.clone(), self.own_track.clone(), agent_name)
     }
 
     /// Hears the first person who joined, from now on; when they leave, the next.
@@ -191,7 +193,7 @@ impl Room {
 
     /// The agent's track, to be published.
     pub(crate) fn loudspeaker(&self) -> Loudspeaker {
-        Loudspeaker::new(self.inner.local_participant(), self.ears.is_heard())
+        Loudspeaker::new(self.inner.local_participant(), self.own_track.clone())
     }
 
     /// Writes what people said.
@@ -277,8 +279,8 @@ impl Room {
                 publication,
                 participant,
             } => self.ears.subscribed(&track, &publication, &participant),
-            lk::RoomEvent::LocalTrackSubscribed { .. } => {
-                self.ears.heard_us();
+            lk::RoomEvent::LocalTrackSubscribed { track } => {
+                self.own_track.subscribed(track.sid().to_string());
                 None
             }
             lk::RoomEvent::ParticipantAttributesChanged { participant: Participant::Remote(who), .. } => {
@@ -321,6 +323,9 @@ impl Room {
         let ourselves = self.inner.local_participant().sid().to_string();
         let rejoined = ourselves != self.ourselves;
         self.ourselves = ourselves;
+        if !rejoined {
+            self.own_track.resumed();
+        }
         RoomEvent::Reconnected { rejoined }
     }
 
@@ -401,6 +406,7 @@ async fn connect(options: JoinOptions) -> Result<Room, JoinError> {
         outbox,
         people: People::default(),
         ears: Ears::default(),
+        own_track: OwnTrack::default(),
         closed: false,
         reconnecting: false,
         liveness_probe,

@@ -49,7 +49,7 @@ pub use self::machine::EndReason;
 use self::machine::{Action, Event, Machine, Rules};
 use self::segments::Segments;
 use self::sinks::StoreSink;
-use self::spoken::{Speech, speech_end};
+use self::spoken::Speech;
 use self::turn_record::Unasked;
 
 /// What all sessions share.
@@ -179,6 +179,8 @@ impl Session<'_> {
         loop {
             if let Some(reason) = self.step(next).await {
                 self.count_discarded().await;
+                // What it was still to say is written.
+                drop(self.speech);
                 self.transcript.finish().await;
                 let (totals, chat_context, people) =
                     (self.ledger.totals(), self.machine.chat_context(), self.machine.met());
@@ -219,8 +221,10 @@ impl Session<'_> {
                 }
                 Action::OpenSegment { segment, only } => {
                     // What few may read is not spoken to all.
-                    let sound = self.speech.open_segment(segment, only.is_empty()).await;
-                    self.segments.opened(segment, self.transcript.open_segment(only).await, sound);
+                    let spoken = self.speech.open_segment(segment, only.is_empty(), &self.transcript).await;
+                    let (sound, allowance) = spoken.unzip();
+                    let opened = self.transcript.open_segment(only, allowance).await;
+                    self.segments.opened(segment, opened, sound);
                 }
                 Action::Say(text) => {
                     self.speech.say(&text).await;
@@ -262,11 +266,8 @@ impl Session<'_> {
     }
 
     async fn cut(&mut self, segment: u64, chat: Vec<String>) {
-        let heard = self.silence(Some(segment)).await;
-        // The end of a segment that is not known any more has been reported already.
-        if let Some(end) = self.segments.cut(segment, &self.transcript) {
-            let end = speech_end(end, heard);
-            self.happened.push_back(now(Event::SegmentEnded { segment, end }));
+        if !self.silence().await.contains(&segment) {
+            self.cut_text(segment, None);
         }
         self.transcript.close_segment(chat).await;
     }
@@ -335,6 +336,7 @@ impl Session<'_> {
             RoomEvent::Reconnecting => {
                 tracing::warn!("the connection to the room is lost; the SDK is restoring it");
                 self.transcript.away();
+                self.speech.away();
                 Some(Event::Away)
             }
             RoomEvent::Reconnected { rejoined } => {
@@ -372,6 +374,7 @@ impl Session<'_> {
         tracing::info!(rejoined, "the connection to the room is back");
         let restored = if rejoined { Restored::Rejoined } else { Restored::Resumed };
         self.parts.metrics.instruments.room_losses.add(restored);
+        self.speech.back(rejoined);
         if rejoined {
             self.transcript.show();
         }

@@ -3,15 +3,16 @@
 //! ```text
 //! microphone > ear (vad, speech to text, end of turn) > Heard > session
 //! session > Mouth > pieces > text to speech > playout > player > the agent's track
+//!                   how much was heard > Grant > the transcript
 //! ```
 //!
 //! # Layout
 //! - `ear`: one microphone, until its track ends, as the session sees it; `listener`: its task; `loudness` and
-//!   `spoken_lately`: what tells the agent's echo from a person
-//! - `mouth`: the texts of the session on their way to sound; `playout`: the sound and how far it has come, pure;
-//!   `player`: gives it to the room at its pace; `piece_request`: a request for speech, `reply_record`: what became of
-//!   those of a reply
-//! - `hearing_account`: what is counted of a microphone; `speech_time`: how long a person spoke, pure
+//!   `spoken_lately`: what tells the agent's echo from a person; `hearing_account`: what is counted; `speech_time`: how
+//!   long a person spoke, pure
+//! - `mouth`: the texts of the session on their way to sound; `piece_request`: a request for speech, `reply_record`: what
+//!   became of those of a reply; `patience`: how long texts wait for their sound, pure; `player`: gives the sound to the
+//!   room at its pace
 //!
 //! Sessions know both by what they send and receive here; neither knows a session.
 
@@ -20,9 +21,9 @@ mod hearing_account;
 mod listener;
 mod loudness;
 mod mouth;
+mod patience;
 mod piece_request;
 mod player;
-mod playout;
 mod reply_record;
 mod speech_time;
 mod spoken_lately;

@@ -4,15 +4,16 @@
 //! that does not hear subscribes to nothing, and one that does not speak publishes nothing.
 
 mod loudspeaker;
+mod own_track;
 
 use std::fmt;
 
 use futures::StreamExt;
 use livekit::prelude as lk;
 use livekit::webrtc::audio_stream::native::{NativeAudioStream, NativeAudioStreamOptions};
-use tokio::sync::watch;
 
 pub(crate) use self::loudspeaker::{Loudspeaker, RATE as SPOKEN_RATE};
+pub(super) use self::own_track::OwnTrack;
 use super::RoomEvent;
 use super::people::is_person;
 
@@ -28,13 +29,12 @@ pub struct Microphone {
     stream: NativeAudioStream,
 }
 
-/// Who is heard, and whether we are.
+/// Who is heard.
+#[derive(Default)]
 pub(super) struct Ears {
     is_open: bool,
     /// The identity of the person who is heard.
     linked: Option<String>,
-    /// A participant has subscribed to our track.
-    heard: watch::Sender<bool>,
 }
 
 // === impl Microphone ===
@@ -63,12 +63,6 @@ impl fmt::Debug for Microphone {
 }
 
 // === impl Ears ===
-
-impl Default for Ears {
-    fn default() -> Self {
-        Self { is_open: false, linked: None, heard: watch::Sender::new(false) }
-    }
-}
 
 impl Ears {
     /// Begins to hear.
@@ -110,14 +104,6 @@ impl Ears {
         let stream = NativeAudioStream::with_options(track.rtc_track(), RATE.cast_signed(), 1, options);
         let track = publication.sid().to_string();
         Some(RoomEvent::Microphone(Box::new(Microphone { speaker, track, stream })))
-    }
-
-    pub(super) fn heard_us(&self) {
-        self.heard.send_replace(true);
-    }
-
-    pub(super) fn is_heard(&self) -> watch::Receiver<bool> {
-        self.heard.subscribe()
     }
 
     /// Chooses the first person who joined and is here.

@@ -21,6 +21,8 @@ pub const FINAL_ATTRIBUTE: &str = "lk.transcription_final";
 /// The id that a segment keeps from its first interim version to the final one.
 pub const SEGMENT_ATTRIBUTE: &str = "lk.segment_id";
 /// The W3C Trace Context of the text's author.
+/// Names the track on which the words are heard.
+pub(super) const TRACK_ATTRIBUTE: &str = "lk.transcribed_track_id";
 const TRACEPARENT_ATTRIBUTE: &str = "traceparent";
 
 /// A stream with no chunk for this long is given up; its place is needed for others.

@@ -4,12 +4,14 @@
 //! the words (`writer`), one for the state (`announcer`). The session sees how full the words' queue is and lets the
 //! model wait; it tells when the connection is lost and when it is back.
 
+mod allowance;
 mod announcer;
 mod progress;
 mod scribe;
 mod segment;
 mod writer;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conversation::{AgentState, Fate, SegmentEnd, Text};
@@ -17,15 +19,17 @@ use livekit::data_stream::api::SendTextOptions;
 use livekit::prelude::LocalParticipant;
 use livekit::webrtc::outbox::Outbox;
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
+pub(crate) use self::allowance::{Allowance, Grant};
 use self::announcer::{Announcement, Announcer};
 pub use self::progress::Progress;
 pub(crate) use self::scribe::{Scribe, Words};
 use self::segment::Outlet;
 use self::writer::Writer;
+use super::audio::OwnTrack;
 use super::text::CHAT_TOPIC;
 
 pub(super) const STATE_ATTRIBUTE: &str = "lk.agent.state";
@@ -47,6 +51,8 @@ pub struct TranscriptWriter {
     words: mpsc::Sender<Word>,
     states: mpsc::Sender<Announcement>,
     line: watch::Sender<Line>,
+    /// More of a segment may be written.
+    raised: Arc<Notify>,
     outbox: Outbox,
     state: AgentState,
     writing: JoinHandle<()>,
@@ -98,16 +104,23 @@ enum Word {
 // === impl TranscriptWriter ===
 
 impl TranscriptWriter {
-    pub(super) fn start(participant: LocalParticipant, outbox: Outbox, agent_name: &str) -> Self {
+    pub(super) fn start(
+        participant: LocalParticipant,
+        outbox: Outbox,
+        own_track: OwnTrack,
+        agent_name: &str,
+    ) -> Self {
         let (words, words_rx) = mpsc::channel(WORDS);
         let (states, states_rx) = mpsc::channel(STATES);
         let (line, line_rx) = watch::channel(Line { up: true, stay: 0, lost: None });
-        let writer = Writer::new(Outlet::new(participant.clone(), outbox.clone()), line_rx);
+        let raised = Arc::<Notify>::default();
+        let outlet = Outlet::new(participant.clone(), outbox.clone(), own_track);
+        let writer = Writer::new(outlet, line_rx, raised.clone());
         let writing = tokio::spawn(writer.run(words_rx).in_current_span());
         let announcer = Announcer::new(participant, agent_name.to_owned());
         let announcing = tokio::spawn(announcer.run(states_rx).in_current_span());
         let state = AgentState::Initializing;
-        Self { words, states, line, outbox, state, writing, announcing, states_dropped: 0 }
+        Self { words, states, line, raised, outbox, state, writing, announcing, states_dropped: 0 }
     }
 
     /// Waits until there is room for more words.
@@ -116,9 +129,15 @@ impl TranscriptWriter {
         let _ = self.words.reserve_many(RESERVED).await;
     }
 
-    /// Begins to say something to these people; an empty list is the whole room.
-    pub async fn open_segment(&self, only: Vec<String>) -> Opened {
-        let progress = Progress::new(self.outbox.clone());
+    /// For a segment that is written as it is heard.
+    pub(crate) fn allowance(&self) -> (Grant, Allowance) {
+        Grant::new(self.raised.clone())
+    }
+
+    /// Begins to say something to these people; an empty list is the whole room. With an allowance, no more is written
+    /// than it lets.
+    pub(crate) async fn open_segment(&self, only: Vec<String>, allowance: Option<Allowance>) -> Opened {
+        let progress = Progress::new(self.outbox.clone(), allowance);
         let (tell, ended) = oneshot::channel();
         self.put(Word::Open { only, progress: progress.clone(), ended: tell }).await;
         Opened { progress, ended }
@@ -133,9 +152,10 @@ impl TranscriptWriter {
         self.put(Word::Close(chat)).await;
     }
 
-    /// Stops a segment that is under way, at once; it is still to be closed. Returns its fate.
-    pub fn cut(&self, segment: &Progress) -> SegmentEnd {
-        segment.cut(!self.line.borrow().up)
+    /// Stops a segment that is under way, at once; it is still to be closed. `heard` are the bytes of it that were heard,
+    /// where it was spoken. Returns its fate.
+    pub(crate) fn cut(&self, segment: &Progress, heard: Option<usize>) -> SegmentEnd {
+        segment.cut(!self.line.borrow().up, heard)
     }
 
     /// Announces the agent's state, in order. When the server is too slow for all of them, the newest are dropped

@@ -135,8 +135,9 @@ impl Ledger {
     }
 
     /// Records a turn whose words are not known.
-    pub(super) fn unheard(&mut self, turn: u64, failure: Failure) {
-        self.end(turn, &TurnEnd::failed(failure));
+    pub(super) fn unheard(&mut self, turn: u64, failure: Failure, spoken: SpokenRecord) {
+        let failure = Failure { message: self.tracer.privacy().message(&failure.message), ..failure };
+        self.end(turn, &TurnEnd { spoken, ..TurnEnd::failed(failure) });
     }
 
     /// `answer` is the recordable form of the result's text.

@@ -9,6 +9,8 @@ use futures::StreamExt;
 use super::Session;
 use super::call::Call;
 use super::machine::UserTurn;
+use super::spoken_record::{SpokenQuestion, SpokenRecord};
+use crate::voice::SpokenReply;
 
 /// How long a session that ends waits for the costs of calls that were made in vain.
 const COSTS: Duration = Duration::from_secs(1);
@@ -42,7 +44,8 @@ impl Session<'_> {
         if let Some(spoken) = &spoken {
             self.speech.trace(&context, spoken);
         }
-        self.ledger.unheard(turn, failure);
+        let question = spoken.map(SpokenQuestion::from);
+        self.ledger.unheard(turn, failure, SpokenRecord::new(question, SpokenReply::default(), None));
     }
 
     pub(super) async fn count_discarded(&mut self) {

@@ -46,10 +46,15 @@ impl Segments {
         }));
     }
 
-    /// Stops a segment, and returns its fate.
-    pub(super) fn cut(&self, segment: u64, transcript: &TranscriptWriter) -> Option<SegmentEnd> {
+    /// Stops a segment, of which so many bytes were heard if it was spoken, and returns its fate.
+    pub(super) fn cut(
+        &self,
+        segment: u64,
+        heard: Option<usize>,
+        transcript: &TranscriptWriter,
+    ) -> Option<SegmentEnd> {
         let (_, progress) = self.latest.iter().find(|(opened, _)| *opened == segment)?;
-        Some(transcript.cut(progress))
+        Some(transcript.cut(progress, heard))
     }
 
     /// The next segment whose fate is known. None while none is under way.

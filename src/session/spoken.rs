@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use conversation::{AgentState, Fate, SegmentEnd, Text, Utterance, Way};
+use conversation::{AgentState, Text, Utterance, Way};
 use redaction::Privacy;
 use speech::interruption::{self, Interruption, Verdict};
 use speech_services::Trouble;
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::metrics::{Metrics, Pause};
 use crate::room::audio::Microphone;
 use crate::room::text::Reading;
-use crate::room::transcript::Words;
+use crate::room::transcript::{Allowance, TranscriptWriter, Words};
 use crate::room::{Room, Scribe};
 use crate::telemetry::spans::{SpeechPart, SpeechRequest, TurnContext};
 use crate::voice::{
@@ -48,6 +48,8 @@ pub(super) struct Speech {
     turn: Option<Turn>,
     /// The segments that are to be heard and are not over.
     sounding: Vec<u64>,
+    /// The segment that was opened last is to be heard.
+    is_spoken: bool,
     /// The reply pauses for a sound.
     is_paused: bool,
     shown: Shown,
@@ -102,7 +104,7 @@ impl Session<'_> {
 
     /// Opens the turn's trace. What the agent still says of its own is silenced.
     pub(super) async fn begin_turn(&mut self, turn: u64, said: UserTurn) -> TurnContext {
-        self.silence(None).await;
+        self.silence().await;
         let spoken = self.speech.take(&said.utterance);
         let began = spoken.as_ref().and_then(SpokenTurn::began);
         let context = self.ledger.begin(turn, said, began);
@@ -110,18 +112,23 @@ impl Session<'_> {
         context
     }
 
-    /// Silences all that is said. Returns the bytes of this segment that were heard; None: no more of it was to come.
-    pub(super) async fn silence(&mut self, segment: Option<u64>) -> Option<usize> {
-        let mut heard = None;
-        for (silenced, cut) in self.speech.silence().await {
-            if Some(silenced) == segment {
-                heard = Some(cut.heard);
-            } else {
-                let end = SegmentEnd { delivered: cut.heard, fate: Fate::Cut };
-                self.happened.push_back(super::now(Event::SegmentEnded { segment: silenced, end }));
-            }
+    /// Silences all that is said, and cuts its text where it was heard. Returns which segments that were.
+    pub(super) async fn silence(&mut self) -> Vec<u64> {
+        let silenced = self.speech.silence();
+        for (segment, cut) in &silenced {
+            self.cut_text(*segment, Some(cut.heard));
         }
-        heard
+        if !silenced.is_empty() {
+            self.speech.cut().await;
+        }
+        silenced.into_iter().map(|(segment, _)| segment).collect()
+    }
+
+    /// Cuts the text of a segment. The end of one that is not known any more has been reported already.
+    pub(super) fn cut_text(&mut self, segment: u64, heard: Option<usize>) {
+        if let Some(end) = self.segments.cut(segment, heard, &self.transcript) {
+            self.happened.push_back(super::now(Event::SegmentEnded { segment, end }));
+        }
     }
 
     pub(super) async fn told(&mut self, news: News) {
@@ -231,14 +238,6 @@ async fn user_turn(utterance: Utterance, privacy: Privacy) -> UserTurn {
     UserTurn { utterance, recorded }
 }
 
-/// The end of a segment of which so many bytes were heard; None: it was not spoken.
-pub(super) fn speech_end(end: SegmentEnd, heard: Option<usize>) -> SegmentEnd {
-    match heard {
-        Some(heard) if heard < end.delivered => SegmentEnd { delivered: heard, fate: Fate::Cut },
-        _ => end,
-    }
-}
-
 async fn heard(ear: &mut Option<Ear>) -> Option<Heard> {
     match ear {
         Some(ear) => ear.next().await,
@@ -280,6 +279,7 @@ impl Speech {
             spoken: Vec::new(),
             turn: None,
             sounding: Vec::new(),
+            is_spoken: false,
             is_paused: false,
             shown: Shown::default(),
         }
@@ -303,46 +303,66 @@ impl Speech {
         }
     }
 
-    /// Opens a segment; the receiver is told when it was spoken. None: it is text only.
+    /// Opens a segment, whose text waits for its sound. The receiver is told when it was spoken. None: it is text only.
     pub(super) async fn open_segment(
         &mut self,
         segment: u64,
         is_for_all: bool,
-    ) -> Option<oneshot::Receiver<SoundEnd>> {
+        transcript: &TranscriptWriter,
+    ) -> Option<(oneshot::Receiver<SoundEnd>, Allowance)> {
+        self.is_spoken = is_for_all;
         let mouth = self.mouth.as_ref().filter(|_| is_for_all)?;
         let turn = self.turn.as_mut().map(|turn| turn.replied(segment));
         self.sounding.push(segment);
-        let end = mouth.begin(segment, turn).await;
+        let (grant, allowance) = transcript.allowance();
+        let end = mouth.begin(segment, turn, grant).await;
         self.voice_changed();
-        Some(end)
+        Some((end, allowance))
     }
 
     pub(super) async fn say(&self, text: &Text) {
-        if let Some(mouth) = &self.mouth {
+        if let Some(mouth) = self.mouth.as_ref().filter(|_| self.is_spoken) {
             mouth.say(text.clone()).await;
         }
     }
 
     pub(super) async fn close_segment(&self) {
-        if let Some(mouth) = &self.mouth {
+        if let Some(mouth) = self.mouth.as_ref().filter(|_| self.is_spoken) {
             mouth.close().await;
         }
     }
 
-    /// Silences all that is under way. Returns how far each segment had come.
-    async fn silence(&mut self) -> Vec<(u64, Cut)> {
+    /// Silences all that is under way. Returns how far each segment had come. [`Speech::cut`] is to follow.
+    fn silence(&mut self) -> Vec<(u64, Cut)> {
         let Some(mouth) = self.mouth.as_ref().filter(|_| !self.sounding.is_empty()) else {
             return Vec::new();
         };
         let segments = std::mem::take(&mut self.sounding);
         self.shown.is_sounding = false;
-        let cut: Vec<(u64, Cut)> = segments.iter().copied().zip(mouth.cut(&segments).await).collect();
+        let cut: Vec<(u64, Cut)> = segments.iter().copied().zip(mouth.silence(&segments)).collect();
         if let Some(turn) = &self.turn {
             cut.iter().for_each(|(segment, cut)| turn.cut(*segment, *cut));
         }
         self.end_pause(Pause::Interrupted);
         self.voice_changed();
         cut
+    }
+
+    /// Ends all that was silenced, once its text is cut.
+    async fn cut(&self) {
+        if let Some(mouth) = &self.mouth {
+            mouth.cut().await;
+        }
+    }
+
+    /// The connection is lost: sound waits.
+    pub(super) fn away(&self) {
+        self.mouth.iter().for_each(Mouth::away);
+    }
+
+    /// The connection is back; `rejoined` with another track.
+    pub(super) fn back(&self, rejoined: bool) {
+        self.mouth.iter().for_each(|mouth| mouth.back(rejoined));
     }
 
     /// The microphone is gone.
@@ -574,13 +594,5 @@ mod tests {
         let mut shown = Shown::default();
         shown.want(AgentState::Speaking);
         assert_eq!(shown.changed(false), Some(AgentState::Speaking));
-    }
-
-    #[test]
-    fn a_cut_reply_ends_where_it_was_heard() {
-        let whole = SegmentEnd { delivered: 20, fate: Fate::Whole };
-        assert_eq!(speech_end(whole.clone(), Some(8)), SegmentEnd { delivered: 8, fate: Fate::Cut });
-        assert_eq!(speech_end(whole.clone(), Some(20)), whole);
-        assert_eq!(speech_end(whole.clone(), None), whole, "it was text only");
     }
 }

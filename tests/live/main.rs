@@ -32,6 +32,7 @@ mod recovery;
 mod reload;
 mod sessions;
 mod soak;
+mod speaking;
 mod stuck;
 mod systemd;
 mod terminated;

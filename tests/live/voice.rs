@@ -15,18 +15,18 @@ use crate::support::exposition::Exposition;
 use crate::support::voice::{Person, RATE, spoken};
 use crate::support::world::{Worker, World, wait_until};
 
-const QUESTION: &str = "what will the weather be tomorrow";
+pub(crate) const QUESTION: &str = "what will the weather be tomorrow";
 const REPLY: &str = "It will be sunny all day. Take a hat with you.";
 /// The length of the scripted voice's sound for a text.
-const TONE: Duration = Duration::from_millis(60);
+pub(crate) const TONE: Duration = Duration::from_millis(60);
 
 /// A world whose server of models also hears and speaks.
-async fn world(script: Script) -> World {
+pub(crate) async fn world(script: Script) -> World {
     World::start(script.otherwise(Step::reply(REPLY))).await
 }
 
 /// The settings of a worker that hears and speaks there, and says nothing by itself.
-fn settings(world: &World) -> Vec<String> {
+pub(crate) fn settings(world: &World) -> Vec<String> {
     let url = world.model.base_url();
     [
         "stt.provider=openai",
@@ -43,12 +43,12 @@ fn settings(world: &World) -> Vec<String> {
 }
 
 /// The same, for an agent that pauses at any sound.
-fn impatient(world: &World) -> Vec<String> {
+pub(crate) fn impatient(world: &World) -> Vec<String> {
     let interruption = ["interruption.warm_up=0s", "interruption.min_duration=100ms"].map(str::to_owned);
     settings(world).into_iter().chain(interruption).collect()
 }
 
-fn borrowed(settings: &[String]) -> Vec<&str> {
+pub(crate) fn borrowed(settings: &[String]) -> Vec<&str> {
     settings.iter().map(String::as_str).collect()
 }
 
@@ -242,7 +242,7 @@ async fn a_voice_that_is_refused_leaves_the_reply_in_text() {
 /// What the person says into the reply.
 const INTERJECTION: &str = "stop that please and be quiet";
 /// A reply of seven seconds of the scripted voice.
-const LONG: &str =
+pub(crate) const LONG: &str =
     "This is a long story about a town. It has a river and a bridge. Many people live there and are happy.";
 
 #[tokio::test(flavor = "multi_thread")]

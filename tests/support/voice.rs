@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use livekit::data_stream::api::{StreamReader, TextStreamReader};
 use livekit::options::TrackPublishOptions;
 use livekit::prelude as lk;
 use livekit::webrtc::audio_frame::AudioFrame;
@@ -55,8 +56,12 @@ pub(crate) struct Sound {
 pub(crate) struct Written {
     pub(crate) sender: String,
     pub(crate) segment: String,
+    /// The SID of the track on which it is heard.
+    pub(crate) track: String,
     pub(crate) is_final: bool,
     pub(crate) text: String,
+    /// How much of it was there, and since when.
+    pub(crate) progress: Vec<(Instant, usize)>,
 }
 
 // === impl Person ===
@@ -191,12 +196,18 @@ async fn listen(track: lk::RemoteAudioTrack, seen: Arc<Mutex<Seen>>) {
     }
 }
 
-async fn read(reader: livekit::data_stream::api::TextStreamReader, sender: String, seen: Arc<Mutex<Seen>>) {
-    use livekit::data_stream::api::StreamReader;
-    let attribute = |name: &str| reader.info().attributes().get(name).cloned().unwrap_or_default();
-    let (segment, is_final) = (attribute("lk.segment_id"), attribute("lk.transcription_final") == "true");
-    let text = reader.read_all().await.unwrap_or_default();
-    seen.lock().unwrap().texts.push(Written { sender, segment, is_final, text });
+async fn read(mut reader: TextStreamReader, sender: String, seen: Arc<Mutex<Seen>>) {
+    let (mut text, mut progress) = (String::new(), Vec::new());
+    while let Some(Ok(part)) = reader.next().await {
+        text.push_str(&part);
+        progress.push((Instant::now(), text.len()));
+    }
+    // The end of a stream brings attributes, too.
+    let attributes = reader.info().attributes();
+    let attribute = |name: &str| attributes.get(name).cloned().unwrap_or_default();
+    let (segment, track) = (attribute("lk.segment_id"), attribute("lk.transcribed_track_id"));
+    let is_final = attribute("lk.transcription_final") == "true";
+    seen.lock().unwrap().texts.push(Written { sender, segment, track, is_final, text, progress });
 }
 
 /// A token with which the agent is dispatched.

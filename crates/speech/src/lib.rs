@@ -10,6 +10,7 @@
 //! - [`turn`]: when a person's turn has ended, from speech and transcripts
 //! - [`interruption`]: whether the agent's voice gives way to the person's
 //! - [`pace`]: how much of a piece has been spoken after a part of its sound
+//! - [`playout`]: sound on its way out in frames, with its holds, and how much of a reply was heard
 //! - [`echo`]: whether what was heard is our own voice
 //!
 //! Machines take the time as an argument and tell when they want to be asked again (`deadline`).
@@ -36,6 +37,7 @@ pub mod echo;
 pub mod interruption;
 pub mod pace;
 pub mod pieces;
+pub mod playout;
 pub mod resample;
 pub mod text;
 pub mod turn;

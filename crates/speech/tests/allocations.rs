@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use speech::pieces::{self, Pieces};
+use speech::playout::{self, Playout};
 use speech::resample::Resampler;
 use speech::vad::{Provider, Settings, Vad};
 
@@ -55,4 +57,25 @@ fn a_frame_is_resampled_without_allocations() {
         assert_eq!(counted.count_total, 0, "{from} to {to}");
         assert!(output.len() >= to as usize / 50 - 1);
     }
+}
+
+#[test]
+fn a_frame_is_played_without_allocations() {
+    let mut pieces = Pieces::new(pieces::Settings::default());
+    let pieces: Vec<_> =
+        pieces.push("A word to begin with. And another one, to go on with it.").into_iter().collect();
+    let mut playout = Playout::new(playout::Settings::new(24_000));
+    let (part, mut frame) = (vec![1000; 2 * playout.frame()], vec![0; playout.frame()]);
+    playout.begin(0, pieces[0].clone());
+    (0..100).for_each(|_| playout.add(&part));
+    let mut heard = 0;
+    let counted = allocation_counter::measure(|| {
+        for _ in 0..1000 {
+            assert!(playout.next(&mut frame) && playout.next(&mut frame));
+            playout.add(&part);
+            heard = playout.heard(0);
+        }
+    });
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+    assert!(heard > 0 && frame == vec![1000; 240]);
 }

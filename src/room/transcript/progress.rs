@@ -6,10 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use conversation::{Fate, SegmentEnd};
 use livekit::webrtc::outbox::Outbox;
 
+use super::allowance::Allowance;
+
 /// The progress of one segment. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Progress {
     outbox: Outbox,
+    /// None: it is written as it is said.
+    allowance: Option<Allowance>,
     stand: Arc<Mutex<Stand>>,
 }
 
@@ -31,8 +35,18 @@ struct Stand {
 // === impl Progress ===
 
 impl Progress {
-    pub(super) fn new(outbox: Outbox) -> Self {
-        Self { outbox, stand: Arc::default() }
+    pub(super) fn new(outbox: Outbox, allowance: Option<Allowance>) -> Self {
+        Self { outbox, allowance, stand: Arc::default() }
+    }
+
+    /// Whether it is spoken as well.
+    pub(super) fn is_spoken(&self) -> bool {
+        self.allowance.is_some()
+    }
+
+    /// The bytes that may be written by now.
+    pub(super) fn allowed(&self) -> usize {
+        self.allowance.as_ref().map_or(usize::MAX, Allowance::bytes)
     }
 
     pub(super) fn wrote(&self, bytes: usize) {
@@ -62,11 +76,14 @@ impl Progress {
         self.lock().whole = true;
     }
 
-    /// Lets nothing more be written, and returns how far the segment has come. With `lost`, bytes that went into the
-    /// connection and were not acknowledged do not count.
-    pub(super) fn cut(&self, lost: bool) -> SegmentEnd {
+    /// Lets nothing more be written, and returns how far the segment has come: what was heard of it is still written.
+    /// With `lost`, bytes that went into the connection and were not acknowledged do not count.
+    pub(super) fn cut(&self, lost: bool, heard: Option<usize>) -> SegmentEnd {
+        // Text that did not wait for its sound was read.
+        let heard =
+            heard.filter(|_| !self.allowance.as_ref().is_some_and(Allowance::is_open)).unwrap_or_default();
         let mut stand = self.lock();
-        let gone = if lost { stand.delivered } else { stand.delivered.max(stand.written) };
+        let gone = if lost { stand.delivered } else { stand.delivered.max(stand.written).max(heard) };
         let delivered = *stand.cut.get_or_insert(gone);
         let fate = if stand.whole && !lost { Fate::Whole } else { Fate::Cut };
         SegmentEnd { delivered, fate }

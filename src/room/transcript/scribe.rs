@@ -10,9 +10,8 @@ use tracing::Instrument;
 
 use super::WriteError;
 use super::segment::bounded;
-use crate::room::text::{FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TRANSCRIPTION_TOPIC};
+use crate::room::text::{FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TRACK_ATTRIBUTE, TRANSCRIPTION_TOPIC};
 
-const TRACK_ATTRIBUTE: &str = "lk.transcribed_track_id";
 /// Transcripts that wait to be written. More of them are dropped: they are for the eye only.
 const WAITING: usize = 16;
 

@@ -16,8 +16,9 @@ use tokio::sync::oneshot;
 
 use super::progress::Progress;
 use super::{UNDER_WAY, WriteError};
+use crate::room::audio::OwnTrack;
 use crate::room::packet::{self, CHAT_PACKET_TOPIC, Copy};
-use crate::room::text::{FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TRANSCRIPTION_TOPIC};
+use crate::room::text::{FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TRACK_ATTRIBUTE, TRANSCRIPTION_TOPIC};
 
 /// A write that takes longer than this is given up, and the rest of its segment with it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,6 +31,7 @@ const PIECE: usize = 15_000;
 pub(super) struct Outlet {
     participant: LocalParticipant,
     outbox: Outbox,
+    own_track: OwnTrack,
 }
 
 /// A segment, and its progress in this stay.
@@ -57,8 +59,8 @@ pub(super) struct Segment {
 // === impl Outlet ===
 
 impl Outlet {
-    pub(super) fn new(participant: LocalParticipant, outbox: Outbox) -> Self {
-        Self { participant, outbox }
+    pub(super) fn new(participant: LocalParticipant, outbox: Outbox, own_track: OwnTrack) -> Self {
+        Self { participant, outbox, own_track }
     }
 
     /// Waits until there is room for a write. The SDK would wait as well, but would meanwhile hold on to the parts
@@ -72,10 +74,14 @@ impl Outlet {
         bounded(write).await
     }
 
-    async fn open(&self, id: &str, only: &[String]) -> Result<TextStreamWriter, WriteError> {
+    /// `is_spoken`: it is said on our track as well.
+    async fn open(&self, id: &str, only: &[String], is_spoken: bool) -> Result<TextStreamWriter, WriteError> {
+        let mut attributes = final_attribute("false");
+        attributes.insert(SEGMENT_ATTRIBUTE.to_owned(), id.to_owned());
+        let track = self.own_track.sid().filter(|_| is_spoken);
+        attributes.extend(track.map(|track| (TRACK_ATTRIBUTE.to_owned(), track)));
         let options = StreamTextOptions::new_with_topic(TRANSCRIPTION_TOPIC)
-            .with_attributes(final_attribute("false"))
-            .with_attribute(SEGMENT_ATTRIBUTE, id.to_owned())
+            .with_attributes(attributes)
             .with_destination_identities(only.iter().cloned().map(Into::into).collect());
         self.write(self.participant.stream_text(options)).await
     }
@@ -120,10 +126,11 @@ impl Segment {
         }
     }
 
-    /// Adds more of the text, unless the segment is done or cut.
+    /// Adds more of the text, unless the segment is done, up to where it is cut.
     pub(super) fn say(&mut self, text: &str) {
-        if !self.done && self.progress.is_cut_at().is_none() {
+        if !self.done {
             self.text.push_str(text);
+            self.trim();
         }
     }
 
@@ -167,6 +174,9 @@ impl Segment {
             self.tell(0, Fate::Cut);
             return Ok(());
         }
+        if self.stream.is_none() && !self.text.is_empty() && allowed(&self.text, &self.progress).is_empty() {
+            return Ok(());
+        }
         if !self.closed {
             self.write_stream(outlet).await?;
         }
@@ -182,23 +192,31 @@ impl Segment {
     async fn write_stream(&mut self, outlet: &Outlet) -> Result<(), WriteError> {
         let stream = match &self.stream {
             Some(stream) => stream,
-            None => self.stream.insert(outlet.open(&self.id, &self.only).await?),
+            None => self.stream.insert(outlet.open(&self.id, &self.only, self.progress.is_spoken()).await?),
         };
         loop {
             outlet.room().await?;
             // The session may have cut it meanwhile.
-            if let Some(end) = self.progress.is_cut_at() {
-                self.text.truncate(end);
-            }
-            let Some(piece) = piece(&self.text, self.progress.written()) else { break };
+            let Some(piece) = piece(allowed(&self.text, &self.progress), self.progress.written()) else {
+                break;
+            };
             bounded(stream.write(piece)).await?;
             self.progress.wrote(piece.len());
         }
-        if let Some(stream) = self.stream.take_if(|_| self.finished.is_some()) {
+        self.trim();
+        let is_whole = self.finished.is_some() && self.progress.written() >= self.text.len();
+        if let Some(stream) = self.stream.take_if(|_| is_whole) {
             bounded(stream.close_with_options(None, Some(final_attribute("true")))).await?;
             self.closed = true;
         }
         Ok(())
+    }
+
+    /// Forgets the text behind a cut.
+    fn trim(&mut self) {
+        if let Some(end) = self.progress.is_cut_at() {
+            self.text.truncate(within_bytes(&self.text, end).len());
+        }
     }
 
     /// Writes the whole text as chat messages to the people who read these.
@@ -219,6 +237,11 @@ impl Segment {
             let _ = ended.send(SegmentEnd { delivered, fate });
         }
     }
+}
+
+/// The part of a text that may be written by now.
+fn allowed<'a>(text: &'a str, progress: &Progress) -> &'a str {
+    within_bytes(text, progress.is_cut_at().unwrap_or(usize::MAX).min(progress.allowed()))
 }
 
 /// The next piece of a text of which this much is written.

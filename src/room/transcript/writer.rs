@@ -7,8 +7,9 @@
 //! the same segment.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::segment::{Outlet, Segment};
 use super::{Line, Word, WriteError};
@@ -19,6 +20,8 @@ const KEPT: usize = 4;
 pub(super) struct Writer {
     outlet: Outlet,
     line: watch::Receiver<Line>,
+    /// More of a segment may be written.
+    raised: Arc<Notify>,
     /// The latest ones; the last is under way until it is finished.
     segments: VecDeque<Segment>,
 }
@@ -26,8 +29,8 @@ pub(super) struct Writer {
 // === impl Writer ===
 
 impl Writer {
-    pub(super) fn new(outlet: Outlet, line: watch::Receiver<Line>) -> Self {
-        Self { outlet, line, segments: VecDeque::new() }
+    pub(super) fn new(outlet: Outlet, line: watch::Receiver<Line>, raised: Arc<Notify>) -> Self {
+        Self { outlet, line, raised, segments: VecDeque::new() }
     }
 
     /// Runs until there will be no more words.
@@ -45,8 +48,10 @@ impl Writer {
                 }
                 word = words.recv() => match word {
                     Some(word) => self.take(word),
-                    None => return,
+                    // What was still to be heard may be written by now.
+                    None => return self.write().await,
                 },
+                () = self.raised.notified() => {}
             }
             self.write().await;
         }
