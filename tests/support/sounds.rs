@@ -12,6 +12,7 @@ use crate::support::voice::RATE;
 #[path = "../../crates/speech/tests/hearing/sound.rs"]
 mod made;
 
+#[allow(unused_imports, reason = "each test program uses its own part")]
 pub(crate) use made::{telephone, whispered};
 
 pub(crate) const SECOND: usize = RATE as usize;

@@ -92,12 +92,12 @@ impl<'a> Recorded<'a> {
         };
         let roots = spans.iter().filter(|span| span.name == "livekit.llm_call");
         let root = roots.map(|root| root.start_ns / 1000).find(|start| since_question(*start));
-        let chat = of(Endpoint::Chat).last();
+        let chat = of(Endpoint::Chat).next_back();
         let after_chat = |speech: &&Request| chat.is_some_and(|chat| speech.came_us > chat.came_us);
         Self {
             turn,
             last_speech: root,
-            transcription: of(Endpoint::Transcription).last(),
+            transcription: of(Endpoint::Transcription).next_back(),
             is_asked_once: requests.iter().filter(asked).count() == 1,
             chat,
             speech: of(Endpoint::Speech).find(after_chat),
