@@ -22,6 +22,7 @@ mod onset;
 mod passed_over;
 mod settings;
 mod silero;
+mod spectrum;
 mod weights;
 
 use std::collections::VecDeque;
