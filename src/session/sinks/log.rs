@@ -1,10 +1,12 @@
 //! A log line for each turn.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use conversation::{TurnOutcome, Usage};
 
 use crate::session::turn_record::{TurnEnd, TurnRecord, TurnSink, Unasked};
+use crate::telemetry::spans::SpokenFigures;
 
 #[derive(Default)]
 pub(in crate::session) struct TurnLog {
@@ -90,6 +92,8 @@ fn log(turn: &TurnRecord, end: &TurnEnd, how: &str) {
     let first_word_ms = end.latency.map(|latency| latency.as_millis());
     let Usage { input, output, estimated, .. } = end.usage;
     let attempts = end.attempts.len();
+    let ms = |time: Option<Duration>| time.map(|time| time.as_millis());
+    let SpokenFigures { transcription_delay, end_of_turn_delay, tts_ttfb, heard, played, .. } = end.spoken.figures;
     // The usual reason is not logged.
     let finish_reason = end.finish_reason.as_deref().filter(|reason| *reason != "stop");
     tracing::info!(
@@ -98,6 +102,11 @@ fn log(turn: &TurnRecord, end: &TurnEnd, how: &str) {
         trace_id,
         span_id,
         first_word_ms,
+        end_of_turn_ms = ms(end_of_turn_delay),
+        transcript_ms = ms(transcription_delay),
+        tts_ms = ms(tts_ttfb),
+        heard_ms = ms(heard),
+        played_ms = ms(played),
         total_ms,
         attempts,
         input,
