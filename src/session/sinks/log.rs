@@ -21,10 +21,10 @@ impl TurnSink for TurnLog {
 
     fn ended(&mut self, turn: &TurnRecord, end: &TurnEnd) {
         match (&end.outcome, end.unasked) {
+            (TurnOutcome::Failed(_) | TurnOutcome::Aborted(_), _) => log_failure(turn, end),
             (_, Some(why)) => log_unasked(turn, why),
             (TurnOutcome::Answered, None) => log(turn, end, "turn answered"),
             (TurnOutcome::Interrupted, None) => log(turn, end, "turn interrupted"),
-            (TurnOutcome::Failed(_) | TurnOutcome::Aborted(_), None) => log_failure(turn, end),
         }
         self.log_skipped(turn.index, &end.skipped);
     }
@@ -48,14 +48,12 @@ impl TurnLog {
 
 fn log_unasked(turn: &TurnRecord, why: Unasked) {
     let TurnRecord { index: turn, trace_id, span_id, .. } = turn;
-    match why {
-        Unasked::Overtaken => {
-            tracing::info!(turn, trace_id, span_id, "turn overtaken by the next before it was asked")
-        }
-        Unasked::Deleted => {
-            tracing::info!(turn, trace_id, span_id, "turn deleted by its speaker before it was asked")
-        }
-    }
+    let what = match why {
+        Unasked::Overtaken => "turn overtaken by the next before it was asked",
+        Unasked::Deleted => "turn deleted by its speaker before it was asked",
+        Unasked::Unheard => "turn not understood",
+    };
+    tracing::info!(turn, trace_id, span_id, "{what}");
 }
 
 fn log_failure(turn: &TurnRecord, end: &TurnEnd) {
