@@ -215,7 +215,7 @@ impl Session<'_> {
                 }
                 Action::Adopt { turn, said } => self.adopt(turn, said).await,
                 Action::Discard => self.discard(),
-                Action::Unheard { turn, said, failure } => self.unheard(turn, said, failure),
+                Action::Unheard { turn, said, failure } => self.unheard(turn, said, &failure),
                 Action::Cancel { turn } => {
                     self.call.iter_mut().filter(|call| call.turn() == turn).for_each(Call::cancel)
                 }
@@ -241,8 +241,8 @@ impl Session<'_> {
                     let spoken = self.speech.end_turn(turn);
                     self.ledger.finish(turn, result, answer, spoken);
                 }
-                Action::Overtaken { turn, said } => self.ledger.unasked(turn, said, Unasked::Overtaken),
-                Action::Deleted { turn, said } => self.ledger.unasked(turn, said, Unasked::Deleted),
+                Action::Overtaken { turn, said } => self.unasked(turn, said, Unasked::Overtaken),
+                Action::Deleted { turn, said } => self.unasked(turn, said, Unasked::Deleted),
                 Action::End(reason) => return Some(reason),
             }
         }

@@ -184,7 +184,7 @@ catalogue! {
         "Sound of replies to turns that was played.";
     SPEECH_WORDLESS as speech_wordless: Counter<Wordless>, by "result" =
         Kind::Counter, "voiced.speech.wordless", "voiced_speech_wordless_total", "{sound}",
-        "Sounds like speech that became no turn, by result: no_request (too short to be transcribed), no_words (nothing was understood).";
+        "Sounds like speech that became no turn, by result: no_request (too short to be transcribed), no_words (nothing was understood), echo (the agent's own words).";
     SPEECH_PAUSES as speech_pauses: Counter<Pause>, by "result" =
         Kind::Counter, "voiced.speech.pauses", "voiced_speech_pauses_total", "{pause}",
         "Replies that paused while a person made a sound, by result: interrupted, resumed (a false interruption).";

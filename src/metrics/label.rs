@@ -80,6 +80,8 @@ pub enum Wordless {
     /// It was too short, or not enough like speech, to be transcribed.
     NoRequest,
     NoWords,
+    /// Its words were the agent's own.
+    Echo,
 }
 
 /// What became of a reply that paused for a sound.
@@ -353,12 +355,13 @@ impl Refusal {
 // === impl Wordless ===
 
 impl Wordless {
-    pub(super) const ALL: [Self; 2] = [Self::NoRequest, Self::NoWords];
+    pub(super) const ALL: [Self; 3] = [Self::NoRequest, Self::NoWords, Self::Echo];
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::NoRequest => "no_request",
             Self::NoWords => "no_words",
+            Self::Echo => "echo",
         }
     }
 }

@@ -135,9 +135,9 @@ impl Ledger {
     }
 
     /// Records a turn whose words are not known.
-    pub(super) fn unheard(&mut self, turn: u64, failure: Failure, spoken: SpokenRecord) {
-        let failure = Failure { message: self.tracer.privacy().message(&failure.message), ..failure };
-        self.end(turn, &TurnEnd { spoken, ..TurnEnd::failed(failure) });
+    pub(super) fn unheard(&mut self, turn: u64, failure: &Failure, spoken: SpokenRecord) {
+        let end = TurnEnd::unheard(failure, spoken, self.tracer.privacy());
+        self.end(turn, &end);
     }
 
     /// `answer` is the recordable form of the result's text.
@@ -147,11 +147,10 @@ impl Ledger {
         self.end(turn, &TurnEnd { discarded, ..end });
     }
 
-    /// Records a turn that was never put to the model.
-    pub(super) fn unasked(&mut self, turn: u64, said: UserTurn, why: Unasked) {
-        let answer = said.recorded.replaced_by("");
-        self.begin(turn, said, None);
-        self.end(turn, &TurnEnd::unasked(why, answer));
+    /// Records a turn that was not put to the model. `answer` is the recordable form of an empty text.
+    pub(super) fn unasked(&mut self, turn: u64, why: Unasked, answer: Recorded, spoken: SpokenRecord) {
+        let end = TurnEnd::unasked(why, answer, spoken, self.tracer.privacy());
+        self.end(turn, &end);
     }
 
     fn end(&mut self, turn: u64, end: &TurnEnd) {

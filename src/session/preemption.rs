@@ -1,4 +1,4 @@
-//! Calls to the model for turns that may not have ended.
+//! Calls to the model for turns that may not have ended, and turns for which there is none.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use super::Session;
 use super::call::Call;
 use super::machine::UserTurn;
 use super::spoken_record::{SpokenQuestion, SpokenRecord};
+use super::turn_record::Unasked;
 use crate::voice::SpokenReply;
 
 /// How long a session that ends waits for the costs of calls that were made in vain.
@@ -38,14 +39,26 @@ impl Session<'_> {
     }
 
     /// A person was not understood.
-    pub(super) fn unheard(&mut self, turn: u64, said: UserTurn, failure: Failure) {
+    pub(super) fn unheard(&mut self, turn: u64, said: UserTurn, failure: &Failure) {
+        let spoken = self.begin_unasked(turn, said);
+        self.ledger.unheard(turn, failure, spoken);
+    }
+
+    /// The model is not asked about a turn.
+    pub(super) fn unasked(&mut self, turn: u64, said: UserTurn, why: Unasked) {
+        let answer = said.recorded.replaced_by("");
+        let spoken = self.begin_unasked(turn, said);
+        self.ledger.unasked(turn, why, answer, spoken);
+    }
+
+    /// Begins a turn that is over at once. Returns what is recorded of its speech.
+    fn begin_unasked(&mut self, turn: u64, said: UserTurn) -> SpokenRecord {
         let spoken = self.speech.take(&said.utterance);
         let context = self.ledger.begin(turn, said, spoken.as_ref().and_then(|spoken| spoken.began()));
         if let Some(spoken) = &spoken {
             self.speech.trace(&context, spoken);
         }
-        let question = spoken.map(SpokenQuestion::from);
-        self.ledger.unheard(turn, failure, SpokenRecord::new(question, SpokenReply::default(), None));
+        SpokenRecord::new(spoken.map(SpokenQuestion::from), SpokenReply::default(), None)
     }
 
     pub(super) async fn count_discarded(&mut self) {

@@ -516,7 +516,7 @@ impl Speech {
 impl Turn {
     /// Its reply is said in this segment.
     fn replied(&mut self, segment: u64) -> SpokenTo {
-        self.segment = Some(segment);
+        self.segment.get_or_insert(segment);
         SpokenTo { context: self.context.clone(), record: self.reply.clone() }
     }
 

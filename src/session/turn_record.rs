@@ -72,6 +72,8 @@ pub(super) enum Unasked {
     Overtaken,
     /// Its speaker deleted the message.
     Deleted,
+    /// Its words are not known.
+    Unheard,
 }
 
 // === impl TurnEnd ===
@@ -104,14 +106,25 @@ impl TurnEnd {
     }
 
     /// `answer` is the recordable form of an empty text.
-    pub(super) fn unasked(why: Unasked, answer: Recorded) -> Self {
-        let phase = Phase::Waiting;
-        Self { unasked: Some(why), answer, phase, ..Self::without_answer(TurnOutcome::Interrupted) }
+    pub(super) fn unasked(why: Unasked, answer: Recorded, spoken: SpokenRecord, privacy: &Privacy) -> Self {
+        let outcome = TurnOutcome::Interrupted;
+        Self {
+            unasked: Some(why),
+            answer,
+            phase: Phase::Waiting,
+            spoken: recorded_speech(spoken, &outcome, privacy),
+            ..Self::without_answer(outcome)
+        }
     }
 
-    /// The end of a turn that was never put to the model, since its words are not known.
-    pub(super) fn failed(failure: Failure) -> Self {
-        Self::without_answer(TurnOutcome::Failed(failure))
+    /// The end of a turn whose words are not known.
+    pub(super) fn unheard(failure: &Failure, spoken: SpokenRecord, privacy: &Privacy) -> Self {
+        let outcome = TurnOutcome::Failed(recorded_failure(failure, privacy));
+        Self {
+            unasked: Some(Unasked::Unheard),
+            spoken: recorded_speech(spoken, &outcome, privacy),
+            ..Self::without_answer(outcome)
+        }
     }
 
     /// The end of a turn whose session broke down.

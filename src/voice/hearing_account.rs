@@ -65,6 +65,14 @@ impl HearingAccount {
         }
     }
 
+    /// Speech was the agent's own, which came back.
+    pub(super) fn echo(&mut self) {
+        self.metrics.instruments.speech_wordless.add(Wordless::Echo);
+        if self.may_log() {
+            tracing::info!("the agent's own words came back through the microphone; they are no turn");
+        }
+    }
+
     /// A request for a transcript is over.
     pub(super) fn request(&self, report: &Report) {
         self.metrics.stt_request_ended(report);
@@ -91,7 +99,8 @@ mod tests {
         assert_eq!(said.matches("made no request").count(), 5, "{said}");
         account.passed_over(20, LEVEL);
         account.no_words();
-        for (result, count) in [("no_request", 20), ("no_words", 1)] {
+        account.echo();
+        for (result, count) in [("no_request", 20), ("no_words", 1), ("echo", 1)] {
             let line = format!("voiced_speech_wordless_total{{result=\"{result}\"}} {count}\n");
             assert!(metrics.text().contains(&line), "{}", metrics.text());
         }

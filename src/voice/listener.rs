@@ -175,6 +175,7 @@ impl Listener {
 
     async fn understood(&mut self, now: Instant, text: &Text) -> Result<(), Gone> {
         if self.is_echo(now, text) {
+            self.account.echo();
             return self.nothing().await;
         }
         self.loudness.is_person();

@@ -135,8 +135,8 @@ fn table(found: &Found) -> Markup {
         div.scroll tabindex="0" role="region" aria-label="Sessions" {
             table {
                 caption {
-                    "Sessions, the newest first. Times are UTC. First word: in the room, after the end of what was \
-                     said; TTFT: the model’s."
+                    "Sessions, the newest first. Times are UTC. First word: in the room, or its first sound, after the \
+                     end of what was said; TTFT: the model’s."
                 }
                 (head())
                 tbody { @for session in &found.sessions { (row(session)) } }

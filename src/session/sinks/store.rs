@@ -119,14 +119,14 @@ impl TurnRecord {
 mod tests {
     use std::time::Duration;
 
-    use conversation::{Failure, TurnOutcome};
+    use conversation::Failure;
     use redaction::Recorded;
     use speech_services::Outcome;
     use turn_store::{Direction, Reader, Settings, Turns, bars};
 
     use super::*;
     use crate::session::turn_record::Unasked;
-    use crate::telemetry::spans::SpokenFigures;
+    use crate::telemetry::spans::{SpokenFigures, Tracer};
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -178,8 +178,8 @@ mod tests {
             ..SpokenRecord::default()
         };
         let end =
-            TurnEnd { spoken, ended: at(2000), ..TurnEnd::unasked(Unasked::Overtaken, Recorded::default()) };
-        (turn, TurnEnd { outcome: TurnOutcome::Interrupted, ..end })
+            TurnEnd::unasked(Unasked::Overtaken, Recorded::default(), spoken, Tracer::default().privacy());
+        (turn, TurnEnd { ended: at(2000), ..end })
     }
 
     #[tokio::test]
