@@ -82,12 +82,14 @@ where
 
 /// The value of a key in its section, or that of an unset key. The sections' fields are read one by one, since a
 /// derived reader is compiled once for each section, and four times for figment's own types: half a megabyte.
-pub(super) fn value<T: DeserializeOwned>(section: &Dict, name: &str) -> Result<T, figment::Error> {
+pub(super) fn value<T: DeserializeOwned>(section: &Dict, name: &str) -> Result<T, Box<figment::Error>> {
     let Some(value) = section.get(name) else {
-        let none = Value::from(Empty::None).deserialize();
-        return none.or_else(|_| Value::from(Vec::<Value>::new()).deserialize());
+        return match Value::from(Empty::None).deserialize() {
+            Ok(none) => Ok(none),
+            Err(_) => Value::from(Vec::<Value>::new()).deserialize().map_err(Box::new),
+        };
     };
-    value.deserialize()
+    value.deserialize().map_err(Box::new)
 }
 
 /// The key's name: that of its field, or the one behind `as`.
@@ -125,7 +127,7 @@ macro_rules! section {
             };
 
             /// The section of these values, each as its kind has read it.
-            pub(in crate::config) fn of(values: &figment::value::Dict) -> Result<Self, figment::Error> {
+            pub(in crate::config) fn of(values: &figment::value::Dict) -> Result<Self, Box<figment::Error>> {
                 use $crate::config::key::{name, value};
                 Ok(Self { $($field: value(values, name!($field $(as $key)?))?,)* })
             }

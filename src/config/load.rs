@@ -136,6 +136,7 @@ fn merge(settings: &[Setting]) -> Result<Config, ConfigError> {
     let sections = merged.data().map(|mut profiles| profiles.remove(&Profile::Default).unwrap_or_default());
     // Each value was read by its kind already, so this is a mistake of ours; still no reason to panic.
     sections
+        .map_err(Box::new)
         .and_then(|sections| Config::of(&sections))
         .map_err(|error| Problem::new(format!("the configuration does not fit together: {error}")).into())
 }

@@ -43,7 +43,7 @@ macro_rules! configuration {
 
         impl Config {
             /// The configuration of the values in these sections.
-            pub(super) fn of(sections: &Dict) -> Result<Self, figment::Error> {
+            pub(super) fn of(sections: &Dict) -> Result<Self, Box<figment::Error>> {
                 let section = |name: &str| sections.get(name).and_then(Value::as_dict);
                 let none = Dict::new();
                 Ok(Self { $($field: $section::of(section(stringify!($field)).unwrap_or(&none))?,)* })

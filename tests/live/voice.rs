@@ -145,12 +145,15 @@ async fn a_spoken_question_gets_a_spoken_answer_and_one_trace() {
     drop(worker);
 }
 
+/// A metric's name, labels and value.
+type Counted<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
+
 /// The metrics of a worker come to these values.
-fn assert_counted(worker: &Worker, expected: &[(&str, &[(&str, &str)], f64)]) {
+fn assert_counted(worker: &Worker, expected: &[Counted<'_>]) {
     let wrong = || {
         let answer = testbed::http::get(worker.http_port, "/metrics").unwrap();
         let scraped = Exposition::parse(&answer.body).unwrap();
-        let differs = |(name, labels, value): &(&str, &[(&str, &str)], f64)| {
+        let differs = |(name, labels, value): &Counted<'_>| {
             let found = scraped.get(name, labels);
             (found != Some(*value)).then(|| format!("{name}{labels:?}: {found:?}, not {value}"))
         };

@@ -91,7 +91,8 @@ fn log(turn: &TurnRecord, end: &TurnEnd, how: &str) {
     let Usage { input, output, estimated, .. } = end.usage;
     let attempts = end.attempts.len();
     let ms = |time: Option<Duration>| time.map(|time| time.as_millis());
-    let SpokenFigures { transcription_delay, end_of_turn_delay, tts_ttfb, heard, played, .. } = end.spoken.figures;
+    let SpokenFigures { transcription_delay, end_of_turn_delay, tts_ttfb, heard, played, .. } =
+        end.spoken.figures;
     // The usual reason is not logged.
     let finish_reason = end.finish_reason.as_deref().filter(|reason| *reason != "stop");
     tracing::info!(
