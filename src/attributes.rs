@@ -31,6 +31,10 @@ attributes! {
     LIVEKIT_INPUT_TOKENS = "livekit.input_tokens" on TURN;
     /// Seed: completion tokens of the turn. Int.
     LIVEKIT_OUTPUT_TOKENS = "livekit.output_tokens" on TURN;
+    /// Ours: prompt tokens of calls that were made before a spoken turn had ended, and whose answers were not used. Int.
+    LIVEKIT_DISCARDED_INPUT_TOKENS = "livekit.discarded_input_tokens" on TURN;
+    /// Ours: completion tokens of the same. Int.
+    LIVEKIT_DISCARDED_OUTPUT_TOKENS = "livekit.discarded_output_tokens" on TURN;
     /// Seed: the first 80 characters of the reply.
     LIVEKIT_ANSWER_PREVIEW = "livekit.answer_preview" on TURN;
     /// Ours: the turn's place in its session, from 0. Int.
@@ -46,12 +50,30 @@ attributes! {
     LK_END_OF_TURN_DELAY = "lk.end_of_turn_delay" on TURN;
     /// LiveKit: from the first text sent to the voice to its first sound. Double, seconds.
     LK_TTS_TTFB = "lk.tts_ttfb" on TURN;
+    /// Ours: the length of the user's speech. Double, seconds.
+    LIVEKIT_INPUT_AUDIO_DURATION = "livekit.input_audio_duration" on TURN;
+    /// Ours: the length of the reply's sound that was played. Double, seconds.
+    LIVEKIT_OUTPUT_AUDIO_DURATION = "livekit.output_audio_duration" on TURN;
+    /// Ours: the sound of the turn's requests for transcripts, in sum. Double, seconds.
+    LIVEKIT_STT_AUDIO_DURATION = "livekit.stt_audio_duration" on TURN;
+    /// Ours: the tokens of these requests, where the provider counted them. Int.
+    LIVEKIT_STT_TOKENS = "livekit.stt_tokens" on TURN;
+    /// Ours: the characters of the turn's requests for speech, in sum. Int.
+    LIVEKIT_TTS_CHARACTERS = "livekit.tts_characters" on TURN;
+    /// Ours: the tokens of these requests, where the provider counted them. Int.
+    LIVEKIT_TTS_TOKENS = "livekit.tts_tokens" on TURN;
     /// Ours: the length of the sound that was transcribed, or that came of the text. Double, seconds.
     LIVEKIT_AUDIO_DURATION = "livekit.audio_duration" on STT_REQUEST | TTS_REQUEST;
     /// Ours: the characters of the transcript, or of the text that was spoken. Int.
     LIVEKIT_CHARACTERS = "livekit.characters" on STT_REQUEST | TTS_REQUEST;
+    /// Ours: the tokens that the speech provider counted. Int.
+    LIVEKIT_TOKENS = "livekit.tokens" on STT_REQUEST | TTS_REQUEST;
     /// LiveKit: true when the user cut the reply short. Bool.
     LK_INTERRUPTED = "lk.interrupted" on TURN;
+    /// LiveKit: the length of the reply's sound that was played when the user cut it short. Double, seconds.
+    LK_PLAYOUT_POSITION = "lk.playout.position" on TURN;
+    /// Ours: the bytes of the reply that were heard by then. Int.
+    LIVEKIT_CUT_BYTES = "livekit.cut_bytes" on TURN;
     /// LiveKit: the number of the attempt, from 0. Int.
     LK_RETRY_COUNT = "lk.retry_count" on ATTEMPT | STT_ATTEMPT | TTS_ATTEMPT;
     /// LiveKit: the ids under which the provider knows the call. Strings.

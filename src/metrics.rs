@@ -6,7 +6,7 @@
 //!
 //! - `catalogue`: every metric once, with both of its names, its instrument and its labels
 //! - `label`: the closed sets; `values`: the labels that they become
-//! - `llm`: the counts of requests to the model
+//! - `llm`: the counts of requests to the model; `speech`: those of requests to the speech services, and of spoken turns
 //! - `process`: the operating system's figures about the process; `observed`, beside this module, looks up the state of
 //!   the other parts
 //! - `meter`: the seam to OpenTelemetry's instruments; `text`: the format that Prometheus reads
@@ -16,6 +16,7 @@ mod label;
 mod llm;
 mod meter;
 mod process;
+mod speech;
 mod text;
 mod values;
 
@@ -28,14 +29,16 @@ use otlp_spool::{MetricsEncoder, RequestBody};
 use url::Url;
 
 use self::catalogue::{Definition, Instruments};
+pub(crate) use self::label::Tokens;
 use self::label::TurnLabel;
 #[cfg(test)]
 pub(crate) use self::label::error_class;
-pub use self::label::{Holding, Panicked, Phase, Refusal, Restored, Resumption};
+pub use self::label::{Holding, Panicked, Pause, Phase, Refusal, Restored, Resumption, Wordless};
 pub(crate) use self::llm::RequestEnd;
 pub use self::llm::{LlmMetrics, OpenRequest};
 pub use self::meter::Temporality;
 use self::meter::{Label, Meter};
+pub(crate) use self::speech::Spoken;
 use self::values::Values;
 
 /// The media type of [`Metrics::text`].

@@ -13,11 +13,13 @@ mod history;
 mod ledger;
 mod listening;
 mod machine;
+mod preemption;
 mod presence;
 mod seen_messages;
 mod segments;
 mod sinks;
 mod spoken;
+mod spoken_record;
 mod turn_record;
 
 use std::collections::VecDeque;
@@ -25,7 +27,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use conversation::AgentState;
+use conversation::{AgentState, Usage};
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 
 use crate::config;
 use crate::llm::Answerer;
@@ -99,6 +104,8 @@ struct Session<'a> {
     transcript: TranscriptWriter,
     arrivals: Arrivals,
     call: Option<Call>,
+    /// Calls whose turns ended otherwise, on their way to their costs.
+    discarded: FuturesUnordered<BoxFuture<'static, Usage>>,
     segments: Segments,
     speech: Speech,
     /// Events that are still to be fed to the machine.
@@ -136,7 +143,7 @@ pub async fn run(
         tracing::info!("the room was deleted before we joined, and this is another one of its name");
         machine.in_other_room();
     }
-    let speech = Speech::open(room, &parts.voice);
+    let speech = Speech::open(room, &parts.voice, &parts.metrics);
     let (arrivals, call, words_wait) = (Arrivals::default(), None, false);
     let (segments, happened) = (Segments::default(), VecDeque::new());
     let session = Session {
@@ -147,6 +154,7 @@ pub async fn run(
         transcript,
         arrivals,
         call,
+        discarded: FuturesUnordered::new(),
         segments,
         speech,
         happened,
@@ -170,6 +178,7 @@ impl Session<'_> {
         let (mut end, mut ending) = (pin!(end), false);
         loop {
             if let Some(reason) = self.step(next).await {
+                self.count_discarded().await;
                 // What it was still to say is written.
                 drop(self.speech);
                 self.transcript.finish().await;
@@ -201,6 +210,12 @@ impl Session<'_> {
                     let span = self.begin_turn(turn, said).await;
                     self.call = Some(Call::start(&self.parts, turn, messages, span));
                 }
+                Action::AskPreemptively { turn, said, messages } => {
+                    self.ask_preemptively(turn, &said, messages)
+                }
+                Action::Adopt { turn, said } => self.adopt(turn, said).await,
+                Action::Discard => self.discard(),
+                Action::Unheard { turn, said, failure } => self.unheard(turn, said, &failure),
                 Action::Cancel { turn } => {
                     self.call.iter_mut().filter(|call| call.turn() == turn).for_each(Call::cancel)
                 }
@@ -221,18 +236,18 @@ impl Session<'_> {
                 }
                 Action::CutSegment { segment, chat } => self.cut(segment, chat).await,
                 Action::Corrected { speaker, known } => self.ledger.corrected(&speaker, known),
-                Action::Finish { turn, mut result } => {
+                Action::Finish { turn, result } => {
                     let answer = self.parts.tracer.privacy().record(&result.answer.text).await;
-                    let spoken = self.speech.end_turn(turn, &mut result.latency);
+                    let spoken = self.speech.end_turn(turn);
                     self.ledger.finish(turn, result, answer, spoken);
                 }
-                Action::Overtaken { turn, said } => self.ledger.unasked(turn, said, Unasked::Overtaken),
-                Action::Deleted { turn, said } => self.ledger.unasked(turn, said, Unasked::Deleted),
+                Action::Overtaken { turn, said } => self.unasked(turn, said, Unasked::Overtaken),
+                Action::Deleted { turn, said } => self.unasked(turn, said, Unasked::Deleted),
                 Action::End(reason) => return Some(reason),
             }
         }
         if is_turn {
-            self.speech.resume();
+            self.speech.turn_ended();
         }
         self.show_state();
         None
@@ -275,7 +290,8 @@ impl Session<'_> {
                 },
                 Some((segment, end)) = self.segments.next() => return now(Event::SegmentEnded { segment, end }),
                 event = reply(&mut self.call, &self.transcript) => return now(self.reply_event(event)),
-                news = self.speech.next() => self.told(news),
+                news = self.speech.next() => self.told(news).await,
+                Some(usage) = self.discarded.next() => self.ledger.discarded(usage),
                 _ = sleep_until(deadline) => return now(Event::Tick),
             }
         }
@@ -399,6 +415,7 @@ fn now(event: Event) -> (Instant, Event) {
 /// cancelled and only its end is awaited.
 async fn reply(call: &mut Option<Call>, transcript: &TranscriptWriter) -> Event {
     match call {
+        Some(call) if call.is_held() => std::future::pending().await,
         Some(call) => {
             if !call.is_cancelled() {
                 transcript.ready().await;

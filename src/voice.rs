@@ -7,19 +7,28 @@
 //! ```
 //!
 //! # Layout
-//! - `ear`: one microphone, until its track ends
-//! - `mouth`: the texts of the session on their way to sound; `patience`: how long they wait for it, pure; `player`: gives
-//!   the sound to the room at its pace
+//! - `ear`: one microphone, until its track ends, as the session sees it; `listener`: its task; `loudness` and
+//!   `spoken_lately`: what tells the agent's echo from a person; `hearing_account`: what is counted; `speech_time`: how
+//!   long a person spoke, pure
+//! - `mouth`: the texts of the session on their way to sound; `piece_request`: a request for speech, `reply_record`: what
+//!   became of those of a reply; `patience`: how long texts wait for their sound, pure; `player`: gives the sound to the
+//!   room at its pace
 //!
 //! Sessions know both by what they send and receive here; neither knows a session.
 
 mod ear;
+mod hearing_account;
+mod listener;
+mod loudness;
 mod mouth;
 mod patience;
+mod piece_request;
 mod player;
+mod reply_record;
+mod speech_time;
+mod spoken_lately;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use speech_services::BuildError;
 use speech_services::hearing::{self, Hearing};
@@ -29,13 +38,17 @@ use url::Url;
 use crate::config::Config;
 
 pub(crate) use self::ear::{Ear, Heard, SpokenTurn};
-pub(crate) use self::mouth::{Mouth, Said, SoundEnd};
+pub(crate) use self::mouth::{Cut, Mouth, Said, SoundEnd};
+pub(crate) use self::piece_request::SpokenTo;
+pub(crate) use self::reply_record::{ReplyRecord, SpokenReply};
+pub(crate) use self::spoken_lately::SpokenLately;
 
 /// What the sessions of a worker hear and speak with.
 #[derive(Clone, Default)]
 pub struct Voice {
     pub(crate) hearing: Option<Listening>,
     pub(crate) speaking: Option<Speech>,
+    pub(crate) interruption: speech::interruption::Settings,
 }
 
 /// How people are heard.
@@ -44,7 +57,8 @@ pub(crate) struct Listening {
     pub(crate) provider: Arc<dyn Hearing>,
     pub(crate) vad: speech::vad::Settings,
     pub(crate) turn: speech::turn::Settings,
-    pub(crate) resume_after: Duration,
+    /// Whether the model is asked before a turn is known to have ended.
+    pub(crate) preemptive: bool,
     /// The language of what people say, where it is known.
     pub(crate) language: Option<String>,
     pub(crate) server: Server,
@@ -75,7 +89,7 @@ impl Voice {
     pub fn new(config: &Config) -> Result<Self, BuildError> {
         let hearing = config.hearing().map(|settings| Listening::new(&settings, config)).transpose()?;
         let speaking = config.speaking().map(|settings| Speech::new(&settings)).transpose()?;
-        Ok(Self { hearing, speaking })
+        Ok(Self { hearing, speaking, interruption: config.interruption.settings() })
     }
 
     /// The language of the replies, where it is known.
@@ -93,7 +107,7 @@ impl Listening {
             provider: Arc::new(hearing::Batch::new(transcriber).prefix(config.vad.prefix)),
             vad: config.vad.settings(),
             turn: config.turn.settings(),
-            resume_after: config.interruption.resume_after,
+            preemptive: config.turn.preemptive,
             language: config.stt.language.clone(),
             server: Server::new(&settings.service.base_url, &settings.service.model),
         })

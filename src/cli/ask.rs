@@ -17,7 +17,7 @@ use crate::llm::{self, Answer, Answerer, Question};
 use crate::output::{self, StdoutError};
 use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
-use crate::telemetry::spans::{Conversation, SpokenTimes, Tracer, TurnEnd, TurnStart};
+use crate::telemetry::spans::{Conversation, SpokenFigures, Tracer, TurnEnd, TurnStart};
 use crate::terminal;
 
 use super::AskArgs;
@@ -121,8 +121,9 @@ async fn ask(
         outcome: answer.outcome.clone(),
         answer: &tracer.privacy().record(&answer.text).await,
         usage: answer.usage,
+        discarded: Usage::default(),
         e2e_latency: first,
-        spoken: SpokenTimes::default(),
+        spoken: SpokenFigures::default(),
     });
     Asked { answer, trace_id, span_id, total, printed }
 }

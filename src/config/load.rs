@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use conversation::Secret;
-use figment::Figment;
+use figment::{Figment, Profile, Provider};
 use outbound::trust;
 use redaction::UserId;
 
@@ -17,7 +17,7 @@ use super::origin::{Layer, Origin};
 use super::otel::{Ignored, Judged, Unmet};
 use super::sections::{self, Config};
 use super::setting::{Gathered, Said, Setting, Target};
-use super::{ConfigError, Env, exposure, file, flags, gateway, needs, otel, state, template};
+use super::{ConfigError, Env, exposure, file, flags, gateway, needs, openai_key, otel, state, template};
 
 /// A longer secret is some other file.
 const MAX_SECRET_BYTES: u64 = 64 << 10;
@@ -60,6 +60,7 @@ pub fn load(args: &LoadArgs, env: &Env) -> Result<Loaded, ConfigError> {
     gathered.append(env.settings());
     gathered.append(flags::settings(&args.set, env.dir()));
     gathered.settings = otel::inherited(gathered.settings);
+    gathered.append(openai_key::settings(&env, &gathered));
     gathered.append(contents(&gathered.settings));
     gathered.problems.extend(distrusted(&gathered.settings));
     let told = std::mem::take(&mut gathered.ignored);
@@ -131,10 +132,12 @@ pub(super) fn strongest<'s>(settings: &'s [Setting], key: &Key) -> Option<&'s Se
 }
 
 fn merge(settings: &[Setting]) -> Result<Config, ConfigError> {
-    let figment = settings.iter().cloned().fold(Figment::new(), Figment::merge);
+    let merged = settings.iter().cloned().fold(Figment::new(), Figment::merge);
+    let sections = merged.data().map(|mut profiles| profiles.remove(&Profile::Default).unwrap_or_default());
     // Each value was read by its kind already, so this is a mistake of ours; still no reason to panic.
-    figment
-        .extract()
+    sections
+        .map_err(Box::new)
+        .and_then(|sections| Config::of(&sections))
         .map_err(|error| Problem::new(format!("the configuration does not fit together: {error}")).into())
 }
 

@@ -2,12 +2,14 @@
 //! itself.
 
 use agent_worker::{Permission, Terms};
-use conversation::Secret;
 use outbound::Names;
 use speech_services::{Quoting, Service, hearing, speaking};
 use url::Url;
 
-use super::{Config, ConfigError, Credentials, Network, Store, Stt, Telemetry, Tts, Turn, Vad, VadProvider};
+use super::{
+    Config, ConfigError, Credentials, Interruption, Network, Store, Stt, Telemetry, Tts, Turn, Vad,
+    VadProvider,
+};
 use crate::telemetry;
 
 /// For servers and for messages about connections.
@@ -35,6 +37,7 @@ const STT_NAMES: speech_services::Names = speech_services::Names {
     api_key: "stt.api_key",
     model: "stt.model",
     voice: "stt.model",
+    sample_rate: "stt.model",
     timeout: "stt.timeout",
     ca_file: NAMES.ca_file,
 };
@@ -44,6 +47,7 @@ const TTS_NAMES: speech_services::Names = speech_services::Names {
     api_key: "tts.api_key",
     model: "tts.model",
     voice: "tts.voice",
+    sample_rate: "tts.sample_rate",
     timeout: "tts.timeout",
     ca_file: NAMES.ca_file,
 };
@@ -97,7 +101,7 @@ impl Config {
     pub fn hearing(&self) -> Option<hearing::Settings> {
         let Stt { base_url, api_key, model, language, timeout, max_attempts, .. } = self.stt.clone();
         let service = Service {
-            api_key: api_key.or_else(|| self.key_of_openai(base_url.as_ref())),
+            api_key,
             timeout,
             max_attempts,
             quoting: unquoted(),
@@ -113,7 +117,7 @@ impl Config {
             base_url, api_key, model, voice, language, sample_rate, speed, timeout, max_attempts, ..
         } = self.tts.clone();
         let service = Service {
-            api_key: api_key.or_else(|| self.key_of_openai(base_url.as_ref())),
+            api_key,
             timeout,
             max_attempts,
             quoting: unquoted(),
@@ -121,12 +125,6 @@ impl Config {
             ..Service::new(or_openai(base_url)?, model.filter(|_| self.tts.is_on())?)
         };
         Some(speaking::Settings { language, sample_rate, speed, ..speaking::Settings::new(service, voice) })
-    }
-
-    /// The model's key is OpenAI's only where the model is asked there; another server's key is not for OpenAI.
-    fn key_of_openai(&self, base_url: Option<&Url>) -> Option<Secret> {
-        let is_openai = self.llm.base_url.as_str().trim_end_matches('/') == OPENAI;
-        self.llm.api_key.clone().filter(|_| base_url.is_none() && is_openai)
     }
 }
 
@@ -149,8 +147,20 @@ impl Vad {
 
 impl Turn {
     pub fn settings(&self) -> speech::turn::Settings {
-        let Self { min_delay, max_delay } = self.clone();
+        let Self { min_delay, max_delay, .. } = self.clone();
         speech::turn::Settings { min_delay, max_delay: max_delay.max(min_delay), ..Default::default() }
+    }
+}
+
+impl Interruption {
+    pub fn settings(&self) -> speech::interruption::Settings {
+        speech::interruption::Settings {
+            enabled: self.enabled,
+            min_duration: self.min_duration,
+            min_words: self.min_words as usize,
+            resume_after: self.resume_after,
+            warm_up: self.warm_up,
+        }
     }
 }
 

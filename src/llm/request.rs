@@ -16,7 +16,7 @@ use crate::llm::error::{Account, Fault, Kind};
 use crate::llm::excerpt;
 use crate::llm::machine::{Action, End, Event, Limits, Machine};
 use crate::llm::openai::{Head, Skipped};
-use crate::llm::usage::{self, Spent};
+use crate::llm::usage::Spent;
 use crate::llm::words::Piece;
 use crate::llm::{Answer, AttemptReport, Question, Shared};
 use crate::metrics::{self, OpenRequest};
@@ -266,7 +266,7 @@ impl Request {
             _ => Spent::Worked,
         };
         let usage = attempt.received().reported.settle(spent, &self.messages, &self.text);
-        self.usage = usage::sum(self.usage, usage);
+        self.usage = self.usage.plus(usage);
     }
 
     /// Logs and keeps a fault; None when there was none.

@@ -73,17 +73,6 @@ impl Reported {
     }
 }
 
-/// The tokens of several attempts of one request.
-pub(super) fn sum(one: Usage, other: Usage) -> Usage {
-    let cached = [one.cached_input, other.cached_input].into_iter().flatten().reduce(u64::saturating_add);
-    Usage {
-        input: one.input.saturating_add(other.input),
-        output: one.output.saturating_add(other.output),
-        cached_input: cached,
-        estimated: one.estimated || other.estimated,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +158,6 @@ mod tests {
     #[test]
     fn attempts_add_up() {
         let cached = Usage { cached_input: Some(3), ..usage(4, 5) };
-        assert_eq!(sum(usage(1, 2), cached), Usage { cached_input: Some(3), ..usage(5, 7) });
+        assert_eq!(usage(1, 2).plus(cached), Usage { cached_input: Some(3), ..usage(5, 7) });
     }
 }

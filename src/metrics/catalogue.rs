@@ -1,16 +1,16 @@
 //! Every metric, once: its name over OTLP, its name for Prometheus, its labels and its meaning.
 //!
 //! Names over OTLP are those of the GenAI semantic conventions (in development; as they stood beside semantic
-//! conventions 1.42) and of the process conventions where there is one, else `voiced.*`. Prometheus' names follow its
-//! own rules: base units, `_total` for counters.
+//! conventions 1.42) and of the process conventions where there is one, then those of LiveKit's own agents (`lk.agents.*`),
+//! else `voiced.*`. Prometheus' names follow its own rules: base units, `_total` for counters.
 
 use agent_worker::JobResult;
 
 use super::label::{
-    AttemptLabel, ErrorClass, Holding, Panicked, Phase, Refusal, RequestLabel, Restored, Resumption, Tokens,
-    TurnLabel,
+    AttemptLabel, ErrorClass, Holding, Panicked, Pause, Phase, Refusal, RequestLabel, Restored, Resumption,
+    Tokens, TurnLabel, Wordless,
 };
-use super::meter::{Counter, Histogram, Meter};
+use super::meter::{Counter, Histogram, Meter, Seconds};
 
 /// One metric.
 #[derive(Debug)]
@@ -45,6 +45,10 @@ const TOKENS_USED: Kind = Kind::Histogram(&[
 /// A server gives up on an offer after 3 s; healthy answers take far less.
 const ANSWER_SECONDS: Kind =
     Kind::Histogram(&[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0]);
+/// Conversations are judged by tenths of a second.
+const DELAY_SECONDS: Kind = Kind::Histogram(&[
+    0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0,
+]);
 const TOKENS_PER_SECOND: Kind =
     Kind::Histogram(&[1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0, 150.0, 200.0, 500.0, 1000.0]);
 
@@ -148,12 +152,66 @@ catalogue! {
     LLM_TOKENS as llm_tokens: Counter<Tokens> =
         Kind::Counter, "voiced.llm.tokens", "voiced_llm_tokens_total", "{token}",
         "Tokens by type: input, output, and cached_input, which is a part of input. estimated: the provider did not count.";
+    PREEMPTIVE_CALLS as preemptive_calls: Counter<bool>, by "adopted" =
+        Kind::Counter, "voiced.llm.preemptive_calls", "voiced_llm_preemptive_calls_total", "{call}",
+        "Calls to the model that were made before a spoken turn had ended. adopted: false when the turn ended with other words.";
+    DISCARDED_TOKENS as discarded_tokens: Counter<Tokens> =
+        Kind::Counter, "voiced.llm.tokens.discarded", "voiced_llm_tokens_discarded_total", "{token}",
+        "Tokens of such calls that were not adopted, by type; they are in voiced_llm_tokens_total as well.";
     LLM_TOKEN_RATE as llm_token_rate: Histogram<f64> =
         TOKENS_PER_SECOND, "voiced.llm.output.rate", "voiced_llm_output_tokens_per_second", "{token}/s",
         "Output tokens a second between the first token and the end of a complete answer.";
     LLM_CUT as llm_cut: Counter<()> =
         Kind::Counter, "voiced.llm.replies.cut", "voiced_llm_replies_cut_total", "{reply}",
         "Replies that were cut at llm.max_reply_bytes.";
+    E2E_LATENCY as e2e_latency: Histogram<f64> =
+        DELAY_SECONDS, "lk.agents.turn.e2e_latency", "voiced_turn_e2e_latency_seconds", "s",
+        "From the last moment of a person's speech to the first sound of the reply.";
+    TRANSCRIPTION_DELAY as transcription_delay: Histogram<f64> =
+        DELAY_SECONDS, "lk.agents.turn.transcription_delay", "voiced_turn_transcription_delay_seconds", "s",
+        "From the last moment of a person's speech to its last transcript.";
+    END_OF_TURN_DELAY as end_of_turn_delay: Histogram<f64> =
+        DELAY_SECONDS, "lk.agents.turn.end_of_turn_delay", "voiced_turn_end_of_turn_delay_seconds", "s",
+        "From the last moment of a person's speech to the end of the turn.";
+    TTS_TTFB as tts_ttfb: Histogram<f64> =
+        DELAY_SECONDS, "lk.agents.turn.tts_ttfb", "voiced_turn_tts_ttfb_seconds", "s",
+        "From the first text of a reply for the voice to its first sound.";
+    HEARD as heard: Seconds =
+        Kind::Counter, "voiced.turn.heard", "voiced_turn_heard_seconds_total", "s",
+        "Speech of people that became turns.";
+    PLAYED as played: Seconds =
+        Kind::Counter, "voiced.turn.played", "voiced_turn_played_seconds_total", "s",
+        "Sound of replies to turns that was played.";
+    SPEECH_WORDLESS as speech_wordless: Counter<Wordless>, by "result" =
+        Kind::Counter, "voiced.speech.wordless", "voiced_speech_wordless_total", "{sound}",
+        "Sounds like speech that became no turn, by result: no_request (too short to be transcribed), no_words (nothing was understood), echo (the agent's own words).";
+    SPEECH_PAUSES as speech_pauses: Counter<Pause>, by "result" =
+        Kind::Counter, "voiced.speech.pauses", "voiced_speech_pauses_total", "{pause}",
+        "Replies that paused while a person made a sound, by result: interrupted, resumed (a false interruption).";
+    FRAMES_DROPPED as frames_dropped: Counter<()> =
+        Kind::Counter, "voiced.speech.frames.dropped", "voiced_speech_frames_dropped_total", "{frame}",
+        "Frames of microphones that were not transcribed, because speech to text did not keep up.";
+    STT_REQUESTS as stt_requests: Counter<AttemptLabel>, by "outcome" =
+        Kind::Counter, "voiced.stt.requests", "voiced_stt_requests_total", "{request}",
+        "Requests for transcripts, all attempts of one counted once, by outcome: complete, interrupted (the person spoke on), failed.";
+    STT_ERRORS as stt_errors: Counter<ErrorClass>, by "class" =
+        Kind::Counter, "voiced.stt.attempt.errors", "voiced_stt_attempt_errors_total", "{attempt}",
+        "Failed attempts at a transcript by class of error: an HTTP status, or a class like answer_timeout.";
+    STT_AUDIO as stt_audio: Seconds =
+        Kind::Counter, "lk.agents.usage.stt_audio_duration", "voiced_stt_audio_seconds_total", "s",
+        "Sound of the requests for transcripts.";
+    TTS_REQUESTS as tts_requests: Counter<AttemptLabel>, by "outcome" =
+        Kind::Counter, "voiced.tts.requests", "voiced_tts_requests_total", "{request}",
+        "Requests for the speech of a piece of a reply, all attempts of one counted once, by outcome: complete, interrupted, failed.";
+    TTS_ERRORS as tts_errors: Counter<ErrorClass>, by "class" =
+        Kind::Counter, "voiced.tts.attempt.errors", "voiced_tts_attempt_errors_total", "{attempt}",
+        "Failed attempts at speech by class of error: an HTTP status, or a class like first_audio_timeout.";
+    TTS_CHARACTERS as tts_characters: Counter<()> =
+        Kind::Counter, "lk.agents.usage.tts_characters", "voiced_tts_characters_total", "{character}",
+        "Characters of the requests for speech.";
+    TTS_AUDIO as tts_audio: Seconds =
+        Kind::Counter, "lk.agents.usage.tts_audio_duration", "voiced_tts_audio_seconds_total", "s",
+        "Sound that came of the requests for speech.";
     SPANS_SENT = Kind::Counter, "voiced.export.spans.sent", "voiced_export_spans_sent_total", "{span}",
         "Spans that the OTLP receiver took.";
     SPANS_DROPPED = Kind::Counter, "voiced.export.spans.dropped", "voiced_export_spans_dropped_total", "{span}",
@@ -224,8 +282,9 @@ mod tests {
     fn names_follow_the_rules_of_prometheus() {
         for definition in ALL {
             let name = definition.text_name;
-            let legal = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-            assert!(legal, "{name}");
+            let letter = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+            let legal = name.bytes().all(|byte| letter(byte) || byte.is_ascii_digit());
+            assert!(legal && letter(name.as_bytes()[0]), "{name}");
             assert_eq!(name.ends_with("_total"), definition.kind == Kind::Counter, "{name}");
             let unit = match definition.unit {
                 "s" => "_seconds",

@@ -2,6 +2,7 @@
 //! move.
 
 use conversation::{Failure, TurnOutcome, Usage};
+use speech_services::Outcome;
 
 /// The outcome of a session that a worker left in the middle when it died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,24 @@ pub enum Holding {
     Busy,
 }
 
+/// What became of a sound like speech that is no turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wordless {
+    /// It was too short, or not enough like speech, to be transcribed.
+    NoRequest,
+    NoWords,
+    /// Its words were the agent's own.
+    Echo,
+}
+
+/// What became of a reply that paused for a sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// Words came, and cut it short.
+    Interrupted,
+    Resumed,
+}
+
 /// The outcome of a turn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TurnLabel(pub(super) &'static str);
@@ -81,7 +100,7 @@ pub(crate) struct TurnLabel(pub(super) &'static str);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestLabel(pub(super) &'static str);
 
-/// The outcome of one attempt at a request, which is never aborted.
+/// The outcome of one attempt at a request to the model, or of a request to a speech service: none is ever aborted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AttemptLabel(pub(super) &'static str);
 
@@ -98,7 +117,7 @@ pub(crate) struct Tokens {
 
 /// The classes of error that have a label of their own: those that call for an action of their own. Providers answer
 /// with whatever status they like; the other statuses are counted by their hundred.
-const CLASSES: [&str; 31] = [
+const CLASSES: [&str; 38] = [
     "400",
     "401",
     "403",
@@ -130,6 +149,13 @@ const CLASSES: [&str; 31] = [
     "request_refused",
     "provider_error",
     "panic",
+    "answer_timeout",
+    "first_audio_timeout",
+    "not_a_transcript",
+    "not_playable",
+    "malformed_audio",
+    "no_audio",
+    "too_long",
 ];
 
 /// The label of every other class.
@@ -212,6 +238,16 @@ impl From<&TurnOutcome> for AttemptLabel {
     }
 }
 
+impl From<&Outcome> for AttemptLabel {
+    fn from(outcome: &Outcome) -> Self {
+        Self(match outcome {
+            Outcome::Complete => "complete",
+            Outcome::Interrupted => "interrupted",
+            Outcome::Failed(_) => "failed",
+        })
+    }
+}
+
 // === impl ErrorClass ===
 
 impl From<&Failure> for ErrorClass {
@@ -224,7 +260,7 @@ impl From<&Failure> for ErrorClass {
 
 impl Tokens {
     /// The tokens of a request by their types, with their numbers.
-    pub(super) fn of(usage: Usage) -> [(Self, u64); 3] {
+    pub(crate) fn of(usage: Usage) -> [(Self, u64); 3] {
         let of = |kind| Self { kind, estimated: usage.estimated };
         let cached = usage.cached_input.unwrap_or_default();
         [(of("input"), usage.input), (of("output"), usage.output), (of("cached_input"), cached)]
@@ -316,6 +352,33 @@ impl Refusal {
     }
 }
 
+// === impl Wordless ===
+
+impl Wordless {
+    pub(super) const ALL: [Self; 3] = [Self::NoRequest, Self::NoWords, Self::Echo];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::NoRequest => "no_request",
+            Self::NoWords => "no_words",
+            Self::Echo => "echo",
+        }
+    }
+}
+
+// === impl Pause ===
+
+impl Pause {
+    pub(super) const ALL: [Self; 2] = [Self::Interrupted, Self::Resumed];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Interrupted => "interrupted",
+            Self::Resumed => "resumed",
+        }
+    }
+}
+
 // === impl Holding ===
 
 impl Holding {
@@ -349,6 +412,9 @@ mod tests {
         let requests = outcomes.each_ref().map(|outcome| RequestLabel::from(outcome).as_str());
         assert_eq!(requests, RequestLabel::ALL.map(RequestLabel::as_str));
         assert_eq!(requests[..3], AttemptLabel::ALL.map(AttemptLabel::as_str));
+        let speech = [Outcome::Complete, Outcome::Interrupted, Outcome::Failed(failure())];
+        let speech = speech.each_ref().map(|outcome| AttemptLabel::from(outcome).as_str());
+        assert_eq!(speech, AttemptLabel::ALL.map(AttemptLabel::as_str));
     }
 
     #[test]
@@ -363,6 +429,7 @@ mod tests {
             ("a room's name", "other"),
             ("", "other"),
             ("first_token_timeout", "first_token_timeout"),
+            ("first_audio_timeout", "first_audio_timeout"),
         ];
         for (class, expected) in cases {
             assert_eq!(bounded_class(class), expected, "{class}");

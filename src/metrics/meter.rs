@@ -60,6 +60,9 @@ pub(crate) struct Counter<V> {
     of: PhantomData<fn(V)>,
 }
 
+/// A counter of time.
+pub(crate) struct Seconds(opentelemetry::metrics::Counter<f64>);
+
 pub(crate) struct Histogram<T>(opentelemetry::metrics::Histogram<T>);
 
 // === impl Meter ===
@@ -156,6 +159,22 @@ impl<V: Values> Counter<V> {
 
     pub(crate) fn add_many(&self, count: u64, value: V) {
         self.counter.add(count, &value.labels(self.label));
+    }
+}
+
+// === impl Seconds ===
+
+impl Seconds {
+    /// A counter at zero.
+    pub(super) fn new(meter: &Meter, definition: &'static Definition) -> Self {
+        let counter = meter.meter.f64_counter(definition.name);
+        let counter = Self(counter.with_unit(definition.unit).with_description(definition.help).build());
+        counter.add(Duration::ZERO);
+        counter
+    }
+
+    pub(crate) fn add(&self, length: Duration) {
+        self.0.add(length.as_secs_f64(), &[]);
     }
 }
 

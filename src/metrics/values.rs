@@ -3,8 +3,8 @@
 use agent_worker::JobResult;
 
 use super::label::{
-    AttemptLabel, ErrorClass, Holding, Panicked, Phase, Refusal, RequestLabel, Restored, Resumption, Tokens,
-    TurnLabel,
+    AttemptLabel, ErrorClass, Holding, Panicked, Pause, Phase, Refusal, RequestLabel, Restored, Resumption,
+    Tokens, TurnLabel, Wordless,
 };
 use super::meter::Label;
 
@@ -40,7 +40,9 @@ values!(
     Refusal,
     Holding,
     RequestLabel,
-    AttemptLabel
+    AttemptLabel,
+    Wordless,
+    Pause
 );
 
 impl Values for () {

@@ -5,9 +5,11 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 const DASHBOARD: &str = include_str!("../../observability/openobserve/dashboard.json");
-const ALERTS: [&str; 3] = [
+const ALERTS: [&str; 5] = [
     include_str!("../../observability/openobserve/alerts/slow_turns.json"),
     include_str!("../../observability/openobserve/alerts/failed_turns.json"),
+    include_str!("../../observability/openobserve/alerts/failed_stt.json"),
+    include_str!("../../observability/openobserve/alerts/failed_tts.json"),
     include_str!("../../observability/openobserve/alerts/no_turns.json"),
 ];
 const TEMPLATE: &str = include_str!("../../observability/openobserve/template.json");

@@ -28,6 +28,8 @@ pub(super) struct Call {
     deltas: mpsc::Receiver<Text>,
     task: JoinHandle<Answer>,
     metrics: Metrics,
+    /// Its turn has not ended yet: the deltas wait in their queue, and then the model.
+    is_held: bool,
 }
 
 // === impl Call ===
@@ -41,7 +43,38 @@ impl Call {
         // Even the making of the answer's future belongs to the task: it may panic, too.
         let answering = async move { answerer.answer(question, sender).await };
         let task = tokio::spawn(answering.in_current_span());
-        Self { turn, cancel, cancelled_at: None, deltas, task, metrics: parts.metrics.clone() }
+        let metrics = parts.metrics.clone();
+        Self { turn, cancel, cancelled_at: None, deltas, task, metrics, is_held: false }
+    }
+
+    /// The same for a turn that may not have ended: nothing comes of it until [`Call::release`].
+    pub(super) fn start_held(
+        parts: &Parts,
+        turn: u64,
+        messages: Arc<[Message]>,
+        context: TurnContext,
+    ) -> Self {
+        let mut call = Self::start(parts, turn, messages, context);
+        call.is_held = true;
+        call
+    }
+
+    pub(super) fn release(&mut self) {
+        self.is_held = false;
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// Ends a call whose answer is not wanted. Returns what it cost.
+    pub(super) async fn discard(mut self) -> Usage {
+        self.cancel();
+        loop {
+            if let Event::Answered { answer, .. } = self.next().await {
+                return answer.usage;
+            }
+        }
     }
 
     pub(super) fn turn(&self) -> u64 {

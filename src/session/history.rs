@@ -16,7 +16,7 @@ const BROKEN_MARK: &str = " … [the reply broke off]";
 pub(super) const DELETED: &str = "[deleted by the user]";
 
 /// The messages of one turn, oldest first, and their estimated tokens.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Exchange {
     /// The key of the user's message, the first of these.
     key: Option<MessageKey>,
@@ -37,6 +37,7 @@ struct Reply {
 
 /// A conversation bounded by turns and by estimated tokens. The instructions are always kept, and so is the latest
 /// turn, however long it is.
+#[derive(Clone)]
 pub(crate) struct History {
     instructions: Option<Message>,
     exchanges: VecDeque<Exchange>,
@@ -108,6 +109,13 @@ impl History {
     pub(crate) fn messages(&self) -> Arc<[Message]> {
         let turns = self.exchanges.iter().flat_map(|exchange| &exchange.messages);
         self.instructions.iter().chain(turns).cloned().collect()
+    }
+
+    /// The messages that the model would be sent if the user said this.
+    pub(super) fn messages_with(&self, text: &Text) -> Arc<[Message]> {
+        let mut history = self.clone();
+        history.push_user(text, None);
+        history.messages()
     }
 
     /// The remembered messages in their order, for the session that goes on with the conversation.

@@ -4,16 +4,17 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::{Instant, SystemTime};
 
-use conversation::TurnOutcome;
+use conversation::{Failure, TurnOutcome, Usage};
 use redaction::Recorded;
-use turn_store::micros;
+use turn_store::{length_us, micros};
 
-use crate::metrics::{Metrics, Refusal};
+use crate::metrics::{Metrics, Refusal, Tokens};
 use crate::room::Unread;
-use crate::telemetry::spans::{Conversation, SpokenTimes, Tracer, TurnContext, TurnSpan, TurnStart};
+use crate::telemetry::spans::{Conversation, Tracer, TurnContext, TurnSpan, TurnStart};
 
 use super::machine::{TurnResult, UserTurn};
 use super::sinks::{SpanSink, StoreSink, TurnLog};
+use super::spoken_record::SpokenRecord;
 use super::turn_record::{TurnEnd, TurnRecord, TurnSink, Unasked};
 
 /// A refused text is logged for each of the first few, then only counted, so that no participant can fill the log.
@@ -45,6 +46,10 @@ pub(super) struct Ledger {
     spans: SpanSink,
     /// The turns under way: at most the one that is being answered.
     open: HashMap<u64, TurnRecord>,
+    /// The turn that was put to the model before it has ended.
+    preemptive: Option<PreemptiveTurn>,
+    /// What calls cost whose turns ended otherwise, since the last turn ended.
+    discarded: Usage,
     /// When the latest turn started.
     latest_us: i64,
     totals: Totals,
@@ -54,6 +59,12 @@ pub(super) struct Ledger {
     flooders: HashSet<String>,
     /// It was logged that a participant corrected a message that is not known.
     logged_unknown: bool,
+}
+
+/// A turn that may not have ended: its trace is open, its record is not.
+struct PreemptiveTurn {
+    segment: Option<String>,
+    span: TurnSpan,
 }
 
 // === impl Ledger ===
@@ -76,6 +87,8 @@ impl Ledger {
             store,
             spans: SpanSink::default(),
             open: HashMap::new(),
+            preemptive: None,
+            discarded: Usage::default(),
             latest_us: 0,
             totals: Totals::default(),
             unread: Vec::new(),
@@ -87,26 +100,57 @@ impl Ledger {
     /// Opens the turn's trace; the returned context is the parent of everything that answering it does.
     /// `began` is the last moment of the turn's speech, where it was spoken.
     pub(super) fn begin(&mut self, turn: u64, said: UserTurn, began: Option<Instant>) -> TurnContext {
-        let span = self.span(turn, &said, began);
+        let is_same = |early: &mut PreemptiveTurn| early.segment == said.utterance.segment;
+        let span = match self.preemptive.take_if(is_same) {
+            Some(PreemptiveTurn { mut span, .. }) => {
+                span.ask(turn, &said.recorded);
+                span
+            }
+            None => self.span(turn, &said, began),
+        };
         let context = span.context();
-        let record = self.record(turn, said, &span);
+        let record = self.record(turn, said, began, &span);
         self.spans.opened(turn, span);
         self.sinks().into_iter().for_each(|sink| sink.began(&record));
         self.open.insert(turn, record);
         context
     }
 
-    /// `answer` is the recordable form of the result's text.
-    pub(super) fn finish(&mut self, turn: u64, result: TurnResult, answer: Recorded, spoken: SpokenTimes) {
-        let end = TurnEnd::new(result, answer, self.tracer.privacy());
-        self.end(turn, &TurnEnd { spoken, ..end });
+    /// Opens the trace of a turn that may not have ended. A later [`Ledger::begin`] of the same segment goes on with it.
+    pub(super) fn preempt(&mut self, said: &UserTurn, began: Option<Instant>) -> TurnContext {
+        let segment = said.utterance.segment.clone();
+        let open = self.preemptive.take().filter(|early| early.segment == segment);
+        let span = open.map_or_else(|| self.preemptive_span(said, began), |early| early.span);
+        let context = span.context();
+        self.preemptive = Some(PreemptiveTurn { segment, span });
+        context
     }
 
-    /// Records a turn that was never put to the model.
-    pub(super) fn unasked(&mut self, turn: u64, said: UserTurn, why: Unasked) {
-        let answer = said.recorded.replaced_by("");
-        self.begin(turn, said, None);
-        self.end(turn, &TurnEnd::unasked(why, answer));
+    /// Counts what a call cost that was made before its turn had ended, and in vain.
+    pub(super) fn discarded(&mut self, usage: Usage) {
+        self.discarded = self.discarded.plus(usage);
+        for (tokens, count) in Tokens::of(usage) {
+            self.metrics.instruments.discarded_tokens.add_many(count, tokens);
+        }
+    }
+
+    /// Records a turn whose words are not known.
+    pub(super) fn unheard(&mut self, turn: u64, failure: &Failure, spoken: SpokenRecord) {
+        let end = TurnEnd::unheard(failure, spoken, self.tracer.privacy());
+        self.end(turn, &end);
+    }
+
+    /// `answer` is the recordable form of the result's text.
+    pub(super) fn finish(&mut self, turn: u64, result: TurnResult, answer: Recorded, spoken: SpokenRecord) {
+        let end = TurnEnd::new(result, answer, spoken, self.tracer.privacy());
+        let discarded = std::mem::take(&mut self.discarded);
+        self.end(turn, &TurnEnd { discarded, ..end });
+    }
+
+    /// Records a turn that was not put to the model. `answer` is the recordable form of an empty text.
+    pub(super) fn unasked(&mut self, turn: u64, why: Unasked, answer: Recorded, spoken: SpokenRecord) {
+        let end = TurnEnd::unasked(why, answer, spoken, self.tracer.privacy());
+        self.end(turn, &end);
     }
 
     fn end(&mut self, turn: u64, end: &TurnEnd) {
@@ -120,26 +164,34 @@ impl Ledger {
         [&mut self.metrics, &mut self.log, &mut self.store, &mut self.spans]
     }
 
-    fn span(
-        &self,
-        turn: u64,
-        UserTurn { utterance, recorded }: &UserTurn,
-        began: Option<Instant>,
-    ) -> TurnSpan {
-        let conversation = Conversation { id: self.session_id.clone(), user: utterance.speaker.clone() };
+    fn conversation(&self, UserTurn { utterance, .. }: &UserTurn) -> Conversation {
+        Conversation { id: self.session_id.clone(), user: utterance.speaker.clone() }
+    }
+
+    fn preemptive_span(&self, said: &UserTurn, began: Option<Instant>) -> TurnSpan {
+        self.tracer.preemptive_turn(&self.conversation(said), self.traceparent.as_deref(), began)
+    }
+
+    fn span(&self, turn: u64, said: &UserTurn, began: Option<Instant>) -> TurnSpan {
+        let UserTurn { utterance, recorded } = said;
+        let conversation = self.conversation(said);
         let traceparent = utterance.traceparent.as_deref().or(self.traceparent.as_deref());
         self.tracer.turn(&conversation, TurnStart { index: turn, question: recorded, traceparent, began })
     }
 
-    fn record(&mut self, index: u64, said: UserTurn, span: &TurnSpan) -> TurnRecord {
+    fn record(&mut self, index: u64, said: UserTurn, began: Option<Instant>, span: &TurnSpan) -> TurnRecord {
+        let started = Instant::now();
+        let began = began.unwrap_or(started);
+        let now_us = micros(SystemTime::now()).saturating_sub(length_us(started.duration_since(began)));
         TurnRecord {
             index,
             trace_id: span.trace_id(),
             span_id: span.span_id(),
             speaker: self.tracer.privacy().user(&said.utterance.speaker),
             question: said.recorded,
-            started: Instant::now(),
-            started_us: self.start(micros(SystemTime::now())),
+            started,
+            began,
+            began_us: self.start(now_us),
         }
     }
 

@@ -4,20 +4,25 @@
 //! call has come to its end, so turns never overlap. A turn that is overtaken while it waits is recorded as
 //! interrupted without a call, and its question stays in the history.
 //!
+//! A spoken turn can be put to the model before it is known to have ended. The reply is held back, and is the turn's if
+//! the turn ends with the same words and history.
+//!
 //! A reply is over when its call is and when the room has told what became of the words: only words that went out count
 //! as said.
 
 mod correction;
+mod preemptive;
 mod reply;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conversation::{AgentState, Correction, Message, SegmentEnd, Text, TurnOutcome, Utterance};
+use conversation::{AgentState, Correction, Failure, Message, SegmentEnd, Text, TurnOutcome, Utterance};
 use redaction::Recorded;
 
 use crate::llm::Answer;
 
+use self::preemptive::Preemptive;
 use self::reply::Reply;
 use super::audience::{self, Audience};
 use super::chat_context::ChatContext;
@@ -49,6 +54,12 @@ pub(crate) enum Event {
     PersonJoined(String),
     PersonLeft(String),
     UserTurn(UserTurn),
+    /// The words of a spoken turn that may have ended; the turn itself follows.
+    Preemptive(UserTurn),
+    /// The turn that was asked last goes on with these words: its text as a whole.
+    Grown(UserTurn),
+    /// A person spoke, and was not understood for this reason.
+    Unheard(UserTurn, Failure),
     /// A correction, with the recordable form of its text.
     Corrected(Correction, Recorded),
     /// A piece of the reply to `turn`.
@@ -86,6 +97,25 @@ pub(crate) enum Action {
         turn: u64,
         said: UserTurn,
         messages: Arc<[Message]>,
+    },
+    /// Ask the model what the turn, should it end so, would be answered; the reply waits.
+    AskPreemptively {
+        turn: u64,
+        said: UserTurn,
+        messages: Arc<[Message]>,
+    },
+    /// The turn has ended as it was asked preemptively: its reply is the turn's.
+    Adopt {
+        turn: u64,
+        said: UserTurn,
+    },
+    /// The turn that was asked preemptively is another one; its call ends, and what it cost counts apart.
+    Discard,
+    /// A turn whose words are not known: record it as failed.
+    Unheard {
+        turn: u64,
+        said: UserTurn,
+        failure: Failure,
     },
     /// Cancel the call of this turn; its `Answered` is still awaited.
     Cancel {
@@ -170,6 +200,9 @@ pub(crate) struct Machine {
     in_other_room: bool,
     reply: Option<Reply>,
     waiting: Option<Waiting>,
+    preemptive: Preemptive,
+    /// The message of the turn that was asked last.
+    asked: Option<MessageKey>,
     next_turn: u64,
     next_segment: u64,
     ending: Option<EndReason>,
@@ -182,6 +215,8 @@ struct Waiting {
     received_at: Instant,
     key: Option<MessageKey>,
     said: UserTurn,
+    /// Its text stands in the history already: it is a turn that went on.
+    is_in_history: bool,
 }
 
 // === impl EndReason ===
@@ -213,6 +248,8 @@ impl Machine {
             in_other_room: false,
             reply: None,
             waiting: None,
+            preemptive: Preemptive::default(),
+            asked: None,
             next_turn: 0,
             next_segment: 0,
             ending: None,
@@ -264,6 +301,9 @@ impl Machine {
             Event::PersonJoined(person) => self.person_joined(person),
             Event::PersonLeft(person) => self.presence.left(now, &person),
             Event::UserTurn(said) => self.user_turn(now, said),
+            Event::Preemptive(said) => self.ask_preemptively(said),
+            Event::Grown(said) => self.grown(now, said),
+            Event::Unheard(said, failure) => self.unheard(now, said, failure),
             Event::Corrected(correction, recorded) => self.corrected(correction, recorded),
             Event::Delta { turn, text } => self.delta(now, turn, text),
             Event::Answered { turn, answer } => self.answered(turn, answer),
@@ -333,9 +373,18 @@ impl Machine {
 
     fn turn(&mut self, now: Instant, key: Option<MessageKey>, said: UserTurn) {
         self.presence.noticed();
-        let turn = self.next_turn;
+        let turn = self.number();
+        self.begin(Waiting { turn, received_at: now, key, said, is_in_history: false });
+    }
+
+    /// The number of the next turn.
+    fn number(&mut self) -> u64 {
         self.next_turn += 1;
-        let next = Waiting { turn, received_at: now, key, said };
+        self.next_turn - 1
+    }
+
+    /// Asks, or interrupts the reply under way and waits.
+    fn begin(&mut self, next: Waiting) {
         if self.reply.is_none() {
             return self.ask(next);
         }
@@ -346,15 +395,24 @@ impl Machine {
     }
 
     fn ask(&mut self, next: Waiting) {
-        self.history.push_user(&next.said.utterance.text, next.key);
+        if !next.is_in_history {
+            self.history.push_user(&next.said.utterance.text, next.key);
+        }
+        self.asked = next.key;
         self.set_state(AgentState::Thinking);
         self.reply = Some(Reply::new(next.turn, next.received_at, audience::only(&next.said.utterance)));
-        let messages = self.history.messages();
-        self.actions.push(Action::Ask { turn: next.turn, said: next.said, messages });
+        let (turn, said, messages) = (next.turn, next.said, self.history.messages());
+        if self.adopts(turn, &said, &messages) {
+            self.actions.push(Action::Adopt { turn, said });
+        } else {
+            self.actions.push(Action::Ask { turn, said, messages });
+        }
     }
 
     fn overtake(&mut self, overtaken: Waiting) {
-        self.history.push_user(&overtaken.said.utterance.text, overtaken.key);
+        if !overtaken.is_in_history {
+            self.history.push_user(&overtaken.said.utterance.text, overtaken.key);
+        }
         self.actions.push(Action::Overtaken { turn: overtaken.turn, said: overtaken.said });
     }
 
@@ -374,6 +432,7 @@ impl Machine {
             return;
         }
         self.ending = Some(reason.clone());
+        self.give_up_preemptive();
         if let Some(waiting) = self.waiting.take() {
             self.overtake(waiting);
         }

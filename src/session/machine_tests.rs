@@ -116,6 +116,10 @@ fn short(action: &Action) -> String {
     match action {
         Action::SetState(state) => state.as_str().into(),
         Action::Ask { turn, messages, .. } => format!("ask {turn} with {}", messages.len()),
+        Action::AskPreemptively { turn, messages, .. } => format!("preempt {turn} with {}", messages.len()),
+        Action::Adopt { turn, .. } => format!("adopt {turn}"),
+        Action::Discard => "discard".into(),
+        Action::Unheard { turn, .. } => format!("unheard {turn}"),
         Action::Cancel { turn } => format!("cancel {turn}"),
         Action::OpenSegment { only, .. } => with("open", only),
         Action::Say(text) => format!("say {}", text.expose()),

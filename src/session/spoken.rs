@@ -1,30 +1,47 @@
 //! How a session hears and speaks: what the ear tells becomes turns and transcripts, and what the machine says is
 //! spoken as well as written.
 
-use std::time::{Duration, Instant};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
 
 use conversation::{AgentState, Text, Utterance, Way};
+use redaction::Privacy;
+use speech::interruption::{self, Interruption, Verdict};
+use speech_services::Trouble;
 use tokio::sync::oneshot;
 
+use crate::metrics::{Metrics, Pause};
 use crate::room::audio::Microphone;
 use crate::room::text::Reading;
 use crate::room::transcript::{Allowance, TranscriptWriter, Words};
 use crate::room::{Room, Scribe};
-use crate::telemetry::spans::{SpeechPart, SpeechRequest, SpokenTimes, TurnContext};
-use crate::voice::{Ear, Heard, Listening, Mouth, Said, SoundEnd, SpokenTurn, Voice};
+use crate::telemetry::spans::{SpeechPart, SpeechRequest, TurnContext};
+use crate::voice::{
+    Cut, Ear, Heard, Listening, Mouth, ReplyRecord, Said, SoundEnd, SpokenLately, SpokenTo, SpokenTurn, Voice,
+};
 
 use super::Session;
 use super::machine::{Event, UserTurn};
+use super::spoken_record::{SpokenQuestion, SpokenRecord};
 
-/// Spoken turns on their way through the machine.
+/// Spoken turns on their way through the machine, and those that wait for the end of a reply.
 const KEPT: usize = 16;
 
 /// The ear and the mouth of a session; without both, nothing here costs anything.
 pub(super) struct Speech {
+    metrics: Metrics,
     listening: Option<Listening>,
     ear: Option<Ear>,
     scribe: Option<Scribe>,
     mouth: Option<Mouth>,
+    spoken_lately: Arc<SpokenLately>,
+    interruption: Interruption,
+    voice: interruption::Voice,
+    /// The turns that came during a reply that is not to be interrupted.
+    waiting: VecDeque<SpokenTurn>,
+    /// The last moment of the speech that may have been a turn.
+    last_speech: Option<Instant>,
     /// The spoken turns that the machine has not asked about yet.
     spoken: Vec<SpokenTurn>,
     /// The turn under way.
@@ -33,6 +50,8 @@ pub(super) struct Speech {
     sounding: Vec<u64>,
     /// The segment that was opened last is to be heard.
     is_spoken: bool,
+    /// The reply pauses for a sound.
+    is_paused: bool,
     shown: Shown,
 }
 
@@ -41,6 +60,8 @@ pub(super) enum News {
     /// None: the microphone is gone.
     Heard(Option<Heard>),
     Said(Said),
+    /// The voice may have to pause or to go on.
+    Tick,
 }
 
 /// The turn under way.
@@ -48,16 +69,11 @@ struct Turn {
     number: u64,
     context: TurnContext,
     /// None: it was written.
-    spoken: Option<Times>,
+    question: Option<SpokenQuestion>,
+    /// The segment of the reply.
+    segment: Option<u64>,
+    reply: ReplyRecord,
     first_sound: Option<Instant>,
-    tts_ttfb: Option<Duration>,
-}
-
-#[derive(Clone, Copy)]
-struct Times {
-    last_speech: Option<Instant>,
-    final_at: Option<Instant>,
-    ended: Instant,
 }
 
 /// The state that people see: it follows the sound.
@@ -99,8 +115,8 @@ impl Session<'_> {
     /// Silences all that is said, and cuts its text where it was heard. Returns which segments that were.
     pub(super) async fn silence(&mut self) -> Vec<u64> {
         let silenced = self.speech.silence();
-        for (segment, heard) in &silenced {
-            self.cut_text(*segment, Some(*heard));
+        for (segment, cut) in &silenced {
+            self.cut_text(*segment, Some(cut.heard));
         }
         if !silenced.is_empty() {
             self.speech.cut().await;
@@ -115,38 +131,35 @@ impl Session<'_> {
         }
     }
 
-    pub(super) fn told(&mut self, news: News) {
+    pub(super) async fn told(&mut self, news: News) {
         match news {
-            News::Heard(heard) => self.heard(heard),
+            News::Heard(Some(heard)) => self.heard(heard).await,
+            News::Heard(None) => self.speech.deafen(),
             News::Said(said) => self.said(said),
+            News::Tick => self.speech.step(interruption::Event::Tick),
         }
+        self.take_waiting().await;
     }
 
-    fn heard(&mut self, heard: Option<Heard>) {
-        let Some(heard) = heard else {
-            self.speech.ear = None;
-            return self.speech.resume();
-        };
+    async fn heard(&mut self, heard: Heard) {
         match heard {
-            Heard::Speech => self.speech.pause(),
-            Heard::Nothing => self.speech.resume(),
-            Heard::Words { segment, text } => self.speech.write(segment, text, false),
-            Heard::Turn(turn) => self.spoken(*turn),
-            Heard::Failed(trouble) => {
-                let why = trouble.failure.message;
-                tracing::warn!(
-                    class = trouble.failure.class,
-                    "what a person said could not be transcribed: {why}"
-                );
+            Heard::Speech { at } => self.speech.step(interruption::Event::SpeechStarted { at }),
+            Heard::Silence { at } => self.speech.step(interruption::Event::SpeechEnded { at }),
+            Heard::Nothing => self.speech.step(interruption::Event::Nothing),
+            Heard::Words { segment, text } => {
+                self.speech.step(interruption::Event::Words(text.expose()));
+                self.speech.write(segment, text, false);
             }
+            Heard::MayHaveEnded(turn) => self.may_have_ended(*turn).await,
+            Heard::Turn(turn) => self.spoken(*turn),
+            Heard::Grown(turn) => self.grown(*turn).await,
+            Heard::Failed(turn, trouble) => self.not_understood(*turn, trouble).await,
         }
     }
 
     fn said(&mut self, said: Said) {
         match said {
-            Said::Began { segment, at, time_to_first_byte } => {
-                self.speech.began(segment, at, time_to_first_byte)
-            }
+            Said::Began { segment, at } => self.speech.began(segment, at),
             Said::Ended { segment } => self.speech.ended(segment),
             Said::Failed(trouble) => {
                 let why = trouble.failure.message;
@@ -156,22 +169,73 @@ impl Session<'_> {
         self.show_state();
     }
 
-    /// A turn that was spoken takes the way of those that are written.
-    fn spoken(&mut self, turn: SpokenTurn) {
-        let Some(speaker) = self.speech.ear.as_ref().map(|ear| ear.speaker().to_owned()) else { return };
-        let utterance = Utterance {
-            speaker: speaker.clone(),
-            text: turn.text.clone(),
-            segment: Some(turn.segment.clone()),
-            way: Way::Transcription,
-            ..Utterance::default()
-        };
-        self.speech.write(turn.segment.clone(), turn.text.clone(), true);
-        self.speech.keep(turn);
-        if !self.take_whole(&speaker, Reading::Turn(utterance)) {
-            self.speech.resume();
+    /// A turn that may have ended is put to the model, unless the agent is about to say something.
+    async fn may_have_ended(&mut self, turn: SpokenTurn) {
+        let Some(utterance) = self.speech.utterance(&turn) else { return };
+        if self.speech.voice() == interruption::Voice::Silent {
+            self.speech.last_speech = turn.last_speech;
+            let said = user_turn(utterance, self.parts.tracer.privacy().clone()).await;
+            self.happened.push_back(super::now(Event::Preemptive(said)));
         }
     }
+
+    /// A turn that was spoken takes the way of those that are written.
+    fn spoken(&mut self, turn: SpokenTurn) {
+        self.speech.write(turn.segment.clone(), turn.text.clone(), true);
+        match self.speech.interruption.verdict(turn.text.expose()) {
+            Verdict::Interrupts => self.take_turn(turn),
+            Verdict::Waits => self.speech.wait(turn),
+            Verdict::Backchannel => {
+                tracing::debug!("a person showed that they listen; the reply goes on");
+                self.speech.turn_ended();
+            }
+        }
+    }
+
+    fn take_turn(&mut self, turn: SpokenTurn) {
+        let Some(utterance) = self.speech.utterance(&turn) else { return };
+        let speaker = utterance.speaker.clone();
+        self.speech.keep(turn);
+        if !self.take_whole(&speaker, Reading::Turn(utterance)) {
+            self.speech.turn_ended();
+        }
+    }
+
+    /// Takes a turn that waited for the end of a reply.
+    async fn take_waiting(&mut self) {
+        if self.speech.voice() != interruption::Voice::Silent {
+            return;
+        }
+        if let Some(turn) = self.speech.waiting.pop_front() {
+            self.take_turn(turn);
+        }
+    }
+
+    /// Words came late: they belong to the turn before.
+    async fn grown(&mut self, turn: SpokenTurn) {
+        let Some(utterance) = self.speech.utterance(&turn) else { return };
+        self.speech.write(turn.segment.clone(), turn.text.clone(), true);
+        self.speech.keep(turn);
+        let said = user_turn(utterance, self.parts.tracer.privacy().clone()).await;
+        self.happened.push_back(super::now(Event::Grown(said)));
+    }
+
+    async fn not_understood(&mut self, turn: SpokenTurn, trouble: Trouble) {
+        let failure = trouble.failure;
+        let (class, why) = (&failure.class, &failure.message);
+        tracing::warn!(class, "what a person said could not be transcribed: {why}");
+        self.speech.step(interruption::Event::Nothing);
+        self.speech.turn_ended();
+        let Some(utterance) = self.speech.utterance(&turn) else { return };
+        self.speech.keep(turn);
+        let said = user_turn(utterance, self.parts.tracer.privacy().clone()).await;
+        self.happened.push_back(super::now(Event::Unheard(said, failure)));
+    }
+}
+
+async fn user_turn(utterance: Utterance, privacy: Privacy) -> UserTurn {
+    let recorded = privacy.record(&utterance.text).await;
+    UserTurn { utterance, recorded }
 }
 
 async fn heard(ear: &mut Option<Ear>) -> Option<Heard> {
@@ -193,19 +257,30 @@ async fn said(mouth: &mut Option<Mouth>) -> Said {
 // === impl Speech ===
 
 impl Speech {
-    pub(super) fn open(room: &mut Room, voice: &Voice) -> Self {
+    pub(super) fn open(room: &mut Room, voice: &Voice, metrics: &Metrics) -> Self {
         if voice.hearing.is_some() {
             room.hear();
         }
+        let spoken_lately = Arc::<SpokenLately>::default();
         Self {
+            metrics: metrics.clone(),
             listening: voice.hearing.clone(),
             ear: None,
             scribe: voice.hearing.as_ref().map(|hearing| room.scribe(hearing.language.clone())),
-            mouth: voice.speaking.as_ref().map(|speech| Mouth::open(speech, room.loudspeaker())),
+            mouth: voice
+                .speaking
+                .as_ref()
+                .map(|speech| Mouth::open(speech, metrics, room.loudspeaker(), spoken_lately.clone())),
+            spoken_lately,
+            interruption: Interruption::new(voice.interruption.clone()),
+            voice: interruption::Voice::Silent,
+            waiting: VecDeque::new(),
+            last_speech: None,
             spoken: Vec::new(),
             turn: None,
             sounding: Vec::new(),
             is_spoken: false,
+            is_paused: false,
             shown: Shown::default(),
         }
     }
@@ -213,14 +288,18 @@ impl Speech {
     /// Hears this microphone from now on.
     pub(super) fn listen(&mut self, microphone: Microphone) {
         tracing::info!(track = microphone.track(), "a person is heard");
-        self.ear = self.listening.as_ref().map(|listening| Ear::open(microphone, listening));
+        let spoken = self.spoken_lately.clone();
+        self.ear =
+            self.listening.as_ref().map(|listening| Ear::open(microphone, listening, spoken, &self.metrics));
     }
 
     /// What is heard or was said next. Pending without an ear and a mouth.
     pub(super) async fn next(&mut self) -> News {
+        let deadline = self.interruption.deadline();
         tokio::select! {
             heard = heard(&mut self.ear) => News::Heard(heard),
             said = said(&mut self.mouth) => News::Said(said),
+            () = super::sleep_until(deadline) => News::Tick,
         }
     }
 
@@ -233,10 +312,12 @@ impl Speech {
     ) -> Option<(oneshot::Receiver<SoundEnd>, Allowance)> {
         self.is_spoken = is_for_all;
         let mouth = self.mouth.as_ref().filter(|_| is_for_all)?;
-        let context = self.turn.as_ref().map(|turn| turn.context.clone());
+        let turn = self.turn.as_mut().map(|turn| turn.replied(segment));
         self.sounding.push(segment);
         let (grant, allowance) = transcript.allowance();
-        Some((mouth.begin(segment, context, grant).await, allowance))
+        let end = mouth.begin(segment, turn, grant).await;
+        self.voice_changed();
+        Some((end, allowance))
     }
 
     pub(super) async fn say(&self, text: &Text) {
@@ -251,15 +332,20 @@ impl Speech {
         }
     }
 
-    /// Silences all that is under way. Returns the bytes of each segment that were heard. [`Speech::cut`] is to follow.
-    fn silence(&mut self) -> Vec<(u64, usize)> {
+    /// Silences all that is under way. Returns how far each segment had come. [`Speech::cut`] is to follow.
+    fn silence(&mut self) -> Vec<(u64, Cut)> {
         let Some(mouth) = self.mouth.as_ref().filter(|_| !self.sounding.is_empty()) else {
             return Vec::new();
         };
         let segments = std::mem::take(&mut self.sounding);
         self.shown.is_sounding = false;
-        let heard = mouth.silence(&segments);
-        segments.into_iter().zip(heard).collect()
+        let cut: Vec<(u64, Cut)> = segments.iter().copied().zip(mouth.silence(&segments)).collect();
+        if let Some(turn) = &self.turn {
+            cut.iter().for_each(|(segment, cut)| turn.cut(*segment, *cut));
+        }
+        self.end_pause(Pause::Interrupted);
+        self.voice_changed();
+        cut
     }
 
     /// Ends all that was silenced, once its text is cut.
@@ -279,16 +365,78 @@ impl Speech {
         self.mouth.iter().for_each(|mouth| mouth.back(rejoined));
     }
 
-    fn pause(&self) {
-        if let Some(mouth) = &self.mouth {
-            mouth.pause();
+    /// The microphone is gone.
+    fn deafen(&mut self) {
+        self.ear = None;
+        self.step(interruption::Event::Nothing);
+        self.turn_ended();
+    }
+
+    /// A turn has ended, and is answered or dismissed.
+    pub(super) fn turn_ended(&mut self) {
+        self.step(interruption::Event::TurnEnded);
+    }
+
+    fn step(&mut self, event: interruption::Event<'_>) {
+        let action = self.interruption.step(Instant::now(), event);
+        match (action, &self.mouth) {
+            (Some(interruption::Action::Pause), Some(mouth)) => {
+                mouth.pause();
+                self.is_paused = true;
+            }
+            (Some(interruption::Action::Resume), Some(mouth)) => {
+                mouth.resume();
+                self.end_pause(Pause::Resumed);
+            }
+            _ => {}
         }
     }
 
-    pub(super) fn resume(&self) {
-        if let Some(mouth) = &self.mouth {
-            mouth.resume();
+    fn end_pause(&mut self, how: Pause) {
+        if std::mem::take(&mut self.is_paused) {
+            self.metrics.instruments.speech_pauses.add(how);
         }
+    }
+
+    /// The agent's voice, as it is for people.
+    fn voice(&self) -> interruption::Voice {
+        match self.shown.is_sounding {
+            true => interruption::Voice::Sounding,
+            false if self.sounding.is_empty() => interruption::Voice::Silent,
+            false => interruption::Voice::Coming,
+        }
+    }
+
+    fn voice_changed(&mut self) {
+        let voice = self.voice();
+        if std::mem::replace(&mut self.voice, voice) != voice {
+            self.step(interruption::Event::Voice(voice));
+        }
+    }
+
+    pub(super) fn last_speech(&self) -> Option<Instant> {
+        self.last_speech
+    }
+
+    /// What was said, in the name of the person who is heard.
+    fn utterance(&self, turn: &SpokenTurn) -> Option<Utterance> {
+        Some(Utterance {
+            speaker: self.ear.as_ref()?.speaker().to_owned(),
+            text: turn.text.clone(),
+            segment: Some(turn.segment.clone()),
+            way: Way::Transcription,
+            ..Utterance::default()
+        })
+    }
+
+    /// Keeps a turn until the reply is over. Of too many the oldest is dropped.
+    fn wait(&mut self, turn: SpokenTurn) {
+        if self.waiting.len() == KEPT {
+            tracing::warn!("a person said more than {KEPT} turns during a reply; the oldest is not answered");
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back(turn);
+        self.turn_ended();
     }
 
     /// Writes what the person said into the room.
@@ -307,59 +455,53 @@ impl Speech {
         self.spoken.push(turn);
     }
 
-    fn take(&mut self, utterance: &Utterance) -> Option<SpokenTurn> {
+    pub(super) fn take(&mut self, utterance: &Utterance) -> Option<SpokenTurn> {
         let segment = utterance.segment.as_ref()?;
         let at = self.spoken.iter().position(|turn| turn.segment == *segment)?;
         Some(self.spoken.remove(at))
     }
 
     fn begin_turn(&mut self, number: u64, context: TurnContext, spoken: Option<SpokenTurn>) {
-        if let (Some(turn), Some(listening)) = (&spoken, &self.listening) {
-            for report in &turn.requests {
-                context.speech(&SpeechRequest {
-                    part: SpeechPart::Stt,
-                    model: &listening.server.model,
-                    server_address: &listening.server.address,
-                    server_port: listening.server.port,
-                    report,
-                });
-            }
+        if let Some(spoken) = &spoken {
+            self.trace(&context, spoken);
         }
-        let spoken = spoken.map(|turn| Times {
-            last_speech: turn.last_speech,
-            final_at: turn.final_at,
-            ended: turn.ended,
-        });
-        self.turn = Some(Turn { number, context, spoken, first_sound: None, tts_ttfb: None });
+        let question = spoken.map(SpokenQuestion::from);
+        let reply = ReplyRecord::default();
+        self.turn = Some(Turn { number, context, question, segment: None, reply, first_sound: None });
     }
 
-    /// The times of a turn that is over; its latency counts from the last speech, and to the first sound.
-    pub(super) fn end_turn(&mut self, number: u64, latency: &mut Option<Duration>) -> SpokenTimes {
-        let Some(turn) = self.turn.take_if(|turn| turn.number == number) else {
-            return SpokenTimes::default();
-        };
-        *latency = latency.map(|latency| turn.latency(latency));
-        let spoken = turn.spoken;
-        let last = spoken.and_then(|times| times.last_speech);
-        let since = |at: Option<Instant>| at?.checked_duration_since(last?);
-        SpokenTimes {
-            transcription_delay: since(spoken.and_then(|times| times.final_at)),
-            end_of_turn_delay: since(spoken.map(|times| times.ended)),
-            tts_ttfb: turn.tts_ttfb,
+    /// Traces the requests for a turn's transcripts.
+    pub(super) fn trace(&self, context: &TurnContext, spoken: &SpokenTurn) {
+        let Some(Listening { server, .. }) = &self.listening else { return };
+        for report in &spoken.requests {
+            context.speech(&SpeechRequest {
+                part: SpeechPart::Stt,
+                model: &server.model,
+                server_address: &server.address,
+                server_port: server.port,
+                report,
+            });
         }
     }
 
-    fn began(&mut self, segment: u64, at: Instant, time_to_first_byte: Option<Duration>) {
+    /// What is recorded of the speech of a turn that is over.
+    pub(super) fn end_turn(&mut self, number: u64) -> SpokenRecord {
+        let turn = self.turn.take_if(|turn| turn.number == number);
+        turn.map(Turn::record).unwrap_or_default()
+    }
+
+    fn began(&mut self, segment: u64, at: Instant) {
         self.shown.is_sounding = true;
-        if let Some(turn) = self.turn.as_mut().filter(|_| self.sounding.contains(&segment)) {
+        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.segment == Some(segment)) {
             turn.first_sound.get_or_insert(at);
-            turn.tts_ttfb = turn.tts_ttfb.or(time_to_first_byte);
         }
+        self.voice_changed();
     }
 
     fn ended(&mut self, segment: u64) {
         self.sounding.retain(|sounding| *sounding != segment);
         self.shown.is_sounding &= !self.sounding.is_empty();
+        self.voice_changed();
     }
 
     /// The state to announce, where it has changed.
@@ -372,13 +514,21 @@ impl Speech {
 // === impl Turn ===
 
 impl Turn {
-    /// `written` is from the end of the turn to the first word.
-    fn latency(&self, written: Duration) -> Duration {
-        let Some(Times { last_speech: Some(last), ended, .. }) = self.spoken else { return written };
-        match self.first_sound {
-            Some(first) => first.saturating_duration_since(last),
-            None => written + ended.saturating_duration_since(last),
+    /// Its reply is said in this segment.
+    fn replied(&mut self, segment: u64) -> SpokenTo {
+        self.segment.get_or_insert(segment);
+        SpokenTo { context: self.context.clone(), record: self.reply.clone() }
+    }
+
+    fn cut(&self, segment: u64, cut: Cut) {
+        if self.segment == Some(segment) {
+            self.reply.played(cut.played);
+            self.reply.cut(cut.heard);
         }
+    }
+
+    fn record(self) -> SpokenRecord {
+        SpokenRecord::new(self.question, self.reply.reply(), self.first_sound)
     }
 }
 
@@ -414,7 +564,7 @@ impl Shown {
 
 impl SpokenTurn {
     /// The beginning of the turn's trace: its last speech, or its first request where that is earlier.
-    fn began(&self) -> Option<Instant> {
+    pub(super) fn began(&self) -> Option<Instant> {
         let requests = self.requests.iter().map(|report| report.started);
         self.last_speech.into_iter().chain(requests).min()
     }

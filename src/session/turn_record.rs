@@ -10,9 +10,9 @@ use redaction::{Privacy, Recorded};
 
 use crate::llm::{Answer, AttemptReport};
 use crate::metrics::Phase;
-use crate::telemetry::spans::SpokenTimes;
 
 use super::machine::TurnResult;
+use super::spoken_record::SpokenRecord;
 
 /// A place that records turns. Never waits.
 pub(super) trait TurnSink {
@@ -32,9 +32,12 @@ pub(super) struct TurnRecord {
     pub(super) span_id: String,
     pub(super) speaker: String,
     pub(super) question: Recorded,
+    /// When it was put to the model.
     pub(super) started: Instant,
-    /// Microseconds since 1970.
-    pub(super) started_us: i64,
+    /// When its trace begins: of a spoken turn, before that.
+    pub(super) began: Instant,
+    /// The same, in microseconds since 1970.
+    pub(super) began_us: i64,
 }
 
 /// The end of a turn.
@@ -45,10 +48,14 @@ pub(super) struct TurnEnd {
     /// None: the turn was put to the model.
     pub(super) unasked: Option<Unasked>,
     pub(super) answer: Recorded,
-    /// From the end of the utterance to the first word of the reply.
+    /// How far it had come.
+    pub(super) phase: Phase,
+    /// From the end of the utterance to the first word of the reply, or to its first sound.
     pub(super) latency: Option<Duration>,
-    pub(super) spoken: SpokenTimes,
+    pub(super) spoken: SpokenRecord,
     pub(super) usage: Usage,
+    /// What calls cost that were made before the turn had ended, and in vain.
+    pub(super) discarded: Usage,
     /// From the question to the first word of the model.
     pub(super) time_to_first_token: Option<Duration>,
     pub(super) model: Option<String>,
@@ -65,14 +72,17 @@ pub(super) enum Unasked {
     Overtaken,
     /// Its speaker deleted the message.
     Deleted,
+    /// Its words are not known.
+    Unheard,
 }
 
 // === impl TurnEnd ===
 
 impl TurnEnd {
     /// `answer` is the recordable form of the result's text.
-    pub(super) fn new(result: TurnResult, answer: Recorded, privacy: &Privacy) -> Self {
-        let TurnResult { outcome, answer: Answer { attempts, .. }, .. } = &result;
+    pub(super) fn new(result: TurnResult, answer: Recorded, spoken: SpokenRecord, privacy: &Privacy) -> Self {
+        let TurnResult { outcome, answer: Answer { attempts, .. }, latency } = &result;
+        let phase = if latency.is_some() { Phase::Speaking } else { Phase::Thinking };
         let attempts = attempts.iter().map(|attempt| AttemptReport {
             failure: attempt.failure.as_ref().map(|failure| recorded_failure(failure, privacy)),
             ..attempt.clone()
@@ -82,10 +92,12 @@ impl TurnEnd {
             ended: Instant::now(),
             unasked: None,
             answer,
-            latency: result.latency,
-            spoken: SpokenTimes::default(),
+            phase,
+            latency: spoken.latency(result.latency),
+            spoken: recorded_speech(spoken, outcome, privacy),
             attempts: attempts.collect(),
             usage: result.answer.usage,
+            discarded: Usage::default(),
             time_to_first_token: result.answer.time_to_first_token,
             model: result.answer.model,
             finish_reason: result.answer.finish_reason,
@@ -94,8 +106,25 @@ impl TurnEnd {
     }
 
     /// `answer` is the recordable form of an empty text.
-    pub(super) fn unasked(why: Unasked, answer: Recorded) -> Self {
-        Self { unasked: Some(why), answer, ..Self::without_answer(TurnOutcome::Interrupted) }
+    pub(super) fn unasked(why: Unasked, answer: Recorded, spoken: SpokenRecord, privacy: &Privacy) -> Self {
+        let outcome = TurnOutcome::Interrupted;
+        Self {
+            unasked: Some(why),
+            answer,
+            phase: Phase::Waiting,
+            spoken: recorded_speech(spoken, &outcome, privacy),
+            ..Self::without_answer(outcome)
+        }
+    }
+
+    /// The end of a turn whose words are not known.
+    pub(super) fn unheard(failure: &Failure, spoken: SpokenRecord, privacy: &Privacy) -> Self {
+        let outcome = TurnOutcome::Failed(recorded_failure(failure, privacy));
+        Self {
+            unasked: Some(Unasked::Unheard),
+            spoken: recorded_speech(spoken, &outcome, privacy),
+            ..Self::without_answer(outcome)
+        }
     }
 
     /// The end of a turn whose session broke down.
@@ -104,24 +133,17 @@ impl TurnEnd {
         Self::without_answer(TurnOutcome::Aborted(failure))
     }
 
-    /// The stage of the turn at its end.
-    pub(super) fn phase(&self) -> Phase {
-        match (self.unasked, self.latency) {
-            (Some(_), _) => Phase::Waiting,
-            (None, None) => Phase::Thinking,
-            (None, Some(_)) => Phase::Speaking,
-        }
-    }
-
     fn without_answer(outcome: TurnOutcome) -> Self {
         Self {
             outcome,
             ended: Instant::now(),
             unasked: None,
             answer: Recorded::default(),
+            phase: Phase::Thinking,
             latency: None,
-            spoken: SpokenTimes::default(),
+            spoken: SpokenRecord::default(),
             usage: Usage::default(),
+            discarded: Usage::default(),
             time_to_first_token: None,
             model: None,
             finish_reason: None,
@@ -137,6 +159,16 @@ fn recorded_outcome(outcome: &TurnOutcome, privacy: &Privacy) -> TurnOutcome {
         TurnOutcome::Aborted(failure) => TurnOutcome::Aborted(recorded_failure(failure, privacy)),
         TurnOutcome::Answered | TurnOutcome::Interrupted => outcome.clone(),
     }
+}
+
+/// The speech as it may be recorded. A reply that was heard to its end was not cut, though sound was dropped then.
+fn recorded_speech(mut spoken: SpokenRecord, outcome: &TurnOutcome, privacy: &Privacy) -> SpokenRecord {
+    let attempts = spoken.stt.iter_mut().chain(&mut spoken.tts).flat_map(|report| &mut report.attempts);
+    for failure in attempts.filter_map(|attempt| attempt.failure.as_mut()) {
+        *failure = recorded_failure(failure, privacy);
+    }
+    spoken.figures.cut = spoken.figures.cut.filter(|_| *outcome == TurnOutcome::Interrupted);
+    spoken
 }
 
 fn recorded_failure(failure: &Failure, privacy: &Privacy) -> Failure {

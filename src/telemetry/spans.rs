@@ -16,7 +16,7 @@ use redaction::{CaptureContent, Privacy, Recorded, RecordedMessages};
 
 use self::clock::Clock;
 use self::open::OpenSpan;
-pub use self::speech::{SpeechPart, SpeechRequest, SpokenTimes};
+pub use self::speech::{SpeechPart, SpeechRequest, SpeechUsage, SpokenFigures};
 use super::attributes::{self as key, Attribute, Value};
 use super::otel::{Kind, Parent, SpanSource};
 use super::traceparent::TraceParent;
@@ -77,9 +77,11 @@ pub struct TurnEnd<'a> {
     pub outcome: TurnOutcome,
     pub answer: &'a Recorded,
     pub usage: Usage,
+    /// What calls cost that were made before the turn had ended, and in vain.
+    pub discarded: Usage,
     /// From the end of the user's message to the first word of the reply in the room.
     pub e2e_latency: Option<Duration>,
-    pub spoken: SpokenTimes,
+    pub spoken: SpokenFigures,
 }
 
 /// The start of an LLM request.
@@ -177,15 +179,34 @@ impl Tracer {
     }
 
     pub fn turn(&self, conversation: &Conversation, start: TurnStart<'_>) -> TurnSpan {
-        let clock = start.began.map_or_else(Clock::start, Clock::started_at);
+        let mut span = self.root(conversation, start.traceparent, start.began);
+        span.ask(start.index, start.question);
+        span
+    }
+
+    /// Opens a turn that is answered before it is known to have ended; [`TurnSpan::ask`] follows.
+    pub fn preemptive_turn(
+        &self,
+        conversation: &Conversation,
+        traceparent: Option<&str>,
+        began: Option<Instant>,
+    ) -> TurnSpan {
+        let span = self.root(conversation, traceparent, began);
+        span.span.opened();
+        span
+    }
+
+    fn root(
+        &self,
+        conversation: &Conversation,
+        traceparent: Option<&str>,
+        began: Option<Instant>,
+    ) -> TurnSpan {
+        let clock = began.map_or_else(Clock::start, Clock::started_at);
         let turn = self.begin(conversation, clock);
-        let caller = start.traceparent.and_then(TraceParent::parse);
+        let caller = traceparent.and_then(TraceParent::parse);
         let root = self.source.root(TURN, caller, turn.clock.start_of_turn());
-        let mut span = OpenSpan::new(Arc::new(turn), root, &NOTHING_SAID);
-        span.set(key::LIVEKIT_TURN_INDEX, start.index);
-        span.set_if(key::LIVEKIT_QUESTION, start.question.as_str());
-        span.opened();
-        TurnSpan { span }
+        TurnSpan { span: OpenSpan::new(Arc::new(turn), root, &NOTHING_SAID) }
     }
 
     /// Records a span that is no turn, to see whether it arrives. Returns its trace id, to find it by. It belongs to no
@@ -224,6 +245,13 @@ impl TurnSpan {
         self.span.parent().span_id()
     }
 
+    /// The turn has this number, and asks this.
+    pub fn ask(&mut self, index: u64, question: &Recorded) {
+        self.span.set(key::LIVEKIT_TURN_INDEX, index);
+        self.span.set_if(key::LIVEKIT_QUESTION, question.as_str());
+        self.span.opened();
+    }
+
     pub fn context(&self) -> TurnContext {
         TurnContext { turn: self.span.turn().clone(), parent: self.span.parent() }
     }
@@ -233,6 +261,10 @@ impl TurnSpan {
         span.set(key::LIVEKIT_INPUT_TOKENS, end.usage.input);
         span.set(key::LIVEKIT_OUTPUT_TOKENS, end.usage.output);
         span.set_if(key::LIVEKIT_USAGE_ESTIMATED, end.usage.estimated.then_some(true));
+        if end.discarded != Usage::default() {
+            span.set(key::LIVEKIT_DISCARDED_INPUT_TOKENS, end.discarded.input);
+            span.set(key::LIVEKIT_DISCARDED_OUTPUT_TOKENS, end.discarded.output);
+        }
         span.set_if(key::LIVEKIT_ANSWER_PREVIEW, end.answer.as_str().map(content::preview));
         span.set_if(key::LK_E2E_LATENCY, end.e2e_latency.map(|latency| latency.as_secs_f64()));
         end.spoken.put(span);

@@ -1,38 +1,48 @@
-//! Hears one microphone: voice activity, transcripts and the end of a turn become what a session is told.
+//! What a session is told of one microphone.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conversation::Text;
-use speech::turn::{self, Turn, Verdict};
-use speech::vad::{self, Vad};
-use speech_services::hearing::{self, Events, Mark, RequestReport, Sink};
 use speech_services::{Report, Trouble};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tracing::Instrument;
 
 use super::Listening;
+use super::hearing_account::HearingAccount;
+use super::listener::{Gone, Listener};
+use super::spoken_lately::SpokenLately;
+use crate::metrics::Metrics;
 use crate::room::audio::{Microphone, RATE};
 
 /// What was heard and waits for the session. Frames wait with it, in the SDK's bounded queue.
 const HEARD: usize = 32;
-/// The requests of one turn that are traced.
-const REQUESTS: usize = 32;
 
 /// What a session is told of a microphone.
 pub(crate) enum Heard {
-    /// Speech has begun.
-    Speech,
-    /// Speech has ended, and no words were understood.
+    /// Speech began at this time. Sound that may be an echo is told of by its words alone.
+    Speech {
+        at: Instant,
+    },
+    /// Speech ended at this time; its words may follow.
+    Silence {
+        at: Instant,
+    },
+    /// The speech so far had no words, or was an echo of the agent's own.
     Nothing,
     /// What was understood of the turn so far; the turn itself follows.
     Words {
         segment: String,
         text: Text,
     },
+    /// The turn may have ended. It follows, with these words or with others.
+    MayHaveEnded(Box<SpokenTurn>),
     Turn(Box<SpokenTurn>),
-    /// Speech could not be transcribed.
-    Failed(Trouble),
+    /// The turn before was longer: this is all of it.
+    Grown(Box<SpokenTurn>),
+    /// Speech could not be transcribed. The turn has the words that were understood before.
+    Failed(Box<SpokenTurn>, Trouble),
 }
 
 /// A turn that was spoken.
@@ -45,6 +55,8 @@ pub(crate) struct SpokenTurn {
     pub(crate) final_at: Option<Instant>,
     /// When it was decided that the turn has ended.
     pub(crate) ended: Instant,
+    /// The length of its speech.
+    pub(crate) heard: Duration,
     /// The requests for its transcripts.
     pub(crate) requests: Vec<Report>,
 }
@@ -57,42 +69,31 @@ pub(crate) struct Ear {
     task: AbortHandle,
 }
 
-/// One microphone under way.
-struct Listener {
-    microphone: Microphone,
-    sink: Sink,
-    texts: Events,
-    vad: Vad,
-    turn: Turn,
-    resume_after: Duration,
-    /// The id of the turn under way, once words of it were understood.
-    segment: Option<String>,
-    requests: Vec<Report>,
-    /// When speech without words counts as nothing.
-    nothing_at: Option<Instant>,
-    out: mpsc::Sender<Heard>,
-}
+// === impl SpokenTurn ===
 
-/// The session has gone, or the microphone.
-struct Gone;
+impl SpokenTurn {
+    /// A turn that ends now and made no request.
+    pub(super) fn new(now: Instant, segment: String, text: Text) -> Self {
+        let (last_speech, final_at, heard, requests) = (None, None, Duration::ZERO, Vec::new());
+        Self { segment, text, last_speech, final_at, ended: now, heard, requests }
+    }
+}
 
 // === impl Ear ===
 
 impl Ear {
-    pub(crate) fn open(microphone: Microphone, listening: &Listening) -> Self {
+    pub(crate) fn open(
+        microphone: Microphone,
+        listening: &Listening,
+        spoken: Arc<SpokenLately>,
+        metrics: &Metrics,
+    ) -> Self {
         let (out, heard) = mpsc::channel(HEARD);
         let (speaker, track) = (microphone.speaker().to_owned(), microphone.track().to_owned());
-        let listening = listening.clone();
-        let listen = async move {
-            match listening.provider.open(RATE, None).await {
-                Ok((sink, texts)) => {
-                    drop(Listener::new(microphone, sink, texts, &listening, out).run().await)
-                }
-                Err(trouble) => drop(out.send(Heard::Failed(trouble)).await),
-            }
-        };
-        let task = tokio::spawn(listen.in_current_span()).abort_handle();
-        Self { speaker, track, heard, task }
+        let account = HearingAccount::new(metrics);
+        let task =
+            tokio::spawn(listen(microphone, listening.clone(), spoken, account, out).in_current_span());
+        Self { speaker, track, heard, task: task.abort_handle() }
     }
 
     pub(crate) fn speaker(&self) -> &str {
@@ -115,156 +116,22 @@ impl Drop for Ear {
     }
 }
 
-// === impl Listener ===
-
-impl Listener {
-    fn new(
-        microphone: Microphone,
-        sink: Sink,
-        texts: Events,
-        listening: &Listening,
-        out: mpsc::Sender<Heard>,
-    ) -> Self {
-        Self {
-            microphone,
-            sink,
-            texts,
-            vad: Vad::new(listening.vad.clone()),
-            turn: Turn::new(listening.turn.clone()),
-            resume_after: listening.resume_after,
-            segment: None,
-            requests: Vec::new(),
-            nothing_at: None,
-            out,
+async fn listen(
+    microphone: Microphone,
+    listening: Listening,
+    lately: Arc<SpokenLately>,
+    account: HearingAccount,
+    out: mpsc::Sender<Heard>,
+) {
+    match listening.provider.open(RATE, None).await {
+        Ok(ends) => {
+            let listener = Listener::new(microphone, ends, &listening, lately, account, out);
+            let _: Result<(), Gone> = listener.run().await;
         }
-    }
-
-    async fn run(mut self) -> Result<(), Gone> {
-        loop {
-            let deadline =
-                [self.turn.deadline(), self.vad.deadline(), self.nothing_at].into_iter().flatten().min();
-            tokio::select! {
-                biased;
-                text = self.texts.next() => self.understand(text.ok_or(Gone)?).await?,
-                frame = self.microphone.next() => self.hear(&frame.ok_or(Gone)?).await?,
-                () = sleep_until(deadline) => self.tick().await?,
-            }
+        Err(trouble) => {
+            let nothing = SpokenTurn::new(Instant::now(), String::new(), Text::default());
+            // The session may be gone.
+            let _ = out.send(Heard::Failed(Box::new(nothing), trouble)).await;
         }
-    }
-
-    /// A frame takes some microseconds of processor time, and Silero's windows a tenth of a millisecond.
-    async fn hear(&mut self, frame: &[i16]) -> Result<(), Gone> {
-        let now = Instant::now();
-        self.sink.audio(frame);
-        for event in self.vad.step(now, frame) {
-            self.detected(now, event).await?;
-        }
-        Ok(())
-    }
-
-    async fn detected(&mut self, now: Instant, event: vad::Event) -> Result<(), Gone> {
-        let (mark, event) = match event {
-            vad::Event::SpeechStarted { at } => (Mark::Began, turn::Event::SpeechStarted { at }),
-            vad::Event::SpeechPaused { at } => (Mark::Paused, turn::Event::SpeechPaused { at }),
-            vad::Event::SpeechResumed { at } => (Mark::Resumed, turn::Event::SpeechResumed { at }),
-            vad::Event::SpeechEnded { at } => (Mark::Ended, turn::Event::SpeechEnded { at }),
-        };
-        self.sink.mark(mark);
-        if mark == Mark::Began {
-            self.nothing_at = None;
-            self.tell(Heard::Speech).await?;
-        }
-        if let turn::Event::SpeechEnded { at } = event {
-            self.nothing_at = Some(at + self.resume_after);
-        }
-        self.judge(now, event).await
-    }
-
-    async fn understand(&mut self, event: hearing::Event) -> Result<(), Gone> {
-        let now = Instant::now();
-        match event {
-            hearing::Event::Final(text) => {
-                self.nothing_at = None;
-                let words = format!("{} {}", self.turn.text(), text.text.expose());
-                let (segment, words) = (self.segment(), Text::from(words.trim()));
-                self.tell(Heard::Words { segment, text: words }).await?;
-                self.judge(now, turn::Event::Final(text.text.expose())).await
-            }
-            hearing::Event::EndOfTurn { .. } => self.judge(now, turn::Event::EndOfTurn).await,
-            hearing::Event::Request(report) => {
-                let RequestReport(report) = *report;
-                if self.requests.len() < REQUESTS {
-                    self.requests.push(report);
-                }
-                Ok(())
-            }
-            hearing::Event::NothingSaid => self.nothing().await,
-            hearing::Event::Failed(trouble) => {
-                self.tell(Heard::Failed(trouble)).await?;
-                self.nothing().await
-            }
-            hearing::Event::Partial { .. }
-            | hearing::Event::SpeechStarted { .. }
-            | hearing::Event::EagerEnd { .. }
-            | hearing::Event::Resumed
-            | hearing::Event::Usage { .. } => Ok(()),
-        }
-    }
-
-    async fn tick(&mut self) -> Result<(), Gone> {
-        let now = Instant::now();
-        if let Some(vad::Event::SpeechEnded { at }) = self.vad.tick(now) {
-            self.detected(now, vad::Event::SpeechEnded { at }).await?;
-        }
-        if self.nothing_at.is_some_and(|at| now >= at) {
-            self.nothing().await?;
-        }
-        self.judge(now, turn::Event::Tick).await
-    }
-
-    /// Speech had no words. A turn whose other words are known goes on.
-    async fn nothing(&mut self) -> Result<(), Gone> {
-        self.nothing_at = None;
-        if self.vad.is_speaking() || !self.turn.text().is_empty() {
-            return Ok(());
-        }
-        self.requests.clear();
-        self.tell(Heard::Nothing).await
-    }
-
-    async fn judge(&mut self, now: Instant, event: turn::Event<'_>) -> Result<(), Gone> {
-        // Words that come late make a turn of their own, with the words before them, which interrupts the one without.
-        let Some(Verdict::Ended(ended) | Verdict::Grown(ended)) = self.turn.step(now, event) else {
-            return Ok(());
-        };
-        self.nothing_at = None;
-        let segment = self.segment();
-        self.segment = None;
-        let turn = SpokenTurn {
-            segment,
-            text: ended.text.into(),
-            last_speech: ended.last_speech,
-            final_at: ended.final_at,
-            ended: now,
-            requests: std::mem::take(&mut self.requests),
-        };
-        self.tell(Heard::Turn(Box::new(turn))).await
-    }
-
-    fn segment(&mut self) -> String {
-        let new = || std::iter::repeat_with(fastrand::alphanumeric).take(12).collect::<String>();
-        self.segment.get_or_insert_with(|| format!("SG_{}", new())).clone()
-    }
-
-    async fn tell(&self, heard: Heard) -> Result<(), Gone> {
-        self.out.send(heard).await.map_err(|_| Gone)
-    }
-}
-
-/// Pending for ever without a deadline.
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -21,10 +21,12 @@ use tracing::Instrument;
 use self::segment::Segment;
 use self::speaker::Speaker;
 use super::Speech;
+use super::piece_request::SpokenTo;
 use super::player::{Shared, play};
+use super::spoken_lately::SpokenLately;
+use crate::metrics::Metrics;
 use crate::room::audio::Loudspeaker;
 use crate::room::transcript::Grant;
-use crate::telemetry::spans::TurnContext;
 
 /// Commands that wait for the mouth, which never waits with one.
 const COMMANDS: usize = 64;
@@ -40,13 +42,21 @@ pub(crate) enum SoundEnd {
     Silent,
 }
 
+/// How far a segment had come when it was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// The bytes of its text that were heard.
+    pub(crate) heard: usize,
+    /// The length of its sound that was played.
+    pub(crate) played: Duration,
+}
+
 /// News of the sound.
 pub(crate) enum Said {
     /// The first sample of a segment was played.
     Began {
         segment: u64,
         at: Instant,
-        time_to_first_byte: Option<Duration>,
     },
     Ended {
         segment: u64,
@@ -63,6 +73,13 @@ pub(crate) struct Mouth {
     tasks: [AbortHandle; 2],
 }
 
+/// What segments are spoken with.
+struct Voice {
+    speech: Speech,
+    metrics: Metrics,
+    lately: Arc<SpokenLately>,
+}
+
 enum Command {
     Open(Box<Segment>),
     Say(Text),
@@ -74,11 +91,17 @@ enum Command {
 // === impl Mouth ===
 
 impl Mouth {
-    pub(crate) fn open(speech: &Speech, loudspeaker: Loudspeaker) -> Self {
+    pub(crate) fn open(
+        speech: &Speech,
+        metrics: &Metrics,
+        loudspeaker: Loudspeaker,
+        lately: Arc<SpokenLately>,
+    ) -> Self {
         let (commands, taken) = mpsc::channel(COMMANDS);
         let (sender, news) = mpsc::channel(NEWS);
         let shared = Arc::new(Shared::default());
-        let speaker = Speaker::new(speech.clone(), taken, sender, shared.clone());
+        let voice = Voice { speech: speech.clone(), metrics: metrics.clone(), lately };
+        let speaker = Speaker::new(voice, taken, sender, shared.clone());
         let player = tokio::spawn(play(shared.clone(), loudspeaker).in_current_span()).abort_handle();
         let speaker = tokio::spawn(speaker.run().in_current_span()).abort_handle();
         Self { commands, news, shared, tasks: [player, speaker] }
@@ -88,11 +111,11 @@ impl Mouth {
     pub(crate) async fn begin(
         &self,
         segment: u64,
-        context: Option<TurnContext>,
+        turn: Option<SpokenTo>,
         grant: Grant,
     ) -> oneshot::Receiver<SoundEnd> {
         let (ended, end) = oneshot::channel();
-        self.put(Command::Open(Box::new(Segment::new(segment, context, grant, ended)))).await;
+        self.put(Command::Open(Box::new(Segment::new(segment, turn, grant, ended)))).await;
         end
     }
 
@@ -126,13 +149,15 @@ impl Mouth {
         self.shared.change(|playout| playout.release(Hold::Line));
     }
 
-    /// Silences all segments at once. Returns how many bytes of each of these texts were heard. [`Mouth::cut`] is still
-    /// to be called, once the texts are cut: it lets them be written.
-    pub(crate) fn silence(&self, segments: &[u64]) -> Vec<usize> {
+    /// Silences all segments at once. Returns how far each of these had come. [`Mouth::cut`] is still to be called, once
+    /// the texts are cut: it lets them be written.
+    pub(crate) fn silence(&self, segments: &[u64]) -> Vec<Cut> {
         self.shared.change(|playout| {
-            let heard = segments.iter().map(|segment| playout.heard(*segment)).collect();
+            let cut =
+                |segment: &u64| Cut { heard: playout.heard(*segment), played: playout.sounded(*segment) };
+            let cut = segments.iter().map(cut).collect();
             playout.clear();
-            heard
+            cut
         })
     }
 

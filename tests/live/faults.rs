@@ -5,8 +5,11 @@
 mod account;
 mod disk;
 mod door;
+mod hearing;
 mod llm;
+mod microphone;
 mod otlp;
 mod process;
 mod room;
+mod spoken;
 mod stage;

@@ -18,6 +18,7 @@ mod floods;
 mod foreign_spool;
 mod forgotten_room;
 mod full_disk;
+mod hearing;
 mod hostile_room;
 mod killed_turn;
 mod lessons;

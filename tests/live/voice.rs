@@ -1,15 +1,19 @@
 //! Turns that are spoken: a person's voice in, the agent's voice out.
 
+mod interrupted;
+mod preemptive;
+
 use std::time::Duration;
 
 use scripted_model::{Script, SpeechStep, Step};
 use speech_services::Service;
 use speech_services::hearing::{Settings, Transcriber};
-use testbed::Speechd;
+use testbed::{Span, Speechd};
 
 use crate::support::contract::assert_keys;
+use crate::support::exposition::Exposition;
 use crate::support::voice::{Person, RATE, spoken};
-use crate::support::world::World;
+use crate::support::world::{Worker, World, wait_until};
 
 pub(crate) const QUESTION: &str = "what will the weather be tomorrow";
 const REPLY: &str = "It will be sunny all day. Take a hat with you.";
@@ -36,6 +40,12 @@ pub(crate) fn settings(world: &World) -> Vec<String> {
     .into_iter()
     .chain([format!("stt.base_url={url}"), format!("tts.base_url={url}")])
     .collect()
+}
+
+/// The same, for an agent that pauses at any sound.
+pub(crate) fn impatient(world: &World) -> Vec<String> {
+    let interruption = ["interruption.warm_up=0s", "interruption.min_duration=100ms"].map(str::to_owned);
+    settings(world).into_iter().chain(interruption).collect()
 }
 
 pub(crate) fn borrowed(settings: &[String]) -> Vec<&str> {
@@ -95,6 +105,20 @@ async fn a_spoken_question_gets_a_spoken_answer_and_one_trace() {
     let states: Vec<String> = ada.look(|seen| seen.states.iter().map(|(_, state)| state.clone()).collect());
     assert!(states.ends_with(&["thinking".into(), "speaking".into(), "listening".into()]), "{states:?}");
 
+    assert_counted(
+        &worker,
+        &[
+            ("voiced_stt_requests_total", &[("outcome", "complete")], 1.0),
+            ("voiced_tts_requests_total", &[("outcome", "complete")], speeches.len() as f64),
+            ("voiced_tts_characters_total", &[], (REPLY.len() + 1 - speeches.len()) as f64),
+            ("voiced_turn_e2e_latency_seconds_count", &[], 1.0),
+            ("voiced_turn_transcription_delay_seconds_count", &[], 1.0),
+            ("voiced_turn_end_of_turn_delay_seconds_count", &[], 1.0),
+            ("voiced_turn_tts_ttfb_seconds_count", &[], 1.0),
+            ("voiced_speech_pauses_total", &[], 0.0),
+            ("voiced_speech_frames_dropped_total", &[], 0.0),
+        ],
+    );
     ada.leave().await;
     let traces = world.traces(1);
     let spans = world.collector.spans().unwrap();
@@ -111,14 +135,66 @@ async fn a_spoken_question_gets_a_spoken_answer_and_one_trace() {
         assert!((0.0..5.0).contains(&seconds), "{key} {seconds}");
     }
     assert!(root.attributes["lk.end_of_turn_delay"].as_f64().unwrap() >= 0.499, "the turn's delay");
+    let seconds = |key: &str| root.attributes[key].as_f64().unwrap();
+    let said = question.len() as f64 / f64::from(RATE);
+    assert!((0.3 * said..said).contains(&seconds("livekit.input_audio_duration")), "{said} s were said");
+    assert!((seconds("livekit.output_audio_duration") - expected.as_secs_f64()).abs() < 0.05);
+    assert!((seconds("livekit.stt_audio_duration") - sent).abs() < 0.01);
+    assert!(!root.attributes.contains_key("lk.playout.position"), "it was not interrupted");
+    assert_recorded(&world, root);
     drop(worker);
+}
+
+/// A metric's name, labels and value.
+type Counted<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
+
+/// The metrics of a worker come to these values.
+fn assert_counted(worker: &Worker, expected: &[Counted<'_>]) {
+    let wrong = || {
+        let answer = testbed::http::get(worker.http_port, "/metrics").unwrap();
+        let scraped = Exposition::parse(&answer.body).unwrap();
+        let differs = |(name, labels, value): &Counted<'_>| {
+            let found = scraped.get(name, labels);
+            (found != Some(*value)).then(|| format!("{name}{labels:?}: {found:?}, not {value}"))
+        };
+        expected.iter().filter_map(differs).collect::<Vec<_>>().join("\n")
+    };
+    wait_until("the numbers are as expected", || wrong().is_empty(), wrong);
+}
+
+/// The record has what the trace of an answered turn has, and a page shows it.
+fn assert_recorded(world: &World, root: &Span) {
+    let id = root.attributes["session.id"].as_str().unwrap();
+    let shown = world.json(&["sessions", "show", id, "--json"]);
+    let turn = &shown["turns"][0];
+    assert_eq!(turn["trace_id"].as_str(), Some(root.trace_id.as_str()));
+    for (key, figure) in [
+        ("lk.transcription_delay", "transcription_delay_s"),
+        ("lk.end_of_turn_delay", "end_of_turn_delay_s"),
+        ("lk.tts_ttfb", "tts_ttfb_s"),
+        ("livekit.input_audio_duration", "heard_s"),
+        ("livekit.output_audio_duration", "played_s"),
+    ] {
+        let (traced, recorded) = (root.attributes[key].as_f64(), turn["speech"][figure].as_f64());
+        assert!((traced.unwrap() - recorded.unwrap()).abs() < 1e-5, "{key}: {traced:?} {recorded:?}");
+    }
+    let attempts = turn["attempts"].as_array().unwrap();
+    let mut stages: Vec<_> = attempts.iter().map(|attempt| attempt["stage"].as_str().unwrap()).collect();
+    stages.dedup();
+    assert_eq!(stages, ["stt", "llm", "tts"], "in the order in which they began: {attempts:?}");
+    assert!(attempts.iter().all(|attempt| attempt["http_status"] == 200), "{attempts:?}");
+    assert!(turn["speech"]["cut"].is_null(), "{turn}");
+    let text = String::from_utf8(world.run(&["sessions", "show", id]).stdout).unwrap();
+    for words in ["stt 1", "llm 1", "tts 1", "first sound", "end of turn", "1 spoken turns"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_and_speech_without_words_are_no_turns() {
     let Some(question) = spoken(QUESTION) else { return };
     let world = world(Script::default().transcriptions([Step::reply("")])).await;
-    let _worker = world.worker(&borrowed(&settings(&world)));
+    let worker = world.worker(&borrowed(&settings(&world)));
     let ada = Person::join(&world, "quiet").await;
     ada.say(&vec![0; RATE as usize * 3]).await;
     assert!(world.model.transcriptions().is_empty(), "silence was transcribed");
@@ -126,6 +202,15 @@ async fn silence_and_speech_without_words_are_no_turns() {
     ada.say(&vec![0; RATE as usize * 3]).await;
     assert_eq!(world.model.transcriptions().len(), 1);
     assert!(world.model.requests().is_empty(), "the model was asked");
+    assert_counted(
+        &worker,
+        &[
+            ("voiced_speech_wordless_total", &[("result", "no_words")], 1.0),
+            ("voiced_stt_requests_total", &[("outcome", "complete")], 1.0),
+            ("voiced_turn_heard_seconds_total", &[], 0.0),
+        ],
+    );
+    worker.wait_for_log("had no words");
     ada.leave().await;
 }
 
@@ -144,6 +229,13 @@ async fn a_voice_that_is_refused_leaves_the_reply_in_text() {
     ada.wait_until("the reply is written", |seen| seen.texts.iter().any(is_reply)).await;
     worker.wait_for_log("a reply is not spoken, and stays text");
     assert!(ada.look(|seen| seen.sounds.is_empty()), "something sounded");
+    assert_counted(
+        &worker,
+        &[
+            ("voiced_tts_requests_total", &[("outcome", "failed")], 1.0),
+            ("voiced_tts_attempt_errors_total", &[("class", "401")], 1.0),
+        ],
+    );
     // The next turn is spoken again.
     ada.say(&question).await;
     assert_eq!(ada.sounds(1).await.len(), 1);
@@ -162,7 +254,7 @@ async fn words_cut_the_reply_and_the_model_learns_how_far_it_came() {
     let script = Script::new([Step::reply(LONG), Step::reply("As you like.")])
         .transcriptions([Step::reply("Tell me a story."), Step::reply("Stop that, please.")]);
     let world = world(script).await;
-    let _worker = world.worker(&borrowed(&settings(&world)));
+    let worker = world.worker(&borrowed(&impatient(&world)));
     let ada = Person::join(&world, "story").await;
     ada.say(&question).await;
     ada.wait_until("the story has begun", |seen| !seen.sounds.is_empty()).await;
@@ -177,9 +269,25 @@ async fn words_cut_the_reply_and_the_model_learns_how_far_it_came() {
     let said = said["content"].as_str().unwrap();
     let said = said.split_once(" … [").expect("a mark of the interruption").0;
     assert!(said.len() > 5 && said.len() < LONG.len() / 2 && LONG.starts_with(said), "{said:?}");
+    assert_counted(
+        &worker,
+        &[
+            ("voiced_speech_pauses_total", &[("result", "interrupted")], 1.0),
+            ("voiced_turn_interruptions_total", &[("while", "speaking")], 1.0),
+        ],
+    );
     ada.leave().await;
     let traces = world.traces(2);
-    assert_eq!(traces[0].root.attributes["lk.interrupted"], true);
+    let root = &traces[0].root.attributes;
+    assert_eq!(root["lk.interrupted"], true);
+    let heard = sounds[0].length().as_secs_f64();
+    let position = root["lk.playout.position"].as_f64().unwrap();
+    assert!((position - heard).abs() < 0.4, "cut at {position} s, heard {heard} s");
+    assert_eq!(root["livekit.cut_bytes"], said.len());
+    let shown = world.json(&["sessions", "show", root["session.id"].as_str().unwrap(), "--json"]);
+    let cut = &shown["turns"][0]["speech"]["cut"];
+    assert_eq!(cut["bytes"], said.len());
+    assert!((cut["played_s"].as_f64().unwrap() - position).abs() < 1e-5, "{cut}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,7 +296,7 @@ async fn a_sound_without_words_pauses_the_reply_and_loses_nothing() {
     let script =
         Script::new([Step::reply(LONG)]).transcriptions([Step::reply("Tell me a story."), Step::reply("")]);
     let world = world(script).await;
-    let _worker = world.worker(&borrowed(&settings(&world)));
+    let worker = world.worker(&borrowed(&impatient(&world)));
     let ada = Person::join(&world, "cough").await;
     ada.say(&question).await;
     ada.wait_until("the story has begun", |seen| !seen.sounds.is_empty()).await;
@@ -209,6 +317,14 @@ async fn a_sound_without_words_pauses_the_reply_and_loses_nothing() {
         Duration::from_millis(10) * ada.look(|seen| seen.sounds.iter().map(loud).sum::<usize>()) as u32;
     let whole = TONE * LONG.len() as u32;
     assert!(heard + Duration::from_millis(300) > whole, "{heard:?} of {whole:?} were heard");
+    assert_counted(
+        &worker,
+        &[
+            ("voiced_speech_pauses_total", &[("result", "resumed")], 1.0),
+            ("voiced_speech_pauses_total", &[("result", "interrupted")], 0.0),
+            ("voiced_speech_wordless_total", &[("result", "no_words")], 1.0),
+        ],
+    );
     ada.leave().await;
 }
 

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 use crate::support::openobserve::{AUTHORIZATION, ORG, OpenObserve};
 
-const ALERTS: [&str; 3] = ["voiced_slow_turns", "voiced_failed_turns", "voiced_no_turns"];
+const ALERTS: [&str; 5] =
+    ["voiced_slow_turns", "voiced_failed_turns", "voiced_failed_stt", "voiced_failed_tts", "voiced_no_turns"];
+/// The panels of the dashboard.
+const PANELS: usize = 17;
 
 /// The output of a run.
 struct Said {
@@ -30,7 +33,7 @@ impl Said {
 
     #[track_caller]
     fn assert_steps(&self, dashboard: &str, alerts: &str) {
-        let expected = [[(dashboard, "dashboard")].as_slice(), &[(alerts, "alert"); 3]].concat();
+        let expected = [[(dashboard, "dashboard")].as_slice(), &[(alerts, "alert"); ALERTS.len()]].concat();
         assert_eq!((self.steps(), self.code), (expected, Some(0)), "{}", self.everything);
     }
 
@@ -76,12 +79,12 @@ async fn a_first_run_makes_everything_and_a_second_changes_nothing() {
     let first = install(&server, &["--destination", "pager"]).await;
     first.assert_steps("created", "created");
     assert!(first.stdout.contains(&format!("See {}/web/dashboards", server.root)), "{}", first.stdout);
-    assert_eq!(server.writes().len(), 4);
+    assert_eq!(server.writes().len(), 1 + ALERTS.len());
     {
         let state = server.state();
         let dashboard = state.dashboards.values().next().unwrap();
         assert_eq!(dashboard["title"], "voiced");
-        assert_eq!(dashboard["tabs"][0]["panels"].as_array().unwrap().len(), 12);
+        assert_eq!(dashboard["tabs"][0]["panels"].as_array().unwrap().len(), PANELS);
     }
     for name in ALERTS {
         let alert = alert(&server, name);
@@ -98,15 +101,9 @@ async fn a_dry_run_says_what_it_would_do_and_writes_nothing() {
     let server = OpenObserve::start().await;
     let dry = install(&server, &["--dry-run", "--webhook", "https://hooks.test/T0/secret-path"]).await;
     let would = "would create";
-    let expected = [
-        (would, "dashboard"),
-        (would, "template"),
-        (would, "destination"),
-        (would, "alert"),
-        (would, "alert"),
-        (would, "alert"),
-    ];
-    assert_eq!((dry.steps(), dry.code), (expected.to_vec(), Some(0)), "{}", dry.everything);
+    let first = [(would, "dashboard"), (would, "template"), (would, "destination")];
+    let expected = [first.as_slice(), &[(would, "alert"); ALERTS.len()]].concat();
+    assert_eq!((dry.steps(), dry.code), (expected, Some(0)), "{}", dry.everything);
     assert!(dry.stdout.contains("Nothing was written"));
     assert_eq!(server.writes(), Vec::<String>::new());
 }
@@ -138,7 +135,7 @@ async fn what_is_an_older_one_of_ours_is_updated_in_its_place_and_keeps_what_is_
     {
         let state = server.state();
         let dashboard = &state.dashboards[&before[0]];
-        assert_eq!(dashboard["tabs"][0]["panels"].as_array().unwrap().len(), 12);
+        assert_eq!(dashboard["tabs"][0]["panels"].as_array().unwrap().len(), PANELS);
         assert_eq!(
             (&dashboard["dashboardId"], &dashboard["owner"]),
             (&json!(before[0]), &json!("ada@acme.test"))
@@ -148,11 +145,11 @@ async fn what_is_an_older_one_of_ours_is_updated_in_its_place_and_keeps_what_is_
         let alert = alert(&server, name);
         assert_eq!((&alert["destinations"], &alert["enabled"]), (&json!(["pager"]), &json!(false)));
         assert_eq!((&alert["template"], &alert["workflows"]), (&json!("pagers"), &json!(["wake-somebody"])));
-        assert!(alert["query_condition"]["sql"].as_str().unwrap().contains("livekit.llm_call"));
+        assert!(alert["query_condition"]["sql"].as_str().unwrap().contains("operation_name = '"));
     }
     install(&server, &[]).await.assert_steps("unchanged", "unchanged");
     let state = server.state();
-    assert_eq!((state.dashboards.len(), state.alerts.len()), (1, 3), "moved, not doubled");
+    assert_eq!((state.dashboards.len(), state.alerts.len()), (1, ALERTS.len()), "moved, not doubled");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,7 +188,7 @@ async fn a_webhook_becomes_a_template_and_a_destination() {
         assert!(state.templates["voiced"]["body"].as_str().unwrap().contains("{alert_name}"));
     }
     assert_eq!(alert(&server, ALERTS[0])["destinations"], json!(["voiced"]));
-    assert_eq!(server.writes().len(), 6);
+    assert_eq!(server.writes().len(), 3 + ALERTS.len());
     install(&server, &hook).await;
     assert_eq!(server.writes(), Vec::<String>::new());
 
@@ -204,7 +201,7 @@ async fn a_webhook_becomes_a_template_and_a_destination() {
     );
     // Another destination changes the recipients of the alerts.
     install(&server, &["--destination", "pager"]).await.assert_steps("unchanged", "updated");
-    assert_eq!(alert(&server, ALERTS[2])["destinations"], json!(["pager"]));
+    assert_eq!(alert(&server, ALERTS[4])["destinations"], json!(["pager"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,7 +222,7 @@ async fn each_service_and_stream_has_its_own() {
     let sql = alert["query_condition"]["sql"].as_str().unwrap();
     assert!(sql.contains("FROM \"calls\" WHERE service_name = 'support'"), "{sql}");
     let state = server.state();
-    assert_eq!((state.dashboards.len(), state.alerts.len()), (2, 6));
+    assert_eq!((state.dashboards.len(), state.alerts.len()), (2, 2 * ALERTS.len()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

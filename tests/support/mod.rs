@@ -23,6 +23,7 @@ pub(crate) mod recorded;
 pub(crate) mod sdk;
 pub(crate) mod settings;
 pub(crate) mod small_disk;
+pub(crate) mod sounds;
 pub(crate) mod tls;
 pub(crate) mod turns;
 pub(crate) mod voice;

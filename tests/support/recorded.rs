@@ -9,7 +9,7 @@ use agent_worker::Health;
 use conversation::{Failure, Secret, TurnOutcome, Usage};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use turn_store::{Attempt, End, Stage, Store, Turn, When};
+use turn_store::{Attempt, End, Speech, Stage, Store, Turn, When};
 use voiced::config::{self, TraceUrl};
 use voiced::http::{self, Access, Sessions};
 use voiced::metrics::Metrics;
@@ -103,6 +103,7 @@ pub(crate) fn turn(session: &str, room: &str, index: u64, seconds_ago: i64) -> T
         number,
         started_us: started_us + from,
         ended_us: started_us + until,
+        first_us: None,
         http_status: Some(status),
         error: error.map(|class| Failure { class: class.to_owned(), message: "slow down".to_owned() }),
     };
@@ -130,6 +131,7 @@ pub(crate) fn turn(session: &str, room: &str, index: u64, seconds_ago: i64) -> T
         usage: Usage { input: 40 + index, output: 20, cached_input: Some(16), estimated: index % 11 == 3 },
         ttft_us: said_something.then_some(ttft_us),
         e2e_us: said_something.then_some(e2e_us),
+        speech: Speech::default(),
         attempts,
     };
     Turn {

@@ -100,6 +100,7 @@ pub(crate) fn turn_end(outcome: TurnOutcome, answer: &Recorded, usage: Usage) ->
         outcome,
         answer,
         usage,
+        discarded: Usage::default(),
         e2e_latency: Some(Duration::from_millis(375)),
         spoken: Default::default(),
     }

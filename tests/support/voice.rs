@@ -29,8 +29,15 @@ const AUDIBLE: u16 = 300;
 /// A person in a room with the agent.
 pub(crate) struct Person {
     room: lk::Room,
-    source: NativeAudioSource,
+    microphone: Option<Voice>,
     seen: Arc<Mutex<Seen>>,
+}
+
+/// A microphone that is published.
+struct Voice {
+    source: NativeAudioSource,
+    channels: u32,
+    publication: lk::LocalTrackPublication,
 }
 
 /// What a person has seen and heard so far.
@@ -81,37 +88,73 @@ pub(crate) struct Packet {
 impl Person {
     /// Joins a room with a microphone; the agent is dispatched and listens when this returns.
     pub(crate) async fn join(world: &World, room: &str) -> Self {
-        crate::support::sdk::install_transport(&world.livekit).await;
-        let token = token(world, room);
-        let joined = lk::Room::connect(world.livekit.url(), &token, lk::RoomOptions::default()).await;
-        let (room, events) = joined.expect("the room can be joined");
-        let seen = Arc::<Mutex<Seen>>::default();
-        tokio::spawn(follow(events, seen.clone()));
-        let source = NativeAudioSource::new(AudioSourceOptions::default(), RATE, 1, 100);
-        let track = lk::LocalAudioTrack::create_audio_track("voice", RtcAudioSource::Native(source.clone()));
-        let options = TrackPublishOptions { source: lk::TrackSource::Microphone, ..Default::default() };
-        room.local_participant().publish_track(lk::LocalTrack::Audio(track), options).await.unwrap();
-        let person = Self { room, source, seen };
-        person
-            .wait_until("the agent listens", |seen| seen.states.iter().any(|(_, state)| state == "listening"))
-            .await;
+        let mut person = Self::enter(world, room, "ada").await;
+        person.publish(1).await;
+        person.wait_for_agent().await;
         // The agent's subscription to the microphone is on its way.
         tokio::time::sleep(Duration::from_millis(1500)).await;
         person
     }
 
-    /// Says these samples in real time; returns when the last of them was said.
+    /// Joins without a microphone; the agent is dispatched.
+    pub(crate) async fn enter(world: &World, room: &str, identity: &str) -> Self {
+        crate::support::sdk::install_transport(&world.livekit).await;
+        let token = token(world, room, identity);
+        let joined = lk::Room::connect(world.livekit.url(), &token, lk::RoomOptions::default()).await;
+        let (room, events) = joined.expect("the room can be joined");
+        let seen = Arc::<Mutex<Seen>>::default();
+        tokio::spawn(follow(events, seen.clone()));
+        Self { room, microphone: None, seen }
+    }
+
+    /// Publishes a microphone of so many channels, as a new track.
+    pub(crate) async fn publish(&mut self, channels: u32) {
+        let source = NativeAudioSource::new(AudioSourceOptions::default(), RATE, channels, 100);
+        let track = lk::LocalAudioTrack::create_audio_track("voice", RtcAudioSource::Native(source.clone()));
+        let options = TrackPublishOptions { source: lk::TrackSource::Microphone, ..Default::default() };
+        let published =
+            self.room.local_participant().publish_track(lk::LocalTrack::Audio(track), options).await;
+        self.microphone = Some(Voice { source, channels, publication: published.unwrap() });
+    }
+
+    pub(crate) async fn unpublish(&mut self) {
+        let voice = self.microphone.take().expect("a microphone");
+        self.room.local_participant().unpublish_track(&voice.publication.sid()).await.unwrap();
+    }
+
+    /// Mutes the microphone, or lets it be heard again.
+    pub(crate) fn mute(&self, muted: bool) {
+        let publication = &self.microphone.as_ref().expect("a microphone").publication;
+        if muted { publication.mute() } else { publication.unmute() }
+    }
+
+    /// Writes into the chat.
+    pub(crate) async fn write(&self, text: &str) {
+        let options = livekit::data_stream::api::SendTextOptions::new_with_topic("lk.chat");
+        self.room.local_participant().send_text(text, options).await.unwrap();
+    }
+
+    pub(crate) async fn wait_for_agent(&self) {
+        self.wait_until("the agent listens", |seen| {
+            seen.states.iter().any(|(_, state)| state == "listening")
+        })
+        .await;
+    }
+
+    /// Says these samples in real time, on each channel; returns when the last of them was said.
     pub(crate) async fn say(&self, samples: &[i16]) -> Instant {
+        let Voice { source, channels, .. } = self.microphone.as_ref().expect("a microphone");
         for part in samples.chunks(RATE as usize / 100) {
-            let mut data = part.to_vec();
-            data.resize(RATE as usize / 100, 0);
+            let mut data: Vec<i16> =
+                part.iter().flat_map(|sample| std::iter::repeat_n(*sample, *channels as usize)).collect();
+            data.resize((RATE / 100 * channels) as usize, 0);
             let frame = AudioFrame {
                 data: data.into(),
                 sample_rate: RATE,
-                num_channels: 1,
+                num_channels: *channels,
                 samples_per_channel: RATE / 100,
             };
-            self.source.capture_frame(&frame).await.unwrap();
+            source.capture_frame(&frame).await.unwrap();
         }
         Instant::now()
     }
@@ -140,6 +183,10 @@ impl Person {
     }
 
     pub(crate) async fn leave(self) {
+        self.hang_up().await;
+    }
+
+    pub(crate) async fn hang_up(&self) {
         self.room.close().await.unwrap();
     }
 }
@@ -235,11 +282,11 @@ async fn read(mut reader: TextStreamReader, sender: String, seen: Arc<Mutex<Seen
 }
 
 /// A token with which the agent is dispatched.
-fn token(world: &World, room: &str) -> String {
+fn token(world: &World, room: &str, identity: &str) -> String {
     let grants = VideoGrants { room_join: true, room: room.to_owned(), ..Default::default() };
     let agent = RoomAgentDispatch { agent_name: AGENT_NAME.to_owned(), ..Default::default() };
     let token = AccessToken::with_api_key(world.livekit.api_key(), world.livekit.api_secret());
-    let token = token.with_identity("ada").with_grants(grants);
+    let token = token.with_identity(identity).with_grants(grants);
     token.with_room_config(RoomConfiguration { agents: vec![agent], ..Default::default() }).to_jwt().unwrap()
 }
 

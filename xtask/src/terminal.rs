@@ -63,6 +63,12 @@ impl Terminal {
     pub(crate) fn took(&self, time: Duration) -> String {
         self.paint(Style::Faint, format!("({})", duration(time)))
     }
+
+    /// Also the part of the time for which a processor was busy.
+    pub(crate) fn took_of(&self, time: Duration, processor: Duration) -> String {
+        let (time, processor) = (duration(time), duration(processor));
+        self.paint(Style::Faint, format!("({time}, {processor} of processor time)"))
+    }
 }
 
 impl Style {

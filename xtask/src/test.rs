@@ -4,9 +4,9 @@
 //! process of its own, so that none sees what another one did to its process, and several run at the same time.
 
 mod job;
+mod queue;
 mod run;
 
-use std::collections::VecDeque;
 use std::fs;
 use std::io::{IsTerminal, Write, stdout};
 use std::path::PathBuf;
@@ -19,15 +19,13 @@ use anyhow::{Context, Result, bail, ensure};
 use testbed::{Process, process};
 
 use self::job::{Job, Pace, Selection};
+use self::queue::Queue;
 use self::run::{Run, report};
 use crate::harness::{Kind, Program};
 use crate::lanes::side_by_side;
 use crate::setup;
 use crate::terminal::{Style, Terminal};
 
-/// The number of working tests that run at the same time, and of waiting ones beside them, on two processors. A working
-/// test uses a third of one: it waits for its servers to start, and for time limits.
-const LANES: [(Pace, usize); 2] = [(Pace::Works, 3), (Pace::Waits, 8)];
 /// The number of failed tests that run again by themselves; where more fail, it is not for the moods of the machine.
 const MOST_REPEATED: usize = 3;
 /// What `--all` runs after the tests.
@@ -57,12 +55,6 @@ struct Suite {
     terminal: Terminal,
     /// Held while a lane prints, so that the output of one test stays together.
     screen: Mutex<()>,
-}
-
-/// The jobs that are still to be done, by pace.
-struct Queue {
-    works: Mutex<VecDeque<Job>>,
-    waits: Mutex<VecDeque<Job>>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -145,13 +137,12 @@ impl Suite {
     }
 
     fn run_together(&self, jobs: Vec<Job>) -> Result<Vec<(Job, Run)>> {
-        let queue = &Queue::new(jobs);
-        let lane = |pace| {
-            let jobs = std::iter::from_fn(move || queue.next(pace));
-            || jobs.map(|job| self.done(job)).collect::<Result<Vec<_>>>()
+        let queue = Queue::new(jobs);
+        let lane = || {
+            let jobs = std::iter::from_fn(|| queue.next());
+            jobs.map(|(job, _running)| self.done(job)).collect::<Result<Vec<_>>>()
         };
-        let lanes = LANES.into_iter().flat_map(|(pace, count)| std::iter::repeat_n(pace, count));
-        Ok(side_by_side(lanes.map(lane).collect())?.concat())
+        Ok(side_by_side(vec![lane; Queue::LANES as usize])?.concat())
     }
 
     fn done(&self, job: Job) -> Result<(Job, Run)> {
@@ -191,7 +182,7 @@ impl Suite {
     /// Prints a line for a test that passed, and the whole output otherwise.
     fn print(&self, job: &Job, run: &Run, output: &[u8]) -> Result<()> {
         let _screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
-        let took = self.terminal.took(run.took);
+        let took = self.terminal.took_of(run.took, run.processor);
         if job.test.is_some() && run.failures.is_empty() {
             let verdict = if run.tally.passed > 0 { "ok" } else { "ignored" };
             println!("test {} ... {} {took}", run.name, self.terminal.paint(Style::Good, verdict));
@@ -218,26 +209,10 @@ impl Suite {
         let status = process.wait(LONGEST_RUN)?;
         let output = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
         let run = Run::read(name.to_owned(), &String::from_utf8_lossy(&output), status, started.elapsed());
+        let run = Run { processor: process.processor_time(), ..run };
         let _screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
         self.terminal.step(format!("{name} {}", self.terminal.took(run.took)));
         stdout().write_all(&output)?;
         Ok(run)
-    }
-}
-
-// === impl Queue ===
-
-impl Queue {
-    fn new(jobs: Vec<Job>) -> Self {
-        let (waits, works): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.pace == Pace::Waits);
-        Self { works: Mutex::new(works.into()), waits: Mutex::new(waits.into()) }
-    }
-
-    /// The next job for a lane of this pace. A lane of working tests takes waiting ones when no other is left.
-    fn next(&self, pace: Pace) -> Option<Job> {
-        let take =
-            |jobs: &Mutex<VecDeque<Job>>| jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        let job = if pace == Pace::Works { take(&self.works) } else { None };
-        job.or_else(|| take(&self.waits))
     }
 }

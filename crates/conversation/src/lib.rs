@@ -62,6 +62,23 @@ pub enum Fate {
     Failed(String),
 }
 
+// === impl Usage ===
+
+impl Usage {
+    /// The usage of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let cached =
+            [self.cached_input, other.cached_input].into_iter().flatten().reduce(u64::saturating_add);
+        Self {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+            cached_input: cached,
+            estimated: self.estimated || other.estimated,
+        }
+    }
+}
+
 // === impl AgentState ===
 
 impl AgentState {

@@ -74,6 +74,12 @@ pub mod native {
             self.track.clone()
         }
 
+        /// Takes a frame back that was read, so that its memory serves the next one. The C++ binding has no such function:
+        /// there each frame is copied.
+        pub fn reuse(&self, frame: AudioFrame<'static>) {
+            self.frames.reuse(frame);
+        }
+
         /// Ends the stream: the next poll yields `None`.
         pub fn close(&mut self) {
             self.frames.close();

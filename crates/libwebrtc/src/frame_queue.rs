@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 const DEFAULT: usize = 10;
 /// A reader who asks for no limit gets a minute: a reader that is further behind has stopped reading.
 const UNLIMITED: usize = 6000;
+/// The frames that were read and are kept for the memory of the next ones.
+const SPARE: usize = 4;
 /// The first dropped frame is logged, and then one in this many.
 const WARN_EVERY: u64 = 100;
 
@@ -24,6 +26,7 @@ struct State<F> {
     waker: Option<Waker>,
     closed: bool,
     dropped: u64,
+    spare: Vec<F>,
 }
 
 impl<F> FrameQueue<F> {
@@ -34,7 +37,8 @@ impl<F> FrameQueue<F> {
             Some(0) => UNLIMITED,
             Some(frames) => frames.min(UNLIMITED),
         };
-        let state = State { frames: VecDeque::new(), waker: None, closed: false, dropped: 0 };
+        let state =
+            State { frames: VecDeque::new(), waker: None, closed: false, dropped: 0, spare: Vec::new() };
         Self { capacity, state: Mutex::new(state) }
     }
 
@@ -55,6 +59,19 @@ impl<F> FrameQueue<F> {
         let waker = state.waker.take();
         drop(state);
         waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// A frame that was read, whose memory may serve the next one.
+    pub(crate) fn spare(&self) -> Option<F> {
+        self.state.lock().spare.pop()
+    }
+
+    /// Takes a frame back that was read.
+    pub(crate) fn reuse(&self, frame: F) {
+        let mut state = self.state.lock();
+        if state.spare.len() < SPARE {
+            state.spare.push(frame);
+        }
     }
 
     /// Ends the stream: the waiting frames can still be read.

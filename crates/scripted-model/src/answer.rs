@@ -214,7 +214,7 @@ impl Rest {
         match self.writes.pop_front() {
             Some(bytes) => {
                 self.wait().await;
-                self.open.first_byte();
+                self.open.wrote();
                 Some((Ok(bytes), Some(self)))
             }
             None => self.end().await,

@@ -16,9 +16,9 @@ pub(crate) fn entries(endpoint: &str, requests: &[Recorded]) -> Vec<Value> {
             Ended::Answered => "answered",
             Ended::Cut => "cut",
         };
+        let written: Vec<u64> = request.written.iter().copied().map(unix).collect();
         json!({"endpoint": endpoint, "connection": request.connection, "ended": ended, "body": request.body,
-            "came_us": unix(request.came), "first_byte_us": request.first_byte.map(unix),
-            "ended_us": request.ended_at.map(unix)})
+            "came_us": unix(request.came), "written_us": written, "ended_us": request.ended_at.map(unix)})
     };
     requests.iter().map(entry).collect()
 }

@@ -11,6 +11,8 @@ use tokio::sync::watch;
 
 /// Further requests are answered but not recorded, so that a process can run without end.
 const MOST_RECORDED: usize = 10_000;
+/// The writes of an answer whose times are recorded.
+const MOST_WRITES: usize = 256;
 
 /// One request to an endpoint.
 #[derive(Clone, Debug)]
@@ -25,8 +27,8 @@ pub struct Recorded {
     pub ended: Ended,
     /// The time at which the whole request was here.
     pub came: Instant,
-    /// The time of the first byte of a streamed body.
-    pub first_byte: Option<Instant>,
+    /// The times of the first writes of a streamed body.
+    pub written: Vec<Instant>,
     /// The time of the answer's end.
     pub ended_at: Option<Instant>,
 }
@@ -64,7 +66,7 @@ pub(crate) struct Open {
 
 impl Recorded {
     fn new(headers: BTreeMap<String, String>, body: Value, connection: u64, came: Instant) -> Self {
-        Self { headers, body, connection, ended: Ended::Open, came, first_byte: None, ended_at: None }
+        Self { headers, body, connection, ended: Ended::Open, came, written: Vec::new(), ended_at: None }
     }
 }
 
@@ -128,10 +130,12 @@ impl Journal {
         }
     }
 
-    fn first_byte(&self, index: Option<usize>) {
+    fn wrote(&self, index: Option<usize>) {
         let mut requests = self.lock();
-        if let Some(request) = index.and_then(|index| requests.get_mut(index)) {
-            request.first_byte.get_or_insert_with(Instant::now);
+        if let Some(request) = index.and_then(|index| requests.get_mut(index))
+            && request.written.len() < MOST_WRITES
+        {
+            request.written.push(Instant::now());
         }
     }
 
@@ -148,8 +152,9 @@ fn readable(headers: &HeaderMap) -> BTreeMap<String, String> {
 // === impl Open ===
 
 impl Open {
-    pub(crate) fn first_byte(&self) {
-        self.journal.first_byte(self.index);
+    /// The next write of the answer is on its way.
+    pub(crate) fn wrote(&self) {
+        self.journal.wrote(self.index);
     }
 
     pub(crate) fn answered(self) {

@@ -27,7 +27,7 @@ use futures::future::BoxFuture;
 
 pub use self::batch::Batch;
 pub use self::openai::{Settings, Transcriber, Transcribing};
-pub use self::sink::{EventSender, Events, Input, Inputs, Sink, channel};
+pub use self::sink::{EventSender, Events, Input, Inputs, Pieces, Sink, channel};
 pub use self::transcript::Transcript;
 use crate::report::Report;
 use crate::trouble::Trouble;

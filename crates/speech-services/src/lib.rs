@@ -64,6 +64,6 @@ mod trouble;
 mod wav;
 mod words;
 
-pub use self::report::{Outcome, Report};
+pub use self::report::{Account, Outcome, Report};
 pub use self::service::{Names, Quoting, Service};
 pub use self::trouble::{BuildError, Trouble};

@@ -32,6 +32,10 @@ pub enum Outcome {
     Failed(Failure),
 }
 
+/// The account of a request, for who does not hold the request. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Account(Record);
+
 /// A report that is being written. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Record(Arc<Mutex<State>>);
@@ -70,6 +74,19 @@ impl Report {
             tokens: None,
             outcome: Outcome::Interrupted,
         }
+    }
+}
+
+// === impl Account ===
+
+impl Account {
+    pub(crate) fn new(record: &Record) -> Self {
+        Self(record.clone())
+    }
+
+    /// The report as it is now.
+    pub fn report(&self) -> Report {
+        self.0.report()
     }
 }
 

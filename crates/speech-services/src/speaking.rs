@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 pub use self::openai::{OpenAi, Settings};
-use crate::report::{Record, Report};
+use crate::report::{Account, Record, Report};
 use crate::trouble::Trouble;
 
 /// The events that wait for their reader: of audio, a megabyte.
@@ -110,6 +110,11 @@ impl Utterance {
     /// The account of the request as far as it has come.
     pub fn report(&self) -> Report {
         self.record.report()
+    }
+
+    /// The same, for who does not hold the utterance.
+    pub fn account(&self) -> Account {
+        Account::new(&self.record)
     }
 }
 

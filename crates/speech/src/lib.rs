@@ -8,6 +8,7 @@
 //! - [`text`]: the words of a streamed reply as a voice can say them, without markdown and emoji
 //! - [`pieces`]: a reply cut into what is spoken at a time
 //! - [`turn`]: when a person's turn has ended, from speech and transcripts
+//! - [`interruption`]: whether the agent's voice gives way to the person's
 //! - [`pace`]: how much of a piece has been spoken after a part of its sound
 //! - [`playout`]: sound on its way out in frames, with its holds, and how much of a reply was heard
 //! - [`echo`]: whether what was heard is our own voice
@@ -33,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 pub mod echo;
+pub mod interruption;
 pub mod pace;
 pub mod pieces;
 pub mod playout;

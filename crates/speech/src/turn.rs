@@ -68,7 +68,7 @@ pub enum Verdict {
     Grown(TurnEnded),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TurnEnded {
     /// All that was understood in the turn.
     pub text: String,
@@ -163,6 +163,23 @@ impl Turn {
         self.heard = Heard::default();
         self.verdict = false;
         self.ended = None;
+    }
+
+    /// What was finally understood of the turn under way.
+    pub fn finals(&self) -> &str {
+        &self.heard.finals
+    }
+
+    /// The last moment of speech of the turn under way.
+    pub fn last_speech(&self) -> Option<Instant> {
+        self.heard.last_speech
+    }
+
+    /// Ends the turn under way with what was understood of it, as when the person has left. None: there were no words.
+    pub fn close(&mut self) -> Option<TurnEnded> {
+        let heard = std::mem::take(&mut self.heard);
+        self.clear();
+        (!heard.is_empty()).then(|| heard.turn())
     }
 
     /// What was understood of the turn under way, the last part of it uncertain.

@@ -10,7 +10,8 @@
 //! - `silero`: Silero VAD's model in safe Rust; `weights` are its weights, one copy for the process
 //! - `listener`: windows, and where the model need not be asked; a silent microphone costs next to nothing
 //! - `gate`: only what is near the person's own level counts, so a crowd 30 dB below does not
-//! - `level`: loudness and the background; `onset`: what was struck rather than spoken
+//! - `level`: loudness and the background; `onset`: what was struck rather than spoken; `passed_over`: what was like
+//!   speech and did not count
 //!
 //! A step allocates nothing but the list of what has happened, which is empty nearly always.
 
@@ -18,8 +19,10 @@ mod gate;
 mod level;
 mod listener;
 mod onset;
+mod passed_over;
 mod settings;
 mod silero;
+mod spectrum;
 mod weights;
 
 use std::collections::VecDeque;
@@ -27,6 +30,7 @@ use std::time::{Duration, Instant};
 
 use self::gate::Said;
 use self::listener::Listener;
+use self::passed_over::PassedOver;
 pub use self::settings::{Provider, Settings};
 pub use self::silero::{Silero, WINDOW};
 
@@ -65,6 +69,7 @@ pub struct Vad {
     settings: Settings,
     listener: Listener,
     state: State,
+    passed_over: PassedOver,
     /// The last samples, and how many there were in all.
     recent: VecDeque<i16>,
     heard: u64,
@@ -109,6 +114,7 @@ impl Vad {
         Self {
             listener: Listener::new(&settings),
             state: State::Idle,
+            passed_over: PassedOver::default(),
             recent: VecDeque::with_capacity(samples(settings.prefix + KEPT)),
             heard: 0,
             began: 0,
@@ -179,6 +185,11 @@ impl Vad {
         self.listener.probability()
     }
 
+    /// The sounds so far that the model took for speech and that did not count: too short, too quiet, or struck.
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over.count()
+    }
+
     /// How often the model was asked, for metrics.
     pub fn passes(&self) -> u64 {
         self.listener.passes()
@@ -195,10 +206,24 @@ impl Vad {
 
     fn hear(&mut self, window: &Heard) -> Option<Event> {
         let goes_on = !matches!(self.state, State::Idle);
-        match self.listener.judge(goes_on, self.is_speaking()) {
+        let event = match self.listener.judge(goes_on, self.is_speaking()) {
             Said::Nothing => self.silence(),
             Said::Speech => self.speech(window),
             Said::Word { began, silent } => Some(self.word(window, began as usize, silent)),
+        };
+        let gap = windows_of(self.settings.min_silence);
+        self.passed_over.hear(self.kind(), gap);
+        event
+    }
+
+    /// What the last window is to the count of sounds that are passed over.
+    fn kind(&self) -> passed_over::Window {
+        if self.is_speaking() {
+            passed_over::Window::Counted
+        } else if self.listener.probability() >= self.settings.start {
+            passed_over::Window::LikeSpeech
+        } else {
+            passed_over::Window::Silence
         }
     }
 

@@ -77,10 +77,27 @@ pub struct Figures {
     pub cached_tokens: u64,
     /// Some of the tokens are estimated.
     pub usage_estimated: bool,
-    /// From the question to the first word in the room.
+    /// From the question to the first word in the room, or to the first sound.
     pub e2e: Spread,
     /// From the question to the model's first word.
     pub ttft: Spread,
+    pub speech: SpeechFigures,
+}
+
+/// The figures of the turns that were spoken, or whose replies were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpeechFigures {
+    pub turns: u64,
+    /// The length of what people said.
+    pub heard_us: i64,
+    /// The length of the replies' sound that was played.
+    pub played_us: i64,
+    /// From the last speech to the last transcript.
+    pub transcription_delay: Spread,
+    /// From the last speech to the end of the turn.
+    pub end_of_turn_delay: Spread,
+    /// From the first text for the voice to its first sound.
+    pub tts_ttfb: Spread,
 }
 
 /// Percentiles in microseconds; None when nothing was measured.

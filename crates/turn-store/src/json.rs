@@ -3,9 +3,9 @@
 use conversation::Failure;
 use serde_json::{Value, json};
 
-use super::find::{Figures, Found, Session, Spread};
+use super::find::{Figures, Found, Session, SpeechFigures, Spread};
 use super::trace_url::{Linked, TraceUrl};
-use super::turn::{Attempt, Turn};
+use super::turn::{Attempt, Speech, Turn};
 use super::when::When;
 
 /// `next` is the value to send as `cursor` for the sessions behind these.
@@ -45,6 +45,18 @@ fn figures(figures: &Figures) -> Value {
         "usage_estimated": figures.usage_estimated,
         "e2e_latency_s": spread(figures.e2e),
         "time_to_first_token_s": spread(figures.ttft),
+        "speech": speech_figures(&figures.speech),
+    })
+}
+
+fn speech_figures(figures: &SpeechFigures) -> Value {
+    json!({
+        "turns": figures.turns,
+        "heard_s": seconds(figures.heard_us),
+        "played_s": seconds(figures.played_us),
+        "transcription_delay_s": spread(figures.transcription_delay),
+        "end_of_turn_delay_s": spread(figures.end_of_turn_delay),
+        "tts_ttfb_s": spread(figures.tts_ttfb),
     })
 }
 
@@ -72,11 +84,24 @@ pub fn turn(turn: &Turn, trace_url: Option<&TraceUrl>) -> Value {
         "time_to_first_token_s": end.and_then(|end| end.ttft_us).map(seconds),
         "e2e_latency_s": end.and_then(|end| end.e2e_us).map(seconds),
         "total_s": turn.total_us().map(seconds),
+        "speech": end.map(|end| end.speech).filter(|speech| !speech.is_none()).map(speech),
         "attempts": attempts.iter().map(attempt).collect::<Vec<_>>(),
         "error": turn.failure().map(failure),
         "trace_id": turn.trace_id,
         "span_id": turn.span_id,
         "trace_url": trace_url.map(|url| url.link(linked(turn))),
+    })
+}
+
+fn speech(speech: Speech) -> Value {
+    json!({
+        "last_speech": speech.last_speech_us.map(|us| When(us).exact()),
+        "transcription_delay_s": speech.transcription_delay_us.map(seconds),
+        "end_of_turn_delay_s": speech.end_of_turn_delay_us.map(seconds),
+        "tts_ttfb_s": speech.tts_ttfb_us.map(seconds),
+        "heard_s": speech.heard_us.map(seconds),
+        "played_s": speech.played_us.map(seconds),
+        "cut": speech.cut_bytes.map(|bytes| json!({ "played_s": speech.played_us.map(seconds), "bytes": bytes })),
     })
 }
 
@@ -96,6 +121,7 @@ fn attempt(attempt: &Attempt) -> Value {
         "number": attempt.number,
         "started": When(attempt.started_us).exact(),
         "ended": When(attempt.ended_us).exact(),
+        "first": attempt.first_us.map(|us| When(us).exact()),
         "http_status": attempt.http_status,
         "error": attempt.error.as_ref().map(failure),
     })

@@ -9,7 +9,8 @@
 //! - `writer`, `trouble`: the way of a turn into the file
 //! - `run`: tells the turns of a living process from those of one that was killed
 //! - `sqlite`: the seam to SQLite, with the schema, the writes and the queries
-//! - `find`: the questions to the record, and their answers. `json`: the same for scripts. `bar`: a turn as a waterfall
+//! - `find`: the questions to the record, and their answers. `json`: the same for scripts. `bar`: a turn as a waterfall;
+//!   `shares`: where the time of a spoken turn went
 //! - `when`, `length`: points in time and lengths of it as people write them. `trace_url`: links to traces
 
 mod bar;
@@ -18,6 +19,7 @@ pub mod json;
 mod length;
 mod path;
 mod run;
+mod shares;
 mod sqlite;
 mod trace_url;
 mod trouble;
@@ -40,14 +42,16 @@ use bounded::{Limits, Pushed, Queue};
 
 pub use self::bar::{Bar, bars};
 pub use self::find::{
-    Direction, Figures, Filter, Found, FoundTurns, Place, ReadError, Session, Spread, Turns, Window,
+    Direction, Figures, Filter, Found, FoundTurns, Place, ReadError, Session, SpeechFigures, Spread, Turns,
+    Window,
 };
 pub use self::length::{length, length_or_dash};
+pub use self::shares::{Share, shares};
 pub use self::sqlite::Reader;
 pub use self::trace_url::{Linked, TraceUrl, TraceUrlError};
 pub use self::trouble::Trouble;
 pub use self::turn::UnknownStatus;
-pub use self::turn::{Attempt, End, Stage, Status, Turn, length_us, micros};
+pub use self::turn::{Attempt, End, Speech, Stage, Status, Turn, length_us, micros};
 pub use self::when::{NoTime, When};
 use self::writer::Writer;
 

@@ -25,8 +25,11 @@ const APPLICATION_ID: i64 = 0x766f_6963;
 const LOG_BYTES: i64 = 16 << 20;
 
 /// The schema, a step for each version. A step that was released is never changed.
-const MIGRATIONS: &[&str] =
-    &[include_str!("sqlite/0001_turns.sql"), include_str!("sqlite/0002_finish_reason.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("sqlite/0001_turns.sql"),
+    include_str!("sqlite/0002_finish_reason.sql"),
+    include_str!("sqlite/0003_speech.sql"),
+];
 
 /// The schema that a file declares.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::run::{Gate, RunLock};
-use super::samples::{failed_turn, open_turn, recorded, retried_turn};
+use super::samples::{failed_turn, open_turn, recorded, retried_turn, spoken_turn};
 use super::sqlite::Database;
 use super::turn::{Turn, micros};
 use super::*;
@@ -113,10 +113,12 @@ async fn a_turn_is_in_the_file_when_it_begins_and_when_it_has_ended() {
 async fn everything_of_a_turn_comes_back_as_it_was() {
     let place = Place::new();
     let record = place.start();
-    let turn = Turn { started_us: micros(SystemTime::now()), ..retried_turn() };
-    record.put(turn.clone());
+    let now = micros(SystemTime::now());
+    let written = Turn { started_us: now, ..retried_turn() };
+    let spoken = Turn { started_us: now + 1, ..spoken_turn() };
+    [&written, &spoken].into_iter().for_each(|turn| record.put(turn.clone()));
     record.shutdown(PATIENCE).await;
-    assert_eq!(format!("{:?}", place.turns()), format!("{:?}", [turn]));
+    assert_eq!(format!("{:?}", place.turns()), format!("{:?}", [written, spoken]));
 }
 
 #[tokio::test]

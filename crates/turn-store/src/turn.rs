@@ -21,7 +21,7 @@ pub struct Turn {
     pub speaker: String,
     /// Counted from 0 in each session.
     pub index: u64,
-    /// Microseconds since 1970.
+    /// Microseconds since 1970. A spoken turn starts where its trace does: at its last speech, or at its first request.
     pub started_us: i64,
     pub question: Recorded,
     /// None: it is under way, as far as the record knows.
@@ -41,9 +41,29 @@ pub struct End {
     pub usage: Usage,
     /// From the question to the first word of the model.
     pub ttft_us: Option<i64>,
-    /// From the end of the question to the first word in the room.
+    /// From the end of the question to the first word in the room, or to the first sound.
     pub e2e_us: Option<i64>,
+    pub speech: Speech,
     pub attempts: Vec<Attempt>,
+}
+
+/// What was measured of a turn that was spoken, or whose reply was. None: it was not, or its ends do not fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Speech {
+    /// The last moment of the person's speech, in microseconds since 1970.
+    pub last_speech_us: Option<i64>,
+    /// From the last speech to the last transcript.
+    pub transcription_delay_us: Option<i64>,
+    /// From the last speech to the end of the turn.
+    pub end_of_turn_delay_us: Option<i64>,
+    /// From the first text for the voice to its first sound.
+    pub tts_ttfb_us: Option<i64>,
+    /// The length of the person's speech.
+    pub heard_us: Option<i64>,
+    /// The length of the reply's sound that was played.
+    pub played_us: Option<i64>,
+    /// The bytes of the reply that were heard when the person cut it short; None: they did not.
+    pub cut_bytes: Option<u64>,
 }
 
 /// One try of one stage of a turn.
@@ -54,6 +74,8 @@ pub struct Attempt {
     pub number: u32,
     pub started_us: i64,
     pub ended_us: i64,
+    /// When the first of what was asked for came: a word, or a sound.
+    pub first_us: Option<i64>,
     pub http_status: Option<u16>,
     pub error: Option<Failure>,
 }
@@ -132,8 +154,18 @@ impl End {
             usage: Usage::default(),
             ttft_us: None,
             e2e_us: None,
+            speech: Speech::default(),
             attempts: Vec::new(),
         }
+    }
+}
+
+// === impl Speech ===
+
+impl Speech {
+    /// Whether nothing was spoken.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
     }
 }
 

@@ -9,6 +9,11 @@ pub(crate) fn now() -> Duration {
     read(ClockId::Monotonic)
 }
 
+/// The time since 1970, which the logs of other processes tell.
+pub(crate) fn unix() -> Duration {
+    read(ClockId::Realtime)
+}
+
 /// Processor time of this process so far.
 pub(crate) fn processor() -> Duration {
     read(ClockId::ProcessCPUTime)

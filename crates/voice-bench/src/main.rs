@@ -3,17 +3,27 @@
 //!
 //! # Layout
 //! - `end`: one end of a voice connection, as `tests/python/voice.py` is it in Python
+//! - `spoken`: a person who asks an agent by voice, and `steps`: what the answers took; `packets` are those of the network
 //! - `rooms`: many rooms in one process, and what they cost it
 //! - `wire`: a network that loses and delays packets; `link` is one direction of it, as a pure state machine
-//! - `audio`: publishing and subscribing; `clock`: CLOCK_MONOTONIC and the processor's; `transport`: the SDK's websocket
+//! - `audio`: publishing and subscribing; `wav`: files; `clock`: the machine's clocks; `token`: who joins what;
+//!   `transport`: the SDK's websocket
 
 mod audio;
 mod clock;
 mod end;
 #[cfg(target_os = "linux")]
 mod link;
+#[cfg(target_os = "linux")]
+mod packets;
 mod rooms;
+#[cfg(target_os = "linux")]
+mod spoken;
+#[cfg(target_os = "linux")]
+mod steps;
+mod token;
 mod transport;
+mod wav;
 #[cfg(target_os = "linux")]
 mod wire;
 
@@ -31,6 +41,12 @@ enum Arguments {
     Hear(End),
     /// Join many rooms, and print what they cost this process.
     Rooms(rooms::Options),
+    /// Ask an agent by voice, and print when it was heard: a line of JSON for each turn.
+    #[cfg(target_os = "linux")]
+    Spoken(spoken::Options),
+    /// Print what the steps of spoken turns took.
+    #[cfg(target_os = "linux")]
+    Steps(steps::Options),
     /// Two TUN devices, `near` here and `far` in the network namespace of another process, and between them a network.
     #[cfg(target_os = "linux")]
     Wire(wire::Options),
@@ -56,6 +72,10 @@ async fn main() -> Result<()> {
         Arguments::Say(end) => end::say(&end).await,
         Arguments::Hear(end) => end::hear(&end).await,
         Arguments::Rooms(options) => rooms::run(&options).await,
+        #[cfg(target_os = "linux")]
+        Arguments::Spoken(options) => spoken::run(&options).await,
+        #[cfg(target_os = "linux")]
+        Arguments::Steps(options) => steps::run(&options),
         #[cfg(target_os = "linux")]
         Arguments::Wire(options) => wire::run(&options).await,
     }

@@ -10,10 +10,10 @@ use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use livekit::prelude::*;
 use livekit::webrtc::audio_source::native::NativeAudioSource;
-use livekit_api::access_token::{AccessToken, VideoGrants};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
+use crate::token::token;
 use crate::{audio, clock};
 
 const RATE: u32 = 48_000;
@@ -38,6 +38,9 @@ pub(crate) struct Options {
     /// Who we are in each room; two processes need two names.
     #[arg(long, default_value = "client")]
     identity: String,
+    /// Have this agent come into each room that is new.
+    #[arg(long)]
+    agent: Option<String>,
     /// Publish this sound (16-bit mono at 48 kHz), again and again, in each room.
     #[arg(long, value_name = "FILE")]
     say: Option<PathBuf>,
@@ -110,11 +113,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 
 async fn join(options: &Options, number: usize) -> Result<(Room, UnboundedReceiver<RoomEvent>, Duration)> {
     let room = format!("{}-{number}", options.name);
-    let grants = VideoGrants { room_join: true, room, ..Default::default() };
-    let token = AccessToken::with_api_key(&options.key, &options.secret)
-        .with_identity(&options.identity)
-        .with_grants(grants)
-        .to_jwt()?;
+    let token = token(&options.key, &options.secret, &room, &options.identity, options.agent.as_deref())?;
     let mut room_options = RoomOptions::default();
     room_options.auto_subscribe = options.hear;
     let began = Instant::now();

@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use turn_store::{
-    Bar, Direction, Place, Reader, Session, Turn, Turns, When, bars, json, length, length_or_dash,
+    Bar, Direction, Place, Reader, Session, SpeechFigures, Turn, Turns, When, bars, json, length,
+    length_or_dash, shares,
 };
 
 use crate::config::TraceUrl;
@@ -77,7 +78,7 @@ fn head(session: &Session) -> String {
     let estimated = if figures.usage_estimated { " (in part estimated)" } else { "" };
     format!(
         "session {}, room {}, agent {}\n{} UTC, {}; {} turns, {} errors, {} interrupted\n\
-         first word p50 {}, p95 {}; model's first word p50 {}, p95 {}; {} → {} tokens{estimated}\n",
+         first word p50 {}, p95 {}; model's first word p50 {}, p95 {}; {} → {} tokens{estimated}\n{}",
         line(&session.id, usize::MAX),
         line(&session.room, EXCERPT),
         line(&session.agent, EXCERPT),
@@ -92,6 +93,25 @@ fn head(session: &Session) -> String {
         length_or_dash(figures.ttft.p95_us),
         figures.input_tokens,
         figures.output_tokens,
+        speech_head(&figures.speech),
+    )
+}
+
+fn speech_head(speech: &SpeechFigures) -> String {
+    if speech.turns == 0 {
+        return String::new();
+    }
+    format!(
+        "{} spoken turns: heard {}, played {}; end of turn p50 {}, p95 {}; STT p50 {}, p95 {}; TTS p50 {}, p95 {}\n",
+        speech.turns,
+        length(speech.heard_us),
+        length(speech.played_us),
+        length_or_dash(speech.end_of_turn_delay.p50_us),
+        length_or_dash(speech.end_of_turn_delay.p95_us),
+        length_or_dash(speech.transcription_delay.p50_us),
+        length_or_dash(speech.transcription_delay.p95_us),
+        length_or_dash(speech.tts_ttfb.p50_us),
+        length_or_dash(speech.tts_ttfb.p95_us),
     )
 }
 
@@ -108,6 +128,7 @@ fn render(turn: &Turn, trace_url: Option<&TraceUrl>) -> String {
         lines.extend(said.map(|said| format!("  {sign} {}", line(said, EXCERPT))));
     }
     lines.extend(bars(turn).iter().map(|bar| drawn(bar, turn)));
+    lines.extend(speech(turn));
     lines.extend(
         turn.failure().map(|failure| format!("  ! {}: {}", failure.class, line(&failure.message, 300))),
     );
@@ -116,6 +137,17 @@ fn render(turn: &Turn, trace_url: Option<&TraceUrl>) -> String {
         None => format!("  trace {}", turn.trace_id),
     });
     lines.join("\n") + "\n"
+}
+
+/// The shares of a spoken turn, and how long its sounds were.
+fn speech(turn: &Turn) -> Option<String> {
+    let speech = turn.end.as_ref()?.speech;
+    let mut words: Vec<String> =
+        shares(turn).iter().map(|share| format!("{} {}", share.name, length(share.us))).collect();
+    words.extend(speech.heard_us.map(|us| format!("heard {}", length(us))));
+    words.extend(speech.played_us.map(|us| format!("played {}", length(us))));
+    words.extend(speech.cut_bytes.map(|bytes| format!("cut after {bytes} bytes of the reply")));
+    (!words.is_empty()).then(|| format!("  {:<LABEL$}  {}", "speech", words.join(" · ")))
 }
 
 /// Light cells are the wait for the first word, full cells the rest.
@@ -148,7 +180,8 @@ fn words(bar: &Bar<'_>, turn: &Turn) -> Vec<String> {
     }
     let estimated = if end.usage.estimated { " (estimated)" } else { "" };
     let mut words = vec![format!("{} → {} tokens{estimated}", end.usage.input, end.usage.output)];
-    words.extend(end.e2e_us.map(|us| format!("first word {}", length(us))));
+    let first = if end.speech.played_us.is_some() { "first sound" } else { "first word" };
+    words.extend(end.e2e_us.map(|us| format!("{first} {}", length(us))));
     words.extend(end.ttft_us.map(|us| format!("TTFT {}", length(us))));
     words.extend(end.model.as_deref().map(|model| line(model, EXCERPT)));
     let cut = end.finish_reason.as_deref().filter(|reason| *reason != "stop");
@@ -173,6 +206,19 @@ mod tests {
   trace 4bf92f3577b34da6a3ce929d0e0e4736
 ";
         assert_eq!(render(&samples::retried_turn(), None), expected);
+    }
+
+    #[test]
+    fn a_spoken_turn_is_told_with_its_services_and_its_shares() {
+        let expected = "\
+  turn      ░░░░░░░░░░░░░███████████████████      2.0 s  21 → 48 tokens · first sound 810 ms · TTFT 200 ms · gpt-5.4-mini · finish reason length
+    stt 1   ░░░·····························     160 ms  HTTP 200
+    llm 1   ········░░░███··················     400 ms  HTTP 200
+    tts 1   ···········░░███················     290 ms  HTTP 200
+  speech    end of turn 500 ms · STT 180 ms · LLM 200 ms · TTS 90 ms · heard 1.3 s · played 1.2 s · cut after 19 bytes of the reply
+";
+        let told = render(&samples::spoken_turn(), None);
+        assert!(told.contains(expected), "{told}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::config::key::{of, section, unset};
-use crate::config::kind::{BaseUrl, Length, Name, choice, integer, number, optional, secret};
+use crate::config::kind::{BaseUrl, Boolean, Length, Name, choice, integer, number, optional, secret};
 
 /// The provider of transcripts, or of speech.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -38,7 +38,7 @@ section! {
         .doc("The base URL of the API. Unset: https://api.openai.com/v1");
 
     api_key: Option<Secret> = unset(&secret(), r#""sk-...""#).live()
-        .doc("The API key. Unset: llm.api_key, where both base URLs are OpenAI's; else none.");
+        .doc("The API key. Unset: OPENAI_API_KEY of the environment, where base_url is unset; else none.");
 
     model: Option<String> = unset(&optional(Name), r#""whisper-1""#).live()
         .doc("The model that listens. The provider openai needs one.");
@@ -66,7 +66,7 @@ section! {
         .doc("The base URL of the API. Unset: https://api.openai.com/v1");
 
     api_key: Option<Secret> = unset(&secret(), r#""sk-...""#).live()
-        .doc("The API key. Unset: llm.api_key, where both base URLs are OpenAI's; else none.");
+        .doc("The API key. Unset: OPENAI_API_KEY of the environment, where base_url is unset; else none.");
 
     model: Option<String> = unset(&optional(Name), r#""kokoro""#).live()
         .doc("The model that speaks. The provider openai needs one.");
@@ -121,15 +121,30 @@ section! {
 
     max_delay: Duration = of(&Length::above_zero(), r#""3s""#).live()
         .doc("The silence behind one that cannot be over, as after \"and\" or in a telephone number.");
+
+    preemptive: bool = of(&Boolean, "true").live()
+        .doc("Ask the model at the first silence. The answer is spoken if the turn ends with these words; else its tokens are lost.");
 }
 
 section! {
     /// `[interruption]`: a person who speaks while the agent does.
     Interruption, "interruption",
-        "A person who speaks while the agent does: the agent pauses at once, and stops when words were understood.";
+        "A person who speaks while the agent does: the agent pauses, and stops when words were understood.";
+
+    enabled: bool = of(&Boolean, "true").live()
+        .doc("Whether the agent can be interrupted. Where it cannot, what people say meanwhile is answered afterwards.");
+
+    min_duration: Duration = of(&Length::any(), r#""500ms""#).live()
+        .doc("How long a person must speak before the agent pauses. Words that were understood make it pause at once.");
+
+    min_words: u32 = of(&integer(0, 20), "0").live()
+        .doc("How many words interrupt; 0: any but \"uh-huh\" and the like.");
 
     resume_after: Duration = of(&Length::above_zero(), r#""2s""#).live()
         .doc("The silence after which the agent goes on where it paused, when no words were understood.");
+
+    warm_up: Duration = of(&Length::any(), r#""3s""#).live()
+        .doc("From the agent's first sound on, only words make it pause: devices learn to cancel its echo in this time.");
 }
 
 // === impl Stt ===

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use turn_store::{Figures, Found, Session, Status, length, length_or_dash};
+use turn_store::{Figures, Found, Session, SpeechFigures, Spread, Status, length, length_or_dash};
 
 use super::{Page, main_part, tile, time};
 use crate::http::query::Query;
@@ -101,6 +101,18 @@ pub(super) fn figures(figures: &Figures) -> Markup {
         (tile("First word, p50 / p95", &both(figures.e2e.p50_us, figures.e2e.p95_us), false))
         (tile("TTFT, p50 / p95", &both(figures.ttft.p50_us, figures.ttft.p95_us), false))
         (tile("Tokens in / out", &tokens, false))
+        @if figures.speech.turns > 0 { (speech(&figures.speech, both)) }
+    }
+}
+
+fn speech(figures: &SpeechFigures, both: impl Fn(Option<i64>, Option<i64>) -> String) -> Markup {
+    let spread = |spread: Spread| both(spread.p50_us, spread.p95_us);
+    html! {
+        (tile("Spoken turns", &grouped(figures.turns), false))
+        (tile("End of turn, p50 / p95", &spread(figures.end_of_turn_delay), false))
+        (tile("STT, p50 / p95", &spread(figures.transcription_delay), false))
+        (tile("TTS, p50 / p95", &spread(figures.tts_ttfb), false))
+        (tile("Heard / played", &both(Some(figures.heard_us), Some(figures.played_us)), false))
     }
 }
 
@@ -123,8 +135,8 @@ fn table(found: &Found) -> Markup {
         div.scroll tabindex="0" role="region" aria-label="Sessions" {
             table {
                 caption {
-                    "Sessions, the newest first. Times are UTC. First word: in the room, after the end of what was \
-                     said; TTFT: the model’s."
+                    "Sessions, the newest first. Times are UTC. First word: in the room, or its first sound, after the \
+                     end of what was said; TTFT: the model’s."
                 }
                 (head())
                 tbody { @for session in &found.sessions { (row(session)) } }

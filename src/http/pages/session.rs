@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use turn_store::{
-    Attempt, Bar, FoundTurns, Place, Session, Status, Turn, bars, json, length, length_or_dash,
+    Attempt, Bar, FoundTurns, Place, Session, Status, Turn, bars, json, length, length_or_dash, shares,
 };
 
 use super::list::{figures, path};
@@ -60,7 +60,7 @@ fn turns(found: &FoundTurns, trace_url: Option<&TraceUrl>) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Turns" {
             table.turns {
-                caption { "Turns. Bars: pale until the first word, full from then on." }
+                caption { "Turns. Bars: pale until the first word or sound, full from then on." }
                 thead {
                     tr {
                         th.n scope="col" { "Turn" }
@@ -80,7 +80,7 @@ fn row(turn: &Turn, trace_url: Option<&TraceUrl>) -> Markup {
         tr {
             th.n scope="row" { (turn.index) }
             td.said { (said(turn)) }
-            td.when { (waterfall(turn)) (trace(turn, trace_url)) }
+            td.when { (waterfall(turn)) (speech(turn)) (trace(turn, trace_url)) }
             td.n { (length_or_dash(end.and_then(|end| end.e2e_us))) }
             td.n { (length_or_dash(end.and_then(|end| end.ttft_us))) }
             td.n { (length_or_dash(turn.total_us())) }
@@ -123,6 +123,19 @@ fn waterfall(turn: &Turn) -> Markup {
         @for bar in bars(turn) {
             div.bar { span { (label(&bar)) } (drawn(&bar)) span.n { (words(&bar)) } }
         }
+    }
+}
+
+/// The shares of a spoken turn, and how long its sounds were.
+fn speech(turn: &Turn) -> Markup {
+    let Some(end) = turn.end.as_ref().filter(|end| !end.speech.is_none()) else { return html! {} };
+    let mut words: Vec<(&str, String)> =
+        shares(turn).iter().map(|share| (share.name, length(share.us))).collect();
+    words.extend(end.speech.heard_us.map(|us| ("heard", length(us))));
+    words.extend(end.speech.played_us.map(|us| ("played", length(us))));
+    words.extend(end.speech.cut_bytes.map(|bytes| ("cut after", format!("{bytes} bytes of the reply"))));
+    html! {
+        ul.shares aria-label="Speech" { @for (name, value) in words { li { (name) " " b { (value) } } } }
     }
 }
 
@@ -200,6 +213,17 @@ mod tests {
             page.contains(r#"<rect class="wait" x="500.0" width="100.0""#),
             "until its first word: {page}"
         );
+    }
+
+    #[test]
+    fn a_spoken_turn_has_bars_of_its_services_and_a_list_of_its_shares() {
+        let page = row(&samples::spoken_turn(), None).into_string();
+        for stage in ["stt 1", "llm 1", "tts 1"] {
+            assert!(page.contains(&format!("<span>{stage}</span>")), "{stage}: {page}");
+        }
+        assert!(page.contains("<li>end of turn <b>500 ms</b></li><li>STT <b>180 ms</b></li>"), "{page}");
+        assert!(page.contains("<li>cut after <b>19 bytes of the reply</b></li>"), "{page}");
+        assert!(!row(&samples::retried_turn(), None).into_string().contains("shares"));
     }
 
     #[test]

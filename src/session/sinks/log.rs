@@ -1,10 +1,12 @@
 //! A log line for each turn.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use conversation::{TurnOutcome, Usage};
 
 use crate::session::turn_record::{TurnEnd, TurnRecord, TurnSink, Unasked};
+use crate::telemetry::spans::SpokenFigures;
 
 #[derive(Default)]
 pub(in crate::session) struct TurnLog {
@@ -19,10 +21,10 @@ impl TurnSink for TurnLog {
 
     fn ended(&mut self, turn: &TurnRecord, end: &TurnEnd) {
         match (&end.outcome, end.unasked) {
+            (TurnOutcome::Failed(_) | TurnOutcome::Aborted(_), _) => log_failure(turn, end),
             (_, Some(why)) => log_unasked(turn, why),
             (TurnOutcome::Answered, None) => log(turn, end, "turn answered"),
             (TurnOutcome::Interrupted, None) => log(turn, end, "turn interrupted"),
-            (TurnOutcome::Failed(_) | TurnOutcome::Aborted(_), None) => log_failure(turn, end),
         }
         self.log_skipped(turn.index, &end.skipped);
     }
@@ -46,14 +48,12 @@ impl TurnLog {
 
 fn log_unasked(turn: &TurnRecord, why: Unasked) {
     let TurnRecord { index: turn, trace_id, span_id, .. } = turn;
-    match why {
-        Unasked::Overtaken => {
-            tracing::info!(turn, trace_id, span_id, "turn overtaken by the next before it was asked")
-        }
-        Unasked::Deleted => {
-            tracing::info!(turn, trace_id, span_id, "turn deleted by its speaker before it was asked")
-        }
-    }
+    let what = match why {
+        Unasked::Overtaken => "turn overtaken by the next before it was asked",
+        Unasked::Deleted => "turn deleted by its speaker before it was asked",
+        Unasked::Unheard => "turn not understood",
+    };
+    tracing::info!(turn, trace_id, span_id, "{what}");
 }
 
 fn log_failure(turn: &TurnRecord, end: &TurnEnd) {
@@ -90,6 +90,9 @@ fn log(turn: &TurnRecord, end: &TurnEnd, how: &str) {
     let first_word_ms = end.latency.map(|latency| latency.as_millis());
     let Usage { input, output, estimated, .. } = end.usage;
     let attempts = end.attempts.len();
+    let ms = |time: Option<Duration>| time.map(|time| time.as_millis());
+    let SpokenFigures { transcription_delay, end_of_turn_delay, tts_ttfb, heard, played, .. } =
+        end.spoken.figures;
     // The usual reason is not logged.
     let finish_reason = end.finish_reason.as_deref().filter(|reason| *reason != "stop");
     tracing::info!(
@@ -98,6 +101,11 @@ fn log(turn: &TurnRecord, end: &TurnEnd, how: &str) {
         trace_id,
         span_id,
         first_word_ms,
+        end_of_turn_ms = ms(end_of_turn_delay),
+        transcript_ms = ms(transcription_delay),
+        tts_ms = ms(tts_ttfb),
+        heard_ms = ms(heard),
+        played_ms = ms(played),
         total_ms,
         attempts,
         input,

@@ -36,8 +36,9 @@ impl TurnSink for SpanSink {
             outcome: end.outcome.clone(),
             answer: &end.answer,
             usage: end.usage,
+            discarded: end.discarded,
             e2e_latency: end.latency,
-            spoken: end.spoken,
+            spoken: end.spoken.figures,
         });
     }
 }

@@ -25,12 +25,32 @@ pub struct SpeechRequest<'a> {
     pub report: &'a Report,
 }
 
-/// The times of a turn that was spoken, or whose reply was. None: it was not, or its ends do not fit.
+/// The figures of a turn that was spoken, or whose reply was. None: it was not, or its ends do not fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SpokenTimes {
+pub struct SpokenFigures {
+    /// From the last speech to the last transcript.
     pub transcription_delay: Option<Duration>,
+    /// From the last speech to the end of the turn.
     pub end_of_turn_delay: Option<Duration>,
+    /// From the first text for the voice to its first sound.
     pub tts_ttfb: Option<Duration>,
+    /// The length of the person's speech.
+    pub heard: Option<Duration>,
+    /// The length of the reply's sound that was played.
+    pub played: Option<Duration>,
+    /// The bytes of the reply that were heard when the person cut it short.
+    pub cut: Option<usize>,
+    pub stt: Option<SpeechUsage>,
+    pub tts: Option<SpeechUsage>,
+}
+
+/// What the requests to one service came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpeechUsage {
+    pub audio: Duration,
+    pub characters: u64,
+    /// None: the provider did not count them.
+    pub tokens: Option<u64>,
 }
 
 // === impl SpeechPart ===
@@ -51,14 +71,36 @@ impl SpeechPart {
     }
 }
 
-// === impl SpokenTimes ===
+// === impl SpeechUsage ===
 
-impl SpokenTimes {
+impl SpeechUsage {
+    /// Counts a request.
+    pub fn add(&mut self, report: &Report) {
+        self.audio += report.audio;
+        self.characters += report.characters;
+        self.tokens = match (self.tokens, report.tokens) {
+            (Some(tokens), Some(more)) => Some(tokens + more),
+            (tokens, more) => tokens.or(more),
+        };
+    }
+}
+
+// === impl SpokenFigures ===
+
+impl SpokenFigures {
     pub(super) fn put(self, span: &mut OpenSpan) {
         let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
         span.set_if(key::LK_TRANSCRIPTION_DELAY, seconds(self.transcription_delay));
         span.set_if(key::LK_END_OF_TURN_DELAY, seconds(self.end_of_turn_delay));
         span.set_if(key::LK_TTS_TTFB, seconds(self.tts_ttfb));
+        span.set_if(key::LIVEKIT_INPUT_AUDIO_DURATION, seconds(self.heard));
+        span.set_if(key::LIVEKIT_OUTPUT_AUDIO_DURATION, seconds(self.played));
+        span.set_if(key::LIVEKIT_STT_AUDIO_DURATION, seconds(self.stt.map(|usage| usage.audio)));
+        span.set_if(key::LIVEKIT_STT_TOKENS, self.stt.and_then(|usage| usage.tokens));
+        span.set_if(key::LIVEKIT_TTS_CHARACTERS, self.tts.map(|usage| usage.characters));
+        span.set_if(key::LIVEKIT_TTS_TOKENS, self.tts.and_then(|usage| usage.tokens));
+        span.set_if(key::LK_PLAYOUT_POSITION, seconds(self.played.filter(|_| self.cut.is_some())));
+        span.set_if(key::LIVEKIT_CUT_BYTES, self.cut.map(|bytes| bytes as u64));
     }
 }
 
@@ -77,6 +119,7 @@ impl TurnContext {
         span.set(key::SERVER_PORT, request.server_port);
         span.set(key::LIVEKIT_AUDIO_DURATION, report.audio.as_secs_f64());
         span.set(key::LIVEKIT_CHARACTERS, report.characters);
+        span.set_if(key::LIVEKIT_TOKENS, report.tokens);
         if request.part == SpeechPart::Tts {
             let first = report.time_to_first_byte.map(|time| time.as_secs_f64());
             span.set_if(key::GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK, first);

@@ -3,24 +3,25 @@
 use conversation::Text;
 use speech::pieces::Piece;
 use speech::resample::Resampler;
-use speech_services::speaking::{Event, Sound, Utterance, Voice};
+use speech_services::speaking::{Event, Sound};
 
+use super::Voice;
 use crate::room::audio::SPOKEN_RATE;
-use crate::telemetry::spans::{SpeechPart, SpeechRequest, TurnContext};
-use crate::voice::Speech;
+use crate::voice::piece_request::{PieceRequest, SpokenTo};
 
 pub(super) struct Request {
     /// None once its sound has begun.
     piece: Option<Piece>,
-    utterance: Utterance,
+    utterance: PieceRequest,
     resampler: Option<Resampler>,
 }
 
 // === impl Request ===
 
 impl Request {
-    pub(super) fn new(piece: Piece, speech: &Speech) -> Self {
-        let utterance = speech.provider.speak(&Text::from(piece.text.as_str()), &Voice::default());
+    pub(super) fn new(piece: Piece, voice: &Voice, turn: Option<&SpokenTo>) -> Self {
+        let text = Text::from(piece.text.as_str());
+        let utterance = PieceRequest::begin(&voice.speech, &voice.metrics, turn, &text);
         Self { piece: Some(piece), utterance, resampler: None }
     }
 
@@ -36,10 +37,6 @@ impl Request {
     pub(super) fn begin(&mut self, event: Option<&Event>) -> Option<Piece> {
         let begins = matches!(event, Some(Event::Audio(_) | Event::Done { .. }));
         self.piece.take_if(|_| begins)
-    }
-
-    pub(super) fn time_to_first_byte(&self) -> Option<std::time::Duration> {
-        self.utterance.report().time_to_first_byte
     }
 
     /// The samples at the rate of the track.
@@ -65,18 +62,5 @@ impl Request {
             resampler.finish(&mut samples);
         }
         samples
-    }
-
-    pub(super) fn trace(&self, context: Option<&TurnContext>, speech: &Speech) {
-        if let Some(context) = context {
-            let server = &speech.server;
-            context.speech(&SpeechRequest {
-                part: SpeechPart::Tts,
-                model: &server.model,
-                server_address: &server.address,
-                server_port: server.port,
-                report: &self.utterance.report(),
-            });
-        }
     }
 }

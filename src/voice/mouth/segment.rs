@@ -1,21 +1,20 @@
 //! A segment on its way to sound.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use speech::pieces::{Piece, Pieces};
 use tokio::sync::oneshot;
 
-use super::SoundEnd;
 use super::request::Request;
+use super::{SoundEnd, Voice};
 use crate::room::transcript::Grant;
-use crate::telemetry::spans::TurnContext;
-use crate::voice::Speech;
 use crate::voice::patience::Patience;
+use crate::voice::piece_request::SpokenTo;
 
 pub(super) struct Segment {
     pub(super) number: u64,
-    pub(super) context: Option<TurnContext>,
+    /// None: it answers no turn.
+    pub(super) turn: Option<SpokenTo>,
     /// Lets the text through.
     pub(super) grant: Grant,
     pieces: Pieces,
@@ -24,7 +23,6 @@ pub(super) struct Segment {
     is_closed: bool,
     pub(super) has_failed: bool,
     pub(super) has_begun: bool,
-    pub(super) time_to_first_byte: Option<Duration>,
     /// Its turn has come when there is one.
     pub(super) patience: Option<Patience>,
     ended: oneshot::Sender<SoundEnd>,
@@ -35,13 +33,13 @@ pub(super) struct Segment {
 impl Segment {
     pub(super) fn new(
         number: u64,
-        context: Option<TurnContext>,
+        turn: Option<SpokenTo>,
         grant: Grant,
         ended: oneshot::Sender<SoundEnd>,
     ) -> Self {
         Self {
             number,
-            context,
+            turn,
             grant,
             pieces: Pieces::new(speech::pieces::Settings::default()),
             waiting: VecDeque::new(),
@@ -49,7 +47,6 @@ impl Segment {
             is_closed: false,
             has_failed: false,
             has_begun: false,
-            time_to_first_byte: None,
             patience: None,
             ended,
         }
@@ -69,12 +66,12 @@ impl Segment {
 
     /// Asks for the speech of the next piece, once sound of the one before has come: a slow server makes the first words
     /// first.
-    pub(super) fn ask(&mut self, speech: &Speech) {
+    pub(super) fn ask(&mut self, voice: &Voice) {
         while !self.has_failed
             && self.may_ask()
             && let Some(piece) = self.waiting.pop_front()
         {
-            self.requests.push_back(Request::new(piece, speech));
+            self.requests.push_back(Request::new(piece, voice, self.turn.as_ref()));
         }
     }
 
@@ -85,22 +82,18 @@ impl Segment {
     }
 
     /// The rest of it is not spoken.
-    pub(super) fn fail(&mut self, speech: &Speech) {
+    pub(super) fn fail(&mut self) {
         self.has_failed = true;
         self.waiting.clear();
-        self.abandon(speech);
+        self.requests.clear();
     }
 
     /// It is over; its text is let through.
-    pub(super) fn end(mut self, end: SoundEnd, speech: &Speech) {
-        self.abandon(speech);
+    pub(super) fn end(mut self, end: SoundEnd) {
+        // The session reads the record of requests once it knows of the end.
+        self.requests.clear();
         // The session may have forgotten the segment.
         let _ = self.ended.send(end);
-    }
-
-    fn abandon(&mut self, speech: &Speech) {
-        let requests = std::mem::take(&mut self.requests);
-        requests.iter().for_each(|request| request.trace(self.context.as_ref(), speech));
     }
 
     fn may_ask(&self) -> bool {

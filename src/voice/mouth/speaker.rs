@@ -11,13 +11,12 @@ use speech_services::speaking::Event;
 use tokio::sync::mpsc;
 
 use super::segment::Segment;
-use super::{Command, Said, SoundEnd};
-use crate::voice::Speech;
+use super::{Command, Said, SoundEnd, Voice};
 use crate::voice::patience::{Patience, Verdict};
 use crate::voice::player::{Audience, Shared};
 
 pub(super) struct Speaker {
-    speech: Speech,
+    voice: Voice,
     commands: mpsc::Receiver<Command>,
     news: mpsc::Sender<Said>,
     shared: Arc<Shared>,
@@ -30,18 +29,18 @@ pub(super) struct Speaker {
 
 impl Speaker {
     pub(super) fn new(
-        speech: Speech,
+        voice: Voice,
         commands: mpsc::Receiver<Command>,
         news: mpsc::Sender<Said>,
         shared: Arc<Shared>,
     ) -> Self {
-        Self { speech, commands, news, shared, segments: VecDeque::new(), in_doubt: false }
+        Self { voice, commands, news, shared, segments: VecDeque::new(), in_doubt: false }
     }
 
     pub(super) async fn run(mut self) {
         loop {
             self.leave_unheard();
-            self.segments.front_mut().into_iter().for_each(|segment| segment.ask(&self.speech));
+            self.segments.front_mut().into_iter().for_each(|segment| segment.ask(&self.voice));
             self.follow();
             let deadline = self.wait(Instant::now());
             let has_room = self.shared.lock().playout.has_room();
@@ -84,12 +83,12 @@ impl Speaker {
         let Some(segment) = self.segments.front_mut() else { return };
         let Some(request) = segment.requests.front_mut() else { return };
         if let Some(piece) = request.begin(event.as_ref()) {
+            self.voice.lately.add(Instant::now(), &piece.text);
             self.shared.lock().playout.begin(segment.number, piece);
         }
         match event {
             Some(Event::Audio(sound)) => {
                 let samples = request.samples(&sound);
-                segment.time_to_first_byte = segment.time_to_first_byte.or(request.time_to_first_byte());
                 self.shared.change(|playout| playout.add(&samples));
             }
             Some(Event::Words(_)) => {}
@@ -109,7 +108,7 @@ impl Speaker {
                 if trouble.is_none() { playout.whole() } else { playout.broken() }
             });
         }
-        request.trace(segment.context.as_ref(), &self.speech);
+        drop(request);
         if let Some(trouble) = trouble {
             self.fail(trouble);
         }
@@ -117,7 +116,7 @@ impl Speaker {
 
     fn fail(&mut self, trouble: Trouble) {
         self.in_doubt = true;
-        self.segments.front_mut().into_iter().for_each(|segment| segment.fail(&self.speech));
+        self.segments.front_mut().into_iter().for_each(|segment| segment.fail());
         self.tell(Said::Failed(trouble));
     }
 
@@ -132,8 +131,7 @@ impl Speaker {
             segment.grant.raise(heard);
             let (number, is_over) = (segment.number, segment.is_spoken() && is_played);
             if has_begun && !std::mem::replace(&mut segment.has_begun, true) {
-                let time_to_first_byte = segment.time_to_first_byte;
-                self.tell(Said::Began { segment: number, at: Instant::now(), time_to_first_byte });
+                self.tell(Said::Began { segment: number, at: Instant::now() });
             }
             if !is_over {
                 return;
@@ -183,9 +181,17 @@ impl Speaker {
     }
 
     fn end(&self, segment: Segment, end: SoundEnd) {
-        self.shared.lock().playout.forget(segment.number);
+        let played = {
+            let playout = &mut self.shared.lock().playout;
+            let played = playout.sounded(segment.number);
+            playout.forget(segment.number);
+            played
+        };
+        if let Some(turn) = &segment.turn {
+            turn.record.played(played);
+        }
         self.tell(Said::Ended { segment: segment.number });
-        segment.end(end, &self.speech);
+        segment.end(end);
     }
 
     /// News are dropped when the session does not take them; the ends of segments have a way of their own.

@@ -16,9 +16,10 @@ const OWN_PROCESS: [&str; 7] =
     ["cameras", "cancelled_join", "chaos", "hard_close", "http_held", "isolation", "many_rooms"];
 /// Modules whose tests spend their time on time limits, outages and restarts, and use a seventh of a processor; `faults` a
 /// third. Those with the longest tests come first.
-const WAITING: [&str; 18] = [
+const WAITING: [&str; 19] = [
     "outages",
     "llm",
+    "hearing",
     "terminated",
     "clock",
     "stuck",

@@ -40,6 +40,8 @@ pub(super) fn report(runs: &[Run], terminal: &Terminal) -> Result<()> {
         }
     }
     let Tally { passed, failed, ignored } = runs.iter().map(|run| run.tally).sum();
+    let processor: Duration = runs.iter().map(|run| run.processor).sum();
+    println!("{:.0} s of processor time", processor.as_secs_f64());
     if ignored > 0 {
         println!("{ignored} ignored");
     }

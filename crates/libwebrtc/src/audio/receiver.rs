@@ -33,7 +33,8 @@ pub(crate) struct Receiver {
 struct State {
     /// Exists while the track has a stream.
     decoding: Option<Decoding>,
-    listeners: Vec<Arc<Listener>>,
+    /// Replaced as a whole, so that a block takes them without a copy.
+    listeners: Arc<[Arc<Listener>]>,
     runs: bool,
     ended: bool,
     /// The counts of former jitter buffers.
@@ -85,7 +86,8 @@ impl Receiver {
 
     pub(crate) fn unlisten(&self, listener: &Arc<Listener>) {
         let mut state = self.state.lock();
-        state.listeners.retain(|other| !Arc::ptr_eq(other, listener));
+        let others = state.listeners.iter().filter(|other| !Arc::ptr_eq(other, listener));
+        state.listeners = others.cloned().collect();
         if state.listeners.is_empty() {
             state.stop();
         }
@@ -96,7 +98,7 @@ impl Receiver {
         let mut state = self.state.lock();
         state.ended = true;
         state.stop();
-        state.listeners.drain(..).for_each(|listener| listener.frames.end());
+        std::mem::take(&mut state.listeners).iter().for_each(|listener| listener.frames.end());
     }
 
     /// The counts of all jitter buffers of this track.
@@ -139,7 +141,7 @@ impl State {
             Some(decoding) if decoding.channels.count() >= wanted.count() => decoding.channels,
             _ => {
                 let jitter = JitterBuffer::new(wanted)?;
-                for other in &self.listeners {
+                for other in &*self.listeners {
                     other.tune(decoded(wanted))?;
                 }
                 self.stop();
@@ -148,7 +150,7 @@ impl State {
             }
         };
         listener.tune(decoded(channels))?;
-        self.listeners.push(listener);
+        self.listeners = self.listeners.iter().cloned().chain([listener]).collect();
         Ok(())
     }
 
@@ -180,10 +182,12 @@ fn decoded(channels: Channels) -> Format {
 
 impl Sink for Listener {
     fn block(&self, samples: &[i16]) {
-        let Some(data) = self.resampler.lock().as_mut().map(|resampler| resampler.block(samples).to_vec())
-        else {
-            return;
-        };
+        let mut data = self.frames.spare().map_or_else(Vec::new, |frame| frame.data.into_owned());
+        data.clear();
+        match self.resampler.lock().as_mut() {
+            Some(resampler) => data.extend_from_slice(resampler.block(samples)),
+            None => return,
+        }
         let Format { rate, channels } = self.format;
         self.frames.push(AudioFrame {
             data: data.into(),

@@ -10,6 +10,8 @@ use rubato::{Fft, FixedSync, Resampler as _};
 
 const RATES: std::ops::RangeInclusive<u32> = 8_000..=192_000;
 const CHANNELS: std::ops::RangeInclusive<u32> = 1..=8;
+/// After so many silent blocks nothing is left of the sound before.
+const SETTLED: u32 = 2;
 
 /// The format of blocks of 10 ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub(crate) struct Resampler {
     channels: usize,
     /// `None` where both rates have the same blocks.
     converter: Option<Converter>,
+    /// Silent blocks in a row.
+    silent: u32,
     remixed: Vec<i16>,
     out: Vec<i16>,
 }
@@ -84,7 +88,7 @@ impl Resampler {
         let channels = from.check()?.channels.min(to.check()?.channels) as usize;
         let converter =
             (from.block() != to.block()).then(|| Converter::new(from, to, channels)).transpose()?;
-        Ok(Self { from, to, channels, converter, remixed: Vec::new(), out: Vec::new() })
+        Ok(Self { from, to, channels, converter, silent: 0, remixed: Vec::new(), out: Vec::new() })
     }
 
     /// The converted block. A short input is filled up with silence, and samples beyond a block are ignored.
@@ -93,6 +97,13 @@ impl Resampler {
             return input;
         }
         let input = &input[..input.len().min(self.from.samples())];
+        let is_silent = input.iter().all(|sample| *sample == 0);
+        self.silent = if is_silent { self.silent.saturating_add(1) } else { 0 };
+        if self.silent > SETTLED {
+            self.out.clear();
+            self.out.resize(self.to.samples(), 0);
+            return &self.out;
+        }
         remix(input, self.from.channels as usize, self.channels, &mut self.remixed);
         self.remixed.resize(self.from.block() * self.channels, 0);
         if let Some(converter) = &mut self.converter {
@@ -244,6 +255,18 @@ mod tests {
         let block = tone(INSIDE, 1);
         let mut resampler = Resampler::new(INSIDE, INSIDE).unwrap();
         assert!(std::ptr::eq(resampler.block(&block), &block[..]));
+    }
+
+    #[test]
+    fn silence_that_is_not_converted_is_silence_and_leaves_no_trace() {
+        let to = Format { rate: 16_000, channels: 1 };
+        let tone = tone(INSIDE, 3);
+        let silence = vec![0; INSIDE.samples()];
+        let [mut skips, mut converts] = [(); 2].map(|()| Resampler::new(INSIDE, to).unwrap());
+        for block in tone.chunks(480).chain([&silence[..]; 6]).chain(tone.chunks(480)) {
+            converts.silent = 0;
+            assert_eq!(skips.block(block), converts.block(block));
+        }
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(crate) const PACKET_SAMPLES: u32 = (opus::BLOCK * PACKET_BLOCKS) as u32;
 const OUTBOX: usize = 25;
 /// A packet this short only announces silence (RFC 6716, section 2.1.9) and need not be sent.
 const DTX_PACKET: usize = 2;
+/// The packets of silence after which an encoder begins anew; a longer round is not remembered.
+const LONGEST_ROUND: usize = 64;
 /// Bits per second for mono voice, as in WebRTC.
 const MONO_BITRATE: u32 = 32_000;
 const STEREO_BITRATE: u32 = 64_000;
@@ -74,7 +76,19 @@ struct Encoding {
     pending: Vec<i16>,
     time: u32,
     silent: bool,
+    silence: Silence,
     failed: bool,
+}
+
+/// What the encoder makes of digital silence. It comes again and again, and once it has, the encoder is not asked: a track
+/// on which nothing is played costs next to nothing.
+#[derive(Default)]
+struct Silence {
+    /// The packets since the last one that was more than an announcement, and the round of packets before.
+    round: Vec<Vec<u8>>,
+    before: Vec<Vec<u8>>,
+    /// The place in the round, once it is known to repeat.
+    place: Option<usize>,
 }
 
 // === impl AudioSender ===
@@ -175,6 +189,7 @@ impl Encoding {
             pending: Vec::with_capacity(PACKET_BLOCKS * opus::BLOCK * channels.count()),
             time: 0,
             silent: true,
+            silence: Silence::default(),
             failed: false,
         })
     }
@@ -213,10 +228,48 @@ impl Encoding {
     }
 
     fn encode(&mut self, level: i8) -> Result<Vec<u8>, CodecError> {
-        if self.settings.dtx {
-            self.encoder.set_dtx(self.pauses.is_pause(level))?;
+        if !self.settings.dtx {
+            return self.encoder.encode(&self.pending);
         }
-        self.encoder.encode(&self.pending)
+        let is_pause = self.pauses.is_pause(level);
+        if self.pending.iter().any(|sample| *sample != 0) {
+            self.silence = Silence::default();
+        } else if let Some(known) = self.silence.next() {
+            return Ok(known);
+        }
+        self.encoder.set_dtx(is_pause)?;
+        let payload = self.encoder.encode(&self.pending)?;
+        if level == level::SILENCE {
+            self.silence.encoded(&payload);
+        }
+        Ok(payload)
+    }
+}
+
+// === impl Silence ===
+
+impl Silence {
+    /// The next packet, if it is known.
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let place = self.place?;
+        self.place = Some((place + 1) % self.round.len());
+        self.round.get(place).cloned()
+    }
+
+    fn encoded(&mut self, payload: &[u8]) {
+        if payload.len() > DTX_PACKET {
+            let begins_anew = self.round.first().is_some_and(|first| first == payload);
+            if begins_anew && self.round.len() > 1 && self.round == self.before {
+                // This packet is the first of the round.
+                self.place = Some(1);
+                return;
+            }
+            self.before = std::mem::take(&mut self.round);
+        }
+        if self.round.len() == LONGEST_ROUND {
+            self.round.clear();
+        }
+        self.round.push(payload.to_vec());
     }
 }
 
@@ -283,6 +336,24 @@ mod tests {
         let frame = sender.take().pop_back().unwrap();
         assert_eq!(frame.time, 220 * 480);
         assert!(frame.starts);
+    }
+
+    #[test]
+    fn silence_is_repeated_without_the_encoder_as_it_would_encode_it() {
+        let settings = Settings { dtx: true, ..Settings::default() };
+        let [mut repeats, mut encodes] = [(); 2].map(|()| Encoding::new(FORMAT, settings).unwrap());
+        let (seed, silence) = (&mut 1, vec![0; FORMAT.samples()]);
+        let sound: Vec<_> = (0..40).map(|_| noise(seed)).collect();
+        let silent = |count| std::iter::repeat_n(&silence, count);
+        for block in sound.iter().chain(silent(1000)) {
+            encodes.silence = Silence::default();
+            assert_eq!(repeats.block(block), encodes.block(block));
+        }
+        assert!(repeats.silence.place.is_some(), "the encoder was asked all the time");
+        // The encoder goes on after the silence.
+        let frames: Vec<_> = sound.iter().filter_map(|block| repeats.block(block)).collect();
+        assert!(frames.len() == 20 && frames[0].starts && frames[10].payload.len() > 20);
+        assert!(repeats.silence.place.is_none());
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub(crate) struct Source {
     room: Notify,
 }
 
-type Sinks = Vec<Arc<dyn Sink>>;
+/// Replaced as a whole, so that a block takes them without a copy.
+type Sinks = Arc<[Arc<dyn Sink>]>;
 
 struct State {
     queue: Queue,
@@ -56,7 +57,7 @@ impl Source {
     pub(crate) fn new(format: Format, queue_blocks: usize) -> Arc<Self> {
         let block = format.samples();
         let queue = Queue { samples: VecDeque::new(), block, capacity: queue_blocks.saturating_mul(block) };
-        let state = Mutex::new(State { queue, sinks: Vec::new(), runs: false, cleared: 0 });
+        let state = Mutex::new(State { queue, sinks: Sinks::default(), runs: false, cleared: 0 });
         Arc::new(Self { format, state, room: Notify::new() })
     }
 
@@ -106,13 +107,17 @@ impl Source {
     }
 
     pub(crate) fn add_sink(self: &Arc<Self>, sink: Arc<dyn Sink>) -> Result<(), RtcError> {
-        self.state.lock().sinks.push(sink);
+        {
+            let mut state = self.state.lock();
+            state.sinks = state.sinks.iter().cloned().chain([sink]).collect();
+        }
         // Without a queue the caller that captures is the clock.
         if self.is_queued() { self.run() } else { Ok(()) }
     }
 
     pub(crate) fn remove_sink(&self, sink: &Arc<dyn Sink>) {
-        self.state.lock().sinks.retain(|other| !Arc::ptr_eq(other, sink));
+        let mut state = self.state.lock();
+        state.sinks = state.sinks.iter().filter(|other| !Arc::ptr_eq(other, sink)).cloned().collect();
     }
 
     async fn wait_for_room(&self) {
@@ -130,32 +135,32 @@ impl Source {
     fn run(self: &Arc<Self>) -> Result<(), RtcError> {
         let runtime = runtime::handle()?;
         if !std::mem::replace(&mut self.state.lock().runs, true) {
-            let source = Arc::downgrade(self);
-            clock::start(&runtime, move || beat(&source));
+            let (source, mut block) = (Arc::downgrade(self), Vec::new());
+            clock::start(&runtime, move || beat(&source, &mut block));
         }
         Ok(())
     }
 
-    /// The next block, silent when the queue is empty, and its sinks; `None` when neither sinks nor a whole block are
-    /// left.
-    fn next(&self) -> Option<(Vec<i16>, Sinks)> {
+    /// Puts the next block, silent when the queue is empty, into `block`, and returns its sinks; `None` when neither sinks
+    /// nor a whole block are left.
+    fn next(&self, block: &mut Vec<i16>) -> Option<Sinks> {
         let mut state = self.state.lock();
         if state.sinks.is_empty() && state.queue.samples.len() < state.queue.block {
             state.runs = false;
             return None;
         }
-        let block = state.queue.pop();
+        state.queue.pop(block);
         if !state.queue.is_over() {
             self.room.notify_waiters();
         }
-        Some((block, state.sinks.clone()))
+        Some(state.sinks.clone())
     }
 }
 
-fn beat(source: &Weak<Source>) -> Beat {
+fn beat(source: &Weak<Source>, block: &mut Vec<i16>) -> Beat {
     let Some(source) = source.upgrade() else { return Beat::Done };
-    let Some((block, sinks)) = source.next() else { return Beat::Done };
-    sinks.iter().for_each(|sink| sink.block(&block));
+    let Some(sinks) = source.next(block) else { return Beat::Done };
+    sinks.iter().for_each(|sink| sink.block(block));
     Beat::GoOn
 }
 
@@ -177,10 +182,11 @@ impl Queue {
     }
 
     /// A rest shorter than a block waits for more samples, and silence is played meanwhile.
-    fn pop(&mut self) -> Vec<i16> {
+    fn pop(&mut self, block: &mut Vec<i16>) {
+        block.clear();
         if self.samples.len() < self.block {
-            return vec![0; self.block];
+            return block.resize(self.block, 0);
         }
-        self.samples.drain(..self.block).collect()
+        block.extend(self.samples.drain(..self.block));
     }
 }

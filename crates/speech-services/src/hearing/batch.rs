@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 
-use super::sink::{EventSender, Events, Input, Inputs, Sink, channel};
+use super::sink::{EventSender, Events, Input, Inputs, Pieces, Sink, channel};
 use super::{
     Abilities, Endpointing, Event, Final, Hearing, Mark, RequestReport, Transcriber, Transcribing, Transcript,
 };
@@ -23,6 +23,8 @@ use crate::wav::length;
 const RATE: u32 = 16_000;
 /// The audio in front of an utterance that belongs to it: detection needs a moment.
 const PREFIX: Duration = Duration::from_millis(500);
+/// The audio that comes at a time.
+const PIECE: Duration = Duration::from_millis(50);
 /// A longer utterance is cut here, and its parts are transcribed apart.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Servers refuse shorter audio; such a rest holds no word.
@@ -119,7 +121,8 @@ impl Hearing for Batch {
     }
 
     fn open(&self, rate: u32, language: Option<&str>) -> BoxFuture<'_, Result<(Sink, Events), Trouble>> {
-        let (sink, events, inputs, sender) = channel();
+        let pieces = Pieces { length: samples(PIECE, rate), prefix: Some(samples(self.prefix, rate)) };
+        let (sink, events, inputs, sender) = channel(pieces);
         tokio::spawn(self.session(rate, language, sender).run(inputs).map(|_| ()));
         ready(Ok((sink, events))).boxed()
     }

@@ -7,7 +7,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conversation::Text;
 use futures::future::BoxFuture;
@@ -27,6 +27,8 @@ use crate::wav::length;
 
 /// A longer transcript is no utterance's.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
+/// All attempts at a transcript end by then, unless one may take longer: the person is still there to be told that it failed.
+const LONGEST: Duration = Duration::from_secs(8);
 /// The most answers that are read though their requests were dropped; the connections of more are closed.
 const MOST_KEPT: usize = 4;
 
@@ -115,11 +117,12 @@ impl Transcriber {
         [Some(model), language, Some(("response_format", format))].into_iter().flatten().collect()
     }
 
-    fn begin(&self, form: &Form) -> Running {
+    fn begin(&self, form: &Form, until: Instant) -> Running {
         let (keep, place) = oneshot::channel();
         let (client, form) = (self.client.clone(), form.clone());
+        let limit = client.service().timeout.min(until.saturating_duration_since(now()));
         let task = tokio::spawn(async move {
-            let exchanged = exchange(&client, form).await;
+            let exchanged = exchange(&client, form, limit).await;
             // A place that was given is held until now.
             drop(place);
             exchanged
@@ -129,9 +132,8 @@ impl Transcriber {
 }
 
 /// Sends a request and reads its answer, within the time limit of an attempt.
-async fn exchange(client: &Client, form: Form) -> (Exchange, Result<(), Fault>) {
+async fn exchange(client: &Client, form: Form, limit: Duration) -> (Exchange, Result<(), Fault>) {
     let mut exchange = Exchange::default();
-    let limit = client.service().timeout;
     let exchanged = timeout(limit, exchange.run(client, form)).await;
     let outcome = exchanged.unwrap_or_else(|_| Err(Kind::AnswerTimeout.into()));
     (exchange, outcome)
@@ -159,10 +161,11 @@ impl Future for Transcribing {
 impl Request {
     async fn run(self) -> Result<Transcript, Trouble> {
         let service = self.transcriber.client.service();
-        let until = now() + service.timeout.saturating_mul(service.max_attempts.max(1));
+        let longest = service.timeout.saturating_mul(service.max_attempts.max(1));
+        let until = now() + longest.min(LONGEST.max(service.timeout));
         let mut retries = Retries::new(until, service.max_attempts, fastrand::Rng::new());
         loop {
-            let (head, outcome) = self.attempt().await;
+            let (head, outcome) = self.attempt(until).await;
             let fault = match outcome {
                 Ok(transcript) => return Ok(self.complete(transcript)),
                 Err(fault) => fault,
@@ -174,9 +177,9 @@ impl Request {
         }
     }
 
-    async fn attempt(&self) -> (Head, Result<Transcript, Fault>) {
+    async fn attempt(&self, until: Instant) -> (Head, Result<Transcript, Fault>) {
         self.record.begin_attempt();
-        let (exchange, outcome) = self.transcriber.begin(&self.form).ended().await;
+        let (exchange, outcome) = self.transcriber.begin(&self.form, until).ended().await;
         self.record.head(&exchange.head);
         if let Some(at) = exchange.first_byte {
             self.record.first_byte(at);

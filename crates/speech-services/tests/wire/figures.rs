@@ -34,8 +34,7 @@ async fn speech_is_handed_on_within_milliseconds() {
     }
     let all = server.speeches();
     let asked = spread(all.iter().zip(&called).map(|(one, called)| one.came - *called).collect());
-    let handed =
-        spread(all.iter().zip(&heard).map(|(one, heard)| *heard - one.first_byte.unwrap()).collect());
+    let handed = spread(all.iter().zip(&heard).map(|(one, heard)| *heard - one.written[0]).collect());
     println!("call to request at the server: {asked:?}; first bytes to event: {handed:?} (median, p95)");
     println!("{} connections", server.connections());
     assert!(handed.0 < Duration::from_millis(5) && asked.0 < Duration::from_millis(10));
@@ -57,8 +56,7 @@ async fn a_transcript_costs_milliseconds_beside_the_server() {
     }
     let all = server.transcriptions();
     let asked = spread(all.iter().zip(&called).map(|(one, called)| one.came - *called).collect());
-    let handed =
-        spread(all.iter().zip(&heard).map(|(one, heard)| *heard - one.first_byte.unwrap()).collect());
+    let handed = spread(all.iter().zip(&heard).map(|(one, heard)| *heard - one.written[0]).collect());
     println!(
         "call to request at the server, 3 s of audio: {asked:?}; answer to transcript: {handed:?} (median, p95)"
     );

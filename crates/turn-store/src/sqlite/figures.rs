@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Params, Row};
 
-use crate::find::{Figures, Spread};
+use crate::find::{Figures, SpeechFigures, Spread};
 
 /// The columns that `sums` reads, in its order.
 const SUMS: &str = "\
@@ -18,8 +18,33 @@ pub(super) fn figures<P: Params + Clone>(
 ) -> rusqlite::Result<Figures> {
     let sums = connection.query_row(&format!("SELECT {SUMS} {source}"), params.clone(), sums)?;
     let e2e = spread(connection, "t.e2e_us", source, params.clone())?;
-    let ttft = spread(connection, "t.ttft_us", source, params)?;
-    Ok(Figures { e2e, ttft, ..sums })
+    let ttft = spread(connection, "t.ttft_us", source, params.clone())?;
+    let speech = speech(connection, source, params)?;
+    Ok(Figures { e2e, ttft, speech, ..sums })
+}
+
+fn speech<P: Params + Clone>(
+    connection: &Connection,
+    turns: &str,
+    params: P,
+) -> rusqlite::Result<SpeechFigures> {
+    let source = format!("FROM speech v WHERE v.span_id IN (SELECT t.span_id {turns})");
+    let sums = format!("SELECT count(*), sum(v.heard_us), sum(v.played_us) {source}");
+    let sums = connection.query_row(&sums, params.clone(), |row| {
+        let number = |index: usize| row.get::<_, Option<i64>>(index).map(Option::unwrap_or_default);
+        let (turns, heard_us, played_us) = (number(0)?.unsigned_abs(), number(1)?, number(2)?);
+        Ok(SpeechFigures { turns, heard_us, played_us, ..SpeechFigures::default() })
+    })?;
+    if sums.turns == 0 {
+        return Ok(sums);
+    }
+    let spread = |column: &str| spread(connection, column, &source, params.clone());
+    Ok(SpeechFigures {
+        transcription_delay: spread("v.transcription_delay_us")?,
+        end_of_turn_delay: spread("v.end_of_turn_delay_us")?,
+        tts_ttfb: spread("v.tts_ttfb_us")?,
+        ..sums
+    })
 }
 
 fn sums(row: &Row<'_>) -> rusqlite::Result<Figures> {

@@ -227,7 +227,7 @@ fn turns(connection: &Connection, session: &str, wanted: &Turns) -> rusqlite::Re
         Direction::Before(place) => (place, "<", "DESC"),
     };
     let sql = format!(
-        "SELECT {columns} FROM turns t JOIN sessions s ON s.id = t.session
+        "SELECT {columns} FROM turns t JOIN sessions s ON s.id = t.session LEFT JOIN speech v ON v.span_id = t.span_id
         WHERE t.session = ?1 AND (?2 IS NULL OR (t.started_us, t.span_id) {comparison} (?2, ?3))
         ORDER BY t.started_us {order}, t.span_id {order} LIMIT ?4",
         columns = rows::TURN

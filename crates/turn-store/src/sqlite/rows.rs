@@ -5,14 +5,15 @@ use conversation::{Failure, TurnOutcome, Usage};
 use redaction::Recorded;
 use rusqlite::{Connection, Row};
 
-use crate::turn::{Attempt, End, Stage, Status, Turn};
+use crate::turn::{Attempt, End, Speech, Stage, Status, Turn};
 
 /// The columns that `turn` reads, in its order; parameter 5 is the longest text.
 pub(super) const TURN: &str = "\
     t.span_id, t.trace_id, t.session, s.room, s.agent, t.speaker, t.turn, t.started_us,
     substr(t.question, 1, ?5), t.status, t.ended_us, substr(t.answer, 1, ?5), t.model, t.input_tokens, t.output_tokens,
     t.cached_tokens, t.usage_estimated, t.ttft_us, t.e2e_us, t.error_class, t.error_message,
-    t.finish_reason";
+    t.finish_reason, v.last_speech_us, v.transcription_delay_us, v.end_of_turn_delay_us, v.tts_ttfb_us, v.heard_us,
+    v.played_us, v.cut_bytes";
 
 /// A turn without its attempts.
 pub(super) fn turn(row: &Row<'_>, max_text: usize) -> rusqlite::Result<Turn> {
@@ -57,8 +58,22 @@ fn end(row: &Row<'_>, max_text: usize) -> rusqlite::Result<Option<End>> {
         usage,
         ttft_us: row.get(17)?,
         e2e_us: row.get(18)?,
+        speech: speech(row)?,
         attempts: Vec::new(),
     }))
+}
+
+fn speech(row: &Row<'_>) -> rusqlite::Result<Speech> {
+    let cut: Option<i64> = row.get(28)?;
+    Ok(Speech {
+        last_speech_us: row.get(22)?,
+        transcription_delay_us: row.get(23)?,
+        end_of_turn_delay_us: row.get(24)?,
+        tts_ttfb_us: row.get(25)?,
+        heard_us: row.get(26)?,
+        played_us: row.get(27)?,
+        cut_bytes: cut.map(i64::unsigned_abs),
+    })
 }
 
 /// A text that is longer than asked for ends in a sign that it goes on.
@@ -84,7 +99,7 @@ fn unknown() -> Failure {
 pub(super) fn add_attempts(connection: &Connection, turn: &mut Turn) -> rusqlite::Result<()> {
     let Some(end) = &mut turn.end else { return Ok(()) };
     let sql = "\
-        SELECT stage, number, started_us, ended_us, http_status, error_class, error_message
+        SELECT stage, number, started_us, ended_us, http_status, error_class, error_message, first_us
         FROM attempts WHERE span_id = ?1 ORDER BY started_us, number";
     let mut statement = connection.prepare(sql)?;
     let attempts = statement.query_map([&turn.span_id], |row| {
@@ -94,6 +109,7 @@ pub(super) fn add_attempts(connection: &Connection, turn: &mut Turn) -> rusqlite
             number: row.get(1)?,
             started_us: row.get(2)?,
             ended_us: row.get(3)?,
+            first_us: row.get(7)?,
             http_status: row.get(4)?,
             error: failure(row, 5)?,
         })

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use conversation::TurnOutcome;
 
 use super::*;
-use crate::find::{Direction, Filter, Place, ReadError, Turns, Window};
-use crate::samples::{STARTED_US, failed_turn, open_turn, recorded, retried_turn};
+use crate::find::{Direction, Filter, Place, ReadError, SpeechFigures, Spread, Turns, Window};
+use crate::samples::{STARTED_US, failed_turn, open_turn, recorded, retried_turn, spoken_turn};
 use crate::tests::NAMES;
 use crate::turn::{End, Status, Turn};
 
@@ -116,6 +116,28 @@ fn the_figures_count_each_kind_of_turn() {
     assert_eq!((figures.turns, kinds, figures.errors()), (5, [1; 5], 2));
     assert_eq!((figures.input_tokens, figures.output_tokens, figures.attempts), (21, 48, 3));
     assert_eq!((session.room.as_str(), session.length_us()), ("kitchen", 400_000));
+}
+
+#[test]
+fn the_figures_of_speech_are_of_spoken_turns_only() {
+    let spoken = |at: i64, delay: Option<i64>| {
+        let mut turn = Turn { span_id: format!("spoken-{at}"), ..spoken_turn() };
+        turn.end.as_mut().unwrap().speech.end_of_turn_delay_us = delay;
+        turn
+    };
+    let base = Base::new().with((1..=20).map(|at| spoken(at, Some(at)))).with([
+        spoken(21, None),
+        retried_turn(),
+        Turn { session: "RM_2".to_owned(), ..failed_turn() },
+    ]);
+    let speech = base.reader().session("RM_1").unwrap().figures.speech;
+    assert_eq!((speech.turns, speech.heard_us, speech.played_us), (21, 21 * 1_300_000, 21 * 1_190_000));
+    let spread = |spread: Spread| (spread.p50_us, spread.p95_us);
+    assert_eq!(spread(speech.end_of_turn_delay), (Some(10), Some(19)));
+    assert_eq!(spread(speech.tts_ttfb), (Some(90_000), Some(90_000)));
+    let found = base.reader().sessions(&Filter::default(), None, 10).unwrap();
+    assert_eq!(found.totals.speech, speech, "the totals are of all sessions");
+    assert_eq!(base.reader().session("RM_2").unwrap().figures.speech, SpeechFigures::default());
 }
 
 #[test]
@@ -289,13 +311,41 @@ fn a_file_of_the_first_version_is_read_and_written_by_this_one() {
 }
 
 #[test]
+fn a_file_from_before_speech_keeps_its_attempts_and_takes_spoken_turns() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("record.sqlite");
+    let second = Connection::open(&path).unwrap();
+    configure(&second, true).unwrap();
+    MIGRATIONS[..2].iter().for_each(|step| second.execute_batch(step).unwrap());
+    second.pragma_update(None, "user_version", 2).unwrap();
+    let rows = "INSERT INTO turns (span_id, trace_id, run, session, speaker, turn, status, started_us, question, ended_us)
+        VALUES ('s1', 't', 'r', 'RM_1', 'ada', 0, 'answered', 1, 'hi', 900);
+        INSERT INTO attempts VALUES ('s1', 'llm', 1, 2, 800, 200, NULL, NULL);
+        INSERT INTO sessions VALUES ('RM_1', 'kitchen', 'agent', 1, 1)";
+    second.execute_batch(rows).unwrap();
+    drop(second);
+    let mut database = Database::open(&path, NAMES, "run").unwrap();
+    database.write(&[Arc::new(spoken_turn())]).unwrap();
+    let all = Turns { direction: Direction::After(None), limit: 9, max_text: 99, max_bytes: usize::MAX };
+    let turns = Reader::new(&path, NAMES).turns("RM_1", &all).unwrap().turns;
+    let ends: Vec<&End> = turns.iter().map(|turn| turn.end.as_ref().unwrap()).collect();
+    assert!(ends[0].speech.is_none() && ends[0].attempts[0].ended_us == 800);
+    let written = spoken_turn().end.unwrap();
+    assert_eq!((ends[1].speech, &ends[1].attempts), (written.speech, &written.attempts));
+}
+
+#[test]
 fn what_is_too_old_is_deleted_in_chunks_with_all_that_belongs_to_it() {
-    let mut base =
-        Base::new().with((0..1200).map(|at| turn("RM_old", at, None))).with([turn("RM_new", 5000, None)]);
+    let spoken = Turn { session: "RM_old".to_owned(), ..spoken_turn() };
+    let mut base = Base::new()
+        .with((0..1199).map(|at| turn("RM_old", at, None)))
+        .with([spoken, turn("RM_new", 5000, None)]);
+    assert_eq!(base.count("speech"), 1);
     let bounds = Bounds { since_us: STARTED_US + 2_000_000_000, max_bytes: 1 << 30 };
     let steps: Vec<bool> = (0..3).map(|_| base.database.prune(bounds).unwrap()).collect();
     assert_eq!(steps, [true, true, false]);
     assert_eq!((base.count("turns"), base.count("attempts"), base.count("sessions")), (1, 2, 1));
+    assert_eq!(base.count("speech"), 0);
     while base.database.shrink().unwrap() {}
     assert!(!base.database.prune(bounds).unwrap());
 }
@@ -360,6 +410,7 @@ fn every_question_goes_by_an_index() {
             ORDER BY s.started_us DESC, s.id DESC",
         "SELECT span_id FROM turns WHERE started_us < 5 ORDER BY started_us LIMIT 5",
         "SELECT DISTINCT run FROM turns WHERE status = 'open'",
+        "SELECT sum(v.heard_us) FROM speech v WHERE v.span_id IN (SELECT t.span_id FROM turns t WHERE t.session = 'x')",
     ] {
         let plan = plan(sql);
         assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");

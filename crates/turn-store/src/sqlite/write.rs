@@ -9,7 +9,7 @@ use super::{begin, open_for_writing, trouble};
 use crate::Names;
 use crate::path::{self, Identity};
 use crate::trouble::Trouble;
-use crate::turn::{Attempt, Turn};
+use crate::turn::{Attempt, Speech, Turn};
 
 /// How many turns one transaction deletes, so that turns that wait to be written wait no longer than that takes.
 const CHUNK: i64 = 500;
@@ -38,10 +38,15 @@ const PUT_TURN: &str = "\
         error_message = excluded.error_message, answer = excluded.answer, finish_reason = excluded.finish_reason
     WHERE excluded.status <> 'open'";
 
+const PUT_SPEECH: &str = "\
+    INSERT OR REPLACE INTO speech
+        (span_id, last_speech_us, transcription_delay_us, end_of_turn_delay_us, tts_ttfb_us, heard_us, played_us, cut_bytes)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
 const PUT_ATTEMPT: &str = "\
     INSERT OR REPLACE INTO attempts
-        (span_id, stage, number, started_us, ended_us, http_status, error_class, error_message)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        (span_id, stage, number, started_us, ended_us, http_status, error_class, error_message, first_us)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 const ABORT: &str = "\
     UPDATE turns SET status = 'aborted', error_class = 'aborted',
@@ -194,7 +199,24 @@ fn put(transaction: &Transaction<'_>, run: &str, turn: &Turn) -> rusqlite::Resul
         end.and_then(|end| end.finish_reason.as_deref()),
     ];
     transaction.prepare_cached(PUT_TURN)?.execute(row)?;
+    if let Some(speech) = end.map(|end| end.speech).filter(|speech| !speech.is_none()) {
+        put_speech(transaction, &turn.span_id, speech)?;
+    }
     attempts.iter().try_for_each(|attempt| put_attempt(transaction, &turn.span_id, attempt))
+}
+
+fn put_speech(transaction: &Transaction<'_>, span_id: &str, speech: Speech) -> rusqlite::Result<()> {
+    let values = params![
+        span_id,
+        speech.last_speech_us,
+        speech.transcription_delay_us,
+        speech.end_of_turn_delay_us,
+        speech.tts_ttfb_us,
+        speech.heard_us,
+        speech.played_us,
+        speech.cut_bytes.map(number),
+    ];
+    transaction.prepare_cached(PUT_SPEECH)?.execute(values).map(drop)
 }
 
 fn put_attempt(transaction: &Transaction<'_>, span_id: &str, attempt: &Attempt) -> rusqlite::Result<()> {
@@ -208,6 +230,7 @@ fn put_attempt(transaction: &Transaction<'_>, span_id: &str, attempt: &Attempt) 
         attempt.http_status,
         error.map(|error| &error.class),
         error.map(|error| &error.message),
+        attempt.first_us,
     ];
     transaction.prepare_cached(PUT_ATTEMPT)?.execute(values).map(drop)
 }

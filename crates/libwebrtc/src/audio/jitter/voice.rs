@@ -12,6 +12,8 @@ const GUESS: Fade = Fade { hold: 2880, out: 2880 };
 const COMFORT: Fade = Fade { hold: 24_000, out: 4800 };
 /// Sound after silence begins softly, because it would click otherwise.
 const FADE_IN: usize = 240;
+/// A sender whose loudest sample is no louder was silent: its background need not be made.
+const INAUDIBLE: u16 = 2;
 /// For two channels.
 const SCRATCH: usize = (BRIDGED + MAX_SAMPLES) * 2;
 
@@ -28,6 +30,8 @@ pub(super) struct Voice {
     /// Samples of each channel since the last packet, up to the number at which concealment is silent.
     concealed: usize,
     is_comfort: bool,
+    /// The last packet that was more than an announcement held silence.
+    was_silence: bool,
 }
 
 // === impl Fade ===
@@ -49,7 +53,15 @@ impl Voice {
     pub(super) fn new(channels: Channels) -> Result<Self, CodecError> {
         let decoder = Decoder::new(channels)?;
         let (scratch, ready, channels) = (Box::new([0; SCRATCH]), Vec::new(), channels.count());
-        Ok(Self { decoder, channels, scratch, ready, concealed: GUESS.end(), is_comfort: false })
+        Ok(Self {
+            decoder,
+            channels,
+            scratch,
+            ready,
+            concealed: GUESS.end(),
+            is_comfort: false,
+            was_silence: false,
+        })
     }
 
     /// Samples of each channel that are ready to be played.
@@ -82,6 +94,10 @@ impl Voice {
         let decoded = self.decoder.decode(&packet.payload, &mut self.scratch[..]);
         self.arrived(decoded, packet.duration)?;
         self.is_comfort = packet.is_dtx();
+        if !self.is_comfort {
+            let sound = &self.scratch[..packet.duration * self.channels];
+            self.was_silence = sound.iter().all(|sample| sample.unsigned_abs() <= INAUDIBLE);
+        }
         Ok(())
     }
 
@@ -117,8 +133,12 @@ impl Voice {
         }
         let samples = samples.next_multiple_of(STEP).min(MAX_SAMPLES);
         let out = &mut self.scratch[..samples * self.channels];
-        let made = if self.is_comfort { self.decoder.background(out) } else { self.decoder.conceal(out) };
-        if made.is_err() {
+        let made = match self.is_comfort {
+            true if self.was_silence => None,
+            true => self.decoder.background(out).ok(),
+            false => self.decoder.conceal(out).ok(),
+        };
+        if made.is_none() {
             out.fill(0);
         }
         self.push_fading(samples);
