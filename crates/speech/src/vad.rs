@@ -20,6 +20,7 @@ mod listener;
 mod onset;
 mod settings;
 mod silero;
+mod spectrum;
 mod weights;
 
 use std::collections::VecDeque;

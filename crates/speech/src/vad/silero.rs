@@ -5,19 +5,16 @@
 //! 1e-5 (`tests/hearing/silero.rs`), allocates nothing after [`Silero::new`], and is safe Rust that the compiler vectorises.
 
 use std::array;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
-
+use super::spectrum::{SAMPLES, Transform};
 use super::weights::{BINS, Convolution, GATE_LANES, GATES, HIDDEN, LANES, WEIGHTS, Weights};
 
 /// The samples of a window at 16 kHz.
 pub const WINDOW: usize = 512;
 /// The samples before a window that are part of its input.
 const CONTEXT: usize = 64;
-/// The samples of one spectrum, and how far spectra are apart.
-const SPECTRUM: usize = 256;
+/// How far spectra are apart.
 const HOP: usize = 128;
 /// The spectra of one window.
 const SPECTRA: usize = 4;
@@ -35,8 +32,8 @@ static SETTLED: LazyLock<[[f32; HIDDEN]; 2]> = LazyLock::new(|| {
 /// The model with the memory of one stream.
 pub struct Silero {
     weights: &'static Weights,
-    transform: Arc<dyn RealToComplex<f32>>,
-    hann: [f32; SPECTRUM],
+    transform: Transform,
+    hann: [f32; SAMPLES],
     context: [f32; CONTEXT],
     hidden: [f32; HIDDEN],
     cell: [f32; HIDDEN],
@@ -46,9 +43,7 @@ pub struct Silero {
 /// What a pass works in.
 struct Scratch {
     input: [f32; INPUT],
-    windowed: [f32; SPECTRUM],
-    spectrum: Vec<Complex<f32>>,
-    transform: Vec<Complex<f32>>,
+    windowed: [f32; SAMPLES],
     /// Values over time with a zero before and behind, for each channel.
     magnitudes: [[f32; SPECTRA + 2]; BINS],
     first: [[f32; SPECTRA + 2]; 128],
@@ -63,12 +58,11 @@ struct Scratch {
 
 impl Silero {
     pub fn new() -> Self {
-        let transform = RealFftPlanner::new().plan_fft_forward(SPECTRUM);
-        let turn = |at: usize| std::f32::consts::TAU * at as f32 / SPECTRUM as f32;
+        let turn = |at: usize| std::f32::consts::TAU * at as f32 / SAMPLES as f32;
         Self {
             weights: &WEIGHTS,
-            scratch: Box::new(Scratch::new(&*transform)),
-            transform,
+            scratch: Box::new(Scratch::new()),
+            transform: Transform::new(),
             hann: array::from_fn(|at| 0.5 - 0.5 * turn(at).cos()),
             context: [0.0; CONTEXT],
             hidden: [0.0; HIDDEN],
@@ -106,16 +100,14 @@ impl Silero {
     }
 
     fn spectra(&mut self) {
-        let Scratch { input, windowed, spectrum, transform, magnitudes, .. } = &mut *self.scratch;
+        let Scratch { input, windowed, magnitudes, .. } = &mut *self.scratch;
         for time in 0..SPECTRA {
-            let quarter = &input[time * HOP..][..SPECTRUM];
+            let quarter = &input[time * HOP..][..SAMPLES];
             for (to, (sample, weight)) in windowed.iter_mut().zip(quarter.iter().zip(&self.hann)) {
                 *to = sample * weight;
             }
-            // It fails on slices of wrong lengths only; theirs are made in `Scratch::new`.
-            let _ = self.transform.process_with_scratch(windowed, spectrum, transform);
-            for (channel, value) in magnitudes.iter_mut().zip(&*spectrum) {
-                channel[time + 1] = value.norm_sqr().sqrt();
+            for (channel, value) in magnitudes.iter_mut().zip(self.transform.magnitudes(windowed)) {
+                channel[time + 1] = value;
             }
         }
     }
@@ -150,12 +142,10 @@ impl Default for Silero {
 }
 
 impl Scratch {
-    fn new(transform: &dyn RealToComplex<f32>) -> Self {
+    fn new() -> Self {
         Self {
             input: [0.0; INPUT],
-            windowed: [0.0; SPECTRUM],
-            spectrum: transform.make_output_vec(),
-            transform: transform.make_scratch_vec(),
+            windowed: [0.0; SAMPLES],
             magnitudes: [[0.0; SPECTRA + 2]; BINS],
             first: [[0.0; SPECTRA + 2]; 128],
             second: [[0.0; 4]; 64],
