@@ -6,7 +6,8 @@
 use std::marker::PhantomData;
 use std::path::Path;
 
-use figment::value::Value;
+use figment::value::{Dict, Empty, Value};
+use serde::de::DeserializeOwned;
 
 use super::kind::{Kind, Misfit, Raw, Read};
 use super::listing::Shown;
@@ -79,6 +80,16 @@ where
     Definition::new(kind, Default::Unset(example))
 }
 
+/// The value of a key in its section, or that of an unset key. The sections' fields are read one by one, since a
+/// derived reader is compiled once for each section, and four times for figment's own types: half a megabyte.
+pub(super) fn value<T: DeserializeOwned>(section: &Dict, name: &str) -> Result<T, figment::Error> {
+    let Some(value) = section.get(name) else {
+        let none = Value::from(Empty::None).deserialize();
+        return none.or_else(|_| Value::from(Vec::<Value>::new()).deserialize());
+    };
+    value.deserialize()
+}
+
 /// The key's name: that of its field, or the one behind `as`.
 macro_rules! name {
     ($field:ident) => {
@@ -98,10 +109,9 @@ macro_rules! section {
         $($(#[$field_meta:meta])* $field:ident $(as $key:literal)?: $type:ty = $definition:expr;)*
     ) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
+        #[derive(Clone, Debug)]
         pub struct $struct {
-            $($(#[$field_meta])* $(#[serde(rename = $key)])? pub $field: $type,)*
+            $($(#[$field_meta])* pub $field: $type,)*
         }
 
         impl $struct {
@@ -113,6 +123,12 @@ macro_rules! section {
                     DEFINITION.named(concat!($section, ".", $crate::config::key::name!($field $(as $key)?)))
                 },)*],
             };
+
+            /// The section of these values, each as its kind has read it.
+            pub(in crate::config) fn of(values: &figment::value::Dict) -> Result<Self, figment::Error> {
+                use $crate::config::key::{name, value};
+                Ok(Self { $($field: value(values, name!($field $(as $key)?))?,)* })
+            }
 
             /// This section with the values of `next` for the keys that a running worker takes.
             pub(in crate::config) fn renewed(&self, next: &Self) -> Self {

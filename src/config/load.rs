@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use conversation::Secret;
-use figment::Figment;
+use figment::{Figment, Profile, Provider};
 use outbound::trust;
 use redaction::UserId;
 
@@ -131,10 +131,11 @@ pub(super) fn strongest<'s>(settings: &'s [Setting], key: &Key) -> Option<&'s Se
 }
 
 fn merge(settings: &[Setting]) -> Result<Config, ConfigError> {
-    let figment = settings.iter().cloned().fold(Figment::new(), Figment::merge);
+    let merged = settings.iter().cloned().fold(Figment::new(), Figment::merge);
+    let sections = merged.data().map(|mut profiles| profiles.remove(&Profile::Default).unwrap_or_default());
     // Each value was read by its kind already, so this is a mistake of ours; still no reason to panic.
-    figment
-        .extract()
+    sections
+        .and_then(|sections| Config::of(&sections))
         .map_err(|error| Problem::new(format!("the configuration does not fit together: {error}")).into())
 }
 

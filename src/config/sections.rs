@@ -10,7 +10,7 @@ mod store;
 mod telemetry;
 mod worker;
 
-use serde::Deserialize;
+use figment::value::{Dict, Value};
 
 pub use self::agent::Agent;
 pub use self::http::Http;
@@ -34,8 +34,7 @@ pub(super) const LATER: &[Later] = &[Later { path: "llm.fallback", feature: "a f
 macro_rules! configuration {
     ($($field:ident: $section:ident,)*) => {
         /// The whole configuration, validated.
-        #[derive(Clone, Debug, Deserialize)]
-        #[serde(deny_unknown_fields)]
+        #[derive(Clone, Debug)]
         pub struct Config {
             $(pub $field: $section,)*
         }
@@ -43,6 +42,13 @@ macro_rules! configuration {
         pub(super) const SECTIONS: &[Section] = &[$($section::SECTION,)*];
 
         impl Config {
+            /// The configuration of the values in these sections.
+            pub(super) fn of(sections: &Dict) -> Result<Self, figment::Error> {
+                let section = |name: &str| sections.get(name).and_then(Value::as_dict);
+                let none = Dict::new();
+                Ok(Self { $($field: $section::of(section(stringify!($field)).unwrap_or(&none))?,)* })
+            }
+
             /// This configuration with the values of `next` for the keys that may change while the worker runs: those
             /// that [`Changes::live`](super::Changes) names.
             pub fn renewed(&self, next: &Self) -> Self {

@@ -56,7 +56,6 @@ section! {
              environment, and ignored beside one that this file, VOICED_TELEMETRY__OTLP_ENDPOINT or --set names.");
 
     /// Header names and values, decoded. Values are secrets.
-    #[serde(default)]
     otlp_headers: Vec<(String, Secret)> = unset(&Headers, r#""Authorization=Basic <base64 of user:token>""#)
         .variables(&[
             Variable::plain("OTEL_EXPORTER_OTLP_TRACES_HEADERS"),
