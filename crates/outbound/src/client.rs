@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use http::header::{ACCEPT, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{HeaderValue, Uri};
 use hyper_util::client::legacy;
@@ -91,7 +92,13 @@ impl HttpClient {
 
     /// Sends a request and waits for the head of its answer, however long that takes. Dropping this closes the
     /// connection.
-    pub async fn send(&self, request: Request) -> Result<Response, SendError> {
+    ///
+    /// The future is boxed: otherwise `hyper`'s client would be compiled once more in each crate that waits for it.
+    pub fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, SendError>> {
+        Box::pin(self.sent(request))
+    }
+
+    async fn sent(&self, request: Request) -> Result<Response, SendError> {
         let url = request.url().clone();
         let request = http::Request::<Body>::try_from(request);
         let mut request = request.map_err(|error| SendError::Request(error.without_url()))?;
