@@ -20,7 +20,9 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use reqwest::{Body, Request, Response, ResponseBuilderExt};
 use thiserror::Error;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use url::Url;
 
 use self::connector::Connector;
@@ -108,6 +110,7 @@ impl HttpClient {
         if let Some(auth) = self.proxy_auth(&url) {
             headers.insert(PROXY_AUTHORIZATION, auth);
         }
+        look_at_sockets().await;
         let heads = Arc::new(Heads::default());
         let counted = heads.clone();
         hyper::ext::on_informational(&mut request, move |_| counted.count());
@@ -178,6 +181,14 @@ impl SendError {
 pub(super) fn is_no_http(error: &(dyn std::error::Error + 'static)) -> bool {
     let no_http = |error: &hyper::Error| error.is_parse() && !error.is_parse_too_large();
     chain(error).any(|error| error.downcast_ref().is_some_and(no_http))
+}
+
+/// Lets a runtime of one thread look at its sockets, which it does only while it runs: else a pooled connection that the
+/// server has closed since the last request would be taken for an open one, and the request would be lost on it.
+async fn look_at_sockets() {
+    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        yield_now().await;
+    }
 }
 
 /// `url` in the form that a connector takes.
