@@ -17,7 +17,7 @@ use super::origin::{Layer, Origin};
 use super::otel::{Ignored, Judged, Unmet};
 use super::sections::{self, Config};
 use super::setting::{Gathered, Said, Setting, Target};
-use super::{ConfigError, Env, exposure, file, flags, gateway, needs, otel, state, template};
+use super::{ConfigError, Env, exposure, file, flags, gateway, needs, openai_key, otel, state, template};
 
 /// A longer secret is some other file.
 const MAX_SECRET_BYTES: u64 = 64 << 10;
@@ -60,6 +60,7 @@ pub fn load(args: &LoadArgs, env: &Env) -> Result<Loaded, ConfigError> {
     gathered.append(env.settings());
     gathered.append(flags::settings(&args.set, env.dir()));
     gathered.settings = otel::inherited(gathered.settings);
+    gathered.append(openai_key::settings(&env, &gathered));
     gathered.append(contents(&gathered.settings));
     gathered.problems.extend(distrusted(&gathered.settings));
     let told = std::mem::take(&mut gathered.ignored);

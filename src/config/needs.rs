@@ -7,7 +7,7 @@ use url::Url;
 use super::error::Problem;
 use super::key::Key;
 use super::sections;
-use super::{Config, ConfigError, LlmProvider, ProxyUrl};
+use super::{Config, ConfigError, LlmProvider, ProxyUrl, Stt, Tts, openai_key};
 
 /// The host that answers no request without a key.
 const OPENAI_HOST: &str = "api.openai.com";
@@ -75,17 +75,48 @@ impl Config {
 
     /// What the parts that hear and speak need, where they are on.
     pub fn require_speech(&self) -> Result<(), ConfigError> {
-        let needs = [
-            ("stt.model", self.stt.is_on() && self.stt.model.is_none(), "no model listens by default"),
-            ("tts.model", self.tts.is_on() && self.tts.model.is_none(), "no model speaks by default"),
-        ];
-        let problems: Vec<_> = needs
-            .into_iter()
-            .filter(|(_, lacks, _)| *lacks)
-            .map(|(path, _, why)| missing(path, why))
-            .collect();
-        if problems.is_empty() { Ok(()) } else { Err(ConfigError::of(problems)) }
+        let problems = self.stt_problems().into_iter().chain(self.tts_problems());
+        ConfigError::check(problems.collect())
     }
+
+    /// What `[stt]` needs, where it is on.
+    pub fn require_stt(&self) -> Result<(), ConfigError> {
+        ConfigError::check(self.stt_problems())
+    }
+
+    /// What `[tts]` needs, where it is on.
+    pub fn require_tts(&self) -> Result<(), ConfigError> {
+        ConfigError::check(self.tts_problems())
+    }
+
+    fn stt_problems(&self) -> Vec<Problem> {
+        let Stt { base_url, api_key, model, .. } = &self.stt;
+        if self.stt.is_on() { speech_problems("stt", base_url, api_key, model) } else { Vec::new() }
+    }
+
+    fn tts_problems(&self) -> Vec<Problem> {
+        let Tts { base_url, api_key, model, .. } = &self.tts;
+        if self.tts.is_on() { speech_problems("tts", base_url, api_key, model) } else { Vec::new() }
+    }
+}
+
+fn speech_problems(
+    section: &str,
+    base_url: &Option<Url>,
+    key: &Option<Secret>,
+    model: &Option<String>,
+) -> Vec<Problem> {
+    let is_openai = base_url.as_ref().is_none_or(|url| url.host_str() == Some(OPENAI_HOST));
+    let no_model = || missing(&format!("{section}.model"), "there is no default");
+    let no_key = || missing_key(section);
+    [model.is_none().then(no_model), (is_openai && key.is_none()).then(no_key)].into_iter().flatten().collect()
+}
+
+fn missing_key(section: &str) -> Problem {
+    missing(&format!("{section}.api_key"), &format!("{OPENAI_HOST} wants one")).help(format!(
+        "environment, or .env here: {}, where {section}.base_url is unset",
+        openai_key::VARIABLE
+    ))
 }
 
 pub(super) fn missing(path: &str, why: &str) -> Problem {
@@ -131,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn speech_without_a_model_is_refused_and_off_needs_none() {
+    fn speech_without_a_model_or_openais_key_is_refused() {
         let refused = |variables: &[(&str, &str)]| {
             let dir = tempfile::tempdir().unwrap();
             let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -144,7 +175,11 @@ mod tests {
             refused(&[("VOICED_STT__PROVIDER", "openai"), ("VOICED_TTS__PROVIDER", "openai")]).unwrap();
         assert!(error.contains("stt.model") && error.contains("VOICED_TTS__MODEL"), "{error}");
         let model = [("VOICED_STT__PROVIDER", "openai"), ("VOICED_STT__MODEL", "whisper")];
-        assert_eq!(refused(&model), None);
+        let error = refused(&model).unwrap();
+        assert!(error.contains("`stt.api_key` is not set") && error.contains("OPENAI_API_KEY"), "{error}");
+        for more in [("OPENAI_API_KEY", "sk"), ("VOICED_STT__BASE_URL", "http://whisper.test/v1")] {
+            assert_eq!(refused(&[model[0], model[1], more]), None);
+        }
     }
 
     #[test]

@@ -131,6 +131,15 @@ impl fmt::Debug for Setting {
 }
 
 impl Setting {
+    /// Whether it names a value, and not the absence of one.
+    pub(super) fn is_set(&self) -> bool {
+        match &self.said {
+            Said::Value(read) => !matches!(read.value, Value::Empty(..)),
+            Said::File(_) => true,
+            Said::Wrong(_) => false,
+        }
+    }
+
     /// Reads a value for `target`. A relative path is taken from `base`.
     pub(super) fn read(target: Target, raw: &Raw, base: &Path, origin: Origin) -> Result<Self, Problem> {
         let key = target.key();

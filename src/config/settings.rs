@@ -2,7 +2,6 @@
 //! itself.
 
 use agent_worker::{Permission, Terms};
-use conversation::Secret;
 use outbound::Names;
 use speech_services::{Quoting, Service, hearing, speaking};
 use url::Url;
@@ -97,7 +96,7 @@ impl Config {
     pub fn hearing(&self) -> Option<hearing::Settings> {
         let Stt { base_url, api_key, model, language, timeout, max_attempts, .. } = self.stt.clone();
         let service = Service {
-            api_key: api_key.or_else(|| self.key_of_openai(base_url.as_ref())),
+            api_key,
             timeout,
             max_attempts,
             quoting: unquoted(),
@@ -113,7 +112,7 @@ impl Config {
             base_url, api_key, model, voice, language, sample_rate, speed, timeout, max_attempts, ..
         } = self.tts.clone();
         let service = Service {
-            api_key: api_key.or_else(|| self.key_of_openai(base_url.as_ref())),
+            api_key,
             timeout,
             max_attempts,
             quoting: unquoted(),
@@ -121,12 +120,6 @@ impl Config {
             ..Service::new(or_openai(base_url)?, model.filter(|_| self.tts.is_on())?)
         };
         Some(speaking::Settings { language, sample_rate, speed, ..speaking::Settings::new(service, voice) })
-    }
-
-    /// The model's key is OpenAI's only where the model is asked there; another server's key is not for OpenAI.
-    fn key_of_openai(&self, base_url: Option<&Url>) -> Option<Secret> {
-        let is_openai = self.llm.base_url.as_str().trim_end_matches('/') == OPENAI;
-        self.llm.api_key.clone().filter(|_| base_url.is_none() && is_openai)
     }
 }
 

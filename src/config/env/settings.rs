@@ -39,6 +39,16 @@ impl Env {
         }
     }
 
+    /// A key's value by a variable that is not its own.
+    pub(in crate::config) fn borrowed(
+        &self,
+        key: &'static Key,
+        variable: &str,
+    ) -> Option<Result<Setting, Problem>> {
+        let setting = self.setting(Target::Value(key), self.get(variable)?);
+        Some(setting).filter(|setting| setting.as_ref().map_or(true, Setting::is_set))
+    }
+
     fn setting(&self, target: Target, found: &Found) -> Result<Setting, Problem> {
         let raw = Raw::Untyped(filled(target.key(), found)?.to_owned());
         Setting::read(target, &raw, &self.dir, found.origin.clone())

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::config::key::{of, section, unset};
 use crate::config::kind::{BaseUrl, Boolean, Length, Name, choice, integer, number, optional, secret};
+use crate::config::openai_key;
 use crate::config::variables::Variable;
 
 /// The name by which a server is told the limit of a reply's tokens.
@@ -53,7 +54,7 @@ section! {
         .doc("The base URL of an API that speaks OpenAI's chat completions. Ollama: http://127.0.0.1:11434/v1");
 
     api_key: Option<Secret> = unset(&secret(), r#""sk-...""#)
-        .variables(&[Variable::plain("OPENAI_API_KEY")])
+        .variables(&[Variable::plain(openai_key::VARIABLE)])
         .live()
         .doc("The API key. OpenAI needs one, most local servers none.");
 

@@ -38,7 +38,7 @@ section! {
         .doc("The base URL of the API. Unset: https://api.openai.com/v1");
 
     api_key: Option<Secret> = unset(&secret(), r#""sk-...""#).live()
-        .doc("The API key. Unset: llm.api_key, where both base URLs are OpenAI's; else none.");
+        .doc("The API key. Unset: OPENAI_API_KEY of the environment, where base_url is unset; else none.");
 
     model: Option<String> = unset(&optional(Name), r#""whisper-1""#).live()
         .doc("The model that listens. The provider openai needs one.");
@@ -66,7 +66,7 @@ section! {
         .doc("The base URL of the API. Unset: https://api.openai.com/v1");
 
     api_key: Option<Secret> = unset(&secret(), r#""sk-...""#).live()
-        .doc("The API key. Unset: llm.api_key, where both base URLs are OpenAI's; else none.");
+        .doc("The API key. Unset: OPENAI_API_KEY of the environment, where base_url is unset; else none.");
 
     model: Option<String> = unset(&optional(Name), r#""kokoro""#).live()
         .doc("The model that speaks. The provider openai needs one.");
