@@ -14,6 +14,7 @@ mod otlp;
 mod record;
 mod recovery;
 mod signals;
+mod speech;
 mod spool;
 
 use std::sync::Arc;
@@ -35,6 +36,8 @@ const QUESTIONS: &[(&str, Ask)] = &[
     ("livekit", |config| Box::pin(livekit::check(config))),
     ("clock", |config| Box::pin(clock::check(config))),
     ("llm", |config| Box::pin(llm::check(config))),
+    ("stt", |config| Box::pin(speech::stt(config))),
+    ("tts", |config| Box::pin(speech::tts(config))),
     ("otlp", |config| Box::pin(otlp::check(config))),
     ("metrics", |config| Box::pin(signals::metrics(config))),
     ("logs", |config| Box::pin(signals::logs(config))),

@@ -96,8 +96,9 @@ enum Command {
     Config(ConfigArgs),
     /// Check the configuration and everything that it names
     ///
-    /// Opens the worker's socket to LiveKit, asks the model for one word, sends one span, and looks whether the health
-    /// endpoints can listen. Says of each how long it took, and what to do when it did not work.
+    /// Opens the worker's socket to LiveKit, asks the model for one word, has one word transcribed and one spoken where
+    /// that is on, sends one span, and looks whether the health endpoints can listen. Says of each how long it took, and
+    /// what to do when it did not work.
     Check(CheckArgs),
     /// Put a dashboard and alerts into OpenObserve
     #[command(subcommand)]

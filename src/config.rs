@@ -33,6 +33,7 @@ mod kind;
 mod listing;
 mod load;
 mod needs;
+mod openai_key;
 mod origin;
 mod otel;
 mod sections;

@@ -9,9 +9,9 @@ use outbound::web;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::models::Catalogue;
+use super::models::{Subject, Catalogue};
 use super::{Finding, Verdict};
-use crate::config::{CaptureContent, Config, Llm};
+use crate::config::{CaptureContent, Config, Llm, LlmProvider};
 use crate::llm::{self, Answer, Answerer, Question};
 use crate::metrics::Metrics;
 use crate::telemetry::spans::{Conversation, Tracer, TurnStart};
@@ -24,8 +24,6 @@ const LONGEST: Duration = Duration::from_secs(25);
 const LONGEST_COLD: Duration = Duration::from_secs(24);
 /// The class of a reply without words, which is how a reasoning model runs out of [`MAX_TOKENS`].
 const EMPTY_REPLY: &str = "empty_reply";
-/// The class of OpenAI's answer when there is no such model.
-const UNKNOWN_MODEL: &str = "404";
 
 pub(super) async fn check(config: Arc<Config>) -> Finding {
     if let Err(error) = config.require_llm() {
@@ -39,19 +37,21 @@ pub(super) async fn check(config: Arc<Config>) -> Finding {
 }
 
 async fn judged(answerer: &dyn Answerer, config: &Llm) -> Finding {
-    let catalogue = Catalogue::of(config);
-    let (answer, shutdown) = tokio::join!(ask(answerer), catalogue.shutdown());
-    let finding = judge(&answer, config);
-    let finding = match shutdown {
-        Some(shutdown) => shutdown.weigh(finding),
-        None => finding,
+    let subject = Subject {
+        base_url: &config.base_url,
+        // The key is not for LiveKit, where that answers.
+        api_key: config.api_key.as_ref().filter(|_| config.provider == LlmProvider::Openai),
+        model: &config.model,
+        setting: "[llm] model",
+        purpose: "chat",
+        past_its_end: Verdict::Failed,
     };
-    match answer.outcome.failure().map(|failure| failure.class.as_str()) {
-        Some(UNKNOWN_MODEL) => catalogue.explain(finding, true).await,
-        // Some providers send these when there is no such model, and also for any other fault.
-        Some("400" | "422" | "request_refused") => catalogue.explain(finding, false).await,
-        _ => finding,
-    }
+    let call = async {
+        let answer = ask(answerer).await;
+        let class = answer.outcome.failure().map(|failure| failure.class.clone());
+        (judge(&answer, config), class)
+    };
+    Catalogue::of(subject).weigh(call).await
 }
 
 fn tiny(config: &Config) -> Config {

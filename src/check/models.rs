@@ -1,4 +1,4 @@
-//! A provider's account of its models: `GET /models/{model}` and `GET /models` below `llm.base_url`.
+//! A provider's account of its models: `GET /models/{model}` and `GET /models` below its base URL.
 //!
 //! Compatible servers need not have these, so an answer that is missing, odd, slow or huge counts as none. Only a date
 //! that lies behind us makes a finding worse.
@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use conversation::Secret;
 use outbound::web::{self, Web};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::Value;
@@ -13,7 +14,7 @@ use turn_store::When;
 use url::Url;
 
 use super::{Finding, Verdict};
-use crate::config::{Llm, LlmProvider, parse_duration};
+use crate::config::parse_duration;
 use crate::terminal;
 
 /// The time for all requests together.
@@ -27,11 +28,27 @@ const NAME_CHARS: usize = 60;
 const AHEAD: i64 = 90;
 const DAY_US: i64 = 86_400_000_000;
 
+/// The class of OpenAI's answer when there is no such model.
+const UNKNOWN_MODEL: &str = "404";
+
+/// A model that was asked, and its provider.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) base_url: &'a Url,
+    pub(super) api_key: Option<&'a Secret>,
+    pub(super) model: &'a str,
+    /// The setting that names it.
+    pub(super) setting: &'static str,
+    /// What it is asked for.
+    pub(super) purpose: &'static str,
+    /// What is to be said of one that answers though its provider's date for its end has passed.
+    pub(super) past_its_end: Verdict,
+}
+
 /// A provider's models.
 pub(super) struct Catalogue<'a> {
-    /// None: the provider cannot be asked, and the call to the model has told the reason.
     web: Web,
-    config: &'a Llm,
+    subject: Subject<'a>,
 }
 
 /// The date on which the provider switches the model off.
@@ -46,15 +63,27 @@ pub(super) struct Shutdown {
 // === impl Catalogue ===
 
 impl<'a> Catalogue<'a> {
-    pub(super) fn of(config: &'a Llm) -> Self {
-        let web = Web::new(PATIENCE, headers(config)).at_most(MAX_BYTES);
-        Self { web, config }
+    pub(super) fn of(subject: Subject<'a>) -> Self {
+        let web = Web::new(PATIENCE, headers(subject.api_key)).at_most(MAX_BYTES);
+        Self { web, subject }
+    }
+
+    /// What a call found, asked beside it how long the model will be there. `class` is that of the call's failure.
+    pub(super) async fn weigh(&self, call: impl Future<Output = (Finding, Option<String>)>) -> Finding {
+        let ((finding, class), shutdown) = tokio::join!(call, self.shutdown());
+        let finding = shutdown.iter().fold(finding, |finding, shutdown| shutdown.weigh(finding, &self.subject));
+        match class.as_deref() {
+            Some(UNKNOWN_MODEL) => self.explain(finding, true).await,
+            // Some providers send these when there is no such model, and also for any other fault.
+            Some("400" | "422" | "request_refused") => self.explain(finding, false).await,
+            _ => finding,
+        }
     }
 
     /// The end of the model, if one is announced.
-    pub(super) async fn shutdown(&self) -> Option<Shutdown> {
+    async fn shutdown(&self) -> Option<Shutdown> {
         let described = async {
-            let model = self.config.model.as_str();
+            let model = self.subject.model;
             if let Some(described) = self.get(&["models", model]).await.filter(|model| name(model).is_some())
             {
                 return Some(described);
@@ -68,18 +97,18 @@ impl<'a> Catalogue<'a> {
 
     /// A finding about a refused call, with the models that there are instead. A refusal that may have another cause
     /// than the model is only given details that explain it.
-    pub(super) async fn explain(&self, finding: Finding, unknown_model: bool) -> Finding {
+    async fn explain(&self, finding: Finding, unknown_model: bool) -> Finding {
         let Some(listed) = self.get(&["models"]).await else { return finding };
         let names: Vec<&str> = entries(&listed).iter().filter_map(name).collect();
         let known = names.iter().any(|name| self.is_ours(name));
         if known && !unknown_model {
             return finding;
         }
-        let url = format!("{}/models", web::shown(&self.config.base_url));
+        let url = format!("{}/models", web::shown(self.subject.base_url));
         if known {
-            return finding.and(format!("{url} lists it, so it may be no model for chat"));
+            return finding.and(format!("{url} lists it, so it may be no model for {}", self.subject.purpose));
         }
-        let nearest = nearest(&self.config.model, &names);
+        let nearest = nearest(self.subject.model, &names);
         let text = match (nearest.len(), names.len() - nearest.len()) {
             (0, _) => format!("{url} offers no model"),
             (_, 0) => format!("{url} offers {}", nearest.join(", ")),
@@ -90,7 +119,7 @@ impl<'a> Catalogue<'a> {
 
     /// None: no answer, or one that is no JSON.
     async fn get(&self, path: &[&str]) -> Option<Value> {
-        let mut url: Url = self.config.base_url.clone();
+        let mut url: Url = self.subject.base_url.clone();
         url.set_fragment(None);
         url.path_segments_mut().ok()?.pop_if_empty().extend(path);
         let answer = self.web.get(url).await.ok()?;
@@ -100,13 +129,12 @@ impl<'a> Catalogue<'a> {
     /// Some servers list NAME as `models/NAME`, Ollama lists it as `NAME:latest`.
     fn is_ours(&self, name: &str) -> bool {
         let bare = name.strip_prefix("models/").unwrap_or(name);
-        bare == self.config.model || bare.strip_suffix(":latest") == Some(&self.config.model)
+        bare == self.subject.model || bare.strip_suffix(":latest") == Some(self.subject.model)
     }
 }
 
-fn headers(config: &Llm) -> HeaderMap {
-    // The key is not for LiveKit, where that answers.
-    let key = config.api_key.as_ref().filter(|key| !key.is_empty() && config.provider == LlmProvider::Openai);
+fn headers(key: Option<&Secret>) -> HeaderMap {
+    let key = key.filter(|key| !key.is_empty());
     let bearer = key.and_then(|key| HeaderValue::try_from(format!("Bearer {}", key.expose())).ok());
     bearer.map(|bearer| (AUTHORIZATION, bearer)).into_iter().collect()
 }
@@ -153,12 +181,15 @@ impl Shutdown {
     }
 
     /// The finding of a call, weighed by the date.
-    pub(super) fn weigh(&self, finding: Finding) -> Finding {
+    fn weigh(&self, finding: Finding, subject: &Subject) -> Finding {
         let Self { date, days } = self;
         let finding = finding.with("shutdown_date", date.as_str());
         let works = matches!(finding.verdict, Verdict::Good | Verdict::Warned);
         let (verdict, text) = match *days {
-            ..0 => (Verdict::Failed, format!("its provider's date for switching it off was {date}")),
+            ..0 => {
+                let verdict = if works { subject.past_its_end } else { finding.verdict };
+                (verdict, format!("its provider's date for switching it off was {date}"))
+            }
             0 if works => (Verdict::Warned, "its provider switches it off today".to_owned()),
             1..=AHEAD if works => {
                 let unit = if *days == 1 { "day" } else { "days" };
@@ -166,7 +197,7 @@ impl Shutdown {
             }
             _ => return finding,
         };
-        Finding { verdict, ..finding.and(format!("{text}: set [llm] model to another")) }
+        Finding { verdict, ..finding.and(format!("{text}: set {} to another", subject.setting)) }
     }
 }
 
@@ -182,7 +213,20 @@ mod tests {
     }
 
     fn weighed(text: &str, finding: Finding) -> (Verdict, String) {
-        let Finding { verdict, message, .. } = shutdown(text).unwrap().weigh(finding);
+        weighed_as(Verdict::Failed, text, finding)
+    }
+
+    fn weighed_as(past_its_end: Verdict, text: &str, finding: Finding) -> (Verdict, String) {
+        let base_url = "http://host/v1".parse().unwrap();
+        let subject = Subject {
+            base_url: &base_url,
+            api_key: None,
+            model: "m",
+            setting: "[llm] model",
+            purpose: "chat",
+            past_its_end,
+        };
+        let Finding { verdict, message, .. } = shutdown(text).unwrap().weigh(finding, &subject);
         (verdict, message)
     }
 
@@ -225,13 +269,17 @@ mod tests {
             verdict == Verdict::Failed && message.contains("was 2026-11-29: set [llm] model"),
             "{message}"
         );
+        assert_eq!(weighed_as(Verdict::Warned, "2026-11-29", good()).0, Verdict::Warned);
     }
 
     #[test]
     fn a_failure_is_explained_by_an_end_that_was_and_by_no_other() {
         let failed = || Finding::failed("it refuses");
         assert_eq!(weighed("2026-12-01", failed()), (Verdict::Failed, "it refuses".to_owned()));
-        assert!(weighed("2026-11-01", failed()).1.contains("was 2026-11-01"));
+        for past_its_end in [Verdict::Failed, Verdict::Warned] {
+            let (verdict, message) = weighed_as(past_its_end, "2026-11-01", failed());
+            assert!(verdict == Verdict::Failed && message.contains("was 2026-11-01"), "{message}");
+        }
     }
 
     #[test]

@@ -34,6 +34,7 @@ const STT_NAMES: speech_services::Names = speech_services::Names {
     api_key: "stt.api_key",
     model: "stt.model",
     voice: "stt.model",
+    sample_rate: "stt.model",
     timeout: "stt.timeout",
     ca_file: NAMES.ca_file,
 };
@@ -43,6 +44,7 @@ const TTS_NAMES: speech_services::Names = speech_services::Names {
     api_key: "tts.api_key",
     model: "tts.model",
     voice: "tts.voice",
+    sample_rate: "tts.sample_rate",
     timeout: "tts.timeout",
     ca_file: NAMES.ca_file,
 };

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::{Command, Output};
 use std::time::SystemTime;
 
-use scripted_model::{Reply, Script, ScriptedModel, Step};
+use scripted_model::{Form, Reply, Script, ScriptedModel, SpeechStep, Step};
 use serde_json::Value;
 use url::Url;
 
@@ -21,8 +21,10 @@ const SHORT: [&str; 7] = [
     "telemetry.spool_dir=spool",
     "worker.recovery_dir=rooms",
 ];
-const NAMES: [&str; 11] =
-    ["config", "livekit", "clock", "llm", "otlp", "metrics", "logs", "spool", "record", "recovery", "http"];
+const NAMES: [&str; 13] = [
+    "config", "livekit", "clock", "llm", "stt", "tts", "otlp", "metrics", "logs", "spool", "record", "recovery",
+    "http",
+];
 const SIGNALS: [&str; 2] = ["telemetry.metrics=true", "telemetry.logs=true"];
 const WRONG_SECRET: &str = "not-the-secret-not-the-secret-not-1";
 
@@ -85,6 +87,32 @@ fn one_word() -> Script {
     Script::always(Step { reply: Reply::Text("ready".into()), ..Step::default() })
 }
 
+/// The settings of parts that hear and speak at this server.
+fn speech(base_url: &str) -> Vec<String> {
+    let of = |section: &str| {
+        [("provider", "openai"), ("model", "scripted"), ("base_url", base_url), ("timeout", "4s")]
+            .map(|(key, value)| format!("{section}.{key}={value}"))
+    };
+    of("stt").into_iter().chain(of("tts")).collect()
+}
+
+/// The outcome of a check whose parts that hear and speak are at a server with this script.
+async fn check_speech(world: &World, script: Script, settings: &[&str]) -> Said {
+    let server = ScriptedModel::start(script).await.unwrap();
+    let speech = speech(&server.base_url());
+    let settings: Vec<&str> = speech.iter().map(String::as_str).chain(settings.iter().copied()).collect();
+    let said = check(world.voiced(), &settings, &[]).await;
+    assert!(server.transcriptions().len() <= 1 && server.speeches().len() <= 1, "one attempt is enough");
+    said
+}
+
+/// A date so many days from now, in UTC.
+fn date(days: i64) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64;
+    let when = turn_store::When((now + days * 86_400) * 1_000_000);
+    when.exact().split_once('T').unwrap().0.to_owned()
+}
+
 /// `voiced` whose traces go to a receiver in this mode.
 fn with_receiver(world: &World, mode: Mode) -> Command {
     let mut command = world.voiced();
@@ -96,18 +124,25 @@ fn with_receiver(world: &World, mode: Mode) -> Command {
 #[tokio::test(flavor = "multi_thread")]
 async fn good_neighbours_are_all_found_good() {
     let world = World::start(one_word()).await;
-    let said = check(world.voiced(), &SIGNALS, &[]).await;
+    let speech = speech(&world.model.base_url());
+    let settings: Vec<&str> = SIGNALS.into_iter().chain(speech.iter().map(String::as_str)).collect();
+    let said = check(world.voiced(), &settings, &[]).await;
     assert_eq!((said.code, said.failed()), (Some(0), vec![]), "{}", said.everything);
     let names: Vec<_> = said.stdout.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
     assert_eq!(names, NAMES);
     let is_good = |line: &str| line.starts_with("ok ") && line.contains(" ms  ");
     assert!(said.stdout.lines().all(is_good), "{}", said.stdout);
     assert_eq!(said.stdout, said.everything, "nothing is said twice");
-    for (name, words) in
-        [("livekit", world.livekit.url()), ("clock", "agree"), ("llm", "the first word after")]
-    {
+    for (name, words) in [
+        ("livekit", world.livekit.url()),
+        ("clock", "agree"),
+        ("llm", "the first word after"),
+        ("stt", "\"hello\" heard in \"Ready\" after"),
+        ("tts", "\"Ready\" in 0.30 s at 24000 Hz"),
+    ] {
         assert!(said.line(name).contains(words), "{}", said.line(name));
     }
+    assert_eq!((world.model.transcriptions().len(), world.model.speeches().len()), (1, 1));
 
     for signal in ["metrics", "logs"] {
         assert!(said.line(signal).contains(&format!("/v1/{signal} takes {signal}")), "{}", said.line(signal));
@@ -124,7 +159,7 @@ async fn the_probe_span_arrives_can_be_found_and_is_no_turn() {
     let world = World::start(one_word()).await;
     let said = check(world.voiced(), &["telemetry.user_id=plain"], &["--json"]).await;
     let report = said.json();
-    let details = &report["checks"][4]["details"];
+    let details = &report["checks"][6]["details"];
     let spans = world.collector.wait_for_spans(PATIENCE, |spans| !spans.is_empty()).unwrap();
     assert_eq!(spans.len(), 1, "the call to the model leaves no trace: {spans:?}");
     let probe = &spans[0];
@@ -146,7 +181,8 @@ async fn json_has_every_check_with_its_status_time_and_details() {
     let checks = report["checks"].as_array().unwrap();
     let of = |key: &str| checks.iter().map(|check| check[key].as_str().unwrap()).collect::<Vec<_>>();
     assert_eq!(of("name"), NAMES);
-    let status = ["ok", "fail", "ok", "ok", "ok", "skip", "skip", "ok", "ok", "ok", "ok"];
+    let status =
+        ["ok", "fail", "ok", "ok", "skip", "skip", "ok", "skip", "skip", "ok", "ok", "ok", "ok"];
     assert_eq!(of("status"), status, "{report:#}");
     for check in checks {
         assert!(check["seconds"].as_f64().unwrap() >= 0.0 && !check["message"].as_str().unwrap().is_empty());
@@ -235,6 +271,62 @@ async fn a_model_that_only_thinks_is_warned_of() {
         "{}",
         said.line("llm")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_of_speech_that_refuse_hang_or_are_not_there_fail() {
+    let world = World::start(one_word()).await;
+    let hanging =
+        Script::default().transcriptions([Step::hang()]).speeches([SpeechStep::answered(Step::hang())]);
+    for (script, settings, words) in [
+        (Script::default().api_key("other"), &["stt.api_key=sk-7", "tts.api_key=sk-7"][..], "HTTP 401"),
+        (Script::default().models(["whisper", "kokoro"]), &[], "/v1/models offers"),
+        (hanging, &[], "within 4s"),
+    ] {
+        let said = check_speech(&world, script, settings).await;
+        assert_eq!((said.failed(), said.code), (vec!["stt", "tts"], Some(1)), "{}", said.everything);
+        assert!([said.line("stt"), said.line("tts")].iter().all(|line| line.contains(words)), "{}", said.stdout);
+        assert!(!said.everything.contains("sk-7"), "{}", said.everything);
+    }
+    let nowhere = speech(&format!("http://127.0.0.1:{}/v1", testbed::free_port().unwrap()));
+    let said = check(world.voiced(), &nowhere.iter().map(String::as_str).collect::<Vec<_>>(), &[]).await;
+    assert_eq!((said.failed(), said.code), (vec!["stt", "tts"], Some(1)), "{}", said.everything);
+    assert!(said.line("stt").contains("cannot connect to") && said.line("tts").contains("tts.base_url is right"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doubts_about_speech_are_warnings() {
+    let world = World::start(one_word()).await;
+    let (soon, past) = (date(45), date(-3));
+    let deaf = Script::default().transcriptions([Step::reply("")]);
+    for (script, settings, stt, tts) in [
+        // 8 kHz that are played as 24 kHz.
+        (deaf.speeches([SpeechStep::default().rate(8_000)]), &[][..], "heard nothing", "set tts.sample_rate"),
+        (Script::default().shutdown_date("scripted", &soon), &[], "in 45 days", "set tts.model to another"),
+        (Script::default().shutdown_date("scripted", &past), &[], "set stt.model to another", &past),
+    ] {
+        let said = check_speech(&world, script, settings).await;
+        assert_eq!((said.failed(), said.code), (vec![], Some(0)), "{}", said.everything);
+        for (line, words) in [(said.line("stt"), stt), (said.line("tts"), tts)] {
+            assert!(line.starts_with("warn") && line.contains(words), "{words:?} is missing in {line}");
+        }
+    }
+    let wav = Script::default().speeches([SpeechStep::default().form(Form::Wav).rate(16_000)]);
+    let said = check_speech(&world, wav, &["tts.sample_rate=48000"]).await;
+    assert!(said.line("tts").contains("tells 16000 Hz") && said.line("stt").starts_with("ok"), "{}", said.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_of_speech_without_a_model_or_key_have_the_code_of_that() {
+    let world = World::start(one_word()).await;
+    let said = check(world.voiced(), &["stt.provider=openai", "stt.base_url=http://127.0.0.1:1/v1"], &[]).await;
+    assert_eq!((said.failed(), said.code), (vec!["stt"], Some(78)), "{}", said.everything);
+    assert!(said.line("stt").contains("VOICED_STT__MODEL") && said.line("tts").starts_with("skip"));
+    let mut command = world.voiced();
+    command.env_remove("OPENAI_API_KEY");
+    let said = check(command, &["tts.provider=openai", "tts.model=m"], &[]).await;
+    assert_eq!((said.failed(), said.code), (vec!["tts"], Some(78)), "{}", said.everything);
+    assert!(said.line("tts").contains("OPENAI_API_KEY, where tts.base_url is unset"), "{}", said.line("tts"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

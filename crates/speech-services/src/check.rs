@@ -1,30 +1,28 @@
-//! The questions that `check` commands ask: does a part answer, and for how long will its model be there?
+//! The questions that `check` commands ask: does a part answer?
 //!
 //! Each makes one request as small as a request can be, in the way that a session makes it, with the same limits but a
-//! single attempt.
-//!
-//! # Layout
-//! - `catalogue`: the date on which a provider switches a model off
-
-mod catalogue;
+//! single attempt. The words are ours, so nothing of an answer is personal.
 
 use std::time::Duration;
 
 use conversation::Text;
 
-use self::catalogue::Shutdown;
-use crate::hearing::{self, Transcriber};
+use crate::hearing::{self, Transcriber, Transcript};
 use crate::service::Service;
-use crate::speaking::{self, Event, OpenAi, Speaking, Utterance, Voice};
+use crate::speaking::{self, Event, OpenAi, Sound, Speaking, Utterance, Voice};
 use crate::trouble::{BuildError, Trouble};
+use crate::wav::{self, Reader};
 
-const RATE: u32 = 16_000;
-/// Half a second.
-const SAMPLES: i16 = 8_000;
 const WORD: &str = "Ready";
-const DAY: Duration = Duration::from_secs(86_400);
-/// How long before its end a model is warned of.
-const AHEAD: Duration = Duration::from_secs(90 * 86_400);
+/// The same, spoken by flite's voice `rms`: 16-bit mono.
+const SPOKEN: &[u8] = include_bytes!("check/ready.wav");
+/// A voice says the word within these times at its own pace. Others speak of another rate than the server's.
+const SHORTEST: Duration = Duration::from_millis(200);
+const LONGEST: Duration = Duration::from_millis(800);
+/// Quieter parts at its ends are no part of the word, as a share of the loudest sample.
+const QUIET: f32 = 0.05;
+/// The characters of a transcript that are repeated.
+const SHOWN: usize = 60;
 
 /// The outcome of a question.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +34,6 @@ pub struct Finding {
     pub latency: Option<Duration>,
     /// `error.type`, of a failure.
     pub class: Option<String>,
-    /// The date on which the provider switches the model off, `YYYY-MM-DD`.
-    pub shutdown_date: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,46 +46,57 @@ pub enum Verdict {
     Misconfigured,
 }
 
-/// Has half a second of a quiet tone transcribed. Any transcript will do, also an empty one.
+/// Has one spoken word transcribed.
 pub async fn hearing(settings: &hearing::Settings) -> Finding {
     let settings = hearing::Settings { service: once(&settings.service), ..settings.clone() };
-    let service = &settings.service;
     let transcriber = match Transcriber::new(&settings) {
         Ok(transcriber) => transcriber,
         Err(error) => return error.into(),
     };
-    let mut request = transcriber.transcribe(&tone(), RATE, None);
-    let (answer, shutdown) = tokio::join!(&mut request, catalogue::shutdown(service));
-    let finding = match answer {
-        Ok(_) => answers(service, request.report().time_to_first_byte, "the transcript"),
+    let (samples, rate) = word();
+    let mut request = transcriber.transcribe(&samples, rate, None);
+    match (&mut request).await {
+        Ok(transcript) => {
+            let finding = heard(&settings.service, &transcript, request.report().time_to_first_byte);
+            Finding { latency: request.report().time_to_first_byte, ..finding }
+        }
         Err(trouble) => trouble.into(),
-    };
-    weighed(finding, service, shutdown)
+    }
 }
 
 /// Has one word spoken.
 pub async fn speaking(settings: &speaking::Settings) -> Finding {
     let settings = speaking::Settings { service: once(&settings.service), ..settings.clone() };
-    let service = &settings.service;
     let provider = match OpenAi::new(&settings) {
         Ok(provider) => provider,
         Err(error) => return error.into(),
     };
     let mut utterance = provider.speak(&Text::from(WORD), &Voice::default());
-    let (outcome, shutdown) = tokio::join!(spoken(&mut utterance), catalogue::shutdown(service));
-    let finding = match outcome {
-        Ok(()) => answers(service, utterance.report().time_to_first_byte, "the first audio"),
+    match spoken(&mut utterance).await {
+        Ok(sound) => judged(&settings, &sound, utterance.report().time_to_first_byte),
         Err(trouble) => trouble.into(),
-    };
-    weighed(finding, service, shutdown)
+    }
 }
 
-async fn spoken(utterance: &mut Utterance) -> Result<(), Trouble> {
+/// The samples of the spoken word, and their rate.
+fn word() -> (Vec<i16>, u32) {
+    let mut reader = Reader::default();
+    let bytes = reader.feed(SPOKEN).unwrap_or_default();
+    let samples = bytes.chunks_exact(2).map(|two| i16::from_le_bytes([two[0], two[1]]));
+    (samples.collect(), reader.format().map_or(0, |format| format.rate))
+}
+
+async fn spoken(utterance: &mut Utterance) -> Result<Sound, Trouble> {
+    let mut word = Sound { samples: Vec::new(), rate: 0 };
     loop {
         match utterance.next().await {
             Some(Event::Failed { trouble, .. }) => return Err(trouble),
-            Some(Event::Audio(_) | Event::Words(_)) => {}
-            Some(Event::Done { .. }) | None => return Ok(()),
+            Some(Event::Audio(Sound { samples, rate })) => {
+                word.rate = rate;
+                word.samples.extend(samples);
+            }
+            Some(Event::Words(_)) => {}
+            Some(Event::Done { .. }) | None => return Ok(word),
         }
     }
 }
@@ -98,40 +105,68 @@ fn once(service: &Service) -> Service {
     Service { max_attempts: 1, ..service.clone() }
 }
 
-/// A triangle wave, quiet.
-fn tone() -> Vec<i16> {
-    (0..SAMPLES).map(|at| ((at % 40) - 20).abs() * 100 - 1000).collect()
+fn place(service: &Service) -> String {
+    format!("{} at {}", service.model, outbound::web::shown(&service.base_url))
 }
 
-fn answers(service: &Service, latency: Option<Duration>, what: &str) -> Finding {
-    let (model, url) = (&service.model, outbound::web::shown(&service.base_url));
-    let milliseconds = latency.unwrap_or_default().as_millis();
-    let message = format!("{model} at {url} answers, {what} after {milliseconds} ms");
-    Finding { latency, ..Finding::new(Verdict::Good, message) }
+fn heard(service: &Service, transcript: &Transcript, latency: Option<Duration>) -> Finding {
+    let (place, latency) = (place(service), latency.unwrap_or_default().as_millis());
+    if transcript.is_nothing() {
+        let message = format!(
+            "{place} answers after {latency} ms, but heard nothing in the spoken word {WORD:?}: check {}",
+            service.names.model
+        );
+        return Finding::new(Verdict::Warned, message);
+    }
+    let text: String = transcript.text.expose().chars().take(SHOWN).collect();
+    let message = format!("{place} answers, {text:?} heard in {WORD:?} after {latency} ms");
+    Finding::new(Verdict::Good, message)
 }
 
-/// Adds the end of the model, if one is announced and not far away.
-fn weighed(finding: Finding, service: &Service, shutdown: Option<Shutdown>) -> Finding {
-    let Some(Shutdown { date, left }) = shutdown else { return finding };
-    let finding = Finding { shutdown_date: Some(date.clone()), ..finding };
-    let (model, name) = (&service.model, service.names.model);
-    let told = match left {
-        Some(left) if left > AHEAD => return finding,
-        Some(left) => {
-            let days = left.as_secs() / DAY.as_secs();
-            format!("the provider switches {model} off on {date}, in {days} days: choose another {name}")
-        }
-        None => format!("the provider has switched {model} off on {date}: choose another {name}"),
+fn judged(settings: &speaking::Settings, sound: &Sound, latency: Option<Duration>) -> Finding {
+    let service = &settings.service;
+    let (milliseconds, rate) = (latency.unwrap_or_default().as_millis(), sound.rate);
+    let answers = format!(
+        "{} answers, the first audio after {milliseconds} ms, {WORD:?} in {:.2} s at {rate} Hz",
+        place(service),
+        sound.length().as_secs_f64()
+    );
+    let finding = match doubt(settings, sound) {
+        Some(doubt) => Finding::new(Verdict::Warned, format!("{answers}; {doubt}")),
+        None => Finding::new(Verdict::Good, answers),
     };
-    let verdict = if finding.verdict == Verdict::Good { Verdict::Warned } else { finding.verdict };
-    Finding { verdict, message: format!("{}; {told}", finding.message), ..finding }
+    Finding { latency, ..finding }
+}
+
+/// What is odd about the rate. A server that does not tell it is taken at its word's length.
+fn doubt(settings: &speaking::Settings, sound: &Sound) -> Option<String> {
+    let (name, rate) = (settings.service.names.sample_rate, sound.rate);
+    if let Some(set) = settings.sample_rate.filter(|set| *set != rate) {
+        return Some(format!("the server tells {rate} Hz, which counts: {name} = {set} is of no use"));
+    }
+    let length = audible(sound).mul_f32(settings.speed.unwrap_or(1.0));
+    let odd = match length {
+        _ if length < SHORTEST => "fast",
+        _ if length > LONGEST => "slow",
+        _ => return None,
+    };
+    let length = length.as_secs_f64();
+    Some(format!("the word itself takes {length:.2} s: if the voice is too {odd}, set {name} to the server's rate"))
+}
+
+/// The length without the quiet at the ends.
+fn audible(sound: &Sound) -> Duration {
+    let loudest = sound.samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or_default();
+    let is_loud = |sample: &i16| f32::from(sample.unsigned_abs()) > f32::from(loudest) * QUIET;
+    let (first, last) = (sound.samples.iter().position(is_loud), sound.samples.iter().rposition(is_loud));
+    wav::length(first.zip(last).map_or(0, |(first, last)| last - first), sound.rate)
 }
 
 // === impl Finding ===
 
 impl Finding {
     fn new(verdict: Verdict, message: String) -> Self {
-        Self { verdict, message, latency: None, class: None, shutdown_date: None }
+        Self { verdict, message, latency: None, class: None }
     }
 }
 
@@ -152,31 +187,28 @@ impl From<BuildError> for Finding {
 mod tests {
     use super::*;
 
-    fn weighed_with(days: Option<u64>) -> Finding {
-        let service = Service::new("http://host/v1".parse().unwrap(), "whisper-1");
-        let shutdown = Shutdown { date: "2027-02-26".into(), left: days.map(|days| DAY * days as u32) };
-        weighed(
-            answers(&service, Some(Duration::from_millis(80)), "the transcript"),
-            &service,
-            Some(shutdown),
-        )
+    #[test]
+    fn the_spoken_word_is_whole_and_loud() {
+        let (samples, rate) = word();
+        let word = Sound { samples, rate };
+        assert_eq!(rate, 16_000);
+        assert!((500..700).contains(&word.length().as_millis()), "{word:?}");
+        assert!((300..500).contains(&audible(&word).as_millis()), "{:?}", audible(&word));
+    }
+
+    fn doubted(rate: u32, set: Option<u32>, speed: Option<f32>) -> Option<String> {
+        let service = Service::new("http://host/v1".parse().unwrap(), "m");
+        let settings = speaking::Settings { sample_rate: set, speed, ..speaking::Settings::new(service, "v") };
+        doubt(&settings, &Sound { samples: word().0, rate })
     }
 
     #[test]
-    fn a_model_that_ends_soon_is_warned_of() {
-        let soon = weighed_with(Some(88));
-        assert_eq!(soon.verdict, Verdict::Warned);
-        assert!(
-            soon.message.contains("off on 2027-02-26, in 88 days: choose another model"),
-            "{}",
-            soon.message
-        );
-        assert!(weighed_with(None).message.contains("has switched whisper-1 off"));
-    }
-
-    #[test]
-    fn a_model_that_ends_much_later_is_not_warned_of() {
-        let late = weighed_with(Some(200));
-        assert_eq!((late.verdict, late.shutdown_date.as_deref()), (Verdict::Good, Some("2027-02-26")));
+    fn a_word_at_another_rate_than_its_own_is_doubted() {
+        assert_eq!(doubted(16_000, None, None), None);
+        assert_eq!(doubted(16_000, Some(16_000), None), None);
+        assert!(doubted(44_100, None, None).unwrap().contains("too fast, set sample_rate"));
+        assert!(doubted(6_000, None, None).unwrap().contains("too slow"));
+        assert_eq!(doubted(32_000, None, Some(2.0)), None, "a voice of twice the pace");
+        assert!(doubted(16_000, Some(24_000), None).unwrap().contains("sample_rate = 24000 is of no use"));
     }
 }

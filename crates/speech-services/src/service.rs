@@ -29,6 +29,7 @@ pub struct Names {
     pub api_key: &'static str,
     pub model: &'static str,
     pub voice: &'static str,
+    pub sample_rate: &'static str,
     pub timeout: &'static str,
     pub ca_file: &'static str,
 }
@@ -69,6 +70,7 @@ impl Default for Names {
             api_key: "api_key",
             model: "model",
             voice: "voice",
+            sample_rate: "sample_rate",
             timeout: "timeout",
             ca_file: "ca_file",
         }
