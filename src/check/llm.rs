@@ -9,7 +9,7 @@ use outbound::web;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::models::{Subject, Catalogue};
+use super::models::{Catalogue, Subject};
 use super::{Finding, Verdict};
 use crate::config::{CaptureContent, Config, Llm, LlmProvider};
 use crate::llm::{self, Answer, Answerer, Question};

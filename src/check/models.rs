@@ -71,7 +71,8 @@ impl<'a> Catalogue<'a> {
     /// What a call found, asked beside it how long the model will be there. `class` is that of the call's failure.
     pub(super) async fn weigh(&self, call: impl Future<Output = (Finding, Option<String>)>) -> Finding {
         let ((finding, class), shutdown) = tokio::join!(call, self.shutdown());
-        let finding = shutdown.iter().fold(finding, |finding, shutdown| shutdown.weigh(finding, &self.subject));
+        let finding =
+            shutdown.iter().fold(finding, |finding, shutdown| shutdown.weigh(finding, &self.subject));
         match class.as_deref() {
             Some(UNKNOWN_MODEL) => self.explain(finding, true).await,
             // Some providers send these when there is no such model, and also for any other fault.
@@ -106,7 +107,8 @@ impl<'a> Catalogue<'a> {
         }
         let url = format!("{}/models", web::shown(self.subject.base_url));
         if known {
-            return finding.and(format!("{url} lists it, so it may be no model for {}", self.subject.purpose));
+            return finding
+                .and(format!("{url} lists it, so it may be no model for {}", self.subject.purpose));
         }
         let nearest = nearest(self.subject.model, &names);
         let text = match (nearest.len(), names.len() - nearest.len()) {

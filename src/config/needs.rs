@@ -109,7 +109,10 @@ fn speech_problems(
     let is_openai = base_url.as_ref().is_none_or(|url| url.host_str() == Some(OPENAI_HOST));
     let no_model = || missing(&format!("{section}.model"), "there is no default");
     let no_key = || missing_key(section);
-    [model.is_none().then(no_model), (is_openai && key.is_none()).then(no_key)].into_iter().flatten().collect()
+    [model.is_none().then(no_model), (is_openai && key.is_none()).then(no_key)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn missing_key(section: &str) -> Problem {

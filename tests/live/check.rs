@@ -22,8 +22,8 @@ const SHORT: [&str; 7] = [
     "worker.recovery_dir=rooms",
 ];
 const NAMES: [&str; 13] = [
-    "config", "livekit", "clock", "llm", "stt", "tts", "otlp", "metrics", "logs", "spool", "record", "recovery",
-    "http",
+    "config", "livekit", "clock", "llm", "stt", "tts", "otlp", "metrics", "logs", "spool", "record",
+    "recovery", "http",
 ];
 const SIGNALS: [&str; 2] = ["telemetry.metrics=true", "telemetry.logs=true"];
 const WRONG_SECRET: &str = "not-the-secret-not-the-secret-not-1";
@@ -181,8 +181,7 @@ async fn json_has_every_check_with_its_status_time_and_details() {
     let checks = report["checks"].as_array().unwrap();
     let of = |key: &str| checks.iter().map(|check| check[key].as_str().unwrap()).collect::<Vec<_>>();
     assert_eq!(of("name"), NAMES);
-    let status =
-        ["ok", "fail", "ok", "ok", "skip", "skip", "ok", "skip", "skip", "ok", "ok", "ok", "ok"];
+    let status = ["ok", "fail", "ok", "ok", "skip", "skip", "ok", "skip", "skip", "ok", "ok", "ok", "ok"];
     assert_eq!(of("status"), status, "{report:#}");
     for check in checks {
         assert!(check["seconds"].as_f64().unwrap() >= 0.0 && !check["message"].as_str().unwrap().is_empty());
@@ -285,13 +284,19 @@ async fn parts_of_speech_that_refuse_hang_or_are_not_there_fail() {
     ] {
         let said = check_speech(&world, script, settings).await;
         assert_eq!((said.failed(), said.code), (vec!["stt", "tts"], Some(1)), "{}", said.everything);
-        assert!([said.line("stt"), said.line("tts")].iter().all(|line| line.contains(words)), "{}", said.stdout);
+        assert!(
+            [said.line("stt"), said.line("tts")].iter().all(|line| line.contains(words)),
+            "{}",
+            said.stdout
+        );
         assert!(!said.everything.contains("sk-7"), "{}", said.everything);
     }
     let nowhere = speech(&format!("http://127.0.0.1:{}/v1", testbed::free_port().unwrap()));
     let said = check(world.voiced(), &nowhere.iter().map(String::as_str).collect::<Vec<_>>(), &[]).await;
     assert_eq!((said.failed(), said.code), (vec!["stt", "tts"], Some(1)), "{}", said.everything);
-    assert!(said.line("stt").contains("cannot connect to") && said.line("tts").contains("tts.base_url is right"));
+    assert!(
+        said.line("stt").contains("cannot connect to") && said.line("tts").contains("tts.base_url is right")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -313,13 +318,18 @@ async fn doubts_about_speech_are_warnings() {
     }
     let wav = Script::default().speeches([SpeechStep::default().form(Form::Wav).rate(16_000)]);
     let said = check_speech(&world, wav, &["tts.sample_rate=48000"]).await;
-    assert!(said.line("tts").contains("tells 16000 Hz") && said.line("stt").starts_with("ok"), "{}", said.stdout);
+    assert!(
+        said.line("tts").contains("tells 16000 Hz") && said.line("stt").starts_with("ok"),
+        "{}",
+        said.stdout
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_of_speech_without_a_model_or_key_have_the_code_of_that() {
     let world = World::start(one_word()).await;
-    let said = check(world.voiced(), &["stt.provider=openai", "stt.base_url=http://127.0.0.1:1/v1"], &[]).await;
+    let said =
+        check(world.voiced(), &["stt.provider=openai", "stt.base_url=http://127.0.0.1:1/v1"], &[]).await;
     assert_eq!((said.failed(), said.code), (vec!["stt"], Some(78)), "{}", said.everything);
     assert!(said.line("stt").contains("VOICED_STT__MODEL") && said.line("tts").starts_with("skip"));
     let mut command = world.voiced();

@@ -151,7 +151,9 @@ fn doubt(settings: &speaking::Settings, sound: &Sound) -> Option<String> {
         _ => return None,
     };
     let length = length.as_secs_f64();
-    Some(format!("the word itself takes {length:.2} s: if the voice is too {odd}, set {name} to the server's rate"))
+    Some(format!(
+        "the word itself takes {length:.2} s: if the voice is too {odd}, set {name} to the server's rate"
+    ))
 }
 
 /// The length without the quiet at the ends.
@@ -198,7 +200,8 @@ mod tests {
 
     fn doubted(rate: u32, set: Option<u32>, speed: Option<f32>) -> Option<String> {
         let service = Service::new("http://host/v1".parse().unwrap(), "m");
-        let settings = speaking::Settings { sample_rate: set, speed, ..speaking::Settings::new(service, "v") };
+        let settings =
+            speaking::Settings { sample_rate: set, speed, ..speaking::Settings::new(service, "v") };
         doubt(&settings, &Sound { samples: word().0, rate })
     }
 
