@@ -33,6 +33,7 @@ mod reload;
 mod sessions;
 mod soak;
 mod speaking;
+mod spoken_call;
 mod stuck;
 mod systemd;
 mod terminated;
