@@ -1,14 +1,32 @@
-//! The other side of a session: a caller who joins a room, writes on `lk.chat` and reads the agent's replies.
+//! The other side of a session: a caller who joins a room, writes on `lk.chat` and reads the agent's replies, or plays
+//! recordings as a microphone and hears them.
 //!
-//! It goes through the same room code as the agent, so it measures what a person would see.
+//! It goes through the same room code as the agent, so it measures what a person would see and hear.
+//!
+//! # Layout
+//! - `spoken`: a caller who speaks; `voice_file` what it says, `mouth` its microphone, `exchange` the rules of a turn
+//! - `recording`: a call as a file; `tracks` are its two sides
+
+mod exchange;
+mod mouth;
+mod recording;
+mod spoken;
+mod tracks;
+mod voice_file;
 
 use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use conversation::Text;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+pub use self::exchange::Times;
+pub use self::recording::Recording;
+pub use self::spoken::{SpokenCaller, Told};
+pub use self::voice_file::{VoiceFile, VoiceFileError};
 use crate::room::text::{FINAL_ATTRIBUTE, IncomingText, SEGMENT_ATTRIBUTE, TRANSCRIPTION_TOPIC};
 use crate::room::{JoinError, JoinOptions, Room, RoomEvent};
 
@@ -53,6 +71,16 @@ pub enum CallError {
     NotSent { room: String, why: String },
     #[error("the reply in room {room:?} broke off: {why}")]
     Broken { room: String, why: String },
+    #[error(
+        "the agent in room {room:?} does not hear: it has not subscribed to the caller's microphone; is its [stt] on?"
+    )]
+    Unheard { room: String },
+    #[error("the caller's voice could not be sent to room {room:?}: {why}")]
+    NotSpoken { room: String, why: String },
+    #[error("the agent in room {room:?} had not finished {} after the caller had spoken", seconds(.timeout))]
+    NoEnd { room: String, timeout: Duration },
+    #[error("the call could not be recorded in {}: {why}", path.display())]
+    NotRecorded { path: PathBuf, why: io::Error },
 }
 
 // === impl Caller ===
@@ -61,7 +89,7 @@ impl Caller {
     /// Joins the room and waits until an agent listens in it.
     pub async fn join(options: JoinOptions, timeout: Duration) -> Result<Self, CallError> {
         let room = Room::join(options, &CancellationToken::new()).await?;
-        let mut caller = Self { room, agent: String::new(), unread: VecDeque::new(), read: VecDeque::new() };
+        let mut caller = Self::new(room);
         let name = caller.name();
         match tokio::time::timeout(timeout, caller.wait_for_agent()).await {
             Ok(Ok(())) => Ok(caller),
@@ -151,17 +179,26 @@ impl Caller {
         self.room.chat(text).await.map_err(|why| CallError::NotSent { room, why: why.to_string() })
     }
 
+    fn new(room: Room) -> Self {
+        Self { room, agent: String::new(), unread: VecDeque::new(), read: VecDeque::new() }
+    }
+
     async fn give_up<T>(self, error: CallError) -> Result<T, CallError> {
         self.leave().await;
         Err(error)
     }
 
+    /// Whether an agent is here that listens.
+    fn find_agent(&mut self) -> bool {
+        let ready = self.room.agents().into_iter().find(|(_, state)| is_ready(state));
+        let is_here = ready.is_some();
+        self.agent = ready.map(|(identity, _)| identity).unwrap_or_default();
+        is_here
+    }
+
     async fn wait_for_agent(&mut self) -> Result<(), CallError> {
-        for (identity, state) in self.room.agents() {
-            if is_ready(&state) {
-                self.agent = identity;
-                return Ok(());
-            }
+        if self.find_agent() {
+            return Ok(());
         }
         loop {
             match self.room.next().await {

@@ -79,10 +79,12 @@ enum Command {
     ///
     /// The answer is streamed to stdout. The trace is exported before the command ends.
     Ask(AskArgs),
-    /// Play the caller: join a room, write to the agent, print its replies
+    /// Play the caller: join a room, write or speak to the agent, print its replies
     ///
-    /// In a terminal and with nothing to say this is a text chat. With --rooms and --turns it is a load generator that
-    /// ends with a summary. A new room gets the configured agent dispatched; an existing one must have one already.
+    /// In a terminal and with nothing to say this is a text chat. With --wav it plays recordings as a microphone, each
+    /// once the agent has answered the one before, and can record both sides. With --rooms and --turns it is a load
+    /// generator that ends with a summary. A new room gets the configured agent dispatched; an existing one must have one
+    /// already.
     Call(CallArgs),
     /// List the recorded sessions with their latency and tokens, or show one
     ///
@@ -132,16 +134,21 @@ struct CallArgs {
     /// Say this on lk.chat and wait for the reply; repeatable
     #[arg(long = "say", value_name = "TEXT")]
     say: Vec<String>,
-    /// Play this recording as a microphone; repeatable (not available in this version)
-    #[arg(long = "wav", value_name = "FILE")]
+    /// Play this recording as a microphone: WAV of 16-bit samples, mono or stereo; repeatable
+    #[arg(long = "wav", value_name = "FILE", num_args = 1.., conflicts_with = "say")]
     wav: Vec<PathBuf>,
+    /// Record the call in this WAV file, the caller on the left and the agent on the right; several rooms get -1, -2, ...
+    /// before its ending
+    #[arg(long, value_name = "FILE", requires = "wav")]
+    record: Option<PathBuf>,
     /// How many rooms to call at the same time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rooms: u32,
-    /// How many turns in each room; what there is to say is said round and round [default: all that --say gives, once]
+    /// How many turns in each room; what there is to say is said round and round [default: all that --say or --wav gives,
+    /// once]
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     turns: Option<u32>,
-    /// How long to wait for the agent, and for each reply
+    /// How long to wait for the agent and for each reply; with --wav, how long nothing may happen
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::config::parse_duration)]
     timeout: Duration,
     /// Our participant identity [default: caller- and a random part]

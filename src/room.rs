@@ -29,7 +29,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use self::audio::{Ears, Loudspeaker, OwnTrack};
+use self::audio::{Ears, Loudspeaker, OwnTrack, Whom};
 pub use self::event::{RoomEvent, Segment, Unread};
 use self::people::{People, Written, agent_state, is_agent, is_person};
 use self::text::{CHAT_TOPIC, IncomingText};
@@ -188,12 +188,26 @@ impl Room {
 
     /// Hears the first person who joined, from now on; when they leave, the next.
     pub(crate) fn hear(&mut self) {
-        self.ears.open(&self.inner);
+        self.ears.open_to(&self.inner, Whom::Person);
     }
 
     /// The agent's track, to be published.
     pub(crate) fn loudspeaker(&self) -> Loudspeaker {
-        Loudspeaker::new(self.inner.local_participant(), self.own_track.clone())
+        self.track("agent")
+    }
+
+    /// Hears the agent, from now on.
+    pub(crate) fn hear_agent(&mut self) {
+        self.ears.open_to(&self.inner, Whom::Agent);
+    }
+
+    /// The track of a caller, to be published.
+    pub(crate) fn callers_voice(&self) -> Loudspeaker {
+        self.track("microphone")
+    }
+
+    fn track(&self, name: &str) -> Loudspeaker {
+        Loudspeaker::new(self.inner.local_participant(), name, self.own_track.clone())
     }
 
     /// Writes what people said.

@@ -3,8 +3,10 @@
 mod chat;
 mod load;
 mod script;
+mod voice;
 
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use anyhow::bail;
 use conversation::Text;
 use tokio::sync::oneshot;
 
-use crate::caller::{CallError, Caller, Reply};
+use crate::caller::{CallError, Caller, Recording, Reply, SpokenCaller};
 use crate::config::{Config, Credentials};
 use crate::output::{self, StdoutError};
 use crate::room::{JoinOptions, token};
@@ -40,9 +42,8 @@ struct Line {
 }
 
 pub(super) async fn run(config: Config, args: CallArgs) -> anyhow::Result<ExitCode> {
-    if !args.wav.is_empty() {
-        bail!("--wav is not available in this version: the worker does not hear speech yet; use --say");
-    }
+    // A file that cannot be played is told before a room is joined.
+    let voices = voice::read(&args.wav)?;
     let line = Line {
         credentials: config.livekit_credentials()?,
         room: args.room,
@@ -51,8 +52,15 @@ pub(super) async fn run(config: Config, args: CallArgs) -> anyhow::Result<ExitCo
         timeout: args.timeout,
         expects_greeting: !config.agent.greeting.is_empty(),
     };
+    if !voices.is_empty() {
+        let voices = voice::round(voices, args.turns);
+        return match args.rooms {
+            1 => voice::run(line, voices, args.record).await,
+            rooms => load::speak(line, rooms, voices, args.record).await,
+        };
+    }
     if args.rooms > 1 {
-        return load::run(line, args.rooms, args.turns.unwrap_or(1), args.say).await;
+        return load::write(line, args.rooms, load::texts(args.say, Some(args.turns.unwrap_or(1)))).await;
     }
     if args.say.is_empty() && args.turns.is_none() {
         if !std::io::stdin().is_terminal() {
@@ -86,11 +94,19 @@ async fn say(caller: &mut Caller, line: &Line, text: &str) -> Result<Result<Repl
 
 impl Line {
     async fn dial(&self) -> anyhow::Result<Caller> {
+        Caller::join(self.options()?, self.timeout).await.map_err(|error| self.explain(error))
+    }
+
+    /// The same with a microphone.
+    async fn dial_spoken(&self, recording: Option<Recording>) -> anyhow::Result<SpokenCaller> {
+        let joined = SpokenCaller::join(self.options()?, self.timeout, recording).await;
+        joined.map_err(|error| self.explain(error))
+    }
+
+    fn options(&self) -> anyhow::Result<JoinOptions> {
         let dispatch = self.agent_name.as_deref();
         let token = token::caller(&self.credentials, &self.room, &self.identity, dispatch)?;
-        let options =
-            JoinOptions { url: self.credentials.url.clone(), token, max_text_bytes: MAX_REPLY_BYTES };
-        Caller::join(options, self.timeout).await.map_err(|error| self.explain(error))
+        Ok(JoinOptions { url: self.credentials.url.clone(), token, max_text_bytes: MAX_REPLY_BYTES })
     }
 
     /// The agent's greeting, if it is configured to give one.
@@ -121,6 +137,24 @@ impl Line {
     }
 }
 
+/// The file of one of several rooms: its number stands before the ending.
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = path.extension().map(|ending| format!(".{}", ending.to_string_lossy())).unwrap_or_default();
+    path.with_file_name(format!("{stem}-{number}{ending}"))
+}
+
 fn millis(duration: Duration) -> String {
     format!("{} ms", duration.as_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_room_has_a_file_of_its_own() {
+        assert_eq!(numbered(Path::new("calls/a.b.wav"), 3), Path::new("calls/a.b-3.wav"));
+        assert_eq!(numbered(Path::new("call"), 12), Path::new("call-12"));
+    }
 }

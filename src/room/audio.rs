@@ -1,7 +1,8 @@
-//! Sound in a room: the microphone of the person who is served, and the agent's own track.
+//! Sound in a room: the microphone of the participant who is heard, and our own track.
 //!
-//! The first person who joined is heard, and no other; when they leave, the next in the order of joining is. A session
-//! that does not hear subscribes to nothing, and one that does not speak publishes nothing.
+//! An agent hears the first person who joined, and no other; when they leave, the next in the order of joining. A caller
+//! hears an agent in the same way. A session that does not hear subscribes to nothing, and one that does not speak
+//! publishes nothing.
 
 mod loudspeaker;
 mod own_track;
@@ -16,32 +17,40 @@ use livekit::webrtc::audio_stream::native::{NativeAudioStream, NativeAudioStream
 pub(crate) use self::loudspeaker::{Loudspeaker, RATE as SPOKEN_RATE};
 pub(super) use self::own_track::OwnTrack;
 use super::RoomEvent;
-use super::people::is_person;
+use super::people::{is_agent, is_person};
 
-/// Samples a second of what is heard.
+/// Samples a second of a person who is heard.
 pub(crate) const RATE: u32 = 16_000;
 /// Frames of 10 ms that wait for their listener. When more come, the SDK drops the oldest.
 const FRAMES: usize = 100;
 
-/// The sound of a person.
+/// The sound of a participant.
 pub struct Microphone {
     speaker: String,
     track: String,
     stream: NativeAudioStream,
 }
 
+/// The kind of participant that is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whom {
+    Person,
+    Agent,
+}
+
 /// Who is heard.
 #[derive(Default)]
 pub(super) struct Ears {
-    is_open: bool,
-    /// The identity of the person who is heard.
+    /// None: no participant.
+    whom: Option<Whom>,
+    /// The identity of the one who is heard.
     linked: Option<String>,
 }
 
 // === impl Microphone ===
 
 impl Microphone {
-    /// The identity of the person.
+    /// The identity of the participant.
     pub(crate) fn speaker(&self) -> &str {
         &self.speaker
     }
@@ -51,7 +60,7 @@ impl Microphone {
         &self.track
     }
 
-    /// The next 10 ms, mono at [`RATE`]; silence where nothing comes. None: the track has ended.
+    /// The next 10 ms, mono at [`RATE`], or [`SPOKEN_RATE`] of an agent; silence where nothing comes. None: the track has ended.
     pub(crate) async fn next(&mut self) -> Option<AudioFrame<'static>> {
         self.stream.next().await
     }
@@ -72,14 +81,14 @@ impl fmt::Debug for Microphone {
 
 impl Ears {
     /// Begins to hear.
-    pub(super) fn open(&mut self, room: &lk::Room) {
-        self.is_open = true;
+    pub(super) fn open_to(&mut self, room: &lk::Room, whom: Whom) {
+        self.whom = Some(whom);
         self.link(room);
     }
 
     /// A participant is here, or has published a track.
     pub(super) fn published(&mut self, participant: &lk::RemoteParticipant) {
-        if !self.is_open || !is_person(participant) {
+        if !self.is_meant(participant) {
             return;
         }
         let identity = participant.identity().to_string();
@@ -107,17 +116,25 @@ impl Ears {
             return None;
         }
         let options = NativeAudioStreamOptions { queue_size_frames: Some(FRAMES) };
-        let stream = NativeAudioStream::with_options(track.rtc_track(), RATE.cast_signed(), 1, options);
+        let rate = if self.whom == Some(Whom::Agent) { SPOKEN_RATE } else { RATE };
+        let stream = NativeAudioStream::with_options(track.rtc_track(), rate.cast_signed(), 1, options);
         let track = publication.sid().to_string();
         Some(RoomEvent::Microphone(Box::new(Microphone { speaker, track, stream })))
     }
 
-    /// Chooses the first person who joined and is here.
+    fn is_meant(&self, participant: &lk::RemoteParticipant) -> bool {
+        match self.whom {
+            Some(Whom::Person) => is_person(participant),
+            Some(Whom::Agent) => is_agent(participant),
+            None => false,
+        }
+    }
+
+    /// Chooses the first who joined and is here.
     fn link(&mut self, room: &lk::Room) {
-        let people = room.remote_participants();
-        let first =
-            people.values().filter(|person| is_person(person)).min_by_key(|person| person.joined_at());
-        if let Some(first) = first.filter(|_| self.is_open) {
+        let here = room.remote_participants();
+        let first = here.values().filter(|who| self.is_meant(who)).min_by_key(|who| who.joined_at());
+        if let Some(first) = first {
             self.linked = Some(first.identity().to_string());
             subscribe(first);
         }

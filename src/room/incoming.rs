@@ -70,8 +70,12 @@ impl Room {
         (self.kind_of(&speaker) == Some(true)).then_some(RoomEvent::Transcript { speaker, segments, refused })
     }
 
-    /// Whether this identity is a person's; None when we have not been told of it.
+    /// Whether this identity is a person's; None when we have not been told of it. In our own name others write what
+    /// they understood of us, which is no person's word to us.
     pub(super) fn kind_of(&self, identity: &str) -> Option<bool> {
+        if identity == self.place.identity {
+            return Some(false);
+        }
         let here = self.inner.remote_participants();
         match here.get(&identity.to_owned().into()) {
             Some(participant) => Some(is_person(participant)),

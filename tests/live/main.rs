@@ -34,6 +34,7 @@ mod reload;
 mod sessions;
 mod soak;
 mod speaking;
+mod spoken_call;
 mod stuck;
 mod systemd;
 mod terminated;

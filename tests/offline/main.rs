@@ -6,6 +6,7 @@
 mod support;
 
 mod agent_toml_is_current;
+mod call_files;
 mod check_models;
 mod config_command;
 mod config_dotenv;

@@ -300,9 +300,7 @@ pub(crate) fn spoken(text: &str) -> Option<Vec<i16>> {
     let status =
         Command::new(flite).args(["-voice", "rms", "-t", text, "-o"]).arg(file.path()).status().unwrap();
     assert!(status.success(), "flite ended with {status}");
-    let bytes = std::fs::read(file.path()).unwrap();
-    let data = bytes.windows(4).position(|name| name == b"data").expect("a wave file") + 8;
+    let (_, samples) = wav::decode(&std::fs::read(file.path()).unwrap()).unwrap();
     let silence = std::iter::repeat_n(0, RATE as usize / 5);
-    let samples = bytes[data..].as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair));
     Some(silence.clone().chain(samples).chain(silence).collect())
 }

@@ -90,7 +90,7 @@ impl Axis {
         Self { start_ns, length_ns: end_ns.saturating_sub(start_ns).max(1), cells }
     }
 
-    /// Light cells are the wait for the first token, full cells the rest.
+    /// Light cells are the wait for the first token or sound, full cells the rest.
     fn bar(&self, terminal: &Terminal, span: &Span, style: Style) -> String {
         let from = self.cell(span.start_ns).min(self.cells - 1);
         let until = self.cell(span.end_ns).clamp(from + 1, self.cells);
@@ -125,9 +125,13 @@ fn details(span: &Span) -> String {
     let mut words = Vec::new();
     words.extend(tokens(span));
     words.extend(flag(span, "livekit.usage_estimated", "estimated"));
+    let sound = span.double("livekit.audio_duration");
+    let first = if sound.is_some() { "first sound" } else { "TTFT" };
     words.extend(
-        span.double("gen_ai.response.time_to_first_chunk").map(|time| format!("TTFT {:.0} ms", time * 1e3)),
+        span.double("gen_ai.response.time_to_first_chunk")
+            .map(|time| format!("{first} {:.0} ms", time * 1e3)),
     );
+    words.extend(sound.map(|seconds| format!("{seconds:.1} s of sound")));
     words.extend(span.text("gen_ai.response.model").map(str::to_owned));
     words.extend(span.int("lk.retry_count").map(|retries| format!("attempt {}", retries + 1)));
     words.extend(span.int("http.response.status_code").map(|code| format!("HTTP {code}")));
@@ -246,6 +250,15 @@ mod tests {
         let last = drawn.lines().last().unwrap();
         assert_eq!(last.matches('█').count(), 1, "{drawn}");
         assert_eq!(first_and_last_bar_widths(&drawn), (23, 23), "{drawn}");
+    }
+
+    #[test]
+    fn requests_for_speech_tell_of_their_sound() {
+        let mut speech = samples::span("tts_request", "t", None, 0..400);
+        speech.attributes.insert("livekit.audio_duration".to_owned(), 1.26.into());
+        speech.attributes.insert("gen_ai.response.time_to_first_chunk".to_owned(), 0.2.into());
+        let drawn = draw(&Terminal::plain(84), &[speech]);
+        assert!(drawn.contains("░█") && drawn.ends_with("first sound 200 ms · 1.3 s of sound\n"), "{drawn}");
     }
 
     fn first_and_last_bar_widths(drawn: &str) -> (usize, usize) {

@@ -11,7 +11,6 @@ use crate::hearing::{self, Transcriber, Transcript};
 use crate::service::Service;
 use crate::speaking::{self, Event, OpenAi, Sound, Speaking, Utterance, Voice};
 use crate::trouble::{BuildError, Trouble};
-use crate::wav::{self, Reader};
 
 const WORD: &str = "Ready";
 /// The same, spoken by flite's voice `rms`: 16-bit mono.
@@ -80,10 +79,8 @@ pub async fn speaking(settings: &speaking::Settings) -> Finding {
 
 /// The samples of the spoken word, and their rate.
 fn word() -> (Vec<i16>, u32) {
-    let mut reader = Reader::default();
-    let bytes = reader.feed(SPOKEN).unwrap_or_default();
-    let samples = bytes.chunks_exact(2).map(|two| i16::from_le_bytes([two[0], two[1]]));
-    (samples.collect(), reader.format().map_or(0, |format| format.rate))
+    let (format, samples) = wav::decode(SPOKEN).unwrap_or((wav::Format { rate: 1, channels: 1 }, Vec::new()));
+    (samples, format.rate)
 }
 
 async fn spoken(utterance: &mut Utterance) -> Result<Sound, Trouble> {

@@ -37,7 +37,7 @@
 //! # Layout
 //! - [`hearing`]: speech to text. [`speaking`]: text to speech
 //! - `service`: the settings of a provider. [`check`]: does it answer?
-//! - `http`: requests to a provider. `retries`: when one is made again, a pure state. `wav`: audio as a file
+//! - `http`: requests to a provider. `retries`: when one is made again, a pure state
 //! - `trouble`: failures, with what to do about them. `words`: the part of a provider's own words that may be shown
 //! - `report`: what telemetry wants to know of a request
 //!
@@ -61,7 +61,6 @@ mod retries;
 mod service;
 pub mod speaking;
 mod trouble;
-mod wav;
 mod words;
 
 pub use self::report::{Account, Outcome, Report};

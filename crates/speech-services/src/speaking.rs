@@ -128,7 +128,7 @@ impl Drop for Utterance {
 
 impl Sound {
     pub fn length(&self) -> Duration {
-        crate::wav::length(self.samples.len(), self.rate)
+        wav::length(self.samples.len(), self.rate)
     }
 }
 

@@ -36,43 +36,13 @@ fn main() -> io::Result<()> {
 
 /// The samples of a file at the rate of the detector.
 fn mono(file: &[u8]) -> Result<Vec<i16>, String> {
-    let number = |at: usize, bytes: usize| {
-        let field = file.get(at..at + bytes).ok_or("the file ends within its header")?;
-        Ok::<u32, String>(field.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
-    };
-    if file.get(..4) != Some(b"RIFF") || file.get(8..12) != Some(b"WAVE") {
-        return Err("not a WAV file".to_owned());
-    }
-    let (mut at, mut format) = (12, None);
-    loop {
-        let (name, length) =
-            (file.get(at..at + 4).ok_or("no samples in the file")?, number(at + 4, 4)? as usize);
-        match name {
-            b"fmt " => {
-                format =
-                    Some((number(at + 8, 2)?, number(at + 10, 2)?, number(at + 12, 4)?, number(at + 22, 2)?))
-            }
-            b"data" => {
-                let Some((1, channels @ 1..=2, rate, 16)) = format else {
-                    return Err("not 16-bit PCM with one or two channels".to_owned());
-                };
-                let data = &file[at + 8..file.len().min((at + 8).saturating_add(length))];
-                return resampled(data, channels, rate);
-            }
-            _ => {}
-        }
-        at += 8 + length + length % 2;
-    }
-}
-
-fn resampled(data: &[u8], channels: u32, rate: u32) -> Result<Vec<i16>, String> {
-    let samples: Vec<i16> = data.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+    let (format, samples) = wav::decode(file).map_err(|error| error.to_string())?;
     let mut mono = samples.clone();
-    if channels == 2 {
+    if format.channels == 2 {
         mono.clear();
         mix_stereo(&samples, &mut mono);
     }
-    let mut resampler = Resampler::new(rate, RATE).map_err(|error| error.to_string())?;
+    let mut resampler = Resampler::new(format.rate, RATE).map_err(|error| error.to_string())?;
     let mut output = Vec::new();
     resampler.push(&mono, &mut output);
     resampler.finish(&mut output);

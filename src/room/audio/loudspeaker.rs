@@ -1,4 +1,4 @@
-//! The agent's own track.
+//! Our own track.
 
 use std::time::Duration;
 
@@ -34,10 +34,11 @@ pub(crate) struct Loudspeaker {
 // === impl Loudspeaker ===
 
 impl Loudspeaker {
-    pub(in crate::room) fn new(participant: lk::LocalParticipant, own: OwnTrack) -> Self {
+    /// A track of this name.
+    pub(in crate::room) fn new(participant: lk::LocalParticipant, name: &str, own: OwnTrack) -> Self {
         let source = NativeAudioSource::new(AudioSourceOptions::default(), RATE, 1, QUEUE_MS);
         let native = RtcAudioSource::Native(source.clone());
-        let track = lk::LocalAudioTrack::create_audio_track("agent", native);
+        let track = lk::LocalAudioTrack::create_audio_track(name, native);
         Self { participant, source, track, own }
     }
 

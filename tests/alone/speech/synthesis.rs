@@ -90,16 +90,14 @@ impl Speech {
 }
 
 /// The samples that the synthesiser makes of a text; the file stays.
-pub(crate) fn spoken(text: &str, wav: &Path) -> Option<Vec<i16>> {
+pub(crate) fn spoken(text: &str, file: &Path) -> Option<Vec<i16>> {
     let Some(flite) = find_on_path("flite") else {
         skipped("flite is missing, which speaks (`cargo xtask setup`, or apt install flite)");
         return None;
     };
-    let status = Command::new(flite).args(["-voice", "rms", "-t", text, "-o"]).arg(wav).status().unwrap();
+    let status = Command::new(flite).args(["-voice", "rms", "-t", text, "-o"]).arg(file).status().unwrap();
     assert!(status.success(), "flite ended with {status}");
-    let bytes = fs::read(wav).unwrap();
-    let data = bytes.windows(4).position(|name| name == b"data").expect("a wave file") + 8;
-    Some(from_bytes(&bytes[data..]))
+    Some(wav::decode(&fs::read(file).unwrap()).unwrap().1)
 }
 
 pub(crate) fn from_bytes(bytes: &[u8]) -> Vec<i16> {

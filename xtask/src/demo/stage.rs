@@ -1,5 +1,6 @@
 //! The demo's processes: the servers, the worker, and the caller who talks to it.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -9,6 +10,8 @@ use tempfile::TempDir;
 use testbed::{LivekitServer, OtelCollector, Process, free_port, http, unique_hex};
 
 use crate::demo::programs::Programs;
+use crate::demo::speech::Speech;
+use crate::demo::turns::Kind;
 use crate::interrupt::Interrupt;
 use crate::model::Model;
 use crate::terminal::{Style, Terminal};
@@ -31,6 +34,7 @@ const STRAY_VARIABLES: [&str; 6] = [
 pub(crate) struct Stage {
     worker: Process,
     http_port: u16,
+    speech: Option<Speech>,
     model: Option<Model>,
     collector: OtelCollector,
     livekit: LivekitServer,
@@ -40,7 +44,12 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Starts one process after the other and prints a line about each.
-    pub(crate) fn set(terminal: &Terminal, interrupt: &Interrupt, programs: &Programs) -> Result<Self> {
+    pub(crate) fn set(
+        terminal: &Terminal,
+        interrupt: &Interrupt,
+        programs: &Programs,
+        speech: Option<Speech>,
+    ) -> Result<Self> {
         let logs = tempfile::Builder::new().prefix("voiced-demo-").tempdir()?;
         let livekit = start_livekit(terminal)?;
         let collector = start_collector(terminal)?;
@@ -54,10 +63,11 @@ impl Stage {
         // The demo's sessions are kept out of the record of the user's own worker.
         command.env("VOICED_STORE__PATH", logs.path().join("record.sqlite"));
         command.env("VOICED_TELEMETRY__SPOOL_DIR", logs.path().join("spool"));
+        command.envs(speech.iter().flat_map(Speech::environment));
         set_environment(&mut command, &livekit, &collector, model.as_ref());
         let worker = Process::spawn("voiced", &mut command, &logs.path().join("voiced.log"))?;
         let voiced = programs.voiced.clone();
-        let mut stage = Self { worker, http_port, model, collector, livekit, voiced, logs };
+        let mut stage = Self { worker, http_port, speech, model, collector, livekit, voiced, logs };
         stage.wait_until_registered(terminal, interrupt)?;
         Ok(stage)
     }
@@ -70,15 +80,40 @@ impl Stage {
         self.worker.log_tail()
     }
 
-    /// Lets a caller join a new room and say each line; the conversation appears on our own terminal.
-    pub(crate) fn call(&self, terminal: &Terminal, interrupt: &Interrupt, lines: &[&str]) -> Result<()> {
+    /// How the caller talks to the agent.
+    pub(crate) fn kind(&self) -> Kind {
+        if self.speech.is_some() { Kind::Spoken } else { Kind::Written }
+    }
+
+    /// Lets a caller join a new room and write each line; the conversation appears on our own terminal.
+    pub(crate) fn write(&self, terminal: &Terminal, interrupt: &Interrupt, lines: &[&str]) -> Result<()> {
+        let arguments: Vec<&str> = lines.iter().flat_map(|line| ["--say", line]).collect();
+        self.call(terminal, interrupt, &arguments)
+    }
+
+    /// Lets a caller play each file as a microphone, and record the call.
+    pub(crate) fn speak(
+        &self,
+        terminal: &Terminal,
+        interrupt: &Interrupt,
+        voices: &[PathBuf],
+        record: &Path,
+    ) -> Result<()> {
+        let voices = voices.iter().flat_map(|file| [Path::new("--wav"), file]);
+        let arguments: Vec<&Path> = voices.chain([Path::new("--record"), record]).collect();
+        self.call(terminal, interrupt, &arguments)
+    }
+
+    fn call(
+        &self,
+        terminal: &Terminal,
+        interrupt: &Interrupt,
+        arguments: &[impl AsRef<OsStr>],
+    ) -> Result<()> {
         let room = format!("demo-{}", &unique_hex()[..4]);
         terminal.heading(format!("A caller joins room {room}"));
         let mut command = Command::new(&self.voiced);
-        command.args(["call", "--room", &room]);
-        for line in lines {
-            command.args(["--say", line]);
-        }
+        command.args(["call", "--room", &room]).args(arguments);
         set_environment(&mut command, &self.livekit, &self.collector, self.model.as_ref());
         let mut caller = Process::attached("voiced call", &mut command)?;
         match interrupt.wait_for(CALL_PATIENCE, || caller.exit_status())? {
@@ -110,6 +145,9 @@ impl Stage {
             println!("  export {name}={value}");
         }
         println!("  {} call --room demo", self.voiced.display());
+        if self.speech.is_some() {
+            println!("  {} call --room spoken --wav FILE.wav", self.voiced.display());
+        }
         println!("  curl http://127.0.0.1:{}/worker", self.http_port);
         println!("  tail -f {}", self.collector.file().display());
         println!("  tail -f {}", self.logs.path().join("voiced.log").display());

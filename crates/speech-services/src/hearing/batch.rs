@@ -17,7 +17,7 @@ use super::{
 };
 use crate::report::Report;
 use crate::trouble::Trouble;
-use crate::wav::length;
+use wav::length;
 
 /// The rate that recognisers are made for.
 const RATE: u32 = 16_000;

@@ -3,8 +3,6 @@
 use bytes::Bytes;
 use reqwest::header::HeaderValue;
 
-use crate::wav;
-
 /// A form with its `Content-Type`.
 #[derive(Clone)]
 pub(super) struct Form {

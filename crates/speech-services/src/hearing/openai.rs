@@ -23,7 +23,7 @@ use crate::report::{Head, Outcome, Record, Report, now};
 use crate::retries::Retries;
 use crate::service::Service;
 use crate::trouble::{BuildError, Fault, Kind, Trouble};
-use crate::wav::length;
+use wav::length;
 
 /// A longer transcript is no utterance's.
 const MAX_ANSWER_BYTES: usize = 1 << 20;

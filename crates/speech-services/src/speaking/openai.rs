@@ -20,7 +20,7 @@ use crate::report::{Head, Outcome, Record, now};
 use crate::retries::Retries;
 use crate::service::Service;
 use crate::trouble::{BuildError, Fault, Kind};
-use crate::wav::length;
+use wav::length;
 
 /// OpenAI's, and that of the servers that follow it.
 const RATE: u32 = 24_000;

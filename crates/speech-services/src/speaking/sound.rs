@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::event_stream::EventStream;
 use crate::http::words_of;
 use crate::trouble::{Fault, Kind};
-use crate::wav::{Format, Reader, Unreadable};
+use wav::{Format, Reader, Unreadable};
 
 /// The mark of a WAV file.
 const RIFF: &[u8] = b"RIFF";

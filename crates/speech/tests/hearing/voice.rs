@@ -35,12 +35,10 @@ pub(crate) fn say_with(voice: &str, text: &str, settings: &[String]) -> Option<V
     Some(speech_resampled(&samples, rate, 16_000))
 }
 
-/// The sample rate and the samples of a WAV file with one header of 44 bytes.
+/// The sample rate and the samples of a WAV file.
 pub(crate) fn read(file: &[u8]) -> (u32, Vec<i16>) {
-    assert_eq!((&file[..4], &file[36..40]), (&b"RIFF"[..], &b"data"[..]));
-    let rate = u32::from_le_bytes(file[24..28].try_into().unwrap());
-    let pairs = file[44..].chunks_exact(2);
-    (rate, pairs.map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect())
+    let (format, samples) = wav::decode(file).unwrap();
+    (format.rate, samples)
 }
 
 /// Every voice at its own level, as loud as the loudest of them at this one.

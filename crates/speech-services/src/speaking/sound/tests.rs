@@ -1,5 +1,4 @@
 use super::*;
-use crate::wav;
 
 /// The samples of a body that comes in pieces of this size, and their rate.
 fn decoded(content_type: &str, body: &[u8], size: usize) -> Result<(Vec<i16>, u32), Fault> {

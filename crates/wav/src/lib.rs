@@ -1,7 +1,10 @@
-//! WAV: the header that goes out, and a reader of what comes in, in pieces of any size.
+//! WAV files of 16-bit PCM with one or two channels: the header that goes out, and a reader of what comes in, in pieces of
+//! any size.
 //!
 //! Servers that stream do not know the length and write 0, `0xFFFFFFFF` or more than they send: the data then goes to
 //! the end of the body.
+
+#![forbid(unsafe_code)]
 
 use std::mem;
 use std::time::Duration;
@@ -11,18 +14,19 @@ const MAX_HEADER_BYTES: usize = 64 << 10;
 const PCM: u16 = 1;
 /// The format stands in the first two bytes of an extension's GUID.
 const EXTENSIBLE: u16 = 0xFFFE;
+/// The bytes in front of the samples of a file that is written here.
 const HEADER_BYTES: usize = 44;
 
 /// The form of the samples behind a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Format {
-    pub(crate) rate: u32,
-    pub(crate) channels: u16,
+pub struct Format {
+    pub rate: u32,
+    pub channels: u16,
 }
 
 /// Finds the samples in a stream of bytes.
 #[derive(Default)]
-pub(crate) struct Reader {
+pub struct Reader {
     /// The header as far as it has come.
     header: Vec<u8>,
     format: Option<Format>,
@@ -32,31 +36,53 @@ pub(crate) struct Reader {
 }
 
 /// The reason why a file cannot be played.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unreadable(pub(crate) &'static str);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(pub &'static str);
 
-/// A file of 16-bit mono.
-pub(crate) fn encode(samples: &[i16], rate: u32) -> Vec<u8> {
+/// A file of one channel.
+pub fn encode(samples: &[i16], rate: u32) -> Vec<u8> {
     let bytes = u32::try_from(samples.len() * 2).unwrap_or(u32::MAX);
     let mut file = Vec::with_capacity(HEADER_BYTES + samples.len() * 2);
-    file.extend_from_slice(b"RIFF");
-    file.extend_from_slice(&bytes.saturating_add(36).to_le_bytes());
-    file.extend_from_slice(b"WAVEfmt ");
-    file.extend_from_slice(&16_u32.to_le_bytes());
-    file.extend_from_slice(&PCM.to_le_bytes());
-    file.extend_from_slice(&1_u16.to_le_bytes());
-    file.extend_from_slice(&rate.to_le_bytes());
-    file.extend_from_slice(&rate.saturating_mul(2).to_le_bytes());
-    file.extend_from_slice(&2_u16.to_le_bytes());
-    file.extend_from_slice(&16_u16.to_le_bytes());
-    file.extend_from_slice(b"data");
-    file.extend_from_slice(&bytes.to_le_bytes());
+    file.extend_from_slice(&header(Format { rate, channels: 1 }, bytes));
     file.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
     file
 }
 
+/// The header in front of so many bytes of samples. 0: the samples go to the end of the file.
+pub fn header(format: Format, bytes: u32) -> Vec<u8> {
+    let Format { rate, channels } = format;
+    let frame = channels * 2;
+    let mut header = Vec::with_capacity(HEADER_BYTES);
+    header.extend_from_slice(b"RIFF");
+    header.extend_from_slice(&bytes.saturating_add(36).to_le_bytes());
+    header.extend_from_slice(b"WAVEfmt ");
+    header.extend_from_slice(&16_u32.to_le_bytes());
+    header.extend_from_slice(&PCM.to_le_bytes());
+    header.extend_from_slice(&channels.to_le_bytes());
+    header.extend_from_slice(&rate.to_le_bytes());
+    header.extend_from_slice(&rate.saturating_mul(u32::from(frame)).to_le_bytes());
+    header.extend_from_slice(&frame.to_le_bytes());
+    header.extend_from_slice(&16_u16.to_le_bytes());
+    header.extend_from_slice(b"data");
+    header.extend_from_slice(&bytes.to_le_bytes());
+    header
+}
+
+/// The samples of a whole file, those of its channels in turn.
+///
+/// # Errors
+/// It is no WAV file of 16-bit samples.
+pub fn decode(file: &[u8]) -> Result<(Format, Vec<i16>), Unreadable> {
+    let mut reader = Reader::default();
+    let bytes = reader.feed(file)?;
+    let format = reader.format().ok_or(Unreadable("a WAV file that ends within its header"))?;
+    let samples = bytes.as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect();
+    Ok((format, samples))
+}
+
 /// The length of this many samples.
-pub(crate) fn length(samples: usize, rate: u32) -> Duration {
+pub fn length(samples: usize, rate: u32) -> Duration {
     Duration::from_secs_f64(samples as f64 / f64::from(rate.max(1)))
 }
 
@@ -64,12 +90,12 @@ pub(crate) fn length(samples: usize, rate: u32) -> Duration {
 
 impl Reader {
     /// The form of the samples, once the header is read.
-    pub(crate) fn format(&self) -> Option<Format> {
+    pub fn format(&self) -> Option<Format> {
         self.format.filter(|_| self.in_data)
     }
 
     /// The bytes of samples among these bytes.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Unreadable> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Unreadable> {
         if self.in_data {
             return Ok(self.data(bytes.to_vec()));
         }
@@ -164,6 +190,14 @@ mod tests {
             samples.extend(reader.feed(piece)?);
         }
         Ok((reader.format(), samples))
+    }
+
+    #[test]
+    fn a_whole_file_is_read_with_its_channels() {
+        let format = Format { rate: 44_100, channels: 2 };
+        let file = [header(format, 0), vec![1, 0, 2, 0]].concat();
+        assert_eq!(decode(&file), Ok((format, vec![1, 2])));
+        assert!(decode(&file[..20]).unwrap_err().0.contains("ends within its header"));
     }
 
     fn with_size(mut file: Vec<u8>, size: u32) -> Vec<u8> {
