@@ -10,6 +10,7 @@ use std::fmt;
 
 use futures::StreamExt;
 use livekit::prelude as lk;
+use livekit::webrtc::audio_frame::AudioFrame;
 use livekit::webrtc::audio_stream::native::{NativeAudioStream, NativeAudioStreamOptions};
 
 pub(crate) use self::loudspeaker::{Loudspeaker, RATE as SPOKEN_RATE};
@@ -51,8 +52,13 @@ impl Microphone {
     }
 
     /// The next 10 ms, mono at [`RATE`]; silence where nothing comes. None: the track has ended.
-    pub(crate) async fn next(&mut self) -> Option<Vec<i16>> {
-        Some(self.stream.next().await?.data.into_owned())
+    pub(crate) async fn next(&mut self) -> Option<AudioFrame<'static>> {
+        self.stream.next().await
+    }
+
+    /// Takes a frame back, whose memory serves a later one.
+    pub(crate) fn reuse(&self, frame: AudioFrame<'static>) {
+        self.stream.reuse(frame);
     }
 }
 

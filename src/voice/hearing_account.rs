@@ -4,9 +4,12 @@ use speech::vad::Level;
 use speech_services::Report;
 
 use crate::metrics::{Metrics, Wordless};
+use crate::room::audio::RATE;
 
 /// Sounds without words are logged for each of the first few, then only counted: a room can be full of them.
 const LOGGED: u64 = 5;
+/// The samples of a frame.
+const FRAME: u64 = RATE as u64 / 100;
 
 pub(super) struct HearingAccount {
     metrics: Metrics,
@@ -14,24 +17,25 @@ pub(super) struct HearingAccount {
     passed_over: u64,
     /// The sounds that were logged.
     logged: u64,
-    /// It was logged that frames are dropped.
-    drops_frames: bool,
+    /// The samples that speech to text did not take.
+    dropped: u64,
 }
 
 // === impl HearingAccount ===
 
 impl HearingAccount {
     pub(super) fn new(metrics: &Metrics) -> Self {
-        Self { metrics: metrics.clone(), passed_over: 0, logged: 0, drops_frames: false }
+        Self { metrics: metrics.clone(), passed_over: 0, logged: 0, dropped: 0 }
     }
 
-    /// Speech to text took a frame, or did not.
-    pub(super) fn frame(&mut self, is_taken: bool) {
-        if is_taken {
+    /// Speech to text did not take so many samples in all.
+    pub(super) fn dropped(&mut self, samples: u64) {
+        if samples <= self.dropped {
             return;
         }
-        self.metrics.instruments.frames_dropped.add(());
-        if !std::mem::replace(&mut self.drops_frames, true) {
+        let frames = |samples: u64| samples / FRAME;
+        self.metrics.instruments.frames_dropped.add_many(frames(samples) - frames(self.dropped), ());
+        if std::mem::replace(&mut self.dropped, samples) == 0 {
             tracing::warn!(
                 "speech to text does not keep up: frames of the microphone are dropped; see whether its server is \
                  overloaded"
@@ -110,8 +114,9 @@ mod tests {
     fn dropped_frames_are_counted_each_and_logged_once() {
         let metrics = Metrics::default();
         let mut account = HearingAccount::new(&metrics);
-        let said = log::said(|| (0..100).for_each(|at| account.frame(at % 2 == 0)));
+        // They are dropped by pieces of five.
+        let said = log::said(|| (0..100).for_each(|at| account.dropped(at / 10 * 5 * FRAME)));
         assert_eq!(said.matches("does not keep up").count(), 1, "{said}");
-        assert!(metrics.text().contains("voiced_speech_frames_dropped_total 50\n"));
+        assert!(metrics.text().contains("voiced_speech_frames_dropped_total 45\n"));
     }
 }

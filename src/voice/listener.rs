@@ -87,7 +87,10 @@ impl Listener {
                 biased;
                 text = self.texts.next() => self.understand(text.ok_or(Gone)?).await?,
                 frame = self.microphone.next() => match frame {
-                    Some(frame) => self.hear(&frame).await?,
+                    Some(frame) => {
+                        self.hear(&frame.data).await?;
+                        self.microphone.reuse(frame);
+                    }
                     None => return self.finish().await,
                 },
                 () = sleep_until(deadline) => self.tick().await?,
@@ -98,8 +101,10 @@ impl Listener {
     /// A frame takes some microseconds of processor time, and Silero's windows a tenth of a millisecond.
     async fn hear(&mut self, frame: &[i16]) -> Result<(), Gone> {
         let now = Instant::now();
-        let is_taken = self.sink.as_mut().is_none_or(|sink| sink.audio(frame));
-        self.account.frame(is_taken);
+        if let Some(sink) = &mut self.sink {
+            sink.audio(frame);
+            self.account.dropped(sink.dropped());
+        }
         for event in self.vad.step(now, frame) {
             self.detected(now, event).await?;
         }

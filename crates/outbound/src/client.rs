@@ -13,13 +13,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use http::header::{ACCEPT, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{HeaderValue, Uri};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use reqwest::{Body, Request, Response, ResponseBuilderExt};
 use thiserror::Error;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use url::Url;
 
 use self::connector::Connector;
@@ -91,7 +94,13 @@ impl HttpClient {
 
     /// Sends a request and waits for the head of its answer, however long that takes. Dropping this closes the
     /// connection.
-    pub async fn send(&self, request: Request) -> Result<Response, SendError> {
+    ///
+    /// The future is boxed: otherwise `hyper`'s client would be compiled once more in each crate that waits for it.
+    pub fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, SendError>> {
+        Box::pin(self.sent(request))
+    }
+
+    async fn sent(&self, request: Request) -> Result<Response, SendError> {
         let url = request.url().clone();
         let request = http::Request::<Body>::try_from(request);
         let mut request = request.map_err(|error| SendError::Request(error.without_url()))?;
@@ -101,6 +110,7 @@ impl HttpClient {
         if let Some(auth) = self.proxy_auth(&url) {
             headers.insert(PROXY_AUTHORIZATION, auth);
         }
+        look_at_sockets().await;
         let heads = Arc::new(Heads::default());
         let counted = heads.clone();
         hyper::ext::on_informational(&mut request, move |_| counted.count());
@@ -171,6 +181,14 @@ impl SendError {
 pub(super) fn is_no_http(error: &(dyn std::error::Error + 'static)) -> bool {
     let no_http = |error: &hyper::Error| error.is_parse() && !error.is_parse_too_large();
     chain(error).any(|error| error.downcast_ref().is_some_and(no_http))
+}
+
+/// Lets a runtime of one thread look at its sockets, which it does only while it runs: else a pooled connection that the
+/// server has closed since the last request would be taken for an open one, and the request would be lost on it.
+async fn look_at_sockets() {
+    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        yield_now().await;
+    }
 }
 
 /// `url` in the form that a connector takes.

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::io;
 
+use futures::future::BoxFuture;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Error as WsError;
@@ -30,8 +31,18 @@ pub enum OpenError {
 }
 
 impl Network {
-    /// The errors quote no part of the request, since that holds a token.
-    pub async fn websocket(
+    /// The errors quote no part of the request, since that holds a token. The future is boxed for the reason of
+    /// [`HttpClient::send`](crate::client::HttpClient::send).
+    pub fn websocket<'a>(
+        &'a self,
+        url: &'a Url,
+        request: Request,
+        config: WebSocketConfig,
+    ) -> BoxFuture<'a, Result<Socket, OpenError>> {
+        Box::pin(self.open_websocket(url, request, config))
+    }
+
+    async fn open_websocket(
         &self,
         url: &Url,
         request: Request,

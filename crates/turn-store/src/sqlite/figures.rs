@@ -10,6 +10,9 @@ const SUMS: &str = "\
     sum(t.status = 'failed'), sum(t.status = 'aborted'), sum(t.attempts), sum(t.input_tokens), sum(t.output_tokens),
     sum(t.cached_tokens), max(t.usage_estimated)";
 
+/// The delays of speech, in the order in which `speech_sums` reads them.
+const DELAYS: [&str; 3] = ["transcription_delay_us", "end_of_turn_delay_us", "tts_ttfb_us"];
+
 /// The figures of the turns `t` that `source` (a FROM clause with its WHERE) leads to.
 pub(super) fn figures<P: Params + Clone>(
     connection: &Connection,
@@ -23,28 +26,44 @@ pub(super) fn figures<P: Params + Clone>(
     Ok(Figures { e2e, ttft, speech, ..sums })
 }
 
-fn speech<P: Params + Clone>(
-    connection: &Connection,
-    turns: &str,
-    params: P,
-) -> rusqlite::Result<SpeechFigures> {
-    let source = format!("FROM speech v WHERE v.span_id IN (SELECT t.span_id {turns})");
-    let sums = format!("SELECT count(*), sum(v.heard_us), sum(v.played_us) {source}");
-    let sums = connection.query_row(&sums, params.clone(), |row| {
-        let number = |index: usize| row.get::<_, Option<i64>>(index).map(Option::unwrap_or_default);
-        let (turns, heard_us, played_us) = (number(0)?.unsigned_abs(), number(1)?, number(2)?);
-        Ok(SpeechFigures { turns, heard_us, played_us, ..SpeechFigures::default() })
-    })?;
-    if sums.turns == 0 {
-        return Ok(sums);
+fn speech<P: Params>(connection: &Connection, turns: &str, params: P) -> rusqlite::Result<SpeechFigures> {
+    let is_empty = "SELECT NOT EXISTS (SELECT 1 FROM speech)";
+    if connection.query_row(is_empty, [], |row| row.get(0))? {
+        return Ok(SpeechFigures::default());
     }
-    let spread = |column: &str| spread(connection, column, &source, params.clone());
+    connection.query_row(&speech_query(turns), params, speech_sums)
+}
+
+/// The spoken ones of the turns are looked up once, for all figures.
+fn speech_query(turns: &str) -> String {
+    let tables = DELAYS.map(|delay| {
+        format!("ranked_{delay} AS ({}), of_{delay} AS ({})", ranked(delay, "spoken"), spread_of(delay))
+    });
+    let names = DELAYS.map(|delay| format!("of_{delay}"));
+    format!(
+        "WITH spoken AS MATERIALIZED (SELECT v.* FROM speech v WHERE v.span_id IN (SELECT t.span_id {turns})),
+            sums AS (SELECT count(*), sum(heard_us), sum(played_us) FROM spoken),
+            {}
+        SELECT * FROM sums, {}",
+        tables.join(", "),
+        names.join(", ")
+    )
+}
+
+fn speech_sums(row: &Row<'_>) -> rusqlite::Result<SpeechFigures> {
+    let number = |index: usize| row.get::<_, Option<i64>>(index).map(Option::unwrap_or_default);
     Ok(SpeechFigures {
-        transcription_delay: spread("v.transcription_delay_us")?,
-        end_of_turn_delay: spread("v.end_of_turn_delay_us")?,
-        tts_ttfb: spread("v.tts_ttfb_us")?,
-        ..sums
+        turns: number(0)?.unsigned_abs(),
+        heard_us: number(1)?,
+        played_us: number(2)?,
+        transcription_delay: spread_at(row, 3)?,
+        end_of_turn_delay: spread_at(row, 5)?,
+        tts_ttfb: spread_at(row, 7)?,
     })
+}
+
+fn spread_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Spread> {
+    Ok(Spread { p50_us: row.get(index)?, p95_us: row.get(index + 1)? })
 }
 
 fn sums(row: &Row<'_>) -> rusqlite::Result<Figures> {
@@ -68,7 +87,7 @@ fn sums(row: &Row<'_>) -> rusqlite::Result<Figures> {
     })
 }
 
-/// Nearest rank, in whole numbers: ceil(p × n ÷ 100) is (p × n + 99) ÷ 100, cut off.
+/// The percentiles of a column of the turns `t`.
 fn spread<P: Params>(
     connection: &Connection,
     column: &str,
@@ -76,12 +95,26 @@ fn spread<P: Params>(
     params: P,
 ) -> rusqlite::Result<Spread> {
     let sql = format!(
-        "WITH
-            measured AS (SELECT {column} AS value {source} AND {column} IS NOT NULL),
-            ranked AS (SELECT value, row_number() OVER (ORDER BY value) AS rank, count(*) OVER () AS n FROM measured)
-        SELECT max(CASE WHEN rank = (n * 50 + 99) / 100 THEN value END),
-               max(CASE WHEN rank = (n * 95 + 99) / 100 THEN value END)
-        FROM ranked"
+        "WITH measured AS (SELECT {column} AS value {source}), ranked_value AS ({}) {}",
+        ranked("value", "measured"),
+        spread_of("value")
     );
-    connection.query_row(&sql, params, |row| Ok(Spread { p50_us: row.get(0)?, p95_us: row.get(1)? }))
+    connection.query_row(&sql, params, |row| spread_at(row, 0))
+}
+
+/// The values of a column with their ranks and their number.
+fn ranked(column: &str, table: &str) -> String {
+    format!(
+        "SELECT {column} AS value, row_number() OVER (ORDER BY {column}) AS rank, count(*) OVER () AS n
+        FROM {table} WHERE {column} IS NOT NULL"
+    )
+}
+
+/// Nearest rank, in whole numbers: ceil(p × n ÷ 100) is (p × n + 99) ÷ 100, cut off.
+fn spread_of(column: &str) -> String {
+    format!(
+        "SELECT max(CASE WHEN rank = (n * 50 + 99) / 100 THEN value END),
+            max(CASE WHEN rank = (n * 95 + 99) / 100 THEN value END)
+        FROM ranked_{column}"
+    )
 }

@@ -12,8 +12,8 @@ const GUESS: Fade = Fade { hold: 2880, out: 2880 };
 const COMFORT: Fade = Fade { hold: 24_000, out: 4800 };
 /// Sound after silence begins softly, because it would click otherwise.
 const FADE_IN: usize = 240;
-/// A sender whose loudest sample is no louder was silent: its background need not be made.
-const INAUDIBLE: u16 = 2;
+/// A sender whose loudest sample is no louder, 66 dB below full scale, is silent: its background need not be made.
+const INAUDIBLE: u16 = 16;
 /// For two channels.
 const SCRATCH: usize = (BRIDGED + MAX_SAMPLES) * 2;
 
