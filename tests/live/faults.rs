@@ -11,5 +11,6 @@ mod microphone;
 mod otlp;
 mod process;
 mod room;
+mod speaking;
 mod spoken;
 mod stage;

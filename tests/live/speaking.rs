@@ -73,3 +73,108 @@ async fn both_sides_of_a_talk_come_as_transcription_packets_too() {
     assert_eq!(world.model.requests().len(), 1, "the agent answered its own packets");
     ada.leave().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_is_cut_was_written_as_far_as_it_was_heard() {
+    let (Some(question), Some(stop)) = (spoken(QUESTION), spoken("stop that please and be quiet")) else {
+        return;
+    };
+    let script = Script::new([Step::reply(LONG), Step::reply("As you like.")])
+        .transcriptions([Step::reply("Tell me a story."), Step::reply("Stop that, please.")]);
+    let world = world(script).await;
+    let _worker = world.worker(&borrowed(&settings(&world)));
+    let ada = Person::join(&world, "cut").await;
+    ada.say(&question).await;
+    ada.wait_until("the story has begun", |seen| !seen.sounds.is_empty()).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    ada.say(&stop).await;
+    ada.wait_until("both are answered", |seen| replies(seen).len() == 2).await;
+    let story = ada.look(replies).swap_remove(0);
+    assert!(
+        story.is_final && LONG.starts_with(&story.text) && story.text.len() < LONG.len() / 2,
+        "{story:?}"
+    );
+    let asked = world.model.requests().pop().unwrap().body;
+    let said = asked["messages"].as_array().unwrap().iter().rfind(|message| message["role"] == "assistant");
+    let said = said.unwrap()["content"].as_str().unwrap();
+    let (said, _) = said.split_once(" … [").expect("a mark of the interruption");
+    assert_eq!(said, story.text.trim_end(), "the history and the transcript differ");
+    ada.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replies_that_no_participant_hears_are_written_at_once_and_not_spoken() {
+    let world = world(Script::default().otherwise(Step::reply(LONG))).await;
+    let worker = world.worker(&borrowed(&settings(&world)));
+    let ada = Person::read(&world, "reader").await;
+    let ask = async |count: usize, within: Duration| {
+        ada.write("Tell me a story.").await;
+        let read = ada.wait_until("the story is written", |seen| replies(seen).len() == count);
+        assert!(tokio::time::timeout(within, read).await.is_ok(), "not within {within:?}:\n{}", worker.log());
+    };
+    // The first reply waits for a participant who subscribes.
+    ask(1, Duration::from_secs(8)).await;
+    worker.wait_for_log("no participant has subscribed to the agent's voice");
+    let speeches = world.model.speeches().len();
+    ask(2, Duration::from_secs(3)).await;
+    assert_eq!(world.model.speeches().len(), speeches, "speech was asked for that no participant hears");
+    ada.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_sentence_is_asked_for_while_the_last_one_sounds() {
+    let Some(question) = spoken(QUESTION) else { return };
+    let world = story().await;
+    let _worker = world.worker(&borrowed(&settings(&world)));
+    let ada = Person::join(&world, "ahead").await;
+    ada.say(&question).await;
+    let sounds = ada.sounds(1).await;
+    let speeches = world.model.speeches();
+    assert!(speeches.len() >= 3, "{speeches:?}");
+    let mut until = sounds[0].began;
+    for pair in speeches.windows(2) {
+        until += TONE * pair[0].body["input"].as_str().unwrap().len() as u32;
+        assert!(pair[1].came + Duration::from_millis(500) < until, "asked for when the last one was over");
+    }
+    let gap = sounds[0].gap();
+    assert!(gap <= Duration::from_millis(10), "a gap of {gap:?} between sentences");
+    ada.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_greeting_is_spoken() {
+    const GREETING: &str = "Good morning, how can I help?";
+    let world = world(Script::default()).await;
+    let mut settings = settings(&world);
+    settings.push(format!("agent.greeting={GREETING}"));
+    let _worker = world.worker(&borrowed(&settings));
+    let ada = Person::join(&world, "greeting").await;
+    let sounds = ada.sounds(1).await;
+    let (length, whole) = (sounds[0].length(), TONE * GREETING.len() as u32);
+    assert!(length + Duration::from_millis(300) > whole, "{length:?} of {whole:?} were heard");
+    assert_eq!(ada.look(replies)[0].text, GREETING);
+    ada.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_mid_reply_leaves_the_agent_with_a_voice() {
+    let Some(question) = spoken(QUESTION) else { return };
+    let long = LONG.repeat(3);
+    let script = Script::new([Step::reply(&long)]).transcriptions([Step::reply("Tell me a story.")]);
+    let world = world(script).await;
+    let worker = world.worker(&borrowed(&settings(&world)));
+    let ada = Person::join(&world, "rejoin").await;
+    ada.say(&question).await;
+    ada.wait_until("the story has begun", |seen| !seen.sounds.is_empty()).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    world.livekit.stop();
+    world.livekit.restart().unwrap();
+    ada.wait_until("the story is whole", |seen| replies(seen).iter().any(|text| text.text == long)).await;
+    let sounds = ada.sounds(2).await;
+    let (first, rest) = sounds.split_first().unwrap();
+    let rest: Duration = rest.iter().map(|sound| sound.length()).sum();
+    let heard = first.length() + rest;
+    let whole = TONE * long.len() as u32;
+    assert!(heard + Duration::from_secs(1) > whole, "{heard:?} of {whole:?} were heard:\n{}", worker.log());
+    ada.leave().await;
+}

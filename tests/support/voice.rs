@@ -98,9 +98,22 @@ impl Person {
 
     /// Joins without a microphone; the agent is dispatched.
     pub(crate) async fn enter(world: &World, room: &str, identity: &str) -> Self {
+        Self::enter_with(world, room, identity, lk::RoomOptions::default()).await
+    }
+
+    /// Joins to read and write, and subscribes to no track.
+    pub(crate) async fn read(world: &World, room: &str) -> Self {
+        let mut options = lk::RoomOptions::default();
+        options.auto_subscribe = false;
+        let person = Self::enter_with(world, room, "ada", options).await;
+        person.wait_for_agent().await;
+        person
+    }
+
+    async fn enter_with(world: &World, room: &str, identity: &str, options: lk::RoomOptions) -> Self {
         crate::support::sdk::install_transport(&world.livekit).await;
         let token = token(world, room, identity);
-        let joined = lk::Room::connect(world.livekit.url(), &token, lk::RoomOptions::default()).await;
+        let joined = lk::Room::connect(world.livekit.url(), &token, options).await;
         let (room, events) = joined.expect("the room can be joined");
         let seen = Arc::<Mutex<Seen>>::default();
         tokio::spawn(follow(events, seen.clone()));
@@ -194,6 +207,15 @@ impl Person {
 // === impl Sound ===
 
 impl Sound {
+    /// The longest silence within it.
+    pub(crate) fn gap(&self) -> Duration {
+        let parts = self.samples[..self.samples.len() - self.silent]
+            .chunk_by(|one, next| (one.unsigned_abs() > AUDIBLE) == (next.unsigned_abs() > AUDIBLE));
+        let silences = parts.filter(|part| part[0].unsigned_abs() <= AUDIBLE);
+        let longest = silences.map(<[i16]>::len).max().unwrap_or_default();
+        Duration::from_secs_f64(longest as f64 / f64::from(RATE))
+    }
+
     /// Its length without the silence at its end.
     pub(crate) fn length(&self) -> Duration {
         Duration::from_secs_f64((self.samples.len() - self.silent) as f64 / f64::from(RATE))

@@ -27,10 +27,20 @@ pub(crate) struct Answer {
     wants_usage: bool,
 }
 
+/// The pauses between the writes of a body.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pauses {
+    /// Before each of them.
+    pub(crate) each: Duration,
+    /// One more, behind so many of them.
+    pub(crate) stall: Option<(usize, Duration)>,
+}
+
 /// The rest of a streamed body.
 struct Rest {
     writes: VecDeque<Bytes>,
-    pause: Duration,
+    written: usize,
+    pauses: Pauses,
     ending: Ending,
     connection: ConnectionHandle,
     open: Open,
@@ -71,8 +81,8 @@ impl Answer {
     /// The completion as server-sent events, ending as the step says.
     pub(crate) fn streamed(self, connection: ConnectionHandle, open: Open) -> Body {
         let writes = self.writes();
-        let pause = Duration::from_millis(self.step.pause_ms);
-        body(writes, pause, self.step.ending, connection, open)
+        let each = Duration::from_millis(self.step.pause_ms);
+        body(writes, Pauses { each, ..Pauses::default() }, self.step.ending, connection, open)
     }
 
     /// The writes before the ending.
@@ -127,15 +137,15 @@ impl Answer {
     }
 }
 
-/// A body of these writes, each after a pause, with this end.
+/// A body of these writes with these pauses and this end.
 pub(crate) fn body(
     writes: VecDeque<Bytes>,
-    pause: Duration,
+    pauses: Pauses,
     ending: Ending,
     connection: ConnectionHandle,
     open: Open,
 ) -> Body {
-    let rest = Rest { writes, pause, ending, connection, open };
+    let rest = Rest { writes, written: 0, pauses, ending, connection, open };
     Body::from_stream(stream::unfold(Some(rest), |rest| async { rest?.next().await }))
 }
 
@@ -214,6 +224,7 @@ impl Rest {
         match self.writes.pop_front() {
             Some(bytes) => {
                 self.wait().await;
+                self.written += 1;
                 self.open.wrote();
                 Some((Ok(bytes), Some(self)))
             }
@@ -222,11 +233,13 @@ impl Rest {
     }
 
     async fn wait(&self) {
-        if self.pause.is_zero() {
+        let stall = self.pauses.stall.filter(|(after, _)| *after == self.written);
+        let pause = self.pauses.each + stall.map_or(Duration::ZERO, |(_, stall)| stall);
+        if pause.is_zero() {
             // The server must get a chance to write, otherwise it joins writes that have to stay apart.
             tokio::task::yield_now().await;
         } else {
-            tokio::time::sleep(self.pause).await;
+            tokio::time::sleep(pause).await;
         }
     }
 

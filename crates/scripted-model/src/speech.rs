@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::answer;
+use crate::answer::{self, Pauses};
 use crate::listener::ConnectionHandle;
 use crate::script::Step;
 use crate::server::{begin, refused, response_headers, status};
@@ -37,6 +37,9 @@ pub struct SpeechStep {
     pub piece_ms: u64,
     /// The pause before a piece as a part of its length: 0 as fast as possible, 1 real time, more: slower than that.
     pub pace: f64,
+    /// One more pause, in milliseconds, behind `stall_after` pieces.
+    pub stall_ms: u64,
+    pub stall_after: usize,
 }
 
 /// What is heard.
@@ -72,6 +75,8 @@ impl Default for SpeechStep {
             rate: 24_000,
             piece_ms: 100,
             pace: 0.0,
+            stall_ms: 0,
+            stall_after: 0,
         }
     }
 }
@@ -96,6 +101,11 @@ impl SpeechStep {
 
     pub fn pieces(self, piece_ms: u64, pace: f64) -> Self {
         Self { piece_ms, pace, ..self }
+    }
+
+    /// Stops for this long behind so many pieces, and goes on.
+    pub fn stall(self, stall_after: usize, stall_ms: u64) -> Self {
+        Self { stall_after, stall_ms, ..self }
     }
 
     pub fn answer(self, answer: Step) -> Self {
@@ -145,8 +155,10 @@ impl SpeechStep {
         events.map(|event| format!("data: {event}\n\n").into()).collect()
     }
 
-    fn pause(&self) -> Duration {
-        Duration::from_millis(self.answer.pause_ms + (self.piece_ms as f64 * self.pace) as u64)
+    fn pauses(&self) -> Pauses {
+        let each = self.answer.pause_ms + (self.piece_ms as f64 * self.pace) as u64;
+        let stall = (self.stall_after, Duration::from_millis(self.stall_ms));
+        Pauses { each: Duration::from_millis(each), stall: Some(stall) }
     }
 }
 
@@ -176,7 +188,7 @@ pub(crate) async fn answer(
     } else {
         let (content_type, writes) = step.body(request["input"].as_str().unwrap_or_default());
         let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static(content_type))];
-        let body = answer::body(writes, step.pause(), step.answer.ending, connection, open);
+        let body = answer::body(writes, step.pauses(), step.answer.ending, connection, open);
         (status(&step.answer), content_type, body).into_response()
     };
     response.headers_mut().extend(headers);

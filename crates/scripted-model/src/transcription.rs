@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::answer;
+use crate::answer::{self, Pauses};
 use crate::listener::ConnectionHandle;
 use crate::multipart::fields;
 use crate::script::{Reply, Step, Usage};
@@ -43,9 +43,9 @@ pub(crate) async fn answer(
         refused(&step)
     } else {
         let (content_type, content) = content(&step, &request);
-        let pause = Duration::from_millis(step.pause_ms);
+        let pauses = Pauses { each: Duration::from_millis(step.pause_ms), ..Pauses::default() };
         let writes = answer::pieces_of(&content, step.split_bytes);
-        let body = answer::body(writes, pause, step.ending, connection, open);
+        let body = answer::body(writes, pauses, step.ending, connection, open);
         (status(&step), [(header::CONTENT_TYPE, content_type)], body).into_response()
     };
     response.headers_mut().extend(headers);

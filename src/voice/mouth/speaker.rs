@@ -21,6 +21,8 @@ pub(super) struct Speaker {
     news: mpsc::Sender<Said>,
     shared: Arc<Shared>,
     segments: VecDeque<Segment>,
+    /// News that wait for room.
+    untold: VecDeque<Said>,
     /// The sound of the last segment was late, or failed.
     in_doubt: bool,
 }
@@ -34,7 +36,15 @@ impl Speaker {
         news: mpsc::Sender<Said>,
         shared: Arc<Shared>,
     ) -> Self {
-        Self { voice, commands, news, shared, segments: VecDeque::new(), in_doubt: false }
+        Self {
+            voice,
+            commands,
+            news,
+            shared,
+            segments: VecDeque::new(),
+            untold: VecDeque::new(),
+            in_doubt: false,
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -50,6 +60,7 @@ impl Speaker {
                     Some(command) => self.take(command),
                     None => return,
                 },
+                () = told(&self.news, &mut self.untold) => {}
                 event = sounding(&mut self.segments), if has_room => self.hear(event),
                 () = self.shared.advanced.notified() => {}
                 () = sleep_until(deadline) => {}
@@ -180,7 +191,7 @@ impl Speaker {
         }
     }
 
-    fn end(&self, segment: Segment, end: SoundEnd) {
+    fn end(&mut self, segment: Segment, end: SoundEnd) {
         let played = {
             let playout = &mut self.shared.lock().playout;
             let played = playout.sounded(segment.number);
@@ -194,10 +205,20 @@ impl Speaker {
         segment.end(end);
     }
 
-    /// News are dropped when the session does not take them; the ends of segments have a way of their own.
-    fn tell(&self, said: Said) {
-        let _ = self.news.try_send(said);
+    /// There are a few news for each segment, and few segments.
+    fn tell(&mut self, said: Said) {
+        self.untold.push_back(said);
     }
+}
+
+/// Returns once the first of the news was told.
+async fn told(news: &mpsc::Sender<Said>, untold: &mut VecDeque<Said>) {
+    if let (false, Ok(room)) = (untold.is_empty(), news.reserve().await)
+        && let Some(said) = untold.pop_front()
+    {
+        return room.send(said);
+    }
+    std::future::pending().await
 }
 
 /// The next event of the request whose sound is played.

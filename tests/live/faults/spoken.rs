@@ -7,7 +7,7 @@ use scripted_model::{Script, Step};
 use crate::faults::account::{Ending, Loss, Taken, loss};
 use crate::support::fault::{Measured, measured};
 use crate::support::sounds::{SECOND, between, voice_of};
-use crate::support::voice::{Person, Seen};
+use crate::support::voice::{Person, Seen, Sound};
 use crate::support::world::{PATIENCE, Worker, World, wait_until};
 
 pub(crate) const UNDERSTOOD: &str = "What will the weather be tomorrow?";
@@ -16,15 +16,19 @@ const APOLOGY: &str = "Sorry, I could not answer that. Please try again.";
 /// The time within which a person has to learn that something failed.
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
 
+/// Sound that comes later is another stretch of it.
+const STRETCH: Duration = Duration::from_millis(1500);
+
 pub(crate) struct Call {
     pub(crate) world: World,
     pub(crate) worker: Worker,
     pub(crate) ada: Person,
     /// The sound of a question.
     pub(crate) question: Vec<i16>,
-    /// The turns that were answered, and those of them in this room.
+    /// The turns that were answered, those of them in this room, and how many of these were heard.
     taken: usize,
     answered: usize,
+    heard: usize,
 }
 
 // === impl Call ===
@@ -60,14 +64,14 @@ impl Call {
         let usual = ["agent.greeting=", "agent.leave_grace=100ms"];
         let worker = world.worker(&[&names[..], &usual, settings].concat());
         let ada = Person::enter(&world, "spoken", "ada").await;
-        Some(Self { world, worker, ada, question, taken: 0, answered: 0 })
+        Some(Self { world, worker, ada, question, taken: 0, answered: 0, heard: 0 })
     }
 
     /// The person leaves, whatever they are in the middle of, and another one joins this room.
     pub(crate) async fn call_anew(&mut self, room: &str) {
         self.ada.hang_up().await;
         self.ada = Person::join(&self.world, room).await;
-        self.answered = 0;
+        (self.answered, self.heard) = (0, 0);
     }
 
     /// Asks; the answer is heard.
@@ -80,14 +84,29 @@ impl Call {
     pub(crate) async fn is_answered(&mut self) {
         self.taken += 1;
         self.answered += 1;
-        let count = self.answered;
-        let answers = |seen: &Seen| seen.texts.iter().filter(|text| text.text == ANSWER).count();
+        self.heard += 1;
+        let (count, heard) = (self.answered, self.heard);
         self.ada
             .wait_until("the answer is heard", |seen| {
-                answers(seen) >= count && is_listening(seen) && seen.sounds.len() >= count
+                answers(seen) >= count && is_listening(seen) && seen.sounds.len() >= heard
             })
             .await;
         assert_eq!(self.ada.look(answers), count, "answered again:\n{}", self.worker.log());
+    }
+
+    /// Asks; the answer is there as text within 10 s, and is over. Returns how much of it was heard.
+    pub(crate) async fn ask_and_read(&mut self) -> Duration {
+        let asked = self.ada.say(&self.question).await;
+        self.taken += 1;
+        self.answered += 1;
+        let (count, before) = (self.answered, self.heard);
+        let read = self.ada.wait_until("the answer is read", |seen| answers(seen) >= count);
+        let read = tokio::time::timeout_at((asked + TOLD_WITHIN).into(), read).await;
+        assert!(read.is_ok(), "the answer was not read within {TOLD_WITHIN:?}:\n{}", self.worker.log());
+        self.ada.wait_until("the turn is over", is_listening).await;
+        tokio::time::sleep(STRETCH).await;
+        self.heard = self.ada.look(|seen| seen.sounds.len());
+        self.ada.look(|seen| seen.sounds.iter().skip(before).map(Sound::length).sum())
     }
 
     /// Asks in vain; the person hears or reads that something failed.
@@ -115,6 +134,10 @@ impl Call {
         let Loss { turns, spans } = counted().unwrap();
         measured(row, Measured { recovery, turns_lost: turns, spans_lost: spans });
     }
+}
+
+fn answers(seen: &Seen) -> usize {
+    seen.texts.iter().filter(|text| text.text == ANSWER).count()
 }
 
 pub(crate) fn is_listening(seen: &Seen) -> bool {

@@ -106,7 +106,7 @@ impl Settings {
             sample_rate: None,
             speed: None,
             instructions: None,
-            stall_timeout: Duration::from_secs(5),
+            stall_timeout: Duration::from_secs(8),
             total_timeout: Duration::from_secs(60),
         }
     }
