@@ -139,7 +139,7 @@ struct CallArgs {
     wav: Vec<PathBuf>,
     /// Record the call in this WAV file, the caller on the left and the agent on the right; several rooms get -1, -2, ...
     /// before its ending
-    #[arg(long, value_name = "FILE", requires = "wav")]
+    #[arg(long, value_name = "FILE", requires = "wav", conflicts_with = "say")]
     record: Option<PathBuf>,
     /// How many rooms to call at the same time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
