@@ -138,16 +138,16 @@ impl Arrived {
         self.0.entry(name.to_owned()).or_default().insert(span_id.to_owned());
     }
 
-    /// The number of missing spans of a turn with this root: the root, one for each attempt, and the request around
-    /// those.
+    /// The number of missing spans of a turn with this root: the root, one for each attempt at a service, and the
+    /// requests around those.
     fn missing(&self, root: &str, attempts: usize) -> usize {
         let count = |name: &str| self.0.get(name).map_or(0, BTreeSet::len);
         let has_root = self.0.get("livekit.llm_call").is_some_and(|roots| roots.contains(root));
-        let runs = count("llm_request_run");
-        let asked = attempts > 0 || runs > 0;
-        usize::from(!has_root)
-            + usize::from(asked && count("llm_request") == 0)
-            + attempts.saturating_sub(runs)
+        let services = ["llm", "stt", "tts"]
+            .map(|service| (count(&format!("{service}_request_run")), count(&format!("{service}_request"))));
+        let runs: usize = services.iter().map(|(runs, _)| runs).sum();
+        let requests = services.iter().filter(|(runs, requests)| *runs > 0 && *requests == 0).count();
+        usize::from(!has_root) + requests + attempts.saturating_sub(runs)
     }
 }
 
