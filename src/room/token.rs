@@ -49,7 +49,7 @@ pub fn agent(credentials: &Credentials, agent: &AgentToken<'_>) -> Result<Secret
     sign(token)
 }
 
-/// The token of a caller, who writes and reads. `dispatch` names the agent that the server is to send into the room
+/// The token of a caller, who writes, speaks, reads and hears. `dispatch` names the agent that the server is to send into the room
 /// when it is new.
 pub fn caller(
     credentials: &Credentials,
@@ -58,7 +58,7 @@ pub fn caller(
     dispatch: Option<&str>,
 ) -> Result<Secret, TokenError> {
     let grants = VideoGrants {
-        can_publish: Some(false),
+        can_publish: Some(true),
         can_publish_data: Some(true),
         can_subscribe: Some(true),
         can_update_own_metadata: Some(false),
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callers_token_lets_it_write_and_read_and_sends_for_the_agent() {
+    fn a_callers_token_lets_it_write_speak_and_read_and_sends_for_the_agent() {
         let token = caller(&credentials(), "kitchen", "ada", None).unwrap();
         let mut expected = json!({
             "iss": "devkey",
@@ -172,7 +172,7 @@ mod tests {
             "video": {
                 "roomJoin": true,
                 "room": "kitchen",
-                "canPublish": false,
+                "canPublish": true,
                 "canPublishData": true,
                 "canSubscribe": true,
                 "canUpdateOwnMetadata": false,

@@ -240,7 +240,8 @@ impl Listener {
             self.spoken.take();
             self.segment = None;
         }
-        self.tell(Heard::Nothing).await
+        self.tell(Heard::Nothing).await?;
+        self.judge(Instant::now(), turn::Event::Nothing).await
     }
 
     /// The words of an utterance are lost, and with them the turn.

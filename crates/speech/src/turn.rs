@@ -6,6 +6,8 @@
 //!   [`Settings::max_delay`] behind an unfinished one, and else the length of this person's pauses between the two.
 //! - Without a final transcript there is no turn. A provider that sends partial ones and never a final one loses its
 //!   turn to the last partial one, [`Settings::without_final`] later than it would have ended.
+//! - Speech whose transcript is under way holds its turn up, for [`Settings::late`] at most: a slow provider must not cut a
+//!   turn in two.
 //! - A final transcript without speech is a turn as well: the detector may have missed a "yes".
 //! - A final transcript that comes after its turn has ended makes that turn longer ([`Verdict::Grown`]), unless the
 //!   person has begun to speak again.
@@ -54,6 +56,8 @@ pub enum Event<'a> {
     Partial(&'a str),
     /// What was understood since the last final transcript.
     Final(&'a str),
+    /// The speech since the last final transcript had no words.
+    Nothing,
     /// The provider says that the turn has ended.
     EndOfTurn,
     /// The time of [`Turn::deadline`] came.
@@ -84,6 +88,8 @@ pub struct Turn {
     settings: Settings,
     heard: Heard,
     is_speaking: bool,
+    /// Speech has begun since the last transcript, which is to come.
+    awaits_text: bool,
     /// The provider has said that the turn ends, before its text came.
     verdict: bool,
     pauses: Pauses,
@@ -122,21 +128,33 @@ impl Turn {
     /// Before the person's first word.
     pub fn new(settings: Settings) -> Self {
         let pauses = Pauses::new(settings.min_delay, settings.max_delay);
-        Self { settings, heard: Heard::default(), is_speaking: false, verdict: false, pauses, ended: None }
+        Self {
+            settings,
+            heard: Heard::default(),
+            is_speaking: false,
+            awaits_text: false,
+            verdict: false,
+            pauses,
+            ended: None,
+        }
     }
 
     /// Takes an event in.
     pub fn step(&mut self, now: Instant, event: Event<'_>) -> Option<Verdict> {
         match event {
             Event::SpeechStarted { at } => self.started(at),
-            Event::SpeechResumed { .. } => self.is_speaking = true,
+            Event::SpeechResumed { .. } => (self.is_speaking, self.awaits_text) = (true, true),
             Event::SpeechPaused { at } => self.heard.last_speech = Some(at),
             Event::SpeechEnded { at } => {
                 self.is_speaking = false;
                 self.heard.last_speech = Some(at);
             }
             Event::Partial(text) => self.partial(now, text),
-            Event::Final(text) => return self.finished(now, text),
+            Event::Final(text) => {
+                self.awaits_text = false;
+                return self.finished(now, text);
+            }
+            Event::Nothing => self.awaits_text = false,
             Event::EndOfTurn => self.verdict = true,
             Event::Tick => {}
         }
@@ -153,7 +171,11 @@ impl Turn {
             return None;
         }
         let delay = self.delay(&self.heard.text());
-        let wait = if self.heard.partial.is_empty() { Duration::ZERO } else { self.settings.without_final };
+        let wait = match (self.heard.partial.is_empty(), self.awaits_text) {
+            (false, _) => self.settings.without_final,
+            (true, true) => self.settings.late,
+            (true, false) => Duration::ZERO,
+        };
         Some(anchor + delay + wait)
     }
 
@@ -162,6 +184,7 @@ impl Turn {
     pub fn clear(&mut self) {
         self.heard = Heard::default();
         self.verdict = false;
+        self.awaits_text = false;
         self.ended = None;
     }
 
@@ -201,7 +224,7 @@ impl Turn {
     }
 
     fn started(&mut self, at: Instant) {
-        self.is_speaking = true;
+        (self.is_speaking, self.awaits_text) = (true, true);
         // A verdict without text was of what came before.
         self.verdict = false;
         let before = self.heard.last_speech.filter(|_| !self.heard.is_empty());

@@ -147,7 +147,8 @@ impl Arrived {
             .map(|service| (count(&format!("{service}_request_run")), count(&format!("{service}_request"))));
         let runs: usize = services.iter().map(|(runs, _)| runs).sum();
         let requests = services.iter().filter(|(runs, requests)| *runs > 0 && *requests == 0).count();
-        usize::from(!has_root) + requests + attempts.saturating_sub(runs)
+        let unasked = usize::from(attempts > 0 && runs == 0);
+        usize::from(!has_root) + requests + unasked + attempts.saturating_sub(runs)
     }
 }
 

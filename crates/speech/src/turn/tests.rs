@@ -232,3 +232,27 @@ fn the_text_of_a_turn_is_bounded() {
     (0..2_000).for_each(|_| _ = machine.step(1200, Event::Final(&"word ".repeat(20))));
     assert!(machine.turn.text().len() <= LONGEST);
 }
+
+#[test]
+fn words_whose_transcript_is_under_way_hold_the_turn_up() {
+    let mut machine = Machine::new();
+    machine.speech(0, 1000);
+    machine.step(1300, Event::Final("please call the doctor."));
+    machine.speech(1400, 2000);
+    assert_eq!(machine.step(2600, Event::Tick), None, "the rest is being transcribed");
+    let ended = machine.step(3000, Event::Final("tomorrow morning."));
+    let Some(Verdict::Ended(ended)) = ended else { panic!("{ended:?}") };
+    assert_eq!(ended.text, "please call the doctor. tomorrow morning.");
+}
+
+#[test]
+fn sound_without_words_and_words_that_never_come_end_their_turn() {
+    for (event, ended) in [(Event::Nothing, 2600), (Event::Tick, 7500)] {
+        let mut machine = Machine::new();
+        machine.speech(0, 1000);
+        machine.step(1300, Event::Final("please call the doctor."));
+        machine.speech(1400, 2000);
+        assert_eq!(machine.step(ended - 1, Event::Tick), None);
+        assert!(machine.step(ended, event).is_some(), "{event:?}");
+    }
+}
