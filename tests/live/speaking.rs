@@ -170,10 +170,13 @@ async fn a_server_that_is_killed_mid_reply_leaves_the_agent_with_a_voice() {
     world.livekit.stop();
     world.livekit.restart().unwrap();
     ada.wait_until("the story is whole", |seen| replies(seen).iter().any(|text| text.text == long)).await;
-    let sounds = ada.sounds(2).await;
-    let (first, rest) = sounds.split_first().unwrap();
-    let rest: Duration = rest.iter().map(|sound| sound.length()).sum();
-    let heard = first.length() + rest;
+    ada.wait_until("the agent listens again", |seen| {
+        seen.states.last().is_some_and(|(_, state)| state == "listening")
+    })
+    .await;
+    // The last of the sound is on its way.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let heard: Duration = ada.look(|seen| seen.sounds.iter().map(|sound| sound.length()).sum());
     let whole = TONE * long.len() as u32;
     assert!(heard + Duration::from_secs(1) > whole, "{heard:?} of {whole:?} were heard:\n{}", worker.log());
     ada.leave().await;
