@@ -39,6 +39,9 @@ pub struct Settings {
     pub late: Duration,
     /// How much later a turn ends whose final transcript does not come: 2 s.
     pub without_final: Duration,
+    /// Whether each utterance has a transcript of its own, as of a batch recogniser; else a transcript is of all speech
+    /// before it: yes.
+    pub transcript_each: bool,
 }
 
 /// What was heard. Times of events are those of speech, `now` is when they are told.
@@ -88,8 +91,8 @@ pub struct Turn {
     settings: Settings,
     heard: Heard,
     is_speaking: bool,
-    /// Speech has begun since the last transcript, which is to come.
-    awaits_text: bool,
+    /// The utterances whose transcripts are to come.
+    awaited: u32,
     /// The provider has said that the turn ends, before its text came.
     verdict: bool,
     pauses: Pauses,
@@ -118,6 +121,7 @@ impl Default for Settings {
             learns: true,
             late: Duration::from_secs(5),
             without_final: Duration::from_secs(2),
+            transcript_each: true,
         }
     }
 }
@@ -132,7 +136,7 @@ impl Turn {
             settings,
             heard: Heard::default(),
             is_speaking: false,
-            awaits_text: false,
+            awaited: 0,
             verdict: false,
             pauses,
             ended: None,
@@ -143,7 +147,7 @@ impl Turn {
     pub fn step(&mut self, now: Instant, event: Event<'_>) -> Option<Verdict> {
         match event {
             Event::SpeechStarted { at } => self.started(at),
-            Event::SpeechResumed { .. } => (self.is_speaking, self.awaits_text) = (true, true),
+            Event::SpeechResumed { .. } => self.is_speaking = true,
             Event::SpeechPaused { at } => self.heard.last_speech = Some(at),
             Event::SpeechEnded { at } => {
                 self.is_speaking = false;
@@ -151,10 +155,10 @@ impl Turn {
             }
             Event::Partial(text) => self.partial(now, text),
             Event::Final(text) => {
-                self.awaits_text = false;
+                self.transcribed();
                 return self.finished(now, text);
             }
-            Event::Nothing => self.awaits_text = false,
+            Event::Nothing => self.transcribed(),
             Event::EndOfTurn => self.verdict = true,
             Event::Tick => {}
         }
@@ -171,10 +175,10 @@ impl Turn {
             return None;
         }
         let delay = self.delay(&self.heard.text());
-        let wait = match (self.heard.partial.is_empty(), self.awaits_text) {
+        let wait = match (self.heard.partial.is_empty(), self.awaited) {
             (false, _) => self.settings.without_final,
-            (true, true) => self.settings.late,
-            (true, false) => Duration::ZERO,
+            (true, 0) => Duration::ZERO,
+            (true, _) => self.settings.late,
         };
         Some(anchor + delay + wait)
     }
@@ -184,7 +188,7 @@ impl Turn {
     pub fn clear(&mut self) {
         self.heard = Heard::default();
         self.verdict = false;
-        self.awaits_text = false;
+        self.awaited = 0;
         self.ended = None;
     }
 
@@ -224,7 +228,8 @@ impl Turn {
     }
 
     fn started(&mut self, at: Instant) {
-        (self.is_speaking, self.awaits_text) = (true, true);
+        self.is_speaking = true;
+        self.awaited = self.awaited.saturating_add(1);
         // A verdict without text was of what came before.
         self.verdict = false;
         let before = self.heard.last_speech.filter(|_| !self.heard.is_empty());
@@ -234,6 +239,11 @@ impl Turn {
             self.pauses.hear(at.saturating_duration_since(last));
         }
         self.ended = None;
+    }
+
+    /// A transcript has come.
+    fn transcribed(&mut self) {
+        self.awaited = if self.settings.transcript_each { self.awaited.saturating_sub(1) } else { 0 };
     }
 
     fn partial(&mut self, now: Instant, text: &str) {

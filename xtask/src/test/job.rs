@@ -14,6 +14,9 @@ const ALONE: &str = "alone";
 /// Modules of that program whose tests measure no time. They only need a process of their own, or are much work.
 const OWN_PROCESS: [&str; 7] =
     ["cameras", "cancelled_join", "chaos", "hard_close", "http_held", "isolation", "many_rooms"];
+/// Tests of other programs that hear in real time what a stalled machine makes another sound of.
+const REAL_TIME: [&str; 3] =
+    ["hearing::unspoken::", "hearing::local::", "faults::microphone::music_in_stereo"];
 /// Modules whose tests spend their time on time limits, outages and restarts, and use a seventh of a processor; `faults` a
 /// third. Those with the longest tests come first.
 const WAITING: [&str; 19] = [
@@ -154,6 +157,7 @@ impl Job {
     fn of(program: &Program, test: &str, left_to_all: bool) -> Self {
         let pace = match module(test) {
             module if program.target == ALONE && !OWN_PROCESS.contains(&module) => Pace::Alone,
+            _ if REAL_TIME.iter().any(|real_time| test.starts_with(real_time)) => Pace::Alone,
             module if WAITING.contains(&module) => Pace::Waits,
             _ => Pace::Works,
         };
@@ -191,6 +195,8 @@ mod tests {
     fn a_tests_module_says_beside_what_it_runs() {
         assert_eq!(Job::of(&live(), "outages::server::restart", false).pace, Pace::Waits);
         assert_eq!(Job::of(&live(), "chat::edits::once", false).pace, Pace::Works);
+        assert_eq!(Job::of(&live(), "hearing::local::thirty", false).pace, Pace::Alone);
+        assert_eq!(Job::of(&live(), "hearing::rapid::ten", false).pace, Pace::Waits);
         let alone = Program { target: ALONE.to_owned(), ..live() };
         assert_eq!(Job::of(&alone, "speech::all", false).pace, Pace::Alone);
         assert_eq!(Job::of(&alone, "hard_close::all", false).pace, Pace::Works);

@@ -28,7 +28,7 @@ use wav::length;
 /// A longer transcript is no utterance's.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 /// All attempts at a transcript end by then, unless one may take longer: the person is still there to be told that it failed.
-const LONGEST: Duration = Duration::from_secs(7);
+const LONGEST: Duration = Duration::from_secs(6);
 /// The most answers that are read though their requests were dropped; the connections of more are closed.
 const MOST_KEPT: usize = 4;
 

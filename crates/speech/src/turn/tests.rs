@@ -256,3 +256,15 @@ fn sound_without_words_and_words_that_never_come_end_their_turn() {
         assert!(machine.step(ended, event).is_some(), "{event:?}");
     }
 }
+
+#[test]
+fn a_transcript_that_is_late_is_not_taken_for_that_of_later_words() {
+    let mut machine = Machine::new();
+    machine.speech(0, 1000);
+    machine.speech(1300, 2000);
+    machine.step(2300, Event::Final("play some music."));
+    assert_eq!(machine.step(3000, Event::Tick), None, "the second half is being transcribed");
+    let ended = machine.step(3100, Event::Final("from the seventies."));
+    let Some(Verdict::Ended(ended)) = ended else { panic!("{ended:?}") };
+    assert_eq!(ended.text, "play some music. from the seventies.");
+}
