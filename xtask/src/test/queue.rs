@@ -5,11 +5,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::job::{Job, Pace};
 
-/// What runs at the same time on two processors, in per cent of one: a little more than there is, as no job takes
-/// its share all the time.
-const MOST: u32 = WORKING + WAITING;
-/// The part of that for working jobs, and for waiting ones, while there are jobs of both kinds. Without the other kind
-/// one takes all.
+/// What jobs of one kind take at the same time of two processors, in per cent of one, when those of the other kind are
+/// done. More would make tests that hear stumble.
+const MOST: u32 = WORKING + 5 * share(Pace::Waits);
+/// The part for working jobs, and for waiting ones, while there are jobs of both kinds: a little more than there is, as
+/// no job takes its share all the time.
 const WORKING: u32 = 3 * share(Pace::Works);
 const WAITING: u32 = 8 * share(Pace::Waits);
 
@@ -145,17 +145,17 @@ mod tests {
     #[test]
     fn each_kind_has_its_part_and_without_the_other_all() {
         assert_eq!(full(&mut state(50, 50)), (3, 8));
-        assert_eq!(full(&mut state(50, 0)), (6, 0));
+        assert_eq!(full(&mut state(50, 0)), (5, 0));
         assert_eq!(full(&mut state(0, 50)), (0, Queue::LANES as usize));
-        assert_eq!(full(&mut state(50, 2)), (5, 2), "the last that wait leave their room to others");
-        assert_eq!(full(&mut state(1, 50)), (1, 12));
+        assert_eq!(full(&mut state(50, 2)), (4, 2), "the last that wait leave their room to others");
+        assert_eq!(full(&mut state(1, 50)), (1, 9));
     }
 
     #[test]
     fn a_job_that_ends_makes_room_for_one() {
-        let queue = Queue::new(jobs(7, 0));
-        let mut running: Vec<_> = (0..6).map(|_| queue.next().unwrap().1).collect();
-        assert!(queue.lock().take().is_none(), "the seventh waits");
+        let queue = Queue::new(jobs(6, 0));
+        let mut running: Vec<_> = (0..5).map(|_| queue.next().unwrap().1).collect();
+        assert!(queue.lock().take().is_none(), "the sixth waits");
         running.pop();
         assert!(queue.next().is_some());
         assert!(queue.next().is_none(), "no job is left");

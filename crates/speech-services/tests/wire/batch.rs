@@ -23,12 +23,13 @@ async fn session(steps: impl IntoIterator<Item = Step>) -> Session {
 // === impl Session ===
 
 impl Session {
-    /// Sound as fast as the session takes it.
+    /// Sound at some hundred times its pace, which the session keeps up with.
     async fn hear(&mut self, milliseconds: usize) {
-        for frame in loud(milliseconds).chunks(320) {
-            while !self.sink.audio(frame) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+        for (second, sound) in loud(milliseconds).chunks(16_000).enumerate() {
+            if second > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
+            assert!(sound.chunks(320).all(|frame| self.sink.audio(frame)), "sound was dropped");
         }
     }
 
@@ -107,11 +108,13 @@ async fn a_text_that_was_told_early_is_taken_back() {
 async fn texts_keep_the_order_of_their_utterances() {
     let steps = [Step::reply("one").delay_ms(200), Step::reply("two"), Step::reply("three")];
     let mut session = session(steps).await;
-    for _ in 0..3 {
+    for number in 1..=3 {
         session.mark(Mark::Began);
         session.hear(300).await;
         session.mark(Mark::Paused);
         session.mark(Mark::Ended);
+        // The server answers in the order in which requests come.
+        session.requests(number).await;
     }
     session.sink.close();
     let mut texts = Vec::new();
