@@ -251,12 +251,18 @@ impl SpokenCaller {
 
     fn begin(&mut self, text: Box<IncomingText>) -> Option<Happened> {
         let is_ours = self.is_ours(&text) && text.topic() == TRANSCRIPTION_TOPIC;
-        if !(is_ours || self.caller.is_reply(&text)) {
+        if !(is_ours || self.caller.is_reply(&text) || self.is_early(&text)) {
             text.discard();
             return None;
         }
         self.texts.push(piece(text, String::new()));
         Some(Happened::Event(Event::TextBegan))
+    }
+
+    /// An agent that is about to be ours greets us: its words may come before the news that it listens.
+    fn is_early(&self, text: &IncomingText) -> bool {
+        let is_agents = || self.caller.room.agents().iter().any(|(identity, _)| identity == text.sender());
+        self.caller.agent.is_empty() && text.topic() == TRANSCRIPTION_TOPIC && is_agents()
     }
 
     /// Our words, which the agent writes in our name.
