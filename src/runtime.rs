@@ -1,8 +1,8 @@
-//! The threads of all asynchronous work.
+//! The threads of all asynchronous work, and its wait for a deadline.
 
 use std::io;
 use std::num::NonZero;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -23,4 +23,12 @@ pub fn start() -> io::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(cores.max(LEAST_THREADS)).thread_keep_alive(IDLE_THREAD).enable_all().build()
+}
+
+/// Waits until the deadline; pending for ever without one.
+pub(crate) async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
 }

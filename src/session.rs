@@ -37,6 +37,7 @@ use crate::llm::Answerer;
 use crate::metrics::{Metrics, Refusal, Restored};
 use crate::room::transcript::TranscriptWriter;
 use crate::room::{Room, RoomEvent};
+use crate::runtime::sleep_until;
 use crate::telemetry::spans::Tracer;
 use crate::voice::Voice;
 
@@ -422,14 +423,6 @@ async fn reply(call: &mut Option<Call>, transcript: &TranscriptWriter) -> Event 
             }
             call.next().await
         }
-        None => std::future::pending().await,
-    }
-}
-
-/// Pending for ever without a deadline.
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
     }
 }

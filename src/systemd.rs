@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use agent_worker::Health;
 use sd_notify::NotifyState;
 use tokio::sync::{mpsc, watch};
-use tokio::time::sleep_until;
 use tracing::warn;
 
+use crate::runtime::sleep_until;
 use crate::terminal;
 
 /// A status is for people, who cannot read it more often than this.
@@ -98,15 +98,8 @@ impl Sources {
             },
             Ok(()) = self.beats.changed() => Some(Event::Beat),
             Some(reload) = self.reloads.recv() => Some(Event::Reload(reload)),
-            () = until(deadline) => Some(Event::Tick),
+            () = sleep_until(deadline) => Some(Event::Tick),
         }
-    }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -6,7 +6,7 @@ use conversation::Text;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::exchange::{Event, Exchange, Times};
@@ -16,6 +16,7 @@ use super::{CallError, Caller, Recording, VoiceFile, is_given_up, is_ready};
 use crate::room::audio::Microphone;
 use crate::room::text::{IncomingText, TRANSCRIPTION_TOPIC, TextError};
 use crate::room::{JoinOptions, Room, RoomEvent};
+use crate::runtime::sleep_until;
 
 /// The state of an agent that awaits words.
 const LISTENING: &str = "listening";
@@ -210,7 +211,7 @@ impl SpokenCaller {
                 frame = sound(&mut self.voice) => self.hear(&frame)?,
                 news = self.mouth.next() => self.play(news)?,
                 Some(piece) = self.texts.next(), if reads => self.read(piece),
-                () = reached(until) => return Ok(None),
+                () = sleep_until(until) => return Ok(None),
             };
             if happened.is_some() {
                 return Ok(happened);
@@ -330,13 +331,6 @@ fn piece(mut text: Box<IncomingText>, transcript: String) -> BoxFuture<'static, 
 async fn sound(voice: &mut Option<Box<Microphone>>) -> Vec<i16> {
     match voice {
         Some(voice) => voice.next().await.map(|frame| frame.data.into_owned()).unwrap_or_default(),
-        None => std::future::pending().await,
-    }
-}
-
-async fn reached(until: Option<Instant>) {
-    match until {
-        Some(until) => sleep_until(until.into()).await,
         None => std::future::pending().await,
     }
 }

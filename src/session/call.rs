@@ -11,6 +11,7 @@ use tracing::Instrument;
 
 use crate::llm::{Answer, Question};
 use crate::metrics::{Metrics, Panicked};
+use crate::runtime::sleep_until;
 use crate::telemetry::spans::TurnContext;
 
 use super::Parts;
@@ -97,7 +98,7 @@ impl Call {
         tokio::select! {
             biased;
             event = going_on(turn, &mut self.deltas, &mut self.task, &self.metrics) => event,
-            _ = super::sleep_until(patience) => {
+            _ = sleep_until(patience) => {
                 self.task.abort();
                 Event::Answered { turn, answer: Answer::nothing(TurnOutcome::Interrupted) }
             }

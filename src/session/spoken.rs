@@ -16,6 +16,7 @@ use crate::room::audio::Microphone;
 use crate::room::text::Reading;
 use crate::room::transcript::{Allowance, TranscriptWriter, Words};
 use crate::room::{Room, Scribe};
+use crate::runtime::sleep_until;
 use crate::telemetry::spans::{SpeechPart, SpeechRequest, TurnContext};
 use crate::voice::{
     Cut, Ear, Heard, Listening, Mouth, ReplyRecord, Said, SoundEnd, SpokenLately, SpokenTo, SpokenTurn, Voice,
@@ -299,7 +300,7 @@ impl Speech {
         tokio::select! {
             heard = heard(&mut self.ear) => News::Heard(heard),
             said = said(&mut self.mouth) => News::Said(said),
-            () = super::sleep_until(deadline) => News::Tick,
+            () = sleep_until(deadline) => News::Tick,
         }
     }
 

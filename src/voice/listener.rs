@@ -19,6 +19,7 @@ use super::loudness::Loudness;
 use super::speech_time::SpeechTime;
 use super::spoken_lately::SpokenLately;
 use crate::room::audio::Microphone;
+use crate::runtime::sleep_until;
 
 /// The requests of one turn that are traced.
 const REQUESTS: usize = 32;
@@ -305,13 +306,5 @@ impl Listener {
 
     async fn tell(&self, heard: Heard) -> Result<(), Gone> {
         self.out.send(heard).await.map_err(|_| Gone)
-    }
-}
-
-/// Pending for ever without a deadline.
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::segment::Segment;
 use super::{Command, Said, SoundEnd, Voice};
+use crate::runtime::sleep_until;
 use crate::voice::patience::{Patience, Verdict};
 use crate::voice::player::{Audience, Shared};
 
@@ -225,14 +226,6 @@ async fn told(news: &mpsc::Sender<Said>, untold: &mut VecDeque<Said>) {
 async fn sounding(segments: &mut VecDeque<Segment>) -> Option<Event> {
     match segments.front_mut().and_then(|segment| segment.requests.front_mut()) {
         Some(request) => request.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Pending for ever without a deadline.
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
     }
 }
