@@ -30,8 +30,16 @@ use crate::telemetry::signals::LogQueue;
 use crate::terminal;
 
 /// The crates that the program consists of besides its own. In a filter, `voiced` stands for all of them.
-const CRATES: [&str; 7] =
-    ["agent_worker", "conversation", "otlp_spool", "outbound", "redaction", "statedir", "turn_store"];
+const CRATES: [&str; 8] = [
+    "agent_worker",
+    "conversation",
+    "otlp_spool",
+    "outbound",
+    "redaction",
+    "speech_services",
+    "statedir",
+    "turn_store",
+];
 
 /// The filter without `RUST_LOG`: our own story, and the warnings of other crates. OpenTelemetry is off because it
 /// reports every failed batch, where the exporter reports the fault and its remedy once.

@@ -17,7 +17,7 @@ const QUIET: f32 = 0.03;
 /// Where nothing is louder, there is nothing to hear.
 const AUDIBLE: u16 = 100;
 
-/// The samples of a file, of one channel at [`SPOKEN_RATE`].
+/// The samples of a file, of one channel at the rate of spoken turns.
 #[derive(Clone)]
 pub struct VoiceFile {
     path: PathBuf,

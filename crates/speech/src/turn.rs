@@ -105,6 +105,8 @@ pub struct Turn {
 struct Heard {
     finals: String,
     partial: String,
+    /// Of the text. Judged where the text changes, for the deadline is asked for at each frame.
+    completeness: Completeness,
     last_speech: Option<Instant>,
     final_at: Option<Instant>,
     /// When anything was heard of it last.
@@ -171,10 +173,10 @@ impl Turn {
             return None;
         }
         let anchor = self.heard.last_speech.or(self.heard.heard_at)?;
-        if self.heard.finals.is_empty() && self.heard.partial.is_empty() {
+        if self.heard.is_empty() {
             return None;
         }
-        let delay = self.delay(&self.heard.text());
+        let delay = self.delay();
         let wait = match (self.heard.partial.is_empty(), self.awaited) {
             (false, _) => self.settings.without_final,
             (true, 0) => Duration::ZERO,
@@ -219,8 +221,8 @@ impl Turn {
         if self.settings.learns { self.pauses.delay() } else { self.settings.min_delay }
     }
 
-    fn delay(&self, text: &str) -> Duration {
-        match rules::completeness(text) {
+    fn delay(&self) -> Duration {
+        match self.heard.completeness {
             Completeness::Finished => self.settings.min_delay,
             Completeness::Unfinished => self.settings.max_delay,
             Completeness::Unclear => self.learned_delay(),
@@ -251,13 +253,12 @@ impl Turn {
             return;
         }
         self.heard.heard_at = Some(now);
-        self.heard.partial.clear();
-        append(&mut self.heard.partial, text);
+        self.heard.set_partial(text);
     }
 
     fn finished(&mut self, now: Instant, text: &str) -> Option<Verdict> {
         if text.trim().is_empty() {
-            self.heard.partial.clear();
+            self.heard.set_partial("");
             return self.decide(now);
         }
         if let Some(grown) = self.grown(now, text) {
@@ -303,9 +304,15 @@ impl Heard {
         self.finals.is_empty() && self.partial.is_empty()
     }
 
-    fn add_final(&mut self, now: Instant, text: &str) {
+    fn set_partial(&mut self, text: &str) {
         self.partial.clear();
+        append(&mut self.partial, text);
+        self.completeness = rules::completeness(&self.text());
+    }
+
+    fn add_final(&mut self, now: Instant, text: &str) {
         append(&mut self.finals, text);
+        self.set_partial("");
         self.final_at = Some(now);
         self.heard_at = Some(now);
     }

@@ -5,13 +5,14 @@
 //! just as well ("in", "on", "that", "so") are in no list. English and German.
 
 /// Whether more is to come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Completeness {
     /// The text ends as sentences do.
     Finished,
     /// The text cannot be over.
     Unfinished,
     /// The text does not tell.
+    #[default]
     Unclear,
 }
 
