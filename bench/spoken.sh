@@ -86,7 +86,7 @@ failed=0
 steps="--at-most stt=10 --at-most tts=5 --at-most packet=20"
 for name in "$@"; do
   case $name in
-    usual) case_of usual "$reply" "--at-most voice=800/860 --at-most llm=5 $steps" "" ;;
+    usual) case_of usual "$reply" "--at-most voice=800/860 --at-most llm=5 $steps" "" --set turn.preemptive=false ;;
     preemptive) case_of preemptive "$reply" "--at-most voice=700 $steps" "" --set turn.preemptive=true ;;
     energy) case_of energy "$reply" "--at-most voice=620 $steps" "" --set turn.preemptive=true --set vad.provider=energy ;;
     interrupted) case_of interrupted "$long" "" "--interrupt" ;;

@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod connect;
 mod openobserve;
+mod replay;
 mod sessions;
 mod start;
 
@@ -92,6 +93,11 @@ enum Command {
     /// time asked for. E2E: from the end of what was said to the first word in the room; TTFT: to the model's first word.
     /// Percentiles are by nearest rank.
     Sessions(SessionsArgs),
+    /// Say why each turn of a session began, ended and was interrupted
+    ///
+    /// Reads a file of store.events_dir, gives its events to the same state machines again, and fails where they do
+    /// something else. Needs no configuration.
+    Replay(ReplayArgs),
     /// Print the effective configuration, each value with where it came from
     ///
     /// Secrets are shown as set or unset, never in part.
@@ -197,6 +203,12 @@ struct ShowArgs {
 }
 
 #[derive(Args, Debug)]
+struct ReplayArgs {
+    /// The events of a session, as store.events_dir has them
+    file: PathBuf,
+}
+
+#[derive(Args, Debug)]
 struct ConfigArgs {
     /// Print JSON
     #[arg(long)]
@@ -270,7 +282,7 @@ impl Command {
         match self {
             Self::Start | Self::Connect(_) | Self::Ask(_) | Self::Check(_) => Purpose::Export,
             Self::Openobserve(_) => Purpose::Address,
-            Self::Call(_) | Self::Sessions(_) | Self::Config(_) => Purpose::Nothing,
+            Self::Call(_) | Self::Sessions(_) | Self::Replay(_) | Self::Config(_) => Purpose::Nothing,
         }
     }
 }
@@ -279,6 +291,9 @@ impl Command {
 
 impl Cli {
     fn run(self) -> ExitCode {
+        if let Command::Replay(args) = &self.command {
+            return finish(replay::run(args));
+        }
         let started = Instant::now();
         let env = Env::process();
         let args = LoadArgs { config: self.config, set: self.set };
@@ -331,9 +346,11 @@ fn serve(
             Command::Connect(args) => connect::run(loaded.config, args, logs).await,
             Command::Ask(args) => ask::run(loaded.config, args, logs).await,
             Command::Call(args) => call::run(loaded.config, args).await,
-            Command::Config(_) | Command::Sessions(_) | Command::Check(_) | Command::Openobserve(_) => {
-                Ok(ExitCode::SUCCESS)
-            }
+            Command::Config(_)
+            | Command::Sessions(_)
+            | Command::Replay(_)
+            | Command::Check(_)
+            | Command::Openobserve(_) => Ok(ExitCode::SUCCESS),
         }
     })
 }

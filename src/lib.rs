@@ -43,6 +43,7 @@ pub mod cli;
 pub mod config;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 #[doc(hidden)]
+pub mod event_log;
 pub mod fuzzing;
 #[cfg(test)]
 mod generated_table;
@@ -57,6 +58,7 @@ mod output;
 pub mod panics;
 pub mod recovery;
 mod reload;
+mod replay;
 pub mod room;
 pub mod runtime;
 pub mod session;

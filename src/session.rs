@@ -12,9 +12,10 @@ mod chat_context;
 mod history;
 mod ledger;
 mod listening;
-mod machine;
+pub(crate) mod machine;
 mod preemption;
 mod presence;
+pub(crate) mod recorded;
 mod seen_messages;
 mod segments;
 mod sinks;
@@ -25,7 +26,7 @@ mod turn_record;
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use conversation::{AgentState, Usage};
 use futures::StreamExt;
@@ -33,6 +34,8 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 
 use crate::config;
+use crate::event_log::line::{DialogueEvent, FORMAT, InterruptionRules, TurnRules};
+use crate::event_log::{EventLogs, Header, Recorder};
 use crate::llm::Answerer;
 use crate::metrics::{Metrics, Refusal, Restored};
 use crate::room::transcript::TranscriptWriter;
@@ -47,7 +50,8 @@ pub use self::chat_context::{ChatContext, ContextTurn};
 use self::ledger::Ledger;
 pub use self::ledger::Totals;
 pub use self::machine::EndReason;
-use self::machine::{Action, Event, Machine, Rules};
+use self::machine::{Action, Event};
+pub(crate) use self::machine::{Machine, Rules};
 use self::segments::Segments;
 use self::sinks::StoreSink;
 use self::spoken::Speech;
@@ -64,6 +68,7 @@ pub struct Parts {
     pub agent: config::Agent,
     /// What hears and speaks, where that is on.
     pub voice: Voice,
+    pub event_logs: EventLogs,
 }
 
 /// What one session begins with.
@@ -112,6 +117,7 @@ struct Session<'a> {
     /// Events that are still to be fed to the machine.
     happened: VecDeque<(Instant, Event)>,
     ledger: Ledger,
+    recorder: Recorder,
     /// We have rejoined before any person: the agent's words wait until a person can hear them.
     words_wait: bool,
 }
@@ -132,19 +138,22 @@ pub async fn run(
     let Opening { traceparent, chat_context, claims, in_other_room } = opening;
     let sink = StoreSink::new(store, room.place(), &parts.agent.name);
     let ledger = Ledger::new(tracer, metrics, sink, &room.place().sid, traceparent);
-    let mut machine = Machine::new(Rules::from(&parts.agent));
+    let rules = Rules::from(&parts.agent);
+    let recorder = recorder(&parts, &rules, &room.place().sid);
+    let mut machine = Machine::new(rules);
     if let Some(chat_context) = &chat_context {
         tracing::info!(
             turns = chat_context.turns.len(),
             "the session goes on where a worker that died left it"
         );
-        machine.resume(chat_context);
+        resume(&mut machine, chat_context, &recorder);
     }
     if in_other_room {
         tracing::info!("the room was deleted before we joined, and this is another one of its name");
         machine.in_other_room();
+        recorder.told(DialogueEvent::InOtherRoom);
     }
-    let speech = Speech::open(room, &parts.voice, &parts.metrics);
+    let speech = Speech::open(room, &parts.voice, &parts.metrics, &recorder);
     let (arrivals, call, words_wait) = (Arrivals::default(), None, false);
     let (segments, happened) = (Segments::default(), VecDeque::new());
     let session = Session {
@@ -160,6 +169,7 @@ pub async fn run(
         speech,
         happened,
         ledger,
+        recorder,
         words_wait,
     };
     let summary = session.converse(end).await;
@@ -204,7 +214,10 @@ impl Session<'_> {
             self.claim(&said.utterance.speaker);
         }
         let is_turn = matches!(event, Event::UserTurn(_));
-        for action in self.machine.step(at, event) {
+        let recorded = self.recorder.event(&event);
+        let actions = self.machine.step(at, event);
+        self.recorder.dialogue(at, recorded, || actions.iter().map(recorded::word).collect());
+        for action in actions {
             match action {
                 Action::SetState(state) => self.set_state(state),
                 Action::Ask { turn, said, messages } => {
@@ -262,7 +275,7 @@ impl Session<'_> {
                 turns = chat_context.turns.len(),
                 "the session goes on where its connection was lost"
             );
-            self.machine.resume(&chat_context);
+            resume(&mut self.machine, &chat_context, &self.recorder);
         }
     }
 
@@ -406,6 +419,25 @@ impl From<&config::Agent> for Rules {
             leave_grace: agent.leave_grace,
         }
     }
+}
+
+/// The event log of a session that begins now.
+fn recorder(parts: &Parts, rules: &Rules, session: &str) -> Recorder {
+    parts.event_logs.open(Instant::now(), || Header {
+        format: FORMAT,
+        voiced: env!("CARGO_PKG_VERSION").into(),
+        session: session.to_owned(),
+        began_us: turn_store::micros(SystemTime::now()),
+        agent: rules.recorded(),
+        turn: parts.voice.hearing.as_ref().map(|hearing| TurnRules::from(&hearing.turn)),
+        interruption: InterruptionRules::from(&parts.voice.interruption),
+    })
+}
+
+/// Goes on with an earlier conversation.
+fn resume(machine: &mut Machine, context: &ChatContext, recorder: &Recorder) {
+    machine.resume(context);
+    recorder.told(DialogueEvent::Resumed { next_turn: context.next_turn });
 }
 
 fn now(event: Event) -> (Instant, Event) {

@@ -16,7 +16,7 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::signals::{LogQueue, Signals};
 
 use super::ConnectArgs;
-use super::start::parts;
+use super::start::{event_logs, parts};
 
 pub(super) async fn run(
     config: Config,
@@ -41,11 +41,13 @@ pub(super) async fn run(
     let telemetry = Telemetry::start(&config.telemetry.settings(), &config.worker.agent_name, &identity)?;
     let signals = Signals::start(&config.telemetry.settings(), &identity, logs)?;
     let store = Store::start(&config.store.settings());
-    let parts = parts(&config, &telemetry, signals.metrics(), &store)?;
+    let event_logs = event_logs(&config, &telemetry, signals.metrics())?;
+    let parts = parts(&config, &telemetry, signals.metrics(), &store, &event_logs)?;
     let options = JoinOptions { url: credentials.url, token, max_text_bytes: config.agent.max_turn_bytes };
     let span = tracing::info_span!("session", room = args.room, session = tracing::field::Empty);
     let held = hold(options, parts, shutdown.drain).instrument(span).await;
     store.shutdown(super::RECORD_TIMEOUT).await;
+    event_logs.finish(super::RECORD_TIMEOUT).await;
     super::flush(telemetry, signals).await;
     held.map(|()| ExitCode::SUCCESS)
 }

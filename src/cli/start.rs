@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use turn_store::Store;
 
 use crate::config::{Config, Loaded};
+use crate::event_log::EventLogs;
 use crate::http::{self, Access, Sessions};
 use crate::job::SessionJobs;
 use crate::llm;
@@ -52,8 +53,9 @@ pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) 
     let privacy = telemetry.tracer().privacy().clone();
     observed::redaction(&metrics, move || privacy.given_up());
     let (recovery, resumed) = Recovery::start(&config, healthy, &metrics)?;
-    let (traces, turns) = (telemetry.clone(), store.clone());
-    let make = move |config: &Config| parts(config, &traces, &metrics, &turns);
+    let event_logs = event_logs(&config, &telemetry, &metrics)?;
+    let (traces, turns, events) = (telemetry.clone(), store.clone(), event_logs.clone());
+    let make = move |config: &Config| parts(config, &traces, &metrics, &turns, &events);
     let (renew, parts) = watch::channel(make(&config)?);
     let (change, terms) = watch::channel(config.worker_terms());
     settings.terms = terms;
@@ -72,6 +74,7 @@ pub(super) async fn run(loaded: Loaded, source: Source, logs: Option<LogQueue>) 
         http.await?;
     }
     store.shutdown(super::RECORD_TIMEOUT).await;
+    event_logs.finish(super::RECORD_TIMEOUT).await;
     // The outcome is logged before the log's last records leave.
     let code = exit_code(outcome);
     super::flush(telemetry, signals).await;
@@ -95,12 +98,23 @@ pub(super) fn parts(
     telemetry: &Telemetry,
     metrics: &Metrics,
     store: &Store,
+    event_logs: &EventLogs,
 ) -> anyhow::Result<Parts> {
     let answerer = llm::answerer(config, metrics)?;
     let metrics = metrics.clone();
     let (tracer, store, agent) = (telemetry.tracer(), store.clone(), config.agent.clone());
     let voice = Voice::new(config)?;
-    Ok(Parts { answerer, tracer, metrics, store, agent, voice })
+    Ok(Parts { answerer, tracer, metrics, store, agent, voice, event_logs: event_logs.clone() })
+}
+
+/// The event logs of sessions, here and in `connect`.
+pub(super) fn event_logs(
+    config: &Config,
+    telemetry: &Telemetry,
+    metrics: &Metrics,
+) -> anyhow::Result<EventLogs> {
+    let (store, tracer) = (&config.store, telemetry.tracer());
+    Ok(EventLogs::new(store.events_dir.clone(), store.retention, tracer.privacy(), metrics)?)
 }
 
 async fn serve_http(

@@ -220,7 +220,7 @@ impl Telemetry {
 
 impl Store {
     pub fn settings(&self) -> turn_store::Settings {
-        let Self { path, retention, max_bytes } = self.clone();
+        let Self { path, retention, max_bytes, .. } = self.clone();
         turn_store::Settings { path, retention, max_bytes, names: STORE_NAMES }
     }
 }

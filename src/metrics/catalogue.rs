@@ -188,6 +188,9 @@ catalogue! {
     SPEECH_PAUSES as speech_pauses: Counter<Pause>, by "result" =
         Kind::Counter, "voiced.speech.pauses", "voiced_speech_pauses_total", "{pause}",
         "Replies that paused while a person made a sound, by result: interrupted, resumed (a false interruption).";
+    SESSION_EVENTS_LOST as session_events_lost: Counter<()> =
+        Kind::Counter, "voiced.session.events.lost", "voiced_session_events_lost_total", "{event}",
+        "Events of sessions that are missing in store.events_dir, because the disk did not keep up.";
     FRAMES_DROPPED as frames_dropped: Counter<()> =
         Kind::Counter, "voiced.speech.frames.dropped", "voiced_speech_frames_dropped_total", "{frame}",
         "Frames of microphones that were not transcribed, because speech to text did not keep up.";

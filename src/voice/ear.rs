@@ -13,6 +13,7 @@ use super::Listening;
 use super::hearing_account::HearingAccount;
 use super::listener::{Gone, Listener};
 use super::spoken_lately::SpokenLately;
+use crate::event_log::Recorder;
 use crate::metrics::Metrics;
 use crate::room::audio::{Microphone, RATE};
 
@@ -87,12 +88,13 @@ impl Ear {
         listening: &Listening,
         spoken: Arc<SpokenLately>,
         metrics: &Metrics,
+        recorder: Recorder,
     ) -> Self {
         let (out, heard) = mpsc::channel(HEARD);
         let (speaker, track) = (microphone.speaker().to_owned(), microphone.track().to_owned());
         let account = HearingAccount::new(metrics);
-        let task =
-            tokio::spawn(listen(microphone, listening.clone(), spoken, account, out).in_current_span());
+        let listening = listen(microphone, listening.clone(), spoken, account, recorder, out);
+        let task = tokio::spawn(listening.in_current_span());
         Self { speaker, track, heard, task: task.abort_handle() }
     }
 
@@ -121,11 +123,12 @@ async fn listen(
     listening: Listening,
     lately: Arc<SpokenLately>,
     account: HearingAccount,
+    recorder: Recorder,
     out: mpsc::Sender<Heard>,
 ) {
     match listening.provider.open(RATE, None).await {
         Ok(ends) => {
-            let listener = Listener::new(microphone, ends, &listening, lately, account, out);
+            let listener = Listener::new(microphone, ends, &listening, lately, account, recorder, out);
             let _: Result<(), Gone> = listener.run().await;
         }
         Err(trouble) => {

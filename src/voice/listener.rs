@@ -18,6 +18,7 @@ use super::hearing_account::HearingAccount;
 use super::loudness::Loudness;
 use super::speech_time::SpeechTime;
 use super::spoken_lately::SpokenLately;
+use crate::event_log::Recorder;
 use crate::room::audio::Microphone;
 use crate::runtime::sleep_until;
 
@@ -38,6 +39,7 @@ pub(super) struct Listener {
     lately: Arc<SpokenLately>,
     spoken: SpeechTime,
     account: HearingAccount,
+    recorder: Recorder,
     loudness: Loudness,
     /// The speech under way that the session was not told of: since when.
     untold: Option<Instant>,
@@ -60,8 +62,10 @@ impl Listener {
         listening: &Listening,
         lately: Arc<SpokenLately>,
         account: HearingAccount,
+        recorder: Recorder,
         out: mpsc::Sender<Heard>,
     ) -> Self {
+        recorder.microphone();
         Self {
             microphone,
             sink: Some(sink),
@@ -72,6 +76,7 @@ impl Listener {
             lately,
             spoken: SpeechTime::default(),
             account,
+            recorder,
             loudness: Loudness::default(),
             untold: None,
             segment: None,
@@ -248,14 +253,14 @@ impl Listener {
     /// The words of an utterance are lost, and with them the turn.
     async fn failed(&mut self, now: Instant, trouble: Trouble) -> Result<(), Gone> {
         let last_speech = self.turn.last_speech();
-        let heard = self.turn.close().unwrap_or_default();
+        let heard = self.recorder.turn_close(&mut self.turn).unwrap_or_default();
         let turn =
             SpokenTurn { last_speech: last_speech.or(heard.last_speech), ..self.spoken_turn(now, heard) };
         self.tell(Heard::Failed(Box::new(turn), trouble)).await
     }
 
     async fn judge(&mut self, now: Instant, event: turn::Event<'_>) -> Result<(), Gone> {
-        match self.turn.step(now, event) {
+        match self.recorder.turn_step(&mut self.turn, now, event) {
             None => Ok(()),
             Some(Verdict::Ended(ended)) => {
                 let turn = self.spoken_turn(now, ended);
@@ -294,7 +299,7 @@ impl Listener {
         while let Ok(Some(text)) = tokio::time::timeout_at(until, self.texts.next()).await {
             self.understand(text).await?;
         }
-        let Some(heard) = self.turn.close() else { return Ok(()) };
+        let Some(heard) = self.recorder.turn_close(&mut self.turn) else { return Ok(()) };
         let turn = self.spoken_turn(Instant::now(), heard);
         self.tell(Heard::Turn(Box::new(turn))).await
     }

@@ -11,4 +11,5 @@ mod reading;
 mod simulated;
 mod steady;
 mod synthesis;
+mod turns;
 mod wire;

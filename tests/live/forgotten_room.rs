@@ -44,6 +44,7 @@ fn parts() -> Parts {
         store: Store::off(),
         agent: config.agent,
         voice: Default::default(),
+        event_logs: Default::default(),
     }
 }
 

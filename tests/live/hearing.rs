@@ -1,6 +1,7 @@
 //! What becomes a turn and what does not: a microphone in a room, over the network, through the detector and a recogniser,
 //! to the model. The tests of `crates/speech` hold the detector alone to more sounds.
 
+mod echo;
 mod local;
 mod rapid;
 mod telephone;

@@ -2,6 +2,7 @@
 
 mod interrupted;
 mod preemptive;
+mod restored;
 
 use std::time::Duration;
 

@@ -90,7 +90,12 @@ impl Recorded {
 }
 
 pub(crate) fn store(path: PathBuf) -> config::Store {
-    config::Store { path: Some(path), retention: Duration::from_secs(30 * 24 * 3600), max_bytes: 1 << 30 }
+    config::Store {
+        path: Some(path),
+        retention: Duration::from_secs(30 * 24 * 3600),
+        max_bytes: 1 << 30,
+        events_dir: None,
+    }
 }
 
 /// An answered turn that began so many seconds ago.

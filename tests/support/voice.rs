@@ -38,6 +38,8 @@ struct Voice {
     source: NativeAudioSource,
     channels: u32,
     publication: lk::LocalTrackPublication,
+    /// What is said, where the agent's echo is mixed with it.
+    said: Option<Arc<Mutex<VecDeque<i16>>>>,
 }
 
 /// What a person has seen and heard so far.
@@ -127,7 +129,8 @@ impl Person {
         let options = TrackPublishOptions { source: lk::TrackSource::Microphone, ..Default::default() };
         let published =
             self.room.local_participant().publish_track(lk::LocalTrack::Audio(track), options).await;
-        self.microphone = Some(Voice { source, channels, publication: published.unwrap() });
+        let publication = published.unwrap();
+        self.microphone = Some(Voice { source, channels, publication, said: None });
     }
 
     pub(crate) async fn unpublish(&mut self) {
@@ -156,7 +159,14 @@ impl Person {
 
     /// Says these samples in real time, on each channel; returns when the last of them was said.
     pub(crate) async fn say(&self, samples: &[i16]) -> Instant {
-        let Voice { source, channels, .. } = self.microphone.as_ref().expect("a microphone");
+        let Voice { source, channels, said, .. } = self.microphone.as_ref().expect("a microphone");
+        if let Some(said) = said {
+            said.lock().unwrap().extend(samples);
+            while !said.lock().unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            return Instant::now();
+        }
         for part in samples.chunks(RATE as usize / 100) {
             let mut data: Vec<i16> =
                 part.iter().flat_map(|sample| std::iter::repeat_n(*sample, *channels as usize)).collect();
@@ -170,6 +180,40 @@ impl Person {
             source.capture_frame(&frame).await.unwrap();
         }
         Instant::now()
+    }
+
+    /// From now on the microphone hears the agent, too: 12 dB lower, and 120 ms late.
+    pub(crate) fn echo(&mut self) {
+        let tracks = self.room.remote_participants().into_values().flat_map(|agent| {
+            let publications = agent.track_publications().into_values();
+            publications.filter_map(|publication| publication.track()).collect::<Vec<_>>()
+        });
+        let agent = tracks.filter_map(|track| match track {
+            lk::RemoteTrack::Audio(track) => Some(track),
+            lk::RemoteTrack::Video(_) => None,
+        });
+        let agent = agent.last().expect("the agent's voice");
+        let voice = self.microphone.as_mut().expect("a microphone");
+        let said = voice.said.insert(Arc::default()).clone();
+        let source = voice.source.clone();
+        tokio::spawn(async move {
+            let mut stream = NativeAudioStream::new(agent.rtc_track(), RATE.cast_signed(), 1);
+            let mut late = VecDeque::from(vec![0_i16; RATE as usize * 12 / 100]);
+            while let Some(frame) = stream.next().await {
+                late.extend(frame.data.iter());
+                let echo = late.drain(..frame.data.len()).map(|sample| sample / 4);
+                let data: Vec<i16> = {
+                    let mut said = said.lock().unwrap();
+                    echo.map(|echo| echo.saturating_add(said.pop_front().unwrap_or_default())).collect()
+                };
+                let samples_per_channel = u32::try_from(data.len()).unwrap();
+                let (data, sample_rate, num_channels) = (data.into(), RATE, 1);
+                let mixed = AudioFrame { data, sample_rate, num_channels, samples_per_channel };
+                if source.capture_frame(&mixed).await.is_err() {
+                    return;
+                }
+            }
+        });
     }
 
     pub(crate) fn look<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
@@ -239,6 +283,13 @@ impl Seen {
             None => {}
         }
     }
+}
+
+/// The stretches of sound in a recording of [`RATE`].
+pub(crate) fn stretches(samples: &[i16]) -> Vec<Vec<i16>> {
+    let mut seen = Seen::default();
+    samples.chunks(RATE as usize / 100).for_each(|frame| seen.hear(frame));
+    seen.sounds.into_iter().map(|sound| sound.samples).collect()
 }
 
 async fn follow(mut events: mpsc::UnboundedReceiver<lk::RoomEvent>, seen: Arc<Mutex<Seen>>) {

@@ -159,6 +159,11 @@ impl Interruption {
         }
     }
 
+    /// The state of the voice that was told last.
+    pub fn voice(&self) -> Voice {
+        self.voice
+    }
+
     /// Whether the voice is silent for the person.
     pub fn is_paused(&self) -> bool {
         self.is_paused

@@ -221,6 +221,14 @@ impl Turn {
         if self.settings.learns { self.pauses.delay() } else { self.settings.min_delay }
     }
 
+    /// What the text of the turn under way says about its end, with the words of an event that is to come.
+    pub fn completeness_with(&self, event: &Event<'_>) -> Completeness {
+        let (Event::Partial(text) | Event::Final(text)) = event else { return self.heard.completeness };
+        let mut whole = self.heard.finals.clone();
+        append(&mut whole, text);
+        rules::completeness(&whole)
+    }
+
     fn delay(&self) -> Duration {
         match self.heard.completeness {
             Completeness::Finished => self.settings.min_delay,

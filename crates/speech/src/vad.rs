@@ -10,11 +10,13 @@
 //! - `silero`: Silero VAD's model in safe Rust; `weights` are its weights, one copy for the process
 //! - `listener`: windows, and where the model need not be asked; a silent microphone costs next to nothing
 //! - `gate`: only what is near the person's own level counts, so a crowd 30 dB below does not
+//! - `fall`: where the level falls at the end of a word, for a detector that goes by loudness
 //! - `level`: loudness and the background; `onset`: what was struck rather than spoken; `passed_over`: what was like
 //!   speech and did not count
 //!
 //! A step allocates nothing but the list of what has happened, which is empty nearly always.
 
+mod fall;
 mod gate;
 mod level;
 mod listener;
@@ -28,6 +30,7 @@ mod weights;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use self::fall::Fall;
 use self::gate::Said;
 use self::listener::Listener;
 use self::passed_over::PassedOver;
@@ -69,6 +72,8 @@ pub struct Vad {
     settings: Settings,
     listener: Listener,
     state: State,
+    /// None: windows alone tell a pause.
+    fall: Option<Fall>,
     passed_over: PassedOver,
     /// The last samples, and how many there were in all.
     recent: VecDeque<i16>,
@@ -114,6 +119,7 @@ impl Vad {
         Self {
             listener: Listener::new(&settings),
             state: State::Idle,
+            fall: (settings.provider == Provider::Energy).then(Fall::default),
             passed_over: PassedOver::default(),
             recent: VecDeque::with_capacity(samples(settings.prefix + KEPT)),
             heard: 0,
@@ -137,6 +143,7 @@ impl Vad {
             let (full, left) = self.listener.fill(rest);
             rest = left;
             if !full {
+                events.extend(self.fallen(now, frame));
                 return events;
             }
             let to = earlier(now, rest.len());
@@ -216,6 +223,16 @@ impl Vad {
         event
     }
 
+    /// The level has fallen at the end of a frame: a pause, before a window is there that says so.
+    fn fallen(&mut self, now: Instant, frame: &[i16]) -> Option<Event> {
+        let (level, fall) = (self.listener.level(), self.fall.as_mut()?);
+        let State::Speaking { .. } = self.state else { return None };
+        let since = fall.hear(frame, level, self.settings.below_person)?;
+        let last = earlier(now, since);
+        self.state = State::Pausing { last, windows: 0, told: true };
+        Some(Event::SpeechPaused { at: last })
+    }
+
     /// What the last window is to the count of sounds that are passed over.
     fn kind(&self) -> passed_over::Window {
         if self.is_speaking() {
@@ -239,6 +256,8 @@ impl Vad {
         let (since, began, windows) = match self.state {
             State::Idle => (window.from, window.began, 1),
             State::Starting { since, began, windows } => (since, began, windows + 1),
+            // The window is of the word that has ended.
+            State::Pausing { last, .. } if window.from < last => return None,
             State::Speaking { .. } | State::Pausing { .. } => {
                 let paused = matches!(self.state, State::Pausing { told: true, .. });
                 self.state = State::Speaking { last: window.to };
@@ -251,6 +270,7 @@ impl Vad {
         }
         self.began = began;
         self.state = State::Speaking { last: window.to };
+        self.fall.iter_mut().for_each(Fall::begin);
         Some(Event::SpeechStarted { at: since })
     }
 

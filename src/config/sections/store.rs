@@ -23,4 +23,10 @@ section! {
 
     max_bytes: u64 = of(&integer(1 << 20, 1 << 40), "1073741824")
         .doc("When the record is larger, its oldest turns are deleted.");
+
+    /// None: no events are recorded.
+    events_dir: Option<PathBuf> = unset(&FilePath, r#""/var/lib/voiced/events""#)
+        .doc("The directory for a file of each session, with the events by which its turns began, ended and were interrupted;\n\
+             `voiced replay FILE` explains them. Unset: none. What people said is in it when telemetry.capture_content is \"full\".\n\
+             Files that are older than store.retention are deleted, and the oldest of more than 1000.");
 }

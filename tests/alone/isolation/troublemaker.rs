@@ -88,6 +88,7 @@ impl Inside {
             store: Store::off(),
             agent: config.agent.clone(),
             voice: Default::default(),
+            event_logs: Default::default(),
         };
         let broken = CancellationToken::new();
         let jobs = SessionJobs::new(watch::channel(parts).1, Recovery::off());

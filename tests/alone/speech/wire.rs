@@ -23,6 +23,11 @@ pub(crate) struct Quality {
 /// The server on our side of a bad network, and the other side.
 pub(crate) struct Wire {
     pub(crate) livekit: LivekitServer,
+    link: Link,
+}
+
+/// A bad network.
+pub(crate) struct Link {
     far: Side,
     quality: Quality,
     counts: NamedTempFile,
@@ -43,6 +48,35 @@ pub(crate) fn possible() -> bool {
 impl Wire {
     /// Must be called within a network namespace of the test.
     pub(crate) fn lay(quality: Quality, seed: u64) -> Self {
+        let link = Link::lay(quality, seed);
+        Self { livekit: link.server(), link }
+    }
+
+    /// The server's address on both sides.
+    pub(crate) fn url(&self) -> String {
+        url(&self.livekit)
+    }
+
+    pub(crate) fn check(&self) {
+        self.link.check();
+    }
+
+    /// `command`, to be run on the other side.
+    pub(crate) fn beyond(&self, command: &Command) -> Command {
+        self.link.beyond(command)
+    }
+}
+
+/// The address of a server on both sides.
+pub(crate) fn url(livekit: &LivekitServer) -> String {
+    livekit.url().replace("127.0.0.1", NEAR)
+}
+
+// === impl Link ===
+
+impl Link {
+    /// Must be called within a network namespace of the test.
+    pub(crate) fn lay(quality: Quality, seed: u64) -> Self {
         let far = Side::made();
         let mut command = Command::new(voice_bench());
         command.arg("wire").arg(format!("--far={}", far.id()));
@@ -54,13 +88,12 @@ impl Wire {
         let mut line = String::new();
         BufReader::new(wire.take_output().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "up\n");
-        let livekit = LivekitServer::start_at(NEAR.parse().unwrap()).unwrap();
-        Self { livekit, far, quality, counts, _wire: wire }
+        Self { far, quality, counts, _wire: wire }
     }
 
-    /// The server's address on both sides.
-    pub(crate) fn url(&self) -> String {
-        self.livekit.url().replace("127.0.0.1", NEAR)
+    /// A server on our side of it.
+    pub(crate) fn server(&self) -> LivekitServer {
+        LivekitServer::start_at(NEAR.parse().unwrap()).unwrap()
     }
 
     /// Asserts that the network lost as many packets as it was told to.

@@ -1,9 +1,10 @@
 //! The beat of 10 ms that drives sources and receivers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     runtime::Handle,
+    sync::Notify,
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
@@ -15,6 +16,27 @@ const MAX_BEHIND: Duration = Duration::from_millis(500);
 /// Calls `beat` every 10 ms until it returns that it is done.
 pub(crate) fn start(runtime: &Handle, mut beat: impl FnMut() -> Beat + Send + 'static) {
     runtime.spawn(async move { run(&mut beat).await });
+}
+
+/// The same, and calls `early` between two beats whenever `wake` is notified.
+pub(crate) fn start_with(
+    runtime: &Handle,
+    wake: Arc<Notify>,
+    mut early: impl FnMut() + Send + 'static,
+    mut beat: impl FnMut() -> Beat + Send + 'static,
+) {
+    let waking = async move {
+        loop {
+            wake.notified().await;
+            early();
+        }
+    };
+    runtime.spawn(async move {
+        tokio::select! {
+            () = run(&mut beat) => {}
+            () = waking => {}
+        }
+    });
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +61,7 @@ async fn run(beat: &mut (impl FnMut() -> Beat + Send)) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    };
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
 

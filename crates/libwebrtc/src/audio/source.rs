@@ -13,6 +13,7 @@ use crate::{
     audio::{
         clock::{self, Beat},
         resample::Format,
+        sender::PACKET_BLOCKS,
     },
     runtime,
 };
@@ -23,13 +24,20 @@ pub(crate) trait Sink: Send + Sync {
     fn block(&self, samples: &[i16]);
 }
 
+/// The blocks that sound begins with: those of a packet.
+const FIRST_BLOCKS: usize = PACKET_BLOCKS;
+
 /// A queue of samples that is played in real time to all sinks.
 ///
-/// The clock runs while there are sinks or queued samples.
+/// The clock runs while there are sinks or queued samples. Sound behind silence does not wait for it: the first packet
+/// leaves as soon as its samples are there, and as many blocks of the next silence are left out, so that the sum of all
+/// blocks keeps step with the clock.
 pub(crate) struct Source {
     format: Format,
     state: Mutex<State>,
     room: Notify,
+    /// Sound has begun.
+    begun: Arc<Notify>,
 }
 
 /// Replaced as a whole, so that a block takes them without a copy.
@@ -39,6 +47,10 @@ struct State {
     queue: Queue,
     sinks: Sinks,
     runs: bool,
+    /// The last block was silence.
+    is_silent: bool,
+    /// The blocks that were played before their time.
+    ahead: usize,
     /// The number of calls of `clear`: samples that were being pushed during one are dropped.
     cleared: u64,
 }
@@ -57,8 +69,9 @@ impl Source {
     pub(crate) fn new(format: Format, queue_blocks: usize) -> Arc<Self> {
         let block = format.samples();
         let queue = Queue { samples: VecDeque::new(), block, capacity: queue_blocks.saturating_mul(block) };
-        let state = Mutex::new(State { queue, sinks: Sinks::default(), runs: false, cleared: 0 });
-        Arc::new(Self { format, state, room: Notify::new() })
+        let sinks = Sinks::default();
+        let state = Mutex::new(State { queue, sinks, runs: false, is_silent: true, ahead: 0, cleared: 0 });
+        Arc::new(Self { format, state, room: Notify::new(), begun: Arc::default() })
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -89,6 +102,9 @@ impl Source {
                     break;
                 }
                 state.queue.push(part)?;
+                if state.begins() {
+                    self.begun.notify_one();
+                }
             }
             self.run()?;
             self.wait_for_room().await;
@@ -135,33 +151,86 @@ impl Source {
     fn run(self: &Arc<Self>) -> Result<(), RtcError> {
         let runtime = runtime::handle()?;
         if !std::mem::replace(&mut self.state.lock().runs, true) {
-            let (source, mut block) = (Arc::downgrade(self), Vec::new());
-            clock::start(&runtime, move || beat(&source, &mut block));
+            let [early, source] = [Arc::downgrade(self), Arc::downgrade(self)];
+            let (mut first, mut block) = (Vec::new(), Vec::new());
+            let early = move || begin(&early, &mut first);
+            clock::start_with(&runtime, self.begun.clone(), early, move || beat(&source, &mut block));
         }
         Ok(())
     }
 
-    /// Puts the next block, silent when the queue is empty, into `block`, and returns its sinks; `None` when neither sinks
-    /// nor a whole block are left.
-    fn next(&self, block: &mut Vec<i16>) -> Option<Sinks> {
+    /// Takes the next step of the clock; a block is put into `block`.
+    fn next(&self, block: &mut Vec<i16>) -> Next {
         let mut state = self.state.lock();
-        if state.sinks.is_empty() && state.queue.samples.len() < state.queue.block {
+        let has_block = state.queue.has_block();
+        if state.sinks.is_empty() && !has_block {
             state.runs = false;
+            return Next::Done;
+        }
+        state.is_silent = !has_block;
+        if !has_block && state.ahead > 0 {
+            state.ahead -= 1;
+            return Next::Nothing;
+        }
+        self.pop(&mut state, block);
+        Next::Block(state.sinks.clone())
+    }
+
+    /// The next block of sound that begins before its time.
+    fn next_early(&self, block: &mut Vec<i16>) -> Option<Sinks> {
+        let mut state = self.state.lock();
+        if state.ahead == FIRST_BLOCKS || !state.queue.has_block() {
             return None;
         }
+        state.ahead += 1;
+        state.is_silent = false;
+        self.pop(&mut state, block);
+        Some(state.sinks.clone())
+    }
+
+    fn pop(&self, state: &mut State, block: &mut Vec<i16>) {
         state.queue.pop(block);
         if !state.queue.is_over() {
             self.room.notify_waiters();
         }
-        Some(state.sinks.clone())
     }
+}
+
+/// What a beat does.
+enum Next {
+    /// The block that is silent when the queue is empty, for these sinks.
+    Block(Sinks),
+    /// Silence was left out.
+    Nothing,
+    /// Neither sinks nor a whole block are left.
+    Done,
 }
 
 fn beat(source: &Weak<Source>, block: &mut Vec<i16>) -> Beat {
     let Some(source) = source.upgrade() else { return Beat::Done };
-    let Some(sinks) = source.next(block) else { return Beat::Done };
-    sinks.iter().for_each(|sink| sink.block(block));
+    match source.next(block) {
+        Next::Block(sinks) => sinks.iter().for_each(|sink| sink.block(block)),
+        Next::Nothing => {}
+        Next::Done => return Beat::Done,
+    }
     Beat::GoOn
+}
+
+fn begin(source: &Weak<Source>, block: &mut Vec<i16>) {
+    let Some(source) = source.upgrade() else { return };
+    while let Some(sinks) = source.next_early(block) {
+        sinks.iter().for_each(|sink| sink.block(block));
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// Whether enough samples wait for sound to begin behind silence.
+    fn begins(&self) -> bool {
+        let is_heard = self.is_silent && !self.sinks.is_empty();
+        is_heard && self.ahead == 0 && self.queue.samples.len() >= FIRST_BLOCKS * self.queue.block
+    }
 }
 
 // === impl Queue ===
@@ -177,6 +246,10 @@ impl Queue {
         Ok(())
     }
 
+    fn has_block(&self) -> bool {
+        self.samples.len() >= self.block
+    }
+
     fn is_over(&self) -> bool {
         self.samples.len() > self.capacity
     }
@@ -184,9 +257,59 @@ impl Queue {
     /// A rest shorter than a block waits for more samples, and silence is played meanwhile.
     fn pop(&mut self, block: &mut Vec<i16>) {
         block.clear();
-        if self.samples.len() < self.block {
+        if !self.has_block() {
             return block.resize(self.block, 0);
         }
         block.extend(self.samples.drain(..self.block));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first sample of each block, and when it came.
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<(i16, tokio::time::Instant)>>);
+
+    impl Sink for Heard {
+        fn block(&self, samples: &[i16]) {
+            self.0.lock().push((samples[0], tokio::time::Instant::now()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sound_begins_at_once_and_keeps_step_with_the_clock() {
+        let format = Format { rate: 48_000, channels: 1 };
+        let (source, heard) = (Source::new(format, 3), Arc::new(Heard::default()));
+        let began = tokio::time::Instant::now();
+        source.add_sink(heard.clone()).unwrap();
+        for round in 1..=3 {
+            tokio::time::sleep(std::time::Duration::from_millis(203)).await;
+            let (pushed, before) = (tokio::time::Instant::now(), heard.0.lock().len());
+            for _ in 0..10 {
+                source.push(&vec![round; format.samples()]).await.unwrap();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+            let heard = heard.0.lock();
+            let first: Vec<_> = heard[before..].iter().take(FIRST_BLOCKS).copied().collect();
+            assert_eq!(first, vec![(round, pushed); FIRST_BLOCKS], "they do not wait for the clock");
+            assert_eq!(heard.iter().filter(|(sample, _)| *sample == round).count(), 10);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(105)).await;
+        let beats = began.elapsed().as_millis() / 10;
+        assert_eq!(heard.0.lock().len() as u128, beats, "no more blocks than beats");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn samples_that_are_less_than_a_packet_wait_for_the_clock() {
+        let format = Format { rate: 48_000, channels: 1 };
+        let (source, heard) = (Source::new(format, 3), Arc::new(Heard::default()));
+        source.add_sink(heard.clone()).unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(33)).await;
+        source.push(&vec![7; format.samples()]).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        let heard: Vec<i16> = heard.0.lock().iter().map(|(sample, _)| *sample).collect();
+        assert_eq!(heard, [0, 0, 0, 7, 0]);
     }
 }
