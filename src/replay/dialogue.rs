@@ -9,6 +9,8 @@ use crate::session::{ChatContext, Machine, Rules};
 
 /// As many turns as no session has, and their tokens: what the model is sent is not compared.
 const HISTORY_TURNS: usize = 10_000;
+/// No number of a turn is larger.
+const MOST_TURNS: u64 = 1 << 32;
 
 pub(super) struct Dialogue(Machine);
 
@@ -39,7 +41,7 @@ impl Dialogue {
     fn told(&mut self, event: &DialogueEvent) -> Vec<String> {
         match event {
             DialogueEvent::Resumed { next_turn } => {
-                self.0.resume(&ChatContext { turns: Vec::new(), next_turn: *next_turn });
+                self.0.resume(&ChatContext { turns: Vec::new(), next_turn: (*next_turn).min(MOST_TURNS) });
             }
             _ => self.0.in_other_room(),
         }
