@@ -337,7 +337,9 @@ impl Room {
         let ourselves = self.inner.local_participant().sid().to_string();
         let rejoined = ourselves != self.ourselves;
         self.ourselves = ourselves;
-        if !rejoined {
+        if rejoined {
+            self.ears.rejoined(&self.inner);
+        } else {
             self.own_track.resumed();
         }
         RoomEvent::Reconnected { rejoined }

@@ -35,7 +35,7 @@ pub(super) async fn run(
             identity: &identity,
             display_name: &config.agent.name,
             agent_name: &config.worker.agent_name,
-            permissions: &config.worker.permissions,
+            permissions: &config.permissions(),
         },
     )?;
     let telemetry = Telemetry::start(&config.telemetry.settings(), &config.worker.agent_name, &identity)?;

@@ -77,7 +77,7 @@ impl Config {
     }
 
     /// A voice needs a track.
-    fn permissions(&self) -> Vec<Permission> {
+    pub(crate) fn permissions(&self) -> Vec<Permission> {
         let mut permissions = self.worker.permissions.clone();
         if self.tts.is_on() && !permissions.contains(&Permission::Publish) {
             permissions.push(Permission::Publish);

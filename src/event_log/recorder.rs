@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use redaction::Privacy;
 use speech::interruption::{self, Interruption};
 use speech::turn::{self, Turn, TurnEnded};
 
@@ -26,6 +27,7 @@ struct Session {
     began: Instant,
     /// Texts are recorded with their words.
     keeps: bool,
+    privacy: Privacy,
     known: Mutex<Known>,
     log: Log,
 }
@@ -40,8 +42,9 @@ struct Known {
 // === impl Recorder ===
 
 impl Recorder {
-    pub(super) fn new(began: Instant, keeps: bool, log: Log) -> Self {
-        Self(Some(Arc::new(Session { began, keeps, known: Mutex::default(), log })))
+    pub(super) fn new(began: Instant, privacy: Privacy, log: Log) -> Self {
+        let keeps = !privacy.redacts() && !privacy.is_silent();
+        Self(Some(Arc::new(Session { began, keeps, privacy, known: Mutex::default(), log })))
     }
 
     /// Another microphone is heard.
@@ -142,9 +145,19 @@ impl Recorder {
 
     /// An identity as it can be recorded.
     pub(crate) fn person(&self, identity: &str) -> String {
+        self.name("person", identity, Privacy::user)
+    }
+
+    /// The id of a message as it can be recorded: its sender chooses it.
+    pub(crate) fn message(&self, id: &str) -> String {
+        self.name("message", id, |_, id| id.to_owned())
+    }
+
+    fn name(&self, kind: &str, name: &str, plain: impl FnOnce(&Privacy, &str) -> String) -> String {
         match &self.0 {
-            Some(session) if !session.keeps => format!("person-{}", session.known().id(identity)),
-            _ => identity.to_owned(),
+            Some(session) if session.keeps => plain(&session.privacy, name),
+            Some(session) => format!("{kind}-{}", session.known().id(name)),
+            None => String::new(),
         }
     }
 }

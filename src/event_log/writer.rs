@@ -33,8 +33,7 @@ const ENDING: &str = "jsonl";
 pub struct EventLogs(Option<Arc<Logs>>);
 
 struct Logs {
-    /// Texts are recorded with their words.
-    keeps: bool,
+    privacy: Privacy,
     directory: PathBuf,
     queue: SyncSender<Task>,
     metrics: Metrics,
@@ -73,9 +72,13 @@ impl EventLogs {
     ) -> io::Result<Self> {
         let Some(directory) = directory else { return Ok(Self(None)) };
         let (queue, tasks) = sync_channel(WAITING);
-        let keeps = !privacy.redacts() && !privacy.is_silent();
         thread::Builder::new().name("event-logs".into()).spawn(move || work(&tasks, retention))?;
-        Ok(Self(Some(Arc::new(Logs { keeps, directory, queue, metrics: metrics.clone() }))))
+        Ok(Self(Some(Arc::new(Logs {
+            privacy: privacy.clone(),
+            directory,
+            queue,
+            metrics: metrics.clone(),
+        }))))
     }
 
     /// The log of a session that begins now.
@@ -84,7 +87,7 @@ impl EventLogs {
         let header = header();
         let log = Log::new(logs.clone(), &header);
         log.push(Task::Open(log.file.clone(), line(&header)));
-        Recorder::new(began, logs.keeps, log)
+        Recorder::new(began, logs.privacy.clone(), log)
     }
 
     /// Waits until all that was recorded is written, for so long at most.

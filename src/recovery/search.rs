@@ -68,7 +68,7 @@ impl Search {
             credentials,
             agent_name: config.worker.agent_name.clone(),
             display_name: config.agent.name.clone(),
-            permissions: config.worker.permissions.clone(),
+            permissions: config.permissions(),
             waiting: Vec::new(),
             interrupted,
             server: Latch::default(),

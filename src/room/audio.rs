@@ -97,6 +97,15 @@ impl Ears {
         }
     }
 
+    /// We are in the room anew. What was asked for while the connection was being restored may not have reached the
+    /// server.
+    pub(super) fn rejoined(&mut self, room: &lk::Room) {
+        self.linked = None;
+        if self.whom.is_some() {
+            self.link(room);
+        }
+    }
+
     pub(super) fn left(&mut self, participant: &lk::RemoteParticipant, room: &lk::Room) {
         if self.linked.as_deref() == Some(participant.identity().as_str()) {
             self.linked = None;

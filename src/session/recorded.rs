@@ -36,7 +36,7 @@ impl Recorder {
             }
             Event::Corrected(correction, _) => DialogueEvent::Corrected {
                 speaker: self.person(&correction.speaker),
-                ids: correction.ids.clone(),
+                ids: correction.ids.iter().map(|id| self.message(id)).collect(),
                 text: correction.text.as_ref().map(|text| self.content(text.expose())),
             },
             Event::Delta { turn, text } => {
@@ -65,7 +65,7 @@ impl Recorder {
         line::Utterance {
             speaker: self.person(&said.speaker),
             text: self.content(said.text.expose()),
-            segment: said.segment.clone(),
+            segment: said.segment.as_deref().map(|id| self.message(id)),
             among: said.among.as_ref().map(people),
             way: said.way.into(),
         }

@@ -256,7 +256,10 @@ async fn words_cut_the_reply_and_the_model_learns_how_far_it_came() {
     let script = Script::new([Step::reply(LONG), Step::reply("As you like.")])
         .transcriptions([Step::reply("Tell me a story."), Step::reply("Stop that, please.")]);
     let world = world(script).await;
-    let worker = world.worker(&borrowed(&impatient(&world)));
+    let mut settings = impatient(&world);
+    let events = world.dir().join("events");
+    settings.push(format!("store.events_dir={}", events.display()));
+    let worker = world.worker(&borrowed(&settings));
     let ada = Person::join(&world, "story").await;
     ada.say(&question).await;
     ada.wait_until("the story has begun", |seen| !seen.sounds.is_empty()).await;
@@ -290,6 +293,29 @@ async fn words_cut_the_reply_and_the_model_learns_how_far_it_came() {
     let cut = &shown["turns"][0]["speech"]["cut"];
     assert_eq!(cut["bytes"], said.len());
     assert!((cut["played_s"].as_f64().unwrap() - position).abs() < 1e-5, "{cut}");
+    drop(worker);
+    assert_explained(&world, &events);
+}
+
+/// Asserts that the session's event log is replayed to the same actions, with their reasons.
+fn assert_explained(world: &World, events: &std::path::Path) {
+    let logs: Vec<_> = std::fs::read_dir(events).unwrap().map(|log| log.unwrap().path()).collect();
+    let [log] = &logs[..] else { panic!("{logs:?}") };
+    let output = world.run(&["replay", log.to_str().unwrap()]);
+    let [told, complained] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    assert!(output.status.success(), "{told}{complained}");
+    for told_of in [
+        "the turn ends: ",
+        "ms of silence, behind a finished sentence (turn.min_delay 500 ms)",
+        "the turn interrupts the reply",
+        "the reply is cut: a person said something else",
+        "turn 0 is over: interrupted",
+        "the reply to turn 1 begins",
+        "events, replayed to the same actions",
+    ] {
+        assert!(told.contains(told_of), "{told_of}: {told}");
+    }
+    println!("{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -297,13 +297,20 @@ async fn follow(mut events: mpsc::UnboundedReceiver<lk::RoomEvent>, seen: Arc<Mu
     while let Some(event) = events.recv().await {
         match event {
             lk::RoomEvent::TrackSubscribed { track: lk::RemoteTrack::Audio(track), .. } => {
-                tasks.push_back(tokio::spawn(listen(track, seen.clone())));
+                let sid = track.sid();
+                tasks.push_back((Some(sid), tokio::spawn(listen(track, seen.clone()))));
+            }
+            lk::RoomEvent::TrackUnsubscribed { track, .. } => {
+                let is_gone = |sid: &Option<lk::TrackSid>| *sid == Some(track.sid());
+                tasks.iter().filter(|(sid, _)| is_gone(sid)).for_each(|(_, task)| task.abort());
+                tasks.retain(|(sid, _)| !is_gone(sid));
             }
             lk::RoomEvent::TextStreamOpened { reader, topic, participant_identity }
                 if topic == "lk.transcription" =>
             {
                 let Some(reader) = reader.take() else { continue };
-                tasks.push_back(tokio::spawn(read(reader, participant_identity.to_string(), seen.clone())));
+                let read = read(reader, participant_identity.to_string(), seen.clone());
+                tasks.push_back((None, tokio::spawn(read)));
             }
             lk::RoomEvent::TranscriptionReceived { participant, track_publication, segments } => {
                 let speaker = participant.map(|who| who.identity().to_string()).unwrap_or_default();
@@ -330,7 +337,7 @@ async fn follow(mut events: mpsc::UnboundedReceiver<lk::RoomEvent>, seen: Arc<Mu
             _ => {}
         }
     }
-    tasks.into_iter().for_each(|task| task.abort());
+    tasks.into_iter().for_each(|(_, task)| task.abort());
 }
 
 async fn listen(track: lk::RemoteAudioTrack, seen: Arc<Mutex<Seen>>) {

@@ -8,12 +8,17 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::segment::{Outlet, Segment};
 use super::{Line, Word, WriteError};
+use crate::runtime::sleep_until;
 
+/// How long a new stay is before its first stream. The others may learn of the new participant only then, and their
+/// SDKs end all streams of a participant whose earlier stay is over.
+const SETTLING: Duration = Duration::from_secs(1);
 /// Segments that are kept for another stay. Each is at most as long as a reply may be.
 const KEPT: usize = 4;
 
@@ -22,6 +27,8 @@ pub(super) struct Writer {
     line: watch::Receiver<Line>,
     /// More of a segment may be written.
     raised: Arc<Notify>,
+    /// The first streams of this stay wait until then.
+    settled: Option<Instant>,
     /// The latest ones; the last is under way until it is finished.
     segments: VecDeque<Segment>,
 }
@@ -30,7 +37,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(outlet: Outlet, line: watch::Receiver<Line>, raised: Arc<Notify>) -> Self {
-        Self { outlet, line, raised, segments: VecDeque::new() }
+        Self { outlet, line, raised, settled: None, segments: VecDeque::new() }
     }
 
     /// Runs until there will be no more words.
@@ -43,17 +50,24 @@ impl Writer {
                     let line = *self.line.borrow_and_update();
                     if line.up && line.stay != stay {
                         stay = line.stay;
+                        self.settled = Some(Instant::now() + SETTLING);
                         self.segments.iter_mut().for_each(|segment| segment.start_again(line.lost));
                     }
                 }
                 word = words.recv() => match word {
                     Some(word) => self.take(word),
                     // What was still to be heard may be written by now.
-                    None => return self.write().await,
+                    None => {
+                        sleep_until(self.settled.or_else(|| Some(Instant::now()))).await;
+                        return self.write().await;
+                    }
                 },
                 () = self.raised.notified() => {}
+                () = sleep_until(self.settled) => self.settled = None,
             }
-            self.write().await;
+            if self.settled.is_none() {
+                self.write().await;
+            }
         }
     }
 
