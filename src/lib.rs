@@ -41,9 +41,9 @@ pub mod caller;
 mod check;
 pub mod cli;
 pub mod config;
+pub mod event_log;
 #[cfg(any(debug_assertions, feature = "fuzzing"))]
 #[doc(hidden)]
-pub mod event_log;
 pub mod fuzzing;
 #[cfg(test)]
 mod generated_table;

@@ -12,8 +12,8 @@ use crate::support::world::World;
 
 const ASKED: [&str; 2] = ["what time does the train leave", "is there another one"];
 const ANSWERED: [&str; 2] = [
-    "the train leaves at seven in the morning, and the next one leaves at nine",
-    "there is another train at noon, but it stops in every village on the way",
+    "the train leaves at seven in the morning and the next one leaves at nine",
+    "there is another train at noon but it stops in every village on the way",
 ];
 /// Longer silence within a reply is a pause for an interruption.
 const LONGEST_PAUSE: Duration = Duration::from_millis(700);
@@ -57,11 +57,7 @@ async fn an_echo_of_the_agent_is_no_turn_and_replies_are_heard_whole() {
 
 /// What the recogniser knows: what is asked, and the parts of the answers as an echo brings them.
 fn sentences() -> String {
-    let answered = ANSWERED.iter().flat_map(|text| [text.replace(',', "")].into_iter().chain(parts(text)));
-    let all: Vec<String> = ASKED.map(str::to_owned).into_iter().chain(answered).collect();
+    let halves = ANSWERED.iter().flat_map(|text| text.split(" and ").flat_map(|part| part.split(" but ")));
+    let all: Vec<String> = ASKED.iter().chain(&ANSWERED).copied().chain(halves).map(str::to_owned).collect();
     format!("#JSGF V1.0;\ngrammar sentences;\npublic <sentence> = {};\n", all.join(" | "))
-}
-
-fn parts(text: &str) -> Vec<String> {
-    text.split(", ").map(str::to_owned).collect()
 }
