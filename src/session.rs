@@ -233,9 +233,10 @@ impl Session<'_> {
                 Action::Cancel { turn } => {
                     self.call.iter_mut().filter(|call| call.turn() == turn).for_each(Call::cancel)
                 }
-                Action::OpenSegment { segment, only } => {
+                Action::OpenSegment { segment, only, is_spoken } => {
                     // What few may read is not spoken to all.
-                    let spoken = self.speech.open_segment(segment, only.is_empty(), &self.transcript).await;
+                    let is_spoken = is_spoken && only.is_empty();
+                    let spoken = self.speech.open_segment(segment, is_spoken, &self.transcript).await;
                     let (sound, allowance) = spoken.unzip();
                     let opened = self.transcript.open_segment(only, allowance).await;
                     self.segments.opened(segment, opened, sound);
@@ -414,6 +415,7 @@ impl From<&config::Agent> for Rules {
             greeting: agent.greeting.clone(),
             apology: agent.apology.clone(),
             resume_notice: agent.resume_notice.clone(),
+            text_notice: agent.text_notice.clone(),
             history_turns: agent.history_turns,
             history_tokens: agent.history_tokens,
             leave_grace: agent.leave_grace,

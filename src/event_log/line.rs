@@ -31,6 +31,7 @@ pub(crate) struct AgentRules {
     pub(crate) greeting: Content,
     pub(crate) apology: Content,
     pub(crate) resume_notice: Content,
+    pub(crate) text_notice: Content,
     pub(crate) leave_grace_us: u64,
 }
 
@@ -193,6 +194,8 @@ pub(crate) enum DialogueEvent {
     Back {
         rejoined: bool,
     },
+    VoiceFailed,
+    VoiceWorks,
     End(String),
     Tick,
 }

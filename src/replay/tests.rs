@@ -49,6 +49,7 @@ fn rules() -> Rules {
         greeting: "Hello.".into(),
         apology: "Sorry.".into(),
         resume_notice: "I am back.".into(),
+        text_notice: "I write.".into(),
         history_turns: 20,
         history_tokens: 4000,
         leave_grace: Duration::from_secs(20),

@@ -83,6 +83,10 @@ pub(crate) enum Event {
     Back {
         rejoined: bool,
     },
+    /// A text could not be spoken, and is written.
+    VoiceFailed,
+    /// The voice works again.
+    VoiceWorks,
     /// The session is to end.
     End(EndReason),
     /// The time of `Machine::deadline` came.
@@ -125,6 +129,8 @@ pub(crate) enum Action {
     OpenSegment {
         segment: u64,
         only: Vec<String>,
+        /// It is said aloud, too, where the session speaks.
+        is_spoken: bool,
     },
     Say(Text),
     /// The segment is whole; `chat` names the people who get it as a chat message too.
@@ -183,6 +189,8 @@ pub(crate) struct Rules {
     /// The agent's words when it comes back after an absence: said instead of the greeting when the session goes on
     /// after a crash.
     pub(crate) resume_notice: String,
+    /// The agent's words when its voice fails.
+    pub(crate) text_notice: String,
     pub(crate) history_turns: usize,
     pub(crate) history_tokens: u64,
     pub(crate) leave_grace: Duration,
@@ -201,6 +209,10 @@ pub(crate) struct Machine {
     reply: Option<Reply>,
     waiting: Option<Waiting>,
     preemptive: Preemptive,
+    /// The voice failed since it worked last, and people have not been told.
+    voice_fails: bool,
+    /// People were told that the voice fails.
+    told_of_voice: bool,
     /// The message of the turn that was asked last.
     asked: Option<MessageKey>,
     next_turn: u64,
@@ -249,6 +261,8 @@ impl Machine {
             reply: None,
             waiting: None,
             preemptive: Preemptive::default(),
+            voice_fails: false,
+            told_of_voice: false,
             asked: None,
             next_turn: 0,
             next_segment: 0,
@@ -310,6 +324,8 @@ impl Machine {
             Event::SegmentEnded { segment, end } => self.segment_ended(segment, end),
             Event::Away => self.presence.away(now),
             Event::Back { rejoined } => self.back(now, rejoined),
+            Event::VoiceFailed => self.voice_failed(),
+            Event::VoiceWorks => (self.voice_fails, self.told_of_voice) = (false, false),
             Event::End(reason) => self.end(reason),
             Event::Tick => self.tick(now),
         }
@@ -442,8 +458,26 @@ impl Machine {
         }
     }
 
+    fn voice_failed(&mut self) {
+        self.voice_fails = true;
+        if self.reply.is_none() && self.ending.is_none() {
+            self.tell_of_voice();
+        }
+    }
+
+    /// Tells people once that the voice fails. To be called between replies.
+    fn tell_of_voice(&mut self) {
+        if std::mem::take(&mut self.voice_fails) && !std::mem::replace(&mut self.told_of_voice, true) {
+            self.say(self.rules.text_notice.clone(), Vec::new(), false);
+        }
+    }
+
     /// Says a text of the agent's own, such as the greeting, to these people; an empty list is the whole room.
     fn say_whole(&mut self, text: String, only: Vec<String>) {
+        self.say(text, only, true);
+    }
+
+    fn say(&mut self, text: String, only: Vec<String>, is_spoken: bool) {
         if text.is_empty() {
             return;
         }
@@ -455,7 +489,7 @@ impl Machine {
             self.set_state(AgentState::Speaking);
         }
         let chat = self.audience.chat(&only);
-        self.actions.push(Action::OpenSegment { segment, only });
+        self.actions.push(Action::OpenSegment { segment, only, is_spoken });
         self.actions.push(Action::Say(text));
         self.actions.push(Action::CloseSegment { chat });
         if speaking {

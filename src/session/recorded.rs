@@ -55,6 +55,8 @@ impl Recorder {
             },
             Event::Away => DialogueEvent::Away,
             Event::Back { rejoined } => DialogueEvent::Back { rejoined: *rejoined },
+            Event::VoiceFailed => DialogueEvent::VoiceFailed,
+            Event::VoiceWorks => DialogueEvent::VoiceWorks,
             Event::End(reason) => DialogueEvent::End(reason.to_string()),
             Event::Tick => DialogueEvent::Tick,
         }
@@ -101,6 +103,8 @@ pub(crate) fn replayed(event: &DialogueEvent) -> Option<Event> {
         }
         DialogueEvent::Away => Event::Away,
         DialogueEvent::Back { rejoined } => Event::Back { rejoined: *rejoined },
+        DialogueEvent::VoiceFailed => Event::VoiceFailed,
+        DialogueEvent::VoiceWorks => Event::VoiceWorks,
         DialogueEvent::End(reason) => Event::End(EndReason::RoomClosed(reason.clone())),
         DialogueEvent::Tick => Event::Tick,
     })
@@ -130,6 +134,7 @@ pub(crate) fn word(action: &Action) -> String {
         Action::Discard => "discard".into(),
         Action::Unheard { turn, .. } => format!("unheard {turn}"),
         Action::Cancel { turn } => format!("cancel {turn}"),
+        Action::OpenSegment { segment, is_spoken: false, .. } => format!("open_written_segment {segment}"),
         Action::OpenSegment { segment, .. } => format!("open_segment {segment}"),
         Action::Say(_) => "say".into(),
         Action::CloseSegment { .. } => "close_segment".into(),
@@ -152,6 +157,7 @@ impl Rules {
             greeting: text(&self.greeting),
             apology: text(&self.apology),
             resume_notice: text(&self.resume_notice),
+            text_notice: text(&self.text_notice),
             leave_grace_us: line::us(self.leave_grace),
         }
     }

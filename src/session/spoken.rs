@@ -102,14 +102,25 @@ impl Session<'_> {
 
     fn said(&mut self, said: Said) {
         match said {
-            Said::Began { segment, at } => self.speech.began(segment, at),
+            Said::Began { segment, at } => {
+                self.speech.began(segment, at);
+                self.voice_works(true);
+            }
             Said::Ended { segment } => self.speech.ended(segment),
             Said::Failed(trouble) => {
                 let why = trouble.failure.message;
                 tracing::warn!(class = trouble.failure.class, "a reply is not spoken, and stays text: {why}");
+                self.voice_works(false);
             }
         }
         self.show_state();
+    }
+
+    fn voice_works(&mut self, works: bool) {
+        if self.speech.voice_worked(works) != works {
+            let event = if works { Event::VoiceWorks } else { Event::VoiceFailed };
+            self.happened.push_back(super::now(event));
+        }
     }
 
     /// A turn that may have ended is put to the model, unless the agent is about to say something.

@@ -18,6 +18,7 @@ use crate::support::world::{Worker, World, wait_until};
 
 pub(crate) const QUESTION: &str = "what will the weather be tomorrow";
 const REPLY: &str = "It will be sunny all day. Take a hat with you.";
+const TEXT_NOTICE: &str = "I cannot speak at the moment, so I write.";
 /// The length of the scripted voice's sound for a text.
 pub(crate) const TONE: Duration = Duration::from_millis(60);
 
@@ -238,9 +239,12 @@ async fn a_voice_that_is_refused_leaves_the_reply_in_text() {
             ("voiced_tts_attempt_errors_total", &[("class", "401")], 1.0),
         ],
     );
+    let is_notice = |text: &&crate::support::voice::Written| text.text == TEXT_NOTICE;
+    ada.wait_until("the person is told", |seen| seen.texts.iter().any(|text| is_notice(&text))).await;
     // The next turn is spoken again.
     ada.say(&question).await;
     assert_eq!(ada.sounds(1).await.len(), 1);
+    assert_eq!(ada.look(|seen| seen.texts.iter().filter(is_notice).count()), 1);
     ada.leave().await;
 }
 

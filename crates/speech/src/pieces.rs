@@ -2,11 +2,11 @@
 //!
 //! The first piece is the first clause of some length or the first sentence, so that the voice begins early; the others
 //! are whole sentences, short ones together. A piece leaves when the next one has begun, since only then it is known
-//! that "3." was not "3.50", and at the end of the reply. No piece is without a letter or a digit: synthesisers answer
-//! such text with errors.
+//! that "3." was not "3.50", and at the end of the reply; the first clause leaves at its comma. No piece is without a letter
+//! or a digit: synthesisers answer such text with errors.
 //!
 //! Each [`Piece`] knows the range of the reply that it stands for. Ranges follow each other without gaps and end where
-//! the reply ends, so the part of a reply that was heard is a part of the reply itself.
+//! the reply ends, or before what is not spoken of it, so the part of a reply that was heard is a part of the reply itself.
 
 mod boundary;
 
@@ -93,8 +93,8 @@ impl Pieces {
         let mut pieces = Vec::new();
         for (letter, end) in words.letters() {
             self.absorb(letter, end);
-            // A letter or a digit is what completes a piece: the next one has begun.
-            if letter.is_alphanumeric() {
+            // A letter or a digit is what completes a piece: the next one has begun. A comma can end the first clause.
+            if letter.is_alphanumeric() || letter == ',' {
                 self.cut(&mut pieces);
             }
         }

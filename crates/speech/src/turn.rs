@@ -253,7 +253,11 @@ impl Turn {
 
     /// A transcript has come.
     fn transcribed(&mut self) {
-        self.awaited = if self.settings.transcript_each { self.awaited.saturating_sub(1) } else { 0 };
+        self.awaited = match self.settings.transcript_each {
+            // Of speech that goes on more is to come, as where a recogniser cuts a long utterance.
+            true => self.awaited.saturating_sub(1).max(u32::from(self.is_speaking)),
+            false => 0,
+        };
     }
 
     fn partial(&mut self, now: Instant, text: &str) {

@@ -31,6 +31,9 @@ section! {
         .live()
         .doc("Said when we come back to a room after a crash, or after the connection was lost. Empty: nothing is said.");
 
+    text_notice: String = of(&Text, r#""I cannot speak at the moment, so I write.""#).live()
+        .doc("Written when the voice fails, once until it works again. Empty: replies are written without a word about it.");
+
     history_turns: usize = of(&integer(0, 10_000), "50").live()
         .doc("How many past turns the model sees with each new one.");
 

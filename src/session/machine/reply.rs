@@ -66,7 +66,7 @@ impl Machine {
             self.next_segment += 1;
             (reply.first_word_at, reply.segment) = (Some(now), Some(segment));
             self.set_state(AgentState::Speaking);
-            self.actions.push(Action::OpenSegment { segment, only });
+            self.actions.push(Action::OpenSegment { segment, only, is_spoken: true });
         }
         self.actions.push(Action::Say(text));
     }
@@ -122,6 +122,9 @@ impl Machine {
             .push(Action::Finish { turn: reply.turn, result: TurnResult { outcome, answer, latency } });
         if apologise {
             self.say_whole(self.rules.apology.clone(), reply.only);
+        }
+        if self.ending.is_none() {
+            self.tell_of_voice();
         }
         self.go_on();
     }

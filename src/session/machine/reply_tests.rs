@@ -159,3 +159,21 @@ fn what_was_answered_into_a_connection_that_is_lost_is_taken_back() {
     session.machine.truncate_segment(1, 4);
     assert_eq!(session.prompt()[4], "Once", "this has left as a whole");
 }
+
+#[test]
+fn people_read_once_that_the_voice_fails_until_it_works_again() {
+    let mut session = Session::joined(Rules { text_notice: "I write".into(), ..rules() });
+    session.on(heard("hi"));
+    session.on(delta(0, "hello"));
+    assert!(session.on(Event::VoiceFailed).is_empty(), "the reply comes first");
+    assert!(session.on(Event::VoiceFailed).is_empty());
+    let noticed = ["speaking", "open a written one", "say I write", "close", "listening"];
+    let over = session.on(answered(0, TurnOutcome::Answered));
+    assert_eq!(over, [&["close", "finish 0 answered"][..], &noticed[1..]].concat());
+    session.on(heard("and now?"));
+    session.on(delta(1, "still"));
+    session.on(Event::VoiceFailed);
+    assert_eq!(session.on(answered(1, TurnOutcome::Answered)), ["close", "finish 1 answered", "listening"]);
+    assert!(session.on(Event::VoiceWorks).is_empty());
+    assert_eq!(session.on(Event::VoiceFailed), noticed, "it is news again");
+}

@@ -47,6 +47,8 @@ pub(in crate::session) struct Speech {
     sounding: Vec<u64>,
     /// The segment that was opened last is to be heard.
     is_spoken: bool,
+    /// The last text that was to be spoken began to sound, or there was none.
+    voice_works: bool,
     shown: Shown,
 }
 
@@ -93,6 +95,7 @@ impl Speech {
             turn: None,
             sounding: Vec::new(),
             is_spoken: false,
+            voice_works: true,
             shown: Shown::default(),
         }
     }
@@ -332,6 +335,11 @@ impl Speech {
             self.shown.want(state);
         }
         self.mouth.is_some()
+    }
+
+    /// Takes note of whether the voice works, and returns whether it did before.
+    pub(super) fn voice_worked(&mut self, works: bool) -> bool {
+        std::mem::replace(&mut self.voice_works, works)
     }
 
     /// The state to announce, where it has changed.

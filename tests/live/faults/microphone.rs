@@ -22,6 +22,39 @@ async fn a_person_without_a_microphone() {
     call.finish("no-microphone", asked).await;
 }
 
+/// A person who speaks for so long, with pauses that end no turn, and is answered once.
+async fn monologue(length: Duration) {
+    let Some(mut call) = Call::set(&[]).await else { return };
+    let (transcribed, asked) = (call.world.model.transcriptions().len(), call.world.model.requests().len());
+    let sentence = &call.question[SECOND / 5..call.question.len() - SECOND / 5];
+    let sentence = between(0, sentence, SECOND * 35 / 100);
+    let began = Instant::now();
+    while began.elapsed() < length {
+        call.ada.say(&sentence).await;
+    }
+    let ended = Instant::now();
+    call.is_answered().await;
+    assert_eq!(call.world.model.requests().len(), asked + 1, "the person was interrupted");
+    let sentences = call.world.model.transcriptions().len() - transcribed;
+    let last = call.world.model.requests().pop().unwrap().body;
+    let text = last["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap().to_owned();
+    let understood = text.matches(UNDERSTOOD).count();
+    println!("{sentences} requests, {understood} sentences of a turn");
+    assert!(understood as u64 >= length.as_secs() / 4, "{understood} sentences: {text}");
+    call.finish("monologue", ended).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_monologue_of_a_minute() {
+    monologue(Duration::from_secs(66)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "--all: takes ten minutes; the minute above has the same rules"]
+async fn a_monologue_of_ten_minutes() {
+    monologue(Duration::from_secs(600)).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_microphone_that_is_muted_in_mid_word() {
     let Some(mut call) = Call::set(&[]).await else { return };

@@ -12,17 +12,29 @@ const SPLIT: [&str; 3] = ["offline", "live", "alone"];
 /// The program whose tests run with nothing else of ours beside them.
 const ALONE: &str = "alone";
 /// Modules of that program whose tests measure no time. They only need a process of their own, or are much work.
-const OWN_PROCESS: [&str; 7] =
-    ["cameras", "cancelled_join", "chaos", "hard_close", "http_held", "isolation", "many_rooms"];
+const OWN_PROCESS: [&str; 8] = [
+    "cameras",
+    "cancelled_join",
+    "chaos",
+    "hard_close",
+    "http_held",
+    "isolation",
+    "lossy_text",
+    "many_rooms",
+];
 /// Tests of other programs that hear in real time what a stalled machine makes another sound of.
-const REAL_TIME: [&str; 3] =
-    ["hearing::unspoken::", "hearing::local::", "faults::microphone::music_in_stereo"];
+const REAL_TIME: [&str; 4] =
+    ["hearing::unspoken::", "hearing::local::", "hearing::echo::", "faults::microphone::music_in_stereo"];
 /// Modules whose tests spend their time on time limits, outages and restarts, and use a seventh of a processor; `faults` a
 /// third. Those with the longest tests come first.
-const WAITING: [&str; 19] = [
+const WAITING: [&str; 23] = [
     "outages",
+    "lossy_text",
     "llm",
     "hearing",
+    "voice",
+    "speaking",
+    "spoken_call",
     "terminated",
     "clock",
     "stuck",

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
     sync::Notify,
-    time::{Instant, MissedTickBehavior, interval_at},
+    time::{Instant, sleep_until},
 };
 
 /// The length of WebRTC's audio block.
@@ -14,47 +14,46 @@ pub(crate) const BEAT: Duration = Duration::from_millis(10);
 const MAX_BEHIND: Duration = Duration::from_millis(500);
 
 /// Calls `beat` every 10 ms until it returns that it is done.
-pub(crate) fn start(runtime: &Handle, mut beat: impl FnMut() -> Beat + Send + 'static) {
-    runtime.spawn(async move { run(&mut beat).await });
+pub(crate) fn start(runtime: &Handle, beat: impl FnMut() -> Beat + Send + 'static) {
+    start_with(runtime, Arc::default(), || {}, beat);
 }
 
-/// The same, and calls `early` between two beats whenever `wake` is notified.
+/// The same. Whenever `wake` is notified, the beats that were left for later are made up for, and `woken` is called.
 pub(crate) fn start_with(
     runtime: &Handle,
     wake: Arc<Notify>,
-    mut early: impl FnMut() + Send + 'static,
+    mut woken: impl FnMut() + Send + 'static,
     mut beat: impl FnMut() -> Beat + Send + 'static,
 ) {
-    let waking = async move {
-        loop {
-            wake.notified().await;
-            early();
-        }
-    };
-    runtime.spawn(async move {
-        tokio::select! {
-            () = run(&mut beat) => {}
-            () = waking => {}
-        }
-    });
+    runtime.spawn(async move { run(&wake, &mut woken, &mut beat).await });
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Beat {
     GoOn,
+    /// So many of the next beats may come together with the one behind them.
+    Rest(u32),
     Done,
 }
 
-async fn run(beat: &mut (impl FnMut() -> Beat + Send)) {
-    let mut ticks = interval_at(Instant::now() + BEAT, BEAT);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+async fn run(wake: &Notify, woken: &mut (impl FnMut() + Send), beat: &mut (impl FnMut() -> Beat + Send)) {
+    let (mut next, mut rest) = (Instant::now() + BEAT, 0);
     loop {
-        let due = ticks.tick().await + BEAT;
-        if beat() == Beat::Done {
-            return;
+        let is_woken = tokio::select! {
+            () = sleep_until(next + rest * BEAT) => false,
+            () = wake.notified() => true,
+        };
+        while next <= Instant::now() {
+            rest = match beat() {
+                Beat::GoOn => 0,
+                Beat::Rest(beats) => beats,
+                Beat::Done => return,
+            };
+            next = if next.elapsed() > MAX_BEHIND { Instant::now() + BEAT } else { next + BEAT };
         }
-        if due.elapsed() > MAX_BEHIND {
-            ticks.reset();
+        if is_woken {
+            woken();
+            rest = 0;
         }
     }
 }
@@ -105,5 +104,33 @@ mod tests {
         });
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(beats.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn beats_that_rest_come_together_and_at_once_when_woken() {
+        let (beats, mut beat) = counting();
+        let (wake, woken) = (Arc::<Notify>::default(), Arc::new(AtomicU32::new(0)));
+        let seen = woken.clone();
+        let resting = move || {
+            beat();
+            Beat::Rest(9)
+        };
+        start_with(
+            &Handle::current(),
+            wake.clone(),
+            move || {
+                seen.fetch_add(1, Ordering::Relaxed);
+            },
+            resting,
+        );
+        let count = || beats.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(95)).await;
+        assert_eq!(count(), 1, "nine are left for later");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(count(), 11);
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        wake.notify_one();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!((count(), woken.load(Ordering::Relaxed)), (15, 1));
     }
 }

@@ -75,6 +75,8 @@ struct Encoding {
     channels: Channels,
     pending: Vec<i16>,
     time: u32,
+    /// The samples of each channel since the last packet that was sent.
+    unsent: u32,
     silent: bool,
     silence: Silence,
     failed: bool,
@@ -165,6 +167,14 @@ impl Sink for AudioSender {
         let frame = self.encoding.lock().block(samples);
         frame.into_iter().for_each(|frame| self.deliver(frame));
     }
+
+    fn take_back(&self, blocks: usize) -> bool {
+        self.encoding.lock().take_back(blocks)
+    }
+
+    fn rest(&self) -> u32 {
+        self.encoding.lock().rest()
+    }
 }
 
 // === impl Encoding ===
@@ -190,6 +200,7 @@ impl Encoding {
             channels,
             pending: Vec::with_capacity(PACKET_BLOCKS * opus::BLOCK * channels.count()),
             time: 0,
+            unsent: 0,
             silent: true,
             silence: Silence::default(),
             failed: false,
@@ -208,6 +219,25 @@ impl Encoding {
         frame
     }
 
+    /// Goes back in time by silence that was not sent.
+    fn take_back(&mut self, blocks: usize) -> bool {
+        let pending = (self.pending.len() / self.channels.count()) as u32;
+        let back = (blocks * opus::BLOCK) as u32;
+        if self.unsent + pending < back || self.pending.iter().any(|sample| *sample != 0) {
+            return false;
+        }
+        self.pending.clear();
+        self.time = self.time.wrapping_add(pending).wrapping_sub(back);
+        self.unsent = self.unsent + pending - back;
+        true
+    }
+
+    /// The blocks of silence that make no packet to send.
+    fn rest(&self) -> u32 {
+        let unsent = if self.silent { self.silence.unsent() * PACKET_BLOCKS } else { 0 };
+        unsent.saturating_sub(self.pending.len() / opus::BLOCK / self.channels.count()) as u32
+    }
+
     fn packet(&mut self, time: u32) -> Option<EncodedFrame> {
         let level = level::dbov(&self.pending);
         let payload = match self.encode(level) {
@@ -223,8 +253,10 @@ impl Encoding {
         self.silent = payload.len() <= DTX_PACKET;
         // Only the first packet of a silence is sent, to announce it.
         if self.silent && was_silent {
+            self.unsent = self.unsent.saturating_add(PACKET_SAMPLES);
             return None;
         }
+        self.unsent = 0;
         let starts = was_silent && !self.silent;
         Some(EncodedFrame { time, payload, level, starts })
     }
@@ -256,6 +288,12 @@ impl Silence {
         let place = self.place?;
         self.place = Some((place + 1) % self.round.len());
         self.round.get(place).cloned()
+    }
+
+    /// The next packets that are known and only announce silence.
+    fn unsent(&self) -> usize {
+        let rest = self.place.and_then(|place| self.round.get(place..)).unwrap_or_default();
+        rest.iter().take_while(|packet| packet.len() <= DTX_PACKET).count()
     }
 
     fn encoded(&mut self, payload: &[u8]) {
@@ -317,6 +355,23 @@ mod tests {
         assert!(frames[0].starts && !frames[1].starts);
         assert!(frames.iter().all(|frame| opus::duration(&frame.payload) == Some(960)));
         assert!(frames[3].level > -20, "{}", frames[3].level);
+    }
+
+    #[test]
+    fn only_silence_that_was_not_sent_is_taken_back() {
+        let (sender, _) = sender(Settings { dtx: true, ..Settings::default() });
+        let (seed, silence) = (&mut 1, vec![0; FORMAT.samples()]);
+        (0..20).for_each(|_| sender.block(&noise(seed)));
+        assert!(!sender.take_back(2), "it was sent");
+        (0..101).for_each(|_| sender.block(&silence));
+        assert!(sender.take_back(2));
+        let sent = sender.take().back().unwrap().time + PACKET_SAMPLES;
+        (0..2).for_each(|_| sender.block(&noise(seed)));
+        let [frame] = &Vec::from(sender.take())[..] else { panic!("one packet") };
+        assert!(frame.starts && frame.time >= sent, "{} of {sent}", frame.time);
+        assert_eq!(frame.time, 119 * opus::BLOCK as u32, "two of 121 blocks before");
+        sender.block(&noise(seed));
+        assert!(!sender.take_back(1), "it is sound");
     }
 
     #[test]

@@ -22,21 +22,33 @@ use crate::{
 pub(crate) trait Sink: Send + Sync {
     /// 10 ms, interleaved, in the format of the source.
     fn block(&self, samples: &[i16]);
+
+    /// Takes the last blocks back, which were silence: those that follow stand in their place. False where that cannot be.
+    fn take_back(&self, _blocks: usize) -> bool {
+        false
+    }
+
+    /// How many of the next blocks, if they are silent, may come later than their time.
+    fn rest(&self) -> u32 {
+        0
+    }
 }
 
 /// The blocks that sound begins with: those of a packet.
 const FIRST_BLOCKS: usize = PACKET_BLOCKS;
+/// The beats of silence that come together at most.
+const LONGEST_REST: u32 = 20;
 
 /// A queue of samples that is played in real time to all sinks.
 ///
-/// The clock runs while there are sinks or queued samples. Sound behind silence does not wait for it: the first packet
-/// leaves as soon as its samples are there, and as many blocks of the next silence are left out, so that the sum of all
-/// blocks keeps step with the clock.
+/// The clock runs while there are sinks or queued samples. Sound behind silence does not wait for it: its first blocks
+/// take the place of the last silent ones where the sinks can take these back, so that a packet leaves at once, and keeps
+/// the distance between its time and the clock that all packets have.
 pub(crate) struct Source {
     format: Format,
     state: Mutex<State>,
     room: Notify,
-    /// Sound has begun.
+    /// There is sound behind silence.
     begun: Arc<Notify>,
 }
 
@@ -49,8 +61,6 @@ struct State {
     runs: bool,
     /// The last block was silence.
     is_silent: bool,
-    /// The blocks that were played before their time.
-    ahead: usize,
     /// The number of calls of `clear`: samples that were being pushed during one are dropped.
     cleared: u64,
 }
@@ -70,7 +80,7 @@ impl Source {
         let block = format.samples();
         let queue = Queue { samples: VecDeque::new(), block, capacity: queue_blocks.saturating_mul(block) };
         let sinks = Sinks::default();
-        let state = Mutex::new(State { queue, sinks, runs: false, is_silent: true, ahead: 0, cleared: 0 });
+        let state = Mutex::new(State { queue, sinks, runs: false, is_silent: true, cleared: 0 });
         Arc::new(Self { format, state, room: Notify::new(), begun: Arc::default() })
     }
 
@@ -102,7 +112,7 @@ impl Source {
                     break;
                 }
                 state.queue.push(part)?;
-                if state.begins() {
+                if state.is_silent {
                     self.begun.notify_one();
                 }
             }
@@ -159,33 +169,31 @@ impl Source {
         Ok(())
     }
 
-    /// Takes the next step of the clock; a block is put into `block`.
-    fn next(&self, block: &mut Vec<i16>) -> Next {
+    /// Puts the next block, silent when the queue is empty, into `block`, and returns its sinks; `None` when neither sinks
+    /// nor a whole block are left.
+    fn next(&self, block: &mut Vec<i16>) -> Option<Sinks> {
         let mut state = self.state.lock();
         let has_block = state.queue.has_block();
         if state.sinks.is_empty() && !has_block {
             state.runs = false;
-            return Next::Done;
-        }
-        state.is_silent = !has_block;
-        if !has_block && state.ahead > 0 {
-            state.ahead -= 1;
-            return Next::Nothing;
-        }
-        self.pop(&mut state, block);
-        Next::Block(state.sinks.clone())
-    }
-
-    /// The next block of sound that begins before its time.
-    fn next_early(&self, block: &mut Vec<i16>) -> Option<Sinks> {
-        let mut state = self.state.lock();
-        if state.ahead == FIRST_BLOCKS || !state.queue.has_block() {
             return None;
         }
-        state.ahead += 1;
-        state.is_silent = false;
+        state.is_silent = !has_block;
         self.pop(&mut state, block);
         Some(state.sinks.clone())
+    }
+
+    /// The next block of sound that begins before its time; a block is put into `block`.
+    fn next_early(&self, block: &mut Vec<i16>) {
+        let mut state = self.state.lock();
+        state.is_silent = false;
+        self.pop(&mut state, block);
+    }
+
+    /// The sinks for which sound begins now.
+    fn begins(&self) -> Option<Sinks> {
+        let state = self.state.lock();
+        state.begins().then(|| state.sinks.clone())
     }
 
     fn pop(&self, state: &mut State, block: &mut Vec<i16>) {
@@ -196,30 +204,25 @@ impl Source {
     }
 }
 
-/// What a beat does.
-enum Next {
-    /// The block that is silent when the queue is empty, for these sinks.
-    Block(Sinks),
-    /// Silence was left out.
-    Nothing,
-    /// Neither sinks nor a whole block are left.
-    Done,
-}
-
 fn beat(source: &Weak<Source>, block: &mut Vec<i16>) -> Beat {
     let Some(source) = source.upgrade() else { return Beat::Done };
-    match source.next(block) {
-        Next::Block(sinks) => sinks.iter().for_each(|sink| sink.block(block)),
-        Next::Nothing => {}
-        Next::Done => return Beat::Done,
-    }
-    Beat::GoOn
+    let Some(sinks) = source.next(block) else { return Beat::Done };
+    sinks.iter().for_each(|sink| sink.block(block));
+    let rest = || sinks.iter().map(|sink| sink.rest()).min().unwrap_or_default();
+    if source.state.lock().is_silent { Beat::Rest(rest().min(LONGEST_REST)) } else { Beat::GoOn }
 }
 
 fn begin(source: &Weak<Source>, block: &mut Vec<i16>) {
     let Some(source) = source.upgrade() else { return };
-    while let Some(sinks) = source.next_early(block) {
-        sinks.iter().for_each(|sink| sink.block(block));
+    let Some(sinks) = source.begins() else { return };
+    // Of several sinks some may not be able to; then none may.
+    let [sink] = &*sinks else { return };
+    if !sink.take_back(FIRST_BLOCKS) {
+        return;
+    }
+    for _ in 0..FIRST_BLOCKS {
+        source.next_early(block);
+        sink.block(block);
     }
 }
 
@@ -228,8 +231,7 @@ fn begin(source: &Weak<Source>, block: &mut Vec<i16>) {
 impl State {
     /// Whether enough samples wait for sound to begin behind silence.
     fn begins(&self) -> bool {
-        let is_heard = self.is_silent && !self.sinks.is_empty();
-        is_heard && self.ahead == 0 && self.queue.samples.len() >= FIRST_BLOCKS * self.queue.block
+        self.is_silent && self.queue.samples.len() >= FIRST_BLOCKS * self.queue.block
     }
 }
 
@@ -270,46 +272,76 @@ mod tests {
 
     /// The first sample of each block, and when it came.
     #[derive(Default)]
-    struct Heard(Mutex<Vec<(i16, tokio::time::Instant)>>);
+    struct Heard {
+        blocks: Mutex<Vec<(i16, tokio::time::Instant)>>,
+        cannot_take_back: bool,
+    }
 
     impl Sink for Heard {
         fn block(&self, samples: &[i16]) {
-            self.0.lock().push((samples[0], tokio::time::Instant::now()));
+            self.blocks.lock().push((samples[0], tokio::time::Instant::now()));
         }
+
+        fn take_back(&self, blocks: usize) -> bool {
+            let mut heard = self.blocks.lock();
+            let left = heard.len() - blocks;
+            assert!(heard[left..].iter().all(|(sample, _)| *sample == 0), "sound was taken back");
+            if !self.cannot_take_back {
+                heard.truncate(left);
+            }
+            !self.cannot_take_back
+        }
+    }
+
+    const FORMAT: Format = Format { rate: 48_000, channels: 1 };
+
+    async fn wait(ms: u64) {
+        tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn sound_begins_at_once_and_keeps_step_with_the_clock() {
-        let format = Format { rate: 48_000, channels: 1 };
-        let (source, heard) = (Source::new(format, 3), Arc::new(Heard::default()));
+        let (source, heard) = (Source::new(FORMAT, 3), Arc::new(Heard::default()));
         let began = tokio::time::Instant::now();
         source.add_sink(heard.clone()).unwrap();
         for round in 1..=3 {
-            tokio::time::sleep(std::time::Duration::from_millis(203)).await;
-            let (pushed, before) = (tokio::time::Instant::now(), heard.0.lock().len());
+            wait(203).await;
+            let pushed = tokio::time::Instant::now();
+            let before = heard.blocks.lock().len() - FIRST_BLOCKS;
             for _ in 0..10 {
-                source.push(&vec![round; format.samples()]).await.unwrap();
+                source.push(&vec![round; FORMAT.samples()]).await.unwrap();
             }
-            tokio::time::sleep(std::time::Duration::from_millis(60)).await;
-            let heard = heard.0.lock();
+            wait(60).await;
+            let heard = heard.blocks.lock();
             let first: Vec<_> = heard[before..].iter().take(FIRST_BLOCKS).copied().collect();
             assert_eq!(first, vec![(round, pushed); FIRST_BLOCKS], "they do not wait for the clock");
             assert_eq!(heard.iter().filter(|(sample, _)| *sample == round).count(), 10);
         }
-        tokio::time::sleep(std::time::Duration::from_millis(105)).await;
+        wait(105).await;
         let beats = began.elapsed().as_millis() / 10;
-        assert_eq!(heard.0.lock().len() as u128, beats, "no more blocks than beats");
+        assert_eq!(heard.blocks.lock().len() as u128, beats, "as many blocks as beats");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sound_waits_for_the_clock_where_silence_cannot_be_taken_back() {
+        let heard = Arc::new(Heard { cannot_take_back: true, ..Heard::default() });
+        let source = Source::new(FORMAT, 3);
+        source.add_sink(heard.clone()).unwrap();
+        wait(33).await;
+        source.push(&vec![7; 2 * FORMAT.samples()]).await.unwrap();
+        wait(30).await;
+        let heard: Vec<i16> = heard.blocks.lock().iter().map(|(sample, _)| *sample).collect();
+        assert_eq!(heard, [0, 0, 0, 7, 7, 0]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn samples_that_are_less_than_a_packet_wait_for_the_clock() {
-        let format = Format { rate: 48_000, channels: 1 };
-        let (source, heard) = (Source::new(format, 3), Arc::new(Heard::default()));
+        let (source, heard) = (Source::new(FORMAT, 3), Arc::new(Heard::default()));
         source.add_sink(heard.clone()).unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(33)).await;
-        source.push(&vec![7; format.samples()]).await.unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        let heard: Vec<i16> = heard.0.lock().iter().map(|(sample, _)| *sample).collect();
+        wait(33).await;
+        source.push(&vec![7; FORMAT.samples()]).await.unwrap();
+        wait(20).await;
+        let heard: Vec<i16> = heard.blocks.lock().iter().map(|(sample, _)| *sample).collect();
         assert_eq!(heard, [0, 0, 0, 7, 0]);
     }
 }

@@ -195,6 +195,23 @@ async fn an_utterance_without_end_is_cut() {
 }
 
 #[tokio::test]
+async fn ten_minutes_without_a_pause_are_transcribed_whole_and_in_order() {
+    let words: Vec<String> = (0..10).map(|minute| format!("minute {minute}")).collect();
+    let mut session = session(words.iter().map(Step::reply)).await;
+    session.mark(Mark::Began);
+    let mut texts = Vec::new();
+    for _ in 0..9 {
+        session.hear(60_000).await;
+        texts.push(session.text().await);
+    }
+    session.hear(59_000).await;
+    session.mark(Mark::Ended);
+    texts.push(session.text().await);
+    assert_eq!(texts, words);
+    assert_eq!(session.requests(10).await, [vec![60_000; 9], vec![59_000]].concat());
+}
+
+#[tokio::test]
 async fn marks_out_of_order_do_no_harm() {
     let mut session = session([Step::reply("hi")]).await;
     for mark in [Mark::Ended, Mark::Resumed, Mark::Paused, Mark::Began, Mark::Began, Mark::Resumed] {

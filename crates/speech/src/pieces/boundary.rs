@@ -26,6 +26,9 @@ pub(super) fn first(text: &str, first: Option<usize>, shortest: usize) -> Option
     for (at, letter) in text.char_indices() {
         letters += 1;
         let end = at + letter.len_utf8();
+        if first.is_some_and(|length| letters >= length) && is_last_comma(text, at, letter) {
+            return Some(end);
+        }
         if speakable && is_begun(&text[end..]) {
             let long = first.is_some() || letters >= shortest;
             if letter == '\n' {
@@ -84,6 +87,11 @@ fn is_clause_end(text: &str, at: usize, letter: char) -> bool {
         }
         _ => false,
     }
+}
+
+/// A comma that the text ends with so far. Behind a word it is no part of a number, whatever comes.
+fn is_last_comma(text: &str, at: usize, letter: char) -> bool {
+    letter == ',' && at + 1 == text.len() && text[..at].ends_with(char::is_alphabetic)
 }
 
 /// A word ends at a space, but not at one between the digits of a number.

@@ -15,6 +15,12 @@ impl Machine {
         Self { turn: Turn::new(Settings::default()), start: Instant::now() }
     }
 
+    /// With a provider whose transcripts are of all speech before them.
+    fn streaming() -> Self {
+        let settings = Settings { transcript_each: false, ..Settings::default() };
+        Self { turn: Turn::new(settings), ..Self::new() }
+    }
+
     fn at(&self, milliseconds: u64) -> Instant {
         self.start + ms(milliseconds)
     }
@@ -88,7 +94,7 @@ fn speech_without_a_transcript_is_no_turn() {
 
 #[test]
 fn a_transcript_during_speech_waits_for_its_end() {
-    let mut machine = Machine::new();
+    let mut machine = Machine::streaming();
     let (zero, last) = (machine.at(0), machine.at(2000));
     machine.step(64, Event::SpeechStarted { at: zero });
     assert_eq!(machine.step(1500, Event::Final("First sentence.")), None);
@@ -231,6 +237,22 @@ fn the_text_of_a_turn_is_bounded() {
     machine.step(1100, Event::SpeechStarted { at: zero });
     (0..2_000).for_each(|_| _ = machine.step(1200, Event::Final(&"word ".repeat(20))));
     assert!(machine.turn.text().len() <= LONGEST);
+}
+
+#[test]
+fn a_monologue_that_a_recogniser_cuts_is_one_turn_with_its_last_words() {
+    let mut machine = Machine::new();
+    assert_eq!(machine.step(64, Event::SpeechStarted { at: machine.at(0) }), None);
+    for minute in 1..=9 {
+        assert_eq!(machine.step(minute * 60_000, Event::Final("and so it went on.")), None);
+    }
+    let last = 600_000;
+    assert_eq!(machine.step(last + 250, Event::SpeechEnded { at: machine.at(last) }), None);
+    assert_eq!(machine.step(last + 700, Event::Tick), None, "the last words are under way");
+    let Some(Verdict::Ended(turn)) = machine.step(last + 900, Event::Final("That was all.")) else {
+        panic!("no turn");
+    };
+    assert_eq!(turn.text, format!("{}That was all.", "and so it went on. ".repeat(9)));
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use super::Level;
 use super::level::SILENCE;
 
-/// The samples of a block: 10 ms.
-pub(super) const BLOCK: usize = 160;
+/// The samples of a block: 5 ms.
+pub(super) const BLOCK: usize = 80;
 /// The low blocks in a row that are a fall.
-const LOW: usize = 2;
+const LOW: usize = 3;
 /// How far above the background a block is low, in dB.
 const NEAR_BACKGROUND: f32 = 6.0;
 /// The falls of an utterance that are told. Each asks a recogniser, in vain when the person goes on: who talks in
@@ -75,11 +75,11 @@ mod tests {
     }
 
     #[test]
-    fn two_low_blocks_are_a_fall_and_an_offset_is_no_sound() {
+    fn three_low_blocks_are_a_fall_and_an_offset_is_no_sound() {
         let mut fall = Fall::default();
         assert_eq!(fall.hear(&tone(800, 0.1), LEVEL, 23.0), None);
-        assert_eq!(fall.hear(&[300; BLOCK], LEVEL, 23.0), None, "one is not enough");
-        assert_eq!(fall.hear(&[300; BLOCK], LEVEL, 23.0), Some(2 * BLOCK));
+        assert_eq!(fall.hear(&[300; 2 * BLOCK], LEVEL, 23.0), None, "two are not enough");
+        assert_eq!(fall.hear(&[300; BLOCK], LEVEL, 23.0), Some(3 * BLOCK));
         assert_eq!(fall.hear(&[300; BLOCK], LEVEL, 23.0), None, "it is told once");
     }
 
@@ -87,7 +87,7 @@ mod tests {
     fn an_utterance_has_four_falls_and_the_next_has_them_again() {
         let mut fall = Fall::default();
         let falls =
-            |fall: &mut Fall| (0..9).filter(|_| fall.hear(&[0; 2 * BLOCK], LEVEL, 23.0).is_some()).count();
+            |fall: &mut Fall| (0..9).filter(|_| fall.hear(&[0; LOW * BLOCK], LEVEL, 23.0).is_some()).count();
         assert_eq!(falls(&mut fall), MOST as usize);
         fall.begin();
         assert_eq!(falls(&mut fall), MOST as usize);
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn frames_need_not_be_whole_blocks() {
         let mut fall = Fall::default();
-        let falls: Vec<_> = (0..4).filter_map(|_| fall.hear(&[0; 100], LEVEL, 23.0)).collect();
-        assert_eq!(falls, [2 * BLOCK + 80]);
+        let falls: Vec<_> = (0..4).filter_map(|_| fall.hear(&[0; 70], LEVEL, 23.0)).collect();
+        assert_eq!(falls, [3 * BLOCK + 40]);
     }
 }
