@@ -24,7 +24,7 @@ async fn a_person_without_a_microphone() {
 
 /// A person who speaks for so long, with pauses that end no turn, and is answered once.
 async fn monologue(length: Duration) {
-    let Some(mut call) = Call::set(&[]).await else { return };
+    let Some(mut call) = Call::set(&["turn.preemptive=false"]).await else { return };
     let (transcribed, asked) = (call.world.model.transcriptions().len(), call.world.model.requests().len());
     let sentence = &call.question[SECOND / 5..call.question.len() - SECOND / 5];
     let sentence = between(0, sentence, SECOND * 35 / 100);

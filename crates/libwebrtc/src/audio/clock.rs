@@ -14,16 +14,17 @@ pub(crate) const BEAT: Duration = Duration::from_millis(10);
 const MAX_BEHIND: Duration = Duration::from_millis(500);
 
 /// Calls `beat` every 10 ms until it returns that it is done.
-pub(crate) fn start(runtime: &Handle, beat: impl FnMut() -> Beat + Send + 'static) {
-    start_with(runtime, Arc::default(), || {}, beat);
+pub(crate) fn start(runtime: &Handle, mut beat: impl FnMut() -> Beat + Send + 'static) {
+    start_with(runtime, Arc::default(), || {}, move |_| beat());
 }
 
-/// The same. Whenever `wake` is notified, the beats that were left for later are made up for, and `woken` is called.
+/// The same. Whenever `wake` is notified, the beats that were left for later are made up for, and `woken` is called. `beat`
+/// is told whether it is one of those.
 pub(crate) fn start_with(
     runtime: &Handle,
     wake: Arc<Notify>,
     mut woken: impl FnMut() + Send + 'static,
-    mut beat: impl FnMut() -> Beat + Send + 'static,
+    mut beat: impl FnMut(bool) -> Beat + Send + 'static,
 ) {
     runtime.spawn(async move { run(&wake, &mut woken, &mut beat).await });
 }
@@ -36,15 +37,18 @@ pub(crate) enum Beat {
     Done,
 }
 
-async fn run(wake: &Notify, woken: &mut (impl FnMut() + Send), beat: &mut (impl FnMut() -> Beat + Send)) {
+async fn run(wake: &Notify, woken: &mut (impl FnMut() + Send), beat: &mut (impl FnMut(bool) -> Beat + Send)) {
     let (mut next, mut rest) = (Instant::now() + BEAT, 0);
     loop {
         let is_woken = tokio::select! {
             () = sleep_until(next + rest * BEAT) => false,
             () = wake.notified() => true,
         };
+        let mut left = rest;
         while next <= Instant::now() {
-            rest = match beat() {
+            let was_left = is_woken || left > 0 && next + BEAT <= Instant::now();
+            left = left.saturating_sub(1);
+            rest = match beat(was_left) {
                 Beat::GoOn => 0,
                 Beat::Rest(beats) => beats,
                 Beat::Done => return,
@@ -111,7 +115,7 @@ mod tests {
         let (beats, mut beat) = counting();
         let (wake, woken) = (Arc::<Notify>::default(), Arc::new(AtomicU32::new(0)));
         let seen = woken.clone();
-        let resting = move || {
+        let resting = move |_| {
             beat();
             Beat::Rest(9)
         };

@@ -164,22 +164,29 @@ impl Source {
             let [early, source] = [Arc::downgrade(self), Arc::downgrade(self)];
             let (mut first, mut block) = (Vec::new(), Vec::new());
             let early = move || begin(&early, &mut first);
-            clock::start_with(&runtime, self.begun.clone(), early, move || beat(&source, &mut block));
+            clock::start_with(&runtime, self.begun.clone(), early, move |was_left| {
+                beat(&source, &mut block, was_left)
+            });
         }
         Ok(())
     }
 
-    /// Puts the next block, silent when the queue is empty, into `block`, and returns its sinks; `None` when neither sinks
+    /// Puts the next block, silent when the queue is empty or it is to be, into `block`, and returns its sinks; `None` when neither sinks
     /// nor a whole block are left.
-    fn next(&self, block: &mut Vec<i16>) -> Option<Sinks> {
+    fn next(&self, block: &mut Vec<i16>, is_silent: bool) -> Option<Sinks> {
         let mut state = self.state.lock();
-        let has_block = state.queue.has_block();
+        let has_block = state.queue.has_block() && !is_silent;
         if state.sinks.is_empty() && !has_block {
             state.runs = false;
             return None;
         }
         state.is_silent = !has_block;
-        self.pop(&mut state, block);
+        if has_block {
+            self.pop(&mut state, block);
+        } else {
+            block.clear();
+            block.resize(state.queue.block, 0);
+        }
         Some(state.sinks.clone())
     }
 
@@ -204,9 +211,10 @@ impl Source {
     }
 }
 
-fn beat(source: &Weak<Source>, block: &mut Vec<i16>) -> Beat {
+/// `was_left`: of the silence before what waits now.
+fn beat(source: &Weak<Source>, block: &mut Vec<i16>, was_left: bool) -> Beat {
     let Some(source) = source.upgrade() else { return Beat::Done };
-    let Some(sinks) = source.next(block) else { return Beat::Done };
+    let Some(sinks) = source.next(block, was_left) else { return Beat::Done };
     sinks.iter().for_each(|sink| sink.block(block));
     let rest = || sinks.iter().map(|sink| sink.rest()).min().unwrap_or_default();
     if source.state.lock().is_silent { Beat::Rest(rest().min(LONGEST_REST)) } else { Beat::GoOn }
@@ -248,6 +256,7 @@ impl Queue {
         Ok(())
     }
 
+    /// A rest shorter than a block waits for more samples, and silence is played meanwhile.
     fn has_block(&self) -> bool {
         self.samples.len() >= self.block
     }
@@ -256,13 +265,9 @@ impl Queue {
         self.samples.len() > self.capacity
     }
 
-    /// A rest shorter than a block waits for more samples, and silence is played meanwhile.
     fn pop(&mut self, block: &mut Vec<i16>) {
         block.clear();
-        if !self.has_block() {
-            return block.resize(self.block, 0);
-        }
-        block.extend(self.samples.drain(..self.block));
+        block.extend(self.samples.drain(..self.block.min(self.samples.len())));
     }
 }
 
@@ -275,6 +280,7 @@ mod tests {
     struct Heard {
         blocks: Mutex<Vec<(i16, tokio::time::Instant)>>,
         cannot_take_back: bool,
+        rests: bool,
     }
 
     impl Sink for Heard {
@@ -291,6 +297,10 @@ mod tests {
             }
             !self.cannot_take_back
         }
+
+        fn rest(&self) -> u32 {
+            if self.rests { 15 } else { 0 }
+        }
     }
 
     const FORMAT: Format = Format { rate: 48_000, channels: 1 };
@@ -301,23 +311,33 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn sound_begins_at_once_and_keeps_step_with_the_clock() {
-        let (source, heard) = (Source::new(FORMAT, 3), Arc::new(Heard::default()));
+        for rests in [false, true] {
+            in_step(Heard { rests, ..Heard::default() }).await;
+        }
+    }
+
+    async fn in_step(heard: Heard) {
+        let (source, heard) = (Source::new(FORMAT, 3), Arc::new(heard));
         let began = tokio::time::Instant::now();
         source.add_sink(heard.clone()).unwrap();
         for round in 1..=3 {
             wait(203).await;
             let pushed = tokio::time::Instant::now();
-            let before = heard.blocks.lock().len() - FIRST_BLOCKS;
             for _ in 0..10 {
                 source.push(&vec![round; FORMAT.samples()]).await.unwrap();
             }
             wait(60).await;
             let heard = heard.blocks.lock();
-            let first: Vec<_> = heard[before..].iter().take(FIRST_BLOCKS).copied().collect();
-            assert_eq!(first, vec![(round, pushed); FIRST_BLOCKS], "they do not wait for the clock");
-            assert_eq!(heard.iter().filter(|(sample, _)| *sample == round).count(), 10);
+            let began = heard.iter().position(|(sample, _)| *sample == round).unwrap();
+            let sound: Vec<_> = heard[began..].iter().take(10).copied().collect();
+            assert_eq!(sound[..FIRST_BLOCKS], vec![(round, pushed); FIRST_BLOCKS], "they do not wait");
+            assert!(sound.iter().all(|(sample, _)| *sample == round), "there is no gap");
+            let last = sound[9].1 - pushed;
+            assert!((70..=80).contains(&last.as_millis()), "the last of ten after {last:?}");
         }
-        wait(105).await;
+        wait(305).await;
+        source.push(&vec![9; FIRST_BLOCKS * FORMAT.samples()]).await.unwrap();
+        wait(1).await;
         let beats = began.elapsed().as_millis() / 10;
         assert_eq!(heard.blocks.lock().len() as u128, beats, "as many blocks as beats");
     }
