@@ -27,14 +27,11 @@ const REAL_TIME: [&str; 4] =
     ["hearing::unspoken::", "hearing::local::", "hearing::echo::", "faults::microphone::music_in_stereo"];
 /// Modules whose tests spend their time on time limits, outages and restarts, and use a seventh of a processor; `faults` a
 /// third. Those with the longest tests come first.
-const WAITING: [&str; 23] = [
+const WAITING: [&str; 20] = [
     "outages",
     "lossy_text",
     "llm",
     "hearing",
-    "voice",
-    "speaking",
-    "spoken_call",
     "terminated",
     "clock",
     "stuck",
