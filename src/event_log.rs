@@ -5,7 +5,7 @@
 //! - `forms`: how the types of other layers become those of `line`
 //! - `recorder`: the log of one session, for its tasks; `writer`: the thread that writes files, within their bounds
 //!
-//! The first line is a [`Header`], each other one a [`line::Line`]. What people and the agent said is in it when all content is
+//! The first line is a `Header`, each other one a `Line`. What people and the agent said is in it when all content is
 //! captured (`telemetry.capture_content = "full"`). Otherwise a text is its length, the number of its words and what the
 //! rules say of it, which is all that a replay needs.
 
