@@ -147,6 +147,8 @@ pub async fn run(
             "the session goes on where a worker that died left it"
         );
         resume(&mut machine, chat_context, &recorder);
+        // People's SDKs may still learn that our earlier stay is over.
+        transcript.back(true);
     }
     if in_other_room {
         tracing::info!("the room was deleted before we joined, and this is another one of its name");
