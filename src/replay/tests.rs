@@ -7,9 +7,10 @@ use redaction::{CaptureContent, Privacy, Recorded};
 
 use super::*;
 use crate::event_log::{EventLogs, Recorder};
+use crate::llm::Answer;
 use crate::metrics::Metrics;
 use crate::session::machine::{Event, UserTurn};
-use crate::session::recorded::{answer, word};
+use crate::session::recorded::word;
 use crate::session::{Machine, Rules};
 
 /// A session of the three machines, whose times are milliseconds since it began.
@@ -94,7 +95,8 @@ fn converse(session: &mut Recording) {
     session.dialogue(9001, Event::UserTurn(said("no wait, stop that.", "b")));
     let end = SegmentEnd { delivered: 7, fate: Fate::Cut };
     session.dialogue(9002, Event::SegmentEnded { segment: 1, end });
-    let answer = answer(TurnOutcome::Interrupted, "It will rain all day.".into(), 0);
+    let text = "It will rain all day.".into();
+    let answer = Answer { text, ..Answer::nothing(TurnOutcome::Interrupted) };
     session.dialogue(9003, Event::Answered { turn: 0, answer });
 }
 

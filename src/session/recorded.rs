@@ -1,8 +1,6 @@
 //! The conversation's events as an event log has them, and back; its actions in a word each.
 
-use std::collections::BTreeSet;
-
-use conversation::{Correction, Failure, SegmentEnd, Text, TurnOutcome, Usage, Utterance};
+use conversation::{Correction, Failure, SegmentEnd, Utterance};
 use redaction::Recorded;
 
 use super::machine::{Action, EndReason, Event, Rules, UserTurn};
@@ -95,7 +93,9 @@ pub(crate) fn replayed(event: &DialogueEvent) -> Option<Event> {
         }
         DialogueEvent::Delta { turn, text: delta } => Event::Delta { turn: *turn, text: text(delta) },
         DialogueEvent::Answered { turn, outcome, text: whole, thought_bytes } => {
-            Event::Answered { turn: *turn, answer: answer(outcome.into(), text(whole), *thought_bytes) }
+            let (text, thought_bytes) = (text(whole), *thought_bytes);
+            let answer = Answer { text, thought_bytes, ..Answer::nothing(outcome.into()) };
+            Event::Answered { turn: *turn, answer }
         }
         DialogueEvent::SegmentEnded { segment, fate, delivered } => {
             let end = SegmentEnd { fate: (*fate).into(), delivered: *delivered };
@@ -108,20 +108,6 @@ pub(crate) fn replayed(event: &DialogueEvent) -> Option<Event> {
         DialogueEvent::End(reason) => Event::End(EndReason::RoomClosed(reason.clone())),
         DialogueEvent::Tick => Event::Tick,
     })
-}
-
-pub(crate) fn answer(outcome: TurnOutcome, text: Text, thought_bytes: usize) -> Answer {
-    Answer {
-        outcome,
-        text,
-        usage: Usage::default(),
-        time_to_first_token: None,
-        model: None,
-        attempts: Vec::new(),
-        finish_reason: None,
-        thought_bytes,
-        skipped: BTreeSet::new(),
-    }
 }
 
 /// An action in a word, with its numbers.

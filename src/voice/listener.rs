@@ -203,7 +203,7 @@ impl Listener {
             return self.tell(Heard::Nothing).await;
         }
         self.tell_words(text).await?;
-        self.tell_end(now, self.with(text)).await
+        self.tell_end(now, self.turn.text_with(text.expose()).into()).await
     }
 
     async fn tell_end(&mut self, now: Instant, text: Text) -> Result<(), Gone> {
@@ -216,14 +216,8 @@ impl Listener {
     }
 
     async fn tell_words(&mut self, text: &Text) -> Result<(), Gone> {
-        let (segment, text) = (self.segment(), self.with(text));
+        let (segment, text) = (self.segment(), self.turn.text_with(text.expose()).into());
         self.tell(Heard::Words { segment, text }).await
-    }
-
-    /// The turn's text so far with this behind it, as the turn joins them.
-    fn with(&self, text: &Text) -> Text {
-        let (before, text) = (self.turn.finals(), text.expose().trim());
-        if before.is_empty() { text.into() } else { format!("{before} {text}").into() }
     }
 
     fn is_echo(&self, now: Instant, text: &Text) -> bool {

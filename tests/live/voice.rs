@@ -13,6 +13,7 @@ use testbed::{Span, Speechd};
 
 use crate::support::contract::assert_keys;
 use crate::support::exposition::Exposition;
+pub(crate) use crate::support::voice::borrowed;
 use crate::support::voice::{Person, RATE, spoken};
 use crate::support::world::{Worker, World, wait_until};
 
@@ -50,8 +51,13 @@ pub(crate) fn impatient(world: &World) -> Vec<String> {
     settings(world).into_iter().chain(interruption).collect()
 }
 
-pub(crate) fn borrowed(settings: &[String]) -> Vec<&str> {
-    settings.iter().map(String::as_str).collect()
+/// A person who has asked for a story and hears it.
+pub(crate) async fn story(world: &World, room: &str, question: &[i16]) -> Person {
+    let ada = Person::join(world, room).await;
+    ada.say(question).await;
+    ada.wait_until("the story has begun", |seen| !seen.sounds.is_empty()).await;
+    tokio::time::sleep(Duration::from_millis(1000)).await;
+    ada
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -365,11 +371,8 @@ async fn with_a_real_speech_server_the_question_and_the_reply_are_understood() {
     const ASKED: &str = "close the door";
     const ANSWERED: &str = "open the window";
     let Some(question) = spoken(ASKED) else { return };
-    let directory = tempfile::tempdir().unwrap();
-    let grammar = directory.path().join("sentences.gram");
-    let sentences = format!("#JSGF V1.0;\ngrammar sentences;\npublic <sentence> = {ASKED} | {ANSWERED};\n");
-    std::fs::write(&grammar, sentences).unwrap();
-    let speechd = Speechd::start(Some(&grammar)).unwrap().expect("flite is here, and so the server starts");
+    let speechd =
+        Speechd::for_sentences(&[ASKED, ANSWERED]).unwrap().expect("flite is here, and so the server starts");
     let world = World::start(Script::default().otherwise(Step::reply(ANSWERED))).await;
     let url = speechd.base_url();
     let mut settings = settings(&world);

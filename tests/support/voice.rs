@@ -15,6 +15,7 @@ use livekit::webrtc::audio_source::{AudioSourceOptions, RtcAudioSource};
 use livekit::webrtc::audio_stream::native::NativeAudioStream;
 use livekit_api::access_token::{AccessToken, VideoGrants};
 use livekit_protocol::{RoomAgentDispatch, RoomConfiguration};
+use testbed::Speechd;
 use testbed::tools::find_on_path;
 use tokio::sync::mpsc;
 
@@ -368,6 +369,19 @@ fn token(world: &World, room: &str, identity: &str) -> String {
     let token = AccessToken::with_api_key(world.livekit.api_key(), world.livekit.api_secret());
     let token = token.with_identity(identity).with_grants(grants);
     token.with_room_config(RoomConfiguration { agents: vec![agent], ..Default::default() }).to_jwt().unwrap()
+}
+
+/// The settings of a worker that hears and speaks by this server, and says nothing by itself.
+pub(crate) fn by_speechd(speechd: &Speechd, voice: &str) -> Vec<String> {
+    let url = speechd.base_url();
+    let names = ["stt.provider=openai", "stt.model=pocketsphinx", "tts.provider=openai", "tts.model=flite"];
+    let values = [("stt.base_url", url), ("tts.base_url", url), ("tts.voice", voice), ("agent.greeting", "")];
+    let values = values.map(|(key, value)| format!("{key}={value}"));
+    names.map(str::to_owned).into_iter().chain(values).collect()
+}
+
+pub(crate) fn borrowed(settings: &[String]) -> Vec<&str> {
+    settings.iter().map(String::as_str).collect()
 }
 
 /// The samples that the synthesiser makes of a text, with silence at its ends. None where it is missing.

@@ -90,30 +90,29 @@ impl Pieces {
     pub fn push(&mut self, part: &str) -> Vec<Piece> {
         self.taken += part.len();
         let words = self.speakable.push_mapped(part);
-        let mut pieces = Vec::new();
-        for (letter, end) in words.letters() {
-            self.absorb(letter, end);
-            // A letter or a digit is what completes a piece: the next one has begun. A comma can end the first clause.
-            if letter.is_alphanumeric() || letter == ',' {
-                self.cut(&mut pieces);
-            }
-        }
-        pieces
+        // A comma can end the first clause.
+        self.take(&words, |letter| letter.is_alphanumeric() || letter == ',')
     }
 
     /// The rest, to be called once. It ends where the reply ends.
     pub fn finish(&mut self) -> Vec<Piece> {
         let words = self.speakable.finish_mapped();
-        let mut pieces = Vec::new();
-        for (letter, end) in words.letters() {
-            self.absorb(letter, end);
-            if letter.is_alphanumeric() {
-                self.cut(&mut pieces);
-            }
-        }
+        let mut pieces = self.take(&words, char::is_alphanumeric);
         self.waiting.extend_source(self.taken);
         let rest = std::mem::take(&mut self.waiting);
         pieces.extend(self.piece(&rest));
+        pieces
+    }
+
+    /// Takes words in. A letter or a digit completes a piece, for the next one has begun with it.
+    fn take(&mut self, words: &Mapped, completes: impl Fn(char) -> bool) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        for (letter, end) in words.letters() {
+            self.absorb(letter, end);
+            if completes(letter) {
+                self.cut(&mut pieces);
+            }
+        }
         pieces
     }
 

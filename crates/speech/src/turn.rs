@@ -224,9 +224,12 @@ impl Turn {
     /// What the text of the turn under way says about its end, with the words of an event that is to come.
     pub fn completeness_with(&self, event: &Event<'_>) -> Completeness {
         let (Event::Partial(text) | Event::Final(text)) = event else { return self.heard.completeness };
-        let mut whole = self.heard.finals.clone();
-        append(&mut whole, text);
-        rules::completeness(&whole)
+        rules::completeness(&self.text_with(text))
+    }
+
+    /// What was finally understood of the turn under way, with more words behind it.
+    pub fn text_with(&self, more: &str) -> String {
+        self.heard.text_with(more)
     }
 
     fn delay(&self) -> Duration {
@@ -330,8 +333,12 @@ impl Heard {
     }
 
     fn text(&self) -> String {
+        self.text_with(&self.partial)
+    }
+
+    fn text_with(&self, more: &str) -> String {
         let mut text = self.finals.clone();
-        append(&mut text, &self.partial);
+        append(&mut text, more);
         text
     }
 

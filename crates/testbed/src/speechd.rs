@@ -34,20 +34,39 @@ impl Speechd {
         if find_on_path(SYNTHESISER).is_none() {
             return Ok(None);
         }
-        let directory = tempfile::Builder::new().prefix("speechd-").tempdir()?;
+        Self::start_in(directory()?, grammar).map(Some)
+    }
+
+    /// The same with a recogniser that is exact for these sentences.
+    pub fn for_sentences<S: AsRef<str>>(sentences: &[S]) -> Result<Option<Self>> {
+        if find_on_path(SYNTHESISER).is_none() {
+            return Ok(None);
+        }
+        let (directory, sentences) = (directory()?, sentences.iter().map(S::as_ref).collect::<Vec<_>>());
+        let grammar = directory.path().join("sentences.gram");
+        let rule = sentences.join(" | ");
+        fs::write(&grammar, format!("#JSGF V1.0;\ngrammar sentences;\npublic <sentence> = {rule};\n"))?;
+        Self::start_in(directory, Some(&grammar)).map(Some)
+    }
+
+    fn start_in(directory: TempDir, grammar: Option<&Path>) -> Result<Self> {
         let log = directory.path().join("log");
         let mut command = Command::new(venv::python()?);
         command.arg(script());
         command.args(grammar.iter().flat_map(|file| [Path::new("--grammar"), file]));
         let mut process = Process::spawn("speechd", &mut command, &log)?;
         let base_url = ready(&mut process, &log)?;
-        Ok(Some(Self { base_url, _process: process, _directory: directory }))
+        Ok(Self { base_url, _process: process, _directory: directory })
     }
 
     /// `http://127.0.0.1:PORT/v1`
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
+}
+
+fn directory() -> Result<TempDir> {
+    Ok(tempfile::Builder::new().prefix("speechd-").tempdir()?)
 }
 
 fn script() -> PathBuf {

@@ -58,7 +58,9 @@ impl Writer {
                     Some(word) => self.take(word),
                     // What was still to be heard may be written by now.
                     None => {
-                        sleep_until(self.settled.or_else(|| Some(Instant::now()))).await;
+                        if self.settled.is_some() {
+                            sleep_until(self.settled).await;
+                        }
                         return self.write().await;
                     }
                 },

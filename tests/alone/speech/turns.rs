@@ -11,7 +11,7 @@ use crate::speech::steady::one_at_a_time;
 use crate::speech::wire::{Link, Quality, possible, url};
 use crate::support::private_network::inside;
 use crate::support::sounds::{SECOND, between, voice_of};
-use crate::support::voice::{RATE, stretches};
+use crate::support::voice::{RATE, borrowed, by_speechd, stretches};
 use crate::support::world::World;
 
 const PHRASES: [&str; 4] = [
@@ -33,15 +33,14 @@ fn a_tenth_of_the_packets_costs_no_word_of_either_side() {
 async fn each_word_arrives() {
     let directory = tempfile::tempdir().unwrap();
     let Some(files) = recordings(directory.path()) else { return };
-    let speechd = speechd(directory.path());
+    let sentences = [&PHRASES[..], &[REPLY]].concat();
+    let speechd =
+        Speechd::for_sentences(&sentences).unwrap().expect("flite is here, and so the server starts");
     let link = Link::lay(Quality { loss_percent: 10, jitter_ms: 40 }, 7);
     let world = World::around(link.server(), Script::default().otherwise(Step::reply(REPLY))).await;
     let (mut command, address) = (world.voiced(), url(&world.livekit));
     command.env("LIVEKIT_URL", &address);
-    let [stt, tts] = ["stt", "tts"].map(|part| format!("{part}.base_url={}", speechd.base_url()));
-    let names = ["stt.provider=openai", "stt.model=pocketsphinx", "tts.provider=openai", "tts.model=flite"];
-    let worker =
-        world.worker_of(command, &[&names, &["tts.voice=slt", "agent.greeting=", &*stt, &*tts][..]].concat());
+    let worker = world.worker_of(command, &borrowed(&by_speechd(&speechd, "slt")));
 
     let record = directory.path().join("call.wav");
     let mut call = world.voiced();
@@ -74,15 +73,6 @@ fn recordings(directory: &Path) -> Option<Vec<std::path::PathBuf>> {
         Some(path)
     };
     PHRASES.iter().enumerate().map(recording).collect()
-}
-
-/// A recogniser that knows the phrases and the reply.
-fn speechd(directory: &Path) -> Speechd {
-    let grammar = directory.join("phrases.gram");
-    let sentences = [&PHRASES[..], &[REPLY]].concat().join(" | ");
-    std::fs::write(&grammar, format!("#JSGF V1.0;\ngrammar phrases;\npublic <phrase> = {sentences};\n"))
-        .unwrap();
-    Speechd::start(Some(&grammar)).unwrap().expect("flite is here, and so the server starts")
 }
 
 /// What a recogniser understands of what the caller heard.

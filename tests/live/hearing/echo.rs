@@ -7,7 +7,7 @@ use testbed::Speechd;
 
 use crate::hearing::{replies, turns};
 use crate::support::sounds::{SECOND, between, voice_of};
-use crate::support::voice::Person;
+use crate::support::voice::{Person, borrowed, by_speechd};
 use crate::support::world::World;
 
 const ASKED: [&str; 2] = ["what time does the train leave", "is there another one"];
@@ -22,14 +22,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(700);
 async fn an_echo_of_the_agent_is_no_turn_and_replies_are_heard_whole() {
     let questions = ASKED.map(|text| voice_of("rms", text, 1.0));
     let [Some(first), Some(second)] = questions else { return };
-    let directory = tempfile::tempdir().unwrap();
-    let grammar = directory.path().join("sentences.gram");
-    std::fs::write(&grammar, sentences()).unwrap();
-    let speechd = Speechd::start(Some(&grammar)).unwrap().expect("flite is here, and so the server starts");
+    let speechd =
+        Speechd::for_sentences(&sentences()).unwrap().expect("flite is here, and so the server starts");
     let world = World::start(Script::new(ANSWERED.map(Step::reply))).await;
-    let [stt, tts] = ["stt", "tts"].map(|part| format!("{part}.base_url={}", speechd.base_url()));
-    let names = ["stt.provider=openai", "stt.model=pocketsphinx", "tts.provider=openai", "tts.model=flite"];
-    let worker = world.worker(&[&names, &["tts.voice=slt", "agent.greeting=", &*stt, &*tts][..]].concat());
+    let worker = world.worker(&borrowed(&by_speechd(&speechd, "slt")));
     let mut ada = Person::join(&world, "echo").await;
     ada.echo();
     for (number, question) in [first, second].into_iter().enumerate() {
@@ -56,8 +52,7 @@ async fn an_echo_of_the_agent_is_no_turn_and_replies_are_heard_whole() {
 }
 
 /// What the recogniser knows: what is asked, and the parts of the answers as an echo brings them.
-fn sentences() -> String {
+fn sentences() -> Vec<&'static str> {
     let halves = ANSWERED.iter().flat_map(|text| text.split(" and ").flat_map(|part| part.split(" but ")));
-    let all: Vec<String> = ASKED.iter().chain(&ANSWERED).copied().chain(halves).map(str::to_owned).collect();
-    format!("#JSGF V1.0;\ngrammar sentences;\npublic <sentence> = {};\n", all.join(" | "))
+    ASKED.iter().chain(&ANSWERED).copied().chain(halves).collect()
 }

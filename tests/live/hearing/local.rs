@@ -6,8 +6,8 @@ use testbed::Speechd;
 
 use crate::hearing::{replies, turns};
 use crate::support::sounds::{SECOND, between, voice_of};
-use crate::support::voice::Person;
-use crate::support::world::{Worker, World};
+use crate::support::voice::{Person, borrowed, by_speechd};
+use crate::support::world::World;
 
 /// What is said, in halves, between which a person may pause.
 const PHRASES: [[&str; 2]; 10] = [
@@ -29,12 +29,10 @@ const PAUSE: usize = SECOND * 22 / 100;
 #[tokio::test(flavor = "multi_thread")]
 async fn each_of_thirty_phrases_is_answered_once_also_with_a_pause_in_it() {
     let Some(phrases) = phrases() else { return };
-    let directory = tempfile::tempdir().unwrap();
-    let grammar = directory.path().join("phrases.gram");
-    std::fs::write(&grammar, sentences()).unwrap();
-    let speechd = Speechd::start(Some(&grammar)).unwrap().expect("flite is here, and so the server starts");
+    let speechd =
+        Speechd::for_sentences(&sentences()).unwrap().expect("flite is here, and so the server starts");
     let world = World::start(Script::default().otherwise(Step::reply(REPLY))).await;
-    let worker = worker(&world, speechd.base_url());
+    let worker = world.worker(&borrowed(&by_speechd(&speechd, "rms")));
     let rooms = ["one", "two", "three"].into_iter().enumerate();
     let calls = rooms.map(|(number, room)| call(&world, room, turned(&phrases, number * 3)));
     for (room, expected, turns, replies) in join_all(calls).await {
@@ -43,19 +41,11 @@ async fn each_of_thirty_phrases_is_answered_once_also_with_a_pause_in_it() {
     }
 }
 
-/// A worker that hears and speaks by this server.
-fn worker(world: &World, url: &str) -> Worker {
-    let [stt, tts] = ["stt", "tts"].map(|part| format!("{part}.base_url={url}"));
-    let names = ["stt.provider=openai", "stt.model=pocketsphinx", "tts.provider=openai", "tts.model=flite"];
-    world.worker(&[&names, &["tts.voice=rms", "agent.greeting=", &*stt, &*tts][..]].concat())
-}
-
-/// The phrases and their halves, as the recogniser's grammar.
-fn sentences() -> String {
+/// The phrases and their halves.
+fn sentences() -> Vec<String> {
     let whole = PHRASES.iter().map(|halves| halves.join(" "));
     let halves = PHRASES.iter().flatten().map(|half| (*half).to_owned());
-    let all: Vec<String> = whole.chain(halves).collect();
-    format!("#JSGF V1.0;\ngrammar phrases;\npublic <phrase> = {};\n", all.join(" | "))
+    whole.chain(halves).collect()
 }
 
 /// Each phrase with its sound, every second one with a pause in it.

@@ -4,18 +4,8 @@ use std::time::Duration;
 
 use scripted_model::{Script, Step};
 
-use super::{LONG, QUESTION, TONE, borrowed, impatient, settings, world};
+use super::{LONG, QUESTION, TONE, borrowed, impatient, settings, story, world};
 use crate::support::voice::{Person, spoken};
-use crate::support::world::World;
-
-/// A person who has asked for a story and hears it.
-async fn story(world: &World, room: &str, question: &[i16]) -> Person {
-    let ada = Person::join(world, room).await;
-    ada.say(question).await;
-    ada.wait_until("the story has begun", |seen| !seen.sounds.is_empty()).await;
-    tokio::time::sleep(Duration::from_millis(1000)).await;
-    ada
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_who_shows_that_they_listen_interrupts_nothing() {

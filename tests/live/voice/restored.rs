@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use scripted_model::{Script, Step};
 
-use super::{LONG, QUESTION, REPLY, TONE, borrowed, settings, world};
+use super::{LONG, QUESTION, REPLY, TONE, borrowed, settings, story, world};
 use crate::support::livekit_door::Door;
-use crate::support::voice::{Person, Seen, Sound, spoken};
+use crate::support::voice::{Seen, Sound, spoken};
 use crate::support::world::{PATIENCE, World};
 
 const NOTICE: &str = "I am back, please go on.";
@@ -17,15 +17,6 @@ const BLURRED: Duration = Duration::from_millis(400);
 async fn world_of_stories() -> World {
     let transcripts = [Step::reply("Tell me a story."), Step::reply("What will the weather be tomorrow?")];
     world(Script::new([Step::reply(LONG)]).transcriptions(transcripts)).await
-}
-
-/// A person who hears the story that they asked for.
-async fn listener(world: &World, room: &str, question: &[i16]) -> Person {
-    let ada = Person::join(world, room).await;
-    ada.say(question).await;
-    ada.wait_until("the story has begun", |seen| !seen.sounds.is_empty()).await;
-    tokio::time::sleep(Duration::from_millis(1000)).await;
-    ada
 }
 
 /// All sound so far.
@@ -48,7 +39,7 @@ async fn a_worker_that_was_killed_in_mid_reply_comes_back_and_speaks() {
     let notice = format!("agent.resume_notice={NOTICE}");
     let settings: Vec<String> = settings(&world).into_iter().chain([notice]).collect();
     let mut killed = world.worker(&borrowed(&settings));
-    let ada = listener(&world, "killed", &question).await;
+    let ada = story(&world, "killed", &question).await;
     killed.process.kill();
     let before = ada.look(heard);
     assert!(before < length(LONG), "the story was over");
@@ -80,7 +71,7 @@ async fn a_reply_is_spoken_to_its_end_before_a_worker_that_is_told_to_end_does()
     let Some(question) = spoken(QUESTION) else { return };
     let world = world_of_stories().await;
     let mut worker = world.worker(&borrowed(&settings(&world)));
-    let ada = listener(&world, "drained", &question).await;
+    let ada = story(&world, "drained", &question).await;
     worker.process.terminate().unwrap();
     ada.wait_until("the story is over", |seen| {
         is_written(seen, LONG) && seen.states.last().is_some_and(|(_, state)| state == "listening")
@@ -104,7 +95,7 @@ async fn a_reply_goes_on_where_it_was_when_the_connection_to_the_room_is_back() 
     let mut command = world.voiced();
     command.env("LIVEKIT_URL", door.url());
     let worker = world.worker_of(command, &borrowed(&settings(&world)));
-    let ada = listener(&world, "reconnected", &question).await;
+    let ada = story(&world, "reconnected", &question).await;
     door.shut();
     worker.wait_for_log("the connection to the room is lost");
     tokio::time::sleep(Duration::from_secs(1)).await;
