@@ -42,6 +42,11 @@ impl<F> FrameQueue<F> {
         Self { capacity, state: Mutex::new(state) }
     }
 
+    /// The frames that may wait.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Drops the oldest frame when the queue is full.
     pub(crate) fn push(&self, frame: F) {
         let mut state = self.state.lock();

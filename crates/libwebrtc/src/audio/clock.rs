@@ -12,15 +12,12 @@ use tokio::{
 pub(crate) const BEAT: Duration = Duration::from_millis(10);
 /// The most lost beats that are made up for after a stall of the machine.
 const MAX_BEHIND: Duration = Duration::from_millis(500);
+/// The beats of silence that come together at most.
+pub(crate) const LONGEST_REST: u32 = 20;
 
-/// Calls `beat` every 10 ms until it returns that it is done.
-pub(crate) fn start(runtime: &Handle, mut beat: impl FnMut() -> Beat + Send + 'static) {
-    start_with(runtime, Arc::default(), || {}, move |_| beat());
-}
-
-/// The same. Whenever `wake` is notified, the beats that were left for later are made up for, and `woken` is called. `beat`
-/// is told whether it is one of those.
-pub(crate) fn start_with(
+/// Calls `beat` every 10 ms until it returns that it is done. Whenever `wake` is notified, the beats that were left for
+/// later are made up for, and `woken` is called. `beat` is told whether it is one of those.
+pub(crate) fn start(
     runtime: &Handle,
     wake: Arc<Notify>,
     mut woken: impl FnMut() + Send + 'static,
@@ -68,6 +65,11 @@ mod tests {
 
     use super::*;
 
+    /// Beats that are never woken.
+    fn start_beating(mut beat: impl FnMut() -> Beat + Send + 'static) {
+        start(&Handle::current(), Arc::default(), || {}, move |_| beat());
+    }
+
     fn counting() -> (Arc<AtomicU32>, impl FnMut() -> Beat + Send + 'static) {
         let beats = Arc::new(AtomicU32::new(0));
         let counted = beats.clone();
@@ -81,7 +83,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_second_has_a_hundred_beats() {
         let (beats, beat) = counting();
-        start(&Handle::current(), beat);
+        start_beating(beat);
         tokio::time::sleep(Duration::from_millis(1005)).await;
         assert_eq!(beats.load(Ordering::Relaxed), 100);
     }
@@ -90,7 +92,7 @@ mod tests {
     async fn a_short_stall_is_made_up_for_and_a_long_one_is_not() {
         for (stall, lowest, highest) in [(200, 119, 121), (60_000, 100, 110)] {
             let (beats, beat) = counting();
-            start(&Handle::current(), beat);
+            start_beating(beat);
             tokio::time::sleep(Duration::from_millis(5)).await;
             tokio::time::advance(Duration::from_millis(stall)).await;
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -102,7 +104,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_listener_that_is_done_is_not_called_again() {
         let (beats, mut beat) = counting();
-        start(&Handle::current(), move || {
+        start_beating(move || {
             beat();
             Beat::Done
         });
@@ -119,7 +121,7 @@ mod tests {
             beat();
             Beat::Rest(9)
         };
-        start_with(
+        start(
             &Handle::current(),
             wake.clone(),
             move || {

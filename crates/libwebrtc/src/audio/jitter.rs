@@ -39,6 +39,8 @@ use super::opus::{self, CodecError};
 
 pub(crate) use self::stats::JitterStats;
 
+/// Blocks of silence, a second, after which more may come together: what judges the pauses of speech gets each in time.
+const RESTS_AFTER: u32 = 100;
 /// The number of played packets that are remembered: RED brings copies of the last few.
 const REMEMBERED: usize = 64;
 
@@ -66,6 +68,8 @@ pub(crate) struct JitterBuffer {
     last_pull: Micros,
     sequence: Sequence,
     level: Level,
+    /// The last blocks that were silent.
+    silent_blocks: u32,
     stats: JitterStats,
 }
 
@@ -86,6 +90,7 @@ impl JitterBuffer {
             last_pull: 0,
             sequence: Sequence::default(),
             level: Level::default(),
+            silent_blocks: 0,
             stats: JitterStats::default(),
         })
     }
@@ -104,9 +109,15 @@ impl JitterBuffer {
         self.fill(now);
         self.adapt(now);
         self.voice.take(out);
+        self.silent_blocks = if voice::is_silence(out) { self.silent_blocks.saturating_add(1) } else { 0 };
         if self.head.is_some() {
             self.level.played(out, &mut self.stats);
         }
+    }
+
+    /// Whether it has been silent for a while, and is until another packet comes.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.silent_blocks >= RESTS_AFTER && self.queue.first().is_none() && self.voice.is_at_rest()
     }
 
     pub(crate) fn stats(&self) -> JitterStats {

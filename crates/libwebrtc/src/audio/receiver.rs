@@ -1,6 +1,11 @@
 //! Turns packets into the program's audio streams: the jitter buffer, and the clock that empties it.
 //!
-//! Nothing is kept or decoded while the track has no stream.
+//! Nothing is kept or decoded while the track has no stream. In lasting silence the clock rests: the blocks of up to
+//! [`LONGEST_REST`] beats come together, or at once when a packet arrives, which is put into the jitter buffer behind
+//! them.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     sync::{Arc, Weak},
@@ -8,11 +13,12 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::{
     RtcError,
     audio::{
-        clock::{self, Beat},
+        clock::{self, Beat, LONGEST_REST},
         jitter::{AudioPacket, JitterBuffer, JitterStats},
         opus::{self, Channels, CodecError},
         resample::{Format, Resampler},
@@ -23,10 +29,15 @@ use crate::{
     runtime,
 };
 
+/// The packets that arrive while the clock rests and wait for it to wake. More than these do not wait.
+const ARRIVED: usize = 16;
+
 /// The receiving end of a remote track.
 #[derive(Default)]
 pub(crate) struct Receiver {
     state: Mutex<State>,
+    /// A packet has arrived while the clock rested.
+    arrived: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -44,6 +55,9 @@ struct State {
 struct Decoding {
     jitter: JitterBuffer,
     channels: Channels,
+    rests: bool,
+    /// What arrived since the clock rests.
+    arrived: Vec<(Instant, AudioPacket)>,
 }
 
 /// One stream of the program: its format, and the queue of its frames.
@@ -59,8 +73,10 @@ pub(crate) struct Listener {
 impl Receiver {
     /// Takes a packet that the network delivered.
     pub(crate) fn insert(&self, now: Instant, packet: AudioPacket) {
-        if let Some(decoding) = &mut self.state.lock().decoding {
-            decoding.jitter.insert(now, packet);
+        if let Some(decoding) = &mut self.state.lock().decoding
+            && decoding.insert(now, packet)
+        {
+            self.arrived.notify_one();
         }
     }
 
@@ -78,8 +94,8 @@ impl Receiver {
         }
         state.add(listener).map_err(|error| RtcError::internal(error.to_string()))?;
         if !std::mem::replace(&mut state.runs, true) {
-            let receiver = Arc::downgrade(self);
-            clock::start(&runtime, move || beat(&receiver));
+            let [woken, played] = [Arc::downgrade(self), Arc::downgrade(self)];
+            clock::start(&runtime, self.arrived.clone(), move || wake(&woken), move |_| beat(&played));
         }
         Ok(())
     }
@@ -114,21 +130,36 @@ impl Receiver {
     fn play(&self, now: Instant) -> Beat {
         let mut samples = [0; 2 * opus::BLOCK];
         let mut state = self.state.lock();
-        let Some(Decoding { jitter, channels }) = &mut state.decoding else {
+        let Some(decoding) = &mut state.decoding else {
             state.runs = false;
             return Beat::Done;
         };
-        let block = &mut samples[..channels.count() * opus::BLOCK];
-        jitter.pull(now, block);
+        let block = &mut samples[..decoding.channels.count() * opus::BLOCK];
+        decoding.jitter.pull(now, block);
+        decoding.rests = decoding.jitter.is_at_rest();
+        let rests = decoding.rests;
         let listeners = state.listeners.clone();
         drop(state);
         listeners.iter().for_each(|listener| listener.block(block));
-        Beat::GoOn
+        if !rests {
+            return Beat::GoOn;
+        }
+        let longest = listeners.iter().map(|listener| listener.rest()).min().unwrap_or_default();
+        Beat::Rest(longest.min(LONGEST_REST))
+    }
+
+    /// The silence until now was played: the packets that ended it follow.
+    fn wake(&self) {
+        self.state.lock().decoding.iter_mut().for_each(Decoding::wake);
     }
 }
 
+fn wake(receiver: &Weak<Receiver>) {
+    receiver.upgrade().iter().for_each(|receiver| receiver.wake());
+}
+
 fn beat(receiver: &Weak<Receiver>) -> Beat {
-    receiver.upgrade().map_or(Beat::Done, |receiver| receiver.play(Instant::now()))
+    receiver.upgrade().map_or(Beat::Done, |receiver| receiver.play(tokio::time::Instant::now().into_std()))
 }
 
 // === impl State ===
@@ -145,7 +176,7 @@ impl State {
                     other.tune(decoded(wanted))?;
                 }
                 self.stop();
-                self.decoding = Some(Decoding { jitter, channels: wanted });
+                self.decoding = Some(Decoding::new(jitter, wanted));
                 wanted
             }
         };
@@ -158,6 +189,30 @@ impl State {
         if let Some(decoding) = self.decoding.take() {
             self.counted.add(&decoding.jitter.stats());
         }
+    }
+}
+
+// === impl Decoding ===
+
+impl Decoding {
+    fn new(jitter: JitterBuffer, channels: Channels) -> Self {
+        Self { jitter, channels, rests: false, arrived: Vec::new() }
+    }
+
+    /// Returns whether the packet waits for the clock.
+    fn insert(&mut self, now: Instant, packet: AudioPacket) -> bool {
+        let waits = self.rests && self.arrived.len() < ARRIVED;
+        if waits {
+            self.arrived.push((now, packet));
+        } else {
+            self.jitter.insert(now, packet);
+        }
+        waits
+    }
+
+    fn wake(&mut self) {
+        self.rests = false;
+        self.arrived.drain(..).for_each(|(at, packet)| self.jitter.insert(at, packet));
     }
 }
 
@@ -195,5 +250,10 @@ impl Sink for Listener {
             num_channels: channels,
             samples_per_channel: rate / 100,
         });
+    }
+
+    /// Half of the room there is.
+    fn rest(&self) -> u32 {
+        u32::try_from(self.frames.capacity() / 2).unwrap_or(u32::MAX)
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use crate::{
     RtcError,
     audio::{
-        clock::{self, Beat},
+        clock::{self, Beat, LONGEST_REST},
         resample::Format,
         sender::PACKET_BLOCKS,
     },
@@ -36,8 +36,6 @@ pub(crate) trait Sink: Send + Sync {
 
 /// The blocks that sound begins with: those of a packet.
 const FIRST_BLOCKS: usize = PACKET_BLOCKS;
-/// The beats of silence that come together at most.
-const LONGEST_REST: u32 = 20;
 
 /// A queue of samples that is played in real time to all sinks.
 ///
@@ -164,7 +162,7 @@ impl Source {
             let [early, source] = [Arc::downgrade(self), Arc::downgrade(self)];
             let (mut first, mut block) = (Vec::new(), Vec::new());
             let early = move || begin(&early, &mut first);
-            clock::start_with(&runtime, self.begun.clone(), early, move |was_left| {
+            clock::start(&runtime, self.begun.clone(), early, move |was_left| {
                 beat(&source, &mut block, was_left)
             });
         }

@@ -89,6 +89,11 @@ impl Voice {
         self.is_comfort
     }
 
+    /// Whether there is only silence until the next packet.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.ready.is_empty() && (self.is_silent() || self.is_comfort && self.was_silence)
+    }
+
     /// A packet that cannot be decoded becomes concealment of the same length.
     pub(super) fn decode(&mut self, packet: &Packet) -> Result<(), CodecError> {
         let decoded = self.decoder.decode(&packet.payload, &mut self.scratch[..]);
@@ -96,7 +101,7 @@ impl Voice {
         self.is_comfort = packet.is_dtx();
         if !self.is_comfort {
             let sound = &self.scratch[..packet.duration * self.channels];
-            self.was_silence = sound.iter().all(|sample| sample.unsigned_abs() <= INAUDIBLE);
+            self.was_silence = is_silence(sound);
         }
         Ok(())
     }
@@ -193,4 +198,8 @@ impl Voice {
         }
         self.concealed = 0;
     }
+}
+
+pub(super) fn is_silence(samples: &[i16]) -> bool {
+    samples.iter().all(|sample| sample.unsigned_abs() <= INAUDIBLE)
 }
