@@ -315,6 +315,7 @@ mod tests {
     }
 
     async fn in_step(heard: Heard) {
+        clock::at_a_beat().await;
         let (source, heard) = (Source::new(FORMAT, 3), Arc::new(heard));
         let began = tokio::time::Instant::now();
         source.add_sink(heard.clone()).unwrap();
@@ -342,6 +343,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn sound_waits_for_the_clock_where_silence_cannot_be_taken_back() {
+        clock::at_a_beat().await;
         let heard = Arc::new(Heard { cannot_take_back: true, ..Heard::default() });
         let source = Source::new(FORMAT, 3);
         source.add_sink(heard.clone()).unwrap();
@@ -354,6 +356,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn samples_that_are_less_than_a_packet_wait_for_the_clock() {
+        clock::at_a_beat().await;
         let (source, heard) = (Source::new(FORMAT, 3), Arc::new(Heard::default()));
         source.add_sink(heard.clone()).unwrap();
         wait(33).await;
