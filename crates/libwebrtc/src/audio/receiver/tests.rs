@@ -19,8 +19,8 @@ struct Heard(Arc<FrameQueue<AudioFrame<'static>>>);
 impl Heard {
     /// The largest samples of the frames that wait.
     fn next(&self) -> Vec<u16> {
-        let mut context = Context::from_waker(Waker::noop());
-        let next = || match self.0.poll(&mut context) {
+        let context = Context::from_waker(Waker::noop());
+        let next = || match self.0.poll(&context) {
             Poll::Ready(Some(frame)) => frame.data.iter().map(|sample| sample.unsigned_abs()).max(),
             _ => None,
         };
