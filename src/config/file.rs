@@ -25,6 +25,7 @@ struct Document {
     /// The name that was used for it, for messages.
     label: String,
     text: String,
+    lines: Lines,
 }
 
 /// The file to read: the named one, else the first that exists. None: there is none.
@@ -53,13 +54,14 @@ pub(super) fn read(path: &Path) -> Gathered {
 
 /// The settings of a text that is no file, such as the built-in defaults.
 pub(super) fn read_text(label: &str, text: &str) -> Gathered {
-    Document { label: label.to_owned(), text: text.to_owned() }.settings(Path::new(""))
+    Document::of(label.to_owned(), text.to_owned()).settings(Path::new(""))
 }
 
 /// The content of a file as text, or the fault in it. `what` names the file in messages.
 pub(super) fn utf8(bytes: Vec<u8>, path: &Path, what: &str) -> Result<String, Problem> {
     String::from_utf8(bytes).map_err(|error| {
-        let (line, column) = position(error.as_bytes(), error.utf8_error().valid_up_to());
+        let (text, at) = (error.as_bytes(), error.utf8_error().valid_up_to());
+        let (line, column) = Lines::of(text).position(text, at);
         Problem::new(format!("{what} is not UTF-8 text")).at(format!("{}:{line}:{column}", path.display()))
     })
 }
@@ -80,12 +82,24 @@ pub(super) fn unread(path: &Path, error: &FileError, what: &str) -> Problem {
     }
 }
 
-/// Line and column, counted from 1, of a byte offset; columns are characters, as editors count them.
-fn position(text: &[u8], offset: usize) -> (usize, usize) {
-    let before = &text[..offset.min(text.len())];
-    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    (line, String::from_utf8_lossy(&before[line_start..]).chars().count() + 1)
+/// Where the lines of a text begin.
+#[derive(Debug)]
+struct Lines(Vec<usize>);
+
+// === impl Lines ===
+
+impl Lines {
+    fn of(text: &[u8]) -> Self {
+        let newlines = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        Self(std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect())
+    }
+
+    /// Line and column, counted from 1, of a byte offset; columns are characters, as editors count them.
+    fn position(&self, text: &[u8], offset: usize) -> (usize, usize) {
+        let before = &text[..offset.min(text.len())];
+        let line = self.0.partition_point(|start| *start <= before.len());
+        (line, String::from_utf8_lossy(&before[self.0[line - 1]..]).chars().count() + 1)
+    }
 }
 
 // === impl Document ===
@@ -97,11 +111,16 @@ impl Document {
         let text = text.map_err(|problem| problem.help("--config or VOICED_CONFIG name another file"))?;
         // Some editors begin a file with a byte order mark, which TOML does not know.
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-        Ok(Self { label: path.display().to_string(), text })
+        Ok(Self::of(path.display().to_string(), text))
+    }
+
+    fn of(label: String, text: String) -> Self {
+        let lines = Lines::of(text.as_bytes());
+        Self { label, text, lines }
     }
 
     fn origin(&self, span: Range<usize>) -> Origin {
-        let (line, column) = position(self.text.as_bytes(), span.start);
+        let (line, column) = self.lines.position(self.text.as_bytes(), span.start);
         Origin::File { file: self.label.clone(), line, column }
     }
 

@@ -121,7 +121,8 @@ impl Suite {
     }
 
     fn run_all(&self, jobs: Vec<Job>) -> Result<Vec<Run>> {
-        let (alone, together): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.pace == Pace::Alone);
+        let (alone, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.pace == Pace::Alone);
+        let (hears, together) = others.into_iter().partition(|job| job.pace == Pace::Hears);
         let (mut runs, documentation) = thread::scope(|scope| {
             let documentation = scope.spawn(|| self.documentation());
             let runs = self.run_together(together);
@@ -129,6 +130,7 @@ impl Suite {
                 documentation.join().unwrap_or_else(|_| bail!("the run of the examples panicked"));
             Ok::<_, anyhow::Error>((runs?, documentation?))
         })?;
+        runs.extend(self.run_together(hears)?);
         let alone: Result<Vec<_>> = alone.into_iter().map(|job| self.done(job)).collect();
         runs.extend(alone?);
         let mut runs = self.repeat_failed(runs)?;

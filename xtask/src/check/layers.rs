@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 /// The crates of the program, the lowest layer first. A crate depends on crates of lower layers only, and on none that
 /// stands beside it. Those that are not listed are tools and tests, which no crate of the list depends on.
 const LAYERS: [&[&str]; 4] = [
-    &["bounded", "conversation", "libwebrtc", "livekit-transport", "speech", "statedir", "wav"],
+    &["bounded", "conversation", "libwebrtc", "livekit-transport", "os_info", "speech", "statedir", "wav"],
     &["outbound", "redaction"],
     &["agent-worker", "otlp-spool", "speech-services", "turn-store"],
     &["voiced"],

@@ -22,9 +22,15 @@ const OWN_PROCESS: [&str; 8] = [
     "lossy_text",
     "many_rooms",
 ];
-/// Tests of other programs that hear in real time what a stalled machine makes another sound of.
-const REAL_TIME: [&str; 4] =
-    ["hearing::unspoken::", "hearing::local::", "hearing::echo::", "faults::microphone::music_in_stereo"];
+/// Tests that hear in real time what a stalled machine makes another sound of: two at a time, each with half of the
+/// machine. The longest come first.
+const REAL_TIME: [&str; 5] = [
+    "hearing::local::",
+    "speech::turns::",
+    "hearing::unspoken::",
+    "hearing::echo::",
+    "faults::microphone::music_in_stereo",
+];
 /// Modules whose tests spend their time on time limits, outages and restarts, and use a seventh of a processor; `faults` a
 /// third. Those with the longest tests come first.
 const WAITING: [&str; 20] = [
@@ -80,6 +86,8 @@ pub(super) enum Pace {
     Works,
     /// Waits most of its time.
     Waits,
+    /// Hears in real time, and takes up to a processor.
+    Hears,
     /// Needs the whole machine.
     Alone,
 }
@@ -142,6 +150,11 @@ fn name(program: &Program) -> String {
     }
 }
 
+/// The place of a test in the list of those that hear in real time.
+fn real_time(test: &str) -> Option<usize> {
+    REAL_TIME.iter().position(|real_time| test.starts_with(real_time))
+}
+
 fn module(test: &str) -> &str {
     test.split_once("::").map_or(test, |(module, _)| module)
 }
@@ -165,8 +178,8 @@ impl Job {
 
     fn of(program: &Program, test: &str, left_to_all: bool) -> Self {
         let pace = match module(test) {
+            _ if real_time(test).is_some() => Pace::Hears,
             module if program.target == ALONE && !OWN_PROCESS.contains(&module) => Pace::Alone,
-            _ if REAL_TIME.iter().any(|real_time| test.starts_with(real_time)) => Pace::Alone,
             module if WAITING.contains(&module) => Pace::Waits,
             _ => Pace::Works,
         };
@@ -182,9 +195,10 @@ impl Job {
         arguments
     }
 
-    /// Waiting tests in the order of their list; the others stay as they are.
+    /// Waiting tests and those of real time in the order of their lists; the others stay as they are.
     fn rank(&self) -> usize {
-        let place = |test: &String| WAITING.iter().position(|waiting| *waiting == module(test));
+        let waiting = |test: &String| WAITING.iter().position(|waiting| *waiting == module(test));
+        let place = |test: &String| real_time(test).or_else(|| waiting(test));
         self.test.as_ref().and_then(place).unwrap_or(0)
     }
 }
@@ -204,10 +218,11 @@ mod tests {
     fn a_tests_module_says_beside_what_it_runs() {
         assert_eq!(Job::of(&live(), "outages::server::restart", false).pace, Pace::Waits);
         assert_eq!(Job::of(&live(), "chat::edits::once", false).pace, Pace::Works);
-        assert_eq!(Job::of(&live(), "hearing::local::thirty", false).pace, Pace::Alone);
+        assert_eq!(Job::of(&live(), "hearing::local::thirty", false).pace, Pace::Hears);
         assert_eq!(Job::of(&live(), "hearing::rapid::ten", false).pace, Pace::Waits);
         let alone = Program { target: ALONE.to_owned(), ..live() };
         assert_eq!(Job::of(&alone, "speech::all", false).pace, Pace::Alone);
+        assert_eq!(Job::of(&alone, "speech::turns::all", false).pace, Pace::Hears);
         assert_eq!(Job::of(&alone, "hard_close::all", false).pace, Pace::Works);
     }
 

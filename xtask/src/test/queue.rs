@@ -38,6 +38,7 @@ const fn share(pace: Pace) -> u32 {
     match pace {
         Pace::Works => 33,
         Pace::Waits => 14,
+        Pace::Hears => 84,
         Pace::Alone => 200,
     }
 }
@@ -149,6 +150,8 @@ mod tests {
         assert_eq!(full(&mut state(0, 50)), (0, Queue::LANES as usize));
         assert_eq!(full(&mut state(50, 2)), (4, 2), "the last that wait leave their room to others");
         assert_eq!(full(&mut state(1, 50)), (1, 9));
+        let hears = jobs(5, 0).into_iter().map(|job| Job { pace: Pace::Hears, ..job }).collect();
+        assert_eq!(full(&mut Queue::new(hears).state.into_inner().unwrap()), (2, 0));
     }
 
     #[test]
