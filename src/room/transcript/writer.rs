@@ -25,6 +25,8 @@ const KEPT: usize = 4;
 pub(super) struct Writer {
     outlet: Outlet,
     line: watch::Receiver<Line>,
+    /// The stay in the room that the segments are written in.
+    stay: u32,
     /// More of a segment may be written.
     raised: Arc<Notify>,
     /// The first streams of this stay wait until then.
@@ -36,20 +38,21 @@ pub(super) struct Writer {
 // === impl Writer ===
 
 impl Writer {
-    pub(super) fn new(outlet: Outlet, line: watch::Receiver<Line>, raised: Arc<Notify>) -> Self {
-        Self { outlet, line, raised, settled: None, segments: VecDeque::new() }
+    pub(super) fn new(outlet: Outlet, mut line: watch::Receiver<Line>, raised: Arc<Notify>) -> Self {
+        // Here and not in the task: the next stay may begin before the task does.
+        let stay = line.borrow_and_update().stay;
+        Self { outlet, line, stay, raised, settled: None, segments: VecDeque::new() }
     }
 
     /// Runs until there will be no more words.
     pub(super) async fn run(mut self, mut words: mpsc::Receiver<Word>) {
-        let mut stay = self.line.borrow_and_update().stay;
         loop {
             tokio::select! {
                 biased;
                 Ok(()) = self.line.changed() => {
                     let line = *self.line.borrow_and_update();
-                    if line.up && line.stay != stay {
-                        stay = line.stay;
+                    if line.up && line.stay != self.stay {
+                        self.stay = line.stay;
                         self.settled = Some(Instant::now() + SETTLING);
                         self.segments.iter_mut().for_each(|segment| segment.start_again(line.lost));
                     }

@@ -24,7 +24,8 @@ const OWN_PROCESS: [&str; 8] = [
 ];
 /// Tests that hear in real time what a stalled machine makes another sound of: two at a time, each with half of the
 /// machine. The longest come first.
-const REAL_TIME: [&str; 5] = [
+const REAL_TIME: [&str; 6] = [
+    "faults::microphone::a_monologue_of_a_minute",
     "hearing::local::",
     "speech::turns::",
     "hearing::unspoken::",
