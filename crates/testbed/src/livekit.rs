@@ -17,6 +17,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 /// Another program may take a port between our probe and the server's bind.
 const PORT_ATTEMPTS: usize = 4;
+/// While a server is stopped, a program that looks for a free port may hold the server's for a moment.
+const PORT_TAKEN: Duration = Duration::from_secs(10);
 
 /// A running LiveKit server on loopback, with a key of its own. Dropping it kills it.
 ///
@@ -86,7 +88,7 @@ impl LivekitServer {
         let mut attempt = 1;
         loop {
             let server = Self::settled(keys.clone(), setting)?;
-            match server.restart() {
+            match server.launch() {
                 Ok(()) => return Ok(server),
                 Err(error) if attempt < PORT_ATTEMPTS && is_port_clash(&error) => attempt += 1,
                 Err(error) => return Err(error),
@@ -166,6 +168,16 @@ impl LivekitServer {
 
     /// Starts the server again, after stopping it if it runs: same ports, same keys, no rooms. Returns when it answers.
     pub fn restart(&self) -> Result<()> {
+        let deadline = Instant::now() + PORT_TAKEN;
+        loop {
+            match self.launch() {
+                Err(error) if is_port_clash(&error) && Instant::now() < deadline => std::thread::sleep(POLL),
+                launched => return launched,
+            }
+        }
+    }
+
+    fn launch(&self) -> Result<()> {
         let mut slot = self.process();
         *slot = None;
         let mut command = Command::new(&self.program);

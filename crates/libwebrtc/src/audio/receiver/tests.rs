@@ -7,7 +7,7 @@ use std::{
 
 use super::*;
 use crate::audio::{
-    opus::{Encoder, EncoderConfig},
+    opus::{Decoder, Encoder, EncoderConfig},
     sounds::noise,
 };
 
@@ -105,4 +105,37 @@ async fn a_silent_sender_that_announces_it_lets_the_clock_rest() {
         batches += usize::from(!heard.next().is_empty());
     }
     assert!(batches <= 8, "{batches} wake-ups in 400 ms");
+}
+
+/// The library that decodes packets takes some memory for each, and nothing else does.
+#[tokio::test(start_paused = true)]
+async fn a_block_of_sound_or_silence_takes_no_memory_beyond_its_decoder() {
+    let (receiver, heard) = receiver(100).await;
+    let (mut encoder, mut decoder) = (Encoder::new(&VOICE).unwrap(), Decoder::new(Channels::Mono).unwrap());
+    let (sound, mut now, mut samples) = (noise(48_000, 1), Instant::now(), [0; 960]);
+    let (mut of_decoder, mut of_sound, mut of_silence) = (0, 0, 0);
+    for at in 0..250 {
+        // Behind two seconds of sound there is silence.
+        if at < 100 {
+            let payload = encoder.encode(&sound[at % 50 * 960..][..960]).unwrap();
+            of_decoder += allocation_counter::measure(|| {
+                decoder.decode(&payload, &mut samples).unwrap();
+            })
+            .count_total;
+            receiver.insert(now, AudioPacket { sequence: at as u64, timestamp: at as u32 * 960, payload });
+        }
+        for _ in 0..2 {
+            now += Duration::from_millis(10);
+            let counted = allocation_counter::measure(|| {
+                receiver.play(now);
+                while let Poll::Ready(Some(frame)) = heard.0.poll(&Context::from_waker(Waker::noop())) {
+                    heard.0.reuse(frame);
+                }
+            });
+            *(if at < 150 { &mut of_sound } else { &mut of_silence }) += counted.count_total;
+        }
+    }
+    // The first blocks fill buffers that later ones use again.
+    assert!(of_sound < of_decoder + 100, "{of_sound} allocations, of which {of_decoder} by the decoder");
+    assert_eq!(of_silence, 0);
 }
