@@ -90,8 +90,8 @@ fn read(path: &Path) -> Option<String> {
 
 /// The value of a variable, without its quotes; none if it is empty. The last assignment counts, as in a shell.
 fn value(text: &str, name: &str) -> Option<String> {
-    let assigned = text.lines().filter_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
-    let value = assigned.last()?.trim();
+    let mut assigned = text.lines().filter_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
+    let value = assigned.next_back()?.trim();
     let quoted = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
     let value = quoted('"').or_else(|| quoted('\'')).unwrap_or(value);
     (!value.is_empty()).then(|| value.to_owned())
