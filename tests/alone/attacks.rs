@@ -108,7 +108,7 @@ struct Stage {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_attack_takes_64_mib_or_delays_another_room_by_a_second() {
-    all(1, Duration::from_millis(750)).await;
+    all(1, Duration::from_millis(1500)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,7 +63,6 @@ fn a_tenth_of_the_packets_is_not_missed_in_two_networks() {
 
 /// At such a loss Python to Python is not always read word for word either.
 #[test]
-#[ignore = "--all: the test of a tenth at twice the loss"]
 fn a_fifth_of_the_packets_costs_few_words() {
     let _alone = one_at_a_time();
     if possible() && inside("speech::lossy::a_fifth_of_the_packets_costs_few_words") {

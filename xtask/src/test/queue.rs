@@ -38,6 +38,7 @@ const fn share(pace: Pace) -> u32 {
     match pace {
         Pace::Works => 33,
         Pace::Waits => 14,
+        // Two fit into `MOST`.
         Pace::Hears => 84,
         Pace::Alone => 200,
     }

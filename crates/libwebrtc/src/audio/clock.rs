@@ -1,12 +1,6 @@
 //! The beat of 10 ms that drives sources and receivers.
-//!
-//! All clocks of a process beat at the same moments: one timer wakes the process for all of them, which costs a fraction of
-//! a wake-up for each.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     runtime::Handle,
@@ -18,8 +12,6 @@ use tokio::{
 pub(crate) const BEAT: Duration = Duration::from_millis(10);
 /// The most lost beats that are made up for after a stall of the machine.
 const MAX_BEHIND: Duration = Duration::from_millis(500);
-/// The beats of silence that come together at most.
-pub(crate) const LONGEST_REST: u32 = 20;
 
 /// Calls `beat` every 10 ms until it returns that it is done. Whenever `wake` is notified, the beats that were left for
 /// later are made up for, and `woken` is called. `beat` is told whether it is one of those.
@@ -41,7 +33,7 @@ pub(crate) enum Beat {
 }
 
 async fn run(wake: &Notify, woken: &mut (impl FnMut() + Send), beat: &mut (impl FnMut(bool) -> Beat + Send)) {
-    let (mut next, mut rest) = (next_beat(), 0);
+    let (mut next, mut rest) = (Instant::now() + BEAT, 0);
     loop {
         let is_woken = tokio::select! {
             () = sleep_until(next + rest * BEAT) => false,
@@ -56,29 +48,13 @@ async fn run(wake: &Notify, woken: &mut (impl FnMut() + Send), beat: &mut (impl 
                 Beat::Rest(beats) => beats,
                 Beat::Done => return,
             };
-            next = if next.elapsed() > MAX_BEHIND { next_beat() } else { next + BEAT };
+            next = if next.elapsed() > MAX_BEHIND { Instant::now() + BEAT } else { next + BEAT };
         }
         if is_woken {
             woken();
             rest = 0;
         }
     }
-}
-
-/// The first beat of all clocks that is at least half of one away.
-fn next_beat() -> Instant {
-    static FIRST: OnceLock<Instant> = OnceLock::new();
-    let soonest = Instant::now() + BEAT / 2;
-    let first = *FIRST.get_or_init(|| soonest);
-    let beats = soonest.saturating_duration_since(first).as_nanos().div_ceil(BEAT.as_nanos());
-    // More beats than fit a number of 32 bits take 497 days, after which the clocks begin at a moment of their own.
-    u32::try_from(beats).map_or(soonest, |beats| first + beats * BEAT)
-}
-
-/// Waits for a beat: the first of a clock that starts then comes 10 ms later.
-#[cfg(test)]
-pub(crate) async fn at_a_beat() {
-    sleep_until(next_beat()).await;
 }
 
 #[cfg(test)]
@@ -104,30 +80,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_second_has_a_hundred_beats() {
-        at_a_beat().await;
         let (beats, beat) = counting();
         start_beating(beat);
         tokio::time::sleep(Duration::from_millis(1005)).await;
         assert_eq!(beats.load(Ordering::Relaxed), 100);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn clocks_that_start_at_different_times_beat_together() {
-        let (seen, start_of_all) = (Arc::new(std::sync::Mutex::new(Vec::new())), Instant::now());
-        for wait in [3, 4, 9] {
-            let seen = seen.clone();
-            start_beating(move || {
-                seen.lock().unwrap().push(start_of_all.elapsed().as_millis());
-                Beat::GoOn
-            });
-            tokio::time::sleep(Duration::from_millis(wait)).await;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let mut moments = std::mem::take(&mut *seen.lock().unwrap());
-        let beats = moments.len();
-        moments.sort_unstable();
-        moments.dedup();
-        assert!(beats > 55 && moments.len() <= 23, "{beats} beats at {moments:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -156,7 +112,6 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn beats_that_rest_come_together_and_at_once_when_woken() {
-        at_a_beat().await;
         let (beats, mut beat) = counting();
         let (wake, woken) = (Arc::<Notify>::default(), Arc::new(AtomicU32::new(0)));
         let seen = woken.clone();

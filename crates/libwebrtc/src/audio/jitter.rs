@@ -31,9 +31,9 @@ use self::{
     delay::Delay,
     head::Head,
     queue::{Packet, Queue},
-    stats::{Level, Sequence},
+    stats::{Level, Sequence, peak},
     stretch::Stretch,
-    voice::Voice,
+    voice::{INAUDIBLE, Voice},
 };
 use super::opus::{self, CodecError};
 
@@ -109,9 +109,10 @@ impl JitterBuffer {
         self.fill(now);
         self.adapt(now);
         self.voice.take(out);
-        self.silent_blocks = if voice::is_silence(out) { self.silent_blocks.saturating_add(1) } else { 0 };
+        let peak = peak(out);
+        self.silent_blocks = if peak <= INAUDIBLE { self.silent_blocks.saturating_add(1) } else { 0 };
         if self.head.is_some() {
-            self.level.played(out, &mut self.stats);
+            self.level.played(peak, &mut self.stats);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Turns packets into the program's audio streams: the jitter buffer, and the clock that empties it.
 //!
 //! Nothing is kept or decoded while the track has no stream. In lasting silence the clock rests: the blocks of up to
-//! [`LONGEST_REST`] beats come together, or at once when a packet arrives, which is put into the jitter buffer behind
+//! [`source::LONGEST_REST`] beats come together, or at once when a packet arrives, which is put into the jitter buffer behind
 //! them.
 
 #[cfg(test)]
@@ -18,11 +18,11 @@ use tokio::sync::Notify;
 use crate::{
     RtcError,
     audio::{
-        clock::{self, Beat, LONGEST_REST},
+        clock::{self, Beat},
         jitter::{AudioPacket, JitterBuffer, JitterStats},
         opus::{self, Channels, CodecError},
         resample::{Format, Resampler},
-        source::Sink,
+        source::{self, Sink},
     },
     audio_frame::AudioFrame,
     frame_queue::FrameQueue,
@@ -136,16 +136,12 @@ impl Receiver {
         };
         let block = &mut samples[..decoding.channels.count() * opus::BLOCK];
         decoding.jitter.pull(now, block);
-        decoding.rests = decoding.jitter.is_at_rest();
-        let rests = decoding.rests;
+        let rests = decoding.jitter.is_at_rest();
+        decoding.rests = rests;
         let listeners = state.listeners.clone();
         drop(state);
         listeners.iter().for_each(|listener| listener.block(block));
-        if !rests {
-            return Beat::GoOn;
-        }
-        let longest = listeners.iter().map(|listener| listener.rest()).min().unwrap_or_default();
-        Beat::Rest(longest.min(LONGEST_REST))
+        if rests { source::rest(&listeners) } else { Beat::GoOn }
     }
 
     /// The silence until now was played: the packets that ended it follow.

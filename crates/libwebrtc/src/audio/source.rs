@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use crate::{
     RtcError,
     audio::{
-        clock::{self, Beat, LONGEST_REST},
+        clock::{self, Beat},
         resample::Format,
         sender::PACKET_BLOCKS,
     },
@@ -36,6 +36,8 @@ pub(crate) trait Sink: Send + Sync {
 
 /// The blocks that sound begins with: those of a packet.
 const FIRST_BLOCKS: usize = PACKET_BLOCKS;
+/// The beats of silence that come together at most.
+pub(super) const LONGEST_REST: u32 = 20;
 
 /// A queue of samples that is played in real time to all sinks.
 ///
@@ -214,8 +216,13 @@ fn beat(source: &Weak<Source>, block: &mut Vec<i16>, was_left: bool) -> Beat {
     let Some(source) = source.upgrade() else { return Beat::Done };
     let Some(sinks) = source.next(block, was_left) else { return Beat::Done };
     sinks.iter().for_each(|sink| sink.block(block));
-    let rest = || sinks.iter().map(|sink| sink.rest()).min().unwrap_or_default();
-    if source.state.lock().is_silent { Beat::Rest(rest().min(LONGEST_REST)) } else { Beat::GoOn }
+    if source.state.lock().is_silent { rest(&sinks) } else { Beat::GoOn }
+}
+
+/// The rest of a clock whose next blocks for these sinks are silent.
+pub(super) fn rest<S: Sink + ?Sized>(sinks: &[Arc<S>]) -> Beat {
+    let longest = sinks.iter().map(|sink| sink.rest()).min().unwrap_or_default();
+    Beat::Rest(longest.min(LONGEST_REST))
 }
 
 fn begin(source: &Weak<Source>, block: &mut Vec<i16>) {
@@ -315,7 +322,6 @@ mod tests {
     }
 
     async fn in_step(heard: Heard) {
-        clock::at_a_beat().await;
         let (source, heard) = (Source::new(FORMAT, 3), Arc::new(heard));
         let began = tokio::time::Instant::now();
         source.add_sink(heard.clone()).unwrap();
@@ -343,7 +349,6 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn sound_waits_for_the_clock_where_silence_cannot_be_taken_back() {
-        clock::at_a_beat().await;
         let heard = Arc::new(Heard { cannot_take_back: true, ..Heard::default() });
         let source = Source::new(FORMAT, 3);
         source.add_sink(heard.clone()).unwrap();
@@ -356,7 +361,6 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn samples_that_are_less_than_a_packet_wait_for_the_clock() {
-        clock::at_a_beat().await;
         let (source, heard) = (Source::new(FORMAT, 3), Arc::new(Heard::default()));
         source.add_sink(heard.clone()).unwrap();
         wait(33).await;

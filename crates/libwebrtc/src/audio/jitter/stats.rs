@@ -131,9 +131,9 @@ impl Sequence {
 // === impl Level ===
 
 impl Level {
-    pub(super) fn played(&mut self, block: &[i16], stats: &mut JitterStats) {
-        let peak = block.iter().map(|sample| sample.unsigned_abs()).max();
-        self.peak = self.peak.max(peak.unwrap_or(0));
+    /// Takes in the peak of a block.
+    pub(super) fn played(&mut self, peak: u16, stats: &mut JitterStats) {
+        self.peak = self.peak.max(peak);
         self.blocks += 1;
         if self.blocks == LEVEL_BLOCKS {
             stats.audio_level = (f64::from(self.peak) / 32767.0).min(1.0);
@@ -144,6 +144,11 @@ impl Level {
         stats.total_samples_duration += duration;
         stats.total_audio_energy += stats.audio_level.powi(2) * duration;
     }
+}
+
+/// The loudest of some samples.
+pub(super) fn peak(samples: &[i16]) -> u16 {
+    samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0)
 }
 
 fn is_near(highest: u64, sequence: u64) -> bool {
@@ -177,7 +182,7 @@ mod tests {
     fn the_level_is_the_peak_of_the_last_tenth_of_a_second() {
         let (mut level, mut stats) = (Level::default(), JitterStats::default());
         for block in 0..20 {
-            level.played(&[if block < 10 { i16::MIN } else { 0 }; BLOCK], &mut stats);
+            level.played(peak(&[if block < 10 { i16::MIN } else { 0 }; BLOCK]), &mut stats);
             assert_eq!(stats.audio_level, if (9..19).contains(&block) { 1.0 } else { 0.0 });
         }
         assert!((stats.total_audio_energy - 0.1).abs() < 1e-9);

@@ -2,7 +2,7 @@
 
 use crate::audio::opus::{Channels, CodecError, Decoder, MAX_SAMPLES};
 
-use super::{head::BRIDGED, queue::Packet};
+use super::{head::BRIDGED, queue::Packet, stats::peak};
 
 /// Opus conceals in steps of 2.5 ms.
 const STEP: usize = 120;
@@ -13,7 +13,7 @@ const COMFORT: Fade = Fade { hold: 24_000, out: 4800 };
 /// Sound after silence begins softly, because it would click otherwise.
 const FADE_IN: usize = 240;
 /// A sender whose loudest sample is no louder, 66 dB below full scale, is silent: its background need not be made.
-const INAUDIBLE: u16 = 16;
+pub(super) const INAUDIBLE: u16 = 16;
 /// For two channels.
 const SCRATCH: usize = (BRIDGED + MAX_SAMPLES) * 2;
 
@@ -101,7 +101,7 @@ impl Voice {
         self.is_comfort = packet.is_dtx();
         if !self.is_comfort {
             let sound = &self.scratch[..packet.duration * self.channels];
-            self.was_silence = is_silence(sound);
+            self.was_silence = peak(sound) <= INAUDIBLE;
         }
         Ok(())
     }
@@ -198,8 +198,4 @@ impl Voice {
         }
         self.concealed = 0;
     }
-}
-
-pub(super) fn is_silence(samples: &[i16]) -> bool {
-    samples.iter().all(|sample| sample.unsigned_abs() <= INAUDIBLE)
 }

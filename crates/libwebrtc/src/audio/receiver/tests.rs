@@ -28,8 +28,7 @@ impl Heard {
     }
 }
 
-async fn receiver(queue: usize) -> (Arc<Receiver>, Heard) {
-    clock::at_a_beat().await;
+fn receiver(queue: usize) -> (Arc<Receiver>, Heard) {
     let receiver = Arc::<Receiver>::default();
     let frames = Arc::new(FrameQueue::new(Some(queue)));
     let listener = Listener::new(Format { rate: 16_000, channels: 1 }, frames.clone());
@@ -55,7 +54,7 @@ async fn pass(milliseconds: u64) {
 #[tokio::test(start_paused = true)]
 async fn lasting_silence_comes_in_batches_of_half_the_queue() {
     for (queue, batch) in [(100, 20), (20, 10), (10, 5)] {
-        let (_receiver, heard) = receiver(queue).await;
+        let (_receiver, heard) = receiver(queue);
         for _ in 0..20 {
             pass(50).await;
             assert!((4..=6).contains(&heard.next().len()), "each in its time for a second");
@@ -75,7 +74,7 @@ async fn lasting_silence_comes_in_batches_of_half_the_queue() {
 #[tokio::test(start_paused = true)]
 async fn sound_behind_lasting_silence_is_heard_at_once_and_whole() {
     for silence in [1500, 1555, 1607, 1699] {
-        let (receiver, heard) = receiver(1000).await;
+        let (receiver, heard) = receiver(1000);
         pass(silence).await;
         send(&receiver, 50, &noise(48_000, 1)).await;
         pass(100).await;
@@ -91,7 +90,7 @@ async fn sound_behind_lasting_silence_is_heard_at_once_and_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_sender_that_announces_it_lets_the_clock_rest() {
-    let (receiver, heard) = receiver(100).await;
+    let (receiver, heard) = receiver(100);
     send(&receiver, 1, &[0; 960]).await;
     for at in 1..12 {
         let packet = AudioPacket { sequence: at, timestamp: at as u32 * 19_200, payload: vec![0xf8, 0xff] };
@@ -110,7 +109,7 @@ async fn a_silent_sender_that_announces_it_lets_the_clock_rest() {
 /// The library that decodes packets takes some memory for each, and nothing else does.
 #[tokio::test(start_paused = true)]
 async fn a_block_of_sound_or_silence_takes_no_memory_beyond_its_decoder() {
-    let (receiver, heard) = receiver(100).await;
+    let (receiver, heard) = receiver(100);
     let (mut encoder, mut decoder) = (Encoder::new(&VOICE).unwrap(), Decoder::new(Channels::Mono).unwrap());
     let (sound, mut now, mut samples) = (noise(48_000, 1), Instant::now(), [0; 960]);
     let (mut of_decoder, mut of_sound, mut of_silence) = (0, 0, 0);
