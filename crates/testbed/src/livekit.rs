@@ -10,15 +10,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use tempfile::TempDir;
 
-use crate::{Process, Redis, free_ports, http, tools, unique_hex};
+use crate::{Process, Redis, free_ports, http, ports, tools, unique_hex};
 
 /// Generous: it hides no slowness and only ends a hang.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
-/// Another program may take a port between our probe and the server's bind.
-const PORT_ATTEMPTS: usize = 4;
-/// While a server is stopped, a program that looks for a free port may hold the server's for a moment.
-const PORT_TAKEN: Duration = Duration::from_secs(10);
 
 /// A running LiveKit server on loopback, with a key of its own. Dropping it kills it.
 ///
@@ -85,15 +81,7 @@ impl LivekitServer {
     }
 
     fn start_as(keys: &Keys, setting: Setting<'_>) -> Result<Self> {
-        let mut attempt = 1;
-        loop {
-            let server = Self::settled(keys.clone(), setting)?;
-            match server.launch() {
-                Ok(()) => return Ok(server),
-                Err(error) if attempt < PORT_ATTEMPTS && is_port_clash(&error) => attempt += 1,
-                Err(error) => return Err(error),
-            }
-        }
+        ports::launch_one(|| Self::settled(keys.clone(), setting), Self::launch)
     }
 
     /// A server with its address and keys settled, but not running: `restart` brings it up.
@@ -168,13 +156,7 @@ impl LivekitServer {
 
     /// Starts the server again, after stopping it if it runs: same ports, same keys, no rooms. Returns when it answers.
     pub fn restart(&self) -> Result<()> {
-        let deadline = Instant::now() + PORT_TAKEN;
-        loop {
-            match self.launch() {
-                Err(error) if is_port_clash(&error) && Instant::now() < deadline => std::thread::sleep(POLL),
-                launched => return launched,
-            }
-        }
+        ports::launch_again(|| self.launch())
     }
 
     fn launch(&self) -> Result<()> {
@@ -223,10 +205,6 @@ fn wait_until_up(mut process: Process, port: u16) -> Result<Process> {
         }
         std::thread::sleep(POLL);
     }
-}
-
-fn is_port_clash(error: &anyhow::Error) -> bool {
-    format!("{error:#}").contains("address already in use")
 }
 
 /// Loopback only, for signalling and for media, unless the setting has another address; and nothing that would ask a
@@ -288,11 +266,5 @@ mod tests {
         ] {
             assert!(text.lines().any(|it| it == line), "no line {line:?} in\n{text}");
         }
-    }
-
-    #[test]
-    fn a_clash_of_ports_is_told_from_other_failures() {
-        assert!(is_port_clash(&anyhow::anyhow!("listen tcp :7880: bind: address already in use")));
-        assert!(!is_port_clash(&anyhow::anyhow!("one of key-file or keys must be provided")));
     }
 }

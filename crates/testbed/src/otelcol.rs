@@ -14,13 +14,12 @@ use tempfile::TempDir;
 
 use crate::signals::{self, LogRecord, Metric};
 use crate::spans::{self, Span};
-use crate::{Process, free_port, http, root, tools, unique_hex};
+use crate::{Process, free_port, http, ports, root, tools, unique_hex};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// On SIGTERM the collector writes out the data it still holds.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);
-const PORT_ATTEMPTS: usize = 4;
 const TRACES_PATH: &str = "/api/default/v1/traces";
 const USER: &str = "voiced@example.com";
 
@@ -37,19 +36,7 @@ pub struct OtelCollector {
 impl OtelCollector {
     /// Finds or builds the collector, starts it and returns when it answers.
     pub fn start() -> Result<Self> {
-        let mut attempt = 1;
-        loop {
-            let collector = Self::configured()?;
-            match collector.restart() {
-                Ok(()) => return Ok(collector),
-                Err(error)
-                    if attempt < PORT_ATTEMPTS && format!("{error:#}").contains("address already in use") =>
-                {
-                    attempt += 1;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        ports::launch_one(Self::configured, Self::launch)
     }
 
     /// A collector with its address and password settled, but not running: `restart` brings it up.
@@ -154,6 +141,10 @@ impl OtelCollector {
 
     /// Starts the collector again, after stopping it if it runs: same port, same password, same file.
     pub fn restart(&self) -> Result<()> {
+        ports::launch_again(|| self.launch())
+    }
+
+    fn launch(&self) -> Result<()> {
         self.stop()?;
         let mut command = Command::new(&self.program);
         command
